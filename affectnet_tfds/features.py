@@ -1,0 +1,42 @@
+"""The record: what one example of the data set holds.
+
+The contract between the job, which writes it, and everything that reads it. TFDS features describe it so that any
+TFDS process can read the files without this package; the job itself writes the bytes (pipeline/record.py), because
+TFDS's serializer is neither reproducible byte for byte nor importable without TensorFlow.
+"""
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from affectnet_tfds import labels
+
+NUM_LANDMARKS = 68
+
+
+def features(*, image_size: int, num_classes: int) -> tfds.features.FeaturesDict:
+    """Describe the record of a config.
+
+    Args:
+      image_size: side of the square crop, in pixels.
+      num_classes: 7, 8 or 11.
+
+    Returns:
+      image: uint8[S, S, 3], RGB. label: int64, AffectNet's code. valence, arousal: float32 in [-1, 1], NaN where
+      there is none. landmarks: float32[68, 2], (x, y) in 0..1 across the crop (may leave it), NaN where there are
+      none. bbox: float32[4], (ymin, xmin, ymax, xmax), the face box as a fraction of the original picture, clamped
+      to it. filename: path inside the release, unique within a split. subset: manual or automatic. copy: 0 for the
+      picture itself, k for its k-th repeat by balancing; odd ones are mirrored.
+    """
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(image_size, image_size, 3), encoding_format="jpeg"),
+            "label": tfds.features.ClassLabel(names=list(labels.class_names(num_classes))),
+            "valence": tfds.features.Scalar(dtype=np.float32),
+            "arousal": tfds.features.Scalar(dtype=np.float32),
+            "landmarks": tfds.features.Tensor(shape=(NUM_LANDMARKS, 2), dtype=np.float32),
+            "bbox": tfds.features.BBoxFeature(),
+            "filename": tfds.features.Text(),
+            "subset": tfds.features.ClassLabel(names=list(labels.SUBSETS)),
+            "copy": tfds.features.Scalar(dtype=np.int64),
+        }
+    )

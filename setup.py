@@ -1,0 +1,40 @@
+"""Packages the project. Beam ships this file to its workers with --setup_file, so what every installation
+gets is what a worker needs and no more; the extras hold the rest."""
+
+import pathlib
+
+import setuptools
+
+WORKER = [
+    "absl-py>=2.1",
+    # 2.75 is the newest release whose Flink job server is on Maven Central.
+    "apache-beam>=2.72,<2.76",
+    "google-crc32c>=1.6",
+    "numpy>=1.26,<3",
+    # Headless: the other builds need libGL, which servers lack.
+    "opencv-python-headless>=4.10,<6",
+    "pillow>=11",
+]
+TRAIN = [
+    "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
+    "matplotlib>=3.9",
+    "pandas>=2.2",  # tfds.as_dataframe
+    "rich>=13.9",
+    "scikit-learn>=1.5",
+    "tensorflow>=2.20,<2.22",
+    "tensorflow-datasets>=4.9.9,<4.10",
+]
+DEV = ["mypy>=1.15", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9"]
+
+setuptools.setup(
+    name="affectnet-faces",
+    version="0.1.0",
+    description="AffectNet on disk to sharded TFRecords to a trained, judged expression classifier",
+    long_description=(pathlib.Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*"]),
+    install_requires=WORKER,
+    extras_require={"train": TRAIN, "dev": TRAIN + DEV},
+)
