@@ -40,3 +40,28 @@ def features(*, image_size: int, num_classes: int) -> tfds.features.FeaturesDict
             "copy": tfds.features.Scalar(dtype=np.int64),
         }
     )
+
+
+HOMEPAGE = "http://mohammadmahoor.com/affectnet/"
+
+CITATION = """\
+@article{mollahosseini2019affectnet,
+  title={AffectNet: A Database for Facial Expression, Valence, and Arousal Computing in the Wild},
+  author={Mollahosseini, Ali and Hasani, Behzad and Mahoor, Mohammad H.},
+  journal={IEEE Transactions on Affective Computing},
+  volume={10}, number={1}, pages={18--31}, year={2019},
+  doi={10.1109/TAFFC.2017.2740923}
+}"""
+
+DESCRIPTION = """\
+Face crops from AffectNet with expression, valence, arousal and 68 landmarks. Made by the affectnet_faces job from a
+copy of AffectNet that its owner obtained under its licence; neither may be redistributed."""
+
+DRAWN_DESCRIPTION = """\
+Drawn faces in the form of AffectNet, for trying things out. These are not AffectNet and no result on them says
+anything about people."""
+
+
+def description(config_name: str) -> str:
+    """Return what a data set of this config says of itself."""
+    return DRAWN_DESCRIPTION if config_name.startswith("sample") else DESCRIPTION

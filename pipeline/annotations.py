@@ -1,0 +1,190 @@
+"""The annotation row, the reject, and the rules that tell one from the other.
+
+Every layout's reader hands what it found to `parse`, so that a rule holds for all layouts alike. Bad values are
+rejected with a reason and never mended by guessing; the one exception is a missing box where landmarks say where the
+face is (AffectNet's training.csv has such a row), which the ledger counts.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from affectnet_tfds import labels
+
+NUM_LANDMARKS = 68
+
+
+class Row(NamedTuple):
+    """One annotated face. Boxes and landmarks are in pixels of the picture as stored (no EXIF rotation)."""
+
+    split: str  # train or validation
+    subset: str  # manual or automatic
+    path: str  # of the picture, relative to the release's root
+    filename: str  # the record's: the same for every copy of a release, whatever its folders are called
+    label: int  # AffectNet's code, 0..10
+    valence: float  # in [-1, 1], NaN where there is none
+    arousal: float
+    box: tuple[float, float, float, float] | None  # x, y, width, height; None: the whole picture
+    box_from: str  # annotation, landmarks or picture
+    landmarks: bytes  # 68 (x, y) as little-endian float32, or empty
+    source: str  # where the row stands: file and row number
+
+
+class Reject(NamedTuple):
+    """A row that cannot be used, and why."""
+
+    split: str
+    subset: str
+    path: str
+    label: int  # -1 where the label itself is bad
+    reason: str  # a few words, the same for all rows of a kind: what the ledger counts
+    detail: str  # the rule, the value
+    source: str
+
+
+class Defect(ValueError):
+    """A rule that a row breaks. `reason` is its kind, the message the rule and the value."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Place(NamedTuple):
+    """Where a row stands and what the layout says of it before any of its fields is read."""
+
+    split: str
+    subset: str
+    images: str  # folder of the pictures, relative to the release's root
+    prefix: str  # of `Row.filename`
+    source: str
+
+
+def parse(fields: Mapping[str, str], place: Place) -> Row | Reject:
+    """Turn the text fields of one row into a `Row`, or a `Reject` that names the first rule broken.
+
+    Args:
+      fields: path, label; and where the layout has them x, y, width, height, landmarks ("x1;y1;x2;…"), valence,
+        arousal. "", NULL and nan mean that there is none.
+      place: where the row stands.
+    """
+    label = -1
+    try:
+        path = relative_path(fields["path"])
+        label = parse_label(fields["label"])
+        landmarks = parse_landmarks(fields.get("landmarks", ""))
+        box, box_from = parse_box([fields.get(k) for k in ("x", "y", "width", "height")], landmarks)
+        values = [parse_affect(fields.get(name, ""), name) for name in ("valence", "arousal")]
+    except Defect as defect:
+        return Reject(
+            place.split, place.subset, fields["path"], label, defect.reason, str(defect), place.source
+        )
+    return Row(
+        split=place.split,
+        subset=place.subset,
+        path=f"{place.images}/{path}" if place.images else path,
+        filename=f"{place.prefix}/{path}" if place.prefix else path,
+        label=label,
+        valence=values[0],
+        arousal=values[1],
+        box=box,
+        box_from=box_from,
+        landmarks=landmarks.astype("<f4").tobytes() if landmarks is not None else b"",
+        source=place.source,
+    )
+
+
+def relative_path(text: str) -> str:
+    """Return a path with forward slashes that stays inside the folder it is relative to.
+
+    Raises:
+      Defect: for an absolute path, one with "..", and an empty one.
+    """
+    path = text.strip().replace("\\", "/")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if not parts:
+        raise Defect("no file name", "the row must name a picture: got an empty path")
+    if path.startswith("/") or ".." in parts or ":" in parts[0] or "\0" in path:
+        raise Defect("path leaves the release", f"a path must stay inside its folder: got {text!r}")
+    return "/".join(parts)
+
+
+def parse_label(text: str) -> int:
+    """Return AffectNet's code, 0..10."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if value not in range(len(labels.EXPRESSIONS)):
+        raise Defect("bad label", f"label must be 0..10: got {text.strip()!r}")
+    return int(value)
+
+
+def parse_affect(text: str, name: str) -> float:
+    """Return valence or arousal in [-1, 1], or NaN where there is none (AffectNet writes -2)."""
+    value = _number(text)
+    if value is None or value == labels.NO_VALUE:
+        return math.nan
+    if not -1 <= value <= 1:
+        raise Defect(f"bad {name}", f"{name} must be in [-1, 1], or -2 for none: got {text.strip()}")
+    return value
+
+
+def parse_landmarks(text: str) -> np.ndarray | None:
+    """Return float32[68, 2] (x, y), or None unless there are 136 finite numbers, separated by ";"."""
+    parts = text.split(";")
+    if len(parts) < 2 * NUM_LANDMARKS:
+        return None
+    try:
+        points = np.array(parts, dtype=np.float32)
+    except ValueError:
+        return None
+    if points.size != 2 * NUM_LANDMARKS or not np.isfinite(points).all():
+        return None
+    return points.reshape(NUM_LANDMARKS, 2)
+
+
+Box = tuple[float, float, float, float]
+
+
+def parse_box(texts: Sequence[str | None], landmarks: np.ndarray | None) -> tuple[Box | None, str]:
+    """Return the box (x, y, width, height) and what it is from: annotation, landmarks or picture.
+
+    A layout without boxes (every text None) holds pictures that are face crops already: the whole picture is taken.
+    A box that is NULL, or has no positive size, falls back to the landmarks' bounding box.
+    """
+    if all(text is None for text in texts):
+        return None, "picture"
+    numbers = [_number(text or "") for text in texts]
+    x, y, width, height = numbers
+    if x is not None and y is not None and width is not None and height is not None:
+        if width > 0 and height > 0:
+            return (x, y, width, height), "annotation"
+    if landmarks is not None:
+        return bounding_box(landmarks), "landmarks"
+    given = ", ".join((text or "").strip() or "nothing" for text in texts)
+    raise Defect("no face box", f"a row needs a box of positive size, or 68 landmarks: got {given}")
+
+
+def bounding_box(points: np.ndarray) -> Box:
+    """Return (x, y, width, height) of float[N, 2] points."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+
+
+def points_of(row: Row) -> np.ndarray | None:
+    """Return the row's landmarks as float32[68, 2] (x, y) in picture pixels, or None."""
+    if not row.landmarks:
+        return None
+    return np.frombuffer(row.landmarks, dtype="<f4").reshape(NUM_LANDMARKS, 2)
+
+
+def _number(text: str) -> float | None:
+    """Return a finite number, or None for "", NULL, nan and other text."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

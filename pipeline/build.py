@@ -1,0 +1,198 @@
+"""One build, from a release on disk to a published version: what runs in which order, and what stops it.
+
+The program (main.py) and the TFDS builder both call `build`; neither Beam nor TFDS is visible to them.
+"""
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from affectnet_tfds import labels
+from pipeline import config, job, ledger, leaks, plan, publish, refusal, shards, sources, survey
+from pipeline.sources import base
+
+
+class Listener(Protocol):
+    """Who is told how a build goes; main.py prints it."""
+
+    def found(self, release: base.Release, surveyed: survey.Survey, config: config.JobConfig) -> None:
+        """Tell what the annotations hold."""
+
+    def planned(self, plans: Mapping[str, plan.SplitPlan], config: config.JobConfig) -> None:
+        """Tell what will be written."""
+
+    def writing(self, staging: Path, plans: Mapping[str, plan.SplitPlan]) -> Any:
+        """Return a context in which shards are written."""
+
+
+class Build(NamedTuple):
+    """A finished build."""
+
+    version: Path | None  # None: a dry run
+    config: config.JobConfig
+    account: ledger.Ledger | None
+    report: dict[str, Any]
+    seconds: float
+    was_there: bool = False  # nothing had to be made
+
+
+def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[str] = ()) -> Build:
+    """Build what the configuration asks for, going on where an earlier attempt stopped.
+
+    Raises:
+      refusal.Refusal: if the input, the flags or what is on the disk already do not allow it.
+    """
+    start, root = time.monotonic(), Path(wanted.input_dir).expanduser()
+    drawn = sources.drawn_sample(root)
+    named = config.named(wanted, drawn=drawn is not None)
+    job_config = dataclasses.replace(named, data_dir=str(Path(wanted.data_dir).expanduser()))
+    subsets = config.SUBSET_CHOICES[job_config.subsets]
+    release = sources.recognise(root, layout=job_config.layout, subsets=subsets)
+    made_from = identity(job_config, release)
+    if not job_config.dry_run and (done := _published(job_config, made_from)):
+        return done
+    staging = _open_staging(job_config, made_from)
+    runner = job.Runner(num_workers=job_config.num_workers, beam_args=beam_args)
+    surveyed = job.run_survey(release, staging=staging, options=runner)
+    listener.found(release, surveyed, job_config)
+    check_rejects(surveyed.rejects, num_rows=surveyed.num_rows, limit=job_config.max_reject_frac)
+    plans = plan.make(_planned_counts(surveyed, job_config.classes), job_config)
+    if "train" not in plans:
+        raise refusal.Refusal(f"{root} has no usable training row: {_worst(surveyed.rejects)}")
+    listener.planned(plans, job_config)
+    if job_config.dry_run:
+        shutil.rmtree(staging)
+        return Build(None, job_config, None, {}, time.monotonic() - start)
+    spec = shards.Spec(root=release.root, staging=str(staging), content=job_config.content())
+    with listener.writing(staging, plans):
+        job.run_shards(release, surveyed=surveyed, plans=plans, spec=spec, options=runner)
+    sidecars = _sidecars(spec, plans)
+    account = ledger.make(surveyed, plans, sidecars)
+    check_rejects(account.rejects, num_rows=account.num_rows, limit=job_config.max_reject_frac)
+    report = {
+        "data": "drawn faces, not AffectNet" if drawn else "AffectNet",
+        "made_from": made_from,
+        "layout": release.layout,
+        "ledger": account.to_json(),
+        "boxes": dict(surveyed.boxes),
+        "rows_without_landmarks": surveyed.without_landmarks,
+        "identical_files": leaks.find(sidecars).to_json(),
+        "shards": publish.shard_report(sidecars),
+    }
+    version = publish.publish(job_config, account=account, sidecars=sidecars, report=report)
+    return Build(version, job_config, account, report, time.monotonic() - start)
+
+
+def identity(job_config: config.JobConfig, release: base.Release) -> dict[str, Any]:
+    """Return what a build is made from: settings that decide the bytes, and the annotations' fingerprint."""
+    return {"settings": job_config.content(), "annotations_sha256": base.fingerprint(release)}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Say in what two identities differ, old value first."""
+    before, after = old["settings"], new["settings"]
+    changed = [
+        f"{name}={before.get(name)} (now {value})"
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
+    if old["annotations_sha256"] != new["annotations_sha256"]:
+        changed.append("other annotation files")
+    return changed
+
+
+def check_rejects(rejects: Sequence[Any], *, num_rows: int, limit: float) -> None:
+    """Stop a build that would lose more rows than its user allows.
+
+    Raises:
+      refusal.Refusal: if so, naming the worst reasons.
+    """
+    if num_rows and len(rejects) / num_rows > limit:
+        raise refusal.Refusal(
+            f"{len(rejects):,} of {num_rows:,} rows are rejected, more than --max_reject_frac={limit:g} allows: "
+            f"{_worst(rejects)}. Mend them, or raise --max_reject_frac"
+        )
+
+
+def _worst(rejects: Sequence[Any]) -> str:
+    """Name the three most frequent reasons, each with an example."""
+    account = ledger.Ledger((), tuple(rejects))
+    examples = {reject.reason: reject for reject in rejects}
+    named = [
+        f"{reason} {count:,} (such as {examples[reason].source}: {examples[reason].detail})"
+        for reason, count in account.reasons()[:3]
+    ]
+    return "; ".join(named) or "there is none"
+
+
+def _planned_counts(surveyed: survey.Survey, classes: int) -> dict[tuple[str, int], int]:
+    counts: dict[tuple[str, int], int] = {}
+    for (split, _, label), count in surveyed.counts.items():
+        if label < classes and count:
+            counts[split, label] = counts.get((split, label), 0) + count
+    return counts
+
+
+def _published(job_config: config.JobConfig, made_from: Mapping[str, Any]) -> Build | None:
+    """Return the build that is published under this name already, if it is the same one.
+
+    Raises:
+      refusal.Refusal: if it is another one and --overwrite was not given.
+    """
+    version = publish.version_folder(job_config)
+    if not version.exists() or job_config.overwrite:
+        return None
+    report_path = version / "build_report.json"
+    report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.is_file() else {}
+    made_before = report.get("made_from")
+    if made_before and not (changed := differences(made_before, made_from)):
+        return Build(version, job_config, None, report, 0.0, was_there=True)
+    what = f"was built with {', '.join(changed)}" if made_before else "was not built by this job"
+    raise refusal.Refusal(
+        f"{version} {what}. Give this build a name of its own (--config_name) or replace that one (--overwrite)"
+    )
+
+
+def _open_staging(job_config: config.JobConfig, made_from: Mapping[str, Any]) -> Path:
+    """Make the staging folder, or take the one that an unfinished build of the same identity left.
+
+    Raises:
+      refusal.Refusal: if the unfinished build is another one and --overwrite was not given.
+    """
+    staging = publish.staging_folder(job_config)
+    if job_config.dry_run:
+        staging = staging.with_name(f"{staging.name}-dry-run")
+        shutil.rmtree(staging, ignore_errors=True)
+    note = staging / "building.json"
+    if note.is_file() and (changed := differences(json.loads(note.read_text(encoding="utf-8")), made_from)):
+        if not job_config.overwrite:
+            raise refusal.Refusal(
+                f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its own flags, "
+                "or discard it with --overwrite"
+            )
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True, exist_ok=True)
+    shards.write_text(note, json.dumps(made_from))
+    return staging
+
+
+def _sidecars(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> list[dict[str, Any]]:
+    """Return the sidecars of all planned shards.
+
+    Raises:
+      AssertionError: if one is missing, which is a defect of the job.
+    """
+    names = [shards.file_name(p.split, i, p.num_shards) for p in plans.values() for i in range(p.num_shards)]
+    found = {name: shards.sidecar(spec, name) for name in names}
+    if missing := [name for name, done in found.items() if done is None]:
+        raise AssertionError(f"shards were not written: {missing}")
+    return [done for done in found.values() if done]
+
+
+def class_names(job_config: config.JobConfig) -> tuple[str, ...]:
+    """Return the class names of a build."""
+    return labels.class_names(job_config.classes)

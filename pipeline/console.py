@@ -1,0 +1,190 @@
+"""What the job prints: what it found, what it will do, how far it is, what it did, what to do next."""
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import rich.console
+import rich.table
+
+from affectnet_tfds import labels
+from pipeline import build, config, plan, progress, refusal, sources, survey
+from pipeline.sources import base
+
+
+def layouts() -> list[str]:
+    """Return the names of the layouts."""
+    return list(sources.LAYOUTS)
+
+
+def refuse(error: refusal.Refusal) -> int:
+    """Print a refusal; return the exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+class Console:
+    """A build.Listener that prints."""
+
+    def __init__(self) -> None:
+        """Print to standard output."""
+        self.out = rich.console.Console(highlight=False, soft_wrap=True)
+        self.bar: progress.Bar | None = None
+
+    def found(self, release: base.Release, surveyed: survey.Survey, job: config.JobConfig) -> None:
+        """Print what the annotations hold."""
+        if drawn := sources.drawn_sample(Path(release.root)):
+            self.out.print(
+                f"data          DRAWN FACES, not AffectNet (seed {drawn.get('seed')}): a stand-in for trying things out",
+                style="bold yellow",
+            )
+        for table in release.tables:
+            self._say(
+                "release", f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}"
+            )
+        for reason, count in build.ledger.Ledger((), tuple(surveyed.rejects)).reasons():
+            self._say("rejected", f"{count:,} × {reason}")
+        if fallen := surveyed.boxes["landmarks"]:
+            self._say("boxes", f"{fallen:,} rows without a box: crop from their landmarks")
+
+    def planned(self, plans: Mapping[str, plan.SplitPlan], job: config.JobConfig) -> None:
+        """Print what will be written."""
+        self._say(
+            "plan",
+            f"{job.config_name}: {job.classes} classes, {job.image_size} px, margin {job.margin_frac:g}, "
+            f"balance {job.balance}",
+        )
+        self.out.print(_plan_table(plans))
+        size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(job.image_size)
+        files = " + ".join(f"{p.num_shards} {p.split}" for p in plans.values())
+        self._say("", f"{files} shards, about {_bytes(size)} in all")
+
+    def writing(
+        self, staging: Path, plans: Mapping[str, plan.SplitPlan]
+    ) -> contextlib.AbstractContextManager[object]:
+        """Return the progress bar."""
+        self.bar = progress.Bar(
+            staging,
+            num_shards=sum(p.num_shards for p in plans.values()),
+            num_examples=sum(p.num_examples for p in plans.values()),
+        )
+        if self.bar.before.shards:
+            self._say("continuing", f"{self.bar.before.shards} of {self.bar.num_shards} shards are finished")
+        return self.bar
+
+    def interrupted(self) -> int:
+        """Say that what was done is kept; return the exit code."""
+        if self.bar:
+            done = self.bar.watch.state().shards
+            print(
+                f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. The same command continues."
+            )
+        else:
+            print("stopped: nothing was written. The same command starts again.")
+        return 130
+
+    def finished(self, built: build.Build) -> None:
+        """Print the account and the line that loads the result."""
+        if built.version is None:
+            self._say("nothing written", "(--dry_run)")
+            return
+        if built.account:
+            self.out.print(_account_table(built.account))
+            self._print_account(built)
+        else:
+            self._say(
+                "published", f"{built.version}: already there, made from the same input with the same flags"
+            )
+        split = "split='train', as_supervised=True"
+        self._say(
+            "load it", f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})"
+        )
+
+    def _print_account(self, built: build.Build) -> None:
+        assert built.account and built.version
+        size = sum(path.stat().st_size for path in built.version.iterdir())
+        self._say(
+            "published",
+            f"{built.version}   {len(built.report['shards'])} shards, {built.account.num_examples:,} examples, "
+            f"{_bytes(size)}, {built.seconds:.0f} s",
+        )
+        if rejects := built.account.reasons():
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects)
+            total = sum(count for _, count in rejects)
+            self._say(
+                "rejected",
+                f"{total:,} of {built.account.num_rows:,} rows ({reasons}): rejects.csv names them",
+            )
+        if across := built.report["identical_files"]["across_splits"]:
+            self._say(
+                "leaks",
+                f"{len(across):,} pictures are in train and in validation: build_report.json names them",
+            )
+        if within := built.report["identical_files"]["within_split"]:
+            self._say(
+                "duplicates",
+                f"{len(within):,} pictures are there more than once: build_report.json names them",
+            )
+
+    def _say(self, what: str, text: str) -> None:
+        self.out.print(f"{what:<14}{text}", markup=False)
+
+
+def _where(built: build.Build) -> str:
+    assert built.version
+    folder = built.version.parent.parent.parent
+    return "" if folder == Path("~/tensorflow_datasets").expanduser() else f", data_dir='{folder}'"
+
+
+def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:
+    count = sum(
+        n
+        for (split, subset, _), n in surveyed.counts.items()
+        if (split, subset) == (table.split, table.subset)
+    )
+    count += sum((r.split, r.subset) == (table.split, table.subset) for r in surveyed.rejects)
+    if not table.expected:
+        return f"{count:,} rows"
+    if count in table.expected:
+        return f"{count:,} rows, as expected"
+    return f"{count:,} rows (AffectNet has {table.expected[0]:,}: this is a part of it)"
+
+
+def _plan_table(plans: Mapping[str, plan.SplitPlan]) -> rich.table.Table:
+    table = _table("class", "rows", "kept", "copies", *(f"in {split}" for split in plans))
+    train = plans["train"]
+    for label in sorted({label for p in plans.values() for label in p.counts}):
+        kept, target = train.kept(label), train.targets.get(label, 0)
+        low, high = (target // kept, -(-target // kept)) if kept else (0, 0)
+        copies = str(low) if low == high else f"{low}-{high}"
+        made = [f"{p.targets.get(label, 0):,}" for p in plans.values()]
+        table.add_row(
+            labels.EXPRESSIONS[label], f"{train.counts.get(label, 0):,}", f"{kept:,}", copies, *made
+        )
+    return table
+
+
+def _account_table(account: build.ledger.Ledger) -> rich.table.Table:
+    table = _table("split", "class", "rows", "written", "left out", "other class", "rejected", "examples")
+    for line in account.lines:
+        numbers = (line.read, line.written, line.left_out, line.other_class, line.rejected, line.examples)
+        table.add_row(line.split, line.name, *(f"{n:,}" for n in numbers))
+    totals = [sum(getattr(line, name) for line in account.lines) for name in build.ledger.Line._fields[2:]]
+    table.add_row("all", "", *(f"{n:,}" for n in totals))
+    return table
+
+
+def _table(*columns: str) -> rich.table.Table:
+    table = rich.table.Table(box=None, padding=(0, 1), header_style="", pad_edge=True)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 or column == "class" else "right")
+    return table
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

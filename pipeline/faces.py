@@ -1,0 +1,177 @@
+"""From the bytes of a picture to the bytes of a face crop.
+
+Owns: decoding whatever the extension says, the square around a box, cropping with padding, mirroring, encoding, and
+what all of these do to landmarks. Pure functions of bytes and numbers, so that a crop is the same on any worker.
+
+Frames: a picture is indexed [row, column] = [y, x]; boxes are (x, y, width, height) in pixels of the picture as stored.
+AffectNet's boxes were annotated on stored pixels, so EXIF orientation is not applied.
+"""
+
+import io
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import PIL.Image
+
+from pipeline import annotations
+
+MAX_PIXELS = 100_000_000
+"""Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes 300 MB)."""
+
+MIN_BOX_SIDE = 8
+"""Boxes smaller than this, in pixels, hold no expression."""
+
+JPEG_QUALITY = 95
+
+# dlib's 68 points, as numbered in iBUG 300-W: entry i is the point that i becomes when the face is mirrored.
+MIRRORED_POINTS = np.array(
+    [
+        *range(16, -1, -1),  # jaw
+        *range(26, 16, -1),  # brows
+        *range(27, 31),  # bridge of the nose
+        *range(35, 30, -1),  # nostrils
+        *(45, 44, 43, 42, 47, 46),  # left eye in the picture becomes the right one
+        *(39, 38, 37, 36, 41, 40),
+        *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),  # outer lip
+        *(64, 63, 62, 61, 60, 67, 66, 65),  # inner lip
+    ]
+)
+
+
+class Square(NamedTuple):
+    """A square in picture pixels: its left upper corner and its side. May leave the picture."""
+
+    x: int
+    y: int
+    side: int
+
+
+def decode(content: bytes) -> np.ndarray:
+    """Decode a picture of any common format to uint8[H, W, 3] RGB, rows and columns as stored.
+
+    Raises:
+      annotations.Defect: if it is empty, no picture, larger than MAX_PIXELS, or broken.
+    """
+    if not content:
+        raise annotations.Defect("empty file", "the file has no bytes")
+    with _opened(content) as picture:
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            detail = f"a picture may have {MAX_PIXELS:,} pixels: this one claims {width} x {height}"
+            raise annotations.Defect("picture too large", detail)
+        if picture.format == "JPEG" and picture.mode in ("RGB", "L"):
+            return _decode_jpeg(content)
+        return _decode_other(picture)
+
+
+def _opened(content: bytes) -> PIL.Image.Image:
+    """Open a picture, reading its header only."""
+    try:
+        return PIL.Image.open(io.BytesIO(content))
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        if isinstance(error, PIL.Image.DecompressionBombError):
+            raise annotations.Defect("picture too large", str(error)) from error
+        head = content[:12].decode("latin-1").encode("unicode_escape").decode()
+        raise annotations.Defect("not a picture", f"no known picture format: begins with {head!r}") from error
+
+
+def _decode_jpeg(content: bytes) -> np.ndarray:
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if pixels is None:
+        raise annotations.Defect("broken picture", "the JPEG data end early or are damaged")
+    return pixels
+
+
+def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
+    """Decode through Pillow, which knows palettes, alpha, CMYK and 16 bits; transparent parts become black."""
+    try:
+        picture.load()
+        if picture.mode.startswith(("I", "F")):
+            return _scale_deep(np.asarray(picture, dtype=np.float32))
+        if picture.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+            black = PIL.Image.new("RGBA", picture.size, (0, 0, 0, 255))
+            picture = PIL.Image.alpha_composite(black, picture.convert("RGBA"))
+        return np.ascontiguousarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, IndexError, MemoryError, EOFError) as error:
+        raise annotations.Defect("broken picture", f"{picture.format} data: {error}") from error
+
+
+def _scale_deep(gray: np.ndarray) -> np.ndarray:
+    """Turn 16-bit gray values into RGB by their upper 8 bits."""
+    top = 255.0 if gray.max(initial=0) <= 255 else 65535.0
+    return np.repeat(np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+def square(box: annotations.Box | None, *, picture_size: tuple[int, int], margin_frac: float) -> Square:
+    """Return the square to crop: around the box's centre, as wide as its longer side plus a margin on each side.
+
+    Args:
+      box: (x, y, width, height); None: the whole picture, without margin.
+      picture_size: (width, height) in pixels.
+      margin_frac: margin on each side, as a fraction of the box's longer side.
+
+    Raises:
+      annotations.Defect: if the box is too small, or has no pixel in the picture.
+    """
+    width, height = picture_size
+    if box is None:
+        side = max(width, height)
+        return Square((width - side) // 2, (height - side) // 2, side)
+    x, y, box_width, box_height = box
+    if max(box_width, box_height) < MIN_BOX_SIDE:
+        detail = f"a box must be {MIN_BOX_SIDE} pixels or more: got {box_width:g} x {box_height:g}"
+        raise annotations.Defect("box too small", detail)
+    if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
+        detail = (
+            f"the box at {x:g}, {y:g} of {box_width:g} x {box_height:g} has no pixel in {width} x {height}"
+        )
+        raise annotations.Defect("box outside the picture", detail)
+    side = max(1, round(max(box_width, box_height) * (1 + 2 * margin_frac)))
+    left, top = round(x + box_width / 2 - side / 2), round(y + box_height / 2 - side / 2)
+    return Square(left, top, side)
+
+
+def crop(pixels: np.ndarray, area: Square, *, image_size: int) -> np.ndarray:
+    """Cut a square out of uint8[H, W, 3] and resize it to uint8[S, S, 3]; what lies outside the picture is black."""
+    height, width = pixels.shape[:2]
+    x0, y0 = max(area.x, 0), max(area.y, 0)
+    x1, y1 = min(area.x + area.side, width), min(area.y + area.side, height)
+    inside = pixels[y0:y1, x0:x1]
+    if inside.shape[:2] != (area.side, area.side):
+        edges = (y0 - area.y, area.y + area.side - y1, x0 - area.x, area.x + area.side - x1)
+        inside = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+    if area.side == image_size:
+        return np.ascontiguousarray(inside)
+    # INTER_AREA averages and so does not alias; enlarging needs interpolation instead.
+    how = cv2.INTER_AREA if area.side > image_size else cv2.INTER_CUBIC
+    return cv2.resize(inside, (image_size, image_size), interpolation=how)
+
+
+def crop_points(points: np.ndarray | None, area: Square) -> np.ndarray:
+    """Return float32[68, 2] landmarks as fractions of the crop (0..1 across it), NaN where there are none."""
+    if points is None:
+        return np.full((annotations.NUM_LANDMARKS, 2), np.nan, np.float32)
+    return ((points - np.float32([area.x, area.y])) / np.float32(area.side)).astype(np.float32)
+
+
+def mirror(pixels: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mirror a crop and its landmarks (fractions of the crop) left to right; a left eye becomes a right eye."""
+    swapped = points[MIRRORED_POINTS] * np.float32([-1, 1]) + np.float32([1, 0])
+    return np.ascontiguousarray(pixels[:, ::-1]), swapped
+
+
+def bbox_fractions(box: annotations.Box | None, *, picture_size: tuple[int, int]) -> tuple[float, ...]:
+    """Return (ymin, xmin, ymax, xmax) as fractions of the picture, clamped to it."""
+    if box is None:
+        return 0.0, 0.0, 1.0, 1.0
+    (x, y, box_width, box_height), (width, height) = box, picture_size
+    corners = (y / height, x / width, (y + box_height) / height, (x + box_width) / width)
+    return tuple(min(max(value, 0.0), 1.0) for value in corners)
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    """Encode uint8[S, S, 3] RGB as JPEG."""
+    _, content = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return content.tobytes()

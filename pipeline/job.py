@@ -1,0 +1,220 @@
+"""The Beam wiring: two pipelines, in which rows are shuffled and pixels never are.
+
+Pixels go from the picture file into the shard within one call. With pixels in a GroupByKey, as TFDS's own writer has
+them, the local runner's memory grows by about 50 kB an image; with rows it grows by about 1 kB a row.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import cv2
+from apache_beam.options import pipeline_options
+
+from pipeline import annotations, config, plan, shards, sources, survey
+from pipeline.sources import base
+
+SMALL_TABLE_BYTES = 32 << 20
+"""Tables up to this size are surveyed in this process: starting workers would take longer."""
+
+AnyRow = tuple[Any, ...]  # annotations.Row as a plain tuple, which Beam's fast coder knows
+
+
+class ReadAnnotations(beam.PTransform):
+    """base.Part → annotations.Row | annotations.Reject."""
+
+    def __init__(self, root: str) -> None:
+        """Read below a root."""
+        super().__init__()
+        self.root = root
+
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        """Wire."""
+        return (
+            parts
+            | beam.Reshuffle()  # Part; so that parts go to all workers
+            | beam.FlatMap(lambda part, root: sources.read(root, part), self.root)
+        )
+
+
+class SurveyRows(beam.PTransform):
+    """base.Part → one survey.Survey."""
+
+    def __init__(self, root: str) -> None:
+        """Survey a release."""
+        super().__init__()
+        self.root = root
+
+    def expand(self, parts: beam.PCollection) -> beam.PCollection:
+        """Wire."""
+        read = (
+            parts
+            | beam.Reshuffle()
+            | beam.FlatMap(_survey_part, self.root).with_outputs("mentions", main="surveys")
+        )
+        repeats = (
+            read.mentions  # (bucket, Mention)
+            | beam.GroupByKey()  # (bucket, [Mention])
+            | beam.MapTuple(lambda _, mentions: survey.find_repeats(survey.Mention(*m) for m in mentions))
+        )
+        return (read.surveys, repeats) | beam.Flatten() | beam.CombineGlobally(_merge)
+
+
+def _survey_part(part: base.Part, root: str) -> Iterator[Any]:
+    counted = survey.Survey()
+    for item in sources.read(root, part):
+        counted.add(item)
+        if isinstance(item, annotations.Row):
+            bucket, mention = survey.mention(item)
+            yield beam.pvalue.TaggedOutput("mentions", (bucket, tuple(mention)))
+    yield counted
+
+
+def _merge(surveys: Iterable[survey.Survey]) -> survey.Survey:
+    total = survey.Survey()
+    for one in surveys:
+        total.merge(one)
+    return total
+
+
+class AssignTasks(beam.PTransform):
+    """annotations.Row → (shard name, plan.Task as a tuple)."""
+
+    def __init__(self, plans: Mapping[str, plan.SplitPlan], seed: int) -> None:
+        """Assign by the plans of all splits."""
+        super().__init__()
+        self.plans, self.seed = dict(plans), seed
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        """Wire."""
+        return (
+            rows
+            | beam.Map(lambda row: (f"{row.split}/{row.label}", tuple(row)))
+            | "GroupByClass" >> beam.GroupByKey()  # (class, [Row])
+            | beam.FlatMap(_assign, self.plans, self.seed)
+        )
+
+
+def _assign(
+    group: tuple[str, Iterable[AnyRow]], plans: Mapping[str, plan.SplitPlan], seed: int
+) -> Iterator[tuple[str, tuple[int, int, AnyRow]]]:
+    key, rows = group
+    split = plans[key.split("/")[0]]
+    for index, task in plan.tasks_of_class((annotations.Row(*r) for r in rows), plan=split, seed=seed):
+        name = shards.file_name(split.split, index, split.num_shards)
+        yield name, (task.place, task.copy, tuple(task.row))
+
+
+class WriteShards(beam.PTransform):
+    """(shard name, task) → name of a finished shard."""
+
+    def __init__(self, spec: shards.Spec) -> None:
+        """Write to the staging folder."""
+        super().__init__()
+        self.spec = spec
+
+    def expand(self, tasks: beam.PCollection) -> beam.PCollection:
+        """Wire."""
+        return tasks | "GroupByShard" >> beam.GroupByKey() | beam.ParDo(_WriteShard(self.spec))
+
+
+class _WriteShard(beam.DoFn):
+    def __init__(self, spec: shards.Spec) -> None:
+        self.spec = spec
+
+    def setup(self) -> None:
+        cv2.setNumThreads(1)  # Workers share the cores already.
+
+    def process(self, element: tuple[str, Iterable[tuple[int, int, AnyRow]]]) -> Iterator[str]:
+        name, values = element
+        tasks = (plan.Task(place, copy, annotations.Row(*row)) for place, copy, row in values)
+        yield shards.write(self.spec, name, tasks)["name"]
+
+
+def run_survey(release: base.Release, *, staging: Path, options: "Runner") -> survey.Survey:
+    """Survey a release with Beam; the result comes back through a file in the staging folder."""
+    out = str(staging / "survey.json")
+    with beam.Pipeline(options=options.for_bytes(_table_bytes(release))) as pipeline:
+        (
+            pipeline
+            | beam.Create(release.parts())
+            | SurveyRows(release.root)
+            | beam.Map(lambda found, path: shards.write_text(Path(path), found.to_json()), out)
+        )
+    return survey.Survey.from_json(Path(out).read_text(encoding="utf-8"))
+
+
+def run_shards(
+    release: base.Release,
+    *,
+    surveyed: survey.Survey,
+    plans: Mapping[str, plan.SplitPlan],
+    spec: shards.Spec,
+    options: "Runner",
+) -> None:
+    """Write all shards with Beam; what was written stands in the sidecars."""
+    classes, seed = spec.content["classes"], spec.content["seed"]
+    fates = survey.Survey()
+    fates.rejects, fates.renamed = surveyed.rejects, surveyed.renamed
+    with beam.Pipeline(options=options.for_bytes(None)) as pipeline:
+        (
+            pipeline
+            | beam.Create(release.parts())
+            | beam.Reshuffle()
+            | beam.FlatMap(lambda part: survey.usable(sources.read(release.root, part), fates))
+            | beam.Filter(lambda row: row.label < classes)
+            | AssignTasks(plans, seed)
+            | WriteShards(spec)
+        )
+
+
+def _table_bytes(release: base.Release) -> int:
+    return sum(table.parts[-1].stop for table in release.tables if table.parts)
+
+
+class Runner:
+    """Where the pipelines run: this machine's cores unless Beam's own flags say otherwise."""
+
+    def __init__(self, *, num_workers: int, beam_args: Sequence[str] = ()) -> None:
+        """Take the number of local workers (0: all cores) and Beam's flags, which are passed on untouched."""
+        self.num_workers = num_workers or len(os.sched_getaffinity(0))
+        self.beam_args = list(beam_args)
+        # Local workers are processes of their own; they find this package where this process found it.
+        root = str(Path(__file__).resolve().parent.parent)
+        if root not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+
+    @property
+    def is_local(self) -> bool:
+        return not any(arg.startswith("--runner") for arg in self.beam_args)
+
+    def for_bytes(self, num_bytes: int | None) -> pipeline_options.PipelineOptions:
+        """Return Beam's options for a pipeline that reads so many bytes (None: many)."""
+        if not self.is_local:
+            return pipeline_options.PipelineOptions(self.beam_args)
+        workers = 1 if num_bytes is not None and num_bytes <= SMALL_TABLE_BYTES else self.num_workers
+        # By name: DirectRunner would first try to download Prism, and ignores the number of workers then.
+        local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
+        local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
+        return pipeline_options.PipelineOptions([*self.beam_args, *local])
+
+
+def unknown_beam_args(args: Sequence[str]) -> list[str]:
+    """Return the arguments that no part of Beam knows: most likely flags of ours, misspelt."""
+    if any(arg.startswith("--runner") for arg in args):
+        return []
+    known = pipeline_options.PipelineOptions(list(args), display_data={})
+    with open(os.devnull, "w") as silence:
+        stderr, sys.stderr = sys.stderr, silence
+        try:
+            options = known.get_all_options(drop_default=True, retain_unknown_options=False)
+        finally:
+            sys.stderr = stderr
+    names = {arg.lstrip("-").split("=")[0] for arg in args if arg.startswith("-")}
+    return sorted(name for name in names if name not in options)
+
+
+__all__ = ["Runner", "config", "run_shards", "run_survey", "unknown_beam_args"]

@@ -1,0 +1,104 @@
+"""python -m pipeline.main: AffectNet on disk to sharded, face-cropped, class-balanced TFRecords.
+
+Flags mirror config.JobConfig. Flags that are not ours go to Beam untouched, so any runner can be used.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+
+# TensorFlow, where TFDS loads it, has nothing to say that a user of this program wants to read.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import app, flags, logging  # noqa: E402 - the variable has to be set first
+
+from pipeline import build, config, console, job, refusal  # noqa: E402 - likewise
+
+INPUT_DIR = flags.DEFINE_string("input_dir", None, "folder of your copy of AffectNet")
+DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "where TFDS keeps data sets (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)"
+)
+CONFIG_NAME = flags.DEFINE_string(
+    "config_name",
+    "",
+    "name of this build (default: affectnet8, affectnet8_natural, …, where the flags are its)",
+)
+LAYOUT = flags.DEFINE_enum("layout", "auto", ["auto", *console.layouts()], "how the input is laid out")
+CLASSES = flags.DEFINE_integer("classes", 8, "7 (without contempt), 8, or 11 (with none, uncertain, no-face)")
+SUBSETS = flags.DEFINE_enum("subsets", "manual", list(config.SUBSET_CHOICES), "whose annotations to take")
+IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the square crops, in pixels")
+MARGIN_FRAC = flags.DEFINE_float(
+    "margin_frac", 0.15, "margin on each side of the box, in parts of its longer side"
+)
+BALANCE = flags.DEFINE_string(
+    "balance", "median", "examples of each class in train: none (as they are), median, or a number"
+)
+NUM_SHARDS = flags.DEFINE_integer(
+    "num_shards", 0, "files of the train split; validation in proportion (0: computed)"
+)
+SEED = flags.DEFINE_integer("seed", 0, "decides which rows balancing keeps, and the order of examples")
+NUM_WORKERS = flags.DEFINE_integer("num_workers", 0, "processes on this machine (0: one a core)")
+MAX_REJECT_FRAC = flags.DEFINE_float(
+    "max_reject_frac", 0.01, "fail when a larger part of the rows is rejected"
+)
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a build of the same name that differs")
+DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the plan; open no picture, write nothing")
+
+
+def job_config() -> config.JobConfig:
+    """Make the configuration from the flags."""
+    data_dir = DATA_DIR.value or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return config.JobConfig(
+        input_dir=INPUT_DIR.value or "",
+        data_dir=data_dir,
+        config_name=CONFIG_NAME.value,
+        layout=LAYOUT.value,
+        classes=CLASSES.value,
+        subsets=SUBSETS.value,
+        image_size=IMAGE_SIZE.value,
+        margin_frac=MARGIN_FRAC.value,
+        balance=BALANCE.value,
+        num_shards=NUM_SHARDS.value,
+        seed=SEED.value,
+        num_workers=NUM_WORKERS.value,
+        max_reject_frac=MAX_REJECT_FRAC.value,
+        overwrite=OVERWRITE.value,
+        dry_run=DRY_RUN.value,
+    )
+
+
+def check_beam_args(beam_args: Sequence[str]) -> None:
+    """Refuse flags that neither we nor Beam know.
+
+    Raises:
+      refusal.Refusal: naming the nearest flag.
+    """
+    for name in job.unknown_beam_args(beam_args):
+        near = difflib.get_close_matches(name, flags.FLAGS, n=1)
+        hint = f"; did you mean --{near[0]}?" if near else ""
+        raise refusal.Refusal(f"--{name} is no flag of this program, nor of Beam{hint} (--help lists ours)")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Build, and say what was done."""
+    logging.set_verbosity(logging.ERROR)
+    screen = console.Console()
+    try:
+        check_beam_args(argv[1:])
+        built = build.build(job_config(), listener=screen, beam_args=argv[1:])
+    except refusal.Refusal as error:
+        return console.refuse(error)
+    except KeyboardInterrupt:
+        return screen.interrupted()
+    screen.finished(built)
+    return 0
+
+
+def run() -> None:
+    """Parse our flags, leave the others to Beam, and run."""
+    app.run(main, flags_parser=lambda argv: flags.FLAGS(argv, known_only=True))
+
+
+if __name__ == "__main__":
+    sys.exit(run())

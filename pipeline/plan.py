@@ -1,0 +1,119 @@
+"""Which rows become which examples, in which shard, at which place.
+
+Owns every choice that the seed decides. All are made from salted hashes of the record's file name, so that they do not
+depend on the order of rows, on workers, or on Python's own hash. Ranks are exact rather than hashes modulo n: class
+counts per shard and shard sizes then differ by at most one, and a larger target only adds rows.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from pipeline import annotations, balance, config
+
+SHARD_BYTES = 24 << 20
+"""Large enough to read in one go, small enough that 100 of them keep many workers and hosts busy."""
+
+SMALL_SHARD_ROWS, SMALL_SHARDS = 128, 16
+"""A small data set still gets up to 16 shards, if each has 128 examples."""
+
+
+class SplitPlan(NamedTuple):
+    """What one split will hold."""
+
+    split: str
+    counts: dict[int, int]  # rows of each label
+    targets: dict[int, int]  # examples of each label
+    num_shards: int
+
+    @property
+    def num_examples(self) -> int:
+        return sum(self.targets.values())
+
+    def kept(self, label: int) -> int:
+        """Return how many rows of a label are written at least once."""
+        return min(self.counts.get(label, 0), self.targets.get(label, 0))
+
+
+class Task(NamedTuple):
+    """One example to make."""
+
+    place: int  # order within the shard
+    copy: int
+    row: annotations.Row
+
+
+def make(counts: Mapping[tuple[str, int], int], job: config.JobConfig) -> dict[str, SplitPlan]:
+    """Plan every split that has rows.
+
+    Args:
+      counts: rows of each (split, label), labels beyond the config's classes already left out.
+    """
+    per_split: dict[str, dict[int, int]] = {}
+    for (split, label), count in sorted(counts.items()):
+        per_split.setdefault(split, {})[label] = count
+    plans: dict[str, SplitPlan] = {}
+    for split, split_counts in per_split.items():
+        policy = job.balance if split == "train" else "none"
+        targets = balance.targets(split_counts, policy)
+        total = sum(targets.values())
+        plans[split] = SplitPlan(split, split_counts, targets, computed_shards(total, job.image_size))
+    return {split: _with_shards(plan, plans, job.num_shards) for split, plan in plans.items()}
+
+
+def _with_shards(plan: SplitPlan, plans: Mapping[str, SplitPlan], num_shards: int) -> SplitPlan:
+    """Apply --num_shards: to train as it is, to validation in proportion."""
+    if not num_shards:
+        return plan
+    if plan.split != "train" and "train" in plans:
+        num_shards = math.ceil(num_shards * plan.num_examples / max(1, plans["train"].num_examples))
+    return plan._replace(num_shards=max(1, min(num_shards, plan.num_examples)))
+
+
+def computed_shards(num_examples: int, image_size: int) -> int:
+    """Return the number of shards for so many examples; it depends on nothing else, least of all on workers."""
+    by_bytes = math.ceil(num_examples * example_bytes(image_size) / SHARD_BYTES)
+    return max(1, by_bytes, min(SMALL_SHARDS, num_examples // SMALL_SHARD_ROWS))
+
+
+def example_bytes(image_size: int) -> int:
+    """Estimate the size of an example: JPEG at quality 95 takes about a quarter byte a pixel; the rest is 1 kB."""
+    return 1000 + image_size * image_size // 4
+
+
+def stable_hash(seed: int, purpose: str, name: str) -> int:
+    """Return 63 bits (what Beam's integers hold) that depend on nothing but the arguments."""
+    text = f"{seed}\0{purpose}\0{name}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+def tasks_of_class(
+    rows: Iterable[annotations.Row], *, plan: SplitPlan, seed: int
+) -> Iterator[tuple[int, Task]]:
+    """Yield (shard, task) for every example of one class.
+
+    The n rows with the smallest hashes come first; the i-th example is the (i mod n)-th row's copy i div n. Examples
+    are dealt to the shards in turn, each class going on where the one before it stopped.
+    """
+    ranked = sorted(rows, key=lambda row: (stable_hash(seed, "keep", row.filename), row.filename))
+    if not ranked:
+        return
+    label = ranked[0].label
+    offset = sum(target for other, target in plan.targets.items() if other < label)
+    for i in range(plan.targets.get(label, 0)):
+        row, copy = ranked[i % len(ranked)], i // len(ranked)
+        yield (offset + i) % plan.num_shards, Task(place(row.filename, copy, seed), copy, row)
+
+
+def place(filename: str, copy: int, seed: int) -> int:
+    """Return what the examples of a shard are ordered by, so that classes lie mixed in it."""
+    return stable_hash(seed, "place", f"{filename}\0{copy}")
+
+
+def digest(tasks: Sequence[Task], content: Mapping[str, object]) -> str:
+    """Fingerprint all that decides a shard's bytes: the rows and the configuration."""
+    state = hashlib.blake2b(repr(sorted(content.items())).encode(), digest_size=16)
+    for task in tasks:
+        state.update(repr(tuple(task)).encode())
+    return state.hexdigest()

@@ -1,0 +1,116 @@
+"""How far a build is: read from the files that the workers leave, so that it works on every runner.
+
+The local runner blocks until it is done and tells its metrics only then; finished shards have a sidecar, and shards in
+the making a beat file with their number of examples.
+"""
+
+import json
+import threading
+import types
+from pathlib import Path
+from typing import NamedTuple
+
+import rich.progress
+
+POLL_SECONDS = 0.5
+
+
+class State(NamedTuple):
+    """How far a build is."""
+
+    shards: int
+    examples: int
+    rejected: int
+
+
+class Watch:
+    """Reads the staging folder; finished shards are read once."""
+
+    def __init__(self, staging: Path) -> None:
+        """Watch a staging folder."""
+        self.staging = staging
+        self._done: dict[str, tuple[int, int]] = {}  # shard → examples, rejects
+
+    def state(self) -> State:
+        """Return how far the build is now."""
+        beating = 0
+        for path in self.staging.glob("affectnet_faces-*"):
+            name = path.name.rsplit(".", 1)[0]
+            if path.suffix == ".json" and name not in self._done:
+                self._read_sidecar(path, name)
+            elif path.suffix == ".progress" and name not in self._done:
+                beating += _number(path)
+        examples = sum(count for count, _ in self._done.values())
+        return State(len(self._done), examples + beating, sum(count for _, count in self._done.values()))
+
+    def _read_sidecar(self, path: Path, name: str) -> None:
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            self._done[name] = (value["num_examples"], len(value["rejects"]))
+        except (OSError, ValueError):
+            return
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+class Bar:
+    """A context that shows one line: shards, crops, crops a second, time left, rejects."""
+
+    def __init__(self, staging: Path, *, num_shards: int, num_examples: int) -> None:
+        """Show the way to so many shards and examples."""
+        self.watch, self.num_shards, self.num_examples = Watch(staging), num_shards, num_examples
+        self.before = self.watch.state()  # of an earlier attempt
+        self._stop = threading.Event()
+        self._bar = rich.progress.Progress(
+            "shards ",
+            rich.progress.BarColumn(bar_width=24),
+            "{task.fields[shards]}/{task.fields[num_shards]}  {task.completed:,.0f} of {task.total:,.0f} crops ",
+            "{task.fields[rate]:,.0f}/s ",
+            rich.progress.TimeRemainingColumn(),
+            "left  rejected {task.fields[rejected]}",
+        )
+
+    def __enter__(self) -> "Bar":
+        """Start to show."""
+        self._bar.start()
+        self._task = self._bar.add_task(
+            "",
+            total=self.num_examples,
+            completed=self.before.examples,
+            num_shards=self.num_shards,
+            shards=self.before.shards,
+            rate=0.0,
+            rejected=0,
+        )
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: types.TracebackType | None
+    ) -> None:
+        """Show the last state and stop."""
+        self._stop.set()
+        self._thread.join()
+        self._show()
+        self._bar.stop()
+
+    def _poll(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            self._show()
+
+    def _show(self) -> None:
+        now = self.watch.state()
+        elapsed = self._bar.tasks[0].elapsed or 1.0
+        self._bar.update(
+            self._task,
+            completed=min(now.examples, self.num_examples),
+            shards=now.shards,
+            rate=max(0, now.examples - self.before.examples) / elapsed,
+            rejected=now.rejected,
+        )

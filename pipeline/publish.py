@@ -1,0 +1,130 @@
+"""From a staging folder of finished shards to a published version: TFDS's metadata, the report, one rename.
+
+A reader sees a finished version or none: metadata are written last, and the folder gets its version's name, by which
+TFDS finds it, when nothing is missing from it.
+"""
+
+import csv
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from affectnet_tfds import features
+from pipeline import annotations, config, ledger
+
+DEFAULT_ORDER = ("affectnet8", "affectnet7", "affectnet11")
+"""Which of the published configs tfds.load('affectnet_faces') means: the first of these, else the newest other."""
+
+
+def version_folder(job: config.JobConfig) -> Path:
+    """Return where the build is published."""
+    return Path(job.data_dir, config.DATASET_NAME, job.config_name, config.VERSION)
+
+
+def staging_folder(job: config.JobConfig) -> Path:
+    """Return where the build is made. TFDS passes over names that are no version."""
+    return version_folder(job).with_name(f".building-{config.VERSION}")
+
+
+def publish(
+    job: config.JobConfig,
+    *,
+    account: ledger.Ledger,
+    sidecars: Sequence[Mapping[str, Any]],
+    report: Mapping[str, Any],
+) -> Path:
+    """Write metadata and reports into the staging folder, then rename it to its version."""
+    staging, version = staging_folder(job), version_folder(job)
+    write_metadata(job, sidecars, folder=staging)
+    write_rejects(staging / "rejects.csv", account.rejects)
+    write_json(staging / "build_report.json", report)
+    (staging / "job_config.json").write_text(job.to_json(), encoding="utf-8")
+    remove_leavings(staging)
+    replace(version, staging)
+    set_default(version.parent.parent, job.config_name)
+    return version
+
+
+def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]], *, folder: Path) -> None:
+    """Write features.json and dataset_info.json from the sidecars, without reading a shard again."""
+    template = tfds.core.ShardedFileTemplate(
+        dataset_name=config.DATASET_NAME,
+        data_dir=folder,
+        filetype_suffix="tfrecord",
+        split="train",
+        template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+    )
+    by_split: dict[str, list[Mapping[str, Any]]] = {}
+    for done in sorted(sidecars, key=lambda done: done["name"]):
+        by_split.setdefault(done["name"].split("-")[1].split(".")[0], []).append(done)
+    splits = [
+        tfds.core.SplitInfo(
+            name=split,
+            shard_lengths=[done["num_examples"] for done in group],
+            num_bytes=sum(done["record_bytes"] for done in group),
+            filename_template=template.replace(split=split),
+        )
+        for split, group in by_split.items()
+    ]
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=features.features(image_size=job.image_size, num_classes=job.classes),
+        split_infos=splits,
+        version=config.VERSION,
+        supervised_keys=("image", "label"),
+        description=features.description(job.config_name),
+        homepage=features.HOMEPAGE,
+        citation=features.CITATION,
+        check_data=False,
+    )
+
+
+def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
+    """Write the rejects as CSV: one row each, with file, row and reason."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["split", "subset", "file", "expression", "reason", "detail", "row"])
+        writer.writerows(rejects)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a value as readable JSON."""
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def remove_leavings(staging: Path) -> None:
+    """Remove what only the making needed: sidecars (the report has them), beats, files of killed workers."""
+    for path in staging.iterdir():
+        sidecar = path.name.startswith(config.DATASET_NAME) and path.suffix in (".json", ".progress")
+        if sidecar or path.name.startswith("incomplete.") or path.name in ("building.json", "survey.json"):
+            path.unlink()
+
+
+def replace(version: Path, staging: Path) -> None:
+    """Rename the staging folder to the version's name; a version already there makes way first."""
+    old = version.with_name(f".replaced-{uuid.uuid4().hex}")
+    if version.exists():
+        os.rename(version, old)
+    os.rename(staging, version)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def set_default(dataset_folder: Path, built: str) -> None:
+    """Say in .config/metadata.json which config a name without one means."""
+    published = {path.parent.name for path in dataset_folder.glob(f"*/{config.VERSION}")}
+    default = next((name for name in DEFAULT_ORDER if name in published), built)
+    path = dataset_folder / ".config" / "metadata.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"default_config_name": default}), encoding="utf-8")
+
+
+def shard_report(sidecars: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what verify needs of every shard."""
+    keys = ("name", "num_examples", "file_bytes", "sha256", "label_counts")
+    return [{key: done[key] for key in keys} for done in sorted(sidecars, key=lambda d: d["name"])]

@@ -1,0 +1,205 @@
+"""One shard: read its pictures, crop them, write the file, prove it with a sidecar.
+
+A shard is written under a temporary name, synced, renamed, and then its sidecar is written the same way; a sidecar with
+the right digest therefore means a whole shard, and a killed job goes on with the shards that have none. Attempts that
+run twice write the same bytes and so do no harm.
+"""
+
+import collections
+import concurrent.futures
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from affectnet_tfds import labels
+from pipeline import annotations, faces, plan, record
+
+READ_AHEAD = 32
+BEAT_SECONDS = 0.5
+
+
+class Spec(NamedTuple):
+    """What all shards of a build have in common."""
+
+    root: str  # of the release
+    staging: str
+    content: Mapping[str, Any]  # config.JobConfig.content()
+
+    @property
+    def image_size(self) -> int:
+        return int(self.content["image_size"])
+
+
+def file_name(split: str, index: int, num_shards: int) -> str:
+    """Return the name TFDS gives a shard."""
+    return f"affectnet_faces-{split}.tfrecord-{index:05d}-of-{num_shards:05d}"
+
+
+def write(spec: Spec, name: str, tasks: Iterable[plan.Task]) -> dict[str, Any]:
+    """Write a shard and its sidecar, unless both are there already; return the sidecar."""
+    ordered = sorted(tasks, key=lambda task: (task.place, task.row.filename, task.copy))
+    digest = plan.digest(ordered, spec.content)
+    if (done := sidecar(spec, name)) and done["digest"] == digest:
+        return done
+    temporary = Path(spec.staging, f"incomplete.{uuid.uuid4().hex}.{name}")
+    tally = Tally(beat=Path(spec.staging, f"{name}.progress"))
+    with temporary.open("wb") as file:
+        for example in examples(spec, ordered, tally):
+            framed = record.framed(record.serialize(example))
+            file.write(framed)
+            tally.wrote(example, framed)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, Path(spec.staging, name))
+    result = {"name": name, "digest": digest, **tally.to_json()}
+    write_text(Path(spec.staging, f"{name}.json"), json.dumps(result))
+    tally.beat.unlink(missing_ok=True)
+    return result
+
+
+def sidecar(spec: Spec, name: str) -> dict[str, Any] | None:
+    """Return the sidecar of a finished shard, or None."""
+    try:
+        done = json.loads(Path(spec.staging, f"{name}.json").read_text(encoding="utf-8"))
+        return done if Path(spec.staging, name).stat().st_size == done["file_bytes"] else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+class Tally:
+    """What a shard holds so far."""
+
+    def __init__(self, beat: Path) -> None:
+        """Start with nothing; `beat` is the file that tells the driver how far the shard is."""
+        self.beat = beat
+        self.label_counts: collections.Counter[int] = collections.Counter()
+        self.record_bytes = self.file_bytes = 0
+        self.rejects: list[annotations.Reject] = []
+        self.contents: dict[str, str] = {}  # file name → hash of the picture file, for copy 0
+        self.rows: collections.Counter[int] = collections.Counter()  # rows with copy 0 here, by label
+        self._sha256 = hashlib.sha256()
+        self._last_beat = 0.0
+
+    def wrote(self, example: record.Example, framed: bytes) -> None:
+        """Count an example that was written."""
+        self.label_counts[example.label] += 1
+        self.rows[example.label] += example.copy == 0
+        self.file_bytes += len(framed)
+        self.record_bytes += len(framed) - 16
+        self._sha256.update(framed)
+        self._tell()
+
+    def _tell(self) -> None:
+        if time.monotonic() - self._last_beat >= BEAT_SECONDS:
+            self._last_beat = time.monotonic()
+            self.beat.write_text(str(self.num_examples))
+
+    @property
+    def num_examples(self) -> int:
+        return sum(self.label_counts.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the sidecar says."""
+        return {
+            "num_examples": self.num_examples,
+            "record_bytes": self.record_bytes,
+            "file_bytes": self.file_bytes,
+            "sha256": self._sha256.hexdigest(),
+            "label_counts": {str(label): n for label, n in sorted(self.label_counts.items())},
+            "rows": {str(label): n for label, n in sorted(self.rows.items())},
+            "rejects": sorted(map(list, self.rejects)),
+            "contents": dict(sorted(self.contents.items())),
+        }
+
+
+def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[record.Example]:
+    """Yield an example for every task whose picture can be used; the others become rejects of the tally."""
+    for task, content in read_ahead(Path(spec.root), tasks):
+        try:
+            if isinstance(content, annotations.Defect):
+                raise content
+            if task.copy == 0:
+                tally.contents[task.row.filename] = hashlib.blake2b(content, digest_size=16).hexdigest()
+            yield make_example(content, task, spec.content)
+        except annotations.Defect as defect:
+            row = task.row
+            tally.rejects.append(
+                annotations.Reject(
+                    row.split, row.subset, row.path, row.label, defect.reason, str(defect), row.source
+                )
+            )
+
+
+def make_example(content: bytes, task: plan.Task, settings: Mapping[str, Any]) -> record.Example:
+    """Make one example from the bytes of its picture.
+
+    Raises:
+      annotations.Defect: if the picture or its box cannot be used.
+    """
+    row, pixels = task.row, faces.decode(content)
+    picture_size = (pixels.shape[1], pixels.shape[0])
+    area = faces.square(row.box, picture_size=picture_size, margin_frac=settings["margin_frac"])
+    face = faces.crop(pixels, area, image_size=settings["image_size"])
+    points = faces.crop_points(annotations.points_of(row), area)
+    if task.copy % 2:
+        face, points = faces.mirror(face, points)
+    return record.Example(
+        image=faces.encode(face),
+        label=row.label,
+        valence=row.valence,
+        arousal=row.arousal,
+        landmarks=points,
+        bbox=faces.bbox_fractions(row.box, picture_size=picture_size),
+        filename=row.filename,
+        subset=labels.SUBSETS.index(row.subset),
+        copy=task.copy,
+    )
+
+
+def read_ahead(
+    root: Path, tasks: Sequence[plan.Task]
+) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:
+    """Yield every task with its picture file, read by threads so that the core does not wait for the disk."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        waiting: collections.deque[concurrent.futures.Future[bytes | annotations.Defect]] = (
+            collections.deque()
+        )
+        ahead = iter(tasks)
+        for task in tasks:
+            while len(waiting) < READ_AHEAD and (following := next(ahead, None)):
+                waiting.append(pool.submit(read_picture, root, following.row.path))
+            yield task, waiting.popleft().result()
+
+
+def read_picture(root: Path, path: str) -> bytes | annotations.Defect:
+    """Return a picture file's bytes, whatever the case of its extension, or the defect that prevents it."""
+    for candidate in _spellings(root / path):
+        try:
+            return candidate.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return annotations.Defect("unreadable file", f"{error.strerror}: {path}")
+    return annotations.Defect("no such file", f"the row names a file that is not there: {path}")
+
+
+def _spellings(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_suffix(path.suffix.lower()), path.with_suffix(path.suffix.upper()))
+    if path.parent.is_dir():
+        yield from (p for p in sorted(path.parent.iterdir()) if p.name.lower() == path.name.lower())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file, synced and renamed, so that a reader sees all of it or none."""
+    temporary = path.with_name(f"incomplete.{uuid.uuid4().hex}.{path.name}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,143 @@
+"""What the annotations hold: counted before any picture is opened.
+
+The survey decides nothing about pictures. It is made by its own pass so that the plan can be printed, and refused, in
+seconds, and so that the second pass knows how many rows each class has.
+"""
+
+import collections
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from pipeline import annotations
+
+BUCKETS = 64
+
+
+class Mention(NamedTuple):
+    """A row reduced to what tells whether another row is about the same picture."""
+
+    split: str
+    filename: str
+    source: str
+    digest: bytes  # of all its fields
+    subset: str
+    label: int
+    path: str
+
+
+class Survey:
+    """Counts and defects of a release, or of a part of one. Merging is associative and commutative."""
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()  # split, subset, label
+        self.boxes: collections.Counter[str] = collections.Counter()
+        self.without_landmarks = 0
+        self.rejects: list[annotations.Reject] = []
+        self.renamed: dict[str, str] = {}  # source → file name of a further face in the same picture
+
+    def add(self, item: annotations.Row | annotations.Reject) -> None:
+        """Count one row or reject."""
+        if isinstance(item, annotations.Reject):
+            self.rejects.append(item)
+            return
+        self.counts[item.split, item.subset, item.label] += 1
+        self.boxes[item.box_from] += 1
+        self.without_landmarks += not item.landmarks
+
+    def add_repeat(self, mention: Mention, *, first: Mention) -> None:
+        """Turn a row already counted into a reject: it says again what an earlier one said."""
+        self.counts[mention.split, mention.subset, mention.label] -= 1
+        detail = f"a row may be there once: this one repeats {first.source}"
+        self.rejects.append(
+            annotations.Reject(
+                mention.split,
+                mention.subset,
+                mention.path,
+                mention.label,
+                "repeated row",
+                detail,
+                mention.source,
+            )
+        )
+
+    def merge(self, other: "Survey") -> "Survey":
+        """Add another survey to this one."""
+        self.counts.update(other.counts)
+        self.boxes.update(other.boxes)
+        self.without_landmarks += other.without_landmarks
+        self.rejects += other.rejects
+        self.renamed |= other.renamed
+        return self
+
+    @property
+    def num_rows(self) -> int:
+        """Rows read, rejects included."""
+        return sum(self.counts.values()) + len(self.rejects)
+
+    def to_json(self) -> str:
+        """Return everything as JSON, in an order that depends on the content only."""
+        return json.dumps(
+            {
+                "counts": sorted([*key, count] for key, count in self.counts.items()),
+                "boxes": dict(sorted(self.boxes.items())),
+                "without_landmarks": self.without_landmarks,
+                "rejects": sorted(map(list, self.rejects)),
+                "renamed": dict(sorted(self.renamed.items())),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Survey":
+        """Return what `to_json` wrote."""
+        value, survey = json.loads(text), cls()
+        survey.counts.update({(split, subset, label): n for split, subset, label, n in value["counts"]})
+        survey.boxes.update(value["boxes"])
+        survey.without_landmarks = value["without_landmarks"]
+        survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]
+        survey.renamed = value["renamed"]
+        return survey
+
+
+def mention(row: annotations.Row) -> tuple[int, Mention]:
+    """Return (bucket, mention); rows about the same picture share a bucket."""
+    bucket = int.from_bytes(hashlib.blake2b(row.filename.encode(), digest_size=2).digest(), "big") % BUCKETS
+    digest = hashlib.blake2b(repr(row._replace(source="")).encode(), digest_size=16).digest()
+    return bucket, Mention(row.split, row.filename, row.source, digest, row.subset, row.label, row.path)
+
+
+def find_repeats(mentions: Iterable[Mention]) -> Survey:
+    """Return a survey that corrects the counts for rows said twice and names further faces in a picture.
+
+    The first row about a picture, in the table's order, keeps the plain file name; a further one with other fields is
+    another face and gets "#2", "#3", …; one with the same fields is rejected.
+    """
+    survey = Survey()
+    groups: dict[tuple[str, str], list[Mention]] = collections.defaultdict(list)
+    for one in mentions:
+        groups[one.split, one.filename].append(one)
+    for group in groups.values():
+        if len(group) > 1:
+            _sort_out(group, survey)
+    return survey
+
+
+def _sort_out(group: Sequence[Mention], survey: Survey) -> None:
+    faces: dict[bytes, Mention] = {}
+    for one in sorted(group, key=lambda m: (len(m.source), m.source)):
+        if one.digest in faces:
+            survey.add_repeat(one, first=faces[one.digest])
+        else:
+            faces[one.digest] = one
+            if len(faces) > 1:
+                survey.renamed[one.source] = f"{one.filename}#{len(faces)}"
+
+
+def usable(rows: Iterable[annotations.Row | annotations.Reject], survey: Survey) -> Iterator[annotations.Row]:
+    """Yield the rows that the survey let through, with the names it gave them."""
+    rejected = {reject.source for reject in survey.rejects}
+    for row in rows:
+        if isinstance(row, annotations.Row) and row.source not in rejected:
+            yield row._replace(filename=survey.renamed.get(row.source, row.filename))
