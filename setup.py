@@ -17,12 +17,13 @@ WORKER = [
 ]
 TRAIN = [
     "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
+    "jinja2>=3.1",  # With pandas, for tfds.as_dataframe.
     "matplotlib>=3.9",
-    "pandas>=2.2",  # tfds.as_dataframe
+    "pandas>=2.2",
     "rich>=13.9",
     "scikit-learn>=1.5",
-    "tensorflow>=2.20,<2.22",
     "tensorflow-datasets>=4.9.9,<4.10",
+    "tensorflow>=2.20,<2.22",
 ]
 DEV = ["mypy>=1.15", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9"]
 

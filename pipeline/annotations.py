@@ -78,9 +78,7 @@ def parse(fields: Mapping[str, str], place: Place) -> Row | Reject:
         box, box_from = parse_box([fields.get(k) for k in ("x", "y", "width", "height")], landmarks)
         values = [parse_affect(fields.get(name, ""), name) for name in ("valence", "arousal")]
     except Defect as defect:
-        return Reject(
-            place.split, place.subset, fields["path"], label, defect.reason, str(defect), place.source
-        )
+        return Reject(place.split, place.subset, fields["path"], label, defect.reason, str(defect), place.source)
     return Row(
         split=place.split,
         subset=place.subset,
@@ -159,9 +157,8 @@ def parse_box(texts: Sequence[str | None], landmarks: np.ndarray | None) -> tupl
         return None, "picture"
     numbers = [_number(text or "") for text in texts]
     x, y, width, height = numbers
-    if x is not None and y is not None and width is not None and height is not None:
-        if width > 0 and height > 0:
-            return (x, y, width, height), "annotation"
+    if x is not None and y is not None and width is not None and height is not None and min(width, height) > 0:
+        return (x, y, width, height), "annotation"
     if landmarks is not None:
         return bounding_box(landmarks), "landmarks"
     given = ", ".join((text or "").strip() or "nothing" for text in texts)

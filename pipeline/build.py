@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from affectnet_tfds import labels
-from pipeline import config, job, ledger, leaks, plan, publish, refusal, shards, sources, survey
+from pipeline import config, job, leaks, ledger, plan, publish, refusal, shards, sources, survey
 from pipeline.sources import base
 
 
@@ -95,11 +95,7 @@ def identity(job_config: config.JobConfig, release: base.Release) -> dict[str, A
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Say in what two identities differ, old value first."""
     before, after = old["settings"], new["settings"]
-    changed = [
-        f"{name}={before.get(name)} (now {value})"
-        for name, value in after.items()
-        if before.get(name) != value
-    ]
+    changed = [f"{name}={before.get(name)} (now {value})" for name, value in after.items() if before.get(name) != value]
     if old["annotations_sha256"] != new["annotations_sha256"]:
         changed.append("other annotation files")
     return changed

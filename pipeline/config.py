@@ -76,9 +76,7 @@ class JobConfig:
             f"--balance must be {', '.join(BALANCE_WORDS)} or a number of pictures per class",
             self.balance,
         )
-        _require(
-            0 <= self.num_shards <= 99_999, "--num_shards must be 1..99999 (0: computed)", self.num_shards
-        )
+        _require(0 <= self.num_shards <= 99_999, "--num_shards must be 1..99999 (0: computed)", self.num_shards)
         _require(self.num_workers >= 0, "--num_workers must be 1 or more (0: all cores)", self.num_workers)
         _require(0 <= self.max_reject_frac <= 1, "--max_reject_frac must be 0..1", self.max_reject_frac)
         name_ok = self.config_name.replace("_", "").replace("-", "").isalnum() and self.config_name.isascii()
@@ -147,9 +145,7 @@ def _standard_names() -> tuple[str, ...]:
 
 def _needs_a_name(config: JobConfig, taken: str = "") -> str:
     default = JobConfig(input_dir="x", data_dir="", classes=config.classes).content()
-    other = [
-        f"{k}={v}" for k, v in config.content().items() if v != default[k] and k not in ("num_shards", "seed")
-    ]
+    other = [f"{k}={v}" for k, v in config.content().items() if v != default[k] and k not in ("num_shards", "seed")]
     base = taken or f"affectnet{config.classes}"
     return (
         f"{base} stands for one set of flags and {', '.join(other)} is not among them; "

@@ -35,14 +35,10 @@ class Console:
     def found(self, release: base.Release, surveyed: survey.Survey, job: config.JobConfig) -> None:
         """Print what the annotations hold."""
         if drawn := sources.drawn_sample(Path(release.root)):
-            self.out.print(
-                f"data          DRAWN FACES, not AffectNet (seed {drawn.get('seed')}): a stand-in for trying things out",
-                style="bold yellow",
-            )
+            text = f"data          DRAWN FACES, not AffectNet (seed {drawn.get('seed')}): to try things out with"
+            self.out.print(text, style="bold yellow")
         for table in release.tables:
-            self._say(
-                "release", f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}"
-            )
+            self._say("release", f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}")
         for reason, count in build.ledger.Ledger((), tuple(surveyed.rejects)).reasons():
             self._say("rejected", f"{count:,} × {reason}")
         if fallen := surveyed.boxes["landmarks"]:
@@ -60,9 +56,7 @@ class Console:
         files = " + ".join(f"{p.num_shards} {p.split}" for p in plans.values())
         self._say("", f"{files} shards, about {_bytes(size)} in all")
 
-    def writing(
-        self, staging: Path, plans: Mapping[str, plan.SplitPlan]
-    ) -> contextlib.AbstractContextManager[object]:
+    def writing(self, staging: Path, plans: Mapping[str, plan.SplitPlan]) -> contextlib.AbstractContextManager[object]:
         """Return the progress bar."""
         self.bar = progress.Bar(
             staging,
@@ -77,9 +71,7 @@ class Console:
         """Say that what was done is kept; return the exit code."""
         if self.bar:
             done = self.bar.watch.state().shards
-            print(
-                f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. The same command continues."
-            )
+            print(f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. The same command continues.")
         else:
             print("stopped: nothing was written. The same command starts again.")
         return 130
@@ -87,19 +79,15 @@ class Console:
     def finished(self, built: build.Build) -> None:
         """Print the account and the line that loads the result."""
         if built.version is None:
-            self._say("nothing written", "(--dry_run)")
+            self._say("dry run", "nothing was written")
             return
         if built.account:
             self.out.print(_account_table(built.account))
             self._print_account(built)
         else:
-            self._say(
-                "published", f"{built.version}: already there, made from the same input with the same flags"
-            )
+            self._say("published", f"{built.version}: already there, made from the same input with the same flags")
         split = "split='train', as_supervised=True"
-        self._say(
-            "load it", f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})"
-        )
+        self._say("load it", f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})")
 
     def _print_account(self, built: build.Build) -> None:
         assert built.account and built.version
@@ -128,7 +116,7 @@ class Console:
             )
 
     def _say(self, what: str, text: str) -> None:
-        self.out.print(f"{what:<14}{text}", markup=False)
+        self.out.print(f"{what:<13} {text}", markup=False)
 
 
 def _where(built: build.Build) -> str:
@@ -139,9 +127,7 @@ def _where(built: build.Build) -> str:
 
 def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:
     count = sum(
-        n
-        for (split, subset, _), n in surveyed.counts.items()
-        if (split, subset) == (table.split, table.subset)
+        n for (split, subset, _), n in surveyed.counts.items() if (split, subset) == (table.split, table.subset)
     )
     count += sum((r.split, r.subset) == (table.split, table.subset) for r in surveyed.rejects)
     if not table.expected:
@@ -159,9 +145,7 @@ def _plan_table(plans: Mapping[str, plan.SplitPlan]) -> rich.table.Table:
         low, high = (target // kept, -(-target // kept)) if kept else (0, 0)
         copies = str(low) if low == high else f"{low}-{high}"
         made = [f"{p.targets.get(label, 0):,}" for p in plans.values()]
-        table.add_row(
-            labels.EXPRESSIONS[label], f"{train.counts.get(label, 0):,}", f"{kept:,}", copies, *made
-        )
+        table.add_row(labels.EXPRESSIONS[label], f"{train.counts.get(label, 0):,}", f"{kept:,}", copies, *made)
     return table
 
 

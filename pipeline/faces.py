@@ -124,9 +124,7 @@ def square(box: annotations.Box | None, *, picture_size: tuple[int, int], margin
         detail = f"a box must be {MIN_BOX_SIDE} pixels or more: got {box_width:g} x {box_height:g}"
         raise annotations.Defect("box too small", detail)
     if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
-        detail = (
-            f"the box at {x:g}, {y:g} of {box_width:g} x {box_height:g} has no pixel in {width} x {height}"
-        )
+        detail = f"the box at {x:g}, {y:g} of {box_width:g} x {box_height:g} has no pixel in {width} x {height}"
         raise annotations.Defect("box outside the picture", detail)
     side = max(1, round(max(box_width, box_height) * (1 + 2 * margin_frac)))
     left, top = round(x + box_width / 2 - side / 2), round(y + box_height / 2 - side / 2)
@@ -153,12 +151,12 @@ def crop_points(points: np.ndarray | None, area: Square) -> np.ndarray:
     """Return float32[68, 2] landmarks as fractions of the crop (0..1 across it), NaN where there are none."""
     if points is None:
         return np.full((annotations.NUM_LANDMARKS, 2), np.nan, np.float32)
-    return ((points - np.float32([area.x, area.y])) / np.float32(area.side)).astype(np.float32)
+    return ((points - np.array([area.x, area.y], np.float32)) / np.float32(area.side)).astype(np.float32)
 
 
 def mirror(pixels: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mirror a crop and its landmarks (fractions of the crop) left to right; a left eye becomes a right eye."""
-    swapped = points[MIRRORED_POINTS] * np.float32([-1, 1]) + np.float32([1, 0])
+    swapped = points[MIRRORED_POINTS] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
     return np.ascontiguousarray(pixels[:, ::-1]), swapped
 
 

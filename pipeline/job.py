@@ -4,8 +4,10 @@ Pixels go from the picture file into the shard within one call. With pixels in a
 them, the local runner's memory grows by about 50 kB an image; with rows it grows by about 1 kB a row.
 """
 
+import contextlib
+import io
+import logging
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import apache_beam as beam
 import cv2
 from apache_beam.options import pipeline_options
 
-from pipeline import annotations, config, plan, shards, sources, survey
+from pipeline import annotations, plan, shards, sources, survey
 from pipeline.sources import base
 
 SMALL_TABLE_BYTES = 32 << 20
@@ -50,11 +52,7 @@ class SurveyRows(beam.PTransform):
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         """Wire."""
-        read = (
-            parts
-            | beam.Reshuffle()
-            | beam.FlatMap(_survey_part, self.root).with_outputs("mentions", main="surveys")
-        )
+        read = parts | beam.Reshuffle() | beam.FlatMap(_survey_part, self.root).with_outputs("mentions", main="surveys")
         repeats = (
             read.mentions  # (bucket, Mention)
             | beam.GroupByKey()  # (bucket, [Mention])
@@ -182,6 +180,8 @@ class Runner:
         """Take the number of local workers (0: all cores) and Beam's flags, which are passed on untouched."""
         self.num_workers = num_workers or len(os.sched_getaffinity(0))
         self.beam_args = list(beam_args)
+        # It warns, for every worker, of a folder that no pipeline of ours uses.
+        logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
         # Local workers are processes of their own; they find this package where this process found it.
         root = str(Path(__file__).resolve().parent.parent)
         if root not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
@@ -206,15 +206,8 @@ def unknown_beam_args(args: Sequence[str]) -> list[str]:
     """Return the arguments that no part of Beam knows: most likely flags of ours, misspelt."""
     if any(arg.startswith("--runner") for arg in args):
         return []
-    known = pipeline_options.PipelineOptions(list(args), display_data={})
-    with open(os.devnull, "w") as silence:
-        stderr, sys.stderr = sys.stderr, silence
-        try:
-            options = known.get_all_options(drop_default=True, retain_unknown_options=False)
-        finally:
-            sys.stderr = stderr
+    known = pipeline_options.PipelineOptions(list(args))
+    with contextlib.redirect_stderr(io.StringIO()):
+        options = known.get_all_options(drop_default=True, retain_unknown_options=False)
     names = {arg.lstrip("-").split("=")[0] for arg in args if arg.startswith("-")}
     return sorted(name for name in names if name not in options)
-
-
-__all__ = ["Runner", "config", "run_shards", "run_survey", "unknown_beam_args"]

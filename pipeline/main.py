@@ -5,15 +5,14 @@ Flags mirror config.JobConfig. Flags that are not ours go to Beam untouched, so 
 
 import difflib
 import os
-import sys
 from collections.abc import Sequence
 
 # TensorFlow, where TFDS loads it, has nothing to say that a user of this program wants to read.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from absl import app, flags, logging  # noqa: E402 - the variable has to be set first
+from absl import app, flags, logging
 
-from pipeline import build, config, console, job, refusal  # noqa: E402 - likewise
+from pipeline import build, config, console, job, refusal
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "folder of your copy of AffectNet")
 DATA_DIR = flags.DEFINE_string(
@@ -28,20 +27,14 @@ LAYOUT = flags.DEFINE_enum("layout", "auto", ["auto", *console.layouts()], "how 
 CLASSES = flags.DEFINE_integer("classes", 8, "7 (without contempt), 8, or 11 (with none, uncertain, no-face)")
 SUBSETS = flags.DEFINE_enum("subsets", "manual", list(config.SUBSET_CHOICES), "whose annotations to take")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the square crops, in pixels")
-MARGIN_FRAC = flags.DEFINE_float(
-    "margin_frac", 0.15, "margin on each side of the box, in parts of its longer side"
-)
+MARGIN_FRAC = flags.DEFINE_float("margin_frac", 0.15, "margin on each side of the box, in parts of its longer side")
 BALANCE = flags.DEFINE_string(
     "balance", "median", "examples of each class in train: none (as they are), median, or a number"
 )
-NUM_SHARDS = flags.DEFINE_integer(
-    "num_shards", 0, "files of the train split; validation in proportion (0: computed)"
-)
+NUM_SHARDS = flags.DEFINE_integer("num_shards", 0, "files of the train split; validation in proportion (0: computed)")
 SEED = flags.DEFINE_integer("seed", 0, "decides which rows balancing keeps, and the order of examples")
 NUM_WORKERS = flags.DEFINE_integer("num_workers", 0, "processes on this machine (0: one a core)")
-MAX_REJECT_FRAC = flags.DEFINE_float(
-    "max_reject_frac", 0.01, "fail when a larger part of the rows is rejected"
-)
+MAX_REJECT_FRAC = flags.DEFINE_float("max_reject_frac", 0.01, "fail when a larger part of the rows is rejected")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a build of the same name that differs")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the plan; open no picture, write nothing")
 
@@ -101,4 +94,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    run()

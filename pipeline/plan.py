@@ -88,9 +88,7 @@ def stable_hash(seed: int, purpose: str, name: str) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
-def tasks_of_class(
-    rows: Iterable[annotations.Row], *, plan: SplitPlan, seed: int
-) -> Iterator[tuple[int, Task]]:
+def tasks_of_class(rows: Iterable[annotations.Row], *, plan: SplitPlan, seed: int) -> Iterator[tuple[int, Task]]:
     """Yield (shard, task) for every example of one class.
 
     The n rows with the smallest hashes come first; the i-th example is the (i mod n)-th row's copy i div n. Examples

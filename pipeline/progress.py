@@ -91,9 +91,7 @@ class Bar:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: object, trace: types.TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: types.TracebackType | None) -> None:
         """Show the last state and stop."""
         self._stop.set()
         self._thread.join()

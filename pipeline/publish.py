@@ -6,7 +6,6 @@ TFDS finds it, when nothing is missing from it.
 
 import csv
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,8 +109,8 @@ def replace(version: Path, staging: Path) -> None:
     """Rename the staging folder to the version's name; a version already there makes way first."""
     old = version.with_name(f".replaced-{uuid.uuid4().hex}")
     if version.exists():
-        os.rename(version, old)
-    os.rename(staging, version)
+        version.rename(old)
+    staging.rename(version)
     shutil.rmtree(old, ignore_errors=True)
 
 

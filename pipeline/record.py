@@ -63,9 +63,7 @@ def _message_class() -> Any:
     entry = features.nested_type.add(name="FeatureEntry")
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, label=one, type=field.TYPE_STRING)
-    entry.field.add(
-        name="value", number=2, label=one, type=field.TYPE_MESSAGE, type_name=".affectnet_faces.Feature"
-    )
+    entry.field.add(name="value", number=2, label=one, type=field.TYPE_MESSAGE, type_name=".affectnet_faces.Feature")
     message("Example", ("features", 1, one, field.TYPE_MESSAGE, "Features"))
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

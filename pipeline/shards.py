@@ -55,7 +55,7 @@ def write(spec: Spec, name: str, tasks: Iterable[plan.Task]) -> dict[str, Any]:
             tally.wrote(example, framed)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, Path(spec.staging, name))
+    temporary.replace(Path(spec.staging, name))
     result = {"name": name, "digest": digest, **tally.to_json()}
     write_text(Path(spec.staging, f"{name}.json"), json.dumps(result))
     tally.beat.unlink(missing_ok=True)
@@ -129,9 +129,7 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
         except annotations.Defect as defect:
             row = task.row
             tally.rejects.append(
-                annotations.Reject(
-                    row.split, row.subset, row.path, row.label, defect.reason, str(defect), row.source
-                )
+                annotations.Reject(row.split, row.subset, row.path, row.label, defect.reason, str(defect), row.source)
             )
 
 
@@ -161,14 +159,10 @@ def make_example(content: bytes, task: plan.Task, settings: Mapping[str, Any]) -
     )
 
 
-def read_ahead(
-    root: Path, tasks: Sequence[plan.Task]
-) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:
+def read_ahead(root: Path, tasks: Sequence[plan.Task]) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:
     """Yield every task with its picture file, read by threads so that the core does not wait for the disk."""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        waiting: collections.deque[concurrent.futures.Future[bytes | annotations.Defect]] = (
-            collections.deque()
-        )
+        waiting: collections.deque[concurrent.futures.Future[bytes | annotations.Defect]] = collections.deque()
         ahead = iter(tasks)
         for task in tasks:
             while len(waiting) < READ_AHEAD and (following := next(ahead, None)):
@@ -202,4 +196,4 @@ def write_text(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)

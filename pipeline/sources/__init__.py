@@ -29,9 +29,7 @@ def recognise(root: Path, *, layout: str, subsets: tuple[str, ...]) -> base.Rele
       refusal.Refusal: if the folder is none, or holds none; the message lists what was looked for and found.
     """
     if not root.is_dir():
-        raise refusal.Refusal(
-            f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}"
-        )
+        raise refusal.Refusal(f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}")
     for name in LAYOUTS if layout == "auto" else [layout]:
         if release := LAYOUTS[name].find(root, subsets):
             return release

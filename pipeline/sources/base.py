@@ -49,9 +49,7 @@ class Release(NamedTuple):
 
     def parts(self) -> list[Part]:
         """Return all parts, to be dealt to workers."""
-        return [
-            Part(table._replace(parts=()), byte_range) for table in self.tables for byte_range in table.parts
-        ]
+        return [Part(table._replace(parts=()), byte_range) for table in self.tables for byte_range in table.parts]
 
 
 def normalised(name: str) -> str:
@@ -60,7 +58,7 @@ def normalised(name: str) -> str:
 
 
 def folders_below(root: Path, *, depth: int) -> list[Path]:
-    """Return the folders down to a depth, shallow ones first; folders called by a number hold pictures and are passed over."""
+    """Return the folders down to a depth, shallow ones first, without the numbered ones that hold pictures."""
     found = [root]
     level = [root]
     for _ in range(depth):

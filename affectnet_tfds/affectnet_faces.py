@@ -1,0 +1,130 @@
+"""The registered TFDS builder: tfds.load('affectnet_faces'), tfds build, download_and_prepare.
+
+It reads what the job published and, asked to generate, runs that same job on the copy of AffectNet in `manual_dir`.
+TFDS's own Beam path is not used: it shuffles pixels, cannot resume, and its bytes differ from run to run.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from affectnet_tfds import features
+
+
+@dataclasses.dataclass(kw_only=True)
+class AffectnetFacesConfig(tfds.core.BuilderConfig):
+    """One build: the job's flags of the same names (pipeline/config.py)."""
+
+    classes: int = 8
+    image_size: int = 224
+    balance: str = "median"
+
+
+def _standard_configs() -> list[AffectnetFacesConfig]:
+    configs = []
+    for classes in (8, 7, 11):
+        for balance, suffix, words in (
+            ("median", "", "train balanced to the median class"),
+            ("none", "_natural", "train as it is"),
+        ):
+            description = f"{classes} classes, manual annotations, {words}"
+            configs.append(
+                AffectnetFacesConfig(
+                    name=f"affectnet{classes}{suffix}", description=description, classes=classes, balance=balance
+                )
+            )
+    return [*configs, AffectnetFacesConfig(name="sample", description="drawn faces, not AffectNet")]
+
+
+def _published_config(name: str, data_dir: Any) -> AffectnetFacesConfig | None:
+    """Return a config as the job saved it beside the data, or None."""
+    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    saved = root / "affectnet_faces" / name / "1.0.0" / "job_config.json"
+    if not saved.is_file():
+        return None
+    settings = json.loads(saved.read_text(encoding="utf-8"))
+    fields = {field: settings[field] for field in ("classes", "image_size", "balance")}
+    return AffectnetFacesConfig(name=name, description="built by the job with its user's flags", **fields)
+
+
+def _beam_args(download_config: Any) -> list[str]:
+    """Return TFDS's beam_options (tfds build --beam_pipeline_options) as the flags they were."""
+    options = getattr(download_config, "beam_options", None)
+    given = options.get_all_options(drop_default=True) if options else {}
+    return [f"--{name}={value}" for name, value in given.items()]
+
+
+class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
+    """AffectNet's face crops with expression, valence, arousal and landmarks."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First version."}
+    BUILDER_CONFIGS = _standard_configs()
+    DEFAULT_BUILDER_CONFIG_NAME = "affectnet8"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Put your copy of AffectNet, or a link to it, into manual_dir. It is obtained from its authors "
+        f"({features.HOMEPAGE}) and may not be redistributed. The sample config wants drawn faces there: "
+        "python -m pipeline.sample."
+    )
+
+    @property
+    def builder_config(self) -> AffectnetFacesConfig:
+        """The config, with its own type."""
+        config = super().builder_config
+        assert isinstance(config, AffectnetFacesConfig)
+        return config
+
+    def __init__(self, *, config: Any = None, data_dir: Any = None, **kwargs: Any) -> None:
+        """Know, beside the standard configs, those that the job published under names of the user's."""
+        if isinstance(config, str) and config not in {known.name for known in self.BUILDER_CONFIGS}:
+            config = _published_config(config, data_dir) or config
+        super().__init__(config=config, data_dir=data_dir, **kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        config = self.builder_config
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=features.description(config.name),
+            features=features.features(image_size=config.image_size, num_classes=config.classes),
+            supervised_keys=("image", "label"),
+            homepage=features.HOMEPAGE,
+            citation=features.CITATION,
+        )
+
+    def _download_and_prepare(self, dl_manager: Any, download_config: Any, *args: Any, **kwargs: Any) -> None:
+        """Run the job beside the place where TFDS wants the files, then move them there.
+
+        The staging folder of the job stays where it is when the job is killed, so that the same call continues.
+        """
+        from pipeline import build, config, console  # The builder is the data contract's one user of the job.
+
+        root = Path(str(self._data_dir_root)) / ".affectnet_faces_job"
+        built = build.build(
+            config.JobConfig(
+                input_dir=str(dl_manager.manual_dir),
+                data_dir=str(root),
+                config_name=self.builder_config.name,
+                classes=self.builder_config.classes,
+                image_size=self.builder_config.image_size,
+                balance=self.builder_config.balance,
+                num_shards=getattr(download_config, "num_shards", None) or 0,
+            ),
+            listener=console.Console(),
+            beam_args=_beam_args(download_config),
+        )
+        assert built.version
+        for path in built.version.iterdir():
+            shutil.move(str(path), str(Path(str(self.data_path), path.name)))
+        shutil.rmtree(root)
+        self.info.read_from_directory(str(self.data_path))
+
+    def _split_generators(self, dl_manager: Any, pipeline: Any = None) -> dict[str, Any]:
+        raise AssertionError("examples come from the job (_download_and_prepare)")
+
+    def _generate_examples(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("examples come from the job (_download_and_prepare)")
