@@ -38,15 +38,25 @@ def _standard_configs() -> list[AffectnetFacesConfig]:
                     name=f"affectnet{classes}{suffix}", description=description, classes=classes, balance=balance
                 )
             )
-    return [*configs, AffectnetFacesConfig(name="sample", description="drawn faces, not AffectNet")]
+    return configs
 
 
-def _published_config(name: str, data_dir: Any) -> AffectnetFacesConfig | None:
-    """Return a config as the job saved it beside the data, or None."""
-    root = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    saved = root / "affectnet_faces" / name / "1.0.0" / "job_config.json"
+def _dataset_folder(data_dir: Any) -> Path:
+    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return Path(root, "affectnet_faces").expanduser()
+
+
+def _published_default(folder: Path) -> str | None:
+    """Return the config that the job says a bare name means: the sample, while nothing else was built."""
+    saved = folder / ".config" / "metadata.json"
+    return json.loads(saved.read_text(encoding="utf-8"))["default_config_name"] if saved.is_file() else None
+
+
+def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
+    """Return a config as the job saved it beside the data; None if there is none."""
+    saved = folder / name / "1.0.0" / "job_config.json"
     if not saved.is_file():
-        return None
+        return AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION) if name == "sample" else None
     settings = json.loads(saved.read_text(encoding="utf-8"))
     fields = {field: settings[field] for field in ("classes", "image_size", "balance")}
     return AffectnetFacesConfig(name=name, description="built by the job with its user's flags", **fields)
@@ -80,9 +90,11 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
         return config
 
     def __init__(self, *, config: Any = None, data_dir: Any = None, **kwargs: Any) -> None:
-        """Know, beside the standard configs, those that the job published under names of the user's."""
+        """Know, beside the standard configs, what the job published: names of its user's, and the default."""
+        folder = _dataset_folder(data_dir)
+        config = config or _published_default(folder)
         if isinstance(config, str) and config not in {known.name for known in self.BUILDER_CONFIGS}:
-            config = _published_config(config, data_dir) or config
+            config = _published_config(folder, config) or config
         super().__init__(config=config, data_dir=data_dir, **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:

@@ -117,7 +117,7 @@ def check_rejects(rejects: Sequence[Any], *, num_rows: int, limit: float) -> Non
 def _worst(rejects: Sequence[Any]) -> str:
     """Name the three most frequent reasons, each with an example."""
     account = ledger.Ledger((), tuple(rejects))
-    examples = {reject.reason: reject for reject in rejects}
+    examples = {reject.reason: reject for reject in reversed(ledger.in_order(rejects))}
     named = [
         f"{reason} {count:,} (such as {examples[reason].source}: {examples[reason].detail})"
         for reason, count in account.reasons()[:3]

@@ -95,7 +95,7 @@ def make(
                 examples=examples[cell],
             )
         )
-    account = Ledger(tuple(lines), tuple(sorted([*surveyed.rejects, *late], key=_order)))
+    account = Ledger(tuple(lines), tuple(in_order([*surveyed.rejects, *late])))
     open_lines = [line for line in lines if not line.closes]
     if open_lines:
         raise AssertionError(f"the ledger does not close: {open_lines}")
@@ -116,5 +116,6 @@ def _by_class(sidecars: Sequence[Mapping[str, Any]], key: str) -> collections.Co
     return counts
 
 
-def _order(reject: annotations.Reject) -> tuple[str, int, str]:
-    return reject.split, len(reject.source), reject.source
+def in_order(rejects: Iterable[annotations.Reject]) -> list[annotations.Reject]:
+    """Return rejects in the order of the annotations ("row 9" before "row 10")."""
+    return sorted(rejects, key=lambda reject: (reject.split, len(reject.source), reject.source))

@@ -1,0 +1,65 @@
+# make help lists what there is. Every target sets up its own environment (.venv) when it is not there.
+
+PYTHON ?= $(firstword $(foreach v,3.12 3.11 3.13 3.10,$(if $(shell command -v python$(v)),python$(v))) python3)
+VENV   := .venv
+PY     := $(VENV)/bin/python
+BUILD  ?= build
+
+# Where TFDS looks by itself: TFDS_DATA_DIR, else ~/tensorflow_datasets.
+DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
+DEMO     := $(BUILD)/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo shards train test test-quick lint clean
+
+help:  ## This list
+	@echo "AffectNet Faces"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo "Variables: AFFECTNET_DIR (your copy), DATA_DIR ($(DATA_DIR)), FLAGS (for the program), PYTHON ($(PYTHON))"
+
+$(VENV)/.ready: setup.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
+	  "error: Python 3.10 to 3.13 is needed (TensorFlow has no wheels for others): $(PYTHON) is %d.%d. Use make PYTHON=python3.12" % v)'
+	@echo "environment   installing into $(VENV) (TensorFlow is 600 MB; a few minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip uv
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready  ## From nothing to a trained, judged classifier on drawn faces, in minutes
+	@$(PY) -c 'import os, sys; print("environment   .venv ready (Python %d.%d, %d CPU cores)" % (*sys.version_info[:2], os.cpu_count()))'
+	@$(PY) -m pipeline.sample --output_dir=$(DEMO)/affectnet --num_images=3000 --seed=0
+	@$(PY) -m pipeline.main --input_dir=$(DEMO)/affectnet --data_dir=$(DEMO)/data --balance=400
+	@$(PY) -m trainer.main --data_dir=$(DEMO)/data --model_dir=$(DEMO)/run --recipe=demo
+	@$(PY) -m trainer.baseline --data_dir=$(DEMO)/data | tail -1
+	@echo "look at       $(DEMO)/run/confusion_matrix.png   which expressions are taken for which"
+	@echo "              $(DEMO)/run/curves.png             how the training went"
+	@echo "              $(DEMO)/data/affectnet_faces/sample/1.0.0/build_report.json   what became of every row"
+	@echo "next          make shards AFFECTNET_DIR=/path/to/your/AffectNet"
+
+shards: $(VENV)/.ready  ## Shards from AFFECTNET_DIR, or from drawn faces where none is given, into DATA_DIR
+ifdef AFFECTNET_DIR
+	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(FLAGS)
+else
+	@echo "no AFFECTNET_DIR given: drawing faces to stand in for it"
+	@$(PY) -m pipeline.sample --output_dir=$(BUILD)/sample --num_images=3000 --seed=0
+	@$(PY) -m pipeline.main --input_dir=$(BUILD)/sample --data_dir='$(DATA_DIR)' $(FLAGS)
+endif
+
+train: $(VENV)/.ready  ## Train on what is in DATA_DIR; FLAGS='--num_gpus=4 --model_dir=runs/first …'
+	@$(PY) -m trainer.main --data_dir='$(DATA_DIR)' $(FLAGS)
+
+test: $(VENV)/.ready  ## All tests, linter and types
+	@$(MAKE) --no-print-directory lint
+	@$(PY) -m pytest
+
+test-quick: $(VENV)/.ready  ## The tests that take seconds
+	@$(PY) -m pytest -m 'not slow'
+
+lint: $(VENV)/.ready
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+clean:  ## Remove what was built here (not the environment, not DATA_DIR)
+	rm -rf $(BUILD)

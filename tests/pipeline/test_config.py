@@ -1,0 +1,66 @@
+"""What flags are refused, and what a build may be called."""
+
+import pytest
+
+from pipeline import config, refusal
+
+
+def make(**fields):
+    return config.JobConfig(**{"input_dir": "in", "data_dir": "out", **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"input_dir": ""}, "--input_dir must name a folder: got nothing"),
+        ({"classes": 9}, "--classes must be one of 7, 8, 11: got 9"),
+        ({"subsets": "auto"}, "--subsets must be one of manual, automatic, all: got auto"),
+        ({"image_size": 8}, "--image_size must be 16..1024 pixels: got 8"),
+        ({"margin_frac": -0.1}, "--margin_frac must be 0..2 of the box's longer side: got -0.1"),
+        ({"num_shards": -1}, "--num_shards must be 1..99999 (0: computed): got -1"),
+        ({"num_workers": -1}, "--num_workers must be 1 or more (0: all cores): got -1"),
+        ({"max_reject_frac": 2}, "--max_reject_frac must be 0..1: got 2"),
+        ({"config_name": "a/b"}, "--config_name may have letters, digits, _ and - only: got a/b"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_in_one_sentence(fields, message):
+    with pytest.raises(refusal.Refusal) as caught:
+        make(**fields)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("balance", ["sometimes", "0", "-3", "2.5"])
+def test_an_unknown_balance_is_refused_with_the_known_ones(balance):
+    with pytest.raises(refusal.Refusal, match=f"--balance must be .*a number of pictures per class: got {balance}"):
+        make(balance=balance)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [({}, "affectnet8"), ({"classes": 7}, "affectnet7"), ({"balance": "none", "classes": 11}, "affectnet11_natural"),
+     ({"seed": 5, "num_shards": 9}, "affectnet8"), ({"image_size": 64, "config_name": "mine"}, "mine")],
+)  # fmt: skip
+def test_standard_flags_have_a_standard_name(fields, name):
+    assert config.named(make(**fields), drawn=False).config_name == name
+
+
+def test_other_flags_need_a_name_of_their_own():
+    with pytest.raises(refusal.Refusal) as caught:
+        config.named(make(image_size=112), drawn=False)
+    assert str(caught.value) == (
+        "affectnet8 stands for one set of flags and image_size=112 is not among them; "
+        "give this build a name of its own, such as --config_name=affectnet8_112"
+    )
+
+
+def test_a_standard_name_is_not_given_to_other_flags():
+    with pytest.raises(refusal.Refusal, match="affectnet8 stands for one set of flags"):
+        config.named(make(image_size=112, config_name="affectnet8"), drawn=False)
+
+
+def test_drawn_faces_never_take_the_name_of_real_ones():
+    assert config.named(make(image_size=48), drawn=True).config_name == "sample"
+    with pytest.raises(refusal.Refusal, match="a build of the drawn sample is called sample"):
+        config.named(make(config_name="affectnet8"), drawn=True)
+    with pytest.raises(refusal.Refusal, match="names that begin with sample are for drawn faces"):
+        config.named(make(config_name="sample"), drawn=False)

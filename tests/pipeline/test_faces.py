@@ -1,0 +1,164 @@
+"""Crops: where they are cut, what happens at the edge, what formats come in."""
+
+import io
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from pipeline import annotations, faces
+
+
+def coordinates(width: int, height: int) -> np.ndarray:
+    """A picture whose red is the column and whose green is the row."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, :, 0] = np.arange(width)
+    pixels[:, :, 1] = np.arange(height)[:, None]
+    return pixels
+
+
+def saved(pixels: np.ndarray, kind: str, mode: str = "RGB", **options: object) -> bytes:
+    out = io.BytesIO()
+    PIL.Image.fromarray(pixels).convert(mode).save(out, kind, **options)
+    return out.getvalue()
+
+
+def test_a_non_square_box_at_unequal_x_and_y_is_cut_where_it_is():
+    # 20 wide, 10 high, at x=100, y=30: centre (110, 35), side 20, so columns 100..119 and rows 25..44.
+    pixels = coordinates(200, 80)
+    area = faces.square((100, 30, 20, 10), picture_size=(200, 80), margin_frac=0)
+    assert area == faces.Square(100, 25, 20)
+    cut = faces.crop(pixels, area, image_size=20)
+    assert cut[0, 0].tolist() == [100, 25, 0]
+    assert cut[-1, -1].tolist() == [119, 44, 0]
+
+
+def test_the_margin_is_added_on_each_side():
+    assert faces.square((100, 30, 20, 10), picture_size=(200, 80), margin_frac=0.25) == faces.Square(95, 20, 30)
+
+
+def test_a_box_that_leaves_the_picture_is_padded_with_black_and_not_squashed():
+    pixels = coordinates(60, 40) + np.array([0, 0, 200], np.uint8)
+    area = faces.square((-10, 10, 30, 40), picture_size=(60, 40), margin_frac=0)
+    assert area == faces.Square(-15, 10, 40)
+    cut = faces.crop(pixels, area, image_size=40)
+    assert (cut[:, :15] == 0).all()  # left of the picture
+    assert (cut[30:] == 0).all()  # below it
+    assert cut[0, 15].tolist() == [0, 10, 200]
+    assert cut[29, 39].tolist() == [24, 39, 200]
+
+
+def test_exif_rotation_is_not_applied():
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # Rotate 90 degrees to show.
+    pixels = np.zeros((40, 20, 3), np.uint8)
+    pixels[:10] = 255
+    content = saved(pixels, "JPEG", exif=exif.tobytes(), quality=95)
+    decoded = faces.decode(content)
+    assert decoded.shape == (40, 20, 3)
+    assert decoded[:8].min() > 240 and decoded[12:].max() < 15
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "L"),
+     ("BMP", "RGB"), ("TIFF", "RGB"), ("GIF", "P"), ("WEBP", "RGB")],
+)  # fmt: skip
+def test_every_format_becomes_rgb(kind, mode):
+    pixels = np.full((32, 48, 3), (200, 100, 50), np.uint8)
+    options = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
+    decoded = faces.decode(saved(pixels, kind, mode, **options))
+    gray = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
+    wanted = [gray] * 3 if mode == "L" else [200, 100, 50]
+    assert decoded.shape == (32, 48, 3) and decoded.dtype == np.uint8
+    assert np.abs(decoded.reshape(-1, 3).mean(0) - wanted).max() <= 6
+
+
+def test_sixteen_bits_are_scaled_and_not_cut():
+    deep = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    decoded = faces.decode(cv2.imencode(".png", deep)[1].tobytes())
+    assert decoded.shape == (64, 64, 3)
+    assert (decoded[0, 0, 0], decoded[-1, -1, 0], decoded[32, 0, 0]) == (0, 255, 128)
+
+
+def test_transparent_parts_become_black():
+    pixels = np.full((8, 8, 4), 255, np.uint8)
+    pixels[:, :4, 3] = 0
+    decoded = faces.decode(cv2.imencode(".png", pixels)[1].tobytes())
+    assert decoded[0, 0].tolist() == [0, 0, 0] and decoded[0, 7].tolist() == [255, 255, 255]
+
+
+def noise_jpeg() -> bytes:
+    random = np.random.Generator(np.random.PCG64(0))
+    return saved(random.integers(0, 256, (64, 64, 3), dtype=np.uint8), "JPEG", quality=95)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"<html>404</html>", "not a picture"),
+        (noise_jpeg()[:3000], "broken picture"),
+        (saved(np.zeros((64, 64, 3), np.uint8), "PNG")[:60], "broken picture"),
+    ],
+)
+def test_what_cannot_be_decoded_is_a_defect_with_a_reason(content, reason):
+    with pytest.raises(annotations.Defect) as caught:
+        faces.decode(content)
+    assert caught.value.reason == reason
+
+
+def test_a_picture_that_claims_too_many_pixels_is_refused_by_its_header(monkeypatch):
+    monkeypatch.setattr(faces, "MAX_PIXELS", 64 * 64 - 1)
+    monkeypatch.setattr(faces, "_decode_jpeg", lambda content: pytest.fail("decoded"))
+    with pytest.raises(annotations.Defect, match="this one claims 64 x 64"):
+        faces.decode(noise_jpeg())
+
+
+@pytest.mark.parametrize(
+    ("box", "reason"), [((500, 5, 20, 20), "box outside the picture"), ((5, 5, 2, 2), "box too small")]
+)
+def test_a_box_that_shows_no_face_is_a_defect(box, reason):
+    with pytest.raises(annotations.Defect) as caught:
+        faces.square(box, picture_size=(100, 100), margin_frac=0.15)
+    assert caught.value.reason == reason
+
+
+def test_without_a_box_the_whole_picture_is_centred_in_the_square():
+    assert faces.square(None, picture_size=(30, 10), margin_frac=0.15) == faces.Square(0, -10, 30)
+
+
+def test_landmarks_follow_the_crop():
+    points = np.zeros((68, 2), np.float32)
+    points[0] = (110, 35)
+    inside = faces.crop_points(points, faces.Square(100, 25, 20))
+    assert inside[0].tolist() == [0.5, 0.5]
+    assert np.isnan(faces.crop_points(None, faces.Square(0, 0, 1))).all()
+
+
+def test_mirroring_swaps_left_and_right_points():
+    points = np.zeros((68, 2), np.float32)
+    points[36], points[45] = (0.2, 0.4), (0.9, 0.5)  # outer corners of the eyes
+    points[8], points[48], points[54] = (0.5, 1.0), (0.3, 0.8), (0.6, 0.7)  # chin, corners of the mouth
+    pixels = coordinates(10, 10)
+    mirrored, swapped = faces.mirror(pixels, points)
+    assert mirrored[0, 0, 0] == 9
+    assert swapped[36] == pytest.approx([0.1, 0.5])
+    assert swapped[45] == pytest.approx([0.8, 0.4])
+    assert swapped[8] == pytest.approx([0.5, 1.0])
+    assert swapped[48] == pytest.approx([0.4, 0.7])
+
+
+def test_mirroring_twice_changes_nothing():
+    assert faces.MIRRORED_POINTS[faces.MIRRORED_POINTS].tolist() == list(range(68))
+
+
+def test_the_box_is_stored_as_clamped_fractions_y_first():
+    fractions = faces.bbox_fractions((-10, 20, 60, 100), picture_size=(100, 80))
+    assert fractions == (0.25, 0.0, 1.0, 0.5)
+
+
+def test_encoding_keeps_the_order_of_colours():
+    pixels = np.full((32, 32, 3), (250, 20, 10), np.uint8)
+    assert np.abs(faces.decode(faces.encode(pixels)).astype(int) - pixels).max() < 8

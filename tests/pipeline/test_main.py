@@ -1,0 +1,236 @@
+"""The program as its user meets it: what is built, what is said, what is refused."""
+
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from pipeline import build, console, job, main, refusal, shards
+from tests.pipeline import conftest
+
+VERSION = Path("affectnet_faces", "tiny", "1.0.0")
+
+
+class Silent:
+    """A listener that keeps what it is told."""
+
+    def found(self, release, surveyed, config):
+        self.surveyed = surveyed
+
+    def planned(self, plans, config):
+        self.plans = plans
+
+    def writing(self, staging, plans):
+        return console.contextlib.nullcontext()
+
+
+def run(config):
+    return build.build(config, listener=Silent())
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*.tfrecord*"))}
+
+
+def test_every_row_is_accounted_for(job_config):
+    built = run(job_config(balance="5"))
+    lines = {(line.split, line.name): line for line in built.account.lines}
+    assert built.account.num_rows == 26 + 8
+    assert all(line.closes for line in built.account.lines)
+    assert lines["train", "neutral"][2:] == (12, 5, 7, 0, 0, 5)
+    assert lines["train", "anger"][2:] == (2, 2, 0, 0, 0, 5)
+    assert lines["train", "no-face"][2:] == (1, 0, 0, 1, 0, 0)
+    assert lines["validation", "happy"][2:] == (2, 2, 0, 0, 0, 2)
+    report = json.loads((built.version / "build_report.json").read_text())
+    assert len(report["ledger"]["classes"]) == len(built.account.lines)
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_workers(job_config, tmp_path):
+    one = run(job_config(num_shards=5))
+    two = run(job_config(num_shards=5, num_workers=2, data_dir=str(tmp_path / "two")))
+    assert len(sums(one.version)) == 5 + 3
+    assert sums(one.version) == sums(two.version)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("image_size", 48), ("margin_frac", 0.5), ("balance", "none"), ("seed", 7), ("num_shards", 2), ("classes", 11)],
+)
+def test_every_flag_that_decides_bytes_changes_them(job_config, tmp_path, field, value):
+    plain = run(job_config())
+    other = run(job_config(**{field: value, "data_dir": str(tmp_path / "other")}))
+    assert sums(plain.version) != sums(other.version)
+
+
+def test_bad_pictures_are_rejected_with_file_row_and_reason(release, tmp_path, job_config):
+    for _ in range(6):
+        release.add("training", 0)
+    release.add("training", 1)
+    broken = release.add("training", 1)
+    (release.images / broken).write_bytes(b"<html>")
+    release.add("training", 0, path="1/none.jpg")
+    release.add("training", 12)
+    release.write()
+    built = run(job_config(input_dir=str(release.root), balance="none", max_reject_frac=0.3))
+    rows = list(csv.DictReader((built.version / "rejects.csv").open()))
+    assert [(r["row"], r["reason"], Path(r["file"]).name) for r in rows] == [
+        ("training.csv row 8", "not a picture", Path(broken).name),
+        ("training.csv row 9", "no such file", "none.jpg"),
+        ("training.csv row 10", "bad label", "0" * 55 + "a.jpg"),
+    ]
+    assert built.account.num_rows == 10 and built.account.num_examples == 7
+
+
+def test_too_many_rejects_stop_the_build_before_anything_is_published(release, job_config):
+    release.add("training", 0)
+    release.add("training", "eleven")
+    release.add("training", 12)
+    config = job_config(input_dir=str(release.write()))
+    with pytest.raises(refusal.Refusal) as caught:
+        run(config)
+    assert str(caught.value) == (
+        "2 of 3 rows are rejected, more than --max_reject_frac=0.01 allows: bad label 2 (such as training.csv row 2: "
+        "label must be 0..10: got 'eleven'). Mend them, or raise --max_reject_frac"
+    )
+    assert not Path(config.data_dir, VERSION).exists()
+
+
+def test_an_extension_in_another_case_is_found(release, job_config):
+    path = release.add("training", 0)
+    (release.images / path).rename((release.images / path).with_suffix(".JPG"))
+    release.add("training", 1)
+    assert run(job_config(input_dir=str(release.write()))).account.num_examples == 2
+
+
+def test_the_same_command_again_does_nothing_and_another_is_refused(job_config):
+    first = run(job_config())
+    assert run(job_config()).was_there
+    with pytest.raises(refusal.Refusal) as caught:
+        run(job_config(image_size=48))
+    assert str(caught.value) == (
+        f"{first.version} was built with image_size=32 (now 48). Give this build a name of its own (--config_name) "
+        "or replace that one (--overwrite)"
+    )
+    again = run(job_config(image_size=48, overwrite=True))
+    assert json.loads((again.version / "features.json").read_text()) and not again.was_there
+
+
+def test_other_annotations_are_noticed(job_config, small_release):
+    run(job_config())
+    table = small_release / "Manually_Annotated_file_lists" / "validation.csv"
+    table.write_text(table.read_text().replace("0.5", "0.25", 1))
+    with pytest.raises(refusal.Refusal, match="was built with other annotation files"):
+        run(job_config())
+
+
+def test_finished_shards_are_kept_by_the_next_attempt(job_config, monkeypatch):
+    config = job_config(num_shards=4)
+    write, made = shards.write, []
+
+    def write_some(spec, name, tasks):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(name)
+        return write(spec, name, tasks)
+
+    monkeypatch.setattr(shards, "write", write_some)
+    with pytest.raises((KeyboardInterrupt, RuntimeError)):
+        run(config)
+    assert not Path(config.data_dir, VERSION).exists()
+    staging = Path(config.data_dir, VERSION).with_name(".building-1.0.0")
+    kept = {p.name: p.stat().st_mtime_ns for p in staging.glob("*.tfrecord*") if p.suffix not in (".json", ".progress")}
+    assert sorted(kept) == sorted(made)
+    monkeypatch.setattr(shards, "write", write)
+    built = run(config)
+    assert {n: (built.version / n).stat().st_mtime_ns for n in made} == kept
+    assert not [p for p in built.version.iterdir() if "incomplete" in p.name or p.suffix == ".progress"]
+
+
+def test_identical_files_are_reported(release, job_config):
+    one, two = release.add("training", 0), release.add("validation", 0)
+    (release.images / two).write_bytes((release.images / one).read_bytes())
+    report = run(job_config(input_dir=str(release.write()))).report
+    prefix = "Manually_Annotated_Images/"
+    assert report["identical_files"]["across_splits"] == [[f"train: {prefix}{one}", f"validation: {prefix}{two}"]]
+
+
+def test_a_drawn_sample_is_never_called_affectnet(job_config, small_release):
+    (small_release / "drawn_sample.json").write_text('{"seed": 1}')
+    with pytest.raises(refusal.Refusal, match="a build of the drawn sample is called sample"):
+        run(job_config(config_name="affectnet8", image_size=224))
+    assert run(job_config(config_name="")).config.config_name == "sample"
+
+
+def command(*flags: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.main", *flags], capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_program_prints_the_account_and_the_line_that_loads(small_release, tmp_path):
+    done = command(
+        f"--input_dir={small_release}", f"--data_dir={tmp_path}/d", "--image_size=32", "--config_name=tiny",
+        "--num_workers=1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "training.csv: 26 rows (AffectNet has 414,800: this is a part of it)" in done.stdout
+    assert (
+        f"tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, data_dir='{tmp_path}/d')" in done.stdout
+    )
+
+
+@pytest.fixture
+def program(capsys):
+    """Run the program in this process; return exit code, output and errors."""
+
+    def run_program(*given: str) -> tuple[int, str, str]:
+        with flagsaver.flagsaver():
+            rest = flags.FLAGS(["pipeline.main", *given], known_only=True)
+            code = main.main(rest)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err.strip()
+
+    return run_program
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--input_dir=/no/such/folder"], "--input_dir must be a folder: /no/such/folder is not there"),
+        (
+            ["--input_dir=x", "--image_sise=3"],
+            "--image_sise is no flag of this program, nor of Beam; did you mean --image_size? (--help lists ours)",
+        ),
+        (
+            ["--input_dir=x", "--balance=often"],
+            "--balance must be none, median or a number of pictures per class: got often",
+        ),
+    ],
+)
+def test_a_wrong_flag_gets_one_sentence_and_exit_code_2(program, given, sentence):
+    assert program(*given) == (2, "", f"error: {sentence}")
+
+
+def test_flags_of_beam_are_known_and_others_are_not():
+    assert job.unknown_beam_args(["--job_name=mine", "--experiments=a"]) == []
+    assert job.unknown_beam_args(["--jobname=mine"]) == ["jobname"]
+
+
+def test_an_unknown_folder_is_told_what_was_looked_for_and_found(program, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(conftest.picture(1).tobytes())
+    code, _, error = program(f"--input_dir={tmp_path}")
+    assert code == 2
+    assert "is no AffectNet release known here" in error and "Found: 1 jpg in 1 folder" in error
+
+
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(program, small_release, tmp_path):
+    code, out, _ = program(f"--input_dir={small_release}", f"--data_dir={tmp_path}/d", "--dry_run")
+    assert code == 0 and "anger" in out and "nothing was written" in out
+    assert [p for p in (tmp_path / "d").rglob("*") if p.is_file()] == []

@@ -1,0 +1,104 @@
+"""Which rows become which examples, and where."""
+
+import collections
+
+import pytest
+
+from pipeline import annotations, config, plan
+
+
+def rows(label: int, count: int) -> list[annotations.Row]:
+    return [
+        annotations.Row(
+            "train", "manual", f"{label}/{i}.jpg", f"{label}/{i}.jpg", label, 0, 0, None, "picture", b"", str(i)
+        )
+        for i in range(count)
+    ]
+
+
+def assign(counts: dict[int, int], targets: dict[int, int], num_shards: int, seed: int = 0):
+    split = plan.SplitPlan("train", counts, targets, num_shards)
+    return [
+        (shard, task)
+        for label, count in counts.items()
+        for shard, task in plan.tasks_of_class(rows(label, count), plan=split, seed=seed)
+    ]
+
+
+COUNTS, TARGETS = {0: 50, 1: 7, 4: 3}, {0: 20, 1: 20, 4: 20}
+
+
+def test_every_class_gets_exactly_its_target():
+    made = collections.Counter(task.row.label for _, task in assign(COUNTS, TARGETS, 8))
+    assert made == TARGETS
+
+
+def test_a_larger_class_is_sampled_down_and_a_smaller_one_repeated_evenly():
+    made = assign(COUNTS, TARGETS, 8)
+    times = collections.defaultdict(collections.Counter)
+    for _, task in made:
+        times[task.row.label][task.row.filename] += 1
+    assert len(times[0]) == 20 and set(times[0].values()) == {1}
+    assert len(times[1]) == 7 and set(times[1].values()) == {2, 3}
+    assert sorted(task.copy for _, task in made if task.row.filename == "4/0.jpg") in ([0, 1, 2, 3, 4, 5], [*range(7)])
+
+
+def test_shard_sizes_and_class_counts_per_shard_differ_by_at_most_one():
+    made = assign(COUNTS, TARGETS, 8)
+    sizes = collections.Counter(shard for shard, _ in made)
+    assert set(sizes) == set(range(8)) and max(sizes.values()) - min(sizes.values()) <= 1
+    for label in TARGETS:
+        per_shard = collections.Counter(shard for shard, task in made if task.row.label == label)
+        counts = [per_shard[shard] for shard in range(8)]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_raising_the_target_only_adds_rows():
+    few = {task.row.filename for _, task in assign({0: 50}, {0: 10}, 4)}
+    more = {task.row.filename for _, task in assign({0: 50}, {0: 30}, 4)}
+    assert few < more
+
+
+def test_another_seed_keeps_other_rows_and_the_order_of_rows_does_not_matter():
+    kept = [{task.row.filename for _, task in assign({0: 50}, {0: 10}, 4, seed)} for seed in (0, 1)]
+    assert kept[0] != kept[1]
+    split = plan.SplitPlan("train", {0: 50}, {0: 10}, 4)
+    forward = list(plan.tasks_of_class(rows(0, 50), plan=split, seed=0))
+    assert list(plan.tasks_of_class(reversed(rows(0, 50)), plan=split, seed=0)) == forward
+
+
+def test_the_hash_is_pinned():
+    # A change here changes every build: it needs a new version of the data set.
+    assert plan.stable_hash(0, "keep", "a.jpg") == 3982765136326303399
+
+
+def make(**fields):
+    job = config.JobConfig(input_dir="x", data_dir="y", **fields)
+    return plan.make({("train", 0): 1000, ("train", 1): 3000, ("validation", 0): 100, ("validation", 1): 100}, job)
+
+
+def test_validation_is_never_balanced():
+    plans = make(balance="500")
+    assert plans["train"].targets == {0: 500, 1: 500}
+    assert plans["validation"].targets == {0: 100, 1: 100}
+
+
+def test_the_number_of_shards_applies_to_train_and_validation_is_in_proportion():
+    plans = make(balance="none", num_shards=40)
+    assert (plans["train"].num_shards, plans["validation"].num_shards) == (40, 2)
+
+
+@pytest.mark.parametrize(
+    ("examples", "size", "shards"), [(50, 224, 1), (1000, 96, 7), (4000, 224, 16), (155_888, 224, 84)]
+)
+def test_computed_shards_are_large_enough_and_not_too_few(examples, size, shards):
+    assert plan.computed_shards(examples, size) == shards
+
+
+def test_the_digest_depends_on_rows_and_settings():
+    split = plan.SplitPlan("train", {0: 3}, {0: 3}, 1)
+    tasks = [task for _, task in plan.tasks_of_class(rows(0, 3), plan=split, seed=0)]
+    same = plan.digest(tasks, {"image_size": 64, "seed": 0})
+    assert same == plan.digest(tasks, {"seed": 0, "image_size": 64})
+    assert same != plan.digest(tasks, {"image_size": 65, "seed": 0})
+    assert same != plan.digest(tasks[:2], {"image_size": 64, "seed": 0})
