@@ -1,6 +1,8 @@
 # make help lists what there is. Every target sets up its own environment (.venv) when it is not there.
 
-PYTHON ?= $(firstword $(foreach v,3.12 3.11 3.13 3.10,$(if $(shell command -v python$(v)),python$(v))) python3)
+# The first Python that TensorFlow has wheels for; names that do not run (version managers leave such) do not count.
+PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11 python3.13 python3.10; do $$p -c \
+  'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done),python3)
 VENV   := .venv
 PY     := $(VENV)/bin/python
 BUILD  ?= build
