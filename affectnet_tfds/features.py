@@ -11,14 +11,16 @@ import tensorflow_datasets as tfds
 from affectnet_tfds import labels
 
 NUM_LANDMARKS = 68
+NUM_SOFT = 8
 
 
-def features(*, image_size: int, num_classes: int) -> tfds.features.FeaturesDict:
+def features(*, image_size: int, num_classes: int, soft_labels: bool = False) -> tfds.features.FeaturesDict:
     """Describe the record of a config.
 
     Args:
       image_size: side of the square crop, in pixels.
       num_classes: 7, 8 or 11.
+      soft_labels: whether there is a `soft_label`, as AffectNet+ has it.
 
     Returns:
       image: uint8[S, S, 3], RGB. label: int64, AffectNet's code. valence, arousal: float32 in [-1, 1], NaN where
@@ -26,7 +28,9 @@ def features(*, image_size: int, num_classes: int) -> tfds.features.FeaturesDict
       none. bbox: float32[4], (ymin, xmin, ymax, xmax), the face box as a fraction of the original picture, clamped
       to it. filename: path inside the release, unique within a split. subset: manual or automatic. copy: 0 for the
       picture itself, k for its k-th repeat by balancing; odd ones are mirrored.
+      soft_label: float32[8], how likely each of the first 8 expressions is, NaN where there is none.
     """
+    extra = {"soft_label": tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)} if soft_labels else {}
     return tfds.features.FeaturesDict(
         {
             "image": tfds.features.Image(shape=(image_size, image_size, 3), encoding_format="jpeg"),
@@ -38,6 +42,7 @@ def features(*, image_size: int, num_classes: int) -> tfds.features.FeaturesDict
             "filename": tfds.features.Text(),
             "subset": tfds.features.ClassLabel(names=list(labels.SUBSETS)),
             "copy": tfds.features.Scalar(dtype=np.int64),
+            **extra,
         }
     )
 

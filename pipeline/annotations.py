@@ -27,9 +27,10 @@ class Row(NamedTuple):
     valence: float  # in [-1, 1], NaN where there is none
     arousal: float
     box: tuple[float, float, float, float] | None  # x, y, width, height; None: the whole picture
-    box_from: str  # annotation, landmarks or picture
+    box_from: str  # annotation, landmarks, picture; or fractions: an annotation in parts of the picture's size
     landmarks: bytes  # 68 (x, y) as little-endian float32, or empty
     source: str  # where the row stands: file and row number
+    soft_label: tuple[float, ...] = ()  # AffectNet+: how likely each of the first 8 expressions is
 
 
 class Reject(NamedTuple):

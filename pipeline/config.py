@@ -20,6 +20,9 @@ SUBSET_CHOICES: Mapping[str, tuple[str, ...]] = {
     "automatic": ("automatic",),
     "all": ("manual", "automatic"),
 }
+DIFFICULTIES = ("easy", "challenging", "difficult")
+"""AffectNet+'s subsets, in the order of its codes 0..2."""
+
 BALANCE_WORDS = ("none", "median")
 
 
@@ -40,6 +43,12 @@ class JobConfig:
     data_dir: str
     config_name: str = ""
     layout: str = "auto"
+    csv: str = _bytes("")
+    columns: str = _bytes("")
+    labels: str = _bytes("")
+    pictures: str = _bytes("")
+    difficulty: str = _bytes("all")
+    soft_labels: bool = _bytes(False)  # follows from the layout: build.build sets it
     classes: int = _bytes(8)
     subsets: str = _bytes("manual")
     image_size: int = _bytes(224)
@@ -64,6 +73,11 @@ class JobConfig:
             self.subsets in SUBSET_CHOICES,
             f"--subsets must be one of {', '.join(SUBSET_CHOICES)}",
             self.subsets,
+        )
+        _require(
+            self.difficulty in ("all", *DIFFICULTIES),
+            f"--difficulty must be one of all, {', '.join(DIFFICULTIES)}",
+            self.difficulty,
         )
         _require(16 <= self.image_size <= 1024, "--image_size must be 16..1024 pixels", self.image_size)
         _require(
@@ -101,12 +115,20 @@ def standard_name(config: JobConfig) -> str:
 
     A standard name promises its content: affectnet8 is 8 classes, manual annotations, 224 px, balanced to the median.
     """
-    for balance, suffix in (("median", ""), ("none", "_natural")):
-        standard = JobConfig(input_dir=config.input_dir, data_dir="", classes=config.classes, balance=balance)
-        same = {**config.content(), "num_shards": 0, "seed": 0}
-        if same == standard.content():
-            return f"affectnet{config.classes}{suffix}"
-    return ""
+    same = {**config.content(), "num_shards": 0, "seed": 0}
+    return next((name for name, promised in _promises().items() if promised == same), "")
+
+
+def _promises() -> dict[str, dict[str, Any]]:
+    """Return what each standard name promises."""
+    return {
+        f"{stem}{classes}{suffix}": JobConfig(
+            input_dir="x", data_dir="", classes=classes, balance=balance, soft_labels=soft_labels
+        ).content()
+        for stem, soft_labels in (("affectnet", False), ("affectnetplus", True))
+        for classes in labels.CLASS_COUNTS
+        for balance, suffix in (("median", ""), ("none", "_natural"))
+    }
 
 
 def named(config: JobConfig, *, drawn: bool) -> JobConfig:
@@ -133,23 +155,20 @@ def named(config: JobConfig, *, drawn: bool) -> JobConfig:
         raise refusal.Refusal(
             f"names that begin with sample are for drawn faces: got --config_name={name}; choose another"
         )
-    promised = name.startswith("affectnet") and name in _standard_names()
-    if promised and name != standard_name(config):
+    if name in _promises() and name != standard_name(config):
         raise refusal.Refusal(_needs_a_name(config, taken=name))
     return dataclasses.replace(config, config_name=name)
 
 
-def _standard_names() -> tuple[str, ...]:
-    return tuple(f"affectnet{n}{suffix}" for n in labels.CLASS_COUNTS for suffix in ("", "_natural"))
-
-
 def _needs_a_name(config: JobConfig, taken: str = "") -> str:
-    default = JobConfig(input_dir="x", data_dir="", classes=config.classes).content()
-    other = [f"{k}={v}" for k, v in config.content().items() if v != default[k] and k not in ("num_shards", "seed")]
-    base = taken or f"affectnet{config.classes}"
+    base = taken or f"{'affectnetplus' if config.soft_labels else 'affectnet'}{config.classes}"
+    promised = _promises()[base]
+    other = {k: v for k, v in config.content().items() if v != promised[k] and k not in ("num_shards", "seed")}
+    listed, (first, value) = ", ".join(f"{k}={v}" for k, v in other.items()), next(iter(other.items()))
+    word = str(value) if str(value).isalnum() else first
     return (
-        f"{base} stands for one set of flags and {', '.join(other)} is not among them; "
-        f"give this build a name of its own, such as --config_name=affectnet{config.classes}_{other[0].split('=')[1]}"
+        f"{base} stands for one set of flags and {listed} is not among them; "
+        f"give this build a name of its own, such as --config_name={base}_{word}"
     )
 
 

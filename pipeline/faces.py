@@ -104,6 +104,12 @@ def _scale_deep(gray: np.ndarray) -> np.ndarray:
     return np.repeat(np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
+def in_pixels(fractions: annotations.Box, *, picture_size: tuple[int, int]) -> annotations.Box:
+    """Turn a box in fractions of the picture's width and height into pixels."""
+    (x, y, box_width, box_height), (width, height) = fractions, picture_size
+    return x * width, y * height, box_width * width, box_height * height
+
+
 def square(box: annotations.Box | None, *, picture_size: tuple[int, int], margin_frac: float) -> Square:
     """Return the square to crop: around the box's centre, as wide as its longer side plus a margin on each side.
 

@@ -73,7 +73,7 @@ def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]],
     ]
     tfds.folder_dataset.write_metadata(
         data_dir=folder,
-        features=features.features(image_size=job.image_size, num_classes=job.classes),
+        features=features.features(image_size=job.image_size, num_classes=job.classes, soft_labels=job.soft_labels),
         split_infos=splits,
         version=config.VERSION,
         supervised_keys=("image", "label"),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError as _DecodeError
 
 
 class Example(NamedTuple):
@@ -25,6 +26,7 @@ class Example(NamedTuple):
     filename: str
     subset: int
     copy: int
+    soft_label: tuple[float, ...] = ()  # 8 numbers where the config has them
 
 
 def _message_class() -> Any:
@@ -85,7 +87,33 @@ def serialize(example: Example) -> bytes:
         feature[name].float_list.value.append(getattr(example, name))
     feature["bbox"].float_list.value.extend(example.bbox)
     feature["landmarks"].float_list.value.extend(example.landmarks.ravel().tolist())
+    if example.soft_label:
+        feature["soft_label"].float_list.value.extend(example.soft_label)
     return message.SerializeToString(deterministic=True)
+
+
+def parse(content: bytes) -> Example:
+    """Return what `serialize` wrote.
+
+    Raises:
+      ValueError: if the bytes are no example of this data set.
+    """
+    message = _Message()
+    try:
+        message.ParseFromString(content)
+        feature = message.features.feature
+        numbers = {name: feature[name].int64_list.value[0] for name in ("label", "subset", "copy")}
+        floats = {name: feature[name].float_list.value[0] for name in ("valence", "arousal")}
+        return Example(
+            image=feature["image"].bytes_list.value[0],
+            landmarks=np.array(feature["landmarks"].float_list.value, np.float32).reshape(-1, 2),
+            bbox=tuple(feature["bbox"].float_list.value),
+            filename=feature["filename"].bytes_list.value[0].decode(),
+            **numbers,
+            **floats,
+        )
+    except (_DecodeError, IndexError, ValueError) as error:
+        raise ValueError(f"it is no example of this data set ({error})") from error
 
 
 def framed(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ import collections
 import concurrent.futures
 import hashlib
 import json
+import math
 import os
 import time
 import uuid
@@ -21,6 +22,7 @@ from pipeline import annotations, faces, plan, record
 
 READ_AHEAD = 32
 BEAT_SECONDS = 0.5
+NO_SOFT_LABEL = (math.nan,) * 8
 
 
 class Spec(NamedTuple):
@@ -141,7 +143,8 @@ def make_example(content: bytes, task: plan.Task, settings: Mapping[str, Any]) -
     """
     row, pixels = task.row, faces.decode(content)
     picture_size = (pixels.shape[1], pixels.shape[0])
-    area = faces.square(row.box, picture_size=picture_size, margin_frac=settings["margin_frac"])
+    box = faces.in_pixels(row.box, picture_size=picture_size) if row.box and row.box_from == "fractions" else row.box
+    area = faces.square(box, picture_size=picture_size, margin_frac=settings["margin_frac"])
     face = faces.crop(pixels, area, image_size=settings["image_size"])
     points = faces.crop_points(annotations.points_of(row), area)
     if task.copy % 2:
@@ -152,10 +155,11 @@ def make_example(content: bytes, task: plan.Task, settings: Mapping[str, Any]) -
         valence=row.valence,
         arousal=row.arousal,
         landmarks=points,
-        bbox=faces.bbox_fractions(row.box, picture_size=picture_size),
+        bbox=faces.bbox_fractions(box, picture_size=picture_size),
         filename=row.filename,
         subset=labels.SUBSETS.index(row.subset),
         copy=task.copy,
+        soft_label=(row.soft_label or NO_SOFT_LABEL) if settings.get("soft_labels") else (),
     )
 
 
