@@ -109,6 +109,7 @@ def parse(content: bytes) -> Example:
             landmarks=np.array(feature["landmarks"].float_list.value, np.float32).reshape(-1, 2),
             bbox=tuple(feature["bbox"].float_list.value),
             filename=feature["filename"].bytes_list.value[0].decode(),
+            soft_label=tuple(feature["soft_label"].float_list.value),
             **numbers,
             **floats,
         )
