@@ -1,0 +1,180 @@
+"""python -m pipeline.verify: re-read a published version and prove what build_report.json says of it.
+
+Reads the files itself, so that it works on a copy on any machine, names the record that is bad, and goes on after it.
+TFDS's reader would stop at the first, and TFDS checks nothing on its own.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from absl import app, flags
+
+from affectnet_tfds import labels
+from pipeline import config, console, record, refusal
+
+DATA_DIR = flags.DEFINE_string("data_dir", None, "where the data set is: a data_dir, or the version's own folder")
+CONFIG_NAME = flags.DEFINE_string("config_name", "", "which build (default: all in data_dir)")
+
+_LENGTH, _CRC = 8, 4
+
+
+class Problem(NamedTuple):
+    """What is wrong, and where."""
+
+    file: str
+    record: int  # from 0; -1: the file as a whole
+    what: str
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.file}{f', record {self.record}' if self.record >= 0 else ''}: {self.what}"
+
+
+def verify(folder: Path) -> list[Problem]:
+    """Return all that is wrong with a published version.
+
+    Raises:
+      refusal.Refusal: if the folder holds no version that this job built.
+    """
+    report, settings = _read_json(folder / "build_report.json"), _read_json(folder / "job_config.json")
+    entries: Sequence[Mapping[str, Any]] = report["shards"]
+    with concurrent.futures.ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        results = pool.map(verify_shard, [folder] * len(entries), entries, [settings] * len(entries))
+        problems = [problem for found in results for problem in found]
+    return problems + _strays(folder, entries) + _against_metadata(folder, entries)
+
+
+def verify_shard(folder: Path, entry: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Problem]:
+    """Return all that is wrong with one shard, its records and its counts."""
+    path, name = folder / entry["name"], entry["name"]
+    if not path.is_file():
+        return [Problem(name, -1, "the file is missing")]
+    content = path.read_bytes()
+    problems, counts = [], dict.fromkeys(entry["label_counts"], 0)
+    for index, item in enumerate(records(content)):
+        found = item if isinstance(item, str) else verify_record(item, settings, counts)
+        if found:
+            problems.append(Problem(name, index, found))
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        problems.append(Problem(name, -1, "its sha256 is not the one in build_report.json"))
+    if not problems and counts != entry["label_counts"]:
+        problems.append(Problem(name, -1, f"its labels are {counts}, not {entry['label_counts']}"))
+    return problems
+
+
+def records(content: bytes) -> Iterator[bytes | str]:
+    """Yield every record of a TFRecord file, or what is wrong with it.
+
+    After a bad length nothing can be found again; after bad content the next record can.
+    """
+    at = 0
+    while at < len(content):
+        head = content[at : at + _LENGTH]
+        if len(head) < _LENGTH or content[at + _LENGTH : at + _LENGTH + _CRC] != record.masked_crc(head):
+            yield f"the checksum of its length does not hold (byte {at}); what follows cannot be read"
+            return
+        start = at + _LENGTH + _CRC
+        stop = start + struct.unpack("<Q", head)[0]
+        if stop + _CRC > len(content):
+            yield f"the file ends within it (byte {at})"
+            return
+        body = content[start:stop]
+        good = content[stop : stop + _CRC] == record.masked_crc(body)
+        yield body if good else f"the checksum of its content does not hold (byte {start})"
+        at = stop + _CRC
+
+
+def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str, int]) -> str:
+    """Return what is wrong with a record, or ""; count its label."""
+    try:
+        example = record.parse(content)
+    except ValueError as error:
+        return str(error)
+    if not 0 <= example.label < settings["classes"]:
+        return f"label must be 0..{settings['classes'] - 1}: got {example.label} ({example.filename})"
+    counts[str(example.label)] = counts.get(str(example.label), 0) + 1
+    if not 0 <= example.subset < len(labels.SUBSETS):
+        return f"subset must be 0..{len(labels.SUBSETS) - 1}: got {example.subset} ({example.filename})"
+    pixels = cv2.imdecode(np.frombuffer(example.image, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        return f"its picture cannot be decoded ({example.filename})"
+    size = settings["image_size"]
+    if pixels.shape != (size, size, 3):
+        return f"its picture must be {size} x {size}: got {pixels.shape[1]} x {pixels.shape[0]} ({example.filename})"
+    return ""
+
+
+def _strays(folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    known = {entry["name"] for entry in entries}
+    names = sorted(path.name for path in folder.glob("*.tfrecord*"))
+    return [Problem(name, -1, "build_report.json does not know this file") for name in names if name not in known]
+
+
+def _against_metadata(folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Compare TFDS's metadata with the report: by them, TFDS finds and counts records."""
+    info = _read_json(folder / "dataset_info.json")
+    wanted: dict[str, list[int]] = {}
+    for entry in entries:
+        wanted.setdefault(entry["name"].split("-")[1].split(".")[0], []).append(entry["num_examples"])
+    found = {split["name"]: [int(length) for length in split["shardLengths"]] for split in info["splits"]}
+    if found == wanted:
+        return []
+    return [Problem("dataset_info.json", -1, f"its shard lengths are {found}, not {wanted}")]
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise refusal.Refusal(f"{path.parent} holds no version built by this job: it has no {path.name}") from None
+    except ValueError as error:
+        raise refusal.Refusal(f"{path} is damaged ({error}); copy it again, or build again with --overwrite") from error
+
+
+def versions(data_dir: Path, config_name: str) -> list[Path]:
+    """Return the folders of published versions.
+
+    Raises:
+      refusal.Refusal: if there is none.
+    """
+    if (data_dir / "build_report.json").is_file():
+        return [data_dir]
+    root = data_dir / config.DATASET_NAME
+    found = sorted(root.glob(f"{config_name or '*'}/[0-9]*.[0-9]*.[0-9]*"))
+    if not found:
+        named = f" called {config_name}" if config_name else ""
+        raise refusal.Refusal(
+            f"{data_dir} holds no {config.DATASET_NAME} build{named}; make one with python -m pipeline.main, "
+            "or say --data_dir of the folder that has it"
+        )
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Verify, and print what is wrong."""
+    given = DATA_DIR.value or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    bad = False
+    try:
+        for folder in versions(Path(given).expanduser(), CONFIG_NAME.value):
+            problems = verify(folder)
+            bad |= bool(problems)
+            print("\n".join(map(str, problems)), end="\n" if problems else "")
+            entries = _read_json(folder / "build_report.json")["shards"]
+            examples = sum(entry["num_examples"] for entry in entries)
+            verdict = f"{len(problems)} problems" if problems else "every checksum, count, label and picture holds"
+            print(f"verified      {folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
+    except refusal.Refusal as error:
+        return console.refuse(error)
+    return int(bad)
+
+
+if __name__ == "__main__":
+    app.run(main)
