@@ -1,0 +1,86 @@
+"""One small published version, made without the job, and four logical CPU devices for the whole process."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from affectnet_tfds import features, labels
+from trainer import config, dataset
+
+SIZE = 32
+COUNTS = {"train": (21, 21, 20), "validation": (19, 18)}
+"""Examples of each shard: 62 and 37, so that no batch size of the tests divides them."""
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
+)
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> pathlib.Path:
+    """A data_dir with config `sample`: class k is a bright square in place k of a 3 x 3 board, with noise."""
+    root = tmp_path_factory.mktemp("data")
+    write_version(root / config.DATASET / "sample" / "1.0.0")
+    return root
+
+
+@pytest.fixture(scope="session")
+def version(data_dir) -> dataset.Version:
+    return dataset.open_version(data_dir / config.DATASET / "sample" / "1.0.0")
+
+
+def write_version(folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True)
+    record = features.features(image_size=SIZE, num_classes=8)
+    serializer = tfds.core.ExampleSerializer(record.get_serialized_info())
+    splits = [_write_split(name, folder=folder, record=record, serializer=serializer) for name in COUNTS]
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder, features=record, split_infos=splits, supervised_keys=("image", "label")
+    )
+
+
+def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
+    template = tfds.core.ShardedFileTemplate(
+        dataset_name=config.DATASET, split=name, filetype_suffix="tfrecord", data_dir=folder
+    )
+    generator, num_bytes = np.random.default_rng(len(name)), 0
+    for shard, count in enumerate(COUNTS[name]):
+        path = template.sharded_filepath(shard_index=shard, num_shards=len(COUNTS[name]))
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for i in range(count):
+                example = record.encode_example(make_example(generator, number=f"{name}/{shard}/{i}"))
+                serialized = serializer.serialize_example(example)
+                writer.write(serialized)
+                num_bytes += len(serialized)
+    return tfds.core.SplitInfo(
+        name=name, shard_lengths=list(COUNTS[name]), num_bytes=num_bytes, filename_template=template
+    )
+
+
+def make_example(generator: np.random.Generator, *, number: str) -> dict:
+    label = int(generator.integers(8))
+    return {
+        "image": tf.io.encode_jpeg(make_picture(generator, label=label), quality=95).numpy(),
+        "label": label,
+        "valence": np.float32(np.nan),
+        "arousal": np.float32(0.5),
+        "landmarks": np.zeros((68, 2), np.float32),
+        "bbox": tfds.features.BBox(0.0, 0.0, 1.0, 1.0),
+        "filename": f"{number}.jpg",
+        "subset": labels.SUBSETS[0],
+        "copy": 0,
+    }
+
+
+def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
+    picture = generator.integers(0, 80, (SIZE, SIZE, 3)).astype(np.uint8)
+    row, column = divmod(label, 3)
+    third = SIZE // 3
+    picture[row * third : (row + 1) * third, column * third : (column + 1) * third] += 150
+    return picture

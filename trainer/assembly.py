@@ -1,0 +1,81 @@
+"""The parts of a run, put together from its configuration.
+
+Owns who is built from what, and in which scope. Training and evaluation both come here, so that they judge the same
+network.
+"""
+
+import dataclasses
+import functools
+
+import keras
+import tensorflow as tf
+
+from trainer import config, dataset, devices, input, loop, models, optimizers, pictures, schedule
+
+_MOST_STEPS_PER_CALL = 8
+_MOST_CALL_BYTES = 64 * 2**20
+"""Pictures of one call on one replica: two calls are held ready, and this much of each leaves room for the network."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where a run takes place: its settings, data and devices."""
+
+    settings: config.Config
+    version: dataset.Version
+    strategy: tf.distribute.Strategy
+    device_line: str
+
+    @property
+    def image_size(self) -> int:
+        return self.settings.data.image_size or self.version.stored_size
+
+    @property
+    def shape(self) -> input.Shape:
+        """Return how examples are dealt, with as many steps a call as memory allows."""
+        replicas, batch = self.strategy.num_replicas_in_sync, self.settings.training.batch_size
+        step_bytes = batch // replicas * self.image_size**2 * 3
+        steps = max(1, min(_MOST_STEPS_PER_CALL, _MOST_CALL_BYTES // step_bytes))
+        return input.Shape(batch_size=batch, num_replicas=replicas, steps_per_call=steps)
+
+
+def site(settings: config.Config, *, version: dataset.Version) -> Site:
+    """Take the devices; to be called once in a process."""
+    names = devices.prepare(settings.devices)
+    devices.check_batch(settings.training.batch_size, num_replicas=len(names))
+    if settings.run.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return Site(
+        settings=settings, version=version, strategy=devices.strategy(names), device_line=devices.describe(names)
+    )
+
+
+def read(at: Site, *, split: str) -> pictures.Split:
+    """Read a split at the training size."""
+    return pictures.read(at.version, split=split, size_px=at.image_size, cache=at.settings.data.cache)
+
+
+def model(at: Site) -> keras.Model:
+    """Build the network, a copy on every device."""
+    with at.strategy.scope():
+        return models.build(
+            at.settings.model,
+            image_size=at.image_size,
+            num_classes=len(at.version.class_names),
+            seed=at.settings.training.seed,
+        )
+
+
+def program(network: keras.Model, *, at: Site, steps_per_epoch: int) -> loop.Loop:
+    """Build the optimizer and the training step around a network."""
+    training = at.settings.training
+    with at.strategy.scope():
+        variables = [variable.value for variable in network.trainable_variables]
+        optimizer = optimizers.make(training, variables=variables)
+    rate_of = functools.partial(
+        schedule.warmup_cosine,
+        peak=training.learning_rate,
+        warmup_steps=round(training.warmup_epochs * steps_per_epoch),
+        total_steps=training.epochs * steps_per_epoch,
+    )
+    return loop.Loop(network, optimizer=optimizer, training=training, rate_of=rate_of, strategy=at.strategy)

@@ -1,0 +1,73 @@
+"""Everything an exact continuation needs, in one file that is there whole or not at all.
+
+Owns the file: a NumPy archive of arrays with one JSON entry, written under a temporary name, flushed to the disk and
+renamed; the archive's own checksums tell a damaged one. tf.train.Checkpoint was rejected: it writes several files that
+can be there in part, and needs TensorFlow to look inside.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_FACTS = "facts.json"
+_KEPT = 2
+
+
+def save_step(folder: pathlib.Path, *, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Write the checkpoint of a step and remove all but the newest two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / f"step-{step:09d}.npz", arrays=arrays, facts=facts)
+    for old in _newest_first(folder)[_KEPT:]:
+        old.unlink()
+
+
+def load_newest(folder: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return arrays and facts of the newest readable checkpoint, or None; say so when one had to be passed over."""
+    for path in _newest_first(folder):
+        try:
+            return read(path)
+        except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError) as error:
+            print(f"passed over   {path} is damaged ({error}); trying the one before it", file=sys.stderr)
+    return None
+
+
+def write(path: pathlib.Path, *, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Write arrays and facts to one file, atomically."""
+    temporary = path.with_name(f"{path.name}.part")
+    with temporary.open("wb") as file:
+        as_text = np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8)
+        np.savez(file, allow_pickle=False, **{_FACTS: as_text}, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _flush_folder(path.parent)
+
+
+def read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `write` wrote.
+
+    Raises:
+      zipfile.BadZipFile, OSError, EOFError, KeyError or ValueError: if the file is damaged.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    facts = json.loads(arrays.pop(_FACTS).tobytes())
+    return arrays, facts
+
+
+def _newest_first(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(folder.glob("step-*.npz"), reverse=True)
+
+
+def _flush_folder(folder: pathlib.Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,122 @@
+"""Flags made from a configuration's sections, parsed without importing TensorFlow.
+
+Owns definition, help text and parsing; the rules live with the fields (`option`). absl's own --help was rejected: it
+sorts flags by name, so that batch_size stands between arousal and beta rather than beside learning_rate.
+"""
+
+import dataclasses
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from absl import app, flags
+
+from trainer import option, refusal
+
+Sections = Mapping[str, type]
+"""Section title to configuration class."""
+
+
+class _Parser(flags.ArgumentParser):
+    """Parse one value, or several separated by commas, and say the rule when the text breaks it."""
+
+    def __init__(self, *, value_type: type, several: bool) -> None:
+        self._value_type, self._several = value_type, several
+
+    def parse(self, argument: Any) -> Any:
+        if not isinstance(argument, str):
+            return argument
+        if not self._several:
+            return self._one(argument)
+        return tuple(self._one(part) for part in argument.split(",") if part)
+
+    def flag_type(self) -> str:
+        return self._value_type.__name__
+
+    def _one(self, text: str) -> Any:
+        try:
+            return self._value_type(text.strip())
+        except ValueError:
+            rule = {int: "a whole number", float: "a number"}[self._value_type]
+            raise ValueError(f"must be {rule}{' or several with commas' * self._several}: got {text!r}") from None
+
+
+def define(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> None:
+    """Define one flag for each field of each section; nothing is present until it is given."""
+    for config_type in sections.values():
+        for name, about in option.options(config_type).items():
+            value_type, several = option.value_type(config_type, name=name)
+            if value_type is bool:
+                flags.DEFINE_boolean(name, None, about.help, flag_values=values)
+            else:
+                parser = _Parser(value_type=value_type, several=several)
+                flags.DEFINE(parser, name, None, about.help, flag_values=values)
+
+
+def given(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
+    """Return what the command line sets, by flag name."""
+    names = [name for config_type in sections.values() for name in option.options(config_type)]
+    return {name: values[name].value for name in names if values[name].present}
+
+
+def help_text(sections: Sections, *, about: str) -> str:
+    """Return the help page: flags in groups, each with its unit and default."""
+    blocks = [about]
+    for title, config_type in sections.items():
+        entries = [_entry(f.name, default=f.default, about=f.metadata["option"]) for f in _fields(config_type)]
+        blocks.append(f"{title}\n" + "\n".join(entries))
+    return "\n\n".join(blocks)
+
+
+def run(main: Callable[[], None], *, sections: Sections, about: str) -> None:
+    """Run a program: `--help` prints the page, a `refusal.Refusal` becomes its sentence and exit code 2."""
+
+    def parse(argv: Sequence[str]) -> list[str]:
+        if any(arg in ("--help", "-h", "-help") for arg in argv[1:]):
+            print(help_text(sections, about=about))
+            sys.exit(0)
+        return _refusing(lambda: _parse(argv, sections=sections))
+
+    app.run(lambda _: _refusing(main), flags_parser=parse)
+
+
+def _parse(argv: Sequence[str], *, sections: Sections) -> list[str]:
+    try:
+        rest = flags.FLAGS(list(argv))
+    except flags.UnrecognizedFlagError as error:
+        known = [name for config_type in sections.values() for name in option.options(config_type)]
+        raise refusal.Refusal(_unknown(error.flagname, known=known)) from None
+    except flags.IllegalFlagValueError as error:
+        name, _, rule = str(error).removeprefix("flag --").partition("=")
+        raise refusal.Refusal(f"--{name} {rule.partition(': ')[2]}") from None
+    except flags.Error as error:
+        raise refusal.Refusal(str(error)) from None
+    if rest[1:]:
+        raise refusal.Refusal(f"flags are written --name=value: got {rest[1]!r} by itself; --help lists them")
+    return rest
+
+
+def _unknown(name: str, *, known: Sequence[str]) -> str:
+    return f"there is no flag --{name}; {refusal.nearest(name, known=known)} (--help describes all)"
+
+
+def _refusing(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except refusal.Refusal as no:
+        print(f"error: {no}", file=sys.stderr)
+        sys.exit(refusal.EXIT_CODE)
+
+
+def _fields(config_type: type) -> list[dataclasses.Field[Any]]:
+    return [f for f in dataclasses.fields(config_type) if "option" in f.metadata]
+
+
+def _entry(name: str, *, default: Any, about: option.Option) -> str:
+    text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default).lower()
+    shown = about.default_text or ("none" if default is None else text)
+    choices = f" One of: {', '.join(about.choices)}." if about.choices else ""
+    unit = f", in {about.unit}" if about.unit else ""
+    body = f"{about.help}{unit}.{choices} Default: {shown}."
+    return f"  --{name}\n" + textwrap.fill(body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6)

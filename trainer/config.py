@@ -1,0 +1,161 @@
+"""The training program's configuration: frozen, checked when made, saved as JSON beside the model.
+
+Owns every knob with its help text and rule. One section a concern, so that a module is given only the section it
+works with; one flat class was rejected because every module would then see, and come to use, all of it. Names are
+unique over all sections, so that flags and recipes stay flat.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from trainer import option, refusal
+from trainer.option import field
+
+DATASET = "affectnet_faces"
+FILE = "config.json"
+"""Name of the saved configuration in a model folder."""
+
+
+class _Checked:
+    def __post_init__(self) -> None:
+        option.check(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data(_Checked):
+    """Where the examples are and in what shape they are read."""
+
+    data_dir: str | None = field(
+        None,
+        f"folder that holds {DATASET}/",
+        default_text="TFDS_DATA_DIR, else ~/tensorflow_datasets",
+        changes_result=False,
+    )
+    config_name: str | None = field(
+        None, "which build of the data set", default_text="the data set's own default, or the only one there"
+    )
+    image_size: int | None = field(
+        None, "side of the training picture", unit="pixels", at_least=8, default_text="as stored"
+    )
+    cache: str = field(
+        "auto",
+        "what is held in memory: decoded pixels, or the JPEG bytes (decoded again every epoch); auto holds pixels if "
+        "they fit half the free memory",
+        choices=("auto", "pixels", "jpeg"),
+        changes_result=False,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Devices(_Checked):
+    """What the program runs on. Nothing here changes the result beyond the order of float addition."""
+
+    num_gpus: int | None = field(
+        None, "GPUs to share each batch; 0 is the CPU", at_least=0, default_text="all there are", changes_result=False
+    )
+    virtual_devices: int = field(
+        1, "logical devices to split the CPU into", at_least=1, at_most=64, changes_result=False
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model(_Checked):
+    """The network."""
+
+    model: str = field("cnn", "architecture", choices=("cnn",))
+    conv_filters: tuple[int, ...] = field((32, 64, 128), "filters of each convolution block (cnn)", at_least=1)
+    dense_units: tuple[int, ...] = field((128, 128), "units of each fully connected layer (cnn)", at_least=1)
+    dropout: float = field(0.25, "share of units dropped after each block and layer", at_least=0, at_most=0.95)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training(_Checked):
+    """How the weights are found."""
+
+    epochs: int = field(20, "passes over the training split", at_least=1)
+    batch_size: int = field(128, "pictures in a step, over all replicas together", at_least=1)
+    optimizer: str = field("adam", "update rule", choices=("adam", "sgd"))
+    learning_rate: float = field(1e-3, "peak learning rate", at_least=0)
+    warmup_epochs: float = field(1.0, "linear rise to the peak, before the cosine fall", unit="epochs", at_least=0)
+    momentum: float = field(0.9, "momentum (sgd)", at_least=0, at_most=0.999)
+    clip_norm: float | None = field(
+        None, "largest norm of the whole gradient, over all replicas", at_least=1e-6, default_text="no clipping"
+    )
+    augment: float = field(1.0, "strength of random flips, shifts, turns and light; 0 is none", at_least=0, at_most=3)
+    seed: int = field(0, "seed of weights, order, dropout and augmentation", at_least=0, at_most=2**31 - 1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(_Checked):
+    """Where the run is kept and how often."""
+
+    model_dir: str = field("runs/latest", "folder of the run; one that was cut off continues", changes_result=False)
+    checkpoint_minutes: float = field(
+        10.0, "longest time between checkpoints, besides the one after each epoch", unit="minutes", at_least=0,
+        changes_result=False,
+    )  # fmt: skip
+    checkpoint_steps: int | None = field(
+        None, "also a checkpoint after this many steps", at_least=1, default_text="by time only", changes_result=False
+    )
+    deterministic: bool = field(
+        False, "choose operations that repeat bit for bit, some of them slower", changes_result=False
+    )
+    overwrite: bool = field(False, "delete what model_dir holds and start anew", changes_result=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """All of it."""
+
+    data: Data = dataclasses.field(default_factory=Data)
+    devices: Devices = dataclasses.field(default_factory=Devices)
+    model: Model = dataclasses.field(default_factory=Model)
+    training: Training = dataclasses.field(default_factory=Training)
+    run: Run = dataclasses.field(default_factory=Run)
+
+
+SECTIONS: dict[str, type] = {"Data": Data, "Devices": Devices, "Model": Model, "Training": Training, "Run": Run}
+"""The sections by the title they have in --help; a title in lower case is the field of `Config`."""
+
+
+def make(settings: Mapping[str, Any]) -> Config:
+    """Build a configuration from flat settings; what is not named keeps its default.
+
+    Raises:
+      refusal.Refusal: for a value outside its rule, or a name that no section has.
+    """
+    known = {name for section in SECTIONS.values() for name in option.options(section)}
+    for name in settings:
+        if name not in known:
+            raise refusal.Refusal(f"no setting is called {name}; {refusal.nearest(name, known=known)}")
+    return Config(**{title.lower(): _section(section, settings=settings) for title, section in SECTIONS.items()})
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Return the settings as one flat mapping, the inverse of `make`."""
+    return {name: value for section in dataclasses.asdict(config).values() for name, value in section.items()}
+
+
+def save(config: Config, *, path: pathlib.Path) -> None:
+    """Write the settings as JSON."""
+    path.write_text(json.dumps(flat(config), indent=2) + "\n", encoding="utf-8")
+
+
+def load(path: pathlib.Path) -> Config:
+    """Read what `save` wrote."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    return make({name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+
+
+def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the settings that differ and change the result, as name to (old, new)."""
+    before, after = flat(old), flat(new)
+    matters = {n for s in SECTIONS.values() for n, about in option.options(s).items() if about.changes_result}
+    return {n: (before[n], after[n]) for n in after if n in matters and before[n] != after[n]}
+
+
+def _section(section: type, *, settings: Mapping[str, Any]) -> Any:
+    return section(**{name: settings[name] for name in option.options(section) if name in settings})

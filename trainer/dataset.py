@@ -1,0 +1,126 @@
+"""A published version of the data set on disk: which one, what it holds, and who it is.
+
+Owns finding it, the refusal when it is not there, and the fingerprint; reading pictures is `pictures`'. Looking it up
+with tfds.load was rejected: it may start to generate what is missing, and it takes seconds before it can say no.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from trainer import config, refusal
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+SAMPLE = "sample"
+"""The config name of drawn faces; see pipeline.sample."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Version:
+    """A published version: its TFDS builder and what the trainer needs to know of it."""
+
+    path: pathlib.Path
+    builder: "tfds.core.DatasetBuilder"
+    class_names: tuple[str, ...]
+    stored_size: int
+    counts: dict[str, int]
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return f"{config.DATASET}/{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def is_drawn(self) -> bool:
+        return self.path.parent.name == SAMPLE
+
+    def describe(self) -> str:
+        """Return the start-up line: name, counts, fingerprint."""
+        counts = ", ".join(f"{count:,} {split}" for split, count in self.counts.items())
+        return f"{self.name}  {counts}  fingerprint {self.fingerprint[:12]}"
+
+
+def locate(data: config.Data) -> pathlib.Path:
+    """Return the folder of the newest version of the config asked for, without importing TensorFlow.
+
+    Raises:
+      refusal.Refusal: if there is none, saying what to run; or if several configs are there and none is named.
+    """
+    root = data_dir(data) / config.DATASET
+    configs = sorted(p.name for p in root.glob("*") if _versions(p))
+    name = data.config_name or _default_config(root, configs=configs)
+    if name in configs:
+        return _versions(root / name)[-1]
+    if not configs:
+        raise refusal.Refusal(
+            f"{data_dir(data)} holds no {config.DATASET}. Make it with 'make shards' or 'python -m pipeline.main "
+            f"--input_dir=AFFECTNET --data_dir={data_dir(data)}', or name the folder that has it with --data_dir."
+        )
+    wanted = f"--config_name={name} is not in {root}" if name else f"{root} holds several configs"
+    raise refusal.Refusal(f"{wanted}: choose --config_name from {', '.join(configs)}")
+
+
+def open_version(path: pathlib.Path) -> Version:
+    """Read the metadata of a version."""
+    import tensorflow_datasets as tfds  # Inside: `locate` must not wait for it.
+
+    builder = tfds.builder_from_directory(path)
+    return Version(
+        path=path,
+        builder=builder,
+        class_names=tuple(builder.info.features["label"].names),
+        stored_size=builder.info.features["image"].shape[0],
+        counts={name: split.num_examples for name, split in builder.info.splits.items()},
+        fingerprint=fingerprint(path),
+    )
+
+
+def check_split(version: Version, *, split: str) -> None:
+    """Refuse a split that is not there or empty.
+
+    Raises:
+      refusal.Refusal: listing those that are.
+    """
+    if not version.counts.get(split):
+        there = ", ".join(name for name, count in version.counts.items() if count)
+        raise refusal.Refusal(f"{version.name} has no examples in split {split}; it has {there}")
+
+
+def fingerprint(path: pathlib.Path) -> str:
+    """Return a SHA-256 over the metadata files and the names and sizes of the shards."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.iterdir() if p.is_file()):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        if file.name in ("features.json", "dataset_info.json"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def data_dir(data: config.Data) -> pathlib.Path:
+    """Return the folder that holds the data sets, as TFDS chooses it."""
+    chosen = data.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return pathlib.Path(chosen).expanduser()
+
+
+def _versions(config_dir: pathlib.Path) -> list[pathlib.Path]:
+    found = [p.parent for p in config_dir.glob("*.*.*/features.json") if _version_key(p.parent)]
+    return sorted(found, key=_version_key)
+
+
+def _version_key(path: pathlib.Path) -> tuple[int, ...]:
+    parts = path.name.split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+
+
+def _default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
+    published = root / ".config" / "metadata.json"
+    if published.exists():
+        default = json.loads(published.read_text(encoding="utf-8")).get("default_config_name")
+        if default in configs:
+            return default
+    return configs[0] if len(configs) == 1 else None

@@ -1,0 +1,105 @@
+"""GPUs asked for against GPUs there, and the strategy that shares a batch among them.
+
+Owns the count, the refusal and the strategy. MirroredStrategy is given only devices that were counted here: asked for
+absent GPUs it takes the CPU silently and hangs in the first all-reduce (facts tried on TensorFlow 2.21).
+"""
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from trainer import config, refusal
+
+if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
+    import tensorflow as tf
+
+_GPU_NODES = ("dev/nvidia[0-9]*", "dev/dxg", "dev/kfd", "proc/driver/nvidia/gpus/*")
+
+
+def refuse_early(devices: config.Devices, *, root: pathlib.Path = pathlib.Path("/")) -> None:
+    """Refuse GPUs on a machine that shows no sign of any, before TensorFlow is imported.
+
+    Raises:
+      refusal.Refusal: if GPUs are asked for and Linux has no device node of one.
+    """
+    linux = (root / "proc/self").exists()
+    if devices.num_gpus and linux and not any(any(root.glob(node)) for node in _GPU_NODES):
+        check_count(devices, available=0)
+
+
+def check_count(devices: config.Devices, *, available: int) -> None:
+    """Check the GPUs asked for against those there.
+
+    Raises:
+      refusal.Refusal: if more are asked for.
+    """
+    asked = devices.num_gpus or 0
+    if asked <= available:
+        return
+    there = {0: "no GPU", 1: "1 GPU"}.get(available, f"{available} GPUs")
+    fewer = f"--num_gpus={available} for {'that one' if available == 1 else 'those'}, " if available else ""
+    raise refusal.Refusal(
+        f"--num_gpus={asked}, but this machine has {there}. Use {fewer}--num_gpus=0 for the CPU, "
+        f"or --num_gpus=0 --virtual_devices={asked} to try the {_ways(asked)} path on it."
+    )
+
+
+def check_batch(batch_size: int, *, num_replicas: int) -> None:
+    """Check that the global batch can be shared evenly.
+
+    Raises:
+      refusal.Refusal: with both numbers and the nearest sizes that can.
+    """
+    if batch_size % num_replicas == 0:
+        return
+    lower = batch_size - batch_size % num_replicas
+    nearby = " or ".join(f"--batch_size={n}" for n in (lower, lower + num_replicas) if n)
+    raise refusal.Refusal(f"--batch_size={batch_size} cannot be shared evenly by {num_replicas} replicas: use {nearby}")
+
+
+def prepare(devices: config.Devices) -> list[str]:
+    """Count, refuse, split the CPU where asked, and return the device names that share the batch.
+
+    Must run before TensorFlow places its first operation.
+    """
+    import tensorflow as tf  # Inside: the refusals above must not wait for it.
+
+    gpus = tf.config.list_physical_devices("GPU")
+    check_count(devices, available=len(gpus))
+    num_gpus = len(gpus) if devices.num_gpus is None else devices.num_gpus
+    tf.config.set_visible_devices(gpus[:num_gpus], "GPU")
+    for gpu in gpus[:num_gpus]:
+        tf.config.experimental.set_memory_growth(gpu, enable=True)
+    if num_gpus:
+        return [f"/gpu:{i}" for i in range(num_gpus)]
+    split = [tf.config.LogicalDeviceConfiguration()] * devices.virtual_devices
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], split)
+    return [f"/cpu:{i}" for i in range(devices.virtual_devices)]
+
+
+def strategy(names: list[str]) -> "tf.distribute.Strategy":
+    """Return the strategy that shares a batch among the named devices; every one keeps a copy of the model.
+
+    On CPU devices gradients are added on the first one, in order: the same sum every time, and no collective that
+    a second strategy in the process could disturb. Several hosts (TF_CONFIG) get their strategy here too, later.
+    """
+    import tensorflow as tf  # Inside, as above.
+
+    on_cpu = names[0].startswith("/cpu")
+    return tf.distribute.MirroredStrategy(
+        names, cross_device_ops=tf.distribute.ReductionToOneDevice() if on_cpu else None
+    )
+
+
+def describe(names: list[str]) -> str:
+    """Return the start-up line: what the program runs on."""
+    import tensorflow as tf  # Inside, as above.
+
+    if names[0].startswith("/cpu"):
+        return f"CPU, {len(names)} virtual devices (MirroredStrategy)" if len(names) > 1 else "CPU, one replica"
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return f"{len(names)} x {details.get('device_name', 'GPU')} (MirroredStrategy)"
+
+
+def _ways(count: int) -> str:
+    words = {2: "two", 3: "three", 4: "four", 8: "eight"}
+    return f"{words.get(count, count)}-way"

@@ -1,0 +1,66 @@
+"""The run's numbers in files: one CSV row an epoch, and TensorBoard scalars.
+
+Owns the files. The CSV is rewritten from the history that checkpoints carry, rather than appended to, so that a run
+cut off between row and checkpoint has no row twice.
+"""
+
+import csv
+import io
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+Row = Mapping[str, float]
+"""epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate, images_per_s, ..."""
+
+HISTORY = "history.csv"
+"""Name of the CSV in a model folder."""
+
+_ABOUT_TRAINING = ("loss", "accuracy", "learning_rate", "images_per_s", "input_wait_frac")
+
+
+def write_csv(history: Sequence[Row], *, path: pathlib.Path) -> None:
+    """Write one row an epoch."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(history[0]))
+    writer.writeheader()
+    writer.writerows(history)
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_text(text.getvalue(), encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_csv(path: pathlib.Path) -> list[dict[str, float]]:
+    """Return the rows that `write_csv` wrote, or none."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+class TensorBoard:
+    """Write scalars under `<model_dir>/tensorboard`, training and validation as two runs that share their charts."""
+
+    def __init__(self, model_dir: pathlib.Path) -> None:
+        folder = model_dir / "tensorboard"
+        self._train = tf.summary.create_file_writer(str(folder / "train"))
+        self._validation = tf.summary.create_file_writer(str(folder / "validation"))
+
+    def write(self, row: Row) -> None:
+        """Write a history row."""
+        with self._train.as_default(step=int(row["step"])):
+            for name in _ABOUT_TRAINING:
+                _write_scalar(name, row[name])
+        with self._validation.as_default(step=int(row["step"])):
+            for name in (n for n in row if n.startswith("val_")):
+                _write_scalar(name.removeprefix("val_"), row[name])
+        self._train.flush()
+        self._validation.flush()
+
+
+def _write_scalar(name: str, value: float) -> None:
+    """Do what tf.summary.scalar does, which needs the tensorboard package for it; viewing does, writing need not."""
+    plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+    tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)

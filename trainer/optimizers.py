@@ -1,0 +1,111 @@
+"""Update rules, and their application to the copies of every variable.
+
+Owns SGD and Adam as rules over (variable, gradient, slots), and the slots. Gradients arrive already added up over the
+replicas, so that clipping sees the gradient of the whole batch; Keras' optimizers were rejected because they clip each
+replica's share before the addition, and add up inside `apply` themselves.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+import tensorflow as tf
+
+from trainer import config
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Where in the run an update stands."""
+
+    rate: tf.Tensor  # float32[]: the learning rate of this step
+    step: tf.Tensor  # int64[]: counted from 0
+
+
+class Rule(Protocol):
+    """Change one variable and its slots in place."""
+
+    @property
+    def slot_names(self) -> tuple[str, ...]: ...
+
+    def update(
+        self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment
+    ) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sgd:
+    """Gradient descent with momentum: v = m v + g, w = w - rate v (Sutskever et al. 2013, Eqs. 1 and 2)."""
+
+    momentum: float
+    slot_names: tuple[str, ...] = ("velocity",)
+
+    def update(self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment) -> None:
+        (velocity,) = slots
+        velocity.assign(self.momentum * velocity + gradient)
+        variable.assign_sub(at.rate * velocity)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Adam:
+    """Adam (Kingma and Ba 2015, Algorithm 1, with the order of computation of section 2) and its constants."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    slot_names: tuple[str, ...] = ("mean", "square")
+
+    def update(self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment) -> None:
+        mean, square = slots
+        count = tf.cast(at.step + 1, tf.float32)
+        mean.assign(self.beta1 * mean + (1 - self.beta1) * gradient)
+        square.assign(self.beta2 * square + (1 - self.beta2) * tf.square(gradient))
+        unbiased = tf.sqrt(1 - self.beta2**count) / (1 - self.beta1**count)
+        variable.assign_sub(at.rate * unbiased * mean / (tf.sqrt(square) + self.epsilon))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """A rule with the variables it changes and their slots, one list of slots a variable."""
+
+    rule: Rule
+    variables: Sequence[tf.Variable]
+    slots: Sequence[Sequence[tf.Variable]]
+
+    def apply(self, gradients: Sequence[tf.Tensor], *, at: Moment) -> None:
+        """Update every copy of every variable; to be called on each replica with the same gradients."""
+
+        tf.distribute.get_replica_context().merge_call(self._update_all, args=(gradients, (at.rate, at.step)))
+
+    def _update_all(
+        self, strategy: tf.distribute.Strategy, gradients: Sequence[tf.Tensor], at: tuple[tf.Tensor, tf.Tensor]
+    ) -> None:
+        for variable, slots, gradient in zip(self.variables, self.slots, gradients, strict=True):
+            strategy.extended.update(variable, self._update_one, args=(gradient, slots, at), group=False)
+
+    def _update_one(
+        self,
+        variable: tf.Variable,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Variable],
+        at: tuple[tf.Tensor, tf.Tensor],
+    ) -> None:
+        rate, step = at
+        self.rule.update(variable, gradient=gradient, slots=slots, at=Moment(rate=rate, step=step))
+
+
+def make(training: config.Training, *, variables: Sequence[tf.Variable]) -> Optimizer:
+    """Return the optimizer a configuration names, with fresh slots; to be called in the strategy's scope."""
+    rules: dict[str, Rule] = {"sgd": Sgd(momentum=training.momentum), "adam": Adam()}
+    rule = rules[training.optimizer]
+    slots = [[_zeros_like(variable) for _ in rule.slot_names] for variable in variables]
+    return Optimizer(rule=rule, variables=variables, slots=slots)
+
+
+def clip(gradients: Sequence[tf.Tensor], *, norm: float | None) -> Sequence[tf.Tensor]:
+    """Scale gradients down to a global norm, where they exceed it (Pascanu et al. 2013, Algorithm 1)."""
+    return gradients if norm is None else tf.clip_by_global_norm(gradients, norm)[0]
+
+
+def _zeros_like(variable: tf.Variable) -> tf.Variable:
+    return tf.Variable(tf.zeros(variable.shape, variable.dtype), trainable=False)

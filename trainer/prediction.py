@@ -1,0 +1,51 @@
+"""Class probabilities for every example of a split.
+
+Owns the compiled forward pass on every replica and the order of what comes back. Nothing is dropped: the filling of
+the last batch is cut off here.
+"""
+
+import functools
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer import input, pictures
+
+
+class Predictor:
+    """A model and its compiled forward pass, on one strategy."""
+
+    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy) -> None:
+        self._model, self._strategy = model, strategy
+
+    def probabilities(self, split: pictures.Split, *, batch_size: int) -> np.ndarray:
+        """Return the softmax of the logits, in the split's own order: float64[N, C].
+
+        In float64, so that rows sum to one as closely as ranks over all examples need.
+        """
+        shape = input.Shape(batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_call=1)
+        in_order = np.arange(split.num_examples)
+        dataset = input.calls(split, make_rows=lambda: input.rows(in_order, shape=shape, epoch=0, first_step=0))
+        logits = [self._logits(call) for call in input.distribute(dataset, strategy=self._strategy)]
+        return _softmax(np.concatenate([_joined(each) for each in logits])[: split.num_examples])
+
+    def _logits(self, call: input.Call) -> tuple[tf.Tensor, ...]:
+        return self._strategy.experimental_local_results(self._compiled(call))
+
+    @functools.cached_property
+    def _compiled(self) -> Callable[[input.Call], tf.Tensor]:
+        return tf.function(lambda call: self._strategy.run(self._replica, args=(call,)), reduce_retracing=True)
+
+    def _replica(self, call: input.Call) -> tf.Tensor:
+        return self._model(tf.cast(call["image"][0], tf.float32), training=False)
+
+
+def _joined(logits: tuple[tf.Tensor, ...]) -> np.ndarray:
+    return np.concatenate([each.numpy() for each in logits])
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)

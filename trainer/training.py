@@ -1,0 +1,42 @@
+"""A training program from its configuration to its judgement.
+
+Owns the order of set-up, and the lines that say what is trained on what.
+"""
+
+import pathlib
+
+import keras
+
+from trainer import assembly, config, dataset, folder, judging, models, session
+
+TRAIN, VALIDATION = "train", "validation"
+
+
+def run(settings: config.Config, *, data_path: pathlib.Path) -> None:
+    """Train, or continue, and judge the best weights on validation.
+
+    Raises:
+      refusal.Refusal: if data, devices or model folder do not fit the settings, or the loss stops being a number.
+    """
+    version = dataset.open_version(data_path)
+    for split in (TRAIN, VALIDATION):
+        dataset.check_split(version, split=split)
+    at = assembly.site(settings, version=version)
+    model_dir = folder.claim(settings)
+    network = assembly.model(at)
+    _introduce(at, network=network)
+    train = assembly.read(at, split=TRAIN)
+    validation = assembly.read(at, split=VALIDATION)
+    trained = session.Session(at, network=network, train=train, validation=validation, model_dir=model_dir)
+    history = trained.train()
+    judging.run(network, examples=validation, at=at, history=history)
+
+
+def _introduce(at: assembly.Site, *, network: keras.Model) -> None:
+    batch, replicas = at.shape.batch_size, at.shape.num_replicas
+    shared = f"{batch} = {replicas} x {batch // replicas}" if replicas > 1 else str(batch)
+    print(f"devices       {at.device_line}")
+    print(f"data          {at.version.describe()}")
+    if at.version.is_drawn:
+        print("              *** DRAWN FACES, NOT AFFECTNET: these numbers say that the program works, no more ***")
+    print(f"model         {models.describe(network, image_size=at.image_size)}; global batch {shared}", flush=True)
