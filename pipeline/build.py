@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from affectnet_tfds import labels
 from pipeline import config, job, leaks, ledger, plan, publish, refusal, shards, sources, survey
 from pipeline.sources import base
 
@@ -46,45 +45,82 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     Raises:
       refusal.Refusal: if the input, the flags or what is on the disk already do not allow it.
     """
-    start, root = time.monotonic(), Path(wanted.input_dir).expanduser()
-    drawn = sources.drawn_sample(root)
-    named = config.named(wanted, drawn=drawn is not None)
-    job_config = dataclasses.replace(named, data_dir=str(Path(wanted.data_dir).expanduser()))
-    subsets = config.SUBSET_CHOICES[job_config.subsets]
-    release = sources.recognise(root, layout=job_config.layout, subsets=subsets)
-    made_from = identity(job_config, release)
-    if not job_config.dry_run and (done := _published(job_config, made_from)):
+    start = time.monotonic()
+    order = _take(wanted, beam_args)
+    if not order.config.dry_run and (done := _published(order)):
         return done
-    staging = _open_staging(job_config, made_from)
-    runner = job.Runner(num_workers=job_config.num_workers, beam_args=beam_args)
-    surveyed = job.run_survey(release, staging=staging, options=runner)
-    listener.found(release, surveyed, job_config)
-    check_rejects(surveyed.rejects, num_rows=surveyed.num_rows, limit=job_config.max_reject_frac)
-    plans = plan.make(_planned_counts(surveyed, job_config.classes), job_config)
+    staging = _open_staging(order)
+    surveyed = _survey(order, staging)
+    listener.found(order.release, surveyed, order.config)
+    check_rejects(surveyed.rejects, num_rows=surveyed.num_rows, limit=order.config.max_reject_frac)
+    plans = plan.make(_planned_counts(surveyed, order.config.classes), order.config)
     if "train" not in plans:
-        raise refusal.Refusal(f"{root} has no usable training row: {_worst(surveyed.rejects)}")
-    listener.planned(plans, job_config)
-    if job_config.dry_run:
-        shutil.rmtree(staging)
-        return Build(None, job_config, None, {}, time.monotonic() - start)
-    spec = shards.Spec(root=release.root, staging=str(staging), content=job_config.content())
+        raise refusal.Refusal(f"{order.release.root} has no usable training row: {_worst(surveyed.rejects)}")
+    listener.planned(plans, order.config)
+    if order.config.dry_run:
+        _remove_dry(staging)
+        return Build(None, order.config, None, {}, time.monotonic() - start)
+    spec = shards.Spec(root=order.release.root, staging=str(staging), content=order.config.content())
     with listener.writing(staging, plans):
-        job.run_shards(release, surveyed=surveyed, plans=plans, spec=spec, options=runner)
+        job.run_shards(order.release, surveyed=surveyed, plans=plans, spec=spec, options=order.runner)
     sidecars = _sidecars(spec, plans)
     account = ledger.make(surveyed, plans, sidecars)
-    check_rejects(account.rejects, num_rows=account.num_rows, limit=job_config.max_reject_frac)
-    report = {
-        "data": "drawn faces, not AffectNet" if drawn else "AffectNet",
-        "made_from": made_from,
-        "layout": release.layout,
+    check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
+    report = _report(order, surveyed, sidecars, account)
+    version = publish.publish(order.config, account=account, sidecars=sidecars, report=report)
+    return Build(version, order.config, account, report, time.monotonic() - start)
+
+
+class _Order(NamedTuple):
+    """What is to be built, from what, where it runs."""
+
+    config: config.JobConfig
+    release: base.Release
+    drawn: bool
+    made_from: dict[str, Any]
+    runner: job.Runner
+
+
+def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
+    """Find the release, and settle what depends on it: the name and the derived settings."""
+    root = Path(wanted.input_dir).expanduser()
+    drawn = sources.drawn_sample(root) is not None
+    named = config.named(wanted, drawn=drawn)
+    settled = dataclasses.replace(named, data_dir=str(Path(wanted.data_dir).expanduser()))
+    release = sources.recognise(root, layout=settled.layout, subsets=config.SUBSET_CHOICES[settled.subsets])
+    runner = job.Runner(num_workers=settled.num_workers, beam_args=beam_args)
+    return _Order(settled, release, drawn, identity(settled, release), runner)
+
+
+def _survey(order: _Order, staging: Path) -> survey.Survey:
+    """Count the rows, and find the identical files that are to be dropped."""
+    settings = order.config.content()
+    found = job.run_survey(order.release, clean=order.config.clean, staging=staging, options=order.runner)
+    if not order.config.drop_duplicates or order.config.dry_run:
+        return found
+    return job.run_duplicates(order.release, surveyed=found, settings=settings, staging=staging, options=order.runner)
+
+
+def _report(
+    order: _Order, surveyed: survey.Survey, sidecars: Sequence[Mapping[str, Any]], account: ledger.Ledger
+) -> dict[str, Any]:
+    """Return what build_report.json says."""
+    return {
+        "data": "drawn faces, not AffectNet" if order.drawn else "AffectNet",
+        "made_from": order.made_from,
+        "layout": order.release.layout,
         "ledger": account.to_json(),
         "boxes": dict(surveyed.boxes),
         "rows_without_landmarks": surveyed.without_landmarks,
+        "rows_not_aligned": sum(done["not_aligned"] for done in sidecars) if order.config.align else None,
+        "dropped": [
+            {"split": split, "subset": subset, "label": label, "reason": reason, "rows": rows}
+            for (split, subset, label, reason), rows in sorted(surveyed.dropped.items())
+        ],
+        "dropped_as_identical_to": dict(sorted(surveyed.duplicates.items())),
         "identical_files": leaks.find(sidecars).to_json(),
         "shards": publish.shard_report(sidecars),
     }
-    version = publish.publish(job_config, account=account, sidecars=sidecars, report=report)
-    return Build(version, job_config, account, report, time.monotonic() - start)
 
 
 def identity(job_config: config.JobConfig, release: base.Release) -> dict[str, Any]:
@@ -133,47 +169,61 @@ def _planned_counts(surveyed: survey.Survey, classes: int) -> dict[tuple[str, in
     return counts
 
 
-def _published(job_config: config.JobConfig, made_from: Mapping[str, Any]) -> Build | None:
-    """Return the build that is published under this name already, if it is the same one.
+def _published(order: _Order) -> Build | None:
+    """Return the build that is published under this name already, if it is the same one and need not be mended.
 
     Raises:
-      refusal.Refusal: if it is another one and --overwrite was not given.
+      refusal.Refusal: if it is another one and --overwrite was not given, or there is none to mend.
     """
-    version = publish.version_folder(job_config)
-    if not version.exists() or job_config.overwrite:
+    version = publish.version_folder(order.config)
+    if not version.exists() and order.config.retry_rejects:
+        raise refusal.Refusal(f"--retry_rejects mends a published build, and {version} is not there; leave it out")
+    if not version.exists() or order.config.overwrite:
         return None
     report_path = version / "build_report.json"
     report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.is_file() else {}
     made_before = report.get("made_from")
-    if made_before and not (changed := differences(made_before, made_from)):
-        return Build(version, job_config, None, report, 0.0, was_there=True)
+    if made_before and not (changed := differences(made_before, order.made_from)):
+        mend = order.config.retry_rejects
+        return None if mend else Build(version, order.config, None, report, 0.0, was_there=True)
     what = f"was built with {', '.join(changed)}" if made_before else "was not built by this job"
     raise refusal.Refusal(
         f"{version} {what}. Give this build a name of its own (--config_name) or replace that one (--overwrite)"
     )
 
 
-def _open_staging(job_config: config.JobConfig, made_from: Mapping[str, Any]) -> Path:
+def _open_staging(order: _Order) -> Path:
     """Make the staging folder, or take the one that an unfinished build of the same identity left.
 
     Raises:
       refusal.Refusal: if the unfinished build is another one and --overwrite was not given.
     """
-    staging = publish.staging_folder(job_config)
-    if job_config.dry_run:
+    staging = publish.staging_folder(order.config)
+    if order.config.dry_run:
         staging = staging.with_name(f"{staging.name}-dry-run")
         shutil.rmtree(staging, ignore_errors=True)
     note = staging / "building.json"
-    if note.is_file() and (changed := differences(json.loads(note.read_text(encoding="utf-8")), made_from)):
-        if not job_config.overwrite:
+    if note.is_file() and (changed := differences(json.loads(note.read_text(encoding="utf-8")), order.made_from)):
+        if not order.config.overwrite:
             raise refusal.Refusal(
                 f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its own flags, "
                 "or discard it with --overwrite"
             )
         shutil.rmtree(staging)
     staging.mkdir(parents=True, exist_ok=True)
-    shards.write_text(note, json.dumps(made_from))
+    shards.write_text(note, json.dumps(order.made_from))
+    if order.config.retry_rejects:
+        publish.reopen(order.config)
     return staging
+
+
+def _remove_dry(staging: Path) -> None:
+    """Remove a dry run's folder, and the folders above it that were made for it."""
+    shutil.rmtree(staging)
+    for folder in staging.parents[:3]:
+        if any(folder.iterdir()):
+            return
+        folder.rmdir()
 
 
 def _sidecars(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> list[dict[str, Any]]:
@@ -187,8 +237,3 @@ def _sidecars(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> list[di
     if missing := [name for name, done in found.items() if done is None]:
         raise AssertionError(f"shards were not written: {missing}")
     return [done for done in found.values() if done]
-
-
-def class_names(job_config: config.JobConfig) -> tuple[str, ...]:
-    """Return the class names of a build."""
-    return labels.class_names(job_config.classes)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from affectnet_tfds import labels
-from pipeline import refusal
+from pipeline import cleaning, refusal
 
 DATASET_NAME = "affectnet_faces"
 VERSION = "1.0.0"
@@ -23,7 +23,7 @@ SUBSET_CHOICES: Mapping[str, tuple[str, ...]] = {
 DIFFICULTIES = ("easy", "challenging", "difficult")
 """AffectNet+'s subsets, in the order of its codes 0..2."""
 
-BALANCE_WORDS = ("none", "median")
+BALANCE_WORDS = ("none", "median", "min", "max")
 
 
 def _bytes(default: Any) -> Any:
@@ -53,12 +53,17 @@ class JobConfig:
     subsets: str = _bytes("manual")
     image_size: int = _bytes(224)
     margin_frac: float = _bytes(0.15)
+    align: bool = _bytes(False)
     balance: str = _bytes("median")
+    max_copies: int = _bytes(0)
+    clean: str = _bytes("none")
+    drop_duplicates: bool = _bytes(False)
     num_shards: int = _bytes(0)
     seed: int = _bytes(0)
     num_workers: int = 0
     max_reject_frac: float = 0.01
     overwrite: bool = False
+    retry_rejects: bool = False
     dry_run: bool = False
 
     def __post_init__(self) -> None:
@@ -91,6 +96,8 @@ class JobConfig:
             self.balance,
         )
         _require(0 <= self.num_shards <= 99_999, "--num_shards must be 1..99999 (0: computed)", self.num_shards)
+        _require(self.max_copies >= 0, "--max_copies must be 1 or more (0: no limit)", self.max_copies)
+        _require(self.clean in cleaning.RULES, f"--clean must be one of {', '.join(cleaning.RULES)}", self.clean)
         _require(self.num_workers >= 0, "--num_workers must be 1 or more (0: all cores)", self.num_workers)
         _require(0 <= self.max_reject_frac <= 1, "--max_reject_frac must be 0..1", self.max_reject_frac)
         name_ok = self.config_name.replace("_", "").replace("-", "").isalnum() and self.config_name.isascii()

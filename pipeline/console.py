@@ -1,5 +1,6 @@
 """What the job prints: what it found, what it will do, how far it is, what it did, what to do next."""
 
+import collections
 import contextlib
 import sys
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ class Console:
             self._say("release", f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}")
         for reason, count in build.ledger.Ledger((), tuple(surveyed.rejects)).reasons():
             self._say("rejected", f"{count:,} × {reason}")
+        for reason, count in _by_reason(surveyed).items():
+            self._say("dropped", f"{count:,} × {reason}")
         if fallen := surveyed.boxes["landmarks"]:
             self._say("boxes", f"{fallen:,} rows without a box: crop from their landmarks")
 
@@ -86,6 +89,8 @@ class Console:
             self._print_account(built)
         else:
             self._say("published", f"{built.version}: already there, made from the same input with the same flags")
+            if built.report["ledger"]["rejected"]:
+                self._say("", "pictures mended since? --retry_rejects makes the shards that miss some again")
         split = "split='train', as_supervised=True"
         self._say("load it", f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})")
 
@@ -109,6 +114,8 @@ class Console:
                 "leaks",
                 f"{len(across):,} pictures are in train and in validation: build_report.json names them",
             )
+        if not_aligned := built.report["rows_not_aligned"]:
+            self._say("not aligned", f"{not_aligned:,} rows, for want of usable landmarks: cut by their box")
         if within := built.report["identical_files"]["within_split"]:
             self._say(
                 "duplicates",
@@ -137,6 +144,13 @@ def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:
     return f"{count:,} rows (AffectNet has {table.expected[0]:,}: this is a part of it)"
 
 
+def _by_reason(surveyed: survey.Survey) -> collections.Counter[str]:
+    counts: collections.Counter[str] = collections.Counter()
+    for (_, _, _, reason), count in surveyed.dropped.items():
+        counts[reason] += count
+    return counts
+
+
 def _plan_table(plans: Mapping[str, plan.SplitPlan]) -> rich.table.Table:
     table = _table("class", "rows", "kept", "copies", *(f"in {split}" for split in plans))
     train = plans["train"]
@@ -150,9 +164,9 @@ def _plan_table(plans: Mapping[str, plan.SplitPlan]) -> rich.table.Table:
 
 
 def _account_table(account: build.ledger.Ledger) -> rich.table.Table:
-    table = _table("split", "class", "rows", "written", "left out", "other class", "rejected", "examples")
+    table = _table("split", "class", "rows", "written", "left out", "other class", "dropped", "rejected", "examples")
     for line in account.lines:
-        numbers = (line.read, line.written, line.left_out, line.other_class, line.rejected, line.examples)
+        numbers = (line.read, line.written, line.left_out, line.other_class, line.dropped, line.rejected, line.examples)
         table.add_row(line.split, line.name, *(f"{n:,}" for n in numbers))
     totals = [sum(getattr(line, name) for line in account.lines) for name in build.ledger.Line._fields[2:]]
     table.add_row("all", "", *(f"{n:,}" for n in totals))

@@ -25,34 +25,21 @@ SMALL_TABLE_BYTES = 32 << 20
 AnyRow = tuple[Any, ...]  # annotations.Row as a plain tuple, which Beam's fast coder knows
 
 
-class ReadAnnotations(beam.PTransform):
-    """base.Part → annotations.Row | annotations.Reject."""
-
-    def __init__(self, root: str) -> None:
-        """Read below a root."""
-        super().__init__()
-        self.root = root
-
-    def expand(self, parts: beam.PCollection) -> beam.PCollection:
-        """Wire."""
-        return (
-            parts
-            | beam.Reshuffle()  # Part; so that parts go to all workers
-            | beam.FlatMap(lambda part, root: sources.read(root, part), self.root)
-        )
-
-
 class SurveyRows(beam.PTransform):
     """base.Part → one survey.Survey."""
 
-    def __init__(self, root: str) -> None:
-        """Survey a release."""
+    def __init__(self, root: str, clean: str) -> None:
+        """Survey a release, leaving out what the cleaning rules say."""
         super().__init__()
-        self.root = root
+        self.root, self.clean = root, clean
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         """Wire."""
-        read = parts | beam.Reshuffle() | beam.FlatMap(_survey_part, self.root).with_outputs("mentions", main="surveys")
+        read = (
+            parts
+            | beam.Reshuffle()
+            | beam.FlatMap(_survey_part, self.root, self.clean).with_outputs("mentions", main="surveys")
+        )
         repeats = (
             read.mentions  # (bucket, Mention)
             | beam.GroupByKey()  # (bucket, [Mention])
@@ -61,11 +48,10 @@ class SurveyRows(beam.PTransform):
         return (read.surveys, repeats) | beam.Flatten() | beam.CombineGlobally(_merge)
 
 
-def _survey_part(part: base.Part, root: str) -> Iterator[Any]:
+def _survey_part(part: base.Part, root: str, clean: str) -> Iterator[Any]:
     counted = survey.Survey()
     for item in sources.read(root, part):
-        counted.add(item)
-        if isinstance(item, annotations.Row):
+        if counted.add(item, clean=clean) and isinstance(item, annotations.Row):
             bucket, mention = survey.mention(item)
             yield beam.pvalue.TaggedOutput("mentions", (bucket, tuple(mention)))
     yield counted
@@ -76,6 +62,32 @@ def _merge(surveys: Iterable[survey.Survey]) -> survey.Survey:
     for one in surveys:
         total.merge(one)
     return total
+
+
+class FindDuplicates(beam.PTransform):
+    """annotations.Row → one survey.Survey that drops the duplicates. Reads every picture file, decodes none."""
+
+    def __init__(self, root: str) -> None:
+        """Read below a root."""
+        super().__init__()
+        self.root = root
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        """Wire."""
+        return (
+            rows
+            | beam.FlatMap(_hash_content, self.root)  # (hash, Content)
+            | beam.GroupByKey()
+            | beam.MapTuple(lambda _, found: survey.drop_duplicates(survey.Content(*c) for c in found))
+            | beam.CombineGlobally(_merge)
+        )
+
+
+def _hash_content(row: annotations.Row, root: str) -> Iterator[tuple[str, AnyRow]]:
+    content = shards.read_picture(Path(root), row.path)
+    if isinstance(content, bytes):
+        digest = shards.content_hash(content)
+        yield digest, (digest, row.split, row.subset, row.label, row.path, row.source)
 
 
 class AssignTasks(beam.PTransform):
@@ -132,17 +144,56 @@ class _WriteShard(beam.DoFn):
         yield shards.write(self.spec, name, tasks)["name"]
 
 
-def run_survey(release: base.Release, *, staging: Path, options: "Runner") -> survey.Survey:
+def run_survey(release: base.Release, *, clean: str, staging: Path, options: "Runner") -> survey.Survey:
     """Survey a release with Beam; the result comes back through a file in the staging folder."""
     out = str(staging / "survey.json")
-    with beam.Pipeline(options=options.for_bytes(_table_bytes(release))) as pipeline:
+    with beam.Pipeline(options=options.for_bytes(release.num_bytes())) as pipeline:
         (
             pipeline
             | beam.Create(release.parts())
-            | SurveyRows(release.root)
+            | SurveyRows(release.root, clean)
             | beam.Map(lambda found, path: shards.write_text(Path(path), found.to_json()), out)
         )
     return survey.Survey.from_json(Path(out).read_text(encoding="utf-8"))
+
+
+def run_duplicates(
+    release: base.Release, *, surveyed: survey.Survey, settings: Mapping[str, Any], staging: Path, options: "Runner"
+) -> survey.Survey:
+    """Return the survey without the rows of train whose picture is there under another name."""
+    out = str(staging / "duplicates.json")
+    with beam.Pipeline(options=options.for_bytes(None)) as pipeline:
+        (
+            pipeline
+            | UsableRows(release, surveyed, settings)
+            | FindDuplicates(release.root)
+            | beam.Map(lambda found, path: shards.write_text(Path(path), found.to_json()), out)
+        )
+    return surveyed.merge(survey.Survey.from_json(Path(out).read_text(encoding="utf-8")))
+
+
+class UsableRows(beam.PTransform):
+    """A pipeline's begin → annotations.Row of the config's classes, as the survey let them through."""
+
+    def __init__(self, release: base.Release, surveyed: survey.Survey, settings: Mapping[str, Any]) -> None:
+        """Read a release again, now knowing the survey."""
+        super().__init__()
+        self.release, self.settings = release, settings
+        self.fates = survey.Survey()  # Workers need what became of rows, not the counts.
+        self.fates.rejects, self.fates.renamed = surveyed.rejects, surveyed.renamed
+        self.fates.duplicates = surveyed.duplicates
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        """Wire."""
+        root, fates, clean = self.release.root, self.fates, self.settings["clean"]
+        classes = self.settings["classes"]
+        return (
+            begin
+            | beam.Create(self.release.parts())
+            | beam.Reshuffle()  # Part; so that parts go to all workers
+            | beam.FlatMap(lambda part: survey.usable(sources.read(root, part), fates, clean=clean))
+            | beam.Filter(lambda row: row.label < classes)
+        )
 
 
 def run_shards(
@@ -154,23 +205,13 @@ def run_shards(
     options: "Runner",
 ) -> None:
     """Write all shards with Beam; what was written stands in the sidecars."""
-    classes, seed = spec.content["classes"], spec.content["seed"]
-    fates = survey.Survey()
-    fates.rejects, fates.renamed = surveyed.rejects, surveyed.renamed
     with beam.Pipeline(options=options.for_bytes(None)) as pipeline:
         (
             pipeline
-            | beam.Create(release.parts())
-            | beam.Reshuffle()
-            | beam.FlatMap(lambda part: survey.usable(sources.read(release.root, part), fates))
-            | beam.Filter(lambda row: row.label < classes)
-            | AssignTasks(plans, seed)
+            | UsableRows(release, surveyed, spec.content)
+            | AssignTasks(plans, spec.content["seed"])
             | WriteShards(spec)
         )
-
-
-def _table_bytes(release: base.Release) -> int:
-    return sum(table.parts[-1].stop for table in release.tables if table.parts)
 
 
 class Runner:

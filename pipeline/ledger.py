@@ -1,4 +1,4 @@
-"""The account of every row: read = written + left out by balancing + of other classes + rejected.
+"""The account of every row: read = written + left out by balancing + of other classes + dropped + rejected.
 
 Made from the survey, the plan and the shards' sidecars, and checked; a build whose account does not close is not
 published. Rows are counted, not examples: a row that balancing repeats is written once.
@@ -21,6 +21,7 @@ class Line(NamedTuple):
     written: int
     left_out: int  # by balancing
     other_class: int  # not among the config's classes
+    dropped: int  # by --clean and --drop_duplicates
     rejected: int
     examples: int  # written, copies included
 
@@ -30,7 +31,7 @@ class Line(NamedTuple):
 
     @property
     def closes(self) -> bool:
-        return self.read == self.written + self.left_out + self.other_class + self.rejected
+        return self.read == self.written + self.left_out + self.other_class + self.dropped + self.rejected
 
 
 class Ledger(NamedTuple):
@@ -76,10 +77,13 @@ def make(
     usable: collections.Counter[tuple[str, int]] = collections.Counter()
     for (split, _, label), count in surveyed.counts.items():
         usable[split, label] += count
+    dropped: collections.Counter[tuple[str, int]] = collections.Counter()
+    for (split, _, label, _), count in surveyed.dropped.items():
+        dropped[split, label] += count
     written = _by_class(sidecars, "rows")
     examples = _by_class(sidecars, "label_counts")
     lines = []
-    for split, label in sorted(set(usable) | set(early_counts)):
+    for split, label in sorted(set(usable) | set(early_counts) | set(dropped)):
         cell, split_plan = (split, label), plans.get(split)
         in_classes = split_plan is not None and label in split_plan.counts
         kept = split_plan.kept(label) if split_plan else 0
@@ -87,10 +91,11 @@ def make(
             Line(
                 split=split,
                 label=label,
-                read=usable[cell] + early_counts[cell],
+                read=usable[cell] + early_counts[cell] + dropped[cell],
                 written=written[cell],
                 left_out=usable[cell] - kept if in_classes else 0,
                 other_class=0 if in_classes else usable[cell],
+                dropped=dropped[cell],
                 rejected=early_counts[cell] + late_counts[cell],
                 examples=examples[cell],
             )

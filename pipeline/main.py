@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging
 
-from pipeline import build, config, console, job, refusal
+from pipeline import build, cleaning, config, console, job, refusal
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "folder of your copy of AffectNet")
 DATA_DIR = flags.DEFINE_string(
@@ -29,13 +29,20 @@ SUBSETS = flags.DEFINE_enum("subsets", "manual", list(config.SUBSET_CHOICES), "w
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the square crops, in pixels")
 MARGIN_FRAC = flags.DEFINE_float("margin_frac", 0.15, "margin on each side of the box, in parts of its longer side")
 BALANCE = flags.DEFINE_string(
-    "balance", "median", "examples of each class in train: none (as they are), median, or a number"
+    "balance", "median", "examples of each class in train: none (as they are), median, min, max, or a number"
+)
+MAX_COPIES = flags.DEFINE_integer("max_copies", 0, "how often balancing may write a row (0: as often as needed)")
+ALIGN = flags.DEFINE_bool("align", False, "rotate and scale faces to a template by their landmarks")
+CLEAN = flags.DEFINE_enum("clean", "none", list(cleaning.RULES), "leave out rows whose labels contradict each other")
+DROP_DUPLICATES = flags.DEFINE_bool(
+    "drop_duplicates", False, "leave out of train what is there twice, or in validation"
 )
 NUM_SHARDS = flags.DEFINE_integer("num_shards", 0, "files of the train split; validation in proportion (0: computed)")
 SEED = flags.DEFINE_integer("seed", 0, "decides which rows balancing keeps, and the order of examples")
 NUM_WORKERS = flags.DEFINE_integer("num_workers", 0, "processes on this machine (0: one a core)")
 MAX_REJECT_FRAC = flags.DEFINE_float("max_reject_frac", 0.01, "fail when a larger part of the rows is rejected")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a build of the same name that differs")
+RETRY_REJECTS = flags.DEFINE_bool("retry_rejects", False, "make only the shards again that miss pictures")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the plan; open no picture, write nothing")
 
 
@@ -52,11 +59,16 @@ def job_config() -> config.JobConfig:
         image_size=IMAGE_SIZE.value,
         margin_frac=MARGIN_FRAC.value,
         balance=BALANCE.value,
+        max_copies=MAX_COPIES.value,
+        align=ALIGN.value,
+        clean=CLEAN.value,
+        drop_duplicates=DROP_DUPLICATES.value,
         num_shards=NUM_SHARDS.value,
         seed=SEED.value,
         num_workers=NUM_WORKERS.value,
         max_reject_frac=MAX_REJECT_FRAC.value,
         overwrite=OVERWRITE.value,
+        retry_rejects=RETRY_REJECTS.value,
         dry_run=DRY_RUN.value,
     )
 

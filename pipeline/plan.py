@@ -56,7 +56,7 @@ def make(counts: Mapping[tuple[str, int], int], job: config.JobConfig) -> dict[s
     plans: dict[str, SplitPlan] = {}
     for split, split_counts in per_split.items():
         policy = job.balance if split == "train" else "none"
-        targets = balance.targets(split_counts, policy)
+        targets = balance.targets(split_counts, policy, max_copies=job.max_copies)
         total = sum(targets.values())
         plans[split] = SplitPlan(split, split_counts, targets, computed_shards(total, job.image_size))
     return {split: _with_shards(plan, plans, job.num_shards) for split, plan in plans.items()}

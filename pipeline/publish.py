@@ -17,6 +17,11 @@ import tensorflow_datasets as tfds
 from affectnet_tfds import features
 from pipeline import annotations, config, ledger
 
+SIDECARS = "sidecars.json"
+"""All shards' sidecars in the published version: what --retry_rejects goes on from."""
+
+_WORKING_FILES = ("building.json", "survey.json", "duplicates.json")
+
 DEFAULT_ORDER = ("affectnet8", "affectnet7", "affectnet11")
 """Which of the published configs tfds.load('affectnet_faces') means: the first of these, else the newest other."""
 
@@ -43,6 +48,7 @@ def publish(
     write_metadata(job, sidecars, folder=staging)
     write_rejects(staging / "rejects.csv", account.rejects)
     write_json(staging / "build_report.json", report)
+    (staging / SIDECARS).write_text(json.dumps(sidecars), encoding="utf-8")
     (staging / "job_config.json").write_text(job.to_json(), encoding="utf-8")
     remove_leavings(staging)
     replace(version, staging)
@@ -101,7 +107,7 @@ def remove_leavings(staging: Path) -> None:
     """Remove what only the making needed: sidecars (the report has them), beats, files of killed workers."""
     for path in staging.iterdir():
         sidecar = path.name.startswith(config.DATASET_NAME) and path.suffix in (".json", ".progress")
-        if sidecar or path.name.startswith("incomplete.") or path.name in ("building.json", "survey.json"):
+        if sidecar or path.name.startswith("incomplete.") or path.name in _WORKING_FILES:
             path.unlink()
 
 
@@ -112,6 +118,20 @@ def replace(version: Path, staging: Path) -> None:
         version.rename(old)
     staging.rename(version)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def reopen(job: config.JobConfig) -> int:
+    """Fill the staging folder with the published shards that miss no picture; return how many do miss some.
+
+    Shards are linked, not copied: they are replaced and never written into.
+    """
+    version, staging = version_folder(job), staging_folder(job)
+    sidecars = json.loads((version / SIDECARS).read_text(encoding="utf-8"))
+    for done in sidecars:
+        if not done["rejects"] and not (staging / done["name"]).exists():
+            (staging / done["name"]).hardlink_to(version / done["name"])
+            write_json(staging / f"{done['name']}.json", done)
+    return sum(bool(done["rejects"]) for done in sidecars)
 
 
 def set_default(dataset_folder: Path, built: str) -> None:

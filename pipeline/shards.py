@@ -17,8 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from affectnet_tfds import labels
-from pipeline import annotations, faces, plan, record
+from pipeline import align, annotations, faces, plan, record
 
 READ_AHEAD = 32
 BEAT_SECONDS = 0.5
@@ -84,6 +86,7 @@ class Tally:
         self.rejects: list[annotations.Reject] = []
         self.contents: dict[str, str] = {}  # file name → hash of the picture file, for copy 0
         self.rows: collections.Counter[int] = collections.Counter()  # rows with copy 0 here, by label
+        self.not_aligned = 0  # rows with copy 0 here that were cut by their box
         self._sha256 = hashlib.sha256()
         self._last_beat = 0.0
 
@@ -115,6 +118,7 @@ class Tally:
             "label_counts": {str(label): n for label, n in sorted(self.label_counts.items())},
             "rows": {str(label): n for label, n in sorted(self.rows.items())},
             "rejects": sorted(map(list, self.rejects)),
+            "not_aligned": self.not_aligned,
             "contents": dict(sorted(self.contents.items())),
         }
 
@@ -126,8 +130,10 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
             if isinstance(content, annotations.Defect):
                 raise content
             if task.copy == 0:
-                tally.contents[task.row.filename] = hashlib.blake2b(content, digest_size=16).hexdigest()
-            yield make_example(content, task, spec.content)
+                tally.contents[task.row.filename] = content_hash(content)
+            made = cut(faces.decode(content), task.row, spec.content)
+            tally.not_aligned += task.copy == 0 and not made.aligned
+            yield make_example(made, task, spec.content)
         except annotations.Defect as defect:
             row = task.row
             tally.rejects.append(
@@ -135,18 +141,40 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
             )
 
 
-def make_example(content: bytes, task: plan.Task, settings: Mapping[str, Any]) -> record.Example:
-    """Make one example from the bytes of its picture.
+class Cut(NamedTuple):
+    """A face as it was cut out."""
+
+    face: np.ndarray  # uint8[S, S, 3]
+    points: np.ndarray  # float32[68, 2], fractions of the crop
+    bbox: tuple[float, ...]
+    aligned: bool
+
+
+def cut(pixels: np.ndarray, row: annotations.Row, settings: Mapping[str, Any]) -> Cut:
+    """Cut a row's face out of its picture, aligned if the settings say so and the landmarks allow it.
+
+    The box has to be good in both cases, so that aligned and plain builds hold the same rows.
 
     Raises:
-      annotations.Defect: if the picture or its box cannot be used.
+      annotations.Defect: if the box cannot be used.
     """
-    row, pixels = task.row, faces.decode(content)
+    size, margin_frac = settings["image_size"], settings["margin_frac"]
     picture_size = (pixels.shape[1], pixels.shape[0])
     box = faces.in_pixels(row.box, picture_size=picture_size) if row.box and row.box_from == "fractions" else row.box
-    area = faces.square(box, picture_size=picture_size, margin_frac=settings["margin_frac"])
-    face = faces.crop(pixels, area, image_size=settings["image_size"])
-    points = faces.crop_points(annotations.points_of(row), area)
+    area = faces.square(box, picture_size=picture_size, margin_frac=margin_frac)
+    bbox, points = faces.bbox_fractions(box, picture_size=picture_size), annotations.points_of(row)
+    similarity = None
+    if settings["align"] and points is not None:
+        similarity = align.fit(points, picture_size=picture_size, margin_frac=margin_frac)
+    if similarity and points is not None:
+        face = align.crop(pixels, similarity, image_size=size)
+        return Cut(face, similarity.points(points), bbox, aligned=True)
+    return Cut(faces.crop(pixels, area, image_size=size), faces.crop_points(points, area), bbox, aligned=False)
+
+
+def make_example(made: Cut, task: plan.Task, settings: Mapping[str, Any]) -> record.Example:
+    """Make one example from a face; odd copies are mirrored, landmarks with them."""
+    row, face, points = task.row, made.face, made.points
     if task.copy % 2:
         face, points = faces.mirror(face, points)
     return record.Example(
@@ -155,12 +183,17 @@ def make_example(content: bytes, task: plan.Task, settings: Mapping[str, Any]) -
         valence=row.valence,
         arousal=row.arousal,
         landmarks=points,
-        bbox=faces.bbox_fractions(box, picture_size=picture_size),
+        bbox=made.bbox,
         filename=row.filename,
         subset=labels.SUBSETS.index(row.subset),
         copy=task.copy,
         soft_label=(row.soft_label or NO_SOFT_LABEL) if settings.get("soft_labels") else (),
     )
+
+
+def content_hash(content: bytes) -> str:
+    """Return 128 bits of a picture file's content, in hex."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def read_ahead(root: Path, tasks: Sequence[plan.Task]) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline import annotations
+from pipeline import annotations, cleaning
 
 BUCKETS = 64
 
@@ -37,15 +37,21 @@ class Survey:
         self.without_landmarks = 0
         self.rejects: list[annotations.Reject] = []
         self.renamed: dict[str, str] = {}  # source → file name of a further face in the same picture
+        self.dropped: collections.Counter[tuple[str, str, int, str]] = collections.Counter()  # …, reason
+        self.duplicates: dict[str, str] = {}  # source of a dropped row → the file that is kept
 
-    def add(self, item: annotations.Row | annotations.Reject) -> None:
-        """Count one row or reject."""
+    def add(self, item: annotations.Row | annotations.Reject, *, clean: str = "none") -> bool:
+        """Count one row or reject; return whether it is a row that stays."""
         if isinstance(item, annotations.Reject):
             self.rejects.append(item)
-            return
+            return False
+        if reason := cleaning.contradiction(item, clean):
+            self.dropped[item.split, item.subset, item.label, reason] += 1
+            return False
         self.counts[item.split, item.subset, item.label] += 1
         self.boxes[item.box_from] += 1
         self.without_landmarks += not item.landmarks
+        return True
 
     def add_repeat(self, mention: Mention, *, first: Mention) -> None:
         """Turn a row already counted into a reject: it says again what an earlier one said."""
@@ -70,12 +76,14 @@ class Survey:
         self.without_landmarks += other.without_landmarks
         self.rejects += other.rejects
         self.renamed |= other.renamed
+        self.dropped.update(other.dropped)
+        self.duplicates |= other.duplicates
         return self
 
     @property
     def num_rows(self) -> int:
-        """Rows read, rejects included."""
-        return sum(self.counts.values()) + len(self.rejects)
+        """Rows read, rejected and dropped ones included."""
+        return sum(self.counts.values()) + len(self.rejects) + sum(self.dropped.values())
 
     def to_json(self) -> str:
         """Return everything as JSON, in an order that depends on the content only."""
@@ -86,6 +94,8 @@ class Survey:
                 "without_landmarks": self.without_landmarks,
                 "rejects": sorted(map(list, self.rejects)),
                 "renamed": dict(sorted(self.renamed.items())),
+                "dropped": sorted([*key, count] for key, count in self.dropped.items()),
+                "duplicates": dict(sorted(self.duplicates.items())),
             }
         )
 
@@ -97,7 +107,8 @@ class Survey:
         survey.boxes.update(value["boxes"])
         survey.without_landmarks = value["without_landmarks"]
         survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]
-        survey.renamed = value["renamed"]
+        survey.renamed, survey.duplicates = value["renamed"], value["duplicates"]
+        survey.dropped.update({(*key, reason): n for *key, reason, n in value["dropped"]})
         return survey
 
 
@@ -135,9 +146,42 @@ def _sort_out(group: Sequence[Mention], survey: Survey) -> None:
                 survey.renamed[one.source] = f"{one.filename}#{len(faces)}"
 
 
-def usable(rows: Iterable[annotations.Row | annotations.Reject], survey: Survey) -> Iterator[annotations.Row]:
+def usable(
+    rows: Iterable[annotations.Row | annotations.Reject], survey: Survey, *, clean: str = "none"
+) -> Iterator[annotations.Row]:
     """Yield the rows that the survey let through, with the names it gave them."""
-    rejected = {reject.source for reject in survey.rejects}
+    gone = {reject.source for reject in survey.rejects} | set(survey.duplicates)
     for row in rows:
-        if isinstance(row, annotations.Row) and row.source not in rejected:
+        if isinstance(row, annotations.Row) and row.source not in gone and not cleaning.contradiction(row, clean):
             yield row._replace(filename=survey.renamed.get(row.source, row.filename))
+
+
+class Content(NamedTuple):
+    """A usable row with what its picture file holds."""
+
+    hash: str
+    split: str
+    subset: str
+    label: int
+    path: str
+    source: str
+
+
+def drop_duplicates(contents: Iterable[Content]) -> Survey:
+    """Return a survey that drops from train every row whose picture file is there under another name.
+
+    One file stays: validation before train, manual before automatic, then the first in the table. Rows about further
+    faces in the file that stays are no duplicates, and nothing is dropped from validation.
+    """
+    survey = Survey()
+    groups: dict[str, list[Content]] = collections.defaultdict(list)
+    for one in contents:
+        groups[one.hash].append(one)
+    for group in groups.values():
+        best = min(group, key=lambda c: (c.split != "validation", c.subset != "manual", len(c.source), c.source))
+        for one in group:
+            if one.split == "train" and one.path != best.path:
+                survey.counts[one.split, one.subset, one.label] -= 1
+                survey.dropped[one.split, one.subset, one.label, "identical file"] += 1
+                survey.duplicates[one.source] = best.path
+    return survey
