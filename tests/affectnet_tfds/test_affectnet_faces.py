@@ -1,0 +1,121 @@
+"""The data set as a notebook meets it: with our code imported, and without."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affectnet_tfds import features, labels
+from pipeline import config, refusal
+from tests.pipeline import conftest, test_main
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    """6 neutral, 3 happy and 1 sad row in train, one of each in validation."""
+    writer = conftest.ReleaseWriter(tmp_path_factory.mktemp("release"))
+    for label, count in ((0, 6), (1, 3), (2, 1)):
+        for _ in range(count):
+            writer.add("training", label)
+        writer.add("validation", label)
+    return writer.write()
+
+
+@pytest.fixture(scope="module")
+def data_dir(release, tmp_path_factory) -> Path:
+    """The standard build, affectnet8, and one of a user's own."""
+    folder = tmp_path_factory.mktemp("data")
+    for fields in ({"num_shards": 3}, {"config_name": "mine", "image_size": 48, "classes": 7}):
+        test_main.run(config.JobConfig(input_dir=str(release), data_dir=str(folder), num_workers=1, **fields))
+    return folder
+
+
+def python(code: str, *, cwd: Path, **environment: str) -> str:
+    """Run code in a process that cannot see this project; return what it prints."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        capture_output=True, text=True, check=False, cwd=cwd, env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_process_without_our_code_loads_what_the_job_published(data_dir, tmp_path):
+    out = python(
+        "import sys; import tensorflow_datasets as tfds\n"
+        "assert not {'affectnet_tfds', 'pipeline'} & set(sys.modules)\n"
+        "ds, info = tfds.load('affectnet_faces', with_info=True)\n"
+        "print(info.full_name, {k: len(v) for k, v in ds.items()})\n"
+        "print(len(tfds.load('affectnet_faces', split='train[1shard:]')), info.features['label'].names)\n"
+        "print(tfds.load('affectnet_faces/mine', split='validation', as_supervised=True).element_spec[0].shape)\n"
+        "import matplotlib; matplotlib.use('Agg')\n"
+        "ds = tfds.load('affectnet_faces', split='train')\n"
+        "print(tfds.as_dataframe(ds.take(2), info).shape, type(tfds.show_examples(ds, info)).__name__)\n",
+        cwd=tmp_path,
+        TFDS_DATA_DIR=str(data_dir),
+    )
+    assert out.splitlines() == [
+        "affectnet_faces/affectnet8/1.0.0 {'train': 9, 'validation': 3}",
+        f"6 {list(labels.EXPRESSIONS[:8])}",
+        "(48, 48, 3)",
+        "(2, 9) Figure",
+    ]
+
+
+def test_the_registered_builder_reads_the_same(data_dir):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    builder = tfds.builder("affectnet_faces", data_dir=data_dir)
+    assert isinstance(builder, affectnet_tfds.AffectnetFaces)
+    assert builder.info.splits["train"].num_examples == 9
+    mine = tfds.load("affectnet_faces/mine", split="train", data_dir=data_dir)
+    assert mine.element_spec["image"].shape == (48, 48, 3)
+
+
+def test_the_registered_builder_generates_the_same_bytes_through_the_job(release, data_dir, tmp_path):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    builder = affectnet_tfds.AffectnetFaces(data_dir=tmp_path)
+    download_config = tfds.download.DownloadConfig(manual_dir=str(release), num_shards=3)
+    builder.download_and_prepare(download_config=download_config)
+    made = Path(str(builder.data_dir))
+    assert test_main.sums(made) == test_main.sums(data_dir / "affectnet_faces" / "affectnet8" / "1.0.0")
+    assert len(list(builder.as_dataset(split="train"))) == 9
+    assert not list(tmp_path.glob(".affectnet*"))
+
+
+def test_the_builder_does_not_take_drawn_faces_for_affectnet(tmp_path):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    writer = conftest.ReleaseWriter(tmp_path / "drawn")
+    writer.add("training", 0)
+    (writer.write() / "drawn_sample.json").write_text("{}")
+    builder = affectnet_tfds.AffectnetFaces(data_dir=tmp_path / "data")
+    with pytest.raises(refusal.Refusal, match="a build of the drawn sample is called sample"):
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=str(tmp_path / "drawn")))
+
+
+def test_the_record_is_what_the_contract_says():
+    described = features.features(image_size=64, num_classes=7)
+    assert sorted(described) == [
+        "arousal", "bbox", "copy", "filename", "image", "label", "landmarks", "subset", "valence",
+    ]  # fmt: skip
+    assert described["label"].names == ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger"]
+    assert described["landmarks"].shape == (68, 2) and described["landmarks"].np_dtype == np.float32
+
+
+def test_an_unknown_number_of_classes_is_refused():
+    with pytest.raises(ValueError, match="classes must be 7, 8 or 11: got 9"):
+        labels.class_names(9)
