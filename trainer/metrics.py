@@ -128,9 +128,7 @@ def _checked_labels(labels: np.ndarray, *, names: tuple[str, ...]) -> np.ndarray
     return truth
 
 
-def _checked_probabilities(
-    probabilities: np.ndarray, *, num_examples: int, names: tuple[str, ...]
-) -> np.ndarray:
+def _checked_probabilities(probabilities: np.ndarray, *, num_examples: int, names: tuple[str, ...]) -> np.ndarray:
     scores = np.asarray(probabilities, dtype=np.float64)
     if scores.shape != (num_examples, len(names)):
         raise ValueError(

@@ -45,7 +45,7 @@ def write(
         "confusion_matrix.png": _png(confusion_figure(judgement, split=protocol.get("split", ""))),
         "curves.png": _png(curves_figure(history)),
     }
-    return {name: _publish(model_dir / name, content=content) for name, content in files.items()}
+    return {name: publish(model_dir / name, content=content) for name, content in files.items()}
 
 
 def to_json(judgement: metrics.Judgement, *, protocol: Mapping[str, str]) -> str:
@@ -94,19 +94,23 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> figure.Figure:
     """Draw loss and accuracy by epoch, training and validation; what was not recorded is said, not drawn."""
     drawing = figure.Figure(figsize=(10, 4.2), layout="constrained", dpi=DPI)
     epochs = [row.get("epoch", index) for index, row in enumerate(history, start=1)]
-    for ax, quantity in zip(
-        drawing.subplots(1, 2, gridspec_kw={"wspace": 0.08}), ("loss", "accuracy"), strict=True
-    ):
+    for ax, quantity in zip(drawing.subplots(1, 2, gridspec_kw={"wspace": 0.08}), ("loss", "accuracy"), strict=True):
         for name, (prefix, colour, line, marker) in SERIES.items():
             values = np.array([row.get(prefix + quantity, math.nan) for row in history], dtype=np.float64)
             values[~np.isfinite(values)] = math.nan
             if not np.isnan(values).all():
                 label = f"{name}, {values[~np.isnan(values)][-1]:.3f} at the end"
-                ax.plot(
-                    epochs, values, color=colour, linestyle=line, marker=marker, markersize=4, label=label
-                )
+                ax.plot(epochs, values, color=colour, linestyle=line, marker=marker, markersize=4, label=label)
         _frame(ax, quantity=quantity, epochs=epochs)
     return drawing
+
+
+def publish(path: pathlib.Path, *, content: bytes) -> pathlib.Path:
+    """Replace the file in one rename, so that a killed process leaves the old report or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.tmp")
+    staged.write_bytes(content)
+    return staged.replace(path)
 
 
 def _scores_row(name: str, *, scores: metrics.Scores, width: int) -> str:
@@ -185,11 +189,3 @@ def _png(drawing: figure.Figure) -> bytes:
     stream = io.BytesIO()
     drawing.savefig(stream, format="png", bbox_inches="tight", pad_inches=0.15, metadata={"Software": None})
     return stream.getvalue()
-
-
-def _publish(path: pathlib.Path, *, content: bytes) -> pathlib.Path:
-    """Replace the file in one rename, so that a killed process leaves the old report or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_bytes(content)
-    return staged.replace(path)

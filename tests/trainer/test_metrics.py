@@ -45,9 +45,7 @@ def test_accuracy_precision_recall_and_f1_are_those_worked_by_hand():
     assert judgement.confusion == ((2, 1, 0), (0, 1, 1), (1, 0, 0))
     assert judgement.accuracy == pytest.approx(3 / 6)
     assert judgement.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    assert judgement.per_class[0] == metrics.Scores(
-        pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3
-    )
+    assert judgement.per_class[0] == metrics.Scores(pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3)
     assert judgement.per_class[1] == metrics.Scores(0.5, 0.5, 0.5, 2)
     assert judgement.per_class[2] == metrics.Scores(0.0, 0.0, 0.0, 1)
     macro = pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
@@ -114,9 +112,7 @@ def test_scores_equal_scikit_learns_on_random_predictions(num_classes):
     rows = [*judgement.per_class, judgement.macro, judgement.weighted]
     keys = [*map(str, range(num_classes)), "macro avg", "weighted avg"]
     for scores, key in zip(rows, keys, strict=True):
-        assert [scores.precision, scores.recall, scores.f1, scores.support] == pytest.approx(
-            [*report[key].values()]
-        )
+        assert [scores.precision, scores.recall, scores.f1, scores.support] == pytest.approx([*report[key].values()])
     assert judgement.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
     expected = sklearn_metrics.balanced_accuracy_score(labels, predicted)
     assert judgement.balanced_accuracy == pytest.approx(expected)

@@ -12,9 +12,7 @@ from trainer import metrics, report
 
 NAMES = ("neutral", "happy", "sad")
 LABELS = np.array([0, 0, 0, 1, 1])
-PROBABILITIES = np.array(
-    [[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.4, 0.5, 0.1], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5]]
-)
+PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.4, 0.5, 0.1], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5]])
 HISTORY = [
     {"epoch": 1, "loss": 2.0, "accuracy": 0.2, "val_loss": 1.9, "val_accuracy": 0.3},
     {"epoch": 2, "loss": 1.0, "accuracy": 0.6, "val_loss": 1.2, "val_accuracy": 0.5},
