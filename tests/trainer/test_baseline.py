@@ -148,7 +148,7 @@ def test_the_program_prints_the_table_and_one_line_and_writes_the_json(bars_dir,
         "data": f"affectnet_faces/bars/1.0.0, fingerprint {version.fingerprint}",
         "split": "validation",
         "trained on": "train, 28 examples",
-        "selection": "none: every setting is fixed beforehand",
+        "selection": "nothing on this data; C on FER2013's validation split",
     }
     assert (fields["accuracy"], fields["num_examples"]) == (1.0, 7)
 
