@@ -1,0 +1,41 @@
+"""Paints a whole person: the parts in their order, from the back to the front."""
+
+import cv2
+import numpy as np
+
+from pipeline.sample import eyes, folds, hair, heads, lighting, mouths, noses, paint, sitters, wear
+
+
+def paint_person(
+    canvas: paint.Canvas, sitter: sitters.Sitter, *, light: lighting.Light, rng: np.random.Generator
+) -> None:
+    """Paint a sitter into a picture; the light falls on the person and leaves the background as it was."""
+    before = canvas.copy()
+    heads.paint_body(canvas, sitter)
+    hair.paint_behind(canvas, sitter)
+    heads.paint_ears(canvas, sitter)
+    heads.paint_skin(canvas, sitter)
+    _paint_features(canvas, sitter, light=light, rng=rng)
+    hair.paint_front(canvas, sitter, rng=rng)
+    wear.paint_glasses(canvas, sitter)
+    lit = canvas.copy()
+    lighting.paint_light(lit, sitter, light)
+    cv2.copyTo(lit, paint.changed(before, canvas), canvas)
+
+
+def _paint_features(
+    canvas: paint.Canvas, sitter: sitters.Sitter, *, light: lighting.Light, rng: np.random.Generator
+) -> None:
+    def paint_soft_parts(layer: paint.Canvas) -> None:
+        lighting.paint_hollows(layer, sitter)
+        noses.paint_nose(layer, sitter, light)
+        wear.paint_freckles(layer, sitter, rng=rng)
+        wear.paint_beard(layer, sitter)
+        folds.paint_folds(layer, sitter)
+
+    # Their blurred edges would darken the background beside the jaw.
+    paint.inside(canvas, heads.outline(sitter), paint_soft_parts)
+    mouths.paint_mouth(canvas, sitter)
+    gaze = (float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1)))
+    eyes.paint_eyes(canvas, sitter, gaze=gaze)
+    eyes.paint_brows(canvas, sitter, rng=rng)
