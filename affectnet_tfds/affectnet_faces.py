@@ -23,19 +23,24 @@ class AffectnetFacesConfig(tfds.core.BuilderConfig):
     classes: int = 8
     image_size: int = 224
     balance: str = "median"
+    soft_labels: bool = False
 
 
 def _standard_configs() -> list[AffectnetFacesConfig]:
     configs = []
-    for classes in (8, 7, 11):
+    for stem, classes in (*(("affectnet", n) for n in (8, 7, 11)), *(("affectnetplus", n) for n in (8, 7, 11))):
         for balance, suffix, words in (
             ("median", "", "train balanced to the median class"),
             ("none", "_natural", "train as it is"),
         ):
-            description = f"{classes} classes, manual annotations, {words}"
+            soft = ", soft labels" if stem == "affectnetplus" else ""
             configs.append(
                 AffectnetFacesConfig(
-                    name=f"affectnet{classes}{suffix}", description=description, classes=classes, balance=balance
+                    name=f"{stem}{classes}{suffix}",
+                    description=f"{classes} classes, manual annotations{soft}, {words}",
+                    classes=classes,
+                    balance=balance,
+                    soft_labels=bool(soft),
                 )
             )
     return configs
@@ -58,7 +63,7 @@ def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
     if not saved.is_file():
         return AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION) if name == "sample" else None
     settings = json.loads(saved.read_text(encoding="utf-8"))
-    fields = {field: settings[field] for field in ("classes", "image_size", "balance")}
+    fields = {field: settings[field] for field in ("classes", "image_size", "balance", "soft_labels")}
     return AffectnetFacesConfig(name=name, description="built by the job with its user's flags", **fields)
 
 
@@ -102,7 +107,9 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=features.description(config.name),
-            features=features.features(image_size=config.image_size, num_classes=config.classes),
+            features=features.features(
+                image_size=config.image_size, num_classes=config.classes, soft_labels=config.soft_labels
+            ),
             supervised_keys=("image", "label"),
             homepage=features.HOMEPAGE,
             citation=features.CITATION,

@@ -19,7 +19,7 @@ NUM_LANDMARKS = 68
 class Row(NamedTuple):
     """One annotated face. Boxes and landmarks are in pixels of the picture as stored (no EXIF rotation)."""
 
-    split: str  # train or validation
+    split: str  # train, validation; or test, where a copy has one beside validation
     subset: str  # manual or automatic
     path: str  # of the picture, relative to the release's root
     filename: str  # the record's: the same for every copy of a release, whatever its folders are called
@@ -31,6 +31,7 @@ class Row(NamedTuple):
     landmarks: bytes  # 68 (x, y) as little-endian float32, or empty
     source: str  # where the row stands: file and row number
     soft_label: tuple[float, ...] = ()  # AffectNet+: how likely each of the first 8 expressions is
+    left_out: str = ""  # why its user's flags leave it out
 
 
 class Reject(NamedTuple):

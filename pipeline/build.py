@@ -85,11 +85,17 @@ def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     """Find the release, and settle what depends on it: the name and the derived settings."""
     root = Path(wanted.input_dir).expanduser()
     drawn = sources.drawn_sample(root) is not None
-    named = config.named(wanted, drawn=drawn)
+    release = sources.recognise(root, _request(wanted))
+    named = config.named(dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn)
     settled = dataclasses.replace(named, data_dir=str(Path(wanted.data_dir).expanduser()))
-    release = sources.recognise(root, layout=settled.layout, subsets=config.SUBSET_CHOICES[settled.subsets])
     runner = job.Runner(num_workers=settled.num_workers, beam_args=beam_args)
     return _Order(settled, release, drawn, identity(settled, release), runner)
+
+
+def _request(wanted: config.JobConfig) -> base.Request:
+    """Return what the flags say of the input."""
+    same = {name: getattr(wanted, name) for name in base.Request._fields if name != "subsets"}
+    return base.Request(**same, subsets=config.SUBSET_CHOICES[wanted.subsets])
 
 
 def _survey(order: _Order, staging: Path) -> survey.Survey:

@@ -172,10 +172,11 @@ def _needs_a_name(config: JobConfig, taken: str = "") -> str:
     promised = _promises()[base]
     other = {k: v for k, v in config.content().items() if v != promised[k] and k not in ("num_shards", "seed")}
     listed, (first, value) = ", ".join(f"{k}={v}" for k, v in other.items()), next(iter(other.items()))
-    word = str(value) if str(value).isalnum() else first
+    word = str(value) if str(value).isalnum() and not isinstance(value, bool) else first
+    suggested = standard_name(config) or f"{base}_{word}"
     return (
         f"{base} stands for one set of flags and {listed} is not among them; "
-        f"give this build a name of its own, such as --config_name={base}_{word}"
+        f"give this build a name of its own, such as --config_name={suggested}"
     )
 
 

@@ -40,6 +40,8 @@ class Console:
             self.out.print(text, style="bold yellow")
         for table in release.tables:
             self._say("release", f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}")
+        for note in release.notes:
+            self._say("", note)
         for reason, count in build.ledger.Ledger((), tuple(surveyed.rejects)).reasons():
             self._say("rejected", f"{count:,} × {reason}")
         for reason, count in _by_reason(surveyed).items():
@@ -133,10 +135,10 @@ def _where(built: build.Build) -> str:
 
 
 def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:
-    count = sum(
-        n for (split, subset, _), n in surveyed.counts.items() if (split, subset) == (table.split, table.subset)
-    )
-    count += sum((r.split, r.subset) == (table.split, table.subset) for r in surveyed.rejects)
+    counted: list[tuple[str, str, int]] = [(split, subset, n) for (split, subset, _), n in surveyed.counts.items()]
+    counted += [(split, subset, n) for (split, subset, _, _), n in surveyed.dropped.items()]
+    counted += [(reject.split, reject.subset, 1) for reject in surveyed.rejects]
+    count = sum(n for split, subset, n in counted if subset == table.subset and table.split in ("", split))
     if not table.expected:
         return f"{count:,} rows"
     if count in table.expected:

@@ -24,6 +24,15 @@ CONFIG_NAME = flags.DEFINE_string(
     "name of this build (default: affectnet8, affectnet8_natural, …, where the flags are its)",
 )
 LAYOUT = flags.DEFINE_enum("layout", "auto", ["auto", *console.layouts()], "how the input is laid out")
+CSV = flags.DEFINE_string("csv", "", "lists of pictures of another form: train=a.csv,validation=b.csv; or one list")
+COLUMNS = flags.DEFINE_string("columns", "", "what their columns hold: path=image,label=emotion,left=x0,… (or numbers)")
+LABELS = flags.DEFINE_string("labels", "", "what labels mean, where they are not AffectNet's: 1=surprise,2=fear,…")
+PICTURES = flags.DEFINE_string(
+    "pictures", "", "where their pictures are: a folder, or Image/aligned/{stem}_aligned.jpg"
+)
+DIFFICULTY = flags.DEFINE_enum(
+    "difficulty", "all", ["all", *config.DIFFICULTIES], "which pictures of AffectNet+ to take"
+)
 CLASSES = flags.DEFINE_integer("classes", 8, "7 (without contempt), 8, or 11 (with none, uncertain, no-face)")
 SUBSETS = flags.DEFINE_enum("subsets", "manual", list(config.SUBSET_CHOICES), "whose annotations to take")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the square crops, in pixels")
@@ -54,6 +63,11 @@ def job_config() -> config.JobConfig:
         data_dir=data_dir,
         config_name=CONFIG_NAME.value,
         layout=LAYOUT.value,
+        csv=CSV.value,
+        columns=COLUMNS.value,
+        labels=LABELS.value,
+        pictures=PICTURES.value,
+        difficulty=DIFFICULTY.value,
         classes=CLASSES.value,
         subsets=SUBSETS.value,
         image_size=IMAGE_SIZE.value,

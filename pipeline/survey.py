@@ -45,7 +45,7 @@ class Survey:
         if isinstance(item, annotations.Reject):
             self.rejects.append(item)
             return False
-        if reason := cleaning.contradiction(item, clean):
+        if reason := _left_out(item, clean):
             self.dropped[item.split, item.subset, item.label, reason] += 1
             return False
         self.counts[item.split, item.subset, item.label] += 1
@@ -146,13 +146,18 @@ def _sort_out(group: Sequence[Mention], survey: Survey) -> None:
                 survey.renamed[one.source] = f"{one.filename}#{len(faces)}"
 
 
+def _left_out(row: annotations.Row, clean: str) -> str:
+    """Return why the user's flags leave a row out, or ""."""
+    return row.left_out or cleaning.contradiction(row, clean)
+
+
 def usable(
     rows: Iterable[annotations.Row | annotations.Reject], survey: Survey, *, clean: str = "none"
 ) -> Iterator[annotations.Row]:
     """Yield the rows that the survey let through, with the names it gave them."""
     gone = {reject.source for reject in survey.rejects} | set(survey.duplicates)
     for row in rows:
-        if isinstance(row, annotations.Row) and row.source not in gone and not cleaning.contradiction(row, clean):
+        if isinstance(row, annotations.Row) and row.source not in gone and not _left_out(row, clean):
             yield row._replace(filename=survey.renamed.get(row.source, row.filename))
 
 
@@ -178,7 +183,7 @@ def drop_duplicates(contents: Iterable[Content]) -> Survey:
     for one in contents:
         groups[one.hash].append(one)
     for group in groups.values():
-        best = min(group, key=lambda c: (c.split != "validation", c.subset != "manual", len(c.source), c.source))
+        best = min(group, key=lambda c: (c.split == "train", c.subset != "manual", len(c.source), c.source))
         for one in group:
             if one.split == "train" and one.path != best.path:
                 survey.counts[one.split, one.subset, one.label] -= 1

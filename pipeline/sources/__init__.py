@@ -1,7 +1,8 @@
 """The layouts in which people hold AffectNet: one module each, and the one function that recognises them.
 
-A layout's module has LOOKED_FOR (what a user is told was looked for), `find` (root, subsets → Release or None) and
-`read` (root, part → rows and rejects).
+A layout's module has LOOKED_FOR (what a user is told was looked for), `spot` (folders, request → what is there of it,
+falsy for nothing), `find` (root, folders, request → Release) and `read` (root, part → rows and rejects). A folder in
+which several are spotted is refused rather than read as the first of them.
 """
 
 import collections
@@ -11,33 +12,88 @@ from pathlib import Path
 from types import ModuleType
 
 from pipeline import annotations, refusal
-from pipeline.sources import base, release2017
+from pipeline.sources import affectnetplus, base, class_folders, mapped_csv, npy2021, release2017, tree, yolo
 
-LAYOUTS: dict[str, ModuleType] = {"2017": release2017}
+LAYOUTS: dict[str, ModuleType] = {
+    "2017": release2017,
+    "npy": npy2021,
+    "affectnetplus": affectnetplus,
+    "yolo": yolo,
+    "folders": class_folders,
+    "csv": mapped_csv,
+}
+
+AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo")
+"""What --layout=auto looks for first; class folders, which say least of themselves, only where none of these is."""
+
+FLAGS = {
+    "csv": ("csv",),
+    "columns": ("csv",),
+    "pictures": ("csv",),
+    "labels": ("csv", "folders", "yolo"),
+    "difficulty": ("affectnetplus",),
+}
+"""Flag → the layouts in which it has an effect."""
 
 SAMPLE_MARKER = "drawn_sample.json"
 """The file by which a release of drawn faces (pipeline/sample) is known."""
 
 
-def recognise(root: Path, *, layout: str, subsets: tuple[str, ...]) -> base.Release:
+def recognise(root: Path, request: base.Request) -> base.Release:
     """Return the release in a folder.
 
-    Args:
-      layout: one of LAYOUTS, or auto to try each.
-
     Raises:
-      refusal.Refusal: if the folder is none, or holds none; the message lists what was looked for and found.
+      refusal.Refusal: if the folder is none, holds none, or holds several; the message lists what was looked for and
+        found.
     """
     if not root.is_dir():
         raise refusal.Refusal(f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}")
-    for name in LAYOUTS if layout == "auto" else [layout]:
-        if release := LAYOUTS[name].find(root, subsets):
-            return release
-    looked_for = ", ".join(LAYOUTS[name].LOOKED_FOR for name in (LAYOUTS if layout == "auto" else [layout]))
+    folders = tree.walk(root)
+    named = _named(request)
+    layout = named or _spotted(root, folders, request)
+    _check_flags(request, layout)
+    if LAYOUTS[layout].spot(folders, request):
+        return LAYOUTS[layout].find(root, folders, request)
+    looked_for = [LAYOUTS[name].LOOKED_FOR for name in ([named] if named else [*AUTOMATIC, "folders"])]
     raise refusal.Refusal(
-        f"{root} is no AffectNet release known here, or has no {' or '.join(subsets)} annotations. "
-        f"Looked for: {looked_for}. Found: {_census(root)}. docs/data.md shows each layout."
+        f"{root} is no AffectNet release known here, or has no {' or '.join(request.subsets)} annotations. "
+        f"Looked for: {', '.join(looked_for)}. Found: {_census(root)}. "
+        "docs/data.md shows each layout; --csv takes any list of pictures."
     )
+
+
+def _named(request: base.Request) -> str:
+    """Return the layout that the flags name, or nothing."""
+    if request.csv and request.layout in ("auto", "csv"):
+        return "csv"
+    return "" if request.layout == "auto" else request.layout
+
+
+def _spotted(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> str:
+    """Return the one layout that is there; class folders, if any, where there is no other.
+
+    Raises:
+      refusal.Refusal: if there are several.
+    """
+    there = [name for name in AUTOMATIC if LAYOUTS[name].spot(folders, request)]
+    if len(there) > 1:
+        raise refusal.Refusal(
+            f"{root} holds several layouts: {', '.join(there)}; say which with --layout, or --input_dir of one of them"
+        )
+    return there[0] if there else "folders"
+
+
+def _check_flags(request: base.Request, layout: str) -> None:
+    """Refuse a flag that would have no effect.
+
+    Raises:
+      refusal.Refusal: naming it, and the layouts that it is for.
+    """
+    for flag, layouts in FLAGS.items():
+        if getattr(request, flag) != base.Request._field_defaults[flag] and layout not in layouts:
+            raise refusal.Refusal(
+                f"--{flag} is for the layout {' or '.join(layouts)}, and this is {layout}: leave it out"
+            )
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:

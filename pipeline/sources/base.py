@@ -1,105 +1,125 @@
-"""What every layout's reader gives and gets: a release, its tables, and parts of them that workers read on their own.
+"""What every layout's reader gives and gets: a search, a release, its tables, and parts that workers read on their own.
 
-A part is a byte range with the number of its first line, found by one pass over the file that looks for line ends only;
-so rows are parsed on all workers and still know where they stand.
+A part of a list of rows is a byte range with the number of its first line, found by one pass that looks for line ends
+only. A part of a folder of small files is the names themselves, listed once on the driver: workers that list the folder
+again, to find a range in it, would each pay for the whole listing, and could see another one.
 """
 
-import csv
 import hashlib
-import io
-import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+FILES_BYTES = 4_000
+"""What a name counts as, beside bytes of a list: opening its few files takes as long as parsing so much."""
+
+EIGHT_TRAIN = (287_651, 283_901)
+EIGHT_VALIDATION = (4_000, 3_999, 3_500)
+"""Pictures of the 8 and of the 7 expressions in copies without classes 8 to 10 (one validation picture is missing in
+some)."""
 
 
 class Range(NamedTuple):
-    """Bytes start..stop of a file; `first` is the number of the first line (or item) in it, from 1."""
+    """Bytes start..stop of a file; `first` is the number of the first line in it, from 1."""
 
     start: int
     stop: int
     first: int
 
+    @property
+    def num_bytes(self) -> int:
+        """How much there is to read."""
+        return self.stop - self.start
+
+
+class Names(NamedTuple):
+    """Files of a folder, sorted."""
+
+    names: tuple[str, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """How much there is to read, as bytes of a list would take."""
+        return len(self.names) * FILES_BYTES
+
 
 class Table(NamedTuple):
-    """One list of annotations."""
+    """One list, or folder, of annotations."""
 
     layout: str
-    split: str
+    split: str  # train, validation or test; empty where the rows themselves say
     subset: str
     path: str  # relative to the release's root
     images: str  # folder of its pictures, relative to the root
-    parts: tuple[Range, ...]
+    parts: tuple[Range | Names, ...]
     expected: tuple[int, ...]  # rows in the copies on record; empty where nothing is
+    digest: str = ""  # of a folder's listing; empty for a list, whose content is its digest
+    reading: Any = None  # what the layout's reader needs to know besides: a NamedTuple of its own
 
 
 class Part(NamedTuple):
     """What one worker reads."""
 
     table: Table  # with `parts` left out
-    range: Range
+    range: Range | Names
 
 
 class Release(NamedTuple):
-    """A copy of AffectNet."""
+    """A copy of AffectNet, or of another data set in a form known here."""
 
     layout: str
     root: str
     tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()  # what a user should know of how it is read
+
+    @property
+    def has_soft_labels(self) -> bool:
+        """Whether its rows say how likely each expression is."""
+        return self.layout == "affectnetplus"
 
     def parts(self) -> list[Part]:
         """Return all parts, to be dealt to workers."""
-        return [Part(table._replace(parts=()), byte_range) for table in self.tables for byte_range in table.parts]
+        return [Part(table._replace(parts=()), part) for table in self.tables for part in table.parts]
+
+    def num_bytes(self) -> int:
+        """Return how much there is to read."""
+        return sum(part.num_bytes for table in self.tables for part in table.parts)
 
 
-def normalised(name: str) -> str:
-    """Return a folder's or file's name as compared: lower case, letters and digits only."""
-    return "".join(c for c in name.lower() if c.isalnum())
+class Request(NamedTuple):
+    """What the user's flags say of the input."""
 
-
-def folders_below(root: Path, *, depth: int) -> list[Path]:
-    """Return the folders down to a depth, shallow ones first, without the numbered ones that hold pictures."""
-    found = [root]
-    level = [root]
-    for _ in range(depth):
-        level = [
-            Path(entry.path)
-            for folder in level
-            for entry in sorted(os.scandir(folder), key=lambda e: e.name)
-            if entry.is_dir() and not entry.name.isdigit() and not entry.name.startswith(".")
-        ]
-        found += level
-    return found
-
-
-def byte_ranges(path: Path, *, chunk_bytes: int) -> Iterator[Range]:
-    """Cut a text file into ranges of whole lines."""
-    start, first = 0, 1
-    with path.open("rb") as file:
-        while chunk := file.read(chunk_bytes):
-            chunk += file.readline()
-            yield Range(start, start + len(chunk), first)
-            start += len(chunk)
-            first += chunk.count(b"\n")
-
-
-def csv_rows(path: Path, part: Part) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number from 1, fields) of a part of a CSV file."""
-    with path.open("rb") as file:
-        file.seek(part.range.start)
-        content = file.read(part.range.stop - part.range.start)
-    text = content.decode("utf-8-sig", errors="replace")
-    for number, line in enumerate(io.StringIO(text), start=part.range.first):
-        for fields in csv.reader([line.rstrip("\r\n")]):
-            yield number, fields
+    layout: str = "auto"
+    subsets: tuple[str, ...] = ("manual",)
+    difficulty: str = "all"
+    csv: str = ""
+    columns: str = ""
+    labels: str = ""
+    pictures: str = ""
 
 
 def fingerprint(release: Release) -> str:
-    """Return a digest of all annotation files: what a build was made from."""
+    """Return a digest of all annotations: what a build was made from.
+
+    A folder counts by the names and sizes of its annotation files (a million are not opened for it), and pictures by
+    their names only, so that repairing one does not make another release.
+    """
     state = hashlib.sha256()
     for table in release.tables:
-        state.update(f"{table.layout}\0{table.split}\0{table.subset}\0".encode())
-        with (Path(release.root) / table.path).open("rb") as file:
-            while chunk := file.read(1 << 20):
-                state.update(chunk)
+        state.update(f"{table.layout}\0{table.split}\0{table.subset}\0{table.digest}\0{table.reading!r}\0".encode())
+        if not table.digest:
+            state.update(_content_digest(Path(release.root) / table.path))
     return state.hexdigest()
+
+
+def _content_digest(path: Path) -> bytes:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            state.update(chunk)
+    return state.digest()
+
+
+def in_parts(names: Sequence[str], *, names_per_part: int = 2_000) -> tuple[Names, ...]:
+    """Cut sorted names into parts."""
+    return tuple(Names(tuple(names[i : i + names_per_part])) for i in range(0, len(names), names_per_part))

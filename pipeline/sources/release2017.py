@@ -4,13 +4,12 @@ Copies differ in folder names, in whether the CSV has a header and under which n
 table is therefore found by its normalised name, and its picture folder by trying where its first rows' pictures are.
 """
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import annotations, refusal
-from pipeline.sources import base
+from pipeline.sources import base, lists, tree
 
 LOOKED_FOR = "training.csv, validation.csv or automatically_annotated.csv (2017)"
 
@@ -60,77 +59,49 @@ _FOLDERS = {
     "manual": ("manual", "manualannot", "manuallyannotated"),
     "automatic": ("automatic", "automaticannot", "automaticallyannotated"),
 }
-_CHUNK_BYTES = 8 << 20
-_PROBED_ROWS = 50
 
 
-def find(root: Path, subsets: tuple[str, ...]) -> base.Release | None:
-    """Return the release below a folder, or None if there is no table of it."""
-    folders = base.folders_below(root, depth=4)
-    tables = []
+def spot(folders: tuple[tree.Folder, ...], request: base.Request) -> dict[str, str]:
+    """Return the lists that are there: the first, in order of depth, whose normalised name is one of a kind's."""
+    found = {}
     for kind in _KINDS:
-        if kind.subset in subsets and (path := _table(folders, kind)):
-            tables.append(_as_table(root, path, kind, folders))
-    return base.Release(layout="2017", root=str(root), tables=tuple(tables)) if tables else None
+        for folder in folders if kind.subset in request.subsets else ():
+            named = [name for name in folder.lists if _stem(name) in kind.names]
+            if named:
+                found[kind.names[0]] = f"{folder.relative}/{named[0]}".lstrip("/")
+                break
+    return found
 
 
-def _table(folders: list[Path], kind: _Kind) -> Path | None:
-    """Return the first file, in order of depth, whose normalised name is one of the kind's."""
-    for folder in folders:
-        for path in sorted(folder.glob("*.[cC][sS][vV]")):
-            if base.normalised(path.stem) in kind.names:
-                return path
-    return None
+def _stem(name: str) -> str:
+    return tree.normalised(name[:-4]) if name.lower().endswith(".csv") else ""
 
 
-def _as_table(root: Path, path: Path, kind: _Kind, folders: list[Path]) -> base.Table:
+def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+    """Return the release below a folder in which `spot` found something."""
+    found = spot(folders, request)
+    tables = [_as_table(root, found[kind.names[0]], kind, folders) for kind in _KINDS if kind.names[0] in found]
+    return base.Release(layout="2017", root=str(root), tables=tuple(tables))
+
+
+def _as_table(root: Path, path: str, kind: _Kind, folders: tuple[tree.Folder, ...]) -> base.Table:
+    header = sniff(root / path)
+    place = header.columns.index("path")
+    named = [fields[place] for fields in lists.head(root / path)[header.rows :] if len(fields) > place]
+    likely = [folder for folder in folders if _says(folder, kind.subset)]
     return base.Table(
         layout="2017",
         split=kind.split,
         subset=kind.subset,
-        path=path.relative_to(root).as_posix(),
-        images=_images_folder(root, path, kind.subset, folders),
-        parts=tuple(base.byte_ranges(path, chunk_bytes=_CHUNK_BYTES)),
+        path=path,
+        images=tree.folder_with(named, likely=[*likely, *folders], table=root / path),
+        parts=tuple(lists.byte_ranges(root / path)),
         expected=kind.expected,
     )
 
 
-def _images_folder(root: Path, table: Path, subset: str, folders: list[Path]) -> str:
-    """Return the folder, relative to the root, in which most of the table's first pictures are.
-
-    Raises:
-      refusal.Refusal: if no folder has any of them.
-    """
-    header, paths = sniff(table), []
-    with table.open(encoding="utf-8-sig", newline="", errors="replace") as lines:
-        for i, fields in enumerate(csv.reader(lines)):
-            if i >= _PROBED_ROWS:
-                break
-            named = dict(zip(header.columns, fields, strict=False))
-            if i >= header.rows and "path" in named:
-                paths.append(named["path"])
-    likely = [folder for folder in folders if _says(folder, root, subset)]
-    scored = [(sum(_is_file(folder, path) for path in paths), folder) for folder in [*likely, *folders]]
-    best, folder = max(scored, key=lambda pair: pair[0], default=(0, root))
-    if not best and paths:
-        raise refusal.Refusal(
-            f"{table} names pictures such as {paths[0]!r}, and no folder below {root} has one of its first "
-            f"{len(paths)}; unpack the pictures beside the lists, or say --input_dir of a folder that holds both"
-        )
-    relative = folder.relative_to(root).as_posix()
-    return "" if relative == "." else relative
-
-
-def _says(folder: Path, root: Path, subset: str) -> bool:
-    parts = folder.relative_to(root).parts
-    return any(base.normalised(part).startswith(_FOLDERS[subset]) for part in parts)
-
-
-def _is_file(folder: Path, path: str) -> bool:
-    try:
-        return (folder / annotations.relative_path(path)).is_file()
-    except annotations.Defect:
-        return False
+def _says(folder: tree.Folder, subset: str) -> bool:
+    return any(tree.normalised(part).startswith(_FOLDERS[subset]) for part in folder.relative.split("/"))
 
 
 class Header(NamedTuple):
@@ -146,8 +117,7 @@ def sniff(table: Path) -> Header:
     Raises:
       refusal.Refusal: if it is a header that lacks the path or the expression.
     """
-    with table.open(encoding="utf-8-sig", newline="", errors="replace") as lines:
-        first = next(csv.reader(lines), [])
+    first = next(iter(lists.head(table, num_rows=1)), [])
     names = [name.strip().lstrip("#").lower() for name in first]
     if not names or names[0] not in HEADER:
         return Header(COLUMNS, 0)
@@ -163,8 +133,8 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     """Yield the rows and rejects of a part of a table."""
     table = Path(root) / part.table.path
     header = sniff(table)
-    name = table.name
-    for number, fields in base.csv_rows(table, part):
+    assert isinstance(part.range, base.Range)
+    for number, fields in lists.rows(table, part.range):
         if number <= header.rows or not any(fields):
             continue
         place = annotations.Place(
@@ -172,11 +142,15 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
             subset=part.table.subset,
             images=part.table.images,
             prefix=PREFIXES[part.table.subset],
-            source=f"{name} row {number - header.rows}",
+            source=f"{table.name} row {number - header.rows}",
         )
         if len(fields) < len(header.columns):
-            detail = f"a row must have {len(header.columns)} fields: got {len(fields)}"
-            path = fields[header.columns.index("path")] if fields else ""
-            yield annotations.Reject(place.split, place.subset, path, -1, "short row", detail, place.source)
+            yield _short(fields, header, place)
             continue
         yield annotations.parse(dict(zip(header.columns, fields, strict=False)), place)
+
+
+def _short(fields: list[str], header: Header, place: annotations.Place) -> annotations.Reject:
+    detail = f"a row must have {len(header.columns)} fields: got {len(fields)}"
+    path = fields[0] if header.columns[0] == "path" else ""
+    return annotations.Reject(place.split, place.subset, path, -1, "short row", detail, place.source)

@@ -1,0 +1,112 @@
+"""A look around below a folder: one listing of each folder, from which every layout tells whether it is there.
+
+Numbered folders are not entered: the 2017 release keeps its pictures in 1,500 of them. Nothing is opened.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import annotations, refusal
+
+DEPTH = 5
+MAX_FOLDERS = 2_000
+LISTS = (".csv", ".txt", ".lst", ".tsv", ".yaml", ".yml")
+PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+"""What a picture's name ends with, in any case; Thumbs.db and its like are passed over."""
+
+
+class Folder(NamedTuple):
+    """What one folder holds."""
+
+    path: Path
+    relative: str  # to where the search began, with forward slashes; empty for that itself
+    folders: tuple[str, ...]  # sorted
+    kinds: frozenset[str]  # extensions of its files, lower case
+    lists: tuple[str, ...]  # names of files with an extension of LISTS, sorted; the first 1,000
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    @property
+    def parent(self) -> str:
+        """The folder above it, relative; empty where that is the start."""
+        return self.relative.rpartition("/")[0]
+
+
+def walk(root: Path) -> tuple[Folder, ...]:
+    """Look at the folders below a root, shallow ones first."""
+    found: list[Folder] = []
+    level = [""]
+    for _ in range(DEPTH + 1):
+        looked = [_look(root, relative) for relative in level]
+        found += looked
+        level = [
+            f"{folder.relative}/{name}".lstrip("/")
+            for folder in looked
+            for name in folder.folders
+            if not name.isdigit() and not name.startswith((".", "__MACOSX"))
+        ][: max(0, MAX_FOLDERS - len(found))]
+    return tuple(found)
+
+
+def _look(root: Path, relative: str) -> Folder:
+    folders, lists, kinds = [], [], set()
+    try:
+        for entry in os.scandir(root / relative):
+            if entry.is_dir():
+                folders.append(entry.name)
+                continue
+            kind = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122  # A Path for each of a million names is slow.
+            kinds.add(kind)
+            if kind in LISTS:
+                lists.append(entry.name)
+    except PermissionError:
+        pass  # What may not be seen is not there.
+    return Folder(root / relative, relative, tuple(sorted(folders)), frozenset(kinds), tuple(sorted(lists)[:1000]))
+
+
+def normalised(name: str) -> str:
+    """Return a name as compared: lower case, letters and digits only."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def is_picture(name: str) -> bool:
+    """Tell by a file's name whether it is taken for a picture."""
+    return name.lower().endswith(PICTURES) and not name.startswith("._")
+
+
+def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:
+    """Return the first folder directly below `parent` whose normalised name is one of `names`."""
+    return next((f for f in folders if f.relative and f.parent == parent and normalised(f.name) in names), None)
+
+
+def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: Path) -> str:
+    """Return which folder, relative to the search, has most of the pictures that a list names first.
+
+    Args:
+      likely: folders to try, the likeliest first; of equally good ones the first is taken.
+      table: the list, for the message.
+
+    Raises:
+      refusal.Refusal: if no folder has any of them.
+    """
+    tried = list(likely)
+    scored = [(sum(_is_file(folder.path, path) for path in paths), folder) for folder in tried]
+    best, found = max(scored, key=lambda pair: pair[0])
+    if not best and paths:
+        raise refusal.Refusal(
+            f"{table} names pictures such as {paths[0]!r}, and no folder of {len(set(tried)):,} has one of its first "
+            f"{len(paths)}; unpack the pictures beside the lists, or say --input_dir of a folder that holds both"
+        )
+    return found.relative
+
+
+def _is_file(folder: Path, path: str) -> bool:
+    try:
+        return (folder / annotations.relative_path(path)).is_file()
+    except (annotations.Defect, OSError):
+        return False
