@@ -7,7 +7,7 @@ absent GPUs it takes the CPU silently and hangs in the first all-reduce (facts t
 import pathlib
 from typing import TYPE_CHECKING
 
-from trainer import config, refusal
+from trainer import config, quiet, refusal
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     import tensorflow as tf
@@ -63,7 +63,8 @@ def prepare(devices: config.Devices) -> list[str]:
     """
     import tensorflow as tf  # Inside: the refusals above must not wait for it.
 
-    gpus = tf.config.list_physical_devices("GPU")
+    with quiet.chatter_off():
+        gpus = tf.config.list_physical_devices("GPU")
     check_count(devices, available=len(gpus))
     num_gpus = len(gpus) if devices.num_gpus is None else devices.num_gpus
     tf.config.set_visible_devices(gpus[:num_gpus], "GPU")

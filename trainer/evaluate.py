@@ -32,13 +32,13 @@ def main() -> None:
     devices.refuse_early(settings.devices)
     data_path = dataset.locate(settings.data)
     with quiet.chatter_off():
-        from trainer import assembly, judging, logs, report  # Inside: the refusals above must not wait for TensorFlow.
+        from trainer import assembly, judging, logs  # Inside: the refusals above must not wait for TensorFlow.
     version = dataset.open_version(data_path)
     dataset.check_split(version, split=asked.split)
     at = assembly.site(settings, version=version)
     history = logs.read_csv(pathlib.Path(asked.model_dir) / logs.HISTORY)
     examples = assembly.read(at, split=asked.split)
-    print(report.table(judging.run(assembly.model(at), examples=examples, at=at, history=history)))
+    judging.run(assembly.model(at), examples=examples, at=at, history=history)
 
 
 def _settings(asked: Evaluation) -> config.Config:

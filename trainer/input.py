@@ -75,7 +75,7 @@ def calls(split: pictures.Split, *, make_rows: Callable[[], Iterator[dict[str, n
     )
 
 
-def distribute(dataset: tf.data.Dataset, *, strategy: tf.distribute.Strategy) -> Iterator[Call]:
-    """Deal rows to the replicas in turn, and fetch ahead to their devices."""
+def distribute(dataset: tf.data.Dataset, *, strategy: tf.distribute.Strategy) -> tf.distribute.DistributedIterator:
+    """Return an iterator over calls: rows dealt to the replicas in turn, and fetched ahead to their devices."""
     ahead = dataset.prefetch(2 * strategy.num_replicas_in_sync)
     return iter(strategy.distribute_datasets_from_function(lambda _: ahead))

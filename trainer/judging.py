@@ -29,6 +29,7 @@ def run(
     chances = predictor.probabilities(examples, batch_size=at.settings.training.batch_size)
     judgement = metrics.judge(examples.labels, chances, class_names=at.version.class_names)
     protocol = _protocol(at, split=examples.name, best_epoch=best_epoch)
+    print(report.table(judgement))
     files = report.write(judgement, model_dir=model_dir, history=history, protocol=protocol)
     print(
         f"judged        {examples.name} accuracy {judgement.accuracy:.3f}, macro-F1 {judgement.macro.f1:.3f}, "

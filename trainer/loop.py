@@ -5,8 +5,8 @@ whole batch holds; gradients are added up over replicas before they are clipped.
 before the addition and cannot put several steps in a call, nor several hosts on a job.
 """
 
-import functools
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,21 +30,22 @@ class Loop:
         self.model, self.optimizer, self.strategy = model, optimizer, strategy
         self._training, self._rate_of = training, rate_of
 
+    def compile(self, call_spec: Any) -> None:
+        """Compile for what calls look like, any number of steps long, so that an epoch's last one compiles nothing."""
+        signature = (call_spec, tf.TensorSpec((), tf.int64))
+        self._compiled = tf.function(self._train_call, input_signature=signature)
+
     def train(self, call: input.Call, *, first_step: int) -> np.ndarray:
         """Take the steps of a call; `first_step` counts from the start of the run.
 
         Returns:
           float32[k, 3]: for each step, over all replicas, the sum of losses, of right answers, and of examples.
         """
-        return self._train_compiled(call, tf.constant(first_step, tf.int64)).numpy()
+        return self._compiled(call, tf.constant(first_step, tf.int64)).numpy()
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from the start of the run."""
         return float(self._rate_of(tf.constant(step, tf.int64)))
-
-    @functools.cached_property
-    def _train_compiled(self) -> Callable[..., tf.Tensor]:
-        return tf.function(self._train_call, reduce_retracing=True)
 
     def _train_call(self, call: input.Call, first_step: tf.Tensor) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(call["count"])[0])[0]

@@ -2,7 +2,8 @@
 
 Owns SGD and Adam as rules over (variable, gradient, slots), and the slots. Gradients arrive already added up over the
 replicas, so that clipping sees the gradient of the whole batch; Keras' optimizers were rejected because they clip each
-replica's share before the addition, and add up inside `apply` themselves.
+replica's share before the addition, and add up inside `apply` themselves. The arithmetic is TensorFlow's own fused
+operations: one kernel a variable.
 """
 
 import dataclasses
@@ -41,9 +42,9 @@ class Sgd:
     slot_names: tuple[str, ...] = ("velocity",)
 
     def update(self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment) -> None:
-        (velocity,) = slots
-        velocity.assign(self.momentum * velocity + gradient)
-        variable.assign_sub(at.rate * velocity)
+        tf.raw_ops.ResourceApplyMomentum(
+            var=variable.handle, accum=slots[0].handle, lr=at.rate, grad=gradient, momentum=self.momentum
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,10 +59,18 @@ class Adam:
     def update(self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment) -> None:
         mean, square = slots
         count = tf.cast(at.step + 1, tf.float32)
-        mean.assign(self.beta1 * mean + (1 - self.beta1) * gradient)
-        square.assign(self.beta2 * square + (1 - self.beta2) * tf.square(gradient))
-        unbiased = tf.sqrt(1 - self.beta2**count) / (1 - self.beta1**count)
-        variable.assign_sub(at.rate * unbiased * mean / (tf.sqrt(square) + self.epsilon))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=mean.handle,
+            v=square.handle,
+            beta1_power=self.beta1**count,
+            beta2_power=self.beta2**count,
+            lr=at.rate,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

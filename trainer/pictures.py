@@ -59,7 +59,7 @@ def read(version: dataset.Version, *, split: str, size_px: int, cache: str = "au
 
 
 def decode(jpeg: tf.Tensor, *, size_px: int) -> tf.Tensor:
-    """Decode one JPEG to uint8[S, S, 3], by area where it has to shrink."""
+    """Decode one JPEG to uint8[S, S, 3], resized (antialiased) where it has another size."""
     image = tf.io.decode_jpeg(jpeg, channels=3)
     is_same = tf.reduce_all(tf.equal(tf.shape(image)[:2], size_px))
     image = tf.cond(is_same, lambda: image, lambda: _resize(image, size_px=size_px))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from trainer import assembly, input, logs, metrics, order, pictures, prediction, progress, refusal, standing, watch
 
@@ -44,6 +45,7 @@ class Session:
             where = "its end" if at.epoch >= epochs else f"epoch {at.epoch + 1}, step {at.step}"
             print(f"continuing    {self._model_dir} at {where}: the result will be that of an unbroken run", flush=True)
         calls = self._calls(first_epoch=at.epoch, first_step=at.step)
+        self._program.compile(calls.element_spec)
         while at.epoch < epochs:
             clock = watch.Watch()
             while at.step < self._steps:
@@ -51,7 +53,7 @@ class Session:
             self._end_epoch(clock)
         return at.history
 
-    def _calls(self, *, first_epoch: int, first_step: int) -> Iterator[input.Call]:
+    def _calls(self, *, first_epoch: int, first_step: int) -> tf.distribute.DistributedIterator:
         training, shape = self._at.settings.training, self._at.shape
 
         def rows() -> Iterator[dict[str, np.ndarray]]:

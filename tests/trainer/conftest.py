@@ -11,11 +11,14 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import features, labels
-from trainer import config, dataset
+from trainer import assembly, config, dataset, devices
 
 SIZE = 32
 COUNTS = {"train": (21, 21, 20), "validation": (19, 18)}
 """Examples of each shard: 62 and 37, so that no batch size of the tests divides them."""
+
+SMALL = {"batch_size": 16, "conv_filters": (4, 8), "dense_units": (16,), "epochs": 3, "learning_rate": 0.01}
+"""Settings that train in a second: four steps an epoch, the last of 14 examples."""
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
@@ -84,3 +87,19 @@ def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
     third = SIZE // 3
     picture[row * third : (row + 1) * third, column * third : (column + 1) * third] += 150
     return picture
+
+
+@pytest.fixture
+def make_site(version):
+    """Return a function that makes the site of settings on 1, 2 or 4 of the process's logical CPU devices."""
+
+    def make(*, num_replicas: int = 1, **settings) -> assembly.Site:
+        names = [f"/cpu:{i}" for i in range(num_replicas)]
+        return assembly.Site(
+            settings=config.make({**SMALL, **settings}),
+            version=version,
+            strategy=devices.strategy(names),
+            device_line="test",
+        )
+
+    return make

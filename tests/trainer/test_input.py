@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from trainer import input, order, pictures
+
+SHAPE = input.Shape(batch_size=4, num_replicas=2, steps_per_call=2)
+
+
+def rows(*, first_step=0, shape=SHAPE, num_examples=10, epoch=0):
+    numbers = order.natural(num_examples, seed=7, epoch=epoch)
+    return list(input.rows(numbers, shape=shape, epoch=epoch, first_step=first_step))
+
+
+def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
+    deal = list(input.rows(np.arange(10, 20), shape=SHAPE, epoch=3, first_step=0))
+    # One row a call and replica: two calls (steps 0 and 1, then step 2) for two replicas.
+    np.testing.assert_array_equal(deal[0]["number"], [[10, 11], [14, 15]])
+    np.testing.assert_array_equal(deal[1]["number"], [[12, 13], [16, 17]])
+    np.testing.assert_array_equal(deal[2]["number"], [[18, 19]])
+    np.testing.assert_array_equal(deal[3]["number"], [[10, 11]])  # Filling.
+    np.testing.assert_array_equal(deal[3]["weight"], [[0, 0]])
+    np.testing.assert_array_equal(deal[3]["place"], [[10, 11]])
+    np.testing.assert_array_equal(deal[3]["count"], [2])
+    assert all(row["epoch"] == 3 for row in deal)
+
+
+def test_every_example_comes_once_an_epoch_with_weight_one():
+    seen = np.concatenate([row["number"][row["weight"] == 1] for row in rows()])
+    assert sorted(seen) == list(range(10))
+
+
+def test_two_epochs_have_different_orders():
+    assert not np.array_equal(rows(epoch=0)[0]["number"], rows(epoch=1)[0]["number"])
+
+
+def test_the_order_depends_on_seed_and_epoch_only():
+    assert np.array_equal(order.natural(50, seed=1, epoch=2), order.natural(50, seed=1, epoch=2))
+    assert not np.array_equal(order.natural(50, seed=1, epoch=2), order.natural(50, seed=2, epoch=1))
+
+
+@pytest.mark.parametrize("first_step", [0, 1, 2])
+def test_starting_at_a_step_gives_what_an_unbroken_epoch_gives_from_there(first_step):
+    one_step = input.Shape(batch_size=4, num_replicas=2, steps_per_call=1)
+    whole, rest = rows(shape=one_step), rows(shape=one_step, first_step=first_step)
+    assert len(rest) == len(whole) - 2 * first_step
+    for expected, got in zip(whole[2 * first_step :], rest, strict=True):
+        np.testing.assert_equal(got, expected)
+
+
+def test_steps_a_call_do_not_change_what_a_step_holds():
+    one = rows(shape=input.Shape(batch_size=4, num_replicas=2, steps_per_call=1))
+    steps = {r: np.concatenate([row["place"] for row in one[r::2]]) for r in (0, 1)}
+    several = rows()
+    for replica in (0, 1):
+        joined = np.concatenate([row["place"] for row in several[replica::2]])
+        np.testing.assert_array_equal(joined, steps[replica])
+
+
+@pytest.mark.parametrize("cache", ["pixels", "jpeg"])
+def test_pictures_and_labels_belong_to_their_numbers(version, cache):
+    split = pictures.read(version, split="train", size_px=32, cache=cache)
+    shape = input.Shape(batch_size=6, num_replicas=1, steps_per_call=1)
+    numbers = np.array([5, 0, 61, 5])
+    (call,) = input.calls(split, make_rows=lambda: input.rows(numbers, shape=shape, epoch=0, first_step=0))
+    for i, number in enumerate(numbers):
+        np.testing.assert_array_equal(call["image"][0, i], split.fetch(number))
+        assert call["label"][0, i] == split.labels[number]

@@ -1,0 +1,119 @@
+"""The program as a person starts it."""
+
+import json
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from trainer import checkpoint
+
+SMALL = ["--num_gpus=0", "--virtual_devices=2", "--conv_filters=4,8", "--dense_units=16", "--learning_rate=0.01"]
+
+
+def command(*flags, module="trainer.main"):
+    return [sys.executable, "-m", module, *map(str, flags)]
+
+
+def run(*flags, module="trainer.main"):
+    return subprocess.run(command(*flags, module=module), capture_output=True, text=True, timeout=240)
+
+
+def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds():
+    started = time.monotonic()
+    done = run("--num_gpus=400")
+    assert done.returncode == 2
+    assert time.monotonic() - started < 5 or pathlib.Path("/dev/nvidia0").exists()
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: --num_gpus=400, but this machine has ")
+    assert "--num_gpus=0 --virtual_devices=400 to try the 400-way path on it." in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "flag, sentence",
+    [
+        ("--epochs=many", "--epochs must be a whole number: got 'many'"),
+        ("--conv_filters=8,x", "--conv_filters must be a whole number or several with commas: got 'x'"),
+        ("--dropout=2", "--dropout must be between 0 and 0.95: got 2.0"),
+        ("--optimizer=adm", "--optimizer must be one of adam, sgd: got adm; did you mean adam?"),
+        ("--epoch=3", "there is no flag --epoch; did you mean epochs? (--help describes all)"),
+        ("epochs=3", "flags are written --name=value: got 'epochs=3' by itself; --help lists them"),
+    ],
+)
+def test_a_bad_flag_is_one_sentence(flag, sentence):
+    done = run(flag)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {sentence}\n")
+
+
+def test_a_folder_without_the_data_set_says_what_to_run(tmp_path):
+    done = run(f"--data_dir={tmp_path}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path} holds no affectnet_faces. Make it with 'make shards' or ")
+
+
+def test_help_is_grouped_and_says_units_and_defaults():
+    done = run("--help")
+    assert done.returncode == 0
+    assert done.stdout.index("\nData\n") < done.stdout.index("\nModel\n") < done.stdout.index("\nRun\n")
+    assert "--checkpoint_minutes\n      longest time between checkpoints" in done.stdout
+    assert "in minutes. Default: 10.0." in done.stdout
+
+
+@pytest.mark.slow
+def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_dir, tmp_path):
+    where = [f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run"]
+    done = run(*where, *SMALL, "--epochs=12", "--batch_size=8", "--augment=0", "--dropout=0", "--conv_filters=8,16")
+    assert done.returncode == 0, done.stderr
+    assert "DRAWN FACES, NOT AFFECTNET" in done.stdout
+    judged = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert judged["accuracy"] > 0.5  # Chance is one in eight.
+    for name in ("confusion_matrix.png", "curves.png", "history.csv", "config.json", "best.npz"):
+        assert (tmp_path / "run" / name).stat().st_size > 0
+    again = run(*where, "--num_gpus=0", module="trainer.evaluate")
+    assert again.returncode == 0, again.stderr
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["accuracy"] == judged["accuracy"]
+    other = run(*where, *SMALL, "--epochs=13")
+    assert other.returncode == 2
+    assert f"{tmp_path}/run holds a run with " in other.stderr and "--epochs=12" in other.stderr
+
+
+@pytest.mark.slow
+def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(data_dir, tmp_path):
+    flags = [f"--data_dir={data_dir}", *SMALL, "--epochs=4", "--batch_size=2", "--deterministic"]
+    unbroken = run(*flags, f"--model_dir={tmp_path}/unbroken")
+    assert unbroken.returncode == 0, unbroken.stderr
+    cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]
+    for at_step in sorted(random.sample(range(1, 4 * 31), k=3)):
+        kill_when_step(at_step, cut, folder=tmp_path / "cut/checkpoints")
+    continued = run(*cut)
+    assert continued.returncode == 0, continued.stderr
+    assert "continuing" in continued.stdout
+    (expected, facts), (arrays, cut_facts) = (newest(tmp_path / name) for name in ("unbroken", "cut"))
+    assert arrays.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    for key in ("epoch", "step", "best_epoch", "best_score"):
+        assert cut_facts[key] == facts[key]
+
+
+def kill_when_step(step, flags, *, folder):
+    """Start the program and kill it as soon as it has a checkpoint of a later step than `step`."""
+    process = subprocess.Popen(command(*flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and newest_step(folder) < step:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def newest_step(folder):
+    return max((int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.npz")), default=0)
+
+
+def newest(model_dir):
+    return checkpoint.load_newest(model_dir / "checkpoints")

@@ -1,0 +1,57 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import config, optimizers
+
+
+def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0)):
+    training = config.Training(optimizer=name, momentum=0.9)
+    variable = tf.Variable(start)
+    optimizer = optimizers.make(training, variables=[variable])
+    for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
+        at = optimizers.Moment(rate=tf.constant(rate), step=tf.constant(step, tf.int64))
+        optimizer.apply([tf.constant(gradient)], at=at)
+    return variable.numpy()
+
+
+GRADIENTS = ([0.1, -0.2, 0.3], [0.4, 0.0, -0.6], [-0.1, 0.5, 0.2])
+RATES = (0.1, 0.2, 0.05)
+
+
+@pytest.mark.parametrize(
+    "name, peer",
+    [("sgd", keras.optimizers.SGD(0.1, momentum=0.0)), ("adam", keras.optimizers.Adam(0.1, epsilon=1e-8))],
+)
+def test_a_first_step_is_that_of_keras(name, peer):
+    theirs = keras.Variable([1.0, -2.0, 3.0])
+    peer.apply([tf.constant(GRADIENTS[0])], [theirs])
+    ours = updated(name, gradients=GRADIENTS[:1], rates=RATES[:1])
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-6)
+
+
+def test_adam_goes_on_as_keras_does():
+    peer, theirs = keras.optimizers.Adam(0.1, epsilon=1e-8), keras.Variable([1.0, -2.0, 3.0])
+    for gradient, rate in zip(GRADIENTS, RATES, strict=True):
+        peer.learning_rate = rate
+        peer.apply([tf.constant(gradient)], [theirs])
+    np.testing.assert_allclose(updated("adam", gradients=GRADIENTS, rates=RATES), theirs.numpy(), rtol=1e-5)
+
+
+def test_momentum_carries_the_last_gradient_on():
+    # v = 1, w = 0 - 0.1 * 1; then v = 0.9 * 1 + 1 = 1.9, w = -0.1 - 0.1 * 1.9.
+    got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,))
+    np.testing.assert_allclose(got, [-0.29], rtol=1e-6)
+
+
+def test_clipping_scales_all_gradients_by_their_common_norm():
+    # The norm of (3, 4, 12) is 13.
+    clipped = optimizers.clip([tf.constant([3.0, 4.0]), tf.constant([12.0])], norm=6.5)
+    np.testing.assert_allclose(clipped[0], [1.5, 2.0])
+    np.testing.assert_allclose(clipped[1], [6.0])
+
+
+def test_a_gradient_below_the_norm_is_left_alone():
+    clipped = optimizers.clip([tf.constant([3.0, 4.0])], norm=6.0)
+    np.testing.assert_allclose(clipped[0], [3.0, 4.0])

@@ -1,0 +1,82 @@
+"""Training does not depend on how many replicas share the batch."""
+
+import numpy as np
+import pytest
+
+from trainer import assembly, input, order, pictures
+
+
+def trained_weights(site, *, epochs=2):
+    """Train the small network for some epochs; return its weights and the sums of every step."""
+    network = assembly.model(site)
+    split = assembly.read(site, split="train")
+    program = assembly.program(network, at=site, steps_per_epoch=site.shape.num_steps(split.num_examples))
+    sums = []
+    for epoch in range(epochs):
+        numbers = order.natural(split.num_examples, seed=0, epoch=epoch)
+        make_rows = lambda n=numbers, e=epoch: input.rows(n, shape=site.shape, epoch=e, first_step=0)  # noqa: E731
+        calls = input.distribute(input.calls(split, make_rows=make_rows), strategy=site.strategy)
+        if not sums:
+            program.compile(calls.element_spec)
+        for call in calls:
+            sums.append(program.train(call, first_step=sum(map(len, sums))))
+    return [variable.numpy() for variable in network.variables], np.concatenate(sums)
+
+
+FULL = {"dropout": 0.5, "clip_norm": 0.05, "augment": 1.0, "optimizer": "sgd", "learning_rate": 0.1}
+
+
+@pytest.fixture(scope="module")
+def on_one(request):
+    return {}
+
+
+@pytest.mark.parametrize("num_replicas", [2, 4])
+def test_two_and_four_replicas_train_as_one_does(make_site, on_one, num_replicas):
+    """With dropout, augmentation, clipping and a last batch of 14, of which one replica of four has only 2."""
+    if not on_one:
+        on_one["weights"], on_one["sums"] = trained_weights(make_site(**FULL))
+    weights, sums = trained_weights(make_site(num_replicas=num_replicas, **FULL))
+    np.testing.assert_allclose(sums, on_one["sums"], rtol=1e-4, atol=1e-4)
+    for expected, got in zip(on_one["weights"], weights, strict=True):
+        np.testing.assert_allclose(got, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("change", [{"dropout": 0.0}, {"clip_norm": None}, {"augment": 0.0}])
+def test_what_the_replicas_agree_on_is_really_on(make_site, on_one, change):
+    if not on_one:
+        on_one["weights"], on_one["sums"] = trained_weights(make_site(**FULL))
+    weights, _ = trained_weights(make_site(**{**FULL, **change}))
+    assert max(np.abs(a - b).max() for a, b in zip(on_one["weights"], weights, strict=True)) > 1e-3
+
+
+def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
+    """One step of plain gradient descent on 14 of 16 places equals one on exactly those 14 examples."""
+    plain = {"dropout": 0.0, "augment": 0.0, "optimizer": "sgd", "momentum": 0.0, "warmup_epochs": 0.0}
+    weights = []
+    for batch_size, num_replicas in ((14, 1), (16, 4)):
+        site = make_site(num_replicas=num_replicas, batch_size=batch_size, **plain)
+        network, split = assembly.model(site), assembly.read(site, split="train")
+        program = assembly.program(network, at=site, steps_per_epoch=1)
+        rows = lambda at=site: input.rows(np.arange(14), shape=at.shape, epoch=0, first_step=0)  # noqa: E731
+        calls = input.distribute(input.calls(split, make_rows=rows), strategy=site.strategy)
+        program.compile(calls.element_spec)
+        for call in calls:
+            program.train(call, first_step=0)
+        weights.append([variable.numpy() for variable in network.variables])
+    for expected, got in zip(*weights, strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_predictions_come_in_order_and_whole(make_site):
+    from trainer import prediction
+
+    found = []
+    for num_replicas in (1, 4):
+        site = make_site(num_replicas=num_replicas)
+        split = pictures.read(site.version, split="validation", size_px=32)  # 37 = 2 x 16 + 5
+        predictor = prediction.Predictor(assembly.model(site), strategy=site.strategy)
+        found.append(predictor.probabilities(split, batch_size=16))
+    assert found[0].shape == (37, 8)
+    np.testing.assert_allclose(found[0].sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
