@@ -1,4 +1,4 @@
-"""Paints the folds that muscles and age draw into skin.
+"""Shades the folds that muscles and age draw into skin.
 
 Owns: furrows, crow's feet, nasolabial folds, dimples. Which unit makes which fold follows the FACS manual's
 'appearance changes' (Ekman, Friesen & Hager 2002).
@@ -22,13 +22,13 @@ class Fold(NamedTuple):
     places: list[tuple[int, float, float]]
 
 
-def paint_folds(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
-    """Paint every fold this face shows, then soften them a little."""
+def folds(canvas: paint.Canvas, sitter: sitters.Sitter) -> paint.Canvas:
+    """Return the shade of every fold this face shows, softened a little."""
     shade = paint.shade_like(canvas)
     for find in (_brow_folds, _eye_folds, _nose_folds, _cheek_folds, _chin_folds):
         for fold in find(sitter):
             _paint_fold(shade, sitter, fold)
-    paint.multiply(canvas, paint.soften(shade, sigma_px=0.016 * sitter.unit_px))
+    return paint.soften(shade, sigma_px=0.016 * sitter.unit_px)
 
 
 def _paint_fold(shade: paint.Canvas, sitter: sitters.Sitter, fold: Fold) -> None:

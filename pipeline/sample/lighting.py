@@ -30,8 +30,8 @@ def draw_light(rng: np.random.Generator) -> Light:
     return Light((float(x) / length, float(y) / length, float(z) / length), float(rng.uniform(0.15, 0.7)))
 
 
-def paint_hollows(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
-    """Darken the hollows of the face and lighten what stands out."""
+def hollows(canvas: paint.Canvas, sitter: sitters.Sitter) -> paint.Canvas:
+    """Return the shade of what lies deep in the face and of what stands out."""
     shade = paint.shade_like(canvas)
     unit = sitter.unit_px
     for eye in anatomy.EYES:
@@ -42,7 +42,7 @@ def paint_hollows(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
     paint.fill(shade, _oval(sitter, sitter.near(27, 0, -0.62), 0.45, 0.25), paint.LIT + 8)
     paint.fill(shade, _oval(sitter, sitter.near(57, 0, 0.09), 0.22, 0.06), paint.LIT - 30)
     paint.fill(shade, _oval(sitter, sitter.near(33, 0, 0.08), 0.16, 0.07), paint.LIT - 16)
-    paint.multiply(canvas, paint.soften(shade, sigma_px=0.075 * unit))
+    return paint.soften(shade, sigma_px=0.075 * unit)
 
 
 def paint_light(canvas: paint.Canvas, sitter: sitters.Sitter, light: Light) -> None:

@@ -6,14 +6,13 @@ Owns: bridge, tip, wings and nostrils; landmarks 27..30 run down the bridge, 31.
 from pipeline.sample import lighting, paint, sitters
 
 
-def paint_nose(canvas: paint.Canvas, sitter: sitters.Sitter, light: lighting.Light) -> None:
-    """Paint the nose: the shadow on the side away from the lamp, then the lines."""
-    _paint_bridge(canvas, sitter, light)
+def paint_nose(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
+    """Paint wings, nostrils and base."""
     skin, unit = sitter.look.skin, sitter.unit_px
     for wing, nostril, side in ((31, 32, -1), (35, 34, 1)):
         outer = [
             sitter.near(wing, 0.0, -0.13),
-            sitter.near(wing, -0.045 * -side, -0.05),
+            sitter.near(wing, 0.045 * side, -0.05),
             sitter.near(wing, 0.0, 0.02),
         ]
         paint.stroke(canvas, outer, paint.scaled(skin, 0.62), width_px=0.035 * unit)
@@ -27,7 +26,8 @@ def paint_nose(canvas: paint.Canvas, sitter: sitters.Sitter, light: lighting.Lig
     paint.stroke(canvas, base, paint.scaled(skin, 0.6), width_px=0.03 * unit)
 
 
-def _paint_bridge(canvas: paint.Canvas, sitter: sitters.Sitter, light: lighting.Light) -> None:
+def bridge(canvas: paint.Canvas, sitter: sitters.Sitter, light: lighting.Light) -> paint.Canvas:
+    """Return the shade of the bridge, dark on the side away from the lamp, and of the tip."""
     shade = paint.shade_like(canvas)
     away = -1 if light.direction_xyz[0] > 0 else 1
     wing = 31 if away < 0 else 35
@@ -44,4 +44,4 @@ def _paint_bridge(canvas: paint.Canvas, sitter: sitters.Sitter, light: lighting.
     paint.fill(shade, [*side, sitter.landmarks[wing], *ridge], paint.LIT - 34)
     tip = paint.ellipse(sitter.near(30, -0.03 * away, -0.03), sitter.pose.across(0.06, 0), sitter.pose.across(0, 0.06))
     paint.fill(shade, tip, paint.LIT + 30)
-    paint.multiply(canvas, paint.soften(shade, sigma_px=0.03 * sitter.unit_px))
+    return paint.soften(shade, sigma_px=0.03 * sitter.unit_px)

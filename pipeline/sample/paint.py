@@ -126,8 +126,9 @@ def soften(shade: Canvas, *, sigma_px: float) -> Canvas:
     return _uint8(cv2.resize(blurred, (shade.shape[1], shade.shape[0]), interpolation=cv2.INTER_LINEAR))
 
 
-def multiply(canvas: Canvas, shade: Canvas) -> None:
-    """Darken and lighten a picture by a shade canvas."""
+def multiply(canvas: Canvas, *shades: Canvas) -> None:
+    """Darken and lighten a picture by shade canvases."""
+    shade = functools.reduce(lambda first, second: _uint8(cv2.multiply(first, second, scale=1 / LIT)), shades)
     cv2.multiply(canvas, cv2.merge([shade, shade, shade]), canvas, scale=1 / LIT)
 
 

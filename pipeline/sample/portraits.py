@@ -27,11 +27,11 @@ def _paint_features(
     canvas: paint.Canvas, sitter: sitters.Sitter, *, light: lighting.Light, rng: np.random.Generator
 ) -> None:
     def paint_soft_parts(layer: paint.Canvas) -> None:
-        lighting.paint_hollows(layer, sitter)
-        noses.paint_nose(layer, sitter, light)
+        noses.paint_nose(layer, sitter)
         wear.paint_freckles(layer, sitter, rng=rng)
         wear.paint_beard(layer, sitter)
-        folds.paint_folds(layer, sitter)
+        shades = lighting.hollows(layer, sitter), noses.bridge(layer, sitter, light), folds.folds(layer, sitter)
+        paint.multiply(layer, *shades)
 
     # Their blurred edges would darken the background beside the jaw.
     paint.inside(canvas, heads.outline(sitter), paint_soft_parts)
