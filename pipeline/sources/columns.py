@@ -89,12 +89,12 @@ def _guess(role: str, first: Sequence[str]) -> str:
 
 def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
     wanted = column.strip()
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(first):
+        return int(wanted) - 1
     for same in (str.strip, tree.normalised):
         for index, name in enumerate(first):
             if same(name) == same(wanted):
                 return index
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(first):
-        return int(wanted) - 1
     raise refusal.Refusal(
         f"{where} has no column {wanted!r} for the {role}: it has {', '.join(first)}; "
         f"say which with --columns={role}=… (by name, or by number from 1)"

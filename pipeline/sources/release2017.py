@@ -118,7 +118,7 @@ def sniff(table: Path) -> Header:
       refusal.Refusal: if it is a header that lacks the path or the expression.
     """
     first = next(iter(lists.head(table, num_rows=1)), [])
-    names = [name.strip().lstrip("#").lower() for name in first]
+    names = [name.strip().lstrip("#").strip().lower() for name in first]
     if not names or names[0] not in HEADER:
         return Header(COLUMNS, 0)
     known = dict(zip(HEADER, COLUMNS, strict=True))

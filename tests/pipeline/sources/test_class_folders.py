@@ -1,0 +1,116 @@
+"""Class folders: names in any spelling, AffectNet's codes, and numbers that are not AffectNet's."""
+
+import pytest
+
+from pipeline import refusal
+from pipeline.sources import spellings
+from tests.pipeline.sources.conftest import put, read, recognise, said
+
+
+@pytest.mark.parametrize(
+    ("names", "codes"),
+    [
+        (["Anger", "Contempt", "Happy", "Neutral"], [6, 7, 1, 0]),
+        (["anger", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise"], [6, 7, 5, 4, 1, 0, 2, 3]),
+        (["ANGRY", "Disgusted", "Fearful", "Happiness", "Sadness", "Surprised"], [6, 5, 4, 1, 2, 3]),
+        (["0", "1", "2", "7"], [0, 1, 2, 7]),
+        (["0_neutral", "1_anger", "2 Happy"], [0, 6, 1]),
+        (["none", "uncertain", "no-face", "No_Face"], [8, 9, 10, 10]),
+    ],
+)
+def test_a_folder_is_the_expression_it_names_and_not_its_place_in_the_alphabet(tmp_path, names, codes):
+    put(tmp_path, *(f"train/{name}/x.jpg" for name in names))
+    found = {row.path.split("/")[1]: row.label for row in read(tmp_path)}
+    assert found == dict(zip(names, codes, strict=True))
+
+
+@pytest.mark.parametrize("train", ["train", "Train", "training", "train_set", "archive (3)/Train"])
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "test", "Test", "archive (3)/Test"])
+def test_splits_have_many_names(tmp_path, train, validation):
+    put(tmp_path, f"{train}/anger/a.jpg", f"{validation}/0/b.png")
+    assert said(read(tmp_path)) == [("train", f"{train}/anger/a.jpg", 6), ("validation", f"{validation}/0/b.png", 0)]
+    assert [row.filename for row in read(tmp_path)] == ["train/anger/a.jpg", "validation/0/b.png"]
+
+
+def test_the_whole_picture_is_taken(tmp_path):
+    put(tmp_path, "train/anger/a.jpg")
+    (row,) = read(tmp_path)
+    assert (row.box, row.box_from, row.landmarks, str(row.valence)) == (None, "picture", b"", "nan")
+
+
+def test_a_test_folder_is_validation_only_where_there_is_no_other(tmp_path):
+    put(tmp_path, "train/anger/a.jpg", "test/anger/b.jpg")
+    assert recognise(tmp_path).notes == ("test is taken as validation: there is no other",)
+    put(tmp_path, "val/anger/c.jpg")
+    assert [table.split for table in recognise(tmp_path).tables] == ["test", "train", "validation"]
+
+
+def test_folders_without_splits_are_all_train_and_said_so(tmp_path):
+    put(tmp_path, "archive/happy/a.jpg", "archive/sad/b.jpg")
+    assert said(read(tmp_path)) == [("train", "archive/happy/a.jpg", 1), ("train", "archive/sad/b.jpg", 2)]
+    assert recognise(tmp_path).notes == ("archive has no train and val folders: all of it is train",)
+
+
+def test_what_is_no_picture_and_no_expression_is_left_aside_and_said_so(tmp_path):
+    put(tmp_path, "train/happy/a.JPG", "train/happy/Thumbs.db", "train/happy/.DS_Store", "train/happy/._a.jpg")
+    put(tmp_path, "train/faces/b.jpg", "train/happy/notes.txt", "train/happy/b.TIF")
+    assert said(read(tmp_path)) == [("train", "train/happy/a.JPG", 1), ("train", "train/happy/b.TIF", 1)]
+    assert recognise(tmp_path).notes == ("left aside, as no expression: train/faces",)
+
+
+def test_numbers_that_do_not_begin_with_0_are_refused(tmp_path):
+    put(tmp_path, *(f"train/{i}/x.jpg" for i in range(1, 8)))
+    with pytest.raises(refusal.Refusal) as caught:
+        read(tmp_path)
+    assert str(caught.value) == (
+        "numbers stand for AffectNet's codes where they begin with 0 and end by 10: "
+        f"{tmp_path}/train has 1, 2, 3, 4, 5, 6, 7; say what they mean, as in --labels=1=surprise,2=fear"
+    )
+
+
+def test_the_flag_says_what_numbers_mean(tmp_path):
+    put(tmp_path, *(f"train/{i}/x.jpg" for i in range(1, 8)))
+    raf = "1=surprise,2=Fear,3=disgust,4=happiness,5=sad,6=6,7=neutral"
+    assert [row.label for row in read(tmp_path, labels=raf)] == [3, 4, 5, 1, 2, 6, 0]
+
+
+def test_the_flag_overrides_a_name(tmp_path):
+    put(tmp_path, "train/joy/x.jpg", "train/rage/x.jpg")
+    assert [row.label for row in read(tmp_path, labels="rage=anger,joy=none")] == [8, 6]
+
+
+def test_the_picture_folders_of_2017_without_their_lists_are_not_taken_for_classes(tmp_path):
+    put(tmp_path, *(f"Manually_Annotated_Images/{i}/x.jpg" for i in range(15)))
+    with pytest.raises(refusal.Refusal, match="is no AffectNet release known here"):
+        read(tmp_path)
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path):
+    put(tmp_path, "a/train/happy/x.jpg", "b/Train/happy/x.jpg")
+    with pytest.raises(
+        refusal.Refusal, match="several folders of annotations of which each is a train folder: a/train, b/"
+    ):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1", "--labels must be like --labels=1=surprise,2=fear: got '1' in '1'"),
+        ("1=glee", "--labels must give each label one of neutral, happy, .*: got 1=glee"),
+        ("1=11", "--labels must give each label one of neutral, happy, .*: got 1=11"),
+    ],
+)
+def test_a_flag_that_names_no_expression_is_refused(text, message):
+    with pytest.raises(refusal.Refusal, match=message):
+        spellings.parse_labels(text)
+
+
+@pytest.mark.parametrize("name", ["faces", "train", "123", "", "images", "happyhour"])
+def test_other_words_are_no_expression(name):
+    assert spellings.code_of(name) is None
+
+
+@pytest.mark.parametrize("name", ["trainer", "images", "evaluation", "", "latest", "contest", "strain"])
+def test_other_words_are_no_split(name):
+    assert spellings.split_of(name) == ""

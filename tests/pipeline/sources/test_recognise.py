@@ -1,0 +1,160 @@
+"""Which layout a folder is taken for, what is said where it is none, and what a release is known by."""
+
+import os
+
+import pytest
+
+from pipeline import refusal, sources
+from pipeline.sources import base, tree
+from tests.pipeline import conftest as release
+from tests.pipeline.sources import test_affectnetplus, test_npy2021, test_yolo
+from tests.pipeline.sources.conftest import put, read, recognise
+
+LINE = f"7/a.jpg,134.0,20,50,40,{release.landmarks_text()},1,0.5,-0.25\n"
+
+
+def make_2017(root):
+    put(root, "Manually_Annotated_Images/7/a.jpg")
+    return put(root, "training.csv", content=LINE)
+
+
+def make_npy(root):
+    put(root, "train_set/images/0.jpg")
+    return test_npy2021.annotate(root, "train_set", "0")
+
+
+def make_plus(root):
+    return test_affectnetplus.annotate(root, test_affectnetplus.TRAIN, "a")
+
+
+def make_yolo(root):
+    put(root, "data.yaml", content=test_yolo.ALPHABET)
+    put(root, "train/images/a.jpg")
+    return put(root, "train/labels/a.txt", content="0 0.5 0.5 1 1\n")
+
+
+def make_folders(root):
+    return put(root, "train/happy/a.jpg")
+
+
+MAKE = {"2017": make_2017, "npy": make_npy, "affectnetplus": make_plus, "yolo": make_yolo, "folders": make_folders}
+
+
+@pytest.mark.parametrize("layout", MAKE)
+def test_each_layout_is_recognised_and_by_its_name_too(tmp_path, layout):
+    MAKE[layout](tmp_path)
+    assert recognise(tmp_path).layout == layout
+    assert recognise(tmp_path, layout=layout) == recognise(tmp_path)
+
+
+@pytest.mark.parametrize("layout", MAKE)
+@pytest.mark.parametrize("named", MAKE)
+def test_no_layout_is_taken_for_another_that_is_named(tmp_path, layout, named):
+    MAKE[layout](tmp_path)
+    if named != layout:
+        with pytest.raises(refusal.Refusal, match="is no AffectNet release known here"):
+            recognise(tmp_path, layout=named)
+
+
+def test_two_layouts_in_one_folder_are_refused(tmp_path):
+    make_npy(make_2017(tmp_path))
+    with pytest.raises(refusal.Refusal, match="holds several layouts: 2017, npy; say which with --layout"):
+        recognise(tmp_path)
+    assert recognise(tmp_path, layout="npy").layout == "npy"
+
+
+def test_a_list_that_is_named_is_read_whatever_else_is_there(tmp_path):
+    make_2017(tmp_path)
+    put(tmp_path, "mine.csv", content="image,label\n7/a.jpg,happy\n")
+    assert recognise(tmp_path, csv="train=mine.csv").layout == "csv"
+
+
+def test_an_unknown_folder_is_told_what_was_looked_for_and_found(tmp_path):
+    put(tmp_path, "photos/a.jpg", "photos/b.jpg", "notes.txt")
+    with pytest.raises(refusal.Refusal) as caught:
+        recognise(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} is no AffectNet release known here, or has no manual annotations. Looked for: "
+        "training.csv, validation.csv or automatically_annotated.csv (2017), train_set/annotations/*_exp.npy (2021), "
+        "human_annotated/train_set/annotations/*.json (AffectNet+), data.yaml with train/images and train/labels "
+        "(YOLO), class folders (happy or 1, below train and val). Found: 2 jpg, 1 txt in 2 folders. docs/data.md shows each "
+        "layout; --csv takes any list of pictures."
+    )
+
+
+@pytest.mark.parametrize("layout", ["npy", "yolo", "folders"])
+def test_layouts_without_automatic_annotations_are_not_there_for_them(tmp_path, layout):
+    MAKE[layout](tmp_path)
+    with pytest.raises(refusal.Refusal, match="has no automatic annotations"):
+        recognise(tmp_path, subsets=("automatic",))
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ({"difficulty": "easy"}, "--difficulty is for the layout affectnetplus, and this is 2017: leave it out"),
+        ({"labels": "1=sad"}, "--labels is for the layout csv or folders or yolo, and this is 2017: leave it out"),
+        ({"columns": "path=1"}, "--columns is for the layout csv, and this is 2017: leave it out"),
+        ({"csv": "a.csv", "layout": "2017"}, "--csv is for the layout csv, and this is 2017: leave it out"),
+    ],
+)
+def test_a_flag_without_effect_is_refused(tmp_path, flag, message):
+    make_2017(tmp_path)
+    with pytest.raises(refusal.Refusal) as caught:
+        recognise(tmp_path, **flag)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("layout", MAKE)
+def test_the_order_in_which_the_disk_lists_does_not_matter(tmp_path, layout, monkeypatch):
+    MAKE[layout](tmp_path)
+    if layout == "folders":
+        put(tmp_path, "train/sad/b.jpg", "train/happy/c.jpg")
+    forward = recognise(tmp_path)
+    listed = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: reversed(list(listed(path))))
+    assert recognise(tmp_path) == forward
+
+
+@pytest.mark.parametrize("layout", MAKE)
+def test_a_release_is_known_by_its_annotations_wherever_it_lies(tmp_path, layout):
+    MAKE[layout](tmp_path / "a")
+    MAKE[layout](tmp_path / "b")
+    first, other = recognise(tmp_path / "a"), recognise(tmp_path / "b")
+    assert base.fingerprint(first) == base.fingerprint(other)
+
+
+def test_one_more_annotation_is_another_release(tmp_path):
+    before = base.fingerprint(recognise(make_npy(tmp_path)))
+    test_npy2021.annotate(tmp_path, "train_set", "1")
+    assert base.fingerprint(recognise(tmp_path)) != before
+
+
+def test_a_repaired_picture_is_the_same_release(tmp_path):
+    before = base.fingerprint(recognise(make_folders(tmp_path)))
+    put(tmp_path, "train/happy/a.jpg", content=b"repaired")
+    assert base.fingerprint(recognise(tmp_path)) == before
+
+
+def test_another_meaning_of_labels_is_another_release(tmp_path):
+    make_folders(tmp_path)
+    before = base.fingerprint(recognise(tmp_path))
+    assert base.fingerprint(recognise(tmp_path, labels="happy=sad")) != before
+
+
+def test_a_folder_of_many_files_is_read_in_parts(tmp_path):
+    put(tmp_path, *(f"train/happy/{i}.jpg" for i in range(5)))
+    (table,) = recognise(tmp_path).tables
+    assert [len(part.names) for part in base.in_parts(table.parts[0].names, names_per_part=2)] == [2, 2, 1]
+    assert table.parts[0].num_bytes == 5 * base.FILES_BYTES
+    assert len(read(tmp_path)) == 5
+
+
+def test_numbered_and_hidden_folders_are_not_searched(tmp_path):
+    put(tmp_path, "a/12/x.jpg", "a/.cache/training.csv", "__MACOSX/training.csv")
+    assert [folder.relative for folder in tree.walk(tmp_path)] == ["", "a"]
+
+
+def test_every_layout_has_what_it_needs():
+    for layout in sources.LAYOUTS.values():
+        assert layout.LOOKED_FOR and callable(layout.spot) and callable(layout.find) and callable(layout.read)
