@@ -88,6 +88,10 @@ def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]],
         citation=features.CITATION,
         check_data=False,
     )
+    # write_metadata knows of no configs; TFDS reads the name from here.
+    info_path = folder / "dataset_info.json"
+    info = json.loads(info_path.read_text(encoding="utf-8"))
+    write_json(info_path, {**info, "configName": job.config_name})
 
 
 def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:

@@ -20,9 +20,6 @@ from absl import app, flags
 from affectnet_tfds import labels
 from pipeline import config, console, record, refusal
 
-DATA_DIR = flags.DEFINE_string("data_dir", None, "where the data set is: a data_dir, or the version's own folder")
-CONFIG_NAME = flags.DEFINE_string("config_name", "", "which build (default: all in data_dir)")
-
 _LENGTH, _CRC = 8, 4
 
 
@@ -158,23 +155,35 @@ def versions(data_dir: Path, config_name: str) -> list[Path]:
     return found
 
 
-def main(argv: Sequence[str]) -> int:
-    """Verify, and print what is wrong."""
-    given = DATA_DIR.value or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    bad = False
+def run(data_dir: str | None, *, config_name: str = "") -> int:
+    """Verify, print what is wrong, and return the exit code.
+
+    Args:
+      data_dir: None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
+    """
+    given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     try:
-        for folder in versions(Path(given).expanduser(), CONFIG_NAME.value):
-            problems = verify(folder)
-            bad |= bool(problems)
-            print("\n".join(map(str, problems)), end="\n" if problems else "")
-            entries = _read_json(folder / "build_report.json")["shards"]
-            examples = sum(entry["num_examples"] for entry in entries)
-            verdict = f"{len(problems)} problems" if problems else "every checksum, count, label and picture holds"
-            print(f"verified      {folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
+        bad = [_report(folder) for folder in versions(Path(given).expanduser(), config_name)]
     except refusal.Refusal as error:
         return console.refuse(error)
-    return int(bad)
+    return int(any(bad))
+
+
+def _report(folder: Path) -> bool:
+    """Verify one version and print the outcome; return whether something is wrong."""
+    problems = verify(folder)
+    for problem in problems:
+        print(problem)
+    entries = _read_json(folder / "build_report.json")["shards"]
+    examples = sum(entry["num_examples"] for entry in entries)
+    verdict = f"{len(problems)} problems" if problems else "every checksum, count, label and picture holds"
+    print(f"verified      {folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
+    return bool(problems)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    DATA_DIR = flags.DEFINE_string(
+        "data_dir", None, "a data_dir, or a version's own folder (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)"
+    )
+    CONFIG_NAME = flags.DEFINE_string("config_name", "", "which build (default: all in data_dir)")
+    app.run(lambda argv: run(DATA_DIR.value, config_name=CONFIG_NAME.value))

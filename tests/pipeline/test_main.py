@@ -43,10 +43,10 @@ def test_every_row_is_accounted_for(job_config):
     lines = {(line.split, line.name): line for line in built.account.lines}
     assert built.account.num_rows == 26 + 8
     assert all(line.closes for line in built.account.lines)
-    assert lines["train", "neutral"][2:] == (12, 5, 7, 0, 0, 5)
-    assert lines["train", "anger"][2:] == (2, 2, 0, 0, 0, 5)
-    assert lines["train", "no-face"][2:] == (1, 0, 0, 1, 0, 0)
-    assert lines["validation", "happy"][2:] == (2, 2, 0, 0, 0, 2)
+    assert lines["train", "neutral"][2:] == (12, 5, 7, 0, 0, 0, 5)
+    assert lines["train", "anger"][2:] == (2, 2, 0, 0, 0, 0, 5)
+    assert lines["train", "no-face"][2:] == (1, 0, 0, 1, 0, 0, 0)
+    assert lines["validation", "happy"][2:] == (2, 2, 0, 0, 0, 0, 2)
     report = json.loads((built.version / "build_report.json").read_text())
     assert len(report["ledger"]["classes"]) == len(built.account.lines)
 
@@ -60,7 +60,17 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(job_config, tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("image_size", 48), ("margin_frac", 0.5), ("balance", "none"), ("seed", 7), ("num_shards", 2), ("classes", 11)],
+    [
+        ("image_size", 48),
+        ("margin_frac", 0.5),
+        ("balance", "none"),
+        ("max_copies", 1),
+        ("align", True),
+        ("clean", "emonet"),
+        ("seed", 7),
+        ("num_shards", 2),
+        ("classes", 11),
+    ],
 )
 def test_every_flag_that_decides_bytes_changes_them(job_config, tmp_path, field, value):
     plain = run(job_config())
@@ -160,6 +170,44 @@ def test_identical_files_are_reported(release, job_config):
     assert report["identical_files"]["across_splits"] == [[f"train: {prefix}{one}", f"validation: {prefix}{two}"]]
 
 
+def test_duplicates_are_dropped_from_train_when_asked(release, job_config):
+    for label in (0, 0, 1):
+        one = release.add("training", label)
+    for label in (0, 1):
+        two = release.add("validation", label)
+    (release.images / two).write_bytes((release.images / one).read_bytes())
+    release.add("training", 1)
+    built = run(job_config(input_dir=str(release.write()), drop_duplicates=True, balance="none"))
+    lines = {(line.split, line.name): line for line in built.account.lines}
+    assert (lines["train", "happy"].read, lines["train", "happy"].dropped, lines["train", "happy"].written) == (2, 1, 1)
+    assert lines["validation", "happy"].written == 1
+    assert built.report["identical_files"]["across_splits"] == []
+    (dropped,) = built.report["dropped_as_identical_to"].items()
+    assert dropped == ("training.csv row 3", f"Manually_Annotated/Manually_Annotated_Images/{two}")
+
+
+def test_rejects_are_retried_without_a_full_rebuild(release, job_config):
+    for _ in range(8):
+        release.add("training", 0)
+    broken = release.add("training", 0)
+    good = (release.images / broken).read_bytes()
+    (release.images / broken).write_bytes(good[:100])
+    fields = {
+        "input_dir": str(release.write()), "balance": "none", "num_shards": 3, "max_reject_frac": 0.2,
+    }  # fmt: skip
+    first = run(job_config(**fields))
+    before = {path.name: path.stat().st_mtime_ns for path in first.version.glob("*.tfrecord*")}
+    assert first.account.num_examples == 8
+    (release.images / broken).write_bytes(good)
+    assert run(job_config(**fields)).was_there  # Without the flag, nothing is looked at again.
+    second = run(job_config(**fields, retry_rejects=True))
+    after = {path.name: path.stat().st_mtime_ns for path in second.version.glob("*.tfrecord*")}
+    assert second.account.num_examples == 9 and not second.account.rejects
+    assert sum(before[name] == after[name] for name in before) == 2
+    with pytest.raises(refusal.Refusal, match="--retry_rejects mends a published build"):
+        run(job_config(**fields, config_name="other", retry_rejects=True))
+
+
 def test_a_drawn_sample_is_never_called_affectnet(job_config, small_release):
     (small_release / "drawn_sample.json").write_text('{"seed": 1}')
     with pytest.raises(refusal.Refusal, match="a build of the drawn sample is called sample"):
@@ -210,7 +258,7 @@ def program(capsys):
         ),
         (
             ["--input_dir=x", "--balance=often"],
-            "--balance must be none, median or a number of pictures per class: got often",
+            "--balance must be none, median, min, max or a number of pictures per class: got often",
         ),
     ],
 )

@@ -5,8 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
 from pipeline import record, refusal, verify
 from tests.pipeline import test_main
@@ -121,9 +119,8 @@ def test_a_folder_without_a_build_is_refused(tmp_path):
 
 
 def test_the_exit_code_says_whether_all_holds(version, capsys):
-    with flagsaver.flagsaver():
-        flags.FLAGS(["verify", f"--data_dir={version}"])
-        assert verify.main([]) == 0
-        assert "3 shards, 10 examples: every checksum, count, label and picture holds" in capsys.readouterr().out
-        change(shard(version), 100)
-        assert verify.main([]) == 1
+    assert verify.run(str(version)) == 0
+    assert "3 shards, 10 examples: every checksum, count, label and picture holds" in capsys.readouterr().out
+    change(shard(version), 100)
+    assert verify.run(str(version)) == 1
+    assert verify.run(str(version.parent / "nothing")) == 2

@@ -77,8 +77,8 @@ def test_an_unknown_folder_is_told_what_was_looked_for_and_found(tmp_path):
         f"{tmp_path} is no AffectNet release known here, or has no manual annotations. Looked for: "
         "training.csv, validation.csv or automatically_annotated.csv (2017), train_set/annotations/*_exp.npy (2021), "
         "human_annotated/train_set/annotations/*.json (AffectNet+), data.yaml with train/images and train/labels "
-        "(YOLO), class folders (happy or 1, below train and val). Found: 2 jpg, 1 txt in 2 folders. docs/data.md shows each "
-        "layout; --csv takes any list of pictures."
+        "(YOLO), class folders (happy or 1, below train and val). Found: 2 jpg, 1 txt in 2 folders. "
+        "docs/data.md shows each layout; --csv takes any list of pictures."
     )
 
 
