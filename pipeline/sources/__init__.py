@@ -119,5 +119,5 @@ def _census(root: Path, limit: int = 5000) -> str:
             break
     if not kinds:
         return "no file"
-    listed = ", ".join(f"{count:,} {kind.lstrip('.')}" for kind, count in kinds.most_common(4))
+    listed = ", ".join(f"{count:,} {kind.lstrip('.')}" for kind, count in kinds.most_common(6))
     return f"{listed} in {len(folders):,} folder{'s' if len(folders) > 1 else ''}"

@@ -1,6 +1,7 @@
 """A look around below a folder: one listing of each folder, from which every layout tells whether it is there.
 
-Numbered folders are not entered: the 2017 release keeps its pictures in 1,500 of them. Nothing is opened.
+Numbered folders are not entered where there are many: the 2017 release keeps its pictures in 1,500 of them. Nothing is
+opened.
 """
 
 import os
@@ -12,6 +13,7 @@ from pipeline import annotations, refusal
 
 DEPTH = 5
 MAX_FOLDERS = 2_000
+MAX_NUMBERED = 20
 LISTS = (".csv", ".txt", ".lst", ".tsv", ".yaml", ".yml")
 PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 """What a picture's name ends with, in any case; Thumbs.db and its like are passed over."""
@@ -44,13 +46,17 @@ def walk(root: Path) -> tuple[Folder, ...]:
     for _ in range(DEPTH + 1):
         looked = [_look(root, relative) for relative in level]
         found += looked
-        level = [
-            f"{folder.relative}/{name}".lstrip("/")
-            for folder in looked
-            for name in folder.folders
-            if not name.isdigit() and not name.startswith((".", "__MACOSX"))
-        ][: max(0, MAX_FOLDERS - len(found))]
+        level = [f"{folder.relative}/{name}".lstrip("/") for folder in looked for name in _entered(folder)][
+            : max(0, MAX_FOLDERS - len(found))
+        ]
     return tuple(found)
+
+
+def _entered(folder: Folder) -> list[str]:
+    """Return which of its folders are looked at too."""
+    numbered = sum(name.isdecimal() for name in folder.folders)
+    skipped = {name for name in folder.folders if name.isdecimal()} if numbered > MAX_NUMBERED else set()
+    return [name for name in folder.folders if name not in skipped and not name.startswith((".", "__MACOSX"))]
 
 
 def _look(root: Path, relative: str) -> Folder:

@@ -150,9 +150,11 @@ def test_a_folder_of_many_files_is_read_in_parts(tmp_path):
     assert len(read(tmp_path)) == 5
 
 
-def test_numbered_and_hidden_folders_are_not_searched(tmp_path):
-    put(tmp_path, "a/12/x.jpg", "a/.cache/training.csv", "__MACOSX/training.csv")
-    assert [folder.relative for folder in tree.walk(tmp_path)] == ["", "a"]
+def test_hidden_folders_and_many_numbered_ones_are_not_searched(tmp_path):
+    put(
+        tmp_path, "a/.cache/training.csv", "__MACOSX/training.csv", "b/2017/x.jpg", *(f"a/{i}/x.jpg" for i in range(21))
+    )
+    assert [folder.relative for folder in tree.walk(tmp_path)] == ["", "a", "b", "b/2017"]
 
 
 def test_every_layout_has_what_it_needs():
