@@ -6,7 +6,7 @@ Owns: backgrounds and things. Things are what face detectors mistake for faces: 
 import cv2
 import numpy as np
 
-from pipeline.sample import paint
+from pipeline.sample import curves, paint
 
 KINDS: tuple[str, ...] = ("plain", "gradient", "lamps", "clutter", "texture", "bricks", "landscape")
 THINGS: tuple[str, ...] = ("ball", "clock", "house", "flower", "socket", "writing")
@@ -36,16 +36,8 @@ def paint_thing(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
     centre = _place(canvas, rng=rng)
     colour = _colour(rng)
     if kind == "writing":
-        cv2.putText(
-            canvas,
-            "AUX ABRI"[: int(rng.integers(3, 9))],
-            (4, canvas.shape[0] // 2),
-            1,
-            size / 18,
-            colour,
-            2,
-            cv2.LINE_AA,
-        )
+        word, line = str(rng.choice(("OPEN", "TAXI", "CAFE", "EXIT"))), (4, canvas.shape[0] // 2)
+        cv2.putText(canvas, word, line, cv2.FONT_HERSHEY_PLAIN, size / 18, colour, 2, cv2.LINE_AA)
     elif kind == "house":
         _paint_house(canvas, centre, size, colour)
     elif kind == "flower":
@@ -76,7 +68,7 @@ def _paint_lamps(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
     layer = canvas.copy()
     for _ in range(14):
         radius = min(canvas.shape[:2]) * float(rng.uniform(0.03, 0.16))
-        spot = paint.ellipse(_place(canvas, rng=rng) * 1.6 - 0.3 * min(canvas.shape[:2]), [radius, 0], [0, radius])
+        spot = curves.ellipse(_place(canvas, rng=rng) * 1.6 - 0.3 * min(canvas.shape[:2]), [radius, 0], [0, radius])
         paint.fill(layer, spot, _colour(rng))
     cv2.addWeighted(layer, 0.6, canvas, 0.4, 0, canvas)
     canvas[:] = cv2.blur(canvas, (7, 7))
@@ -116,7 +108,7 @@ def _paint_landscape(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
     for level in (0.4, 0.55, 0.75):
         xs = np.linspace(-0.1, 1.1, 7) * width
         ys = (level + rng.uniform(-0.1, 0.1, size=7)) * height
-        ridge = paint.curve(np.stack([xs, ys], axis=1))
+        ridge = curves.through(np.stack([xs, ys], axis=1))
         paint.fill(canvas, np.concatenate([ridge, [[width * 1.2, height * 2], [-width, height * 2]]]), _colour(rng))
 
 
@@ -133,8 +125,8 @@ def _paint_petals(
 ) -> None:
     for angle in np.linspace(0, 2 * np.pi, petals, endpoint=False):
         out, side = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-        paint.fill(canvas, paint.ellipse(centre + out * size * 0.6, out * size * 0.45, side * size * 0.28), colour)
-    paint.fill(canvas, paint.ellipse(centre, [size * 0.3, 0], [0, size * 0.3]), paint.scaled(colour, 0.4))
+        paint.fill(canvas, curves.ellipse(centre + out * size * 0.6, out * size * 0.45, side * size * 0.28), colour)
+    paint.fill(canvas, curves.ellipse(centre, [size * 0.3, 0], [0, size * 0.3]), paint.scaled(colour, 0.4))
 
 
 def _paint_disc(
@@ -146,7 +138,7 @@ def _paint_disc(
     kind: str,
     rng: np.random.Generator,
 ) -> None:
-    paint.fill(canvas, paint.ellipse(centre, [size, 0], [0, size], steps=48), colour)
+    paint.fill(canvas, curves.ellipse(centre, [size, 0], [0, size], steps=48), colour)
     dark = paint.scaled(colour, 0.35)
     if kind == "clock":
         for angle in rng.uniform(0, 2 * np.pi, size=2):
@@ -155,4 +147,4 @@ def _paint_disc(
     dots = 2 if kind == "socket" else 12
     for angle in np.arange(dots) * 2 * np.pi / dots:
         dot = centre + np.array([np.cos(angle), np.sin(angle)]) * size * (0.4 if dots == 2 else 0.85)
-        paint.fill(canvas, paint.ellipse(dot, [size * 0.09, 0], [0, size * 0.09]), dark)
+        paint.fill(canvas, curves.ellipse(dot, [size * 0.09, 0], [0, size * 0.09]), dark)

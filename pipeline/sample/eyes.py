@@ -5,7 +5,7 @@ Owns: lids, iris, gaze, lashes and the hair of the brows. Lids run through landm
 
 import numpy as np
 
-from pipeline.sample import anatomy, paint, sitters
+from pipeline.sample import anatomy, curves, paint, sitters
 
 _WHITE: paint.Colour = (226, 232, 234)
 _IRIS_RADIUS = 0.125
@@ -15,7 +15,7 @@ def paint_eyes(canvas: paint.Canvas, sitter: sitters.Sitter, *, gaze: tuple[floa
     """Paint both eyes; `gaze` is where they look, -1..1 to the right and downwards."""
     for eye in anatomy.EYES:
         points = sitter.landmarks[list(eye)]
-        outline = np.concatenate([paint.curve(points[:4]), paint.curve(points[[3, 4, 5, 0]])])
+        outline = np.concatenate([curves.through(points[:4]), curves.through(points[[3, 4, 5, 0]])])
         ball = _EyeBall(sitter, points, gaze)
         paint.inside(canvas, outline, ball.show)
         _paint_lids(canvas, sitter, points)
@@ -26,10 +26,10 @@ def paint_brows(canvas: paint.Canvas, sitter: sitters.Sitter, *, rng: np.random.
     colour = paint.mixed(paint.scaled(sitter.look.hair, 0.75), paint.scaled(sitter.look.skin, 0.3), 0.5)
     half = 0.047 * sitter.unit_px * sitter.look.brow_weight
     for rows in (range(17, 22), range(26, 21, -1)):
-        spine = paint.curve(sitter.landmarks[list(rows)])
+        spine = curves.through(sitter.landmarks[list(rows)])
         widths = half * np.interp(np.linspace(0, 1, len(spine)), [0, 0.35, 0.85, 1], [0.25, 1.0, 1.15, 0.7])
         paint.ribbon(canvas, spine, colour, half_width_px=widths)
-        _paint_brow_hairs(canvas, spine, colour=paint.scaled(colour, 0.7), half_px=half, rng=rng)
+        _paint_brow_hairs(canvas, spine, colour=paint.scaled(colour, 0.84), half_px=half, rng=rng)
 
 
 class _EyeBall:
@@ -61,7 +61,7 @@ class _EyeBall:
     ) -> None:
         radius = _IRIS_RADIUS * share
         across, down = self._sitter.pose.across(radius, 0), self._sitter.pose.across(0, radius)
-        paint.fill(canvas, paint.ellipse(self._iris if centre is None else centre, across, down), colour)
+        paint.fill(canvas, curves.ellipse(self._iris if centre is None else centre, across, down), colour)
 
 
 def _paint_lids(canvas: paint.Canvas, sitter: sitters.Sitter, points: anatomy.Points) -> None:

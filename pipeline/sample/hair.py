@@ -5,7 +5,7 @@ Owns: one shape a style. None of them covers a brow for good: the expression mus
 
 import numpy as np
 
-from pipeline.sample import anatomy, heads, paint, sitters
+from pipeline.sample import anatomy, curves, heads, paint, sitters
 
 # Style -> how far the hair stands off the skull, and how low it hangs behind, in half face widths (None: not at all).
 _VOLUME: dict[str, float] = {
@@ -14,8 +14,8 @@ _VOLUME: dict[str, float] = {
 }  # fmt: skip
 _HANG: dict[str, float] = {"long": 1.9, "bob": 1.15, "scarf": 1.75, "curly": 0.55}
 _FOREHEAD: dict[str, float] = {
-    "cropped": 0.80, "short": 0.72, "swept": 0.70, "fringe": 0.42, "long": 0.74, "bob": 0.45, "curly": 0.64,
-    "cap": 0.52, "scarf": 0.66,
+    "cropped": 0.80, "short": 0.72, "swept": 0.70, "fringe": 0.65, "long": 0.76, "bob": 0.67, "curly": 0.70,
+    "cap": 0.68, "scarf": 0.72,
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def paint_behind(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
             (-1.12 - grow, low * 0.6, -0.5),
         ]
     )
-    paint.fill(canvas, paint.loop(np.concatenate([over, sides])), paint.scaled(_colour(sitter), 0.7))
+    paint.fill(canvas, curves.loop(np.concatenate([over, sides])), paint.scaled(_colour(sitter), 0.7))
 
 
 def paint_front(canvas: paint.Canvas, sitter: sitters.Sitter, *, rng: np.random.Generator) -> None:
@@ -45,7 +45,7 @@ def paint_front(canvas: paint.Canvas, sitter: sitters.Sitter, *, rng: np.random.
     outer, line = heads.crown(sitter, grow=_VOLUME[style], count=13), _hair_line(sitter, rng=rng)
     if style == "curly":
         _paint_curls(canvas, sitter, outer, rng=rng)
-    paint.fill(canvas, np.concatenate([paint.curve(outer), paint.curve(line)[::-1]]), _colour(sitter))
+    paint.fill(canvas, np.concatenate([curves.through(outer), curves.through(line)[::-1]]), _colour(sitter))
     if style in ("cap", "scarf"):
         _paint_hem(canvas, sitter, line)
     else:
@@ -77,22 +77,22 @@ def _hair_line(sitter: sitters.Sitter, *, rng: np.random.Generator) -> anatomy.P
 def _paint_curls(
     canvas: paint.Canvas, sitter: sitters.Sitter, outer: paint.Points, *, rng: np.random.Generator
 ) -> None:
-    for place in paint.curve(outer)[::3]:
+    for place in curves.through(outer)[::3]:
         radius = rng.uniform(0.12, 0.2)
-        curl = paint.ellipse(place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=14)
+        curl = curves.ellipse(place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=14)
         paint.fill(canvas, curl, paint.scaled(_colour(sitter), float(rng.uniform(0.8, 1.05))))
 
 
 def _paint_hem(canvas: paint.Canvas, sitter: sitters.Sitter, line: paint.Points) -> None:
     dark = paint.scaled(_colour(sitter), 0.72)
-    paint.ribbon(canvas, paint.curve(line), dark, half_width_px=0.05 * sitter.unit_px)
+    paint.ribbon(canvas, curves.through(line), dark, half_width_px=0.05 * sitter.unit_px)
     if sitter.look.hair_style == "scarf":
-        for edge in (range(0, 7), range(10, 17)):
+        for edge in (range(0, 6), range(11, 17)):
             paint.ribbon(
                 canvas,
-                paint.curve(sitter.landmarks[list(edge)]),
+                curves.through(sitter.landmarks[list(edge)]),
                 _colour(sitter),
-                half_width_px=0.07 * sitter.unit_px,
+                half_width_px=0.05 * sitter.unit_px,
             )
 
 
@@ -105,7 +105,7 @@ def _paint_strands(
     rng: np.random.Generator,
 ) -> None:
     """Draw strands from the crown to the hair line, lighter and darker than the hair."""
-    roots, ends = paint.curve(outer), paint.curve(line)
+    roots, ends = curves.through(outer), curves.through(line)
     for tone in (0.7, 0.85, 1.15, 1.35):
         place = rng.integers(6, len(roots) - 6, size=8)
         start, end = roots[place] * 0.92 + ends[place] * 0.08, ends[place]

@@ -5,7 +5,7 @@ Owns: the outline of the head above the jaw line, which has no landmarks; hair, 
 
 import numpy as np
 
-from pipeline.sample import anatomy, paint, sitters
+from pipeline.sample import anatomy, curves, paint, sitters
 
 _EAR = ((-0.97, -0.08), (-1.13, -0.12), (-1.19, 0.10), (-1.12, 0.36), (-1.00, 0.50), (-0.94, 0.40))
 _CROWN_HEIGHT = 1.22
@@ -34,11 +34,11 @@ def paint_body(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
     middle = (left + right) / 2
     width = np.linalg.norm(right - left) / 2 * 0.82
     foot = np.array([middle[0], max(chin[1], middle[1]) + 0.5 * unit])
-    shoulders = paint.ellipse(foot + [0, 2.9 * unit], [2.0 * unit, 0], [0, 2.8 * unit], steps=40)
+    shoulders = curves.ellipse(foot + [0, 2.9 * unit], [2.0 * unit, 0], [0, 2.8 * unit], steps=40)
     paint.fill(canvas, shoulders, sitter.look.cloth)
     neck = [middle - [width, 0], middle + [width, 0], foot + [width * 1.15, 0], foot - [width * 1.15, 0]]
     paint.fill(canvas, neck, paint.scaled(sitter.look.skin, 0.74))
-    collar = paint.ellipse(foot, [width * 1.2, 0], [0, 0.28 * unit])
+    collar = curves.ellipse(foot, [width * 1.2, 0], [0, 0.28 * unit])
     paint.fill(canvas, collar, paint.scaled(sitter.look.skin, 0.80))
 
 
@@ -48,15 +48,15 @@ def paint_ears(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
     for side in (1, -1):
         outline = np.array([(x * scale * side, y, -0.42) for x, y in _EAR])
         points = sitter.at(outline)
-        paint.fill(canvas, paint.loop(points), paint.scaled(sitter.look.skin, 0.88))
+        paint.fill(canvas, curves.loop(points), paint.scaled(sitter.look.skin, 0.88))
         inner = points.mean(axis=0) + (points - points.mean(axis=0)) * 0.55
-        paint.fill(canvas, paint.loop(inner), paint.scaled(sitter.look.skin, 0.74))
+        paint.fill(canvas, curves.loop(inner), paint.scaled(sitter.look.skin, 0.74))
 
 
 def outline(sitter: sitters.Sitter) -> anatomy.Points:
     """Return the head's outline: the jaw's landmarks, closed over the crown."""
     over = crown(sitter)[::-1]
-    return np.concatenate([paint.curve(sitter.landmarks[:17]), paint.curve(over)[3:-3]])
+    return np.concatenate([curves.through(sitter.landmarks[:17]), curves.through(over)[3:-3]])
 
 
 def paint_skin(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:

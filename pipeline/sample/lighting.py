@@ -9,7 +9,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from pipeline.sample import anatomy, paint, sitters
+from pipeline.sample import anatomy, curves, paint, sitters
 
 _GRID = 28
 _GAIN_MAX = 1.12
@@ -71,4 +71,4 @@ def _head_normals(sitter: sitters.Sitter, *, width: int, height: int) -> tuple[a
 
 
 def _oval(sitter: sitters.Sitter, middle: anatomy.Points, half_width: float, half_height: float) -> anatomy.Points:
-    return paint.ellipse(middle, sitter.pose.across(half_width, 0), sitter.pose.across(0, half_height))
+    return curves.ellipse(middle, sitter.pose.across(half_width, 0), sitter.pose.across(0, half_height))

@@ -5,7 +5,7 @@ Owns: lips, teeth, tongue. Teeth show when the lips part; the tongue when the ja
 
 import numpy as np
 
-from pipeline.sample import anatomy, paint, sitters
+from pipeline.sample import anatomy, curves, paint, sitters
 
 _DARK: paint.Colour = (24, 14, 48)
 _TEETH: paint.Colour = (214, 230, 236)
@@ -15,15 +15,15 @@ _TONGUE: paint.Colour = (104, 92, 186)
 def paint_mouth(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
     """Paint lips first, then the opening between them."""
     points, look = sitter.landmarks, sitter.look
-    top = paint.curve(points[48:55])
-    bottom = paint.curve(points[[54, 55, 56, 57, 58, 59, 48]])
-    seam = paint.curve(points[[64, 65, 66, 67, 60]])
+    top = curves.through(points[48:55])
+    bottom = curves.through(points[[54, 55, 56, 57, 58, 59, 48]])
+    seam = curves.through(points[[64, 65, 66, 67, 60]])
     paint.fill(canvas, np.concatenate([top, bottom]), look.lips)
-    upper = np.concatenate([top, paint.curve(points[[64, 63, 62, 61, 60]])])
+    upper = np.concatenate([top, curves.through(points[[64, 63, 62, 61, 60]])])
     paint.fill(canvas, upper, paint.scaled(look.lips, 0.84))
     glow = [sitter.near(58, 0.02, -0.035), sitter.near(57, 0, -0.035), sitter.near(56, -0.02, -0.035)]
     paint.stroke(canvas, glow, paint.mixed(look.lips, (235, 235, 245), 0.3), width_px=0.035 * sitter.unit_px)
-    opening = np.concatenate([paint.curve(points[60:65]), seam])
+    opening = np.concatenate([curves.through(points[60:65]), seam])
     paint.inside(canvas, opening, _Inside(sitter).show)
     _paint_seam(canvas, sitter)
 
@@ -47,7 +47,7 @@ class _Inside:
             centre = self._sitter.near(66, 0, 0.02)
             paint.fill(
                 canvas,
-                paint.ellipse(centre, self._sitter.pose.across(0.2, 0), self._sitter.pose.across(0, 0.12)),
+                curves.ellipse(centre, self._sitter.pose.across(0.2, 0), self._sitter.pose.across(0, 0.12)),
                 _TONGUE,
             )
         self._teeth(canvas, [60, 61, 62, 63, 64], min(0.10, self._gap * 0.6))
@@ -57,9 +57,9 @@ class _Inside:
     def _teeth(self, canvas: paint.Canvas, row: list[int], height: float) -> None:
         gum = self._sitter.landmarks[row]
         edge = gum + np.array([[0.0], [1.0], [1.0], [1.0], [0.0]]) * self._sitter.pose.across(0, height)
-        paint.fill(canvas, np.concatenate([paint.curve(gum), paint.curve(edge)[::-1]]), _TEETH)
+        paint.fill(canvas, np.concatenate([curves.through(gum), curves.through(edge)[::-1]]), _TEETH)
         if self._gap > 0.09:
-            spine, reach = paint.curve(gum)[3:-3:3], self._sitter.pose.across(0, height)
+            spine, reach = curves.through(gum)[3:-3:3], self._sitter.pose.across(0, height)
             lines = list(np.stack([spine, spine + reach], axis=1))
             paint.hairs(canvas, lines, paint.scaled(_TEETH, 0.86), width_px=0.012 * self._sitter.unit_px)
 

@@ -3,7 +3,7 @@
 Owns: bridge, tip, wings and nostrils; landmarks 27..30 run down the bridge, 31..35 along the base.
 """
 
-from pipeline.sample import lighting, paint, sitters
+from pipeline.sample import curves, lighting, paint, sitters
 
 
 def paint_nose(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
@@ -16,7 +16,7 @@ def paint_nose(canvas: paint.Canvas, sitter: sitters.Sitter) -> None:
             sitter.near(wing, 0.0, 0.02),
         ]
         paint.stroke(canvas, outer, paint.scaled(skin, 0.62), width_px=0.035 * unit)
-        hole = paint.ellipse(
+        hole = curves.ellipse(
             sitter.near(nostril, 0.015 * side, -0.02),
             sitter.pose.across(0.062, 0.012 * side),
             sitter.pose.across(0, 0.028),
@@ -42,6 +42,6 @@ def bridge(canvas: paint.Canvas, sitter: sitters.Sitter, light: lighting.Light) 
         sitter.near(27, 0.03 * away, 0.0),
     ]
     paint.fill(shade, [*side, sitter.landmarks[wing], *ridge], paint.LIT - 34)
-    tip = paint.ellipse(sitter.near(30, -0.03 * away, -0.03), sitter.pose.across(0.06, 0), sitter.pose.across(0, 0.06))
+    tip = curves.ellipse(sitter.near(30, -0.03 * away, -0.03), sitter.pose.across(0.06, 0), sitter.pose.across(0, 0.06))
     paint.fill(shade, tip, paint.LIT + 30)
     return paint.soften(shade, sigma_px=0.03 * sitter.unit_px)

@@ -1,4 +1,4 @@
-"""Painting in picture pixels: curves, filled shapes, tapered strokes, clipping and soft shade.
+"""Painting in picture pixels: filled shapes, tapered strokes, clipping and soft shade.
 
 Owns: the few strokes that every part of a portrait is made of, on OpenCV. All edges are anti-aliased at a sixteenth of
 a pixel, so nothing need be drawn larger and shrunk.
@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.sample import curves
+
 Canvas: TypeAlias = npt.NDArray[np.uint8]
 """uint8[height, width, 3] in OpenCV's order (blue, green, red), or uint8[height, width] for shade."""
-Points: TypeAlias = npt.NDArray[np.float64]
+Points: TypeAlias = curves.Points
 Colour: TypeAlias = tuple[float, float, float]
 """Blue, green, red, 0..255."""
 
@@ -22,31 +24,8 @@ LIT = 128
 """The value of a shade canvas that leaves a picture as it is; half of it halves the light."""
 
 _SHIFT = 4
-_STEPS = 6
 _COARSE_SIGMA_PX = 2.5
 _QUARTER_TURN = np.array([-1.0, 1.0])
-
-
-def curve(points: npt.ArrayLike) -> Points:
-    """Return a smooth open curve through the points (a Catmull-Rom spline), float[n, 2] -> float[m, 2]."""
-    knots = np.asarray(points, dtype=np.float64)
-    smooth: Points = _spline(len(knots)) @ knots
-    return smooth
-
-
-def loop(points: npt.ArrayLike) -> Points:
-    """Return a smooth closed curve through the points."""
-    knots = np.asarray(points, dtype=np.float64)
-    wrapped = np.concatenate([knots[-2:], knots, knots[:2]])
-    inner = _spline(len(wrapped)) @ wrapped
-    closed: Points = inner[2 * _STEPS : -2 * _STEPS]
-    return closed
-
-
-def ellipse(centre: npt.ArrayLike, across: npt.ArrayLike, down: npt.ArrayLike, *, steps: int = 24) -> Points:
-    """Return an ellipse from its centre and its two half axes, as vectors in pixels."""
-    points: Points = _circle(steps) @ np.stack([np.asarray(across), np.asarray(down)]) + np.asarray(centre)
-    return points
 
 
 def fill(canvas: Canvas, points: npt.ArrayLike, colour: Colour | float) -> None:
@@ -59,13 +38,13 @@ def stroke(
     canvas: Canvas, points: npt.ArrayLike, colour: Colour | float, *, width_px: float, taper: float = 0.8
 ) -> None:
     """Draw a stroke that thins out towards its ends; `taper` 0 keeps its width, 1 ends it in points."""
-    spine = curve(points)
+    spine = curves.through(points)
     ribbon(canvas, spine, colour, half_width_px=width_px / 2 * (1 - taper + taper * _bulge(len(spine))))
 
 
 def hairs(canvas: Canvas, lines: Sequence[npt.ArrayLike], colour: Colour | float, *, width_px: float) -> None:
     """Draw many thin smooth lines of one colour, at least a pixel wide."""
-    fixed = [np.rint(curve(line) * (1 << _SHIFT)).astype(np.int32) for line in lines]
+    fixed = [np.rint(curves.through(line) * (1 << _SHIFT)).astype(np.int32) for line in lines]
     cv2.polylines(canvas, fixed, False, _scalar(colour), max(1, round(width_px)), cv2.LINE_AA, _SHIFT)
 
 
@@ -91,6 +70,8 @@ def inside(canvas: Canvas, outline: npt.ArrayLike, draw: Callable[[Canvas], None
 def blend(canvas: Canvas, layer: Canvas, mask: Canvas) -> None:
     """Lay `layer` over the canvas where the mask, 0..255, says so."""
     x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return
     here = np.s_[y : y + height, x : x + width]
     weight = cv2.merge([mask[here]] * 3)
     over = cv2.multiply(layer[here], weight, scale=1 / 255)
@@ -153,33 +134,6 @@ def _uint8(picture: Any) -> Canvas:
 
 
 @functools.lru_cache(maxsize=64)
-def _circle(steps: int) -> Points:
-    angle = np.linspace(0, 2 * np.pi, steps, endpoint=False)
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-@functools.lru_cache(maxsize=64)
 def _bulge(count: int) -> Points:
     bulge: Points = np.sin(np.linspace(0, np.pi, count))
     return bulge
-
-
-@functools.lru_cache(maxsize=64)
-def _spline(count: int) -> Points:
-    """Return the weights, float[m, count], that carry `count` knots to a Catmull-Rom curve."""
-    weights = np.zeros(((count - 1) * _STEPS + 1, count))
-    for row in range(len(weights)):
-        segment = min(row // _STEPS, count - 2)
-        t = row / _STEPS - segment
-        for offset, weight in enumerate(_catmull_rom(t), start=-1):
-            weights[row, np.clip(segment + offset, 0, count - 1)] += weight
-    return weights
-
-
-def _catmull_rom(t: float) -> tuple[float, float, float, float]:
-    return (
-        (-(t**3) + 2 * t**2 - t) / 2,
-        (3 * t**3 - 5 * t**2 + 2) / 2,
-        (-3 * t**3 + 4 * t**2 + t) / 2,
-        (t**3 - t**2) / 2,
-    )

@@ -30,7 +30,11 @@ def _paint_features(
         noses.paint_nose(layer, sitter)
         wear.paint_freckles(layer, sitter, rng=rng)
         wear.paint_beard(layer, sitter)
-        shades = lighting.hollows(layer, sitter), noses.bridge(layer, sitter, light), folds.folds(layer, sitter)
+        shades = (
+            lighting.hollows(layer, sitter),
+            noses.bridge(layer, sitter, light),
+            folds.folds(layer, sitter),
+        )
         paint.multiply(layer, *shades)
 
     # Their blurred edges would darken the background beside the jaw.

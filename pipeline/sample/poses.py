@@ -47,9 +47,14 @@ def draw_pose(rng: np.random.Generator, *, scale_px: float, centre_xy: tuple[flo
     yaw = np.radians(YAW_MAX_DEG) * _bell(rng)
     pitch = np.radians(PITCH_MAX_DEG) * _bell(rng)
     roll = np.radians(ROLL_MAX_DEG) * _bell(rng)
-    matrix = _turn(2, roll) @ _turn(0, -pitch) @ _turn(1, yaw)
+    matrix = rotation(yaw_rad=yaw, pitch_rad=pitch, roll_rad=roll)
     origin = np.array(centre_xy) - (matrix @ np.array([0.0, 0.5, 0.1]))[:2] * scale_px
     return Pose(matrix, scale_px, (float(origin[0]), float(origin[1])), float(roll), float(yaw))
+
+
+def rotation(*, yaw_rad: float, pitch_rad: float, roll_rad: float) -> npt.NDArray[np.float64]:
+    """Return the rotation, float[3, 3], that turns a head, then nods it, then tilts it."""
+    return _turn(2, roll_rad) @ _turn(0, -pitch_rad) @ _turn(1, yaw_rad)
 
 
 def _bell(rng: np.random.Generator) -> float:

@@ -5,7 +5,7 @@ Owns: additions to a finished face. Nothing here moves a landmark.
 
 import numpy as np
 
-from pipeline.sample import anatomy, paint, sitters
+from pipeline.sample import anatomy, curves, paint, sitters
 
 _LENS = {"round": 1.0, "square": 0.45, "dark": 0.55}
 OCCLUDERS: tuple[str, ...] = ("hand", "mask", "paper", "hair")
@@ -46,7 +46,7 @@ def _jaw_beard(sitter: sitters.Sitter) -> anatomy.Points:
         sitter.near(57, -0.1, 0.03),
         sitter.near(48, -0.12, 0.02),
     ]
-    return np.concatenate([paint.curve(points[2:15]), np.array(upper)])
+    return np.concatenate([curves.through(points[2:15]), np.array(upper)])
 
 
 def paint_freckles(canvas: paint.Canvas, sitter: sitters.Sitter, *, rng: np.random.Generator) -> None:
@@ -56,7 +56,7 @@ def paint_freckles(canvas: paint.Canvas, sitter: sitters.Sitter, *, rng: np.rand
     for side in rng.choice([-1.0, 1.0], size=36):
         place = sitter.at((side * rng.uniform(0.05, 0.65), rng.uniform(0.25, 0.7), 0.3))
         radius = float(rng.uniform(0.008, 0.02))
-        dot = paint.ellipse(place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=8)
+        dot = curves.ellipse(place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=8)
         paint.fill(canvas, dot, paint.scaled(sitter.look.skin, 0.7))
 
 
@@ -92,7 +92,7 @@ def _lens(sitter: sitters.Sitter, eye: tuple[int, ...], *, roundness: float) -> 
 def paint_occluder(canvas: paint.Canvas, sitter: sitters.Sitter, kind: str, *, rng: np.random.Generator) -> None:
     """Hide part of the face behind one of OCCLUDERS."""
     if kind == "mask":
-        mask = np.concatenate([paint.curve(sitter.landmarks[1:16]), sitter.landmarks[[28]]])
+        mask = np.concatenate([curves.through(sitter.landmarks[1:16]), sitter.landmarks[[28]]])
         paint.fill(canvas, mask, paint.mixed(sitter.look.cloth, (220, 220, 215), 0.6))
     elif kind == "hand":
         _paint_hand(canvas, sitter, rng=rng)
@@ -125,7 +125,7 @@ def _paint_hand(canvas: paint.Canvas, sitter: sitters.Sitter, *, rng: np.random.
     skin = paint.scaled(sitter.look.skin, 0.93)
     paint.fill(
         canvas,
-        paint.ellipse(sitter.near(28, side * 1.0, low + 0.1), sitter.pose.across(0.5, 0), sitter.pose.across(0, 0.42)),
+        curves.ellipse(sitter.near(28, side * 1.0, low + 0.1), sitter.pose.across(0.5, 0), sitter.pose.across(0, 0.42)),
         skin,
     )
     for finger in range(4):

@@ -20,7 +20,10 @@ _PICTURES = {
 _LISTS: dict[tuple[str, str], tuple[str, list[str]]] = {
     ("train", "manual"): ("Manually_Annotated_file_lists/training.csv", [_COLUMNS]),
     ("validation", "manual"): ("Manually_Annotated_file_lists/validation.csv", []),
-    ("train", "automatic"): ("Automatically_annotated_file_list/automatically_annotated.csv", ["#" + _COLUMNS]),
+    ("train", "automatic"): (
+        "Automatically_annotated_file_list/automatically_annotated.csv",
+        ["#" + _COLUMNS],
+    ),
 }
 _NUM_FOLDERS = 40
 
