@@ -44,6 +44,8 @@ def expose(canvas: paint.Canvas, camera: Camera, *, rng: np.random.Generator) ->
     seen = np.asarray(cv2.LUT(seen, tables[np.newaxis]), dtype=np.uint8)
     if camera.colourless:
         seen = np.asarray(cv2.cvtColor(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+    if camera.grain < 1:
+        return seen
     noise = np.frombuffer(rng.bytes(seen.size), np.uint8).reshape(seen.shape)
     strength = camera.grain / 128
     return np.asarray(cv2.addWeighted(seen, 1.0, noise, strength, -127.5 * strength), dtype=np.uint8)

@@ -15,12 +15,22 @@ def paint_person(
     hair.paint_behind(canvas, sitter)
     heads.paint_ears(canvas, sitter)
     heads.paint_skin(canvas, sitter)
-    _paint_features(canvas, sitter, light=light, rng=rng)
+    window, origin = _head_window(canvas, sitter)
+    if window.size:
+        _paint_features(window, sitter.moved(-origin), light=light, rng=rng)
     hair.paint_front(canvas, sitter, rng=rng)
     wear.paint_glasses(canvas, sitter)
     lit = canvas.copy()
     lighting.paint_light(lit, sitter, light)
     cv2.copyTo(lit, paint.changed(before, canvas), canvas)
+
+
+def _head_window(canvas: paint.Canvas, sitter: sitters.Sitter) -> tuple[paint.Canvas, paint.Points]:
+    """Return the part of the picture that the head lies in, as a view, and its upper left corner: (x, y) in pixels."""
+    outline = heads.outline(sitter)
+    left, top = np.maximum(np.floor(outline.min(axis=0)), 0).astype(int)
+    right, bottom = np.maximum(np.ceil(outline.max(axis=0)) + 1, 0).astype(int)
+    return canvas[top:bottom, left:right], np.array([left, top], dtype=np.float64)
 
 
 def _paint_features(

@@ -6,6 +6,7 @@ down: there is no second model that could drift from the first.
 
 import dataclasses
 
+import numpy as np
 import numpy.typing as npt
 
 from pipeline.sample import action_units, anatomy, looks, poses
@@ -38,6 +39,14 @@ class Sitter:
         """Return the place, float[2] in pixels, a step in the face's plane away from a landmark."""
         place: anatomy.Points = self.landmarks[landmark] + self.pose.across(dx, dy)
         return place
+
+    def moved(self, step_px: npt.ArrayLike) -> "Sitter":
+        """Return the same face elsewhere in the picture."""
+        step = np.asarray(step_px, dtype=np.float64)
+        x, y = (self.pose.centre_xy + step).tolist()
+        return dataclasses.replace(
+            self, pose=dataclasses.replace(self.pose, centre_xy=(x, y)), landmarks=self.landmarks + step
+        )
 
 
 def seat(shape: anatomy.Shape, *, look: looks.Look, activity: action_units.Activity, pose: poses.Pose) -> Sitter:
