@@ -64,19 +64,20 @@ class Place(NamedTuple):
     source: str
 
 
-def parse(fields: Mapping[str, str], place: Place) -> Row | Reject:
+def parse(fields: Mapping[str, str], place: Place, *, points: np.ndarray | None = None) -> Row | Reject:
     """Turn the text fields of one row into a `Row`, or a `Reject` that names the first rule broken.
 
     Args:
       fields: path, label; and where the layout has them x, y, width, height, landmarks ("x1;y1;x2;…"), valence,
         arousal. "", NULL and nan mean that there is none.
       place: where the row stands.
+      points: landmarks of a layout that has them as numbers, in any shape; instead of the text.
     """
     label = -1
     try:
         path = relative_path(fields["path"])
         label = parse_label(fields["label"])
-        landmarks = parse_landmarks(fields.get("landmarks", ""))
+        landmarks = parse_landmarks(fields.get("landmarks", "")) if points is None else as_landmarks(points)
         box, box_from = parse_box([fields.get(k) for k in ("x", "y", "width", "height")], landmarks)
         values = [parse_affect(fields.get(name, ""), name) for name in ("valence", "arousal")]
     except Defect as defect:
@@ -138,12 +139,16 @@ def parse_landmarks(text: str) -> np.ndarray | None:
     if len(parts) < 2 * NUM_LANDMARKS:
         return None
     try:
-        points = np.array(parts, dtype=np.float32)
+        return as_landmarks(np.array(parts, dtype=np.float32))
     except ValueError:
         return None
-    if points.size != 2 * NUM_LANDMARKS or not np.isfinite(points).all():
+
+
+def as_landmarks(points: np.ndarray) -> np.ndarray | None:
+    """Return float32[68, 2] (x, y), or None unless there are 136 finite numbers."""
+    if points.size != 2 * NUM_LANDMARKS or points.dtype.kind not in "fiu" or not np.isfinite(points).all():
         return None
-    return points.reshape(NUM_LANDMARKS, 2)
+    return points.reshape(NUM_LANDMARKS, 2).astype(np.float32)
 
 
 Box = tuple[float, float, float, float]

@@ -92,7 +92,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         except annotations.Defect as defect:
             yield listing.reject(place, name, defect.reason, str(defect))
             continue
-        row = annotations.parse({"path": name, **_fields(found, soft, part.table.subset)}, place)
+        row = annotations.parse({"path": name, **_fields(found, soft, part.table.subset)}, place, points=_points(found))
         if isinstance(row, annotations.Row):
             wanted = part.table.reading.difficulty in ("all", _difficulty(found))
             row = row._replace(soft_label=soft, left_out="" if wanted else "other difficulty")
@@ -139,15 +139,15 @@ def _fields(found: Mapping[str, Any], soft: tuple[float, ...], subset: str) -> d
     if subset == "automatic" and label in (None, -1, "") and soft:
         label = soft.index(max(soft))
     fields = {name: "" if found.get(name) is None else str(found[name]) for name in ("valence", "arousal")}
-    return {"label": "" if label is None else str(label), "landmarks": _points(found.get("landmark68")), **fields}
+    return {"label": "" if label is None else str(label), **fields}
 
 
-def _points(value: Any) -> str:
-    """Return landmarks, flat or as pairs, as text; nothing where there are none."""
+def _points(found: Mapping[str, Any]) -> np.ndarray:
+    """Return landmarks, flat or as pairs; nothing where there are none."""
     try:
-        return ";".join(map(str, np.asarray(value, dtype=np.float64).ravel().tolist()))
+        return np.asarray(found.get("landmark68") or [], dtype=np.float64)
     except (TypeError, ValueError):
-        return ""
+        return np.empty(0)
 
 
 def _difficulty(found: Mapping[str, Any]) -> str:

@@ -48,12 +48,15 @@ def paired(root: str, pair: Pair, *, stem_of: Callable[[str], str | None]) -> Li
     Args:
       stem_of: an annotation file's name → the stem of its picture's name; None for any other file.
     """
-    sizes = {e.name: e.stat().st_size for e in _entries(root, pair.annotations) if stem_of(e.name) is not None}
-    pictures = [e.name for e in _entries(root, pair.images) if tree.is_picture(e.name)]
-    stems = {stem(name) for name in pictures}
-    without = {found for name in sizes if (found := stem_of(name)) is not None and found not in stems}
+    annotated, sizes = set(), []
+    for entry in _entries(root, pair.annotations):
+        if (found := stem_of(entry.name)) is not None:
+            annotated.add(found)
+            sizes.append(f"{entry.name}\0{entry.stat().st_size}")
+    pictures = pictures_in(root, pair.images)
+    without = annotated - {stem(name) for name in pictures}
     names = sorted([*pictures, *(name + DEFAULT_KIND for name in without)])
-    return Listing(tuple(names), digest([*names, *sorted(f"{name}\0{size}" for name, size in sizes.items())]))
+    return Listing(tuple(names), digest([*names, *sorted(sizes)]))
 
 
 def pictures_in(root: str, folder: str) -> list[str]:
@@ -63,10 +66,7 @@ def pictures_in(root: str, folder: str) -> list[str]:
 
 def digest(lines: Iterable[str]) -> str:
     """Return a digest of lines, as they are ordered."""
-    state = hashlib.sha256()
-    for line in lines:
-        state.update(line.encode(errors="surrogateescape") + b"\n")
-    return state.hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def stem(name: str) -> str:
