@@ -31,6 +31,8 @@ class Console:
     def __init__(self) -> None:
         """Print to standard output."""
         self.out = rich.console.Console(highlight=False, soft_wrap=True)
+        if not self.out.is_terminal:
+            self.out.width = 120  # A file or a pipe has no width; 80 would cut the tables.
         self.bar: progress.Bar | None = None
 
     def found(self, release: base.Release, surveyed: survey.Survey, job: config.JobConfig) -> None:
@@ -178,7 +180,7 @@ def _account_table(account: build.ledger.Ledger) -> rich.table.Table:
 def _table(*columns: str) -> rich.table.Table:
     table = rich.table.Table(box=None, padding=(0, 1), header_style="", pad_edge=True)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 or column == "class" else "right")
+        table.add_column(column, no_wrap=True, justify="left" if i == 0 or column == "class" else "right")
     return table
 
 
