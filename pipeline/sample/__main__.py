@@ -1,6 +1,5 @@
 """`python -m pipeline.sample`: flags to settings to a sample on disk."""
 
-import collections
 import pathlib
 import sys
 import time
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from pipeline.sample import release, scenes
+from pipeline.sample import release, summary
 from pipeline.sample import settings as settings_lib
 from pipeline.sample.layouts import registry
 
@@ -39,20 +38,7 @@ def _run() -> str:
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"
     start = time.monotonic()
     annotations = release.make(settings, num_workers=_NUM_WORKERS.value or release.default_workers())
-    return _summary(annotations, folder=folder, seconds=time.monotonic() - start)
-
-
-def _summary(annotations: list[scenes.Annotation], *, folder: pathlib.Path, seconds: float) -> str:
-    counts = collections.Counter(_list_name(annotation) for annotation in annotations)
-    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    return (
-        f"sample        {len(annotations):,} drawn faces ({rows}) in {seconds:.0f} s: {folder}   "
-        f"next: python -m pipeline.main --input_dir={folder}"
-    )
-
-
-def _list_name(annotation: scenes.Annotation) -> str:
-    return "automatic" if annotation.row.subset == "automatic" else annotation.row.split
+    return summary.describe(annotations, settings=settings, seconds=time.monotonic() - start)
 
 
 def _refuse(sentence: str) -> None:

@@ -32,7 +32,7 @@ def loop(points: npt.ArrayLike) -> Points:
 
 def ellipse(centre: npt.ArrayLike, across: npt.ArrayLike, down: npt.ArrayLike, *, steps: int = 24) -> Points:
     """Return an ellipse from its centre and its two half axes, as vectors in pixels."""
-    points: Points = _circle(steps) @ np.stack([np.asarray(across), np.asarray(down)]) + np.asarray(centre)
+    points: Points = _circle(steps) @ np.array([across, down]) + np.asarray(centre)
     return points
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.sample import release, settings
+from pipeline.sample import cast, release, scenes, settings, summary
 
 LISTS = Path("Manually_Annotated_file_lists")
 NUM_IMAGES = 66
@@ -160,6 +160,21 @@ def test_impossible_settings_are_refused(changed, sentence):
     with pytest.raises(settings.SettingsError) as error:
         settings.Settings(**given)
     assert str(error.value) == sentence
+
+
+def test_the_line_at_the_end_counts_rows_and_names_the_command_that_reads_them(tmp_path):
+    rows = [
+        cast.Row(0, "train", "manual", 0, 1, "a", ".jpg"),
+        cast.Row(1, "train", "automatic", 0, 1, "b", ".jpg"),
+        cast.Row(2, "train", "manual", 1, 2, "c", ".jpg"),
+    ]
+    annotations = [scenes.Annotation(row, 9, 9, (0, 0, 9, 9), np.zeros((68, 2)), 0.0, 0.0) for row in rows]
+    asked = settings.Settings(Path("/d"), 44, 0, "csv")
+    assert summary.describe(annotations, settings=asked, seconds=1.6) == (
+        "sample        3 drawn faces (2 train, 1 automatic) in 2 s: /d   next: python -m pipeline.main --input_dir=/d "
+        "--layout=csv --csv=faces.csv "
+        "--columns=path=image,label=emotion,split=split,left=x0,top=y0,right=x1,bottom=y1,landmarks=points"
+    )
 
 
 @pytest.mark.slow

@@ -15,8 +15,10 @@ class Layout:
       summary: one phrase for help and README.
       picture_path: where a row's picture goes, relative to the release, or None where the layout has no such rows.
       write_lists: write the annotations of all its rows, in row order, once the pictures are there.
+      job_flags: what the job must be told beside the folder, where it cannot recognise the layout by itself.
     """
 
     summary: str
     picture_path: Callable[[cast.Row], pathlib.PurePosixPath | None]
     write_lists: Callable[[pathlib.Path, Sequence[scenes.Annotation]], None]
+    job_flags: tuple[str, ...] = ()

@@ -1,7 +1,6 @@
 """One CSV of another data set's making: other column names, expressions by name, boxes by their corners.
 
-The manual set, all 11 codes. It expresses everything but the subset; read it with
---columns=path=image,label=emotion,split=split,left=x0,top=y0,right=x1,bottom=y1,landmarks=points.
+The manual set, all 11 codes. It expresses everything but the subset, to a job that is told what its columns hold.
 """
 
 import pathlib
@@ -36,4 +35,10 @@ def _fields(annotation: scenes.Annotation) -> list[str]:
     return [str(picture_path(row)), row.split, labels.EXPRESSIONS[row.code], *corners, *feeling, points]
 
 
-LAYOUT = base.Layout("one CSV with other column names", picture_path, write_lists)
+_JOB_FLAGS = (
+    "--layout=csv",
+    "--csv=faces.csv",
+    "--columns=path=image,label=emotion,split=split,left=x0,top=y0,right=x1,bottom=y1,landmarks=points",
+)
+
+LAYOUT = base.Layout("one CSV with other column names", picture_path, write_lists, _JOB_FLAGS)
