@@ -30,9 +30,7 @@ Nothing learned or measured on them says anything about photographs. drawn_sampl
 
 def make(settings: settings_lib.Settings, *, num_workers: int) -> list[scenes.Annotation]:
     """Draw a sample and put it at its place, replacing what is there; return its annotations by row index."""
-    staging = settings.output_dir.with_name(settings.output_dir.name + ".drawing")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+    staging = _clean_staging(settings.output_dir)
     settings_lib.write_marker(staging, settings)
     annotations = _write(staging, settings, num_workers=num_workers)
     if settings.output_dir.exists():
@@ -63,6 +61,16 @@ def check_target(settings: settings_lib.Settings, *, overwrite: bool) -> bool:
         f"--output_dir={folder} holds another drawn sample ({_differences(found, settings)}); "
         "name another folder, or replace that one with --overwrite."
     )
+
+
+def _clean_staging(output_dir: pathlib.Path) -> pathlib.Path:
+    """Return an empty folder beside the wanted one, in place of what a killed run left there."""
+    staging = output_dir.with_name(output_dir.name + ".drawing")
+    if staging.exists() and settings_lib.read_marker(staging) is None:
+        raise settings_lib.SettingsError(f"{staging} is in the way and is no half-drawn sample; move it elsewhere.")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    return staging
 
 
 def _differences(found: dict[str, object], settings: settings_lib.Settings) -> str:

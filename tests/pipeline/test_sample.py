@@ -102,7 +102,16 @@ def test_what_a_killed_run_left_is_drawn_anew(sample, tmp_path):
     left = tmp_path / "again.drawing" / "Manually_Annotated"
     left.mkdir(parents=True)
     (left / "half.jpg").write_bytes(b"")
+    (tmp_path / "again.drawing" / "drawn_sample.json").write_text("{}")
     assert sums(make(tmp_path / "again")) == sums(sample)
+
+
+def test_a_folder_in_the_place_of_the_half_drawn_one_is_left_alone(tmp_path):
+    (tmp_path / "new.drawing").mkdir()
+    (tmp_path / "new.drawing" / "mine.txt").write_text("mine")
+    with pytest.raises(settings.SettingsError, match="is in the way and is no half-drawn sample; move it elsewhere"):
+        make(tmp_path / "new")
+    assert (tmp_path / "new.drawing" / "mine.txt").read_text() == "mine"
 
 
 def check(folder: Path, *, overwrite: bool = False, seed: int = 1) -> bool:
