@@ -14,6 +14,7 @@ WORKER = [
     # Headless: the other builds need libGL, which servers lack.
     "opencv-python-headless>=4.10,<6",
     "pillow>=11",
+    "pyyaml>=6",
 ]
 TRAIN = [
     "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
