@@ -1,6 +1,6 @@
 """Layers that Keras has no right version of.
 
-Owns dropout whose mask belongs to the example (see `noise`).
+Owns dropout whose mask belongs to the example (see `noise`), and each picture's own normalisation.
 """
 
 import keras
@@ -29,3 +29,18 @@ class Dropout(keras.layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "rate": self.rate, "stream": self.stream}
+
+
+@keras.saving.register_keras_serializable(package="affectnet_faces")
+class Standardise(keras.layers.Layer):
+    """Bring each picture, [B, H, W, C] in 0..255 of any number type, to mean 0 and deviation at most 1.
+
+    (x - mean) / (deviation + 10): the 10 keeps the noise of a nearly flat picture from being blown up.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        pictures = tf.cast(inputs, tf.float32)
+        axes = [1, 2, 3]
+        mean = tf.reduce_mean(pictures, axes, keepdims=True)
+        deviation = tf.math.reduce_std(pictures, axes, keepdims=True)
+        return tf.cast((pictures - mean) / (deviation + 10.0), self.compute_dtype)
