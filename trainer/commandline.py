@@ -19,38 +19,26 @@ Sections = Mapping[str, type]
 
 
 class _Parser(flags.ArgumentParser):
-    """Parse one value, or several separated by commas, and say the rule when the text breaks it."""
+    """Parse the text of a flag by the rule of its field."""
 
-    def __init__(self, *, value_type: type, several: bool) -> None:
-        self._value_type, self._several = value_type, several
+    def __init__(self, *, config_type: type, name: str) -> None:
+        self._config_type, self._name = config_type, name
 
     def parse(self, argument: Any) -> Any:
-        if not isinstance(argument, str):
-            return argument
-        if not self._several:
-            return self._one(argument)
-        return tuple(self._one(part) for part in argument.split(",") if part)
+        return option.value_of(argument, config_type=self._config_type, name=self._name)
 
     def flag_type(self) -> str:
-        return self._value_type.__name__
-
-    def _one(self, text: str) -> Any:
-        try:
-            return self._value_type(text.strip())
-        except ValueError:
-            rule = {int: "a whole number", float: "a number"}[self._value_type]
-            raise ValueError(f"must be {rule}{' or several with commas' * self._several}: got {text!r}") from None
+        return option.value_type(self._config_type, name=self._name)[0].__name__
 
 
 def define(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> None:
     """Define one flag for each field of each section; nothing is present until it is given."""
     for config_type in sections.values():
         for name, about in option.options(config_type).items():
-            value_type, several = option.value_type(config_type, name=name)
-            if value_type is bool:
+            if option.value_type(config_type, name=name)[0] is bool:
                 flags.DEFINE_boolean(name, None, about.help, flag_values=values)
             else:
-                parser = _Parser(value_type=value_type, several=several)
+                parser = _Parser(config_type=config_type, name=name)
                 flags.DEFINE(parser, name, None, about.help, flag_values=values)
 
 

@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from trainer import option, refusal
+from trainer import option, recipe, refusal
 from trainer.option import field
 
 DATASET = "affectnet_faces"
@@ -92,6 +92,11 @@ class Training(_Checked):
 class Run(_Checked):
     """Where the run is kept and how often."""
 
+    recipe: str | None = field(
+        None,
+        f"settings to start from, which flags override: a .yaml file, or one of {', '.join(recipe.names())}",
+        changes_result=False,
+    )
     model_dir: str = field("runs/latest", "folder of the run; one that was cut off continues", changes_result=False)
     checkpoint_minutes: float = field(
         10.0, "longest time between checkpoints, besides the one after each epoch", unit="minutes", at_least=0,
@@ -127,11 +132,17 @@ def make(settings: Mapping[str, Any]) -> Config:
     Raises:
       refusal.Refusal: for a value outside its rule, or a name that no section has.
     """
-    known = {name for section in SECTIONS.values() for name in option.options(section)}
+    known = [name for section in SECTIONS.values() for name in option.options(section)]
     for name in settings:
         if name not in known:
             raise refusal.Refusal(f"no setting is called {name}; {refusal.nearest(name, known=known)}")
     return Config(**{title.lower(): _section(section, settings=settings) for title, section in SECTIONS.items()})
+
+
+def resolve(given: Mapping[str, Any]) -> Config:
+    """Build a configuration from what the command line gives: its recipe's settings, and over them its own."""
+    name = given.get("recipe")
+    return make({**(recipe.load(name) if name else {}), **given})
 
 
 def flat(config: Config) -> dict[str, Any]:
@@ -146,8 +157,7 @@ def save(config: Config, *, path: pathlib.Path) -> None:
 
 def load(path: pathlib.Path) -> Config:
     """Read what `save` wrote."""
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    return make({name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+    return make(json.loads(path.read_text(encoding="utf-8")))
 
 
 def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
@@ -158,4 +168,11 @@ def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
 
 
 def _section(section: type, *, settings: Mapping[str, Any]) -> Any:
-    return section(**{name: settings[name] for name in option.options(section) if name in settings})
+    values = {}
+    for name in option.options(section):
+        if name in settings:
+            try:
+                values[name] = option.value_of(settings[name], config_type=section, name=name)
+            except ValueError as error:
+                raise refusal.Refusal(f"{name} {error}") from None
+    return section(**values)

@@ -9,17 +9,22 @@ import shutil
 from trainer import config, refusal
 
 
-def claim(settings: config.Config) -> pathlib.Path:
-    """Return the model folder, with the configuration saved in it.
+def check(settings: config.Config) -> None:
+    """Check that the model folder is new or holds this very run.
 
     Raises:
       refusal.Refusal: if it holds a run whose settings would give another result.
     """
     path = pathlib.Path(settings.run.model_dir)
+    if (path / config.FILE).exists() and not settings.run.overwrite:
+        _check_same(config.load(path / config.FILE), new=settings, path=path)
+
+
+def claim(settings: config.Config) -> pathlib.Path:
+    """Return the model folder, checked before, with the configuration saved in it."""
+    path = pathlib.Path(settings.run.model_dir)
     if settings.run.overwrite and (path / config.FILE).exists():
         shutil.rmtree(path)
-    if (path / config.FILE).exists():
-        _check_same(config.load(path / config.FILE), new=settings, path=path)
     path.mkdir(parents=True, exist_ok=True)
     config.save(settings, path=path / config.FILE)
     return path

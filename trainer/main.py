@@ -3,7 +3,7 @@
 Owns the order of things: flags, refusals that need no TensorFlow, then the rest.
 """
 
-from trainer import commandline, config, dataset, devices, quiet
+from trainer import commandline, config, dataset, devices, folder, quiet
 
 ABOUT = """Train a classifier of facial expressions on a published affectnet_faces.
 
@@ -13,9 +13,10 @@ ABOUT = """Train a classifier of facial expressions on a published affectnet_fac
 
 def main() -> None:
     """Train as the flags say."""
-    settings = config.make(commandline.given(config.SECTIONS))
+    settings = config.resolve(commandline.given(config.SECTIONS))
     devices.refuse_early(settings.devices)
     path = dataset.locate(settings.data)
+    folder.check(settings)
     with quiet.chatter_off():
         from trainer import training  # Inside: TensorFlow's import takes seconds, and the refusals above need none.
     training.run(settings, data_path=path)

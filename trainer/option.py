@@ -46,6 +46,21 @@ def value_type(config_type: type, *, name: str) -> tuple[type, bool]:
     return annotation, False
 
 
+def value_of(raw: Any, *, config_type: type, name: str) -> Any:
+    """Return the value of a field from the text of a flag, or from what YAML or JSON makes of it.
+
+    Raises:
+      ValueError: with the rule, if it is no such value.
+    """
+    kind, several = value_type(config_type, name=name)
+    if raw is None:
+        return None
+    if several:
+        parts = raw.split(",") if isinstance(raw, str) else raw if isinstance(raw, (list, tuple)) else [raw]
+        return tuple(_one_value(part, kind=kind, several=True) for part in parts if part != "")
+    return _one_value(raw, kind=kind, several=False)
+
+
 def check(config: Any) -> None:
     """Check every field of a configuration against its option.
 
@@ -58,10 +73,24 @@ def check(config: Any) -> None:
             _check_one(each, name=name, option=option)
 
 
+def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
+    rules = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    is_fitting = isinstance(raw, kind) and (kind is bool or not isinstance(raw, bool))
+    if is_fitting:
+        return raw
+    try:
+        if kind is bool or isinstance(raw, (bool, list, dict)) or (kind is int and isinstance(raw, float)):
+            raise ValueError
+        return kind(raw.strip() if isinstance(raw, str) else raw)
+    except ValueError:
+        raise ValueError(f"must be {rules[kind]}{' or several with commas' * several}: got {raw!r}") from None
+
+
 def _check_one(value: Any, *, name: str, option: Option) -> None:
     if option.choices and value not in option.choices:
-        help_out = refusal.nearest(str(value), known=option.choices)
-        raise refusal.Refusal(f"--{name} must be one of {', '.join(option.choices)}: got {value}; {help_out}")
+        guess = refusal.guess(str(value), known=option.choices)
+        said = f"--{name} must be one of {', '.join(option.choices)}: got {value}"
+        raise refusal.Refusal(f"{said}; {guess}" if guess else said)
     if isinstance(value, (int, float)) and not option.at_least <= value <= option.at_most:
         raise refusal.Refusal(f"--{name} must be {_range_text(option)}: got {value}")
 

@@ -17,5 +17,10 @@ class Refusal(Exception):
 def nearest(name: str, *, known: Iterable[str]) -> str:
     """Return the tail of a sentence that helps with an unknown name: the nearest known one, or all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
+    return guess(name, known=names) or f"there are: {', '.join(names)}"
+
+
+def guess(name: str, *, known: Iterable[str]) -> str:
+    """Return a question with the known name nearest to an unknown one, or nothing where none is near."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else ""

@@ -6,6 +6,7 @@ forgets.
 """
 
 import pathlib
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,7 +14,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import assembly, input, logs, metrics, order, pictures, prediction, progress, refusal, standing, watch
+from trainer import (
+    assembly,
+    input,
+    interrupt,
+    logs,
+    metrics,
+    order,
+    pictures,
+    prediction,
+    progress,
+    refusal,
+    standing,
+    watch,
+)
 
 
 class Session:
@@ -37,6 +51,7 @@ class Session:
         self._standing = standing.restore(program=self._program, model_dir=model_dir, data=at.version.fingerprint)
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
         self._is_compiled = False
+        self._interrupt = interrupt.Interrupt()
 
     def train(self) -> list[dict[str, float]]:
         """Train the epochs that are left and return the history, one row an epoch."""
@@ -75,8 +90,10 @@ class Session:
         if not self._is_compiled and at.step < self._steps:
             clock.restart()
         self._is_compiled = True
-        if at.step < self._steps and self._is_time_to_save():
+        if at.step < self._steps and (self._is_time_to_save() or self._interrupt.name):
             self._save()
+        if self._interrupt.name:
+            self._stop()
 
     def _end_epoch(self, clock: watch.Watch) -> None:
         at = self._standing
@@ -144,6 +161,10 @@ class Session:
         steps = self._standing.step - self._saved_at_step
         by_step = often.checkpoint_steps is not None and steps >= often.checkpoint_steps
         return by_step or time.monotonic() - self._saved_at_s >= 60 * often.checkpoint_minutes
+
+    def _stop(self) -> None:
+        print(f"\nstopped by {self._interrupt.name}: the same command continues {self._model_dir}", file=sys.stderr)
+        sys.exit(self._interrupt.exit_code)
 
     def _save(self) -> None:
         standing.save(self._standing, program=self._program, model_dir=self._model_dir, steps_per_epoch=self._steps)

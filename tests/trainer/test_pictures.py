@@ -24,9 +24,7 @@ def test_a_smaller_training_size_shrinks_the_pictures(version, cache):
     assert images.shape == (2, 2, 16, 16, 3)
     full = pictures.read(version, split="validation", size_px=32).fetch(np.array([3])).numpy()
     means = full.reshape(1, 16, 2, 16, 2, 3).mean(axis=(2, 4))
-    assert (
-        np.abs(images[0, 1].numpy() - means[0]).mean() < 8
-    )  # Of noise between 0 and 80: unrelated pictures differ by 13.
+    assert np.abs(images[0, 1].numpy() - means[0]).mean() < 8  # Unrelated pictures: 13.
 
 
 def test_auto_holds_jpeg_bytes_where_pixels_do_not_fit(version, monkeypatch):

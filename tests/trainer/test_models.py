@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import config, models
+
+
+def build(size=32, **settings):
+    return models.build(config.Model(**settings), image_size=size, num_classes=8, seed=0)
+
+
+def test_the_default_network_is_three_blocks_and_two_dense_layers():
+    # 3x3x3x32+32, 3x3x32x64+64, 3x3x64x128+128, 4x4x128x128+128, 128x128+128, 128x8+8.
+    assert build().count_params() == 896 + 18_496 + 73_856 + 262_272 + 16_512 + 1_032
+
+
+def test_filters_and_units_are_as_many_as_asked():
+    # 896/32x4 = 3x3x3x4+4; a 16 x 16 x 4 map; 1024x5+5; 5x8+8.
+    assert build(conv_filters=(4,), dense_units=(5,)).count_params() == 112 + 5_125 + 48
+
+
+def test_pictures_of_any_number_type_give_the_same_logits():
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))
+    network = build()
+    np.testing.assert_allclose(network(tf.cast(images, tf.uint8)), network(tf.cast(images, tf.float32)), atol=1e-5)
+    assert network(tf.cast(images, tf.uint8)).shape == (2, 8)
+
+
+def test_the_same_seed_draws_the_same_weights():
+    for one, two in zip(build().variables, build().variables, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_dropout_is_where_it_is_asked_for():
+    rates = [layer.rate for layer in build(dropout=0.5).layers if "dropout" in layer.name]
+    assert rates == [0.5] * 5
+
+
+@pytest.mark.parametrize("exposure", [0.5, 1.5])
+def test_light_does_not_change_what_is_seen(exposure):
+    images = np.random.default_rng(0).uniform(60, 160, (1, 32, 32, 3)).astype(np.float32)
+    images[:, 8:24, 8:24] *= 0.2
+    as_it_is, exposed = (models.layers.Standardise()(x).numpy() for x in (images, images * exposure))
+    assert np.abs(as_it_is - exposed).mean() < 0.15
