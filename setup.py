@@ -37,6 +37,7 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*"]),
+    package_data={"trainer": ["recipes/*.yaml"]},
     install_requires=WORKER,
     extras_require={"train": TRAIN, "dev": TRAIN + DEV},
 )
