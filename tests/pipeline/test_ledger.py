@@ -28,7 +28,9 @@ def account(rows_written: int) -> ledger.Ledger:
 def test_every_row_has_one_fate():
     bad_label, neutral, uncertain = account(6).lines
     assert (bad_label.label, bad_label.read, bad_label.rejected) == (-1, 1, 1)
-    assert neutral == ledger.Line("train", 0, read=16, written=6, left_out=7, other_class=0, dropped=0, rejected=3, examples=6)
+    assert neutral == ledger.Line(
+        "train", 0, read=16, written=6, left_out=7, other_class=0, dropped=0, rejected=3, examples=6
+    )
     assert (uncertain.read, uncertain.other_class) == (4, 4)
     assert account(6).num_rows == 21
 
