@@ -1,4 +1,4 @@
-"""Files to batches, on one screen: order → rows of numbers → pictures → devices.
+"""Files to batches, on one screen: plan → rows of numbers → pictures → devices.
 
 Owns what each replica is given in each step: a pure function of (seed, epoch, step) and of nothing else, so that a run
 can be taken up anywhere. Rows come before pictures because they are a few bytes and say everything; the last row of an
@@ -6,7 +6,8 @@ epoch is filled up with the epoch's first examples at weight 0, so that shapes s
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -35,44 +36,63 @@ class Shape:
         return -(-num_examples // self.batch_size)
 
 
-def rows(order: np.ndarray, *, shape: Shape, epoch: int, first_step: int) -> Iterator[dict[str, np.ndarray]]:
-    """Deal an epoch's order into one row a call and replica: the arrays of `Call` that need no file."""
-    num_steps = shape.num_steps(len(order))
-    place = np.arange(num_steps * shape.batch_size).reshape(num_steps, shape.num_replicas, -1)
-    count = np.minimum(shape.batch_size, len(order) - np.arange(num_steps) * shape.batch_size)
-    for start in range(first_step, num_steps, shape.steps_per_call):
-        steps = slice(start, start + shape.steps_per_call)
-        for replica in range(shape.num_replicas):
-            here = place[steps, replica]
-            yield {
-                "number": np.take(order, here, mode="wrap"),
-                "place": here,
-                "weight": (here < len(order)).astype(np.float32),
-                "count": count[steps].astype(np.float32),
-                "epoch": np.int64(epoch),
-            }
+def plan(num_examples: int, *, shape: Shape, epochs: range, first_step: int = 0) -> np.ndarray:
+    """Return one line a call and replica, (epoch, first step, replica): int64[L, 3], the first epoch from a step on."""
+    return np.array(
+        [
+            (epoch, start, replica)
+            for epoch in epochs
+            for start in range(
+                first_step if epoch == epochs[0] else 0, shape.num_steps(num_examples), shape.steps_per_call
+            )
+            for replica in range(shape.num_replicas)
+        ],
+        np.int64,
+    ).reshape(-1, 3)
 
 
-def calls(split: pictures.Split, *, make_rows: Callable[[], Iterator[dict[str, np.ndarray]]]) -> tf.data.Dataset:
-    """Return the dataset of `Call`s: rows with their labels and pictures."""
-    per_example = tf.TensorSpec((None, None), tf.int64)
-    signature = {
-        "number": per_example,
-        "place": per_example,
-        "weight": tf.TensorSpec((None, None), tf.float32),
-        "count": tf.TensorSpec((None,), tf.float32),
-        "epoch": tf.TensorSpec((), tf.int64),
+def row(order: np.ndarray, *, shape: Shape, start: int, replica: int) -> dict[str, np.ndarray]:
+    """Return the arrays of a `Call` that need no file: the numbers that a replica is dealt, from a step on."""
+    steps = np.arange(start, min(start + shape.steps_per_call, shape.num_steps(len(order))))[:, None]
+    share = shape.batch_size // shape.num_replicas
+    place = steps * shape.batch_size + replica * share + np.arange(share)
+    return {
+        "number": np.take(order, place, mode="wrap"),
+        "place": place,
+        "weight": (place < len(order)).astype(np.float32),
+        "count": np.minimum(shape.batch_size, len(order) - steps[:, 0] * shape.batch_size).astype(np.float32),
     }
+
+
+def calls(
+    split: pictures.Split, *, lines: np.ndarray, shape: Shape, order_of: Callable[[int], np.ndarray]
+) -> tf.data.Dataset:
+    """Return the dataset of `Call`s, one a line of the plan; `order_of` gives an epoch's order."""
     columns = {"label": split.labels, "valence": split.valence, "arousal": split.arousal}
     tensors = {name: tf.constant(column) for name, column in columns.items()}
+    order_of = functools.lru_cache(maxsize=2)(order_of)
 
-    def complete(row: Call) -> Call:
-        found = {name: tf.gather(column, row["number"]) for name, column in tensors.items()}
-        return {**row, **found, "image": split.fetch(row["number"])}
+    def numbers(line: np.ndarray) -> list[np.ndarray]:
+        made = row(order_of(int(line[0])), shape=shape, start=int(line[1]), replica=int(line[2]))
+        return [made[name] for name in _ROW]
 
-    return tf.data.Dataset.from_generator(make_rows, output_signature=signature).map(
+    def complete(line: tf.Tensor) -> Call:
+        flat = tf.numpy_function(numbers, [line], [spec.dtype for spec in _ROW.values()], stateful=False)
+        made = {name: tf.ensure_shape(t, spec.shape) for t, (name, spec) in zip(flat, _ROW.items(), strict=True)}
+        found = {name: tf.gather(column, made["number"]) for name, column in tensors.items()}
+        return {**made, **found, "epoch": line[0], "image": split.fetch(made["number"])}
+
+    return tf.data.Dataset.from_tensor_slices(lines).map(
         complete, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+
+
+_ROW = {
+    "number": tf.TensorSpec((None, None), tf.int64),
+    "place": tf.TensorSpec((None, None), tf.int64),
+    "weight": tf.TensorSpec((None, None), tf.float32),
+    "count": tf.TensorSpec((None,), tf.float32),
+}
 
 
 def distribute(dataset: tf.data.Dataset, *, strategy: tf.distribute.Strategy) -> tf.distribute.DistributedIterator:

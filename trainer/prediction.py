@@ -26,8 +26,9 @@ class Predictor:
         In float64, so that rows sum to one as closely as ranks over all examples need.
         """
         shape = input.Shape(batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_call=1)
+        lines = input.plan(split.num_examples, shape=shape, epochs=range(1))
         in_order = np.arange(split.num_examples)
-        dataset = input.calls(split, make_rows=lambda: input.rows(in_order, shape=shape, epoch=0, first_step=0))
+        dataset = input.calls(split, lines=lines, shape=shape, order_of=lambda epoch: in_order)
         logits = [self._logits(call) for call in input.distribute(dataset, strategy=self._strategy)]
         return _softmax(np.concatenate([_joined(each) for each in logits])[: split.num_examples])
 

@@ -5,6 +5,7 @@ in the same weights. Callbacks were rejected as the way to hang things on a run:
 forgets.
 """
 
+import functools
 import pathlib
 import sys
 import time
@@ -19,6 +20,7 @@ from trainer import (
     input,
     interrupt,
     logs,
+    memory,
     metrics,
     order,
     pictures,
@@ -69,15 +71,12 @@ class Session:
         return at.history
 
     def _calls(self, *, first_epoch: int, first_step: int) -> tf.distribute.DistributedIterator:
-        training, shape = self._at.settings.training, self._at.shape
-
-        def rows() -> Iterator[dict[str, np.ndarray]]:
-            for epoch in range(first_epoch, training.epochs):
-                numbers = order.natural(self._train.num_examples, seed=training.seed, epoch=epoch)
-                start = first_step if epoch == first_epoch else 0
-                yield from input.rows(numbers, shape=shape, epoch=epoch, first_step=start)
-
-        return input.distribute(input.calls(self._train, make_rows=rows), strategy=self._at.strategy)
+        training, shape, num_examples = self._at.settings.training, self._at.shape, self._train.num_examples
+        left = range(first_epoch, training.epochs)
+        lines = input.plan(num_examples, shape=shape, epochs=left, first_step=first_step)
+        order_of = functools.partial(order.natural, num_examples, seed=training.seed)
+        calls = input.calls(self._train, lines=lines, shape=shape, order_of=lambda epoch: order_of(epoch=epoch))
+        return input.distribute(calls, strategy=self._at.strategy)
 
     def _take_call(self, calls: Iterator[input.Call], *, clock: watch.Watch) -> None:
         at = self._standing
@@ -87,13 +86,19 @@ class Session:
         at.add(sums)
         clock.images += int(sums[:, 2].sum())
         progress.show(self._line(clock), final=at.step == self._steps)
-        if not self._is_compiled and at.step < self._steps:
-            clock.restart()
-        self._is_compiled = True
+        if not self._is_compiled:
+            self._warm_up(clock)
         if at.step < self._steps and (self._is_time_to_save() or self._interrupt.name):
             self._save()
         if self._interrupt.name:
             self._stop()
+
+    def _warm_up(self, clock: watch.Watch) -> None:
+        """Leave the first call, which was mostly compilation, out of the speed."""
+        self._is_compiled = True
+        memory.keep_freed()
+        if self._standing.step < self._steps:
+            clock.restart()
 
     def _end_epoch(self, clock: watch.Watch) -> None:
         at = self._standing

@@ -8,11 +8,16 @@ SHAPE = input.Shape(batch_size=4, num_replicas=2, steps_per_call=2)
 
 def rows(*, first_step=0, shape=SHAPE, num_examples=10, epoch=0):
     numbers = order.natural(num_examples, seed=7, epoch=epoch)
-    return list(input.rows(numbers, shape=shape, epoch=epoch, first_step=first_step))
+    return dealt(numbers, shape=shape, first_step=first_step)
+
+
+def dealt(numbers, *, shape, first_step=0):
+    lines = input.plan(len(numbers), shape=shape, epochs=range(1), first_step=first_step)
+    return [input.row(numbers, shape=shape, start=start, replica=replica) for _, start, replica in lines]
 
 
 def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
-    deal = list(input.rows(np.arange(10, 20), shape=SHAPE, epoch=3, first_step=0))
+    deal = dealt(np.arange(10, 20), shape=SHAPE)
     # One row a call and replica: two calls (steps 0 and 1, then step 2) for two replicas.
     np.testing.assert_array_equal(deal[0]["number"], [[10, 11], [14, 15]])
     np.testing.assert_array_equal(deal[1]["number"], [[12, 13], [16, 17]])
@@ -21,7 +26,11 @@ def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
     np.testing.assert_array_equal(deal[3]["weight"], [[0, 0]])
     np.testing.assert_array_equal(deal[3]["place"], [[10, 11]])
     np.testing.assert_array_equal(deal[3]["count"], [2])
-    assert all(row["epoch"] == 3 for row in deal)
+
+
+def test_the_plan_goes_through_what_is_left_of_an_epoch_and_then_through_whole_ones():
+    lines = input.plan(10, shape=SHAPE, epochs=range(4, 6), first_step=2)
+    assert lines.tolist() == [[4, 2, 0], [4, 2, 1], [5, 0, 0], [5, 0, 1], [5, 2, 0], [5, 2, 1]]
 
 
 def test_every_example_comes_once_an_epoch_with_weight_one():
@@ -61,7 +70,9 @@ def test_pictures_and_labels_belong_to_their_numbers(version, cache):
     split = pictures.read(version, split="train", size_px=32, cache=cache)
     shape = input.Shape(batch_size=6, num_replicas=1, steps_per_call=1)
     numbers = np.array([5, 0, 61, 5])
-    (call,) = input.calls(split, make_rows=lambda: input.rows(numbers, shape=shape, epoch=0, first_step=0))
+    lines = np.array([[3, 0, 0]])
+    (call,) = input.calls(split, lines=lines, shape=shape, order_of=lambda epoch: numbers)
+    assert call["epoch"] == 3
     for i, number in enumerate(numbers):
         np.testing.assert_array_equal(call["image"][0, i], split.fetch(number))
         assert call["label"][0, i] == split.labels[number]

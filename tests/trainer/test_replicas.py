@@ -11,16 +11,18 @@ def trained_weights(site, *, epochs=2):
     network = assembly.model(site)
     split = assembly.read(site, split="train")
     program = assembly.program(network, at=site, steps_per_epoch=site.shape.num_steps(split.num_examples))
+    lines = input.plan(split.num_examples, shape=site.shape, epochs=range(epochs))
+    calls = distributed(site, split=split, lines=lines, order_of=lambda e: order.natural(62, seed=0, epoch=e))
+    program.compile(calls.element_spec)
     sums = []
-    for epoch in range(epochs):
-        numbers = order.natural(split.num_examples, seed=0, epoch=epoch)
-        make_rows = lambda n=numbers, e=epoch: input.rows(n, shape=site.shape, epoch=e, first_step=0)  # noqa: E731
-        calls = input.distribute(input.calls(split, make_rows=make_rows), strategy=site.strategy)
-        if not sums:
-            program.compile(calls.element_spec)
-        for call in calls:
-            sums.append(program.train(call, first_step=sum(map(len, sums))))
+    for call in calls:
+        sums.append(program.train(call, first_step=sum(map(len, sums))))
     return [variable.numpy() for variable in network.variables], np.concatenate(sums)
+
+
+def distributed(site, *, split, lines, order_of):
+    calls = input.calls(split, lines=lines, shape=site.shape, order_of=order_of)
+    return input.distribute(calls, strategy=site.strategy)
 
 
 FULL = {"dropout": 0.5, "clip_norm": 0.05, "augment": 1.0, "optimizer": "sgd", "learning_rate": 0.1}
@@ -58,8 +60,8 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
         site = make_site(num_replicas=num_replicas, batch_size=batch_size, **plain)
         network, split = assembly.model(site), assembly.read(site, split="train")
         program = assembly.program(network, at=site, steps_per_epoch=1)
-        rows = lambda at=site: input.rows(np.arange(14), shape=at.shape, epoch=0, first_step=0)  # noqa: E731
-        calls = input.distribute(input.calls(split, make_rows=rows), strategy=site.strategy)
+        lines = input.plan(14, shape=site.shape, epochs=range(1))
+        calls = distributed(site, split=split, lines=lines, order_of=lambda epoch: np.arange(14))
         program.compile(calls.element_spec)
         for call in calls:
             program.train(call, first_step=0)
