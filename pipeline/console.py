@@ -120,6 +120,8 @@ class Console:
             )
         if not_aligned := built.report["rows_not_aligned"]:
             self._say("not aligned", f"{not_aligned:,} rows, for want of usable landmarks: cut by their box")
+        if across := built.report["identical_files"]["across_subsets"]:
+            self._say("duplicates", f"{len(across):,} pictures are in the manual and in the automatic subset: likewise")
         if within := built.report["identical_files"]["within_split"]:
             self._say(
                 "duplicates",

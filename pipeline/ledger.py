@@ -58,6 +58,12 @@ class Ledger(NamedTuple):
         return {
             "classes": [{"name": line.name, **line._asdict()} for line in self.lines],
             "rejected": dict(self.reasons()),
+            "rejected_by_class": [
+                {"split": split, "label": label, "reason": reason, "rows": rows}
+                for (split, label, reason), rows in sorted(
+                    collections.Counter((r.split, r.label, r.reason) for r in self.rejects).items()
+                )
+            ],
         }
 
 

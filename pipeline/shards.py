@@ -84,7 +84,7 @@ class Tally:
         self.label_counts: collections.Counter[int] = collections.Counter()
         self.record_bytes = self.file_bytes = 0
         self.rejects: list[annotations.Reject] = []
-        self.contents: dict[str, str] = {}  # file name → hash of the picture file, for copy 0
+        self.contents: dict[str, tuple[str, str]] = {}  # file name → hash of the picture file, subset; for copy 0
         self.rows: collections.Counter[int] = collections.Counter()  # rows with copy 0 here, by label
         self.not_aligned = 0  # rows with copy 0 here that were cut by their box
         self._sha256 = hashlib.sha256()
@@ -130,7 +130,7 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
             if isinstance(content, annotations.Defect):
                 raise content
             if task.copy == 0:
-                tally.contents[task.row.filename] = content_hash(content)
+                tally.contents[task.row.filename] = (content_hash(content), task.row.subset)
             made = cut(faces.decode(content), task.row, spec.content)
             tally.not_aligned += task.copy == 0 and not made.aligned
             yield make_example(made, task, spec.content)

@@ -40,5 +40,13 @@ def test_an_account_that_does_not_close_is_a_defect():
         account(5)
 
 
+def test_rejects_are_counted_by_split_class_and_reason():
+    assert account(6).to_json()["rejected_by_class"] == [
+        {"split": "train", "label": -1, "reason": "bad label", "rows": 1},
+        {"split": "train", "label": 0, "reason": "bad valence", "rows": 1},
+        {"split": "train", "label": 0, "reason": "broken picture", "rows": 2},
+    ]
+
+
 def test_reasons_are_counted_once_a_row_and_the_worst_comes_first():
     assert account(6).reasons() == [("broken picture", 2), ("bad label", 1), ("bad valence", 1)]
