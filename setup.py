@@ -14,6 +14,7 @@ WORKER = [
     # Headless: the other builds need libGL, which servers lack.
     "opencv-python-headless>=4.10,<6",
     "pillow>=11",
+    "simplejpeg>=1.8,<2",
     "pyyaml>=6",
 ]
 TRAIN = [

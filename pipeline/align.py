@@ -77,18 +77,20 @@ def fit(points: np.ndarray, *, picture_size: tuple[int, int], margin_frac: float
     return Similarity(a, b, float(tx), float(ty))
 
 
-def crop(pixels: np.ndarray, similarity: Similarity, *, image_size: int) -> np.ndarray:
+def crop(pixels: np.ndarray, similarity: Similarity, *, image_size: int, decoded: float = 1.0) -> np.ndarray:
     """Warp uint8[H, W, 3] to uint8[S, S, 3]; what lies outside the picture is black.
+
+    `decoded` is the part of its size that the picture was decoded to; the similarity is that of the whole picture.
 
     warpAffine samples and does not average, so a picture more than twice too large is first shrunk by averaging.
     """
-    shrink = max(1, int(1 / (similarity.scale * image_size)))
+    shrink = max(1, int(decoded / (similarity.scale * image_size)))
     if shrink > 1:
         height, width = (max(1, round(n / shrink)) for n in pixels.shape[:2])
         scale_x, scale_y = width / pixels.shape[1], height / pixels.shape[0]
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-        factor = (scale_x + scale_y) / 2
+        factor = decoded * (scale_x + scale_y) / 2
     else:
-        factor = 1.0
+        factor = decoded
     matrix = similarity.matrix(image_size, factor)
     return cv2.warpAffine(pixels, matrix, (image_size, image_size), flags=cv2.INTER_LINEAR)

@@ -131,7 +131,7 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
                 raise content
             if task.copy == 0:
                 tally.contents[task.row.filename] = (content_hash(content), task.row.subset)
-            made = cut(faces.decode(content), task.row, spec.content)
+            made = cut(content, task.row, spec.content)
             tally.not_aligned += task.copy == 0 and not made.aligned
             yield make_example(made, task, spec.content)
         except annotations.Defect as defect:
@@ -150,25 +150,29 @@ class Cut(NamedTuple):
     aligned: bool
 
 
-def cut(pixels: np.ndarray, row: annotations.Row, settings: Mapping[str, Any]) -> Cut:
+def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cut:
     """Cut a row's face out of its picture, aligned if the settings say so and the landmarks allow it.
 
-    The box has to be good in both cases, so that aligned and plain builds hold the same rows.
+    The box has to be good in both cases, so that aligned and plain builds hold the same rows. Where to cut is known
+    from the header, so that no more of the picture is decoded than the crop needs.
 
     Raises:
-      annotations.Defect: if the box cannot be used.
+      annotations.Defect: if the picture or its box cannot be used.
     """
-    size, margin_frac = settings["image_size"], settings["margin_frac"]
-    picture_size = (pixels.shape[1], pixels.shape[0])
-    box = faces.in_pixels(row.box, picture_size=picture_size) if row.box and row.box_from == "fractions" else row.box
-    area = faces.square(box, picture_size=picture_size, margin_frac=margin_frac)
-    bbox, points = faces.bbox_fractions(box, picture_size=picture_size), annotations.points_of(row)
-    similarity = None
+    header, size, margin_frac = faces.read_header(content), settings["image_size"], settings["margin_frac"]
+    box = faces.in_pixels(row.box, picture_size=header.size) if row.box and row.box_from == "fractions" else row.box
+    area = faces.square(box, picture_size=header.size, margin_frac=margin_frac)
+    bbox, points, similarity = faces.bbox_fractions(box, picture_size=header.size), annotations.points_of(row), None
     if settings["align"] and points is not None:
-        similarity = align.fit(points, picture_size=picture_size, margin_frac=margin_frac)
+        similarity = align.fit(points, picture_size=header.size, margin_frac=margin_frac)
+    scale = size * similarity.scale if similarity else size / area.side
+    pixels = faces.decode(content, header, scale=faces.part_needed(scale, image_size=size))
+    decoded = pixels.shape[1] / header.size[0]
     if similarity and points is not None:
-        face = align.crop(pixels, similarity, image_size=size)
+        face = align.crop(pixels, similarity, image_size=size, decoded=decoded)
         return Cut(face, similarity.points(points), bbox, aligned=True)
+    area = faces.shrunk(area, decoded)
+    points = None if points is None else points * np.float32(decoded)
     return Cut(faces.crop(pixels, area, image_size=size), faces.crop_points(points, area), bbox, aligned=False)
 
 

@@ -1,6 +1,10 @@
 """Crops: where they are cut, what happens at the edge, what formats come in."""
 
+import contextlib
+import functools
 import io
+import tarfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -89,6 +93,26 @@ def test_transparent_parts_become_black():
     assert decoded[0, 0].tolist() == [0, 0, 0] and decoded[0, 7].tolist() == [255, 255, 255]
 
 
+@functools.cache
+def real_pictures() -> tuple[bytes, ...]:
+    """Return a hundred photographs of 350 x 350 from the data beside the project, or nothing."""
+    archive = Path(__file__).resolve().parents[3] / "shared" / "data" / "faces_in_the_wild.tar.gz"
+    if not archive.is_file():
+        return ()
+    found = []
+    with tarfile.open(archive) as files:
+        for member in files:
+            if len(found) == 100:
+                break
+            if member.name.endswith(".jpg") and (file := files.extractfile(member)):
+                content = file.read()
+                with contextlib.suppress(annotations.Defect):
+                    header = faces.read_header(content)
+                    if header.size == (350, 350) and header.is_plain_jpeg and faces.decode(content) is not None:
+                        found.append(content)
+    return tuple(found)
+
+
 def noise_jpeg() -> bytes:
     random = np.random.Generator(np.random.PCG64(0))
     return saved(random.integers(0, 256, (64, 64, 3), dtype=np.uint8), "JPEG", quality=95)
@@ -111,7 +135,7 @@ def test_what_cannot_be_decoded_is_a_defect_with_a_reason(content, reason):
 
 def test_a_picture_that_claims_too_many_pixels_is_refused_by_its_header(monkeypatch):
     monkeypatch.setattr(faces, "MAX_PIXELS", 64 * 64 - 1)
-    monkeypatch.setattr(faces, "_decode_jpeg", lambda content: pytest.fail("decoded"))
+    monkeypatch.setattr(faces.simplejpeg, "decode_jpeg", lambda *args, **kwargs: pytest.fail("decoded"))
     with pytest.raises(annotations.Defect, match="this one claims 64 x 64"):
         faces.decode(noise_jpeg())
 
@@ -162,3 +186,43 @@ def test_the_box_is_stored_as_clamped_fractions_y_first():
 def test_encoding_keeps_the_order_of_colours():
     pixels = np.full((32, 32, 3), (250, 20, 10), np.uint8)
     assert np.abs(faces.decode(faces.encode(pixels)).astype(int) - pixels).max() < 8
+
+
+def smooth_picture(width: int = 400, height: int = 300) -> np.ndarray:
+    random = np.random.Generator(np.random.PCG64(3))
+    return cv2.resize(random.integers(0, 256, (9, 12, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def test_no_more_is_decoded_than_the_crop_needs():
+    content = saved(smooth_picture(), "JPEG", quality=95)
+    assert faces.decode(content, scale=1.0).shape == (300, 400, 3)
+    assert faces.decode(content, scale=0.6).shape == (188, 250, 3)  # five eighths
+    assert faces.decode(content, scale=0.125).shape == (38, 50, 3)
+    assert faces.decode(content, scale=3.0).shape == (300, 400, 3)
+
+
+def crop_both_ways(content: bytes, box: annotations.Box, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the crop as the job makes it, and from the whole picture, averaged."""
+    header = faces.read_header(content)
+    area = faces.square(box, picture_size=header.size, margin_frac=0.15)
+    scale = faces.part_needed(image_size / area.side, image_size=image_size)
+    part = faces.decode(content, header, scale=scale)
+    fast = faces.crop(part, faces.shrunk(area, part.shape[1] / header.size[0]), image_size=image_size)
+    whole = faces.crop(faces.decode(content, header), area, image_size=area.side)
+    return fast, cv2.resize(whole, (image_size, image_size), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("image_size", [48, 112, 224])
+def test_decoding_less_changes_pixels_by_little(image_size):
+    fast, full = crop_both_ways(saved(smooth_picture(), "JPEG", quality=95), (60, 40, 220, 200), image_size)
+    assert np.abs(fast.astype(int) - full).mean() < 4
+
+
+@pytest.mark.skipif(not real_pictures(), reason="shared/data/faces_in_the_wild.tar.gz is not beside the project")
+@pytest.mark.parametrize(("image_size", "mean_difference"), [(48, 3.5), (112, 2.5), (224, 2.5)])
+def test_decoding_less_changes_real_pictures_by_little(image_size, mean_difference):
+    differences = []
+    for content in real_pictures():
+        fast, full = crop_both_ways(content, (26, 26, 300, 290), image_size)
+        differences.append(np.abs(fast.astype(int) - full).mean())
+    assert len(differences) > 50 and np.mean(differences) < mean_difference
