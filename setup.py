@@ -27,7 +27,7 @@ TRAIN = [
     "tensorflow-datasets>=4.9.9,<4.10",
     "tensorflow>=2.20,<2.22",
 ]
-DEV = ["mypy>=1.15", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9"]
+DEV = ["mypy>=1.15", "psutil>=6", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9"]
 
 setuptools.setup(
     name="affectnet-faces",

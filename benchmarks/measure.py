@@ -1,0 +1,84 @@
+"""Runs a command as a user would and measures it from outside: seconds, and memory of all its processes together."""
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+POLL_SECONDS = 1.0
+"""Looking at the memory of all processes takes a hundredth of a second of a core: often enough, and no more."""
+
+
+class Measured(NamedTuple):
+    """One run."""
+
+    seconds: float
+    peak_bytes: int  # of the whole process tree: proportional set size, so that shared pages count once
+
+
+def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Measured:
+    """Run a command to its end.
+
+    Raises:
+      subprocess.CalledProcessError: if it fails; its output goes to stderr.
+    """
+    start, peaks, ended = time.monotonic(), [0], threading.Event()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, text=True
+    ) as process:
+        watcher = threading.Thread(target=_watch, args=(process.pid, peaks, ended), daemon=True)
+        watcher.start()
+        output, _ = process.communicate()
+        seconds = time.monotonic() - start
+        ended.set()
+        watcher.join()
+    if process.returncode:
+        print(output, file=sys.stderr)
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Measured(seconds, max(peaks))
+
+
+def _watch(pid: int, peaks: list[int], ended: threading.Event) -> None:
+    while not ended.wait(POLL_SECONDS):
+        peaks.append(_tree_bytes(pid))
+
+
+def _tree_bytes(pid: int) -> int:
+    total = 0
+    try:
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
+            total += _proportional_bytes(process.pid)
+    except psutil.NoSuchProcess:
+        pass
+    return total
+
+
+def _proportional_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    except OSError:  # It has ended meanwhile.
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def machine() -> str:
+    """Say what this was measured on."""
+    cores, memory = len(os.sched_getaffinity(0)), psutil.virtual_memory().total / 2**30
+    return f"{_processor()}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - one line of a file that is no file
+            names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+        return names[0] if names else platform.machine()
+    except OSError:
+        return platform.machine()

@@ -1,0 +1,122 @@
+"""The peers of the shards benchmark: what one would write by hand, and what TFDS offers.
+
+Each is a program of its own, run in a process of its own: python -m benchmarks.shards_peers PEER INPUT_DIR OUTPUT_DIR.
+All cut the same squares to the same size; they read rows as the job does, so that only the
+pictures' way differs.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline import annotations, sources
+from pipeline.sources import base
+
+IMAGE_SIZE, MARGIN_FRAC, QUALITY = 224, 0.15, 95
+
+
+def rows(root: str) -> list[annotations.Row]:
+    """Return the usable rows of the eight classes."""
+    release = sources.recognise(Path(root), base.Request())
+    found = [item for part in release.parts() for item in sources.read(root, part)]
+    return [row for row in found if isinstance(row, annotations.Row) and row.label < 8]
+
+
+def crop(root: str, row: annotations.Row) -> bytes | None:
+    """Read, decode, crop, resize and encode with OpenCV; None for what OpenCV cannot decode."""
+    path = Path(root, row.path)
+    content = path.read_bytes() if path.is_file() else b""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    if pixels is None or row.box is None:
+        return None
+    x, y, width, height = row.box
+    side = round(max(width, height) * (1 + 2 * MARGIN_FRAC))
+    left, top = round(x + width / 2 - side / 2), round(y + height / 2 - side / 2)
+    inside = pixels[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    if not inside.size:
+        return None
+    edges = (max(-top, 0), max(top + side - pixels.shape[0], 0), max(-left, 0), max(left + side - pixels.shape[1], 0))
+    padded = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_CONSTANT)
+    face = cv2.resize(padded, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+
+
+def _crop_many(work: tuple[str, list[annotations.Row]]) -> int:
+    cv2.setNumThreads(1)
+    return sum(crop(work[0], row) is not None for row in work[1])
+
+
+def bare(root: str, _: str) -> None:
+    """A loop in as many processes as there are cores; writes nothing."""
+    found, cores = rows(root), len(os.sched_getaffinity(0))
+    with multiprocessing.Pool(cores) as pool:
+        print(sum(pool.map(_crop_many, [(root, found[i::cores]) for i in range(cores)])))
+
+
+def _builder(root: str, *, with_beam: bool) -> type:
+    """Return a plain TFDS builder whose examples come from a generator, or from Beam."""
+    import tensorflow_datasets as tfds  # Here: the bare loop does without.
+
+    from affectnet_tfds import features
+
+    class PlainFaces(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> tfds.core.DatasetInfo:
+            described = features.features(image_size=IMAGE_SIZE, num_classes=8)
+            kept = {name: described[name] for name in ("image", "label", "filename")}
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(kept))
+
+        def _split_generators(self, dl_manager: Any, pipeline: Any = None) -> dict[str, Any]:
+            by_split = {split: [r for r in rows(root) if r.split == split] for split in ("train", "validation")}
+            return {split: self._generate_examples(found) for split, found in by_split.items() if found}
+
+        def _generate_examples(self, found: list[annotations.Row]) -> Any:
+            if not with_beam:
+                return (pair for row in _unique(found) for pair in _example(row, root))
+            import apache_beam as beam  # Here: only this peer needs it.
+
+            return beam.Create(list(_unique(found))) | beam.Reshuffle() | beam.FlatMap(_example, root)
+
+    return PlainFaces
+
+
+def _unique(found: list[annotations.Row]) -> Iterator[annotations.Row]:
+    seen = set()
+    for row in found:
+        if row.filename not in seen:
+            seen.add(row.filename)
+            yield row
+
+
+def _example(row: annotations.Row, root: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if content := crop(root, row):
+        yield row.filename, {"image": content, "label": row.label, "filename": row.filename}
+
+
+def tfds_generator(root: str, output: str) -> None:
+    """A plain TFDS builder: one process."""
+    _builder(root, with_beam=False)(data_dir=output).download_and_prepare()
+
+
+def tfds_beam(root: str, output: str) -> None:
+    """A plain TFDS Beam builder, with as many workers as there are cores."""
+    import tensorflow_datasets as tfds  # Here: the bare loop does without.
+    from apache_beam.options import pipeline_options
+
+    workers = len(os.sched_getaffinity(0))
+    flags = ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+    options = pipeline_options.PipelineOptions(flags)
+    config = tfds.download.DownloadConfig(beam_runner="FnApiRunner", beam_options=options)
+    _builder(root, with_beam=True)(data_dir=output).download_and_prepare(download_config=config)
+
+
+if __name__ == "__main__":
+    {"bare": bare, "tfds_beam": tfds_beam, "tfds_generator": tfds_generator}[sys.argv[1]](sys.argv[2], sys.argv[3])
