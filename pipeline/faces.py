@@ -30,6 +30,8 @@ JPEG_QUALITY = 95
 
 SMALL_CROP = 160
 
+_JPEG_BEGINS = b"\xff\xd8\xff"
+
 LINEAR_RATIO = 1.34
 """Up to this ratio, four neighbours of a point are enough to sample it (a third of the pixels fall between)."""
 
@@ -80,7 +82,7 @@ def read_header(content: bytes) -> Header:
 
 
 def _jpeg_header(content: bytes) -> Header | None:
-    if not content.startswith(b"\xff\xd8\xff"):
+    if not content.startswith(_JPEG_BEGINS):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
@@ -116,6 +118,8 @@ def _opened(content: bytes) -> PIL.Image.Image:
     try:
         return PIL.Image.open(io.BytesIO(content))
     except (OSError, ValueError, SyntaxError) as error:
+        if content.startswith(_JPEG_BEGINS):
+            raise annotations.Defect("broken picture", "it begins as a JPEG, and its header is damaged") from error
         head = content[:12].decode("latin-1").encode("unicode_escape").decode()
         raise annotations.Defect("not a picture", f"no known picture format: begins with {head!r}") from error
 

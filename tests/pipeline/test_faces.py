@@ -124,6 +124,7 @@ def noise_jpeg() -> bytes:
         (b"", "empty file"),
         (b"<html>404</html>", "not a picture"),
         (noise_jpeg()[:3000], "broken picture"),
+        (noise_jpeg()[:100], "broken picture"),
         (saved(np.zeros((64, 64, 3), np.uint8), "PNG")[:60], "broken picture"),
     ],
 )
