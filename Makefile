@@ -12,7 +12,7 @@ DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train test test-quick lint clean
+.PHONY: help demo shards train test test-quick lint bench clean
 
 help:  ## This list
 	@echo "AffectNet Faces"
@@ -62,6 +62,14 @@ lint: $(VENV)/.ready
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+
+bench: $(VENV)/.ready  ## The benchmarks of the job, on AFFECTNET_DIR or drawn faces (an hour on 2 cores)
+ifndef AFFECTNET_DIR
+	@$(PY) -m pipeline.sample --output_dir=$(BUILD)/sample --num_images=3000 --seed=0
+endif
+	@$(PY) -m benchmarks.shards --input_dir='$(or $(AFFECTNET_DIR),$(BUILD)/sample)' --num_images=50000 --work_dir=$(BUILD)/bench
+	@$(PY) -m benchmarks.scale --input_dir='$(or $(AFFECTNET_DIR),$(BUILD)/sample)'
+	@$(PY) -m benchmarks.plan
 
 clean:  ## Remove what was built here (not the environment, not DATA_DIR)
 	rm -rf $(BUILD)
