@@ -8,9 +8,10 @@ import dataclasses
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from trainer import config, dataset, devices, input, loop, models, optimizers, pictures, schedule
+from trainer import config, dataset, devices, imbalance, input, loop, losses, models, optimizers, pictures, schedule
 
 _MOST_STEPS_PER_CALL = 8
 _MOST_CALL_BYTES = 64 * 2**20
@@ -66,8 +67,15 @@ def model(at: Site) -> keras.Model:
         )
 
 
-def program(network: keras.Model, *, at: Site, steps_per_epoch: int) -> loop.Loop:
-    """Build the optimizer and the training step around a network."""
+def targets(at: Site, *, split: pictures.Split) -> np.ndarray:
+    """Return how often each class is drawn in an epoch of a split: int64[C]."""
+    counts = np.bincount(split.labels, minlength=len(at.version.class_names))
+    return imbalance.targets(counts, sampling=at.settings.imbalance.sampling)
+
+
+def program(network: keras.Model, *, at: Site, split: pictures.Split) -> loop.Loop:
+    """Build the loss, the optimizer and the training step around a network that is trained on a split."""
+    steps_per_epoch = at.shape.num_steps(split.num_examples)
     training = at.settings.training
     with at.strategy.scope():
         variables = [variable.value for variable in network.trainable_variables]
@@ -78,4 +86,5 @@ def program(network: keras.Model, *, at: Site, steps_per_epoch: int) -> loop.Loo
         warmup_steps=round(training.warmup_epochs * steps_per_epoch),
         total_steps=training.epochs * steps_per_epoch,
     )
-    return loop.Loop(network, optimizer=optimizer, training=training, rate_of=rate_of, strategy=at.strategy)
+    loss = losses.make(at.settings.imbalance, counts=targets(at, split=split))
+    return loop.Loop(network, optimizer=optimizer, training=training, loss=loss, rate_of=rate_of, strategy=at.strategy)

@@ -89,6 +89,27 @@ class Training(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Imbalance(_Checked):
+    """What is done about classes of unequal size."""
+
+    sampling: str = field(
+        "natural",
+        "how often each class is drawn in an epoch: as it is, all equally, or by the root of its count",
+        choices=("natural", "balanced", "sqrt"),
+    )
+    class_weights: str = field(
+        "none",
+        "what an example weighs in the loss, by the number of its class",
+        choices=("none", "inverse", "sqrt", "effective"),
+    )
+    effective_beta: float = field(0.999, "beta of class_weights=effective", at_least=0, at_most=0.999999)
+    loss: str = field("cross_entropy", "what is minimised", choices=("cross_entropy", "focal", "logit_adjusted"))
+    focal_gamma: float = field(2.0, "gamma of loss=focal: how little easy examples count", at_least=0, at_most=10)
+    tau: float = field(1.0, "tau of loss=logit_adjusted: how far the classes' shares are corrected for", at_least=0)
+    label_smoothing: float = field(0.0, "part of the target that is spread over all classes", at_least=0, at_most=0.9)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Run(_Checked):
     """Where the run is kept and how often."""
 
@@ -119,10 +140,18 @@ class Config:
     devices: Devices = dataclasses.field(default_factory=Devices)
     model: Model = dataclasses.field(default_factory=Model)
     training: Training = dataclasses.field(default_factory=Training)
+    imbalance: Imbalance = dataclasses.field(default_factory=Imbalance)
     run: Run = dataclasses.field(default_factory=Run)
 
 
-SECTIONS: dict[str, type] = {"Data": Data, "Devices": Devices, "Model": Model, "Training": Training, "Run": Run}
+SECTIONS: dict[str, type] = {
+    "Data": Data,
+    "Devices": Devices,
+    "Model": Model,
+    "Training": Training,
+    "Imbalance": Imbalance,
+    "Run": Run,
+}
 """The sections by the title they have in --help; a title in lower case is the field of `Config`."""
 
 

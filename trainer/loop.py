@@ -24,11 +24,12 @@ class Loop:
         *,
         optimizer: optimizers.Optimizer,
         training: config.Training,
+        loss: losses.Loss,
         rate_of: Callable[[tf.Tensor], tf.Tensor],
         strategy: tf.distribute.Strategy,
     ) -> None:
         self.model, self.optimizer, self.strategy = model, optimizer, strategy
-        self._training, self._rate_of = training, rate_of
+        self._training, self._loss, self._rate_of = training, loss, rate_of
 
     def compile(self, call_spec: Any) -> None:
         """Compile for what calls look like, any number of steps long, so that an epoch's last one compiles nothing."""
@@ -63,7 +64,7 @@ class Loop:
         images = augment.augment(batch["image"], draw=draw, strength=self._training.augment)
         with noise.drawing(draw), tf.GradientTape() as tape:
             logits = self.model(images, training=True)
-            each = batch["weight"] * losses.cross_entropy(logits, labels=batch["label"])
+            each = batch["weight"] * self._loss(logits, labels=batch["label"])
             loss = tf.reduce_sum(each) / batch["count"]
         self._update(tape.gradient(loss, self.optimizer.variables), step=step)
         right = batch["weight"] * tf.cast(tf.argmax(logits, axis=1) == batch["label"], tf.float32)

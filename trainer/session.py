@@ -9,7 +9,7 @@ import functools
 import pathlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -47,7 +47,7 @@ class Session:
         self._at, self._network, self._model_dir = at, network, model_dir
         self._train, self._validation = train, validation
         self._steps = at.shape.num_steps(train.num_examples)
-        self._program = assembly.program(network, at=at, steps_per_epoch=self._steps)
+        self._program = assembly.program(network, at=at, split=train)
         self._predictor = prediction.Predictor(network, strategy=at.strategy)
         self._tensorboard = logs.TensorBoard(model_dir)
         self._standing = standing.restore(program=self._program, model_dir=model_dir, data=at.version.fingerprint)
@@ -74,9 +74,16 @@ class Session:
         training, shape, num_examples = self._at.settings.training, self._at.shape, self._train.num_examples
         left = range(first_epoch, training.epochs)
         lines = input.plan(num_examples, shape=shape, epochs=left, first_step=first_step)
-        order_of = functools.partial(order.natural, num_examples, seed=training.seed)
+        order_of = self._order()
         calls = input.calls(self._train, lines=lines, shape=shape, order_of=lambda epoch: order_of(epoch=epoch))
         return input.distribute(calls, strategy=self._at.strategy)
+
+    def _order(self) -> Callable[..., np.ndarray]:
+        seed = self._at.settings.training.seed
+        if self._at.settings.imbalance.sampling == "natural":
+            return functools.partial(order.natural, self._train.num_examples, seed=seed)
+        targets = assembly.targets(self._at, split=self._train)
+        return functools.partial(order.drawn, self._train.labels, targets=targets, seed=seed)
 
     def _take_call(self, calls: Iterator[input.Call], *, clock: watch.Watch) -> None:
         at = self._standing

@@ -7,7 +7,7 @@ import pathlib
 
 import keras
 
-from trainer import assembly, config, dataset, folder, judging, models, session
+from trainer import assembly, config, dataset, folder, imbalance, judging, models, session
 
 TRAIN, VALIDATION = "train", "validation"
 
@@ -40,3 +40,5 @@ def _introduce(at: assembly.Site, *, network: keras.Model) -> None:
     if at.version.is_drawn:
         print("              *** DRAWN FACES, NOT AFFECTNET: these numbers say that the program works, no more ***")
     print(f"model         {models.describe(network, image_size=at.image_size)}; global batch {shared}", flush=True)
+    if doubt := imbalance.warning(at.settings.imbalance):
+        print(f"warning       {doubt}", flush=True)

@@ -10,7 +10,7 @@ def trained_weights(site, *, epochs=2):
     """Train the small network for some epochs; return its weights and the sums of every step."""
     network = assembly.model(site)
     split = assembly.read(site, split="train")
-    program = assembly.program(network, at=site, steps_per_epoch=site.shape.num_steps(split.num_examples))
+    program = assembly.program(network, at=site, split=split)
     lines = input.plan(split.num_examples, shape=site.shape, epochs=range(epochs))
     calls = distributed(site, split=split, lines=lines, order_of=lambda e: order.natural(62, seed=0, epoch=e))
     program.compile(calls.element_spec)
@@ -25,7 +25,15 @@ def distributed(site, *, split, lines, order_of):
     return input.distribute(calls, strategy=site.strategy)
 
 
-FULL = {"dropout": 0.5, "clip_norm": 0.05, "augment": 1.0, "optimizer": "sgd", "learning_rate": 0.1}
+FULL = {
+    "dropout": 0.5,
+    "clip_norm": 0.05,
+    "augment": 1.0,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "class_weights": "inverse",
+    "label_smoothing": 0.1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +52,18 @@ def test_two_and_four_replicas_train_as_one_does(make_site, on_one, num_replicas
         np.testing.assert_allclose(got, expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("change", [{"dropout": 0.0}, {"clip_norm": None}, {"augment": 0.0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dropout": 0.0},
+        {"clip_norm": None},
+        {"augment": 0.0},
+        {"class_weights": "none"},
+        {"class_weights": "sqrt"},
+        {"class_weights": "effective", "effective_beta": 0.9},
+        {"loss": "logit_adjusted"},
+    ],
+)
 def test_what_the_replicas_agree_on_is_really_on(make_site, on_one, change):
     if not on_one:
         on_one["weights"], on_one["sums"] = trained_weights(make_site(**FULL))
@@ -59,7 +78,7 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
     for batch_size, num_replicas in ((14, 1), (16, 4)):
         site = make_site(num_replicas=num_replicas, batch_size=batch_size, **plain)
         network, split = assembly.model(site), assembly.read(site, split="train")
-        program = assembly.program(network, at=site, steps_per_epoch=1)
+        program = assembly.program(network, at=site, split=split)
         lines = input.plan(14, shape=site.shape, epochs=range(1))
         calls = distributed(site, split=split, lines=lines, order_of=lambda epoch: np.arange(14))
         program.compile(calls.element_spec)

@@ -51,7 +51,8 @@ def test_data_with_another_fingerprint_are_refused(make_session, make_site):
     make_session(epochs=1).train()
     with pytest.raises(refusal.Refusal, match="was trained on data with fingerprint .*, and those here have 0000"):
         site = make_site()
-        program = assembly.program(assembly.model(site), at=site, steps_per_epoch=4)
+        split = assembly.read(site, split="train")
+        program = assembly.program(assembly.model(site), at=site, split=split)
         standing.restore(program=program, model_dir=make_session(epochs=1)._model_dir, data="0" * 64)
 
 
@@ -80,3 +81,12 @@ def test_the_first_of_equally_good_epochs_is_the_best():
     for accuracy in (0.3, 0.5, 0.5, 0.4):
         at.end_epoch({"val_accuracy": accuracy})
     assert (at.best_epoch, at.best_score, at.epoch) == (2, 0.5, 4)
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "sqrt"])
+def test_sampling_changes_what_is_drawn(make_session, sampling):
+    drawn = make_session(epochs=1, sampling=sampling)._order()(epoch=0)
+    natural = make_session(epochs=1, sampling="natural", overwrite=True)._order()(epoch=0)
+    assert len(drawn) == len(natural) == 62
+    assert sorted(natural.tolist()) == list(range(62))
+    assert sorted(drawn.tolist()) != list(range(62))
