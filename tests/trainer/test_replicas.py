@@ -32,7 +32,7 @@ FULL = {
     "optimizer": "sgd",
     "learning_rate": 0.1,
     "class_weights": "inverse",
-    "label_smoothing": 0.1,
+    "label_smoothing": 0.4,
 }
 
 
