@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import annotations, faces
+from affectnet_tfds import faces
+from pipeline import annotations
 
 
 def repeated(root: Path, num_images: int, folder: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from affectnet_tfds import labels
+from affectnet_tfds import defect, labels
 
 NUM_LANDMARKS = 68
 
@@ -46,12 +46,8 @@ class Reject(NamedTuple):
     source: str
 
 
-class Defect(ValueError):
-    """A rule that a row breaks. `reason` is its kind, the message the rule and the value."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
+Defect = defect.Defect
+"""A rule that a row breaks; the same kind that a picture breaks."""
 
 
 class Place(NamedTuple):

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from affectnet_tfds import labels
-from pipeline import align, annotations, faces, plan, record
+from affectnet_tfds import crops, faces, labels
+from pipeline import annotations, plan, record
 
 READ_AHEAD = 32
 BEAT_SECONDS = 0.5
@@ -142,7 +142,7 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
 
 
 class Cut(NamedTuple):
-    """A face as it was cut out."""
+    """A face as it was cut out, and its box as fractions of the picture."""
 
     face: np.ndarray  # uint8[S, S, 3]
     points: np.ndarray  # float32[68, 2], fractions of the crop
@@ -153,27 +153,14 @@ class Cut(NamedTuple):
 def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cut:
     """Cut a row's face out of its picture, aligned if the settings say so and the landmarks allow it.
 
-    The box has to be good in both cases, so that aligned and plain builds hold the same rows. Where to cut is known
-    from the header, so that no more of the picture is decoded than the crop needs.
-
     Raises:
       annotations.Defect: if the picture or its box cannot be used.
     """
-    header, size, margin_frac = faces.read_header(content), settings["image_size"], settings["margin_frac"]
+    header = faces.read_header(content)
     box = faces.in_pixels(row.box, picture_size=header.size) if row.box and row.box_from == "fractions" else row.box
-    area = faces.square(box, picture_size=header.size, margin_frac=margin_frac)
-    bbox, points, similarity = faces.bbox_fractions(box, picture_size=header.size), annotations.points_of(row), None
-    if settings["align"] and points is not None:
-        similarity = align.fit(points, picture_size=header.size, margin_frac=margin_frac)
-    scale = size * similarity.scale if similarity else size / area.side
-    pixels = faces.decode(content, header, scale=faces.part_needed(scale, image_size=size))
-    decoded = pixels.shape[1] / header.size[0]
-    if similarity and points is not None:
-        face = align.crop(pixels, similarity, image_size=size, decoded=decoded)
-        return Cut(face, similarity.points(points), bbox, aligned=True)
-    area = faces.shrunk(area, decoded)
-    points = None if points is None else points * np.float32(decoded)
-    return Cut(faces.crop(pixels, area, image_size=size), faces.crop_points(points, area), bbox, aligned=False)
+    geometry = crops.Geometry(settings["image_size"], settings["margin_frac"], settings["align"])
+    made = crops.cut(content, header=header, box=box, points=annotations.points_of(row), geometry=geometry)
+    return Cut(made.face, made.points, faces.bbox_fractions(box, picture_size=header.size), made.aligned)
 
 
 def make_example(made: Cut, task: plan.Task, settings: Mapping[str, Any]) -> record.Example:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import annotations, faces, shards, sources
+from affectnet_tfds import faces
+from pipeline import annotations, shards, sources
 from pipeline.sample import cast, release, settings
 from pipeline.sources import base
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline import faces, record
+from affectnet_tfds import faces
+from pipeline import record
 
 EXAMPLE = record.Example(
     image=faces.encode(np.full((32, 32, 3), (10, 200, 90), np.uint8)),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline import align
+from affectnet_tfds import align
 
 SIZE = (400, 300)
 

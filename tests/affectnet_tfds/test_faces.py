@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from pipeline import annotations, faces
+from affectnet_tfds import defect, faces
 
 
 def coordinates(width: int, height: int) -> np.ndarray:
@@ -106,7 +106,7 @@ def real_pictures() -> tuple[bytes, ...]:
                 break
             if member.name.endswith(".jpg") and (file := files.extractfile(member)):
                 content = file.read()
-                with contextlib.suppress(annotations.Defect):
+                with contextlib.suppress(defect.Defect):
                     header = faces.read_header(content)
                     if header.size == (350, 350) and header.is_plain_jpeg and faces.decode(content) is not None:
                         found.append(content)
@@ -129,7 +129,7 @@ def noise_jpeg() -> bytes:
     ],
 )
 def test_what_cannot_be_decoded_is_a_defect_with_a_reason(content, reason):
-    with pytest.raises(annotations.Defect) as caught:
+    with pytest.raises(defect.Defect) as caught:
         faces.decode(content)
     assert caught.value.reason == reason
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_decoded_is_a_defect_with_a_reason(content, reason):
 def test_a_picture_that_claims_too_many_pixels_is_refused_by_its_header(monkeypatch):
     monkeypatch.setattr(faces, "MAX_PIXELS", 64 * 64 - 1)
     monkeypatch.setattr(faces.simplejpeg, "decode_jpeg", lambda *args, **kwargs: pytest.fail("decoded"))
-    with pytest.raises(annotations.Defect, match="this one claims 64 x 64"):
+    with pytest.raises(defect.Defect, match="this one claims 64 x 64"):
         faces.decode(noise_jpeg())
 
 
@@ -145,7 +145,7 @@ def test_a_picture_that_claims_too_many_pixels_is_refused_by_its_header(monkeypa
     ("box", "reason"), [((500, 5, 20, 20), "box outside the picture"), ((5, 5, 2, 2), "box too small")]
 )
 def test_a_box_that_shows_no_face_is_a_defect(box, reason):
-    with pytest.raises(annotations.Defect) as caught:
+    with pytest.raises(defect.Defect) as caught:
         faces.square(box, picture_size=(100, 100), margin_frac=0.15)
     assert caught.value.reason == reason
 
@@ -202,7 +202,7 @@ def test_no_more_is_decoded_than_the_crop_needs():
     assert faces.decode(content, scale=3.0).shape == (300, 400, 3)
 
 
-def crop_both_ways(content: bytes, box: annotations.Box, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+def crop_both_ways(content: bytes, box: faces.Box, image_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the crop as the job makes it, and from the whole picture, averaged."""
     header = faces.read_header(content)
     area = faces.square(box, picture_size=header.size, margin_frac=0.15)

@@ -1,7 +1,8 @@
 """From the bytes of a picture to the bytes of a face crop.
 
 Owns: decoding whatever the extension says, the square around a box, cropping with padding, mirroring, encoding, and
-what all of these do to landmarks. Pure functions of bytes and numbers, so that a crop is the same on any worker.
+what all of these do to landmarks. Pure functions of bytes and numbers, so that a crop is the same on any worker. It is
+part of the data contract, since whoever shows a trained network a new photograph must cut it as the job does (`crops`).
 
 Frames: a picture is indexed [row, column] = [y, x]; boxes are (x, y, width, height) in pixels of the picture as stored.
 AffectNet's boxes were annotated on stored pixels, so EXIF orientation is not applied.
@@ -16,7 +17,10 @@ import numpy as np
 import PIL.Image
 import simplejpeg
 
-from pipeline import annotations
+from affectnet_tfds import defect
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height."""
 
 MAX_PIXELS = 100_000_000
 """Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes 300 MB)."""
@@ -69,15 +73,15 @@ def read_header(content: bytes) -> Header:
     """Read a picture's size from its header.
 
     Raises:
-      annotations.Defect: if it is empty, no picture, or claims more than MAX_PIXELS.
+      defect.Defect: if it is empty, no picture, or claims more than MAX_PIXELS.
     """
     if not content:
-        raise annotations.Defect("empty file", "the file has no bytes")
+        raise defect.Defect("empty file", "the file has no bytes")
     header = _jpeg_header(content) or Header(_opened(content).size, is_plain_jpeg=False)
     width, height = header.size
     if width * height > MAX_PIXELS:
         detail = f"a picture may have {MAX_PIXELS:,} pixels: this one claims {width} x {height}"
-        raise annotations.Defect("picture too large", detail)
+        raise defect.Defect("picture too large", detail)
     return header
 
 
@@ -100,7 +104,7 @@ def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) 
         next larger eighth, which costs less and averages better than decoding all and shrinking.
 
     Raises:
-      annotations.Defect: if it is empty, no picture, too large, or broken.
+      defect.Defect: if it is empty, no picture, too large, or broken.
     """
     header = header or read_header(content)
     if not header.is_plain_jpeg:
@@ -119,9 +123,9 @@ def _opened(content: bytes) -> PIL.Image.Image:
         return PIL.Image.open(io.BytesIO(content))
     except (OSError, ValueError, SyntaxError) as error:
         if content.startswith(_JPEG_BEGINS):
-            raise annotations.Defect("broken picture", "it begins as a JPEG, and its header is damaged") from error
+            raise defect.Defect("broken picture", "it begins as a JPEG, and its header is damaged") from error
         head = content[:12].decode("latin-1").encode("unicode_escape").decode()
-        raise annotations.Defect("not a picture", f"no known picture format: begins with {head!r}") from error
+        raise defect.Defect("not a picture", f"no known picture format: begins with {head!r}") from error
 
 
 def _decode_imperfect(content: bytes) -> np.ndarray:
@@ -129,7 +133,7 @@ def _decode_imperfect(content: bytes) -> np.ndarray:
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
-        raise annotations.Defect("broken picture", "the JPEG data end early or are damaged")
+        raise defect.Defect("broken picture", "the JPEG data end early or are damaged")
     return pixels
 
 
@@ -144,7 +148,7 @@ def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
             picture = PIL.Image.alpha_composite(black, picture.convert("RGBA"))
         return np.ascontiguousarray(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, IndexError, MemoryError, EOFError) as error:
-        raise annotations.Defect("broken picture", f"{picture.format} data: {error}") from error
+        raise defect.Defect("broken picture", f"{picture.format} data: {error}") from error
 
 
 def _scale_deep(gray: np.ndarray) -> np.ndarray:
@@ -153,13 +157,13 @@ def _scale_deep(gray: np.ndarray) -> np.ndarray:
     return np.repeat(np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
-def in_pixels(fractions: annotations.Box, *, picture_size: tuple[int, int]) -> annotations.Box:
+def in_pixels(fractions: Box, *, picture_size: tuple[int, int]) -> Box:
     """Turn a box in fractions of the picture's width and height into pixels."""
     (x, y, box_width, box_height), (width, height) = fractions, picture_size
     return x * width, y * height, box_width * width, box_height * height
 
 
-def square(box: annotations.Box | None, *, picture_size: tuple[int, int], margin_frac: float) -> Square:
+def square(box: Box | None, *, picture_size: tuple[int, int], margin_frac: float) -> Square:
     """Return the square to crop: around the box's centre, as wide as its longer side plus a margin on each side.
 
     Args:
@@ -168,7 +172,7 @@ def square(box: annotations.Box | None, *, picture_size: tuple[int, int], margin
       margin_frac: margin on each side, as a fraction of the box's longer side.
 
     Raises:
-      annotations.Defect: if the box is too small, or has no pixel in the picture.
+      defect.Defect: if the box is too small, or has no pixel in the picture.
     """
     width, height = picture_size
     if box is None:
@@ -177,10 +181,10 @@ def square(box: annotations.Box | None, *, picture_size: tuple[int, int], margin
     x, y, box_width, box_height = box
     if max(box_width, box_height) < MIN_BOX_SIDE:
         detail = f"a box must be {MIN_BOX_SIDE} pixels or more: got {box_width:g} x {box_height:g}"
-        raise annotations.Defect("box too small", detail)
+        raise defect.Defect("box too small", detail)
     if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
         detail = f"the box at {x:g}, {y:g} of {box_width:g} x {box_height:g} has no pixel in {width} x {height}"
-        raise annotations.Defect("box outside the picture", detail)
+        raise defect.Defect("box outside the picture", detail)
     side = max(1, round(max(box_width, box_height) * (1 + 2 * margin_frac)))
     left, top = round(x + box_width / 2 - side / 2), round(y + box_height / 2 - side / 2)
     return Square(left, top, side)
@@ -228,7 +232,7 @@ def _interpolation(ratio: float) -> int:
 def crop_points(points: np.ndarray | None, area: Square) -> np.ndarray:
     """Return float32[68, 2] landmarks as fractions of the crop (0..1 across it), NaN where there are none."""
     if points is None:
-        return np.full((annotations.NUM_LANDMARKS, 2), np.nan, np.float32)
+        return np.full((len(MIRRORED_POINTS), 2), np.nan, np.float32)
     return ((points - np.array([area.x, area.y], np.float32)) / np.float32(area.side)).astype(np.float32)
 
 
@@ -238,7 +242,7 @@ def mirror(pixels: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.ascontiguousarray(pixels[:, ::-1]), swapped
 
 
-def bbox_fractions(box: annotations.Box | None, *, picture_size: tuple[int, int]) -> tuple[float, ...]:
+def bbox_fractions(box: Box | None, *, picture_size: tuple[int, int]) -> tuple[float, ...]:
     """Return (ymin, xmin, ymax, xmax) as fractions of the picture, clamped to it."""
     if box is None:
         return 0.0, 0.0, 1.0, 1.0

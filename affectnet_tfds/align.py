@@ -46,13 +46,15 @@ class Similarity(NamedTuple):
 
 
 def five_points(points: np.ndarray) -> np.ndarray:
-    """Return eye centres, nose tip and mouth corners, float[5, 2], from 68 landmarks in dlib's order."""
+    """Return eye centres, nose tip and mouth corners, float[5, 2], from 68 landmarks in dlib's order, or from these."""
+    if len(points) == len(TEMPLATE):
+        return np.asarray(points, dtype=np.float64)
     eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
     return np.array([*eyes, points[30], points[48], points[54]], dtype=np.float64)
 
 
 def fit(points: np.ndarray, *, picture_size: tuple[int, int], margin_frac: float) -> Similarity | None:
-    """Return the similarity that brings 68 landmarks nearest to the template.
+    """Return the similarity that brings landmarks nearest to the template.
 
     None if they are all one point, or lie about a point outside the picture.
 
@@ -60,7 +62,7 @@ def fit(points: np.ndarray, *, picture_size: tuple[int, int], margin_frac: float
     closed form for the plane).
 
     Args:
-      points: float[68, 2], (x, y) in picture pixels.
+      points: float[68, 2] or the five, (x, y) in picture pixels.
       picture_size: (width, height) in pixels.
       margin_frac: widens the crop on each side, as in faces.square; 0 is the template's own crop.
     """

@@ -1,0 +1,85 @@
+"""A face out of a picture, as a build's settings say: the same for a row of the job and for a new photograph.
+
+Owns the order of things. Where to cut is known from the header, so that no more of a picture is decoded than the crop
+needs; whoever has the whole picture decoded already (a frame of a video) begins at `cut_decoded`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from affectnet_tfds import align, faces
+
+Place = faces.Square | align.Similarity
+"""Where a face is cut: in pixels of the whole picture."""
+
+
+class Geometry(NamedTuple):
+    """What decides where and how large a crop is: settings of the job, by the same names."""
+
+    image_size: int
+    margin_frac: float
+    align: bool
+
+
+class Cut(NamedTuple):
+    """A face as it was cut out."""
+
+    face: np.ndarray  # uint8[S, S, 3]
+    points: np.ndarray  # float32[68, 2], fractions of the crop, NaN where there are none
+    place: Place
+
+    @property
+    def aligned(self) -> bool:
+        return isinstance(self.place, align.Similarity)
+
+
+def cut(
+    content: bytes, *, header: faces.Header, box: faces.Box | None, points: np.ndarray | None, geometry: Geometry
+) -> Cut:
+    """Cut a face out of the bytes of a picture.
+
+    Args:
+      content: the file.
+      header: what `faces.read_header` said of it.
+      box: (x, y, width, height) in pixels of the picture; None: the whole picture.
+      points: landmarks, float[68, 2] or `align`'s five, (x, y) in pixels of the picture.
+      geometry: settings of the build.
+
+    Raises:
+      defect.Defect: if the picture or its box cannot be used.
+    """
+    place = locate(box, points=points, picture_size=header.size, geometry=geometry)
+    size = geometry.image_size
+    scale = size / place.side if isinstance(place, faces.Square) else size * place.scale
+    pixels = faces.decode(content, header, scale=faces.part_needed(scale, image_size=size))
+    return cut_decoded(pixels, place=place, points=points, picture_width=header.size[0], image_size=size)
+
+
+def locate(
+    box: faces.Box | None, *, points: np.ndarray | None, picture_size: tuple[int, int], geometry: Geometry
+) -> Place:
+    """Return where to cut: by the landmarks if the build aligns and they allow it, else by the box.
+
+    The box has to be good in both cases, so that aligned and plain builds hold the same rows.
+
+    Raises:
+      defect.Defect: if the box cannot be used.
+    """
+    area = faces.square(box, picture_size=picture_size, margin_frac=geometry.margin_frac)
+    if not geometry.align or points is None:
+        return area
+    return align.fit(points, picture_size=picture_size, margin_frac=geometry.margin_frac) or area
+
+
+def cut_decoded(
+    pixels: np.ndarray, *, place: Place, points: np.ndarray | None, picture_width: int, image_size: int
+) -> Cut:
+    """Cut a face out of uint8[H, W, 3], the picture decoded to its own width or to less."""
+    decoded = pixels.shape[1] / picture_width
+    if isinstance(place, align.Similarity):
+        assert points is not None  # There is no similarity without them.
+        return Cut(align.crop(pixels, place, image_size=image_size, decoded=decoded), place.points(points), place)
+    area = faces.shrunk(place, decoded)
+    points = None if points is None else points * np.float32(decoded)
+    return Cut(faces.crop(pixels, area, image_size=image_size), faces.crop_points(points, area), place)
