@@ -19,6 +19,17 @@ FILE = "config.json"
 """Name of the saved configuration in a model folder."""
 
 
+_INITIALIZERS = (
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "orthogonal",
+)
+
+
 class _Checked:
     def __post_init__(self) -> None:
         option.check(self)
@@ -66,9 +77,17 @@ class Model(_Checked):
     """The network."""
 
     model: str = field("cnn", "architecture", choices=("cnn",))
+    color: str = field("rgb", "what the network sees of a picture", choices=("rgb", "gray"))
     conv_filters: tuple[int, ...] = field((32, 64, 128), "filters of each convolution block (cnn)", at_least=1)
     dense_units: tuple[int, ...] = field((128, 128), "units of each fully connected layer (cnn)", at_least=1)
     dropout: float = field(0.25, "share of units dropped after each block and layer", at_least=0, at_most=0.95)
+    activation: str = field("relu", "activation (cnn)", choices=("relu", "tanh"))
+    batch_norm: bool = field(
+        False, "normalise before each activation, over the batch of all replicas and its real examples only (cnn)"
+    )
+    initializer: str | None = field(
+        None, "how the first weights are drawn (cnn)", choices=_INITIALIZERS, default_text="glorot_uniform"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +102,9 @@ class Training(_Checked):
     momentum: float = field(0.9, "momentum (sgd)", at_least=0, at_most=0.999)
     clip_norm: float | None = field(
         None, "largest norm of the whole gradient, over all replicas", at_least=1e-6, default_text="no clipping"
+    )
+    l2: float = field(
+        0.0, "weight of the sum of squared weights (not of biases and scales) in what is minimised", at_least=0
     )
     augment: float = field(1.0, "strength of random flips, shifts, turns and light; 0 is none", at_least=0, at_most=3)
     seed: int = field(0, "seed of weights, order, dropout and augmentation", at_least=0, at_most=2**31 - 1)

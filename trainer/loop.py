@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import augment, config, input, losses, noise, optimizers
+from trainer import augment, batch_norm, config, input, losses, noise, optimizers
 
 
 class Loop:
@@ -62,7 +62,7 @@ class Loop:
         batch = {name: value[i] for name, value in call.items() if name != "epoch"}
         draw = noise.Draw(seed=self._training.seed, epoch=call["epoch"], first_place=batch["place"][0])
         images = augment.augment(batch["image"], draw=draw, strength=self._training.augment)
-        with noise.drawing(draw), tf.GradientTape() as tape:
+        with noise.drawing(draw), batch_norm.over(batch["weight"]), tf.GradientTape() as tape:
             logits = self.model(images, training=True)
             each = batch["weight"] * self._loss(logits, labels=batch["label"])
             loss = tf.reduce_sum(each) / batch["count"]
@@ -72,5 +72,6 @@ class Loop:
 
     def _update(self, gradients: list[tf.Tensor], *, step: tf.Tensor) -> None:
         total = tf.distribute.get_replica_context().all_reduce("sum", gradients)
-        clipped = optimizers.clip(total, norm=self._training.clip_norm)
+        penalised = optimizers.add_l2(total, variables=self.optimizer.variables, weight=self._training.l2)
+        clipped = optimizers.clip(penalised, norm=self._training.clip_norm)
         self.optimizer.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step))

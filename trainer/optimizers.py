@@ -111,6 +111,20 @@ def make(training: config.Training, *, variables: Sequence[tf.Variable]) -> Opti
     return Optimizer(rule=rule, variables=variables, slots=slots)
 
 
+def add_l2(gradients: Sequence[tf.Tensor], *, variables: Sequence[tf.Variable], weight: float) -> Sequence[tf.Tensor]:
+    """Add the gradient of weight * (sum of squares of the kernels), 2 weight w; biases and scales have rank 1 and none.
+
+    Added after the sum over the replicas, so that it is counted once, and not to the loss that is shown, so that this
+    stays comparable with validation's.
+    """
+    if weight == 0:
+        return gradients
+    return [
+        gradient + 2 * weight * tf.convert_to_tensor(variable) if variable.shape.rank > 1 else gradient
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
+
+
 def clip(gradients: Sequence[tf.Tensor], *, norm: float | None) -> Sequence[tf.Tensor]:
     """Scale gradients down to a global norm, where they exceed it (Pascanu et al. 2013, Algorithm 1)."""
     return gradients if norm is None else tf.clip_by_global_norm(gradients, norm)[0]

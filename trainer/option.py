@@ -87,7 +87,7 @@ def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
 
 
 def _check_one(value: Any, *, name: str, option: Option) -> None:
-    if option.choices and value not in option.choices:
+    if value is not None and option.choices and value not in option.choices:
         guess = refusal.guess(str(value), known=option.choices)
         said = f"--{name} must be one of {', '.join(option.choices)}: got {value}"
         raise refusal.Refusal(f"{said}; {guess}" if guess else said)

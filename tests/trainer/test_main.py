@@ -85,7 +85,7 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
 
 @pytest.mark.slow
 def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(data_dir, tmp_path):
-    flags = [f"--data_dir={data_dir}", *SMALL, "--epochs=4", "--batch_size=2", "--deterministic"]
+    flags = [f"--data_dir={data_dir}", *SMALL, "--epochs=4", "--batch_size=2", "--batch_norm", "--deterministic"]
     unbroken = run(*flags, f"--model_dir={tmp_path}/unbroken")
     assert unbroken.returncode == 0, unbroken.stderr
     cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]

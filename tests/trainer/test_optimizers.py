@@ -55,3 +55,11 @@ def test_clipping_scales_all_gradients_by_their_common_norm():
 def test_a_gradient_below_the_norm_is_left_alone():
     clipped = optimizers.clip([tf.constant([3.0, 4.0])], norm=6.0)
     np.testing.assert_allclose(clipped[0], [3.0, 4.0])
+
+
+def test_l2_pulls_kernels_towards_zero_and_leaves_biases():
+    kernel, bias = tf.Variable([[3.0, -1.0]]), tf.Variable([3.0, -1.0])
+    gradients = [tf.constant([[1.0, 1.0]]), tf.constant([1.0, 1.0])]
+    penalised = optimizers.add_l2(gradients, variables=[kernel, bias], weight=0.1)  # 1 + 2 x 0.1 x 3.
+    np.testing.assert_allclose(penalised[0], [[1.6, 0.8]])
+    np.testing.assert_allclose(penalised[1], [1.0, 1.0])

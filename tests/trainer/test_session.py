@@ -90,3 +90,12 @@ def test_sampling_changes_what_is_drawn(make_session, sampling):
     assert len(drawn) == len(natural) == 62
     assert sorted(natural.tolist()) == list(range(62))
     assert sorted(drawn.tolist()) != list(range(62))
+
+
+def test_a_checkpoint_holds_the_moving_statistics_of_batch_normalisation(make_session, tmp_path):
+    first = make_session(epochs=1, batch_norm=True)
+    first.train()
+    again = make_session(epochs=1, batch_norm=True)
+    for one, other in zip(first._network.variables, again._network.variables, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    assert np.abs(again._network.get_layer("conv0_norm").moving_mean).max() > 0
