@@ -53,7 +53,8 @@ def site(settings: config.Config, *, version: dataset.Version) -> Site:
 
 def read(at: Site, *, split: str) -> pictures.Split:
     """Read a split at the training size."""
-    return pictures.read(at.version, split=split, size_px=at.image_size, cache=at.settings.data.cache)
+    data = at.settings.data
+    return pictures.read(at.version, split=split, size_px=at.image_size, cache=data.cache, cache_dir=data.cache_dir)
 
 
 def model(at: Site) -> keras.Model:

@@ -91,8 +91,8 @@ def measure(version: dataset.Version, *, image_size: int) -> metrics.Judgement:
     """
     with quiet.chatter_off():
         from trainer import pictures  # Inside: what `find` refuses must not wait for TensorFlow.
-    train = pictures.read(version, split="train", size_px=image_size, cache="pixels")
-    validation = pictures.read(version, split="validation", size_px=image_size, cache="pixels")
+    train = pictures.read(version, split="train", size_px=image_size, cache="none")
+    validation = pictures.read(version, split="validation", size_px=image_size, cache="none")
     classifier = fit(gray(train), labels=train.labels, class_names=version.class_names)
     probabilities = predict(classifier, pixels=gray(validation), num_classes=len(version.class_names))
     return metrics.judge(validation.labels, probabilities, class_names=version.class_names)

@@ -53,10 +53,12 @@ class Data(_Checked):
     )
     cache: str = field(
         "auto",
-        "what is held in memory: decoded pixels, or the JPEG bytes (decoded again every epoch); auto holds pixels if "
-        "they fit half the free memory",
-        choices=("auto", "pixels", "jpeg"),
+        "where decoded pixels are kept for the next epochs; auto is ram if they fit half the free memory, else none",
+        choices=("auto", "none", "ram", "disk"),
         changes_result=False,
+    )
+    cache_dir: str | None = field(
+        None, "folder of --cache=disk", default_text="~/.cache/affectnet_faces", changes_result=False
     )
 
 

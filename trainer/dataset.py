@@ -28,6 +28,8 @@ class Version:
     builder: "tfds.core.DatasetBuilder"
     class_names: tuple[str, ...]
     stored_size: int
+    is_raw: bool
+    """Whether pictures are stored as the uint8 they are, rather than as JPEG or PNG."""
     counts: dict[str, int]
     fingerprint: str
 
@@ -75,6 +77,7 @@ def open_version(path: pathlib.Path) -> Version:
         builder=builder,
         class_names=tuple(builder.info.features["label"].names),
         stored_size=builder.info.features["image"].shape[0],
+        is_raw=not isinstance(builder.info.features["image"], tfds.features.Image),
         counts={name: split.num_examples for name, split in builder.info.splits.items()},
         fingerprint=fingerprint(path),
     )

@@ -1,23 +1,21 @@
-"""The examples of one split in memory: labels as arrays, pictures by number.
+"""The examples of one split: labels as arrays, pictures by number.
 
-Owns reading a split once, from start to end, and giving back any picture by its number in the split's own order:
-decoded pixels where they fit in memory, else the JPEG bytes, decoded on every use. Random access makes every epoch's
-order an exact permutation and resuming a matter of arithmetic; a shuffle buffer over a stream was rejected, because
-its order depends on its size and its place cannot be named.
+Owns giving back any picture by its number in the split's own order. Random access makes every epoch's order an exact
+permutation and resuming a matter of arithmetic, and a host touches only the pictures of its own share; a shuffle
+buffer over a stream was rejected, because its order depends on its size and its place cannot be named.
 """
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
-from trainer import dataset
+from trainer import caches, dataset, decoding, records
 
 _MEMORY_FRAC = 0.5
-_CHUNK = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +27,8 @@ class Split:
     labels: np.ndarray  # int64[N]
     valence: np.ndarray  # float32[N], NaN where there is none
     arousal: np.ndarray  # float32[N], NaN where there is none
+    filenames: np.ndarray  # str[N], path inside the release; the copies of a picture share it
+    copies: np.ndarray  # int64[N], 0 for the picture itself, k for its k-th repeat by balancing
     fetch: Callable[[tf.Tensor], tf.Tensor]
 
     @property
@@ -36,107 +36,55 @@ class Split:
         return len(self.labels)
 
 
-def read(version: dataset.Version, *, split: str, size_px: int, cache: str = "auto") -> Split:
-    """Read a split.
+def read(
+    version: dataset.Version, *, split: str, size_px: int, cache: str = "auto", cache_dir: str | None = None
+) -> Split:
+    """Open a split; pictures are decoded when they are asked for.
 
     Args:
       version: the published data.
       split: its name.
       size_px: side of the pictures to give back.
-      cache: pixels, jpeg or auto (pixels if they fit half of the free memory).
+      cache: where decoded pixels are kept: none, ram, disk, or auto (ram if they fit half of the free memory).
+      cache_dir: folder of cache=disk.
+
+    Raises:
+      refusal.Refusal: if a shard is damaged, or the disk has no room for the cache.
     """
-    num_examples = version.counts[split]
+    found = records.read([pathlib.Path(file) for file in version.builder.info.splits[split].filepaths])
+    stored = decoding.Stored(size_px=version.stored_size, is_raw=version.is_raw)
+    decode = decoding.to_size(stored, size_px=size_px)
+    path = _cache_folder(cache_dir) / f"{version.fingerprint[:32]}-{split}-{size_px}px.uint8"
+    shape = {"num_examples": version.counts[split], "size_px": size_px}
+    store = _store(lambda number: decode(found.picture(number)), cache=cache, path=path, **shape)
+    columns = {name: getattr(found, name) for name in ("labels", "valence", "arousal", "filenames", "copies")}
+    return Split(name=split, size_px=size_px, fetch=_fetching(store, size_px=size_px), **columns)
+
+
+def _store(
+    decode: caches.DecodeNumber, *, cache: str, path: pathlib.Path, num_examples: int, size_px: int
+) -> caches.Store:
     fits = num_examples * size_px**2 * 3 < _MEMORY_FRAC * _free_bytes()
-    keep = _Pixels if cache == "pixels" or (cache == "auto" and fits) else _Jpeg
-    store = keep(num_examples, size_px)
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in _COLUMNS}
-    for chunk in _chunks(version, split=split, decode=store.decode):
-        store.add(chunk["image"])
-        for name, values in columns.items():
-            values.append(chunk[name].numpy())
-    arrays = {_COLUMNS[name]: np.concatenate(values) for name, values in columns.items()}
-    return Split(name=split, size_px=size_px, fetch=store.fetch(), **arrays)
+    chosen = ("ram" if fits else "none") if cache == "auto" else cache
+    if chosen == "none":
+        return caches.Nowhere(decode, size_px=size_px)
+    if chosen == "ram":
+        return caches.in_memory(decode, num_examples=num_examples, size_px=size_px)
+    return caches.on_disk(decode, path=path, num_examples=num_examples, size_px=size_px)
 
 
-def decode(jpeg: tf.Tensor, *, size_px: int) -> tf.Tensor:
-    """Decode one JPEG to uint8[S, S, 3], resized (antialiased) where it has another size."""
-    image = tf.io.decode_jpeg(jpeg, channels=3)
-    is_same = tf.reduce_all(tf.equal(tf.shape(image)[:2], size_px))
-    image = tf.cond(is_same, lambda: image, lambda: _resize(image, size_px=size_px))
-    return tf.ensure_shape(image, (size_px, size_px, 3))
+def _fetching(store: caches.Store, *, size_px: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    def fetch(numbers: tf.Tensor) -> tf.Tensor:
+        images = tf.numpy_function(lambda n: store.take(np.asarray(n)), [numbers], tf.uint8, stateful=False)
+        return tf.ensure_shape(images, (*numbers.shape, size_px, size_px, 3))
+
+    return fetch
 
 
-_COLUMNS = {"label": "labels", "valence": "valence", "arousal": "arousal"}
-
-
-class _Pixels:
-    """Hold decoded pictures."""
-
-    def __init__(self, num_examples: int, size_px: int) -> None:
-        self._pixels, self._count = np.empty((num_examples, size_px, size_px, 3), np.uint8), 0
-
-    def decode(self, jpeg: tf.Tensor) -> tf.Tensor:
-        return decode(jpeg, size_px=self._pixels.shape[1])
-
-    def add(self, images: tf.Tensor) -> None:
-        self._pixels[self._count : self._count + len(images)] = images.numpy()
-        self._count += len(images)
-
-    def fetch(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        def fetch(numbers: tf.Tensor) -> tf.Tensor:
-            images = tf.numpy_function(self._pixels.__getitem__, [numbers], tf.uint8, stateful=False)
-            return tf.ensure_shape(images, (*numbers.shape, *self._pixels.shape[1:]))
-
-        return fetch
-
-
-class _Jpeg:
-    """Hold JPEG bytes."""
-
-    def __init__(self, num_examples: int, size_px: int) -> None:
-        self._size_px, self._chunks = size_px, list[tf.Tensor]()
-
-    def decode(self, jpeg: tf.Tensor) -> tf.Tensor:
-        return jpeg
-
-    def add(self, images: tf.Tensor) -> None:
-        self._chunks.append(images)
-
-    def fetch(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        jpegs, size_px = tf.concat(self._chunks, axis=0), self._size_px
-        pixels = tf.TensorSpec((size_px, size_px, 3), tf.uint8)
-
-        def fetch(numbers: tf.Tensor) -> tf.Tensor:
-            chosen = tf.reshape(tf.gather(jpegs, numbers), [-1])
-            images = tf.map_fn(
-                lambda jpeg: decode(jpeg, size_px=size_px), chosen, fn_output_signature=pixels, parallel_iterations=16
-            )
-            return tf.reshape(images, tf.concat([tf.shape(numbers), pixels.shape], axis=0))
-
-        return fetch
-
-
-def _resize(image: tf.Tensor, *, size_px: int) -> tf.Tensor:
-    resized = tf.image.resize(image, (size_px, size_px), antialias=True)
-    return tf.cast(tf.round(tf.clip_by_value(resized, 0, 255)), tf.uint8)
-
-
-def _chunks(version: dataset.Version, *, split: str, decode: Callable[[tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
-    in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-    skip = {"image": tfds.decode.SkipDecoding()}
-    examples = version.builder.as_dataset(split=split, decoders=skip, read_config=in_order, shuffle_files=False)
-    return (
-        examples.map(
-            lambda example: {
-                "image": decode(example["image"]),
-                **{name: example[name] for name in _COLUMNS},
-            },
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .batch(_CHUNK)
-        .prefetch(2)
-    )
+def _cache_folder(chosen: str | None) -> pathlib.Path:
+    """Return the folder of disk caches, by default where the XDG base directory specification wants it."""
+    usual = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "affectnet_faces"
+    return (pathlib.Path(chosen) if chosen else usual).expanduser()
 
 
 def _free_bytes() -> int:

@@ -91,6 +91,8 @@ def test_gray_is_the_luma_of_the_pictures_row_by_row():
         labels=np.zeros(3, np.int64),
         valence=np.zeros(3, np.float32),
         arousal=np.zeros(3, np.float32),
+        filenames=np.array(["a", "b", "c"]),
+        copies=np.zeros(3, np.int64),
         fetch=lambda numbers: tf.constant(stored[numbers]),
     )
     pixels = baseline.gray(split)

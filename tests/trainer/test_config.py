@@ -22,7 +22,7 @@ def test_a_configuration_cannot_be_changed():
         ({"epochs": 0}, "--epochs must be at least 1: got 0"),
         ({"dropout": 1.5}, "--dropout must be between 0 and 0.95: got 1.5"),
         ({"conv_filters": [8, 0]}, "--conv_filters must be at least 1: got 0"),
-        ({"cache": "pixel"}, "--cache must be one of auto, pixels, jpeg: got pixel; did you mean pixels?"),
+        ({"cache": "rum"}, "--cache must be one of auto, none, ram, disk: got rum; did you mean ram?"),
         ({"epohcs": 3}, "no setting is called epohcs; did you mean epochs?"),
         ({"epochs": "many"}, "epochs must be a whole number: got 'many'"),
         ({"epochs": 2.5}, "epochs must be a whole number: got 2.5"),
@@ -42,7 +42,7 @@ def test_setting_names_are_unique_over_all_sections():
 
 
 def test_only_settings_that_change_the_result_count_as_a_difference():
-    old = config.make({"epochs": 3, "num_gpus": 0, "cache": "jpeg", "virtual_devices": 2, "model_dir": "a"})
+    old = config.make({"epochs": 3, "num_gpus": 0, "cache": "none", "virtual_devices": 2, "model_dir": "a"})
     new = config.make({"epochs": 4, "num_gpus": 1, "cache": "auto", "virtual_devices": 1, "model_dir": "b"})
     assert config.difference(old, new=new) == {"epochs": (3, 4)}
 

@@ -1,23 +1,28 @@
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer import pictures
+from trainer import caches, pictures, records, refusal
 
 
-@pytest.mark.parametrize("cache", ["pixels", "jpeg"])
-def test_a_split_has_the_examples_that_tfds_reads_in_file_order(version, cache):
-    split = pictures.read(version, split="train", size_px=32, cache=cache)
+@pytest.mark.parametrize("cache", ["none", "ram", "disk"])
+def test_a_split_has_the_examples_that_tfds_reads_in_file_order(version, cache, tmp_path):
+    split = pictures.read(version, split="train", size_px=32, cache=cache, cache_dir=tmp_path)
     config = tfds.ReadConfig(interleave_cycle_length=1)
     expected = list(version.builder.as_dataset(split="train", read_config=config))
     np.testing.assert_array_equal(split.labels, [example["label"] for example in expected])
-    np.testing.assert_array_equal(split.fetch(np.arange(62)), np.stack([e["image"] for e in expected]))
+    for _ in range(2):  # Decoded, then from the cache.
+        np.testing.assert_array_equal(split.fetch(np.arange(62)), np.stack([e["image"] for e in expected]))
+    assert split.filenames.tolist() == [example["filename"].numpy().decode() for example in expected]
     assert np.isnan(split.valence).all()
     assert (split.arousal == 0.5).all()
+    assert (split.copies == 0).all()
 
 
-@pytest.mark.parametrize("cache", ["pixels", "jpeg"])
+@pytest.mark.parametrize("cache", ["none", "ram"])
 def test_a_smaller_training_size_shrinks_the_pictures(version, cache):
     split = pictures.read(version, split="validation", size_px=16, cache=cache)
     images = split.fetch(tf.constant([[0, 3], [2, 1]], tf.int64))
@@ -27,19 +32,22 @@ def test_a_smaller_training_size_shrinks_the_pictures(version, cache):
     assert np.abs(images[0, 1].numpy() - means[0]).mean() < 8  # Unrelated pictures: 13.
 
 
-def test_auto_holds_jpeg_bytes_where_pixels_do_not_fit(version, monkeypatch):
-    held = []
+def test_auto_keeps_pixels_only_where_they_fit(version, monkeypatch):
+    kept = []
     monkeypatch.setattr(pictures, "_free_bytes", lambda: 100_000)
-    monkeypatch.setattr(pictures, "_Jpeg", _recording(pictures._Jpeg, held))
-    monkeypatch.setattr(pictures, "_Pixels", _recording(pictures._Pixels, held))
+    monkeypatch.setattr(caches, "in_memory", lambda *_, num_examples, size_px: kept.append(num_examples))
     pictures.read(version, split="train", size_px=32)  # 62 x 32 x 32 x 3 bytes are 190,464.
     pictures.read(version, split="validation", size_px=16)  # 37 x 16 x 16 x 3 bytes are 28,416.
-    assert held == ["_Jpeg", "_Pixels"]
+    assert kept == [37]
 
 
-def _recording(store, held):
-    def make(*args):
-        held.append(store.__name__)
-        return store(*args)
-
-    return make
+def test_a_damaged_shard_is_refused_with_its_name_and_record(tmp_path, version):
+    whole = pathlib.Path(version.builder.info.splits["validation"].filepaths[0]).read_bytes()
+    content = bytearray(whole)
+    content[len(content) // 2] ^= 1
+    (tmp_path / "shard").write_bytes(content)
+    with pytest.raises(refusal.Refusal, match=r"shard, record 9: its checksum does not hold \(byte \d+\)"):
+        records.read([tmp_path / "shard"])
+    (tmp_path / "short").write_bytes(whole[:-2])
+    with pytest.raises(refusal.Refusal, match=r"short, record 18: its checksum does not hold"):
+        records.read([tmp_path / "short"])

@@ -68,7 +68,8 @@ def test_what_the_replicas_agree_on_is_really_on(make_site, on_one, change):
     if not on_one:
         on_one["weights"], on_one["sums"] = trained_weights(make_site(**FULL))
     weights, _ = trained_weights(make_site(**{**FULL, **change}))
-    assert max(np.abs(a - b).max() for a, b in zip(on_one["weights"], weights, strict=True)) > 1e-3
+    # Ten times what replicas may differ by.
+    assert max(np.abs(a - b).max() for a, b in zip(on_one["weights"], weights, strict=True)) > 2e-4
 
 
 def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
