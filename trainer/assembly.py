@@ -5,13 +5,25 @@ network.
 """
 
 import dataclasses
-import functools
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import config, dataset, devices, imbalance, input, loop, losses, models, optimizers, pictures, schedule
+from trainer import (
+    averaging,
+    config,
+    dataset,
+    devices,
+    imbalance,
+    input,
+    loop,
+    losses,
+    models,
+    optimizers,
+    pictures,
+    schedule,
+)
 
 _MOST_STEPS_PER_CALL = 8
 _MOST_CALL_BYTES = 64 * 2**20
@@ -43,7 +55,8 @@ class Site:
 def site(settings: config.Config, *, version: dataset.Version) -> Site:
     """Take the devices; to be called once in a process."""
     names = devices.prepare(settings.devices)
-    devices.check_batch(settings.training.batch_size, num_replicas=len(names))
+    training = settings.training
+    devices.check_batch(training.batch_size, num_replicas=len(names), num_parts=training.accumulate_steps)
     if settings.run.deterministic:
         tf.config.experimental.enable_op_determinism()
     return Site(
@@ -74,18 +87,42 @@ def targets(at: Site, *, split: pictures.Split) -> np.ndarray:
     return imbalance.targets(counts, sampling=at.settings.imbalance.sampling)
 
 
-def program(network: keras.Model, *, at: Site, split: pictures.Split) -> loop.Loop:
-    """Build the loss, the optimizer and the training step around a network that is trained on a split."""
-    steps_per_epoch = at.shape.num_steps(split.num_examples)
-    training = at.settings.training
+def program(
+    network: keras.Model, *, at: Site, split: pictures.Split, rate_of: schedule.Rate | None = None
+) -> loop.Loop:
+    """Build the loss, the optimizer and the training step around a network that is trained on a split.
+
+    Args:
+      network: what is trained.
+      at: where.
+      split: on what.
+      rate_of: the learning rate of every step; as configured where none is given.
+    """
+    settings = at.settings
     with at.strategy.scope():
-        variables = [variable.value for variable in network.trainable_variables]
-        optimizer = optimizers.make(training, variables=variables)
-    rate_of = functools.partial(
-        schedule.warmup_cosine,
-        peak=training.learning_rate,
-        warmup_steps=round(training.warmup_epochs * steps_per_epoch),
-        total_steps=training.epochs * steps_per_epoch,
+        optimizer = optimizers.make(
+            settings.optimization, variables=[variable.value for variable in network.trainable_variables]
+        )
+        average = _average(network, decay=settings.optimization.ema_decay)
+    return loop.Loop(
+        network,
+        optimizer=optimizer,
+        average=average,
+        settings=settings,
+        loss=losses.make(settings.imbalance, counts=targets(at, split=split)),
+        rate_of=rate_of or _rate_of(at, split=split),
+        strategy=at.strategy,
     )
-    loss = losses.make(at.settings.imbalance, counts=targets(at, split=split))
-    return loop.Loop(network, optimizer=optimizer, training=training, loss=loss, rate_of=rate_of, strategy=at.strategy)
+
+
+def _rate_of(at: Site, *, split: pictures.Split) -> schedule.Rate:
+    return schedule.make(
+        at.settings.optimization,
+        epochs=at.settings.training.epochs,
+        steps_per_epoch=at.shape.num_steps(split.num_examples),
+    )
+
+
+def _average(network: keras.Model, *, decay: float) -> averaging.Average | None:
+    variables = [variable.value for variable in network.variables]
+    return averaging.Average(variables, decay=decay) if decay else None

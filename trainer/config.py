@@ -11,13 +11,12 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from trainer import option, recipe, refusal
+from trainer import option, recipe, refusal, sections
 from trainer.option import field
 
 DATASET = "affectnet_faces"
 FILE = "config.json"
 """Name of the saved configuration in a model folder."""
-
 
 _INITIALIZERS = (
     "glorot_uniform",
@@ -30,13 +29,8 @@ _INITIALIZERS = (
 )
 
 
-class _Checked:
-    def __post_init__(self) -> None:
-        option.check(self)
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data(_Checked):
+class Data(option.Checked):
     """Where the examples are and in what shape they are read."""
 
     data_dir: str | None = field(
@@ -63,7 +57,7 @@ class Data(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Devices(_Checked):
+class Devices(option.Checked):
     """What the program runs on. Nothing here changes the result beyond the order of float addition."""
 
     num_gpus: int | None = field(
@@ -75,7 +69,7 @@ class Devices(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Model(_Checked):
+class Model(option.Checked):
     """The network."""
 
     model: str = field("cnn", "architecture", choices=("cnn",))
@@ -93,17 +87,17 @@ class Model(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training(_Checked):
-    """How the weights are found."""
+class Training(option.Checked):
+    """What a step is, and how many there are."""
 
     epochs: int = field(20, "passes over the training split", at_least=1)
     batch_size: int = field(128, "pictures in a step, over all replicas together", at_least=1)
-    optimizer: str = field("adam", "update rule", choices=("adam", "sgd"))
-    learning_rate: float = field(1e-3, "peak learning rate", at_least=0)
-    warmup_epochs: float = field(1.0, "linear rise to the peak, before the cosine fall", unit="epochs", at_least=0)
-    momentum: float = field(0.9, "momentum (sgd)", at_least=0, at_most=0.999)
-    clip_norm: float | None = field(
-        None, "largest norm of the whole gradient, over all replicas", at_least=1e-6, default_text="no clipping"
+    accumulate_steps: int = field(
+        1,
+        "parts that a step's batch is worked through in, one after the other, to need less memory; the step stays one "
+        "step over all of batch_size",
+        at_least=1,
+        at_most=64,
     )
     l2: float = field(
         0.0, "weight of the sum of squared weights (not of biases and scales) in what is minimised", at_least=0
@@ -113,7 +107,7 @@ class Training(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Imbalance(_Checked):
+class Imbalance(option.Checked):
     """What is done about classes of unequal size."""
 
     sampling: str = field(
@@ -134,7 +128,7 @@ class Imbalance(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(_Checked):
+class Run(option.Checked):
     """Where the run is kept and how often."""
 
     recipe: str | None = field(
@@ -164,6 +158,7 @@ class Config:
     devices: Devices = dataclasses.field(default_factory=Devices)
     model: Model = dataclasses.field(default_factory=Model)
     training: Training = dataclasses.field(default_factory=Training)
+    optimization: sections.Optimization = dataclasses.field(default_factory=sections.Optimization)
     imbalance: Imbalance = dataclasses.field(default_factory=Imbalance)
     run: Run = dataclasses.field(default_factory=Run)
 
@@ -173,6 +168,7 @@ SECTIONS: dict[str, type] = {
     "Devices": Devices,
     "Model": Model,
     "Training": Training,
+    "Optimization": sections.Optimization,
     "Imbalance": Imbalance,
     "Run": Run,
 }

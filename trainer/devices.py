@@ -43,17 +43,20 @@ def check_count(devices: config.Devices, *, available: int) -> None:
     )
 
 
-def check_batch(batch_size: int, *, num_replicas: int) -> None:
-    """Check that the global batch can be shared evenly.
+def check_batch(batch_size: int, *, num_replicas: int, num_parts: int = 1) -> None:
+    """Check that the global batch can be shared evenly, and each share cut into parts.
 
     Raises:
-      refusal.Refusal: with both numbers and the nearest sizes that can.
+      refusal.Refusal: with all numbers and the nearest sizes that can.
     """
-    if batch_size % num_replicas == 0:
+    unit = num_replicas * num_parts
+    if batch_size % unit == 0:
         return
-    lower = batch_size - batch_size % num_replicas
-    nearby = " or ".join(f"--batch_size={n}" for n in (lower, lower + num_replicas) if n)
-    raise refusal.Refusal(f"--batch_size={batch_size} cannot be shared evenly by {num_replicas} replicas: use {nearby}")
+    lower = batch_size - batch_size % unit
+    nearby = " or ".join(f"--batch_size={n}" for n in (lower, lower + unit) if n)
+    parts = f" in {num_parts} parts each (--accumulate_steps)" if num_parts > 1 else ""
+    shared = f"{num_replicas} replicas" if num_replicas > 1 else "one replica"
+    raise refusal.Refusal(f"--batch_size={batch_size} cannot be shared evenly by {shared}{parts}: use {nearby}")
 
 
 def prepare(devices: config.Devices) -> list[str]:

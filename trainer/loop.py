@@ -1,18 +1,32 @@
 """Steps: the same computation on every replica, several steps a call into the graph.
 
 Owns the training step. The loss is a sum over the examples at hand divided by how many the
-whole batch holds; gradients are added up over replicas before they are clipped. Keras' `fit` was rejected: it clips
-before the addition and cannot put several steps in a call, nor several hosts on a job.
+whole batch holds; gradients are added up over the parts of a replica's share, and over replicas, before they are
+clipped. Keras' `fit` was rejected: it clips before the addition and cannot put several steps in a call, nor several
+hosts on a job.
 """
 
-from collections.abc import Callable
+import contextlib
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import augment, batch_norm, config, input, losses, noise, optimizers
+from trainer import augment, averaging, batch_norm, config, input, losses, noise, optimizers, sam, schedule
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What is worked through at once on a replica: pictures as the network sees them, with their labels and noise."""
+
+    images: tf.Tensor  # float32[b, S, S, 3]
+    label: tf.Tensor  # int64[b]
+    weight: tf.Tensor  # float32[b]
+    count: tf.Tensor  # float32[], of the whole batch
+    draw: noise.Draw
 
 
 class Loop:
@@ -23,13 +37,14 @@ class Loop:
         model: keras.Model,
         *,
         optimizer: optimizers.Optimizer,
-        training: config.Training,
+        average: averaging.Average | None,
+        settings: config.Config,
         loss: losses.Loss,
-        rate_of: Callable[[tf.Tensor], tf.Tensor],
+        rate_of: schedule.Rate,
         strategy: tf.distribute.Strategy,
     ) -> None:
-        self.model, self.optimizer, self.strategy = model, optimizer, strategy
-        self._training, self._loss, self._rate_of = training, loss, rate_of
+        self.model, self.optimizer, self.average, self.strategy = model, optimizer, average, strategy
+        self._settings, self._loss, self._rate_of = settings, loss, rate_of
 
     def compile(self, call_spec: Any) -> None:
         """Compile for what calls look like, any number of steps long, so that an epoch's last one compiles nothing."""
@@ -48,6 +63,10 @@ class Loop:
         """Return the learning rate of a step, counted from the start of the run."""
         return float(self._rate_of(tf.constant(step, tf.int64)))
 
+    def judged(self) -> contextlib.AbstractContextManager[None]:
+        """Let the network have the weights to judge and keep for as long as a block runs."""
+        return self.average.in_place() if self.average else contextlib.nullcontext()
+
     def _train_call(self, call: input.Call, first_step: tf.Tensor) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(call["count"])[0])[0]
         sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(3,))
@@ -60,18 +79,55 @@ class Loop:
 
     def _train_replica(self, call: input.Call, i: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         batch = {name: value[i] for name, value in call.items() if name != "epoch"}
-        draw = noise.Draw(seed=self._training.seed, epoch=call["epoch"], first_place=batch["place"][0])
-        images = augment.augment(batch["image"], draw=draw, strength=self._training.augment)
-        with noise.drawing(draw), batch_norm.over(batch["weight"]), tf.GradientTape() as tape:
-            logits = self.model(images, training=True)
-            each = batch["weight"] * self._loss(logits, labels=batch["label"])
-            loss = tf.reduce_sum(each) / batch["count"]
-        self._update(tape.gradient(loss, self.optimizer.variables), step=step)
-        right = batch["weight"] * tf.cast(tf.argmax(logits, axis=1) == batch["label"], tf.float32)
-        return tf.stack([tf.reduce_sum(each), tf.reduce_sum(right), tf.reduce_sum(batch["weight"])])
-
-    def _update(self, gradients: list[tf.Tensor], *, step: tf.Tensor) -> None:
-        total = tf.distribute.get_replica_context().all_reduce("sum", gradients)
-        penalised = optimizers.add_l2(total, variables=self.optimizer.variables, weight=self._training.l2)
-        clipped = optimizers.clip(penalised, norm=self._training.clip_norm)
+        parts = [self._prepare(part, epoch=call["epoch"]) for part in self._parts(batch)]
+        gradients, sums = self._gradients(parts)
+        if self._settings.optimization.sam_rho:
+            gradients = self._sharp_gradients(parts, gradients=gradients)
+        penalised = optimizers.add_l2(gradients, variables=self.optimizer.variables, weight=self._settings.training.l2)
+        clipped = optimizers.clip(penalised, norm=self._settings.optimization.clip_norm)
         self.optimizer.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step))
+        if self.average:
+            self.average.update(step)
+        return sums
+
+    def _parts(self, batch: input.Call) -> list[input.Call]:
+        """Cut a replica's share of a batch into parts of consecutive places."""
+        count = self._settings.training.accumulate_steps
+        cut = {name: [value] * count if name == "count" else tf.split(value, count) for name, value in batch.items()}
+        return [{name: values[j] for name, values in cut.items()} for j in range(count)]
+
+    def _prepare(self, part: input.Call, *, epoch: tf.Tensor) -> _Part:
+        training = self._settings.training
+        draw = noise.Draw(seed=training.seed, epoch=epoch, first_place=part["place"][0])
+        images = augment.augment(part["image"], draw=draw, strength=training.augment)
+        return _Part(images=images, label=part["label"], weight=part["weight"], count=part["count"], draw=draw)
+
+    def _gradients(self, parts: Sequence[_Part]) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Return the gradient of the whole batch, over all parts and replicas, and this replica's sums.
+
+        A part waits for the gradient of the one before it, or all would be in memory at once.
+        """
+        total, sums = self._part_gradients(parts[0])
+        for part in parts[1:]:
+            with tf.control_dependencies(total):
+                gradients, part_sums = self._part_gradients(part)
+            total, sums = [a + b for a, b in zip(total, gradients, strict=True)], sums + part_sums
+        return tf.distribute.get_replica_context().all_reduce("sum", total), sums
+
+    def _part_gradients(self, part: _Part) -> tuple[list[tf.Tensor], tf.Tensor]:
+        with noise.drawing(part.draw), batch_norm.over(part.weight), tf.GradientTape() as tape:
+            logits = self.model(tf.identity(part.images), training=True)
+            each = part.weight * self._loss(logits, labels=part.label)
+            loss = tf.reduce_sum(each) / part.count
+        gradients = tape.gradient(loss, self.optimizer.variables)
+        right = part.weight * tf.cast(tf.argmax(logits, axis=1) == part.label, tf.float32)
+        return gradients, tf.stack([tf.reduce_sum(each), tf.reduce_sum(right), tf.reduce_sum(part.weight)])
+
+    def _sharp_gradients(self, parts: Sequence[_Part], *, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Return the gradient at the worst place nearby; weights and statistics are left as they are."""
+        variables = [variable.value for variable in self.model.variables]
+        before = sam.values(variables)
+        sam.climb(self.optimizer.variables, gradients=gradients, rho=self._settings.optimization.sam_rho)
+        sharp, _ = self._gradients(parts)
+        sam.put_back(variables, values=before)
+        return sharp

@@ -1,9 +1,9 @@
 """Update rules, and their application to the copies of every variable.
 
-Owns SGD and Adam as rules over (variable, gradient, slots), and the slots. Gradients arrive already added up over the
-replicas, so that clipping sees the gradient of the whole batch; Keras' optimizers were rejected because they clip each
-replica's share before the addition, and add up inside `apply` themselves. The arithmetic is TensorFlow's own fused
-operations: one kernel a variable.
+Owns SGD and Adam as rules over (variable, gradient, slots), the slots, and decoupled weight decay. Gradients arrive
+already added up over the replicas, so that clipping sees the gradient of the whole batch; Keras' optimizers were
+rejected because they clip each replica's share before the addition, and add up inside `apply` themselves. The
+arithmetic is TensorFlow's own fused operations: one kernel a variable.
 """
 
 import dataclasses
@@ -12,7 +12,10 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from trainer import config
+from trainer import sections
+
+_ADAMW_DECAY = 0.05
+"""As from-scratch recipes of recent networks have it (Liu et al. 2022, arXiv:2201.03545, Table 5)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,14 +39,24 @@ class Rule(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sgd:
-    """Gradient descent with momentum: v = m v + g, w = w - rate v (Sutskever et al. 2013, Eqs. 1 and 2)."""
+    """Gradient descent with momentum: v = m v + g, w = w - rate v (Sutskever et al. 2013, Eqs. 1 and 2).
+
+    Nesterov's way takes w = w - rate (g + m v) instead (section 2.1, in the variables of Bengio et al. 2013,
+    arXiv:1212.0901, Eq. 7).
+    """
 
     momentum: float
+    nesterov: bool = False
     slot_names: tuple[str, ...] = ("velocity",)
 
     def update(self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment) -> None:
         tf.raw_ops.ResourceApplyMomentum(
-            var=variable.handle, accum=slots[0].handle, lr=at.rate, grad=gradient, momentum=self.momentum
+            var=variable.handle,
+            accum=slots[0].handle,
+            lr=at.rate,
+            grad=gradient,
+            momentum=self.momentum,
+            use_nesterov=self.nesterov,
         )
 
 
@@ -75,11 +88,17 @@ class Adam:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """A rule with the variables it changes and their slots, one list of slots a variable."""
+    """A rule with the variables it changes and their slots, one list of slots a variable.
+
+    Weight decay is decoupled: w = w - rate decay w before the rule (Loshchilov and Hutter 2019, arXiv:1711.05101,
+    Algorithms 1 and 2, with the schedule's rate for both of their factors). It is spared biases and scales, which are
+    the variables of fewer than two axes: they are few and do not overfit.
+    """
 
     rule: Rule
     variables: Sequence[tf.Variable]
     slots: Sequence[Sequence[tf.Variable]]
+    weight_decay: float = 0.0
 
     def apply(self, gradients: Sequence[tf.Tensor], *, at: Moment) -> None:
         """Update every copy of every variable; to be called on each replica with the same gradients."""
@@ -100,15 +119,20 @@ class Optimizer:
         at: tuple[tf.Tensor, tf.Tensor],
     ) -> None:
         rate, step = at
+        if self.weight_decay and variable.shape.rank >= 2:
+            variable.assign_sub(rate * self.weight_decay * variable)
         self.rule.update(variable, gradient=gradient, slots=slots, at=Moment(rate=rate, step=step))
 
 
-def make(training: config.Training, *, variables: Sequence[tf.Variable]) -> Optimizer:
+def make(settings: sections.Optimization, *, variables: Sequence[tf.Variable]) -> Optimizer:
     """Return the optimizer a configuration names, with fresh slots; to be called in the strategy's scope."""
-    rules: dict[str, Rule] = {"sgd": Sgd(momentum=training.momentum), "adam": Adam()}
-    rule = rules[training.optimizer]
+    sgd, adam = Sgd(momentum=settings.momentum, nesterov=settings.nesterov), Adam()
+    rules: dict[str, Rule] = {"sgd": sgd, "adam": adam, "adamw": adam}
+    rule = rules[settings.optimizer]
     slots = [[_zeros_like(variable) for _ in rule.slot_names] for variable in variables]
-    return Optimizer(rule=rule, variables=variables, slots=slots)
+    usual = _ADAMW_DECAY if settings.optimizer == "adamw" else 0.0
+    decay = usual if settings.weight_decay is None else settings.weight_decay
+    return Optimizer(rule=rule, variables=variables, slots=slots, weight_decay=decay)
 
 
 def add_l2(gradients: Sequence[tf.Tensor], *, variables: Sequence[tf.Variable], weight: float) -> Sequence[tf.Tensor]:

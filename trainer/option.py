@@ -31,6 +31,13 @@ def field(default: Any, help: str, **about: Any) -> Any:
     return dataclasses.field(default=default, metadata={"option": Option(help=help, **about)})
 
 
+class Checked:
+    """A configuration class whose fields are checked when it is made."""
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
 def options(config_type: type) -> dict[str, Option]:
     """Return the options of a configuration class by field name, in order."""
     return {f.name: f.metadata["option"] for f in dataclasses.fields(config_type) if "option" in f.metadata}

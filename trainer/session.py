@@ -109,11 +109,12 @@ class Session:
 
     def _end_epoch(self, clock: watch.Watch) -> None:
         at = self._standing
-        row = self._row(clock)
+        with self._program.judged():
+            row = self._row(clock)
+            at.end_epoch(row)
+            if at.best_epoch == at.epoch:
+                standing.save_best(self._network, model_dir=self._model_dir, facts={"epoch": at.epoch})
         print(f"              val_loss {row['val_loss']:.3f}  val_acc {row['val_accuracy']:.3f}", flush=True)
-        at.end_epoch(row)
-        if at.best_epoch == at.epoch:
-            standing.save_best(self._network, model_dir=self._model_dir, facts={"epoch": at.epoch})
         logs.write_csv(at.history, path=self._model_dir / logs.HISTORY)
         self._tensorboard.write(row)
         self._save()

@@ -105,7 +105,9 @@ def _everything(program: loop.Loop) -> dict[str, tf.Variable]:
         for i, of_variable in enumerate(program.optimizer.slots)
         for name, slot in zip(program.optimizer.rule.slot_names, of_variable, strict=True)
     }
-    return _weights(program.model) | slots
+    copies = program.average.copies if program.average else []
+    averages = {f"average/{i:03d}": copy for i, copy in enumerate(copies)}
+    return _weights(program.model) | slots | averages
 
 
 def _weights(model: keras.Model) -> dict[str, tf.Variable]:

@@ -57,7 +57,7 @@ def test_flags_override_a_recipe_and_the_recipe_the_defaults(tmp_path):
     path.write_text("epochs: 7\nlearning_rate: 1e-2\nconv_filters: [8, 16]\nbatch_size: 32\n")
     settings = config.resolve({"recipe": str(path), "batch_size": 64})
     assert settings.training.epochs == 7
-    assert settings.training.learning_rate == 0.01  # YAML reads 1e-2 as text.
+    assert settings.optimization.learning_rate == 0.01  # YAML reads 1e-2 as text.
     assert settings.model.conv_filters == (8, 16)
     assert settings.training.batch_size == 64
     assert settings.training.seed == 0

@@ -49,17 +49,28 @@ def test_another_system_is_left_to_tensorflow(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "batch_size, sentence",
+    "batch_size, way, sentence",
     [
-        (30, "--batch_size=30 cannot be shared evenly by 4 replicas: use --batch_size=28 or --batch_size=32"),
-        (3, "--batch_size=3 cannot be shared evenly by 4 replicas: use --batch_size=4"),
+        (30, {"num_replicas": 4}, "by 4 replicas: use --batch_size=28 or --batch_size=32"),
+        (3, {"num_replicas": 4}, "by 4 replicas: use --batch_size=4"),
+        (
+            36,
+            {"num_replicas": 4, "num_parts": 2},
+            "by 4 replicas in 2 parts each (--accumulate_steps): use --batch_size=32 or --batch_size=40",
+        ),
+        (
+            9,
+            {"num_replicas": 1, "num_parts": 2},
+            "by one replica in 2 parts each (--accumulate_steps): use --batch_size=8 or --batch_size=10",
+        ),
     ],
 )
-def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_both_numbers(batch_size, sentence):
+def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_all_numbers(batch_size, way, sentence):
     with pytest.raises(refusal.Refusal) as no:
-        devices.check_batch(batch_size, num_replicas=4)
-    assert str(no.value) == sentence
+        devices.check_batch(batch_size, **way)
+    assert str(no.value) == f"--batch_size={batch_size} cannot be shared evenly {sentence}"
 
 
 def test_a_batch_that_can_be_shared_is_fine():
     devices.check_batch(32, num_replicas=4)
+    devices.check_batch(32, num_replicas=4, num_parts=8)

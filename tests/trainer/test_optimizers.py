@@ -3,13 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import config, optimizers
+from trainer import optimizers, sections
 
 
-def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0)):
-    training = config.Training(optimizer=name, momentum=0.9)
+def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0), **settings):
     variable = tf.Variable(start)
-    optimizer = optimizers.make(training, variables=[variable])
+    optimizer = optimizers.make(sections.Optimization(optimizer=name, **settings), variables=[variable])
     for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
         at = optimizers.Moment(rate=tf.constant(rate), step=tf.constant(step, tf.int64))
         optimizer.apply([tf.constant(gradient)], at=at)
@@ -43,6 +42,42 @@ def test_momentum_carries_the_last_gradient_on():
     # v = 1, w = 0 - 0.1 * 1; then v = 0.9 * 1 + 1 = 1.9, w = -0.1 - 0.1 * 1.9.
     got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,))
     np.testing.assert_allclose(got, [-0.29], rtol=1e-6)
+
+
+def test_nesterov_takes_the_gradient_and_the_momentum_after_it():
+    # v = 1, w = 0 - 0.1 (1 + 0.9 * 1) = -0.19; then v = 1.9, w = -0.19 - 0.1 (1 + 0.9 * 1.9) = -0.461.
+    got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,), nesterov=True)
+    np.testing.assert_allclose(got, [-0.461], rtol=1e-6)
+
+
+KERNEL = [[1.0, -2.0, 3.0]]
+
+
+def test_adamw_goes_on_as_keras_does():
+    peer = keras.optimizers.AdamW(0.1, epsilon=1e-8, weight_decay=0.2)
+    theirs = keras.Variable(KERNEL)
+    for gradient, rate in zip(GRADIENTS, RATES, strict=True):
+        peer.learning_rate = rate
+        peer.apply([tf.constant([gradient])], [theirs])
+    ours = updated("adamw", gradients=[[g] for g in GRADIENTS], rates=RATES, start=KERNEL, weight_decay=0.2)
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, settings, kept",
+    [
+        ("adamw", {}, 0.995),  # 1 - 0.1 x 0.05.
+        ("adamw", {"weight_decay": 0.0}, 1.0),
+        ("adam", {}, 1.0),
+        ("sgd", {"weight_decay": 0.5}, 0.95),
+    ],
+)
+def test_without_a_gradient_a_step_takes_the_decay_from_kernels_and_nothing_from_biases(name, settings, kept):
+    def after_a_step(start):
+        return updated(name, gradients=[np.zeros_like(start, np.float32)], rates=[0.1], start=start, **settings)
+
+    np.testing.assert_allclose(after_a_step(KERNEL), np.multiply(KERNEL, kept), rtol=1e-6)
+    np.testing.assert_array_equal(after_a_step(KERNEL[0]), KERNEL[0])
 
 
 def test_clipping_scales_all_gradients_by_their_common_norm():

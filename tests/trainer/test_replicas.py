@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from trainer import assembly, input, order, pictures
+from trainer import assembly, input, loop, order, pictures
 
 
 def trained_weights(site, *, epochs=2):
-    """Train the small network for some epochs; return its weights and the sums of every step."""
+    """Train the small network; return its weights and those to be judged by, and the sums of every step."""
     network = assembly.model(site)
     split = assembly.read(site, split="train")
     program = assembly.program(network, at=site, split=split)
@@ -17,7 +17,10 @@ def trained_weights(site, *, epochs=2):
     sums = []
     for call in calls:
         sums.append(program.train(call, first_step=sum(map(len, sums))))
-    return [variable.numpy() for variable in network.variables], np.concatenate(sums)
+    weights = [variable.numpy() for variable in network.variables]
+    with program.judged():
+        weights += [variable.numpy() for variable in network.variables]
+    return weights, np.concatenate(sums)
 
 
 def distributed(site, *, split, lines, order_of):
@@ -33,6 +36,11 @@ FULL = {
     "learning_rate": 0.1,
     "class_weights": "inverse",
     "label_smoothing": 0.4,
+    "nesterov": True,
+    "weight_decay": 0.5,
+    "sam_rho": 0.1,
+    "ema_decay": 0.7,
+    "accumulate_steps": 2,
 }
 
 
@@ -43,7 +51,7 @@ def on_one(request):
 
 @pytest.mark.parametrize("num_replicas", [2, 4])
 def test_two_and_four_replicas_train_as_one_does(make_site, on_one, num_replicas):
-    """With dropout, augmentation, clipping and a last batch of 14, of which one replica of four has only 2."""
+    """With everything on and a last batch of 14, of which one replica of four has only 2."""
     if not on_one:
         on_one["weights"], on_one["sums"] = trained_weights(make_site(**FULL))
     weights, sums = trained_weights(make_site(num_replicas=num_replicas, **FULL))
@@ -62,6 +70,11 @@ def test_two_and_four_replicas_train_as_one_does(make_site, on_one, num_replicas
         {"class_weights": "sqrt"},
         {"class_weights": "effective", "effective_beta": 0.9},
         {"loss": "logit_adjusted"},
+        {"nesterov": False},
+        {"weight_decay": 0.0},
+        {"sam_rho": 0.0},
+        {"ema_decay": 0.0},
+        {"schedule": "constant"},
     ],
 )
 def test_what_the_replicas_agree_on_is_really_on(make_site, on_one, change):
@@ -70,6 +83,24 @@ def test_what_the_replicas_agree_on_is_really_on(make_site, on_one, change):
     weights, _ = trained_weights(make_site(**{**FULL, **change}))
     # Ten times what replicas may differ by.
     assert max(np.abs(a - b).max() for a, b in zip(on_one["weights"], weights, strict=True)) > 2e-4
+
+
+@pytest.mark.parametrize("accumulate_steps", [1, 4])
+def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, on_one, accumulate_steps, monkeypatch):
+    if not on_one:
+        on_one["weights"], on_one["sums"] = trained_weights(make_site(**FULL))
+    parts, prepare = [], loop.Loop._prepare
+
+    def counting(self, part, *, epoch):
+        parts.append(part)
+        return prepare(self, part, epoch=epoch)
+
+    monkeypatch.setattr(loop.Loop, "_prepare", counting)
+    weights, sums = trained_weights(make_site(**{**FULL, "accumulate_steps": accumulate_steps}))
+    assert len(parts) == accumulate_steps
+    np.testing.assert_allclose(sums, on_one["sums"], rtol=1e-4, atol=1e-4)
+    for expected, got in zip(on_one["weights"], weights, strict=True):
+        np.testing.assert_allclose(got, expected, atol=2e-5)
 
 
 def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
