@@ -49,7 +49,8 @@ class Site:
         replicas, batch = self.strategy.num_replicas_in_sync, self.settings.training.batch_size
         step_bytes = batch // replicas * self.image_size**2 * 3
         steps = max(1, min(_MOST_STEPS_PER_CALL, _MOST_CALL_BYTES // step_bytes))
-        return input.Shape(batch_size=batch, num_replicas=replicas, steps_per_call=steps)
+        parts = self.settings.training.accumulate_steps
+        return input.Shape(batch_size=batch, num_replicas=replicas, steps_per_call=steps, num_parts=parts)
 
 
 def site(settings: config.Config, *, version: dataset.Version) -> Site:

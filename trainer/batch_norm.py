@@ -68,7 +68,7 @@ class BatchNormalization(keras.layers.Layer):
         x = tf.cast(inputs, tf.float32)
         mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
         if training and self.trainable:
-            mean, variance = moments(x, weight=_weight(), about=mean)
+            mean, variance = moments(x, weight=_weight(), about=mean, otherwise=variance)
             self._move(self.moving_mean, to=mean)
             self._move(self.moving_variance, to=variance)
         beta, gamma = (None if v is None else tf.convert_to_tensor(v) for v in (self.beta, self.gamma))
@@ -86,14 +86,15 @@ class BatchNormalization(keras.layers.Layer):
         moving.assign(self.momentum * tf.convert_to_tensor(moving) + (1 - self.momentum) * tf.stop_gradient(to))
 
 
-def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor, otherwise: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the mean and (population) variance of each channel over the examples of all replicas, float32[C] each.
 
     Args:
       x: float32[B, ..., C].
       weight: float32[B], 1 for an example that counts and 0 for one that does not.
       about: float32[C], a guess of the mean: sums of squares about it keep their digits where the mean is far from 0
-        (Chan, Golub and LeVeque 1983, section 2).
+        (Chan, Golub and LeVeque 1983, section 2). It is the mean returned where no example counts.
+      otherwise: float32[C], the variance returned where no example counts.
     """
     distance = x - tf.stop_gradient(about)
     inner = list(range(1, len(x.shape) - 1))
@@ -104,7 +105,7 @@ def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor) -> tuple[tf.Te
     )
     total = all_sum(packed)
     first, second = tf.split(total[:-1] / (places * tf.maximum(total[-1], 1.0)), 2)
-    return about + first, tf.maximum(second - tf.square(first), 0.0)
+    return about + first, tf.where(total[-1] > 0, tf.maximum(second - tf.square(first), 0.0), otherwise)
 
 
 def all_sum(value: tf.Tensor) -> tf.Tensor:

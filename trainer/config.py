@@ -95,7 +95,7 @@ class Training(option.Checked):
     accumulate_steps: int = field(
         1,
         "parts that a step's batch is worked through in, one after the other, to need less memory; the step stays one "
-        "step over all of batch_size",
+        "step over all of batch_size (batch normalisation sees a part at a time)",
         at_least=1,
         at_most=64,
     )

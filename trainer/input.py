@@ -25,11 +25,16 @@ replicas; epoch int64[].
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shape:
-    """How examples are dealt: `batch_size` a step over `num_replicas`, at most `steps_per_call` steps a call."""
+    """How examples are dealt: `batch_size` a step over `num_replicas`, at most `steps_per_call` steps a call.
+
+    A step is worked through in `num_parts` parts of consecutive places, and every part is shared by all replicas: what
+    is computed over a part is then the same for any number of them.
+    """
 
     batch_size: int
     num_replicas: int
     steps_per_call: int
+    num_parts: int = 1
 
     def num_steps(self, num_examples: int) -> int:
         """Return the steps that `num_examples` take."""
@@ -54,8 +59,10 @@ def plan(num_examples: int, *, shape: Shape, epochs: range, first_step: int = 0)
 def row(order: np.ndarray, *, shape: Shape, start: int, replica: int) -> dict[str, np.ndarray]:
     """Return the arrays of a `Call` that need no file: the numbers that a replica is dealt, from a step on."""
     steps = np.arange(start, min(start + shape.steps_per_call, shape.num_steps(len(order))))[:, None]
-    share = shape.batch_size // shape.num_replicas
-    place = steps * shape.batch_size + replica * share + np.arange(share)
+    part = shape.batch_size // shape.num_parts
+    share = part // shape.num_replicas
+    in_step = np.arange(0, shape.batch_size, part)[:, None] + replica * share + np.arange(share)
+    place = steps * shape.batch_size + in_step.reshape(-1)
     return {
         "number": np.take(order, place, mode="wrap"),
         "place": place,

@@ -91,7 +91,7 @@ class Loop:
         return sums
 
     def _parts(self, batch: input.Call) -> list[input.Call]:
-        """Cut a replica's share of a batch into parts of consecutive places."""
+        """Cut a replica's share of a batch into its shares of the parts; see `input.Shape`."""
         count = self._settings.training.accumulate_steps
         cut = {name: [value] * count if name == "count" else tf.split(value, count) for name, value in batch.items()}
         return [{name: values[j] for name, values in cut.items()} for j in range(count)]

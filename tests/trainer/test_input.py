@@ -28,6 +28,12 @@ def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
     np.testing.assert_array_equal(deal[3]["count"], [2])
 
 
+def test_every_part_of_a_step_is_shared_by_all_replicas():
+    deal = dealt(np.arange(16), shape=input.Shape(batch_size=8, num_replicas=2, steps_per_call=2, num_parts=2))
+    np.testing.assert_array_equal(deal[0]["place"], [[0, 1, 4, 5], [8, 9, 12, 13]])
+    np.testing.assert_array_equal(deal[1]["place"], [[2, 3, 6, 7], [10, 11, 14, 15]])
+
+
 def test_the_plan_goes_through_what_is_left_of_an_epoch_and_then_through_whole_ones():
     lines = input.plan(10, shape=SHAPE, epochs=range(4, 6), first_step=2)
     assert lines.tolist() == [[4, 2, 0], [4, 2, 1], [5, 0, 0], [5, 0, 1], [5, 2, 0], [5, 2, 1]]
