@@ -36,7 +36,7 @@ demo: $(VENV)/.ready  ## From nothing to a trained, judged classifier on drawn f
 	@$(PY) -m trainer.baseline --data_dir=$(DEMO)/data | tail -1
 	@echo "look at       $(DEMO)/run/confusion_matrix.png   which expressions are taken for which"
 	@echo "              $(DEMO)/run/curves.png             how the training went"
-	@echo "              $(DEMO)/data/affectnet_faces/sample/1.0.0/build_report.json   what became of every row"
+	@echo "              $(DEMO)/data/affectnet_faces/sample/1.0.0/report.html   the data: classes, crops, rejects"
 	@echo "next          make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 
 shards: $(VENV)/.ready  ## Shards from AFFECTNET_DIR, or from drawn faces where none is given, into DATA_DIR

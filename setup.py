@@ -20,6 +20,7 @@ WORKER = [
 TRAIN = [
     "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
     "jinja2>=3.1",  # With pandas, for tfds.as_dataframe.
+    "markupsafe>=2.1",
     "matplotlib>=3.9",
     "pandas>=2.2",
     "rich>=13.9",
@@ -27,7 +28,7 @@ TRAIN = [
     "tensorflow-datasets>=4.9.9,<4.10",
     "tensorflow>=2.20,<2.22",
 ]
-DEV = ["mypy>=1.15", "psutil>=6", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9"]
+DEV = ["mypy>=1.15", "psutil>=6", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9", "selenium>=4.25"]
 
 setuptools.setup(
     name="affectnet-faces",
@@ -37,8 +38,8 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*"]),
-    package_data={"trainer": ["recipes/*.yaml"]},
+    packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*", "webpage*"]),
+    package_data={"trainer": ["recipes/*.yaml"], "webpage": ["*.css"]},
     install_requires=WORKER,
     extras_require={"train": TRAIN, "dev": TRAIN + DEV},
 )

@@ -35,6 +35,11 @@ class Similarity(NamedTuple):
         turned = points @ np.array([(self.a, self.b), (-self.b, self.a)]) + np.array([self.tx, self.ty])
         return turned.astype(np.float32)
 
+    def outline(self) -> np.ndarray:
+        """Return the crop's corners left above, right above and left below: float[3, 2], (x, y) in picture pixels."""
+        turned = np.array([(self.a, self.b), (-self.b, self.a)])
+        return (np.array([(0, 0), (1, 0), (0, 1)]) - np.array([self.tx, self.ty])) @ np.linalg.inv(turned)
+
     def matrix(self, image_size: int, shrunk: float) -> np.ndarray:
         """Return the 2x3 matrix from pixel indices of a picture shrunk by a factor to pixel indices of the crop.
 

@@ -61,6 +61,10 @@ class Square(NamedTuple):
     y: int
     side: int
 
+    def outline(self) -> np.ndarray:
+        """Return its corners left above, right above and left below: float[3, 2], (x, y) in picture pixels."""
+        return np.array([(self.x, self.y), (self.x + self.side, self.y), (self.x, self.y + self.side)], np.float64)
+
 
 class Header(NamedTuple):
     """What a picture file says of itself before anything is decoded."""

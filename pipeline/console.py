@@ -95,6 +95,7 @@ class Console:
             self._say("published", f"{built.version}: already there, made from the same input with the same flags")
             if built.report["ledger"]["rejected"]:
                 self._say("", "pictures mended since? --retry_rejects makes the shards that miss some again")
+        self._say("look at", f"{built.version / 'report.html'}")
         split = "split='train', as_supervised=True"
         self._say("load it", f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})")
 

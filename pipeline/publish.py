@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from affectnet_tfds import features
 from pipeline import annotations, config, ledger
+from pipeline.report import page
 
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: what --retry_rejects goes on from."""
@@ -51,6 +52,7 @@ def publish(
     (staging / SIDECARS).write_text(json.dumps(sidecars), encoding="utf-8")
     (staging / "job_config.json").write_text(job.to_json(), encoding="utf-8")
     remove_leavings(staging)
+    page.write(staging)
     replace(version, staging)
     set_default(version.parent.parent, job.config_name)
     return version

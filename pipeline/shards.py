@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from affectnet_tfds import crops, faces, labels
-from pipeline import annotations, plan, record
+from pipeline import annotations, observations, plan, record
 
 READ_AHEAD = 32
 BEAT_SECONDS = 0.5
@@ -87,8 +87,14 @@ class Tally:
         self.contents: dict[str, tuple[str, str]] = {}  # file name → hash of the picture file, subset; for copy 0
         self.rows: collections.Counter[int] = collections.Counter()  # rows with copy 0 here, by label
         self.not_aligned = 0  # rows with copy 0 here that were cut by their box
+        self.observed = observations.Observations()
         self._sha256 = hashlib.sha256()
         self._last_beat = 0.0
+
+    def saw(self, row: annotations.Row, made: "Cut") -> None:
+        """Count a row whose copy 0 is written next."""
+        self.not_aligned += not made.aligned
+        self.observed.add(row, made.sight, image_size=len(made.face), at=self.file_bytes)
 
     def wrote(self, example: record.Example, framed: bytes) -> None:
         """Count an example that was written."""
@@ -120,6 +126,7 @@ class Tally:
             "rejects": sorted(map(list, self.rejects)),
             "not_aligned": self.not_aligned,
             "contents": dict(sorted(self.contents.items())),
+            "observed": self.observed.to_json(),
         }
 
 
@@ -132,7 +139,8 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
             if task.copy == 0:
                 tally.contents[task.row.filename] = (content_hash(content), task.row.subset)
             made = cut(content, task.row, spec.content)
-            tally.not_aligned += task.copy == 0 and not made.aligned
+            if task.copy == 0:
+                tally.saw(task.row, made)
             yield make_example(made, task, spec.content)
         except annotations.Defect as defect:
             row = task.row
@@ -148,6 +156,7 @@ class Cut(NamedTuple):
     points: np.ndarray  # float32[68, 2], fractions of the crop
     bbox: tuple[float, ...]
     aligned: bool
+    sight: observations.Sight
 
 
 def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cut:
@@ -160,7 +169,8 @@ def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cu
     box = faces.in_pixels(row.box, picture_size=header.size) if row.box and row.box_from == "fractions" else row.box
     geometry = crops.Geometry(settings["image_size"], settings["margin_frac"], settings["align"])
     made = crops.cut(content, header=header, box=box, points=annotations.points_of(row), geometry=geometry)
-    return Cut(made.face, made.points, faces.bbox_fractions(box, picture_size=header.size), made.aligned)
+    sight = observations.Sight(header.size, max(box[2:] if box else header.size), made.place.outline())
+    return Cut(made.face, made.points, faces.bbox_fractions(box, picture_size=header.size), made.aligned, sight)
 
 
 def make_example(made: Cut, task: plan.Task, settings: Mapping[str, Any]) -> record.Example:

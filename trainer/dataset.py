@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SAMPLE = "sample"
 """The config name of drawn faces; see pipeline.sample."""
 
+_METADATA = ("features.json", "dataset_info.json")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Version:
@@ -97,9 +99,9 @@ def check_split(version: Version, *, split: str) -> None:
 def fingerprint(path: pathlib.Path) -> str:
     """Return a SHA-256 over the metadata files and the names and sizes of the shards."""
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.iterdir() if p.is_file()):
+    for file in sorted(p for p in path.iterdir() if ".tfrecord" in p.name or p.name in _METADATA):
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        if file.name in ("features.json", "dataset_info.json"):
+        if file.name in _METADATA:
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -81,3 +81,10 @@ def test_the_fingerprint_changes_with_metadata_and_with_shards(version, tmp_path
     assert dataset.fingerprint(copy) == version.fingerprint
     next(copy.glob("*.tfrecord-*")).write_bytes(b"shorter")
     assert dataset.fingerprint(copy) != version.fingerprint
+
+
+def test_the_fingerprint_does_not_change_with_the_reports_beside_the_data(version, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(version.path, copy)
+    (copy / "report.html").write_text("written again by a later version")
+    assert dataset.fingerprint(copy) == version.fingerprint

@@ -1,0 +1,84 @@
+"""What a data report is made from: the files of a build, read back."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from affectnet_tfds import labels
+from pipeline import observations, refusal
+
+
+class Material(NamedTuple):
+    """A build as its files describe it."""
+
+    folder: Path  # of the shards
+    root: Path | None  # of the release, where it can still be read
+    account: Mapping[str, Any]  # build_report.json
+    settings: Mapping[str, Any]  # job_config.json
+    rejects: Sequence[Mapping[str, str]]  # rows of rejects.csv
+    sidecars: Sequence[Mapping[str, Any]]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the build's classes, by label."""
+        return labels.class_names(self.settings["classes"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits that have shards, train first."""
+        found = {split_of(shard["name"]) for shard in self.account["shards"]}
+        return tuple(sorted(found, key=lambda split: (split != "train", split)))
+
+    @property
+    def observed(self) -> list[Mapping[str, Any]]:
+        """Return what the shards' sidecars say of their pictures."""
+        return [done["observed"] for done in self.sidecars if "observed" in done]
+
+    def total(self) -> observations.Total:
+        """Return the observations of all shards together."""
+        return observations.total(self.observed)
+
+
+def load(folder: Path, *, root: str | None = None) -> Material:
+    """Read a build's files.
+
+    Args:
+      folder: of a published version, or of one about to be.
+      root: of the release; None: where the build found it.
+
+    Raises:
+      refusal.Refusal: if a file is missing or damaged.
+    """
+    settings = _json(folder / "job_config.json")
+    place = Path(root or settings["input_dir"]).expanduser()
+    with _opened(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
+        rejects = list(csv.DictReader(file))
+    return Material(
+        folder=folder,
+        root=place if place.is_dir() else None,
+        account=_json(folder / "build_report.json"),
+        settings=settings,
+        rejects=rejects,
+        sidecars=sorted(_json(folder / "sidecars.json"), key=lambda done: done["name"]),
+    )
+
+
+def split_of(shard_name: str) -> str:
+    """Return the split a shard belongs to."""
+    return shard_name.split("-")[1].split(".")[0]
+
+
+def _json(path: Path) -> Any:
+    text = _opened(path).read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise refusal.Refusal(f"{path} is damaged ({error}); copy it again, or build again with --overwrite") from error
+
+
+def _opened(path: Path) -> Path:
+    if not path.is_file():
+        raise refusal.Refusal(f"{path.parent} holds no version that this job can report on: it has no {path.name}")
+    return path

@@ -1,0 +1,106 @@
+"""A headless Chromium for the tests of pages; they are skipped, saying so, where there is none."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+WIDTHS = (1280, 390)
+"""A laptop's screen and a phone's, in CSS pixels."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """A browser that keeps nothing and reaches no network; resize it with `show`."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("chromium and chromedriver are not installed (apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for given in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(given)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _ALARM})
+    yield browser
+    browser.quit()
+
+
+_ALARM = """
+window.alarms = [];
+for (const name of ['alert', 'confirm', 'prompt']) window[name] = said => window.alarms.push(name + ' ' + said);
+"""
+
+
+def alarms(browser) -> list[str]:
+    """Return the dialogs that the page tried to open, the scripts in it and what it tried to load."""
+    return browser.execute_script("""
+        const handlers = [...document.querySelectorAll('*')].filter(
+            one => [...one.attributes].some(each => each.name.startsWith('on')));
+        const loaded = performance.getEntriesByType('resource').map(each => each.name);
+        return [...window.alarms, ...[...document.scripts, ...handlers].map(one => one.outerHTML),
+                ...loaded.filter(name => !name.startsWith('data:'))];
+    """)
+
+
+def show(browser, page: Path, *, width: int = 1280, height: int = 900, anchor: str = "") -> None:
+    """Open a page from the disk on a screen of a width, which a phone's emulation makes exact."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(f"{page.resolve().as_uri()}{anchor}")
+
+
+def overflowing(browser) -> list[str]:
+    """Return what is wider than the screen, and text that is wider than the box that cuts it off.
+
+    What scrolls sideways inside a box of its own (.scroll) is meant to.
+    """
+    return browser.execute_script("""
+        const wide = document.documentElement.clientWidth;
+        const found = document.documentElement.scrollWidth > wide ? ['the page as a whole'] : [];
+        for (const one of document.querySelectorAll('body *')) {
+            if (one.parentElement.closest('.scroll, svg')) continue;
+            const box = one.getBoundingClientRect();
+            const name = one.tagName + '.' + one.getAttribute('class') + ' ' + one.textContent.slice(0, 40);
+            if (box.width && (box.right > wide + 1 || box.left < -1)) found.push(name);
+        }
+        return found;
+    """)
+
+
+def outside_their_drawing(browser) -> list[str]:
+    """Return words of charts that reach beyond the drawing."""
+    return browser.execute_script("""
+        const found = [];
+        for (const drawing of document.querySelectorAll('svg')) {
+            const frame = drawing.getBoundingClientRect();
+            for (const word of drawing.querySelectorAll('text')) {
+                const box = word.getBoundingClientRect();
+                const inside = box.left >= frame.left - 1 && box.right <= frame.right + 1
+                    && box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1;
+                if (frame.width && !inside) found.push(word.textContent);
+            }
+        }
+        return found;
+    """)
+
+
+def overlapping(browser) -> list[str]:
+    """Return pairs of words of one chart that lie over each other."""
+    return browser.execute_script("""
+        const found = [];
+        for (const drawing of document.querySelectorAll('svg')) {
+            const words = [...drawing.querySelectorAll('text')].map(w => [w.textContent, w.getBoundingClientRect()]);
+            words.forEach(([said, a], i) => words.slice(i + 1).forEach(([other, b]) => {
+                const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+                const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+                if (across > 1 && down > 3) found.push(said + ' | ' + other);
+            }));
+        }
+        return found;
+    """)

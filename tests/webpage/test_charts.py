@@ -1,0 +1,76 @@
+"""Where ticks and marks are drawn."""
+
+import math
+import re
+
+import pytest
+
+from webpage import charts, page, scales
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0, 140, [0, 50, 100]),
+        (-1.05, 1.05, [-1, -0.5, 0, 0.5, 1]),
+        (0, 0.03, [0, 0.01, 0.02, 0.03]),
+        (1, 12, [5, 10]),
+    ],
+)
+def test_ticks_are_round_numbers_inside_the_axis(low, high, expected):
+    assert scales.ticks(low, high) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 1), (7, 8), (132, 150), (1.0, 1.0), (1001, 1500)])
+def test_an_axis_ends_on_a_round_number(value, expected):
+    assert scales.ceiling(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.25, "0.25"), (40, "40"), (1500, "1,500"), (20_000, "20k"), (3e6, "3M"), (-0.5, "-0.5")]
+)
+def test_ticks_are_written_short(value, said):
+    assert scales.text(value) == said
+
+
+def test_a_frame_puts_its_corners_where_the_axes_meet():
+    frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 10), y_range=(0, 2))
+    assert (frame.x(0), frame.x(10)) == (46, 328)
+    assert (frame.y(0), frame.y(2)) == (180, 10)
+    assert frame.bar(0, 10, 0, 2) == '<rect x="46.0" y="10.0" width="282.0" height="170.0"></rect>'
+
+
+def test_a_line_is_interrupted_where_there_is_no_number():
+    frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 4), y_range=(0, 1))
+    points = [(0, 0.0), (1, 0.5), (2, math.nan), (3, 0.5), (4, 1.0)]
+    assert len(frame.path(points)) == 2
+    drawn = charts.lines([charts.Series("loss", points)], frame, alt="loss")
+    assert drawn.count("<circle") == 4 and "nan" not in drawn
+
+
+def test_several_lines_have_a_legend_and_differ_in_more_than_colour():
+    frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 1), y_range=(0, 1))
+    pair = [charts.Series("a", [(0, 0), (1, 1)]), charts.Series("b", [(0, 1), (1, 0)], dashes="4 3")]
+    drawn = charts.lines(pair, frame, alt="two")
+    assert 'class="legend"' in drawn and drawn.count('stroke-dasharray="4 3"') == 2
+    assert 'class="legend"' not in charts.lines(pair[:1], frame, alt="one")
+
+
+def test_columns_say_no_more_names_than_there_is_room_for():
+    names = [f"n{i}" for i in range(20)]
+    drawn = charts.columns(names, range(20), x_label="x", y_label="y", alt="columns")
+    assert re.findall(r">(n\d+)<", drawn) == ["n0", "n3", "n6", "n9", "n12", "n15", "n18"]
+    assert drawn.count("<rect") == 20
+
+
+def test_a_page_lists_its_sections_and_forbids_scripts():
+    text = page.page("A <b>", lead="lead", sections=[page.Section("one", "First", "body")])
+    assert "<title>A &lt;b&gt;</title>" in text and '<a href="#one">First</a>' in text
+    assert '<section id="one"><h2>First</h2>body</section>' in text
+    assert "default-src &#39;none&#39;" in text and "<script" not in text
+
+
+def test_bars_are_as_long_as_their_share():
+    drawn = page.bars([("happy", [page.Bar(0.25, "5 rows", "#000000")])])
+    assert "width: calc((100% - 110px) * 0.2500)" in drawn and "5 rows" in drawn

@@ -1,0 +1,17 @@
+"""The palette of all pages: colours that people with any form of colour blindness tell apart.
+
+Okabe and Ito 2008, "Color Universal Design", https://jfly.uni-koeln.de/color/. Yellow is left to last and drawn with
+an outline, since it is hard to see on white; no chart tells things apart by colour alone.
+"""
+
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREEN = "#009E73"
+PINK = "#CC79A7"
+SKY = "#56B4E9"
+ORANGE = "#E69F00"
+BLACK = "#000000"
+YELLOW = "#F0E442"
+
+SERIES = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, BLACK, YELLOW, "#999999", "#666666", "#CCCCCC")
+"""Colours by number: the eight, then grays."""
