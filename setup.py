@@ -25,6 +25,7 @@ TRAIN = [
     "pandas>=2.2",
     "rich>=13.9",
     "scikit-learn>=1.5",
+    "scipy>=1.11",
     "tensorflow-datasets>=4.9.9,<4.10",
     "tensorflow>=2.20,<2.22",
 ]

@@ -57,7 +57,12 @@ def site(settings: config.Config, *, version: dataset.Version) -> Site:
     """Take the devices; to be called once in a process."""
     names = devices.prepare(settings.devices)
     training = settings.training
-    devices.check_batch(training.batch_size, num_replicas=len(names), num_parts=training.accumulate_steps)
+    devices.check_batch(
+        training.batch_size,
+        num_replicas=len(names),
+        num_parts=training.accumulate_steps,
+        in_pairs=settings.augmentation.is_mixing,
+    )
     if settings.run.deterministic:
         tf.config.experimental.enable_op_determinism()
     return Site(

@@ -1,74 +1,73 @@
 """Random changes to a batch of pictures, on the device that trains on them.
 
-Owns flip, shift, turn, scale and light, each a function of (seed, epoch, place) and done to the whole batch at once.
-Augmenting single pictures in the input pipeline was rejected: it takes CPU cores from decoding.
+Owns who gets how much of which change: a function of (seed, epoch, place), drawn for the whole batch at once. The
+changes are `warp`, `shade`, `erase` and `blend`. Augmenting single pictures in the input pipeline was rejected: it
+takes CPU cores from decoding.
 """
-
-import math
 
 import tensorflow as tf
 
-from trainer import noise
+from trainer import blend, erase, noise, sections, shade, warp
 
-_TURN_DEGREES, _SHIFT_FRAC, _SCALE_FRAC, _LIGHT_FRAC = 10.0, 0.06, 0.08, 0.2
-"""At strength 1, each at most this much either way."""
+_MAIN, _COLOUR, _CHOICE, _ERASE, _BLEND = range(5)
+"""Streams of random numbers; see `noise`."""
+
+_NUM_KINDS = 10
+"""Turn, scale, shift in x and y, shear; brightness, contrast; saturation, hue; sharpness."""
+_GEOMETRY, _LIGHT, _HUE, _SHARPNESS = slice(0, 5), slice(5, 7), slice(7, 9), 9
 
 
-def augment(images: tf.Tensor, *, draw: noise.Draw, strength: float) -> tf.Tensor:
-    """Change pictures at random.
+def augment(images: tf.Tensor, *, draw: noise.Draw, settings: sections.Augmentation) -> tf.Tensor:
+    """Change each picture at random.
 
     Args:
       images: uint8[B, S, S, 3].
       draw: whose numbers.
-      strength: 0 leaves the pictures alone, 1 suits faces.
+      settings: how much of what.
 
     Returns:
       float32[B, S, S, 3] in 0..255.
     """
-    images = tf.cast(images, tf.float32)
-    if strength == 0:
-        return images
-    number = noise.uniform(draw, stream=0, shape=tf.stack([tf.shape(images)[0], 8]))
-    amount = strength * (2 * number - 1)  # [B, 8] in -strength..strength
-    images = warp(images, flip=number[:, 0] < 0.5, amount=amount[:, 1:5])
-    return light(images, amount=amount[:, 5:7])
+    images, count = tf.cast(images, tf.float32), tf.shape(images)[0]
+    if settings.augment:
+        flip = settings.flip & (_numbers(draw, stream=_MAIN, count=count, each=8)[:, 0] < 0.5)
+        amounts = _random_kinds if settings.randaugment else _all_kinds
+        amount = amounts(draw, count=count, settings=settings)
+        images = shade.light(warp.warp(images, flip=flip, amount=amount[:, _GEOMETRY]), amount=amount[:, _LIGHT])
+        if settings.colour or settings.randaugment:
+            images = shade.colour(images, amount=amount[:, _HUE])
+        if settings.randaugment:
+            images = shade.sharpness(images, amount=amount[:, _SHARPNESS])
+    if settings.erase_prob:
+        number = _numbers(draw, stream=_ERASE, count=count, each=8)
+        images = erase.erase(images, number=number, prob=settings.erase_prob)
+    return images
 
 
-def warp(images: tf.Tensor, *, flip: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
-    """Flip, turn, scale and shift pictures about their centres; the edge is repeated outwards.
+def mix(images: tf.Tensor, *, draw: noise.Draw, settings: sections.Augmentation) -> blend.Blend:
+    """Mix each picture, float32[B, S, S, 3], with its partner's."""
+    number = _numbers(draw, stream=_BLEND, count=tf.shape(images)[0], each=4)
+    return blend.blend(images, number=number, mixup=settings.mixup, cutmix=settings.cutmix)
 
-    Args:
-      images: float32[B, S, S, 3].
-      flip: bool[B].
-      amount: float32[B, 4]: turn, scale, shift in x and in y, each as a multiple of its range.
+
+def _all_kinds(draw: noise.Draw, *, count: tf.Tensor, settings: sections.Augmentation) -> tf.Tensor:
+    """Return amounts drawn evenly up to the strength, either way, of all kinds but shear and sharpness: [B, kinds]."""
+    main = settings.augment * (2 * _numbers(draw, stream=_MAIN, count=count, each=8) - 1)
+    colour = settings.colour * (2 * _numbers(draw, stream=_COLOUR, count=count, each=4)[:, :2] - 1)
+    none = tf.zeros([count, 1])
+    return tf.concat([main[:, 1:5], none, main[:, 5:7], colour, none], axis=1)
+
+
+def _random_kinds(draw: noise.Draw, *, count: tf.Tensor, settings: sections.Augmentation) -> tf.Tensor:
+    """Return the full strength, either way, of some kinds drawn for each picture, and 0 of the others: [B, kinds].
+
+    Cubuk et al. 2020 (arXiv:1909.13719), section 3, on kinds that can be done to a whole batch; each at most once.
     """
-    size = tf.cast(tf.shape(images)[1], tf.float32)
-    angle = amount[:, 0] * (_TURN_DEGREES * math.pi / 180)
-    scale = 1 + amount[:, 1] * _SCALE_FRAC
-    mirror = tf.where(flip, -1.0, 1.0)
-    xx, xy = mirror * scale * tf.cos(angle), -mirror * scale * tf.sin(angle)
-    yx, yy = scale * tf.sin(angle), scale * tf.cos(angle)
-    centre = (size - 1) / 2
-    x0 = centre - (xx + xy) * centre + amount[:, 2] * _SHIFT_FRAC * size
-    y0 = centre - (yx + yy) * centre + amount[:, 3] * _SHIFT_FRAC * size
-    zero = tf.zeros_like(angle)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack([xx, xy, x0, yx, yy, y0, zero, zero], axis=1),
-        output_shape=tf.shape(images)[1:3],
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-        fill_value=0.0,
-    )
+    number = _numbers(draw, stream=_CHOICE, count=count, each=2 * _NUM_KINDS)
+    rank = tf.argsort(tf.argsort(number[:, :_NUM_KINDS], axis=1), axis=1)
+    sign = tf.where(number[:, _NUM_KINDS:] < 0.5, -1.0, 1.0)
+    return settings.augment * sign * tf.cast(rank < settings.randaugment, tf.float32)
 
 
-def light(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
-    """Change brightness and contrast.
-
-    Args:
-      images: float32[B, S, S, 3] in 0..255.
-      amount: float32[B, 2]: brightness and contrast, each as a multiple of its range.
-    """
-    shift, gain = tf.split(amount[:, :, None, None] * _LIGHT_FRAC, 2, axis=1)
-    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    return tf.clip_by_value((images - mean) * (1 + gain) + mean + 255 * shift, 0, 255)
+def _numbers(draw: noise.Draw, *, stream: int, count: tf.Tensor, each: int) -> tf.Tensor:
+    return noise.uniform(draw, stream=stream, shape=tf.stack([count, each]))

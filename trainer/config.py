@@ -102,7 +102,6 @@ class Training(option.Checked):
     l2: float = field(
         0.0, "weight of the sum of squared weights (not of biases and scales) in what is minimised", at_least=0
     )
-    augment: float = field(1.0, "strength of random flips, shifts, turns and light; 0 is none", at_least=0, at_most=3)
     seed: int = field(0, "seed of weights, order, dropout and augmentation", at_least=0, at_most=2**31 - 1)
 
 
@@ -159,6 +158,7 @@ class Config:
     model: Model = dataclasses.field(default_factory=Model)
     training: Training = dataclasses.field(default_factory=Training)
     optimization: sections.Optimization = dataclasses.field(default_factory=sections.Optimization)
+    augmentation: sections.Augmentation = dataclasses.field(default_factory=sections.Augmentation)
     imbalance: Imbalance = dataclasses.field(default_factory=Imbalance)
     run: Run = dataclasses.field(default_factory=Run)
 
@@ -169,6 +169,7 @@ SECTIONS: dict[str, type] = {
     "Model": Model,
     "Training": Training,
     "Optimization": sections.Optimization,
+    "Augmentation": sections.Augmentation,
     "Imbalance": Imbalance,
     "Run": Run,
 }

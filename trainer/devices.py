@@ -43,18 +43,19 @@ def check_count(devices: config.Devices, *, available: int) -> None:
     )
 
 
-def check_batch(batch_size: int, *, num_replicas: int, num_parts: int = 1) -> None:
-    """Check that the global batch can be shared evenly, and each share cut into parts.
+def check_batch(batch_size: int, *, num_replicas: int, num_parts: int = 1, in_pairs: bool = False) -> None:
+    """Check that the global batch can be cut into parts and these be shared evenly, with pairs kept together.
 
     Raises:
       refusal.Refusal: with all numbers and the nearest sizes that can.
     """
-    unit = num_replicas * num_parts
+    unit = num_replicas * num_parts * (2 if in_pairs else 1)
     if batch_size % unit == 0:
         return
     lower = batch_size - batch_size % unit
     nearby = " or ".join(f"--batch_size={n}" for n in (lower, lower + unit) if n)
     parts = f" in {num_parts} parts each (--accumulate_steps)" if num_parts > 1 else ""
+    parts += " in pairs (--mixup, --cutmix)" if in_pairs else ""
     shared = f"{num_replicas} replicas" if num_replicas > 1 else "one replica"
     raise refusal.Refusal(f"--batch_size={batch_size} cannot be shared evenly by {shared}{parts}: use {nearby}")
 

@@ -8,14 +8,14 @@ hosts on a job.
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import augment, averaging, batch_norm, config, input, losses, noise, optimizers, sam, schedule
+from trainer import augment, averaging, batch_norm, blend, config, input, losses, noise, optimizers, sam, schedule
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,19 @@ class _Part:
 
     images: tf.Tensor  # float32[b, S, S, 3]
     label: tf.Tensor  # int64[b]
+    other_label: tf.Tensor  # int64[b], of what a picture is mixed with
+    share: tf.Tensor | None  # float32[b], how much of a picture is its own; None where nothing is mixed
     weight: tf.Tensor  # float32[b]
     count: tf.Tensor  # float32[], of the whole batch
     draw: noise.Draw
+
+    def mean(self, of_label: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Return what a function gives for both labels of each picture, float32[b], weighted by their shares.
+
+        For the cross entropy that is the cross entropy to mixed targets (Zhang et al. 2018, arXiv:1710.09412, Eq. 2).
+        """
+        own = of_label(self.label)
+        return own if self.share is None else self.share * own + (1 - self.share) * of_label(self.other_label)
 
 
 class Loop:
@@ -97,10 +107,20 @@ class Loop:
         return [{name: values[j] for name, values in cut.items()} for j in range(count)]
 
     def _prepare(self, part: input.Call, *, epoch: tf.Tensor) -> _Part:
-        training = self._settings.training
-        draw = noise.Draw(seed=training.seed, epoch=epoch, first_place=part["place"][0])
-        images = augment.augment(part["image"], draw=draw, strength=training.augment)
-        return _Part(images=images, label=part["label"], weight=part["weight"], count=part["count"], draw=draw)
+        """Augment the pictures of a part, and mix them where that is asked for."""
+        settings = self._settings.augmentation
+        draw = noise.Draw(seed=self._settings.training.seed, epoch=epoch, first_place=part["place"][0])
+        images = augment.augment(part["image"], draw=draw, settings=settings)
+        mixed = augment.mix(images, draw=draw, settings=settings) if settings.is_mixing else None
+        return _Part(
+            images=mixed.images if mixed else images,
+            label=part["label"],
+            other_label=blend.partners(part["label"]) if mixed else part["label"],
+            share=mixed.share if mixed else None,
+            weight=part["weight"],
+            count=part["count"],
+            draw=draw,
+        )
 
     def _gradients(self, parts: Sequence[_Part]) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Return the gradient of the whole batch, over all parts and replicas, and this replica's sums.
@@ -117,10 +137,11 @@ class Loop:
     def _part_gradients(self, part: _Part) -> tuple[list[tf.Tensor], tf.Tensor]:
         with noise.drawing(part.draw), batch_norm.over(part.weight), tf.GradientTape() as tape:
             logits = self.model(tf.identity(part.images), training=True)
-            each = part.weight * self._loss(logits, labels=part.label)
+            each = part.weight * part.mean(lambda label: self._loss(logits, labels=label))
             loss = tf.reduce_sum(each) / part.count
         gradients = tape.gradient(loss, self.optimizer.variables)
-        right = part.weight * tf.cast(tf.argmax(logits, axis=1) == part.label, tf.float32)
+        guess = tf.argmax(logits, axis=1)
+        right = part.weight * part.mean(lambda label: tf.cast(guess == label, tf.float32))
         return gradients, tf.stack([tf.reduce_sum(each), tf.reduce_sum(right), tf.reduce_sum(part.weight)])
 
     def _sharp_gradients(self, parts: Sequence[_Part], *, gradients: list[tf.Tensor]) -> list[tf.Tensor]:

@@ -62,3 +62,60 @@ class Optimization(option.Checked):
         at_least=0,
         at_most=0.999999,
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augmentation(option.Checked):
+    """What is done to pictures at random while training, on the device."""
+
+    augment: float = field(
+        1.0,
+        "strength of random turns, shifts, scalings and light, and whether pictures are mirrored; 0 is none, 1 suits "
+        "faces",
+        at_least=0,
+        at_most=3,
+    )
+    flip: bool = field(True, "mirror every second picture, where --augment is above 0")
+    colour: float = field(0.0, "strength of random saturation and hue", at_least=0, at_most=3)
+    randaugment: int = field(
+        0,
+        "give each picture this many kinds of change, drawn out of ten (with shear and sharpness), at the full "
+        "strength of --augment; 0 is a little of all usual kinds",
+        at_least=0,
+        at_most=10,
+    )
+    erase_prob: float = field(
+        0.0, "share of the pictures of which a random rectangle is blotted out", at_least=0, at_most=1
+    )
+    mixup: float = field(
+        0.0, "alpha of mixup, by which pictures and labels are mixed in pairs; 0.2 is usual, 0 is off",
+        at_least=0, at_most=10,
+    )  # fmt: skip
+    cutmix: float = field(
+        0.0, "alpha of cutmix, by which patches are swapped in pairs; 1 is usual, 0 is off; with --mixup, one of the "
+        "two by the toss of a coin", at_least=0, at_most=10,
+    )  # fmt: skip
+
+    @property
+    def is_mixing(self) -> bool:
+        return bool(self.mixup or self.cutmix)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selection(option.Checked):
+    """Which epoch's weights are kept, and when to give up."""
+
+    holdout_frac: float = field(
+        0.0,
+        "share of the training pictures held out to choose the epoch by, so that validation is looked at once, at the "
+        "end; 0 chooses on validation itself",
+        at_least=0,
+        at_most=0.5,
+    )
+    select_by: str = field(
+        "accuracy", "number by which the best epoch is chosen", choices=("accuracy", "balanced_accuracy", "macro_f1")
+    )
+    patience: int | None = field(
+        None, "stop after this many epochs without a better one", unit="epochs", at_least=1, default_text="train all"
+    )
+    tta_flip: bool = field(False, "judge by the mean of the probabilities of a picture and of its mirror image")

@@ -2,66 +2,74 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import augment, noise
-
-NONE = tf.zeros((1, 4))
+from trainer import augment, noise, sections
 
 
 def picture(size=8):
     return tf.constant(np.random.default_rng(0).uniform(0, 255, (1, size, size, 3)), tf.float32)
 
 
+def augmented(images, first_place=0, **settings):
+    return augment.augment(images, draw=draw(first_place), settings=sections.Augmentation(**settings))
+
+
+def four():
+    return tf.cast(tf.repeat(picture(), 4, axis=0), tf.uint8)
+
+
 def draw(first_place=0):
     return noise.Draw(seed=1, epoch=tf.constant(0, tf.int64), first_place=tf.constant(first_place, tf.int64))
 
 
-def test_no_amount_of_warping_is_the_same_picture():
-    same = augment.warp(picture(), flip=tf.constant([False]), amount=NONE)
-    np.testing.assert_allclose(same, picture(), atol=1e-3)
-
-
-def test_a_flip_mirrors_left_and_right():
-    flipped = augment.warp(picture(), flip=tf.constant([True]), amount=NONE)
-    np.testing.assert_allclose(flipped, picture()[:, :, ::-1], atol=1e-3)
-
-
-def test_a_shift_moves_by_its_share_of_the_picture():
-    # A shift of 1 / 0.06 / 8 times its range is one of eight pixels: each pixel shows its right neighbour.
-    amount = tf.constant([[0.0, 0.0, 1 / 0.06 / 8, 0.0]])
-    shifted = augment.warp(picture(), flip=tf.constant([False]), amount=amount)
-    np.testing.assert_allclose(shifted[:, :, :-1], picture()[:, :, 1:], atol=1e-2)
-    np.testing.assert_allclose(shifted[:, :, -1], picture()[:, :, -1], atol=1e-2)  # The edge is repeated.
-
-
-def test_a_turn_of_a_right_angle_turns_the_picture():
-    amount = tf.constant([[9.0, 0.0, 0.0, 0.0]])  # Nine times ten degrees.
-    turned = augment.warp(picture(), flip=tf.constant([False]), amount=amount)
-    np.testing.assert_allclose(turned[0], np.rot90(picture()[0], k=1), atol=0.1)
-
-
-def test_brightness_moves_and_contrast_spreads():
-    gray = tf.constant([[[[100.0] * 3, [140.0] * 3]]])
-    brighter = augment.light(gray, amount=tf.constant([[0.5, 0.0]]))  # 0.5 x 0.2 x 255 = 25.5.
-    np.testing.assert_allclose(brighter[0, 0, :, 0], [125.5, 165.5], rtol=1e-5)
-    harder = augment.light(gray, amount=tf.constant([[0.0, 1.0]]))  # About the mean of 120, by 1.2.
-    np.testing.assert_allclose(harder[0, 0, :, 0], [96, 144], rtol=1e-5)
-
-
 def test_strength_zero_changes_nothing():
-    images = tf.cast(picture(), tf.uint8)
-    np.testing.assert_array_equal(augment.augment(images, draw=draw(), strength=0.0), tf.cast(images, tf.float32))
+    np.testing.assert_array_equal(
+        augmented(four(), augment=0.0, randaugment=3, colour=1.0), tf.cast(four(), tf.float32)
+    )
 
 
+EVERYTHING = {"colour": 1.0, "erase_prob": 0.5}
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING, {**EVERYTHING, "randaugment": 3}])
 @pytest.mark.parametrize("first, count", [(0, 1), (1, 2), (3, 1)])
-def test_a_part_of_the_batch_changes_as_it_does_in_the_whole(first, count):
-    images = tf.cast(tf.repeat(picture(), 4, axis=0), tf.uint8)
-    whole = augment.augment(images, draw=draw(), strength=1.0)
-    part = augment.augment(images[first : first + count], draw=draw(first), strength=1.0)
+def test_a_part_of_the_batch_changes_as_it_does_in_the_whole(first, count, settings):
+    whole, part = augmented(four(), **settings), augmented(four()[first : first + count], first, **settings)
     np.testing.assert_allclose(part, whole[first : first + count], atol=1e-3)
     assert not np.allclose(whole[0], whole[1])
 
 
 def test_augment_is_the_same_inside_a_graph():
-    images = tf.cast(tf.repeat(picture(), 4, axis=0), tf.uint8)
-    compiled = tf.function(lambda x: augment.augment(x, draw=draw(), strength=1.0))
-    np.testing.assert_allclose(compiled(images), augment.augment(images, draw=draw(), strength=1.0), atol=1e-3)
+    compiled = tf.function(lambda x: augmented(x, **EVERYTHING))
+    np.testing.assert_allclose(compiled(four()), augmented(four(), **EVERYTHING), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change", [{"augment": 2.0}, {"flip": False}, {"colour": 1.0}, {"randaugment": 2}, {"erase_prob": 1.0}]
+)
+def test_every_setting_changes_the_pictures(change):
+    assert not np.allclose(augmented(four(), **change), augmented(four()), atol=1)
+
+
+def test_half_of_the_pictures_are_mirrored():
+    left = np.zeros((400, 8, 8, 3), np.uint8)
+    left[:, :, :4] = 200
+    mirrored = augmented(left, augment=0.01).numpy()[:, :, 0].mean(axis=(1, 2)) < 100
+    assert 160 < mirrored.sum() < 240
+    assert not (augmented(left, augment=0.01, flip=False).numpy()[:, :, 0].mean(axis=(1, 2)) < 100).any()
+
+
+def test_randaugment_gives_each_picture_its_number_of_kinds_at_full_strength():
+    settings = sections.Augmentation(augment=0.5, randaugment=3)
+    amounts = augment._random_kinds(draw(), count=tf.constant(500), settings=settings).numpy()
+    assert set(np.unique(amounts)) == {-0.5, 0.0, 0.5}
+    assert (np.count_nonzero(amounts, axis=1) == 3).all()
+    assert np.count_nonzero(amounts, axis=0) == pytest.approx([150] * 10, abs=45)
+
+
+def test_mixing_depends_on_pairs_and_places_only():
+    settings = sections.Augmentation(mixup=0.4, cutmix=1.0)
+    images = tf.constant(np.random.default_rng(1).uniform(0, 255, (4, 8, 8, 3)), tf.float32)
+    whole = augment.mix(images, draw=draw(), settings=settings)
+    part = augment.mix(images[2:], draw=draw(2), settings=settings)
+    np.testing.assert_allclose(part.images, whole.images[2:], atol=1e-3)
+    np.testing.assert_allclose(part.share, whole.share[2:])

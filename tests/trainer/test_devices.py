@@ -59,6 +59,11 @@ def test_another_system_is_left_to_tensorflow(tmp_path):
             "by 4 replicas in 2 parts each (--accumulate_steps): use --batch_size=32 or --batch_size=40",
         ),
         (
+            18,
+            {"num_replicas": 4, "in_pairs": True},
+            "by 4 replicas in pairs (--mixup, --cutmix): use --batch_size=16 or --batch_size=24",
+        ),
+        (
             9,
             {"num_replicas": 1, "num_parts": 2},
             "by one replica in 2 parts each (--accumulate_steps): use --batch_size=8 or --batch_size=10",

@@ -42,6 +42,10 @@ FULL = {
     "ema_decay": 0.7,
     "accumulate_steps": 2,
     "batch_norm": True,
+    "colour": 0.5,
+    "erase_prob": 0.5,
+    "mixup": 0.4,
+    "cutmix": 1.0,
 }
 
 
@@ -80,6 +84,8 @@ LEAN = {**FULL, "accumulate_steps": 1, "sam_rho": 0.0, "batch_norm": False}
         {"sam_rho": 0.1},
         {"ema_decay": 0.0},
         {"schedule": "constant"},
+        {"mixup": 0.0},
+        {"cutmix": 0.0},
     ],
 )
 def test_what_the_replicas_agree_on_is_really_on(make_site, on_one, change):
