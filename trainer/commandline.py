@@ -106,5 +106,6 @@ def _entry(name: str, *, default: Any, about: option.Option) -> str:
     shown = about.default_text or ("none" if default is None else text)
     choices = f" One of: {', '.join(about.choices)}." if about.choices else ""
     unit = f", in {about.unit}" if about.unit else ""
-    body = f"{about.help}{unit}.{choices} Default: {shown}."
+    company = f" Goes with {option.company_text(about.goes_with)}." if about.goes_with else ""
+    body = f"{about.help}{unit}.{choices}{company} Default: {shown}."
     return f"  --{name}\n" + textwrap.fill(body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6)

@@ -11,22 +11,12 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from trainer import option, recipe, refusal, sections
+from trainer import model_section, option, recipe, refusal, sections
 from trainer.option import field
 
 DATASET = "affectnet_faces"
 FILE = "config.json"
 """Name of the saved configuration in a model folder."""
-
-_INITIALIZERS = (
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_uniform",
-    "lecun_normal",
-    "orthogonal",
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,24 +55,6 @@ class Devices(option.Checked):
     )
     virtual_devices: int = field(
         1, "logical devices to split the CPU into", at_least=1, at_most=64, changes_result=False
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Model(option.Checked):
-    """The network."""
-
-    model: str = field("cnn", "architecture", choices=("cnn",))
-    color: str = field("rgb", "what the network sees of a picture", choices=("rgb", "gray"))
-    conv_filters: tuple[int, ...] = field((32, 64, 128), "filters of each convolution block (cnn)", at_least=1)
-    dense_units: tuple[int, ...] = field((128, 128), "units of each fully connected layer (cnn)", at_least=1)
-    dropout: float = field(0.25, "share of units dropped after each block and layer", at_least=0, at_most=0.95)
-    activation: str = field("relu", "activation (cnn)", choices=("relu", "tanh"))
-    batch_norm: bool = field(
-        False, "normalise before each activation, over the batch of all replicas and its real examples only (cnn)"
-    )
-    initializer: str | None = field(
-        None, "how the first weights are drawn (cnn)", choices=_INITIALIZERS, default_text="glorot_uniform"
     )
 
 
@@ -155,7 +127,7 @@ class Config:
 
     data: Data = dataclasses.field(default_factory=Data)
     devices: Devices = dataclasses.field(default_factory=Devices)
-    model: Model = dataclasses.field(default_factory=Model)
+    model: model_section.Model = dataclasses.field(default_factory=model_section.Model)
     training: Training = dataclasses.field(default_factory=Training)
     optimization: sections.Optimization = dataclasses.field(default_factory=sections.Optimization)
     augmentation: sections.Augmentation = dataclasses.field(default_factory=sections.Augmentation)
@@ -166,7 +138,7 @@ class Config:
 SECTIONS: dict[str, type] = {
     "Data": Data,
     "Devices": Devices,
-    "Model": Model,
+    "Model": model_section.Model,
     "Training": Training,
     "Optimization": sections.Optimization,
     "Augmentation": sections.Augmentation,

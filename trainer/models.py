@@ -7,11 +7,14 @@ to the device.
 
 import keras
 
-from trainer import config, layers
-from trainer.networks import cnn
+from trainer import layers, model_section
+from trainer.networks import backbones, cnn, residual
+
+_HEAD_STREAM = 900
+"""Streams below this belong to layers of the architectures."""
 
 
-def build(model: config.Model, *, image_size: int, num_classes: int, seed: int) -> keras.Model:
+def build(model: model_section.Model, *, image_size: int, num_classes: int, seed: int) -> keras.Model:
     """Build the network a configuration names, with weights drawn from `seed`.
 
     Returns:
@@ -21,19 +24,25 @@ def build(model: config.Model, *, image_size: int, num_classes: int, seed: int) 
       refusal.Refusal: if pictures of this size are too small for it.
     """
     keras.utils.set_random_seed(seed)
-    pictures = keras.Input((image_size, image_size, 3), name="image")
-    features = cnn.features(normalised(pictures, model=model), model=model)
+    pictures, features = _features(model, image_size=image_size)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
     return keras.Model(pictures, logits, name=model.model)
-
-
-def normalised(pictures: keras.KerasTensor, *, model: config.Model) -> keras.KerasTensor:
-    """Bring each picture to mean 0 and deviation about 1, so that light and exposure do not have to be learned."""
-    seen = layers.Gray(name="gray")(pictures) if model.color == "gray" else pictures
-    return layers.Standardise(name="normalise")(seen)
 
 
 def describe(model: keras.Model, *, image_size: int) -> str:
     """Return the start-up line's part: name, parameters, input size."""
     gray = " gray" if any(isinstance(layer, layers.Gray) for layer in model.layers) else ""
     return f"{model.name}, {model.count_params():,} parameters, {image_size} px{gray}"
+
+
+def _features(model: model_section.Model, *, image_size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    pictures = keras.Input((image_size, image_size, 3), name="image")
+    channels = 3 if model.model in model_section.BACKBONES else 1
+    seen = layers.Gray(channels=channels, name="gray")(pictures) if model.color == "gray" else pictures
+    if model.model == "cnn":
+        return pictures, cnn.features(layers.Standardise(name="normalise")(seen), model=model)
+    if model.model == "resnet_small":
+        features = residual.features(layers.Standardise(name="normalise")(seen), model=model)
+    else:
+        pictures, features = backbones.features(seen, model=model)
+    return pictures, layers.Dropout(model.dropout, stream=_HEAD_STREAM, name="head_dropout")(features)

@@ -24,6 +24,8 @@ class Option:
     at_most: float = math.inf
     default_text: str = ""
     changes_result: bool = True
+    goes_with: tuple[str, tuple[str, ...]] | None = None
+    """Another field of the same section, and the values of it without which this one would do nothing."""
 
 
 def field(default: Any, help: str, **about: Any) -> Any:
@@ -78,6 +80,9 @@ def check(config: Any) -> None:
         value = getattr(config, name)
         for each in value if isinstance(value, tuple) else (value,):
             _check_one(each, name=name, option=option)
+    for each_field in dataclasses.fields(config):
+        if each_field.name in options(type(config)) and getattr(config, each_field.name) != each_field.default:
+            _check_company(config, name=each_field.name)
 
 
 def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
@@ -100,6 +105,20 @@ def _check_one(value: Any, *, name: str, option: Option) -> None:
         raise refusal.Refusal(f"{said}; {guess}" if guess else said)
     if isinstance(value, (int, float)) and not option.at_least <= value <= option.at_most:
         raise refusal.Refusal(f"--{name} must be {_range_text(option)}: got {value}")
+
+
+def _check_company(config: Any, *, name: str) -> None:
+    goes_with = options(type(config))[name].goes_with
+    if goes_with is None or getattr(config, goes_with[0]) in goes_with[1]:
+        return
+    company = getattr(config, goes_with[0])
+    raise refusal.Refusal(f"--{name} goes with {company_text(goes_with)}: --{goes_with[0]}={company} does not use it")
+
+
+def company_text(goes_with: tuple[str, tuple[str, ...]]) -> str:
+    """Return --model=cnn or resnet_small, for goes_with=("model", ("cnn", "resnet_small"))."""
+    other, values = goes_with
+    return f"--{other}={', '.join(values[:-1])}{' or ' if values[1:] else ''}{values[-1]}"
 
 
 def _range_text(option: Option) -> str:

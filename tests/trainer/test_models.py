@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import config, layers, models, refusal
+from trainer import layers, model_section, models, refusal
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 
 
 def build(size=32, **settings):
-    return models.build(config.Model(**settings), image_size=size, num_classes=8, seed=0)
+    return models.build(model_section.Model(**settings), image_size=size, num_classes=8, seed=0)
 
 
 def test_the_default_network_is_three_blocks_and_two_dense_layers():

@@ -7,12 +7,12 @@ epochs.
 
 import keras
 
-from trainer import batch_norm, config, layers, refusal
+from trainer import batch_norm, layers, model_section, refusal
 
 INITIALIZER = "glorot_uniform"
 
 
-def features(x: keras.KerasTensor, *, model: config.Model) -> keras.KerasTensor:
+def features(x: keras.KerasTensor, *, model: model_section.Model) -> keras.KerasTensor:
     """Return float[B, last of dense_units] of pictures [B, S, S, 1 or 3].
 
     A block is 3x3 convolution, batch normalisation where asked for, activation, 2x2 max-pooling, dropout.
@@ -33,7 +33,7 @@ def features(x: keras.KerasTensor, *, model: config.Model) -> keras.KerasTensor:
     return x
 
 
-def check(model: config.Model, *, image_size: int) -> None:
+def check(model: model_section.Model, *, image_size: int) -> None:
     """Refuse blocks that would pool a picture to nothing."""
     most = image_size.bit_length() - 1
     if len(model.conv_filters) > most:
@@ -43,12 +43,12 @@ def check(model: config.Model, *, image_size: int) -> None:
         )
 
 
-def _weights(model: config.Model) -> dict[str, object]:
+def _weights(model: model_section.Model) -> dict[str, object]:
     # Batch normalisation adds a constant of its own after taking the mean away, so that a bias before it is idle.
     return {"kernel_initializer": model.initializer or INITIALIZER, "use_bias": not model.batch_norm}
 
 
-def _activated(x: keras.KerasTensor, *, model: config.Model, name: str) -> keras.KerasTensor:
+def _activated(x: keras.KerasTensor, *, model: model_section.Model, name: str) -> keras.KerasTensor:
     if model.batch_norm:
         x = batch_norm.BatchNormalization(name=f"{name}_norm")(x)
     return keras.layers.Activation(model.activation, name=f"{name}_{model.activation}")(x)

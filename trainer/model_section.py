@@ -1,0 +1,68 @@
+"""The section of the configuration about the network.
+
+Owns its fields and which of them go with which architecture; `config` puts all sections together.
+"""
+
+import dataclasses
+
+from trainer import option
+from trainer.option import field
+
+BACKBONES = (
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "efficientnet_v2_b0",
+    "efficientnet_v2_b1",
+    "efficientnet_v2_b2",
+    "efficientnet_v2_b3",
+    "efficientnet_v2_s",
+    "resnet50",
+    "convnext_tiny",
+)
+"""Architectures taken from keras.applications."""
+
+_OWN = ("model", ("cnn", "resnet_small"))
+_WITH_BRANCHES = ("resnet_small", *(name for name in BACKBONES if name.startswith(("efficientnet", "convnext"))))
+_INITIALIZERS = (
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+    "orthogonal",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model(option.Checked):
+    """The network."""
+
+    model: str = field("cnn", "architecture", choices=("cnn", "resnet_small", *BACKBONES))
+    color: str = field("rgb", "what the network sees of a picture", choices=("rgb", "gray"))
+    conv_filters: tuple[int, ...] = field(
+        (32, 64, 128), "filters of each convolution block, or of each stage of resnet_small", at_least=1, goes_with=_OWN
+    )
+    blocks_per_stage: int = field(
+        2, "residual blocks of each stage", at_least=1, goes_with=("model", ("resnet_small",))
+    )
+    dense_units: tuple[int, ...] = field(
+        (128, 128), "units of each fully connected layer", at_least=1, goes_with=("model", ("cnn",))
+    )
+    dropout: float = field(
+        0.25, "share of units dropped: after each block and layer of cnn, before the heads of others",
+        at_least=0, at_most=0.95,
+    )  # fmt: skip
+    drop_path: float = field(
+        0.0, "share of residual branches dropped in an example, rising from the first to this at the last",
+        at_least=0, at_most=0.95, goes_with=("model", _WITH_BRANCHES),
+    )  # fmt: skip
+    activation: str = field("relu", "activation", choices=("relu", "tanh"), goes_with=_OWN)
+    batch_norm: bool = field(
+        False, "normalise before each activation, over the batch of all replicas and its real examples only",
+        goes_with=("model", ("cnn",)),
+    )  # fmt: skip
+    initializer: str | None = field(
+        None, "how the first weights are drawn", choices=_INITIALIZERS, goes_with=_OWN,
+        default_text="glorot_uniform for cnn, he_normal for resnet_small",
+    )  # fmt: skip
