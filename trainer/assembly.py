@@ -79,12 +79,12 @@ def read(at: Site, *, split: str) -> pictures.Split:
 def model(at: Site) -> keras.Model:
     """Build the network, a copy on every device."""
     with at.strategy.scope():
-        return models.build(
-            at.settings.model,
-            image_size=at.image_size,
-            num_classes=len(at.version.class_names),
-            seed=at.settings.training.seed,
-        )
+        return network(at.settings, image_size=at.image_size, num_classes=len(at.version.class_names))
+
+
+def network(settings: config.Config, *, image_size: int, num_classes: int) -> keras.Model:
+    """Build the network that settings name, on the device of the calling scope."""
+    return models.build(settings.model, image_size=image_size, num_classes=num_classes, seed=settings.training.seed)
 
 
 def targets(at: Site, *, split: pictures.Split) -> np.ndarray:

@@ -1,25 +1,34 @@
 """Judge a trained model: python -m trainer.evaluate --model_dir=DIR.
 
-Owns the way from a model folder to a judgement and its report; the numbers are `metrics`', the pictures `report`'s.
+Owns the way from a model folder and a prepared version of the data to a judgement; the numbers are `findings`', the
+page `pages`'.
 """
 
 import dataclasses
 import pathlib
 
-from trainer import commandline, config, dataset, devices, option, quiet, refusal
+from trainer import class_subset, commandline, config, dataset, devices, option, provenance, quiet, trained
 
-ABOUT = """Judge a trained model on a split of its data set, and write metrics.json and the report's pictures.
+ABOUT = """Judge a trained model on a prepared version of the data set: report.html, metrics.json, predictions.csv.
 
-  python -m trainer.evaluate --model_dir=runs/first"""
+  python -m trainer.evaluate --model_dir=runs/first                              as at the end of its training
+  python -m trainer.evaluate --model_dir=runs/first --config_name=affectnet7     an 8-class model on 7 classes
+  python -m trainer.evaluate --model_dir=runs/first --data_dir=/data/other       another build, another release"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What to judge; data and network are those the model was trained with."""
+    """What to judge; the network is the one that was trained, whatever it is judged on."""
 
     model_dir: str = option.field("runs/latest", "folder of the trained model")
     data_dir: str | None = option.field(None, "folder that holds the data set", default_text="as in training")
+    config_name: str | None = option.field(None, "which build of the data set", default_text="as in training")
     split: str = option.field("validation", "split to judge on")
+    report_dir: str | None = option.field(
+        None,
+        "folder for the report",
+        default_text="model_dir; for other data or another split than in training, a folder in it that is named so",
+    )
     num_gpus: int | None = option.field(None, "GPUs to use; 0 is the CPU", at_least=0, default_text="all there are")
     virtual_devices: int = option.field(1, "logical devices to split the CPU into", at_least=1, at_most=64)
 
@@ -28,29 +37,53 @@ def main() -> None:
     """Judge as the flags say."""
     asked = Evaluation(**commandline.given({"Evaluation": Evaluation}))
     option.check(asked)
-    settings = _settings(asked)
+    run = trained.find(asked.model_dir)
+    settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
     data_path = dataset.locate(settings.data)
     with quiet.chatter_off():
         from trainer import assembly, judging, logs  # Inside: the refusals above must not wait for TensorFlow.
     version = dataset.open_version(data_path)
     dataset.check_split(version, split=asked.split)
+    class_subset.check(run.data.class_names, asked=version.class_names, model=asked.model_dir, data=version.name)
     at = assembly.site(settings, version=version)
-    history = logs.read_csv(pathlib.Path(asked.model_dir) / logs.HISTORY)
-    examples = assembly.read(at, split=asked.split)
-    judging.run(assembly.model(at), examples=examples, at=at, history=history)
+    with at.strategy.scope():
+        network = assembly.network(settings, image_size=run.image_size, num_classes=len(run.data.class_names))
+    judging.run(
+        network,
+        examples=assembly.read(at, split=asked.split),
+        at=at,
+        history=logs.read_csv(run.model_dir / logs.HISTORY),
+        subject=judging.Subject(
+            model_dir=run.model_dir,
+            trained_on=run.data,
+            report_dir=report_folder(asked, version=version, trained_on=run.data),
+        ),
+    )
 
 
-def _settings(asked: Evaluation) -> config.Config:
-    path = pathlib.Path(asked.model_dir) / config.FILE
-    if not path.exists():
-        raise refusal.Refusal(
-            f"{asked.model_dir} holds no trained model ({config.FILE}); train one, or name its --model_dir"
-        )
-    was = config.load(path)
+def report_folder(asked: Evaluation, *, version: dataset.Version, trained_on: provenance.Provenance) -> pathlib.Path:
+    """Return where a report goes: one on other data, or another split, never replaces the run's own."""
+    if asked.report_dir:
+        return pathlib.Path(asked.report_dir)
+    same_data = version.fingerprint == trained_on.fingerprint
+    if same_data and asked.split == "validation":
+        return pathlib.Path(asked.model_dir)
+    other = "" if same_data else f"_{version.fingerprint[:8]}"
+    return pathlib.Path(asked.model_dir) / f"{version.path.parent.name}_{asked.split}{other}"
+
+
+def _settings(asked: Evaluation, *, run: trained.Run) -> config.Config:
+    was = run.settings
+    data = dataclasses.replace(
+        was.data,
+        data_dir=asked.data_dir or was.data.data_dir,
+        config_name=asked.config_name or was.data.config_name,
+        image_size=run.image_size,
+    )
     return dataclasses.replace(
         was,
-        data=dataclasses.replace(was.data, data_dir=asked.data_dir or was.data.data_dir),
+        data=data,
         devices=config.Devices(num_gpus=asked.num_gpus, virtual_devices=asked.virtual_devices),
         run=dataclasses.replace(was.run, model_dir=asked.model_dir),
     )

@@ -3,12 +3,39 @@
 Owns what is judged on what and says so; used at the end of training and by `evaluate`.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
+import simplejpeg
+import tensorflow as tf
 
-from trainer import assembly, metrics, pictures, prediction, report, standing
+from trainer import (
+    assembly,
+    class_subset,
+    findings,
+    metrics,
+    pictures,
+    prediction,
+    predictions,
+    provenance,
+    report,
+    standing,
+)
+from trainer.pages import evaluation, thumbnails
+
+_QUALITY = 80
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The model that is judged: its folder, what it was trained on, and where its report goes."""
+
+    model_dir: pathlib.Path
+    trained_on: provenance.Provenance
+    report_dir: pathlib.Path
 
 
 def run(
@@ -17,20 +44,30 @@ def run(
     examples: pictures.Split,
     at: assembly.Site,
     history: Sequence[Mapping[str, float]],
+    subject: Subject | None = None,
 ) -> metrics.Judgement:
     """Load the best weights of the run's folder, judge them on a split, write the report and say so.
+
+    Args:
+      network: for all classes of the training data.
+      examples: the split, at the network's size.
+      at: the data judged on, and the devices.
+      history: of the training, an epoch a row.
+      subject: None: a run that has just been trained, on these data.
 
     Raises:
       refusal.Refusal: if there are no weights, or they belong to another network.
     """
-    model_dir = pathlib.Path(at.settings.run.model_dir)
-    best_epoch = int(standing.load_best(network, model_dir=model_dir)["epoch"])
-    predictor = prediction.Predictor(network, strategy=at.strategy)
-    chances = predictor.probabilities(examples, batch_size=at.settings.training.batch_size)
-    judgement = metrics.judge(examples.labels, chances, class_names=at.version.class_names)
-    protocol = _protocol(at, split=examples.name, best_epoch=best_epoch)
-    print(report.table(judgement))
-    files = report.write(judgement, model_dir=model_dir, history=history, protocol=protocol)
+    subject = subject or _just_trained(at)
+    best_epoch = int(standing.load_best(network, model_dir=subject.model_dir)["epoch"])
+    made = _predict(network, examples=examples, at=at)
+    found = findings.find(made)
+    protocol = _protocol(at, subject=subject, split=examples.name, best_epoch=best_epoch)
+    shown = _thumbnails(at, split=examples.name, numbers=thumbnails.wanted(made))
+    page = evaluation.render(found, made=made, shown=shown, history=history, protocol=protocol)
+    print(report.table(found.judgement))
+    files = report.write(found, made=made, page=page, folder=subject.report_dir, history=history, protocol=protocol)
+    judgement = found.judgement
     print(
         f"judged        {examples.name} accuracy {judgement.accuracy:.3f}, macro-F1 {judgement.macro.f1:.3f}, "
         f"M {judgement.m_measure:.3f}  (weights of epoch {best_epoch}, chosen by validation accuracy)"
@@ -39,12 +76,50 @@ def run(
     return judgement
 
 
-def _protocol(at: assembly.Site, *, split: str, best_epoch: int) -> dict[str, str]:
+def _just_trained(at: assembly.Site) -> Subject:
+    folder = pathlib.Path(at.settings.run.model_dir)
+    return Subject(model_dir=folder, trained_on=provenance.of(at.version), report_dir=folder)
+
+
+def _predict(network: keras.Model, *, examples: pictures.Split, at: assembly.Site) -> predictions.Predictions:
+    predictor = prediction.Predictor(network, strategy=at.strategy)
+    chances = predictor.probabilities(examples, batch_size=at.settings.training.batch_size)
+    names = at.version.class_names
+    if chances.shape[1] > len(names):
+        chances = class_subset.restricted(chances, num_classes=len(names))
+    return predictions.Predictions(
+        class_names=names,
+        filenames=examples.filenames,
+        copies=examples.copies,
+        labels=examples.labels,
+        probabilities=chances,
+    )
+
+
+def _thumbnails(at: assembly.Site, *, split: str, numbers: np.ndarray) -> thumbnails.Thumbnails:
+    """Return small pictures of some examples, made from the stored ones and not from what the network sees."""
+    stored = pictures.read(at.version, split=split, size_px=thumbnails.SIDE, cache="none")
+    pixels = stored.fetch(tf.constant(numbers)).numpy()
+    jpegs = (simplejpeg.encode_jpeg(each, quality=_QUALITY, colorspace="RGB") for each in pixels)
+    return dict(zip(numbers.tolist(), jpegs, strict=True))
+
+
+def _protocol(at: assembly.Site, *, subject: Subject, split: str, best_epoch: int) -> dict[str, str]:
     drawn = " (drawn faces, not AffectNet)" if at.version.is_drawn else ""
+    judged, known = at.version.class_names, subject.trained_on.class_names
+    left_out = f"; left out of the model's: {', '.join(known[len(judged) :])}" if len(known) > len(judged) else ""
     return {
+        "model": subject.model_dir.resolve().name,
         "data": f"{at.version.name}{drawn}, fingerprint {at.version.fingerprint}",
         "split": split,
         "examples": f"{at.version.counts[split]:,}",
-        "classes": ", ".join(at.version.class_names),
+        "classes": f"{', '.join(judged)}{left_out}",
         "selection": f"epoch {best_epoch} of {at.settings.training.epochs}, by accuracy on validation",
+        "trained on": _training_data(at, trained_on=subject.trained_on),
     }
+
+
+def _training_data(at: assembly.Site, *, trained_on: provenance.Provenance) -> str:
+    if trained_on.fingerprint == at.version.fingerprint:
+        return "the train split of the same data"
+    return f"train of other data: {trained_on.name}, fingerprint {trained_on.fingerprint}"

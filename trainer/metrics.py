@@ -74,7 +74,7 @@ class Judgement:
         per_class = [{"name": n, **s} for n, s in zip(names, fields.pop("per_class"), strict=True)]
         heads = {"num_examples": self.num_examples, "class_names": names}
         gaps = {"absent": self.absent, "never_predicted": self.never_predicted}
-        return _plain({**heads, **fields, "per_class": per_class, **gaps})
+        return plain({**heads, **fields, "per_class": per_class, **gaps})
 
 
 def judge(labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequence[str]) -> Judgement:
@@ -110,6 +110,15 @@ def judge(labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequenc
         m_pairs_used=len(areas),
         m_pairs_possible=math.comb(len(names), 2),
     )
+
+
+def plain(value: Any) -> Any:
+    """Turn tuples into lists and NaN into None, as JSON wants them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _checked_labels(labels: np.ndarray, *, names: tuple[str, ...]) -> np.ndarray:
@@ -195,12 +204,3 @@ def _mid_ranks(values: np.ndarray) -> np.ndarray:
     """Rank from 1; equal values share the mean of the ranks they cover."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-
-
-def _plain(value: Any) -> Any:
-    """Turn tuples into lists and NaN into None, as JSON wants them."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,7 +1,7 @@
-"""The judgement for people: a table to print, and metrics.json, confusion_matrix.png and curves.png to keep.
+"""The judgement for people: a table to print, and the files to keep: metrics.json, predictions.csv, pictures, the page.
 
-Owns layout, never a number: those come from metrics, and from the history that the loop recorded. Figures are
-built as objects, which Agg draws: pyplot would keep global state and could look for a display.
+Owns layout, never a number: those come from findings, and from the history that the loop recorded. The page itself is
+`pages`'. Figures are built as objects, which Agg draws: pyplot would keep global state and could look for a display.
 """
 
 import io
@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib import axes, figure, ticker
 
-from trainer import metrics
+from trainer import findings, metrics, predictions
 
 DPI = 130
 SERIES = {"train": ("", "#D55E00", "--", "o"), "validation": ("val_", "#0072B2", "-", "s")}
@@ -24,33 +24,39 @@ Ito's palette), with line and marker different as well."""
 
 
 def write(
-    judgement: metrics.Judgement,
+    found: findings.Findings,
     *,
-    model_dir: pathlib.Path,
+    made: predictions.Predictions,
+    page: str,
+    folder: pathlib.Path,
     history: Sequence[Mapping[str, float]],
     protocol: Mapping[str, str],
 ) -> Mapping[str, pathlib.Path]:
-    """Write the judgement and its pictures into `model_dir` and return their paths by file name.
+    """Write the judgement and its pictures into a folder and return their paths by file name.
 
     Args:
-      judgement: the numbers.
-      model_dir: made if missing; files of an earlier report are replaced.
+      found: the numbers.
+      made: the predictions they are of.
+      page: report.html, made by pages.evaluation.
+      folder: made if missing; files of an earlier report are replaced.
       history: a mapping an epoch, in order, with any of loss, accuracy, val_loss, val_accuracy, and epoch
         (counted from 1 where it is missing).
       protocol: what the numbers were measured on: data set, split, what was selected on what. It goes to
         metrics.json as it is; `split` is named in the picture as well.
     """
     files = {
-        "metrics.json": to_json(judgement, protocol=protocol).encode(),
-        "confusion_matrix.png": _png(confusion_figure(judgement, split=protocol.get("split", ""))),
+        "report.html": page.encode("utf-8", errors="replace"),
+        "metrics.json": to_json(found, protocol=protocol).encode(),
+        "predictions.csv": predictions.to_csv(made).encode("utf-8", errors="replace"),
+        "confusion_matrix.png": _png(confusion_figure(found.judgement, split=protocol.get("split", ""))),
         "curves.png": _png(curves_figure(history)),
     }
-    return {name: publish(model_dir / name, content=content) for name, content in files.items()}
+    return {name: publish(folder / name, content=content) for name, content in files.items()}
 
 
-def to_json(judgement: metrics.Judgement, *, protocol: Mapping[str, str]) -> str:
+def to_json(found: metrics.Judgement | findings.Findings, *, protocol: Mapping[str, str]) -> str:
     """Return the protocol and the numbers as the text of a JSON file."""
-    fields = {"protocol": dict(protocol), **judgement.to_json()}
+    fields = {"protocol": dict(protocol), **found.to_json()}
     return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -66,7 +72,7 @@ def table(judgement: metrics.Judgement) -> str:
         [_scores_row(name, scores=scores, width=width) for name, scores in averages.items()],
         [""],
         [f"{name:<{width}}  {value:>9}  {note}".rstrip() for name, value, note in _single_numbers(judgement)],
-        _gaps(judgement),
+        gaps(judgement),
     ]
     return "\n".join(itertools.chain.from_iterable(blocks))
 
@@ -114,25 +120,27 @@ def publish(path: pathlib.Path, *, content: bytes) -> pathlib.Path:
 
 
 def _scores_row(name: str, *, scores: metrics.Scores, width: int) -> str:
-    precision, recall, f1 = (_number(value) for value in (scores.precision, scores.recall, scores.f1))
+    precision, recall, f1 = (number(value) for value in (scores.precision, scores.recall, scores.f1))
     return f"{name:<{width}}  {precision:>9}  {recall:>6}  {f1:>5}  {scores.support:>7,}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Write a number with three digits after the point, and what is undefined as a dash."""
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _single_numbers(judgement: metrics.Judgement) -> list[tuple[str, str, str]]:
     pairs = f"{judgement.m_pairs_used} of {judgement.m_pairs_possible} class pairs"
     return [
-        ("accuracy", _number(judgement.accuracy), f"of {judgement.num_examples:,} examples"),
-        ("top-2 accuracy", _number(judgement.top2_accuracy), ""),
-        ("balanced accuracy", _number(judgement.balanced_accuracy), "mean recall of the classes"),
-        ("M measure", _number(judgement.m_measure), f"over {pairs} (Hand & Till 2001)"),
+        ("accuracy", number(judgement.accuracy), f"of {judgement.num_examples:,} examples"),
+        ("top-2 accuracy", number(judgement.top2_accuracy), ""),
+        ("balanced accuracy", number(judgement.balanced_accuracy), "mean recall of the classes"),
+        ("M measure", number(judgement.m_measure), f"over {pairs} (Hand & Till 2001)"),
     ]
 
 
-def _gaps(judgement: metrics.Judgement) -> list[str]:
+def gaps(judgement: metrics.Judgement) -> list[str]:
+    """Say which classes had no example or were never predicted: lines, the first of them empty."""
     lines = []
     if judgement.absent:
         lines.append(f"without examples, so left out of the averages: {', '.join(judgement.absent)}")
@@ -146,11 +154,11 @@ def _cell(ax: axes.Axes, *, row: int, column: int, share: float, count: int) -> 
         return
     colour = "white" if share > 0.55 else "#767676" if count == 0 else "black"
     weight = "bold" if row == column else "normal"
-    ax.text(column, row - 0.12, _percent(share), ha="center", va="center", color=colour, weight=weight)
+    ax.text(column, row - 0.12, percent(share), ha="center", va="center", color=colour, weight=weight)
     ax.text(column, row + 0.24, f"{count:,}", ha="center", va="center", color=colour, size=7.5)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Round to whole percent, but never a few to none nor most to all."""
     if 0 < share < 0.005:
         return "<1%"

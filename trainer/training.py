@@ -7,7 +7,7 @@ import pathlib
 
 import keras
 
-from trainer import assembly, config, dataset, folder, imbalance, judging, models, session
+from trainer import assembly, config, dataset, folder, imbalance, judging, models, provenance, session
 
 TRAIN, VALIDATION = "train", "validation"
 
@@ -28,6 +28,7 @@ def run(settings: config.Config, *, data_path: pathlib.Path) -> None:
     train = assembly.read(at, split=TRAIN)
     validation = assembly.read(at, split=VALIDATION)
     trained = session.Session(at, network=network, train=train, validation=validation, model_dir=model_dir)
+    provenance.save(version, model_dir=model_dir)
     history = trained.train()
     judging.run(network, examples=validation, at=at, history=history)
 

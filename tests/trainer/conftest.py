@@ -38,9 +38,9 @@ def version(data_dir) -> dataset.Version:
     return dataset.open_version(data_dir / config.DATASET / "sample" / "1.0.0")
 
 
-def write_version(folder: pathlib.Path) -> None:
+def write_version(folder: pathlib.Path, *, num_classes: int = 8) -> None:
     folder.mkdir(parents=True)
-    record = features.features(image_size=SIZE, num_classes=8)
+    record = features.features(image_size=SIZE, num_classes=num_classes)
     serializer = tfds.core.ExampleSerializer(record.get_serialized_info())
     splits = [_write_split(name, folder=folder, record=record, serializer=serializer) for name in COUNTS]
     tfds.folder_dataset.write_metadata(
@@ -57,7 +57,8 @@ def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
         path = template.sharded_filepath(shard_index=shard, num_shards=len(COUNTS[name]))
         with tf.io.TFRecordWriter(str(path)) as writer:
             for i in range(count):
-                example = record.encode_example(make_example(generator, number=f"{name}/{shard}/{i}"))
+                number, num_classes = f"{name}/{shard}/{i}", record["label"].num_classes
+                example = record.encode_example(make_example(generator, number=number, num_classes=num_classes))
                 serialized = serializer.serialize_example(example)
                 writer.write(serialized)
                 num_bytes += len(serialized)
@@ -66,8 +67,8 @@ def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
     )
 
 
-def make_example(generator: np.random.Generator, *, number: str) -> dict:
-    label = int(generator.integers(8))
+def make_example(generator: np.random.Generator, *, number: str, num_classes: int = 8) -> dict:
+    label = int(generator.integers(num_classes))
     return {
         "image": tf.io.encode_jpeg(make_picture(generator, label=label), quality=95).numpy(),
         "label": label,

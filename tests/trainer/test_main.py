@@ -73,11 +73,26 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
     assert "DRAWN FACES, NOT AFFECTNET" in done.stdout
     judged = json.loads((tmp_path / "run/metrics.json").read_text())
     assert judged["accuracy"] > 0.5  # Chance is one in eight.
-    for name in ("confusion_matrix.png", "curves.png", "history.csv", "config.json", "best.npz"):
+    for name in (
+        "report.html",
+        "predictions.csv",
+        "confusion_matrix.png",
+        "curves.png",
+        "history.csv",
+        "config.json",
+        "best.npz",
+    ):
         assert (tmp_path / "run" / name).stat().st_size > 0
     again = run(*where, "--num_gpus=0", module="trainer.evaluate")
     assert again.returncode == 0, again.stderr
     assert json.loads((tmp_path / "run/metrics.json").read_text())["accuracy"] == judged["accuracy"]
+    assert judged["protocol"]["trained on"] == "the train split of the same data"
+    on_train = run(*where, "--num_gpus=0", "--split=train", module="trainer.evaluate")
+    assert on_train.returncode == 0, on_train.stderr
+    assert json.loads((tmp_path / "run/metrics.json").read_text()) == judged  # Nothing of it was replaced.
+    assert json.loads((tmp_path / "run/sample_train/metrics.json").read_text())["num_examples"] == 62
+    nothing = run(*where, "--config_name=affectnet7", module="trainer.evaluate")
+    assert nothing.returncode == 2 and "--config_name=affectnet7 is not in" in nothing.stderr
     other = run(*where, *SMALL, "--epochs=13")
     assert other.returncode == 2
     assert f"{tmp_path}/run holds a run with " in other.stderr and "--epochs=12" in other.stderr

@@ -1,4 +1,4 @@
-"""What is written beside a model: the table, the JSON and the two pictures."""
+"""What is written beside a model: the table, the JSON, the predictions and the two pictures."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import pytest
 from matplotlib import image
 
 from affectnet_tfds import labels
-from trainer import metrics, report
+from trainer import findings, metrics, predictions, report
 
 NAMES = ("neutral", "happy", "sad")
 LABELS = np.array([0, 0, 0, 1, 1])
@@ -28,6 +28,22 @@ def random_judgement(num_classes):
     truth = np.resize(np.arange(num_classes), 500)
     probabilities = rng.dirichlet(np.ones(num_classes), size=500)
     return metrics.judge(truth, probabilities, class_names=labels.class_names(num_classes))
+
+
+def made_of(truth, probabilities, *, names=NAMES):
+    return predictions.Predictions(
+        class_names=tuple(names),
+        filenames=np.array([f"1/{n}.jpg" for n in range(len(truth))]),
+        copies=np.zeros(len(truth), np.int64),
+        labels=truth,
+        probabilities=probabilities,
+    )
+
+
+def write(folder, *, made=None, history=HISTORY, protocol=None):
+    made = made or made_of(LABELS, PROBABILITIES)
+    found = findings.find(made)
+    return report.write(found, made=made, page="<p>", folder=folder, history=history, protocol=protocol or {})
 
 
 def texts(axes):
@@ -66,28 +82,29 @@ def test_the_table_without_gaps_ends_with_the_m_measure():
 
 @pytest.mark.parametrize("num_classes", labels.CLASS_COUNTS)
 def test_metrics_json_holds_the_protocol_and_the_numbers(tmp_path, num_classes):
-    numbers = random_judgement(num_classes)
+    rng = np.random.default_rng(num_classes)
+    truth, chances = np.resize(np.arange(num_classes), 500), rng.dirichlet(np.ones(num_classes), size=500)
+    made = made_of(truth, chances, names=labels.class_names(num_classes))
     protocol = {"split": "validation", "selected": "last epoch"}
-    paths = report.write(numbers, model_dir=tmp_path / "new" / "run", history=HISTORY, protocol=protocol)
+    paths = write(tmp_path / "new" / "run", made=made, protocol=protocol)
+    names = ["report.html", "metrics.json", "predictions.csv", "confusion_matrix.png", "curves.png"]
     assert {name: path.relative_to(tmp_path).as_posix() for name, path in paths.items()} == {
-        "metrics.json": "new/run/metrics.json",
-        "confusion_matrix.png": "new/run/confusion_matrix.png",
-        "curves.png": "new/run/curves.png",
+        name: f"new/run/{name}" for name in names
     }
     assert sorted(path.name for path in (tmp_path / "new" / "run").iterdir()) == sorted(paths)
     fields = json.loads(paths["metrics.json"].read_text())
     assert fields.pop("protocol") == protocol
-    assert fields == numbers.to_json()
+    assert fields == findings.find(made).to_json()
+    assert fields["accuracy"] == np.mean(chances.argmax(axis=1) == truth)
+    assert len(paths["predictions.csv"].read_text().splitlines()) == 501
     for name in ("confusion_matrix.png", "curves.png"):
         height, width, _ = image.imread(paths[name]).shape
         assert height > 500 and width > 800
 
 
 def test_writing_again_replaces_the_files_with_the_same_bytes(tmp_path):
-    first = report.write(judgement(), model_dir=tmp_path, history=HISTORY, protocol={})
-    before = {name: path.read_bytes() for name, path in first.items()}
-    second = report.write(judgement(), model_dir=tmp_path, history=HISTORY, protocol={})
-    assert {name: path.read_bytes() for name, path in second.items()} == before
+    before = {name: path.read_bytes() for name, path in write(tmp_path).items()}
+    assert {name: path.read_bytes() for name, path in write(tmp_path).items()} == before
 
 
 def test_the_confusion_matrix_shows_percent_and_count_of_the_true_class():
@@ -163,4 +180,4 @@ def test_a_loss_that_diverged_leaves_a_gap(tmp_path, broken):
     loss, _ = report.curves_figure(history).axes
     np.testing.assert_array_equal(loss.lines[0].get_ydata(), [1.0, math.nan, 0.5])
     assert loss.get_ylim() == (0, pytest.approx(1.1))
-    report.write(judgement(), model_dir=tmp_path, history=history, protocol={})
+    write(tmp_path, history=history)
