@@ -14,7 +14,6 @@ WORKER = [
     # Headless: the other builds need libGL, which servers lack.
     "opencv-python-headless>=4.10,<6",
     "pillow>=11",
-    "pyarrow>=18",  # Object stores; Beam brings it anyway.
     "simplejpeg>=1.8,<2",
     "pyyaml>=6",
 ]
@@ -30,17 +29,8 @@ TRAIN = [
     "tensorflow-datasets>=4.9.9,<4.10",
     "tensorflow>=2.20,<2.22",
 ]
-DEV = [
-    "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
-    "flask>=3",
-    "moto[s3]>=5.1",
-    "mypy>=1.15",
-    "psutil>=6",
-    "pytest>=8.3",
-    "pytest-timeout>=2.3",
-    "ruff>=0.9",
-    "selenium>=4.25",
-]
+SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
+DEV = ["mypy>=1.15", "psutil>=6", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9", "selenium>=4.25"]
 
 setuptools.setup(
     name="affectnet-faces",
@@ -53,5 +43,5 @@ setuptools.setup(
     packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*", "webpage*"]),
     package_data={"trainer": ["recipes/*.yaml"], "webpage": ["*.css"]},
     install_requires=WORKER,
-    extras_require={"train": TRAIN, "dev": TRAIN + DEV},
+    extras_require={"train": TRAIN, "sweep": TRAIN + SWEEP, "dev": TRAIN + SWEEP + DEV},
 )

@@ -8,6 +8,7 @@ can be there in part, and needs TensorFlow to look inside.
 import json
 import os
 import pathlib
+import shutil
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -27,9 +28,22 @@ def save_step(folder: pathlib.Path, *, step: int, arrays: Mapping[str, np.ndarra
         old.unlink()
 
 
+def keep_best(folder: pathlib.Path, *, step: int) -> None:
+    """Keep a copy of a step's checkpoint, in place of the one kept before, out of reach of the newest two."""
+    source = folder / f"step-{step:09d}.npz"
+    best = folder / f"best-{step:09d}.npz"
+    shutil.copyfile(source, best.with_name(f"{best.name}.part")).replace(best)
+    for old in folder.glob("best-*.npz"):
+        if old != best:
+            old.unlink()
+
+
 def load_newest(folder: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Return arrays and facts of the newest readable checkpoint, or None; say so when one had to be passed over."""
-    for path in _newest_first(folder):
+    """Return arrays and facts of the newest readable checkpoint, or None; say so when one had to be passed over.
+
+    The best one is the last resort: a run that continues from it ends as any other.
+    """
+    for path in (*_newest_first(folder), *folder.glob("best-*.npz")):
         try:
             return read(path)
         except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError) as error:

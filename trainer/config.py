@@ -91,10 +91,16 @@ class Imbalance(option.Checked):
         "what an example weighs in the loss, by the number of its class",
         choices=("none", "inverse", "sqrt", "effective"),
     )
-    effective_beta: float = field(0.999, "beta of class_weights=effective", at_least=0, at_most=0.999999)
+    effective_beta: float = field(
+        0.999, "beta of the effective number", at_least=0, at_most=0.999999, goes_with=("class_weights", ("effective",))
+    )
     loss: str = field("cross_entropy", "what is minimised", choices=("cross_entropy", "focal", "logit_adjusted"))
-    focal_gamma: float = field(2.0, "gamma of loss=focal: how little easy examples count", at_least=0, at_most=10)
-    tau: float = field(1.0, "tau of loss=logit_adjusted: how far the classes' shares are corrected for", at_least=0)
+    focal_gamma: float = field(
+        2.0, "gamma: how little easy examples count", at_least=0, at_most=10, goes_with=("loss", ("focal",))
+    )
+    tau: float = field(
+        1.0, "how far the classes' shares are corrected for", at_least=0, goes_with=("loss", ("logit_adjusted",))
+    )
     label_smoothing: float = field(0.0, "part of the target that is spread over all classes", at_least=0, at_most=0.9)
 
 
@@ -119,6 +125,33 @@ class Run(option.Checked):
         False, "choose operations that repeat bit for bit, some of them slower", changes_result=False
     )
     overwrite: bool = field(False, "delete what model_dir holds and start anew", changes_result=False)
+    dry_run: bool = field(
+        False, "train nothing: print the network, shapes, steps and memory, and draw the first batch as the network "
+        "sees it", changes_result=False,
+    )  # fmt: skip
+    find_lr: bool = field(
+        False, "train nothing to keep: try rising learning rates, suggest one and draw the loss over them",
+        changes_result=False,
+    )  # fmt: skip
+    profile_steps: tuple[int, ...] = field(
+        (), "first and last step to profile, as A,B, for TensorBoard's profiler", unit="steps since the start",
+        at_least=1, default_text="none", changes_result=False,
+    )  # fmt: skip
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether no weights are to be kept."""
+        return self.dry_run or self.find_lr
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        steps = self.profile_steps
+        if steps and not (len(steps) == 2 and steps[0] <= steps[1]):
+            raise refusal.Refusal(
+                f"--profile_steps must be the first and the last step, as 10,20: got {_listed(steps)}"
+            )
+        if self.dry_run and self.find_lr:
+            raise refusal.Refusal("--dry_run trains nothing and --find_lr does: give one of them")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,6 +165,7 @@ class Config:
     optimization: sections.Optimization = dataclasses.field(default_factory=sections.Optimization)
     augmentation: sections.Augmentation = dataclasses.field(default_factory=sections.Augmentation)
     imbalance: Imbalance = dataclasses.field(default_factory=Imbalance)
+    selection: sections.Selection = dataclasses.field(default_factory=sections.Selection)
     run: Run = dataclasses.field(default_factory=Run)
 
 
@@ -143,6 +177,7 @@ SECTIONS: dict[str, type] = {
     "Optimization": sections.Optimization,
     "Augmentation": sections.Augmentation,
     "Imbalance": Imbalance,
+    "Selection": sections.Selection,
     "Run": Run,
 }
 """The sections by the title they have in --help; a title in lower case is the field of `Config`."""
@@ -187,6 +222,10 @@ def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
     before, after = flat(old), flat(new)
     matters = {n for s in SECTIONS.values() for n, about in option.options(s).items() if about.changes_result}
     return {n: (before[n], after[n]) for n in after if n in matters and before[n] != after[n]}
+
+
+def _listed(values: tuple[int, ...]) -> str:
+    return ",".join(map(str, values))
 
 
 def _section(section: type, *, settings: Mapping[str, Any]) -> Any:

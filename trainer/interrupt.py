@@ -27,6 +27,11 @@ class Interrupt:
         """Exit code of a program that a signal ended, as shells count it."""
         return 128 + (self._received or 0)
 
+    def release(self) -> None:
+        """Give the signals back to who had them before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
     def _receive(self, number: int, frame: types.FrameType | None) -> None:
         self._received = number
         signal.signal(number, self._before[signal.Signals(number)])

@@ -6,6 +6,7 @@ Owns what is judged on what and says so; used at the end of training and by `eva
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -59,10 +60,10 @@ def run(
       refusal.Refusal: if there are no weights, or they belong to another network.
     """
     subject = subject or _just_trained(at)
-    best_epoch = int(standing.load_best(network, model_dir=subject.model_dir)["epoch"])
+    facts = standing.load_best(network, model_dir=subject.model_dir)
     made = _predict(network, examples=examples, at=at)
     found = findings.find(made)
-    protocol = _protocol(at, subject=subject, split=examples.name, best_epoch=best_epoch)
+    protocol = _protocol(at, subject=subject, split=examples.name, facts=facts, num_epochs=len(history))
     shown = _thumbnails(at, split=examples.name, numbers=thumbnails.wanted(made))
     page = evaluation.render(found, made=made, shown=shown, history=history, protocol=protocol)
     print(report.table(found.judgement))
@@ -70,7 +71,7 @@ def run(
     judgement = found.judgement
     print(
         f"judged        {examples.name} accuracy {judgement.accuracy:.3f}, macro-F1 {judgement.macro.f1:.3f}, "
-        f"M {judgement.m_measure:.3f}  (weights of epoch {best_epoch}, chosen by validation accuracy)"
+        f"M {judgement.m_measure:.3f}  (weights of epoch {facts['epoch']}, chosen by {facts['chosen_by']})"
     )
     print(f"look at       {'  '.join(str(path) for path in files.values())}", flush=True)
     return judgement
@@ -82,7 +83,7 @@ def _just_trained(at: assembly.Site) -> Subject:
 
 
 def _predict(network: keras.Model, *, examples: pictures.Split, at: assembly.Site) -> predictions.Predictions:
-    predictor = prediction.Predictor(network, strategy=at.strategy)
+    predictor = prediction.Predictor(network, strategy=at.strategy, tta_flip=at.settings.selection.tta_flip)
     chances = predictor.probabilities(examples, batch_size=at.settings.training.batch_size)
     names = at.version.class_names
     if chances.shape[1] > len(names):
@@ -104,17 +105,24 @@ def _thumbnails(at: assembly.Site, *, split: str, numbers: np.ndarray) -> thumbn
     return dict(zip(numbers.tolist(), jpegs, strict=True))
 
 
-def _protocol(at: assembly.Site, *, subject: Subject, split: str, best_epoch: int) -> dict[str, str]:
+def _protocol(
+    at: assembly.Site, *, subject: Subject, split: str, facts: Mapping[str, Any], num_epochs: int
+) -> dict[str, str]:
     drawn = " (drawn faces, not AffectNet)" if at.version.is_drawn else ""
     judged, known = at.version.class_names, subject.trained_on.class_names
+    planned = at.settings.training.epochs
+    trained = f"{num_epochs} trained, {planned} planned" if 0 < num_epochs < planned else f"{planned}"
+    mirrored = ", each as it is and mirrored (--tta_flip)" if at.settings.selection.tta_flip else ""
+    averaged = f"average over the steps, --ema_decay={at.settings.optimization.ema_decay:g}"
     left_out = f"; left out of the model's: {', '.join(known[len(judged) :])}" if len(known) > len(judged) else ""
     return {
         "model": subject.model_dir.resolve().name,
         "data": f"{at.version.name}{drawn}, fingerprint {at.version.fingerprint}",
         "split": split,
-        "examples": f"{at.version.counts[split]:,}",
+        "examples": f"{at.version.counts[split]:,}{mirrored}",
         "classes": f"{', '.join(judged)}{left_out}",
-        "selection": f"epoch {best_epoch} of {at.settings.training.epochs}, by accuracy on validation",
+        "weights": averaged if at.settings.optimization.ema_decay else "of the last step of the epoch",
+        "selection": f"epoch {facts['epoch']} of {trained}, by {facts['chosen_by']}",
         "trained on": _training_data(at, trained_on=subject.trained_on),
     }
 

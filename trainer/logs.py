@@ -1,4 +1,4 @@
-"""The run's numbers in files: one CSV row an epoch, and TensorBoard scalars.
+"""The run's numbers in files: one CSV row an epoch, and TensorBoard scalars and pictures.
 
 Owns the files. The CSV is rewritten from the history that checkpoints carry, rather than appended to, so that a run
 cut off between row and checkpoint has no row twice.
@@ -40,27 +40,39 @@ def read_csv(path: pathlib.Path) -> list[dict[str, float]]:
 
 
 class TensorBoard:
-    """Write scalars under `<model_dir>/tensorboard`, training and validation as two runs that share their charts."""
+    """Write under `<model_dir>/tensorboard`, training and the split it is watched on as two runs that share charts."""
 
     def __init__(self, model_dir: pathlib.Path) -> None:
         folder = model_dir / "tensorboard"
         self._train = tf.summary.create_file_writer(str(folder / "train"))
-        self._validation = tf.summary.create_file_writer(str(folder / "validation"))
+        self._watched = tf.summary.create_file_writer(str(folder / "validation"))
 
-    def write(self, row: Row) -> None:
-        """Write a history row."""
+    def write(self, row: Row, *, prefix: str) -> None:
+        """Write a history row; the numbers of the split that is watched begin with `prefix`."""
         with self._train.as_default(step=int(row["step"])):
             for name in _ABOUT_TRAINING:
                 _write_scalar(name, row[name])
-        with self._validation.as_default(step=int(row["step"])):
-            for name in (n for n in row if n.startswith("val_")):
-                _write_scalar(name.removeprefix("val_"), row[name])
+        with self._watched.as_default(step=int(row["step"])):
+            for name in (n for n in row if n.startswith(prefix)):
+                _write_scalar(name.removeprefix(prefix), row[name])
         self._train.flush()
-        self._validation.flush()
+        self._watched.flush()
+
+    def write_picture(self, name: str, *, png: bytes, step: int) -> None:
+        """Write a picture."""
+        width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG's IHDR, its first chunk.
+        picture = tf.constant([str(width).encode(), str(height).encode(), png])
+        with self._watched.as_default(step=step):
+            tf.summary.write(name, picture, metadata=_metadata("images", kind="DATA_CLASS_BLOB_SEQUENCE"))
+        self._watched.flush()
 
 
 def _write_scalar(name: str, value: float) -> None:
-    """Do what tf.summary.scalar does, which needs the tensorboard package for it; viewing does, writing need not."""
-    plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
-    metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+    metadata = _metadata("scalars", kind="DATA_CLASS_SCALAR")
     tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)
+
+
+def _metadata(plugin: str, *, kind: str) -> tf.compat.v1.SummaryMetadata:
+    """Do what tf.summary.scalar and image do, which need the tensorboard package for it; writing does not."""
+    data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
+    return tf.compat.v1.SummaryMetadata(plugin_data=data, data_class=kind)

@@ -19,7 +19,7 @@ from trainer import augment, averaging, batch_norm, blend, config, input, losses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Part:
+class Part:
     """What is worked through at once on a replica: pictures as the network sees them, with their labels and noise."""
 
     images: tf.Tensor  # float32[b, S, S, 3]
@@ -73,6 +73,12 @@ class Loop:
         """Return the learning rate of a step, counted from the start of the run."""
         return float(self._rate_of(tf.constant(step, tf.int64)))
 
+    def look(self, call: input.Call) -> list[Part]:
+        """Return the parts of a call's first step as the first replica's copy of the network is given them."""
+        local = {name: self.strategy.experimental_local_results(value)[0] for name, value in call.items()}
+        batch = {name: value[0] for name, value in local.items() if name != "epoch"}
+        return [self._prepare(part, epoch=local["epoch"]) for part in self._parts(batch)]
+
     def judged(self) -> contextlib.AbstractContextManager[None]:
         """Let the network have the weights to judge and keep for as long as a block runs."""
         return self.average.in_place() if self.average else contextlib.nullcontext()
@@ -106,13 +112,13 @@ class Loop:
         cut = {name: [value] * count if name == "count" else tf.split(value, count) for name, value in batch.items()}
         return [{name: values[j] for name, values in cut.items()} for j in range(count)]
 
-    def _prepare(self, part: input.Call, *, epoch: tf.Tensor) -> _Part:
+    def _prepare(self, part: input.Call, *, epoch: tf.Tensor) -> Part:
         """Augment the pictures of a part, and mix them where that is asked for."""
         settings = self._settings.augmentation
         draw = noise.Draw(seed=self._settings.training.seed, epoch=epoch, first_place=part["place"][0])
         images = augment.augment(part["image"], draw=draw, settings=settings)
         mixed = augment.mix(images, draw=draw, settings=settings) if settings.is_mixing else None
-        return _Part(
+        return Part(
             images=mixed.images if mixed else images,
             label=part["label"],
             other_label=blend.partners(part["label"]) if mixed else part["label"],
@@ -122,7 +128,7 @@ class Loop:
             draw=draw,
         )
 
-    def _gradients(self, parts: Sequence[_Part]) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _gradients(self, parts: Sequence[Part]) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Return the gradient of the whole batch, over all parts and replicas, and this replica's sums.
 
         A part waits for the gradient of the one before it, or all would be in memory at once.
@@ -134,7 +140,7 @@ class Loop:
             total, sums = [a + b for a, b in zip(total, gradients, strict=True)], sums + part_sums
         return tf.distribute.get_replica_context().all_reduce("sum", total), sums
 
-    def _part_gradients(self, part: _Part) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _part_gradients(self, part: Part) -> tuple[list[tf.Tensor], tf.Tensor]:
         with noise.drawing(part.draw), batch_norm.over(part.weight), tf.GradientTape() as tape:
             logits = self.model(tf.identity(part.images), training=True)
             each = part.weight * part.mean(lambda label: self._loss(logits, labels=label))
@@ -144,7 +150,7 @@ class Loop:
         right = part.weight * part.mean(lambda label: tf.cast(guess == label, tf.float32))
         return gradients, tf.stack([tf.reduce_sum(each), tf.reduce_sum(right), tf.reduce_sum(part.weight)])
 
-    def _sharp_gradients(self, parts: Sequence[_Part], *, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    def _sharp_gradients(self, parts: Sequence[Part], *, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Return the gradient at the worst place nearby; weights and statistics are left as they are."""
         variables = [variable.value for variable in self.model.variables]
         before = sam.values(variables)

@@ -16,7 +16,8 @@ def main() -> None:
     settings = config.resolve(commandline.given(config.SECTIONS))
     devices.refuse_early(settings.devices)
     path = dataset.locate(settings.data)
-    folder.check(settings)
+    if not settings.run.is_trial:
+        folder.check(settings)
     with quiet.chatter_off():
         from trainer import training  # Inside: TensorFlow's import takes seconds, and the refusals above need none.
     training.run(settings, data_path=path)

@@ -17,20 +17,22 @@ from trainer import input, pictures
 class Predictor:
     """A model and its compiled forward pass, on one strategy."""
 
-    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy) -> None:
-        self._model, self._strategy = model, strategy
+    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy, tta_flip: bool = False) -> None:
+        self._model, self._strategy, self._tta_flip = model, strategy, tta_flip
 
     def probabilities(self, split: pictures.Split, *, batch_size: int) -> np.ndarray:
         """Return the softmax of the logits, in the split's own order: float64[N, C].
 
-        In float64, so that rows sum to one as closely as ranks over all examples need.
+        With `tta_flip`, its mean over a picture and its mirror image. In float64, so that rows sum to one as closely
+        as ranks over all examples need.
         """
         shape = input.Shape(batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_call=1)
         lines = input.plan(split.num_examples, shape=shape, epochs=range(1))
         in_order = np.arange(split.num_examples)
         dataset = input.calls(split, lines=lines, shape=shape, order_of=lambda epoch: in_order)
         logits = [self._logits(call) for call in input.distribute(dataset, strategy=self._strategy)]
-        return _softmax(np.concatenate([_joined(each) for each in logits])[: split.num_examples])
+        chances = _softmax(np.concatenate([_joined(each) for each in logits])[: split.num_examples])
+        return chances.mean(axis=1)
 
     def _logits(self, call: input.Call) -> tuple[tf.Tensor, ...]:
         return self._strategy.experimental_local_results(self._compiled(call))
@@ -40,7 +42,10 @@ class Predictor:
         return tf.function(lambda call: self._strategy.run(self._replica, args=(call,)), reduce_retracing=True)
 
     def _replica(self, call: input.Call) -> tf.Tensor:
-        return self._model(tf.cast(call["image"][0], tf.float32), training=False)
+        """Return the logits of every view of a picture: float32[b, views, C]."""
+        images = tf.cast(call["image"][0], tf.float32)
+        views = [images, tf.reverse(images, axis=[2])] if self._tta_flip else [images]
+        return tf.stack([self._model(view, training=False) for view in views], axis=1)
 
 
 def _joined(logits: tuple[tf.Tensor, ...]) -> np.ndarray:
@@ -48,5 +53,5 @@ def _joined(logits: tuple[tf.Tensor, ...]) -> np.ndarray:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

@@ -22,6 +22,7 @@ class Reading:
     accuracy: float
     images_per_s: float
     input_wait_frac: float
+    memory_bytes: int
     left_s: float
 
 
@@ -32,7 +33,7 @@ def line(at: Reading, *, num_replicas: int) -> str:
     return (
         f"epoch {at.epoch:>2}/{at.epochs}  {'█' * full}{'░' * (_BAR - full)}  step {at.step}/{at.steps}  "
         f"loss {at.loss:.3f}  acc {at.accuracy:.3f}  {at.images_per_s:,.0f} img/s{each}  "
-        f"input wait {100 * at.input_wait_frac:.0f} %  {clock(at.left_s)} left"
+        f"input wait {100 * at.input_wait_frac:.0f} %  {at.memory_bytes / 1e9:.1f} GB  {clock(at.left_s)} left"
     )
 
 

@@ -18,9 +18,13 @@ from matplotlib import axes, figure, ticker
 from trainer import findings, metrics, predictions
 
 DPI = 130
-SERIES = {"train": ("", "#D55E00", "--", "o"), "validation": ("val_", "#0072B2", "-", "s")}
-"""Name: prefix in the history, colour, line, marker. Two colours that the colour-blind tell apart (Okabe and
-Ito's palette), with line and marker different as well."""
+SERIES = {
+    "train": ("", "#D55E00", "--", "o"),
+    "validation": ("val_", "#0072B2", "-", "s"),
+    "held out": ("holdout_", "#0072B2", "-", "s"),
+}
+"""Name: prefix in the history, colour, line, marker. A run has one of the latter two. Two colours that the
+colour-blind tell apart (Okabe and Ito's palette), with line and marker different as well."""
 
 
 def write(
@@ -48,8 +52,8 @@ def write(
         "report.html": page.encode("utf-8", errors="replace"),
         "metrics.json": to_json(found, protocol=protocol).encode(),
         "predictions.csv": predictions.to_csv(made).encode("utf-8", errors="replace"),
-        "confusion_matrix.png": _png(confusion_figure(found.judgement, split=protocol.get("split", ""))),
-        "curves.png": _png(curves_figure(history)),
+        "confusion_matrix.png": png(confusion_figure(found.judgement, split=protocol.get("split", ""))),
+        "curves.png": png(curves_figure(history)),
     }
     return {name: publish(folder / name, content=content) for name, content in files.items()}
 
@@ -193,7 +197,8 @@ def _frame(ax: axes.Axes, *, quantity: str, epochs: Sequence[float]) -> None:
         ax.text(0.5, 0.5, f"no {quantity} was recorded", ha="center", transform=ax.transAxes)
 
 
-def _png(drawing: figure.Figure) -> bytes:
+def png(drawing: figure.Figure) -> bytes:
+    """Return a drawing as a PNG file."""
     stream = io.BytesIO()
     drawing.savefig(stream, format="png", bbox_inches="tight", pad_inches=0.15, metadata={"Software": None})
     return stream.getvalue()

@@ -9,6 +9,8 @@ import dataclasses
 from trainer import option
 from trainer.option import field
 
+_SGD = ("optimizer", ("sgd",))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Optimization(option.Checked):
@@ -16,14 +18,15 @@ class Optimization(option.Checked):
 
     optimizer: str = field("adam", "update rule", choices=("adam", "adamw", "sgd"))
     learning_rate: float = field(1e-3, "peak learning rate", at_least=0)
-    momentum: float = field(0.9, "momentum (sgd)", at_least=0, at_most=0.999)
-    nesterov: bool = field(False, "take the gradient's share of the momentum one step ahead (sgd)")
+    momentum: float = field(0.9, "momentum", at_least=0, at_most=0.999, goes_with=_SGD)
+    nesterov: bool = field(False, "take the gradient's share of the momentum one step ahead", goes_with=_SGD)
     weight_decay: float | None = field(
         None,
         "part of every kernel that a step takes away, times the learning rate; biases and scales are spared",
         at_least=0,
         at_most=10,
         default_text="0.05 with adamw, else 0",
+        goes_with=("optimizer", ("adamw", "sgd")),
     )
     schedule: str = field(
         "cosine",
@@ -33,17 +36,19 @@ class Optimization(option.Checked):
     warmup_epochs: float = field(1.0, "linear rise to the peak, before the fall", unit="epochs", at_least=0)
     decay_factor: float | None = field(
         None,
-        "what the rate is multiplied by: at each of --decay_epochs (step), or over every epoch (exponential)",
+        "what the rate is multiplied by: at each of --decay_epochs, or over every epoch (exponential)",
         at_least=0,
         at_most=1,
         default_text="0.1 for step, 0.9 for exponential",
+        goes_with=("schedule", ("step", "exponential")),
     )
     decay_epochs: tuple[float, ...] = field(
         (),
-        "when the rate falls (step)",
+        "when the rate falls",
         unit="epochs since the start",
         at_least=0,
         default_text="half and three quarters of the run",
+        goes_with=("schedule", ("step",)),
     )
     clip_norm: float | None = field(
         None, "largest norm of the whole gradient, over all replicas", at_least=1e-6, default_text="no clipping"

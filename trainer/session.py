@@ -5,11 +5,12 @@ in the same weights. Callbacks were rejected as the way to hang things on a run:
 forgets.
 """
 
+import contextlib
 import functools
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import keras
 import numpy as np
@@ -17,16 +18,15 @@ import tensorflow as tf
 
 from trainer import (
     assembly,
+    display,
     input,
     interrupt,
-    logs,
     memory,
-    metrics,
     order,
     pictures,
     prediction,
-    progress,
     refusal,
+    selecting,
     standing,
     watch,
 )
@@ -41,15 +41,21 @@ class Session:
         *,
         network: keras.Model,
         train: pictures.Split,
-        validation: pictures.Split,
+        selection: pictures.Split,
         model_dir: pathlib.Path,
     ) -> None:
-        self._at, self._network, self._model_dir = at, network, model_dir
-        self._train, self._validation = train, validation
+        settings = at.settings
+        self._at, self._network, self._model_dir, self._train = at, network, model_dir, train
         self._steps = at.shape.num_steps(train.num_examples)
         self._program = assembly.program(network, at=at, split=train)
-        self._predictor = prediction.Predictor(network, strategy=at.strategy)
-        self._tensorboard = logs.TensorBoard(model_dir)
+        self._selector = selecting.Selector(
+            selection,
+            predictor=prediction.Predictor(network, strategy=at.strategy, tta_flip=settings.selection.tta_flip),
+            batch_size=settings.training.batch_size,
+            class_names=at.version.class_names,
+            settings=settings.selection,
+        )
+        self._display = display.Display(at, model_dir=model_dir, num_examples=train.num_examples)
         self._standing = standing.restore(program=self._program, model_dir=model_dir, data=at.version.fingerprint)
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
         self._is_compiled = False
@@ -57,48 +63,65 @@ class Session:
 
     def train(self) -> list[dict[str, float]]:
         """Train the epochs that are left and return the history, one row an epoch."""
-        at, epochs = self._standing, self._at.settings.training.epochs
-        if at.has_begun:
-            where = "its end" if at.epoch >= epochs else f"epoch {at.epoch + 1}, step {at.step}"
-            print(f"continuing    {self._model_dir} at {where}: the result will be that of an unbroken run", flush=True)
-        calls = self._calls(first_epoch=at.epoch, first_step=at.step)
+        for _ in self.epochs():
+            pass
+        return self._standing.history
+
+    def epochs(self) -> Iterator[dict[str, float]]:
+        """Train an epoch at a time and give its history row; whoever stops asking stops the run."""
+        at, patience = self._standing, self._at.settings.selection.patience
+        self._display.begin(at)
+        calls = calls_of(self._at, split=self._train, first_epoch=at.epoch, first_step=at.step)
         self._program.compile(calls.element_spec)
-        while at.epoch < epochs:
-            clock = watch.Watch()
-            while at.step < self._steps:
-                self._take_call(calls, clock=clock)
-            self._end_epoch(clock)
-        return at.history
+        with contextlib.ExitStack() as stack:
+            stack.callback(lambda: self._display.end(at, stalled=at.has_stalled(patience=patience)))
+            while at.epoch < self._at.settings.training.epochs and not at.has_stalled(patience=patience):
+                clock = watch.Watch()
+                while at.step < self._steps:
+                    self._take_call(calls, clock=clock)
+                self._end_epoch(clock)
+                yield at.history[-1]
 
-    def _calls(self, *, first_epoch: int, first_step: int) -> tf.distribute.DistributedIterator:
-        training, shape, num_examples = self._at.settings.training, self._at.shape, self._train.num_examples
-        left = range(first_epoch, training.epochs)
-        lines = input.plan(num_examples, shape=shape, epochs=left, first_step=first_step)
-        order_of = self._order()
-        calls = input.calls(self._train, lines=lines, shape=shape, order_of=lambda epoch: order_of(epoch=epoch))
-        return input.distribute(calls, strategy=self._at.strategy)
+    def scores(self) -> Generator[float, None, None]:
+        """Give the score by which epochs are chosen, of those trained before as well; train on when asked for more."""
+        yield from map(self._selector.score, list(self._standing.history))
+        yield from map(self._selector.score, self.epochs())
 
-    def _order(self) -> Callable[..., np.ndarray]:
-        seed = self._at.settings.training.seed
-        if self._at.settings.imbalance.sampling == "natural":
-            return functools.partial(order.natural, self._train.num_examples, seed=seed)
-        targets = assembly.targets(self._at, split=self._train)
-        return functools.partial(order.drawn, self._train.labels, targets=targets, seed=seed)
+    @property
+    def best_score(self) -> float:
+        """Score of the best epoch."""
+        return self._standing.best_score
+
+    def close(self) -> None:
+        """Leave signals to who had them before."""
+        self._interrupt.release()
 
     def _take_call(self, calls: Iterator[input.Call], *, clock: watch.Watch) -> None:
-        at = self._standing
-        call = clock.waiting(calls)
-        sums = self._program.train(call, first_step=at.epoch * self._steps + at.step)
+        at, ledger = self._standing, self._display.ledger
+        with ledger.spent("waiting for input" if self._is_compiled else "starting"):
+            call = clock.waiting(calls)
+        if not at.has_begun:
+            self._display.batch(self._program.look(call))
+        with ledger.spent("steps" if self._is_compiled else "starting"):
+            sums = self._steps_of(call)
         self._check_finite(sums[:, 0])
         at.add(sums)
         clock.images += int(sums[:, 2].sum())
-        progress.show(self._line(clock), final=at.step == self._steps)
+        self._display.call(at, clock=clock)
         if not self._is_compiled:
             self._warm_up(clock)
         if at.step < self._steps and (self._is_time_to_save() or self._interrupt.name):
             self._save()
         if self._interrupt.name:
             self._stop()
+
+    def _steps_of(self, call: input.Call) -> np.ndarray:
+        first = self._standing.epoch * self._steps + self._standing.step
+        last = first + min(self._at.shape.steps_per_call, self._steps - self._standing.step)
+        self._display.profiler.before(first_step=first + 1, last_step=last)
+        sums = self._program.train(call, first_step=first)
+        self._display.profiler.after(last)
+        return sums
 
     def _warm_up(self, clock: watch.Watch) -> None:
         """Leave the first call, which was mostly compilation, out of the speed."""
@@ -108,57 +131,33 @@ class Session:
             clock.restart()
 
     def _end_epoch(self, clock: watch.Watch) -> None:
-        at = self._standing
-        with self._program.judged():
-            row = self._row(clock)
-            at.end_epoch(row)
+        at, ledger = self._standing, self._display.ledger
+        speed = {"images_per_s": clock.images_per_s, "input_wait_frac": clock.input_wait_frac}
+        with ledger.spent("judging"), self._program.judged():
+            verdict = self._selector.judge()
+            row = {**self._sums(), **verdict.numbers, **self._rate(), **speed}
+            at.end_epoch(row, score=self._selector.score(row))
             if at.best_epoch == at.epoch:
-                standing.save_best(self._network, model_dir=self._model_dir, facts={"epoch": at.epoch})
-        print(f"              val_loss {row['val_loss']:.3f}  val_acc {row['val_accuracy']:.3f}", flush=True)
-        logs.write_csv(at.history, path=self._model_dir / logs.HISTORY)
-        self._tensorboard.write(row)
-        self._save()
+                standing.save_best(self._network, model_dir=self._model_dir, facts=self._facts())
+        self._display.epoch(at.history, prefix=self._selector.prefix, judgement=verdict.judgement)
+        with ledger.spent("saving"):
+            self._save()
 
-    def _row(self, clock: watch.Watch) -> dict[str, float]:
-        at, speed = self._standing, (clock.images_per_s, clock.input_wait_frac)
-        last_step = (at.epoch + 1) * self._steps
+    def _sums(self) -> dict[str, float]:
+        at = self._standing
+        losses, right, count = at.sums
         return {
             "epoch": at.epoch + 1,
-            "step": last_step,
-            "loss": at.sums[0] / at.sums[2],
-            "accuracy": at.sums[1] / at.sums[2],
-            **self._validate(),
-            "learning_rate": self._program.rate(last_step - 1),
-            "images_per_s": speed[0],
-            "input_wait_frac": speed[1],
+            "step": (at.epoch + 1) * self._steps,
+            "loss": losses / count,
+            "accuracy": right / count,
         }
 
-    def _validate(self) -> dict[str, float]:
-        labels, batch_size = self._validation.labels, self._at.settings.training.batch_size
-        chances = self._predictor.probabilities(self._validation, batch_size=batch_size)
-        judgement = metrics.judge(labels, chances, class_names=self._at.version.class_names)
-        of_truth = np.maximum(chances[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
-        return {
-            "val_loss": float(-np.log(of_truth).mean()),
-            "val_accuracy": judgement.accuracy,
-            "val_macro_f1": judgement.macro.f1,
-        }
+    def _rate(self) -> dict[str, float]:
+        return {"learning_rate": self._program.rate((self._standing.epoch + 1) * self._steps - 1)}
 
-    def _line(self, clock: watch.Watch) -> str:
-        at, training = self._standing, self._at.settings.training
-        left = (training.epochs - at.epoch) * self._train.num_examples - at.sums[2]
-        reading = progress.Reading(
-            epoch=at.epoch + 1,
-            epochs=training.epochs,
-            step=at.step,
-            steps=self._steps,
-            loss=at.sums[0] / at.sums[2],
-            accuracy=at.sums[1] / at.sums[2],
-            images_per_s=clock.images_per_s,
-            input_wait_frac=clock.input_wait_frac,
-            left_s=left / clock.images_per_s,
-        )
-        return progress.line(reading, num_replicas=self._at.shape.num_replicas)
+    def _facts(self) -> dict[str, object]:
+        return {"epoch": self._standing.epoch, "chosen_by": self._selector.describe()}
 
     def _check_finite(self, losses: np.ndarray) -> None:
         if np.isfinite(losses).all():
@@ -182,3 +181,23 @@ class Session:
     def _save(self) -> None:
         standing.save(self._standing, program=self._program, model_dir=self._model_dir, steps_per_epoch=self._steps)
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
+
+
+def calls_of(
+    at: assembly.Site, *, split: pictures.Split, first_epoch: int = 0, first_step: int = 0
+) -> tf.distribute.DistributedIterator:
+    """Return the calls of a run on a training split, from a step of an epoch on, dealt to the replicas."""
+    left = range(first_epoch, at.settings.training.epochs)
+    lines = input.plan(split.num_examples, shape=at.shape, epochs=left, first_step=first_step)
+    ordered = order_of(at, split=split)
+    calls = input.calls(split, lines=lines, shape=at.shape, order_of=lambda epoch: ordered(epoch=epoch))
+    return input.distribute(calls, strategy=at.strategy)
+
+
+def order_of(at: assembly.Site, *, split: pictures.Split) -> Callable[..., np.ndarray]:
+    """Return the function from an epoch to the order of its examples, as the sampling wants it."""
+    seed = at.settings.training.seed
+    if at.settings.imbalance.sampling == "natural":
+        return functools.partial(order.natural, split.num_examples, seed=seed)
+    targets = assembly.targets(at, split=split)
+    return functools.partial(order.drawn, split.labels, targets=targets, seed=seed)

@@ -42,22 +42,29 @@ class Standing:
         self.step += len(sums)
         self.sums = [a + b for a, b in zip(self.sums, sums.sum(axis=0, dtype=np.float64).tolist(), strict=True)]
 
-    def end_epoch(self, row: dict[str, float]) -> None:
-        """Take in an epoch's row and go to the next; the first of equally good epochs stays the best."""
+    def end_epoch(self, row: dict[str, float], *, score: float) -> None:
+        """Take in an epoch's row and score and go to the next; the first of equally good epochs stays the best."""
         self.history.append(row)
         self.epoch, self.step, self.sums = self.epoch + 1, 0, [0.0, 0.0, 0.0]
-        if row["val_accuracy"] > self.best_score:
-            self.best_epoch, self.best_score = self.epoch, row["val_accuracy"]
+        if score > self.best_score:
+            self.best_epoch, self.best_score = self.epoch, score
+
+    def has_stalled(self, *, patience: int | None) -> bool:
+        """Return whether the last `patience` epochs brought none better."""
+        return patience is not None and self.epoch - self.best_epoch >= patience
 
 
 def save(standing: Standing, *, program: loop.Loop, model_dir: pathlib.Path, steps_per_epoch: int) -> None:
-    """Write a checkpoint of everything."""
+    """Write a checkpoint of everything, and keep it apart where it is that of the best epoch."""
+    step = standing.epoch * steps_per_epoch + standing.step
     checkpoint.save_step(
         model_dir / _FOLDER,
-        step=standing.epoch * steps_per_epoch + standing.step,
+        step=step,
         arrays={name: variable.numpy() for name, variable in _everything(program).items()},
         facts=dataclasses.asdict(standing),
     )
+    if standing.step == 0 and standing.epoch == standing.best_epoch:
+        checkpoint.keep_best(model_dir / _FOLDER, step=step)
 
 
 def restore(*, program: loop.Loop, model_dir: pathlib.Path, data: str) -> Standing:

@@ -7,13 +7,27 @@ import pathlib
 
 import keras
 
-from trainer import assembly, config, dataset, folder, imbalance, judging, models, provenance, session
+from trainer import (
+    assembly,
+    config,
+    dataset,
+    folder,
+    holdout,
+    imbalance,
+    journal,
+    judging,
+    models,
+    provenance,
+    rates,
+    rehearsal,
+    session,
+)
 
 TRAIN, VALIDATION = "train", "validation"
 
 
 def run(settings: config.Config, *, data_path: pathlib.Path) -> None:
-    """Train, or continue, and judge the best weights on validation.
+    """Train, or continue, and judge the best weights on validation; or only try, and keep no weights.
 
     Raises:
       refusal.Refusal: if data, devices or model folder do not fit the settings, or the loss stops being a number.
@@ -22,13 +36,20 @@ def run(settings: config.Config, *, data_path: pathlib.Path) -> None:
     for split in (TRAIN, VALIDATION):
         dataset.check_split(version, split=split)
     at = assembly.site(settings, version=version)
-    model_dir = folder.claim(settings)
     network = assembly.model(at)
     _introduce(at, network=network)
-    train = assembly.read(at, split=TRAIN)
-    validation = assembly.read(at, split=VALIDATION)
-    trained = session.Session(at, network=network, train=train, validation=validation, model_dir=model_dir)
+    train, validation = (assembly.read(at, split=split) for split in (TRAIN, VALIDATION))
+    selection = validation
+    if settings.selection.holdout_frac:
+        train, selection = holdout.divide(train, frac=settings.selection.holdout_frac)
+    if settings.run.is_trial:
+        trial = rehearsal.run if settings.run.dry_run else rates.run
+        trial(network, at=at, train=train)
+        return
+    model_dir = folder.claim(settings)
     provenance.save(version, model_dir=model_dir)
+    journal.record(at, model_dir=model_dir)
+    trained = session.Session(at, network=network, train=train, selection=selection, model_dir=model_dir)
     history = trained.train()
     judging.run(network, examples=validation, at=at, history=history)
 

@@ -1,9 +1,10 @@
-"""How fast an epoch goes and what it waits for.
+"""How fast an epoch goes, what it waits for, and where a run's time went.
 
-Owns the clock: time blocked on the next input, while the devices have nothing to do, against time in steps. The
+Owns the clocks: time blocked on the next input, while the devices have nothing to do, against time in steps. The
 session reads its sums after every call, so waiting is never hidden behind work still queued on a device.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import TypeVar
@@ -43,3 +44,35 @@ class Watch:
     @property
     def _elapsed_s(self) -> float:
         return max(time.perf_counter() - self._started, 1e-9)
+
+
+_MUCH_WAITING = 0.2
+"""TensorFlow's profiler calls a program input-bound from this share of the steps' time on."""
+
+
+class Ledger:
+    """Seconds of a run by what they were spent on."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(("steps", "waiting for input", "starting", "judging", "saving"), 0.0)
+
+    @contextlib.contextmanager
+    def spent(self, what: str) -> Iterator[None]:
+        """Count the time that the block takes."""
+        before = time.perf_counter()
+        yield
+        self.seconds[what] += time.perf_counter() - before
+
+    def verdict(self) -> str:
+        """Say in one sentence what limited the speed, with the shares of the time that show it."""
+        steps, waiting = self.seconds["steps"], self.seconds["waiting for input"]
+        share = waiting / max(steps + waiting, 1e-9)
+        total = max(sum(self.seconds.values()), 1e-9)
+        shares = ", ".join(f"{what} {100 * each / total:.0f} %" for what, each in self.seconds.items())
+        if steps + waiting < total / 2:
+            why = "what comes besides training"
+        elif share >= _MUCH_WAITING:
+            why = "the input: devices waited for pictures; --cache=ram, more CPU cores or a smaller --image_size help"
+        else:
+            why = "computation on the devices"
+        return f"limited by {why} ({shares})"

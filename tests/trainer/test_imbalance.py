@@ -38,7 +38,8 @@ def test_how_often_each_class_is_drawn(sampling, wanted):
     ],
 )
 def test_what_an_example_of_each_class_weighs(class_weights, wanted):
-    made = imbalance.weights(COUNTS, settings=settings(class_weights=class_weights, effective_beta=0.9))
+    beta = {"effective_beta": 0.9} if class_weights == "effective" else {}
+    made = imbalance.weights(COUNTS, settings=settings(class_weights=class_weights, **beta))
     assert made == pytest.approx(wanted, rel=1e-4)
     assert (made * COUNTS).sum() == pytest.approx(100)
 

@@ -117,7 +117,11 @@ def _gap(frame: charts.Frame, one: calibration.Bin) -> list[markup.Markup]:
 
 
 def _learning_of(quantity: str, history: Sequence[Mapping[str, float]]) -> markup.Markup | None:
-    styles = (("train", "", colours.VERMILION, "6 4"), ("validation", "val_", colours.BLUE, ""))
+    styles = (
+        ("train", "", colours.VERMILION, "6 4"),
+        ("validation", "val_", colours.BLUE, ""),
+        ("held out of train", "holdout_", colours.BLUE, ""),
+    )
     series = []
     for name, prefix, colour, dashes in styles:
         points = [(row.get("epoch", i), row.get(prefix + quantity, math.nan)) for i, row in enumerate(history, start=1)]
