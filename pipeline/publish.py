@@ -52,7 +52,7 @@ def publish(
     (staging / SIDECARS).write_text(json.dumps(sidecars), encoding="utf-8")
     (staging / "job_config.json").write_text(job.to_json(), encoding="utf-8")
     remove_leavings(staging)
-    page.write(staging)
+    page.write(staging, sidecars=sidecars)
     replace(version, staging)
     set_default(version.parent.parent, job.config_name)
     return version

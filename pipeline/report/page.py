@@ -1,6 +1,6 @@
 """The data report as a whole: its head, and which sections stand in which order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,18 @@ FILE = "report.html"
 _SHOWN = ("classes", "subsets", "image_size", "margin_frac", "balance", "max_copies", "align", "clean", "seed")
 
 
-def write(folder: Path, *, root: str | None = None) -> Path:
+def write(folder: Path, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None) -> Path:
     """Write report.html into a build's folder and return its path.
 
     Args:
       folder: of a published version, or of one about to be.
       root: of the release, for the originals; None: where the build found it.
+      sidecars: of the shards, by whom has them at hand.
 
     Raises:
       refusal.Refusal: if the folder holds no build.
     """
-    return webpage.page.write(folder / FILE, render(material.load(folder, root=root)))
+    return webpage.page.write(folder / FILE, render(material.load(folder, root=root, sidecars=sidecars)))
 
 
 def render(made: material.Material) -> str:
