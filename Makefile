@@ -34,8 +34,7 @@ demo: $(VENV)/.ready  ## From nothing to a trained, judged classifier on drawn f
 	@$(PY) -m pipeline.main --input_dir=$(DEMO)/affectnet --data_dir=$(DEMO)/data --balance=400
 	@$(PY) -m trainer.main --data_dir=$(DEMO)/data --model_dir=$(DEMO)/run --recipe=demo
 	@$(PY) -m trainer.baseline --data_dir=$(DEMO)/data | tail -1
-	@echo "look at       $(DEMO)/run/confusion_matrix.png   which expressions are taken for which"
-	@echo "              $(DEMO)/run/curves.png             how the training went"
+	@echo "look at       $(DEMO)/run/report.html   the model: which expressions are taken for which, mistakes, curves"
 	@echo "              $(DEMO)/data/affectnet_faces/sample/1.0.0/report.html   the data: classes, crops, rejects"
 	@echo "next          make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 

@@ -14,6 +14,7 @@ WORKER = [
     # Headless: the other builds need libGL, which servers lack.
     "opencv-python-headless>=4.10,<6",
     "pillow>=11",
+    "pyarrow>=18",  # Object stores; Beam brings it anyway.
     "simplejpeg>=1.8,<2",
     "pyyaml>=6",
 ]
@@ -30,7 +31,17 @@ TRAIN = [
     "tensorflow>=2.20,<2.22",
 ]
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
-DEV = ["mypy>=1.15", "psutil>=6", "pytest>=8.3", "pytest-timeout>=2.3", "ruff>=0.9", "selenium>=4.25"]
+DEV = [
+    "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
+    "flask>=3",
+    "moto[s3]>=5.1",
+    "mypy>=1.15",
+    "psutil>=6",
+    "pytest>=8.3",
+    "pytest-timeout>=2.3",
+    "ruff>=0.9",
+    "selenium>=4.25",
+]
 
 setuptools.setup(
     name="affectnet-faces",

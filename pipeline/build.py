@@ -5,13 +5,11 @@ The program (main.py) and the TFDS builder both call `build`; neither Beam nor T
 
 import dataclasses
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from pipeline import config, job, leaks, ledger, plan, publish, refusal, shards, sources, survey
+from pipeline import commit, config, job, leaks, ledger, plan, publish, refusal, shards, sources, storage, survey
 from pipeline.sources import base
 
 
@@ -24,14 +22,14 @@ class Listener(Protocol):
     def planned(self, plans: Mapping[str, plan.SplitPlan], config: config.JobConfig) -> None:
         """Tell what will be written."""
 
-    def writing(self, staging: Path, plans: Mapping[str, plan.SplitPlan]) -> Any:
+    def writing(self, staging: storage.AnyPath, plans: Mapping[str, plan.SplitPlan]) -> Any:
         """Return a context in which shards are written."""
 
 
 class Build(NamedTuple):
     """A finished build."""
 
-    version: Path | None  # None: a dry run
+    version: storage.AnyPath | None  # None: a dry run
     config: config.JobConfig
     account: ledger.Ledger | None
     report: dict[str, Any]
@@ -83,11 +81,11 @@ class _Order(NamedTuple):
 
 def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     """Find the release, and settle what depends on it: the name and the derived settings."""
-    root = Path(wanted.input_dir).expanduser()
+    root = storage.path(wanted.input_dir)
     drawn = sources.drawn_sample(root) is not None
     release = sources.recognise(root, _request(wanted))
     named = config.named(dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn)
-    settled = dataclasses.replace(named, data_dir=str(Path(wanted.data_dir).expanduser()))
+    settled = dataclasses.replace(named, data_dir=str(storage.path(wanted.data_dir)))
     runner = job.Runner(num_workers=settled.num_workers, beam_args=beam_args)
     return _Order(settled, release, drawn, identity(settled, release), runner)
 
@@ -98,7 +96,7 @@ def _request(wanted: config.JobConfig) -> base.Request:
     return base.Request(**same, subsets=config.SUBSET_CHOICES[wanted.subsets])
 
 
-def _survey(order: _Order, staging: Path) -> survey.Survey:
+def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
     """Count the rows, and find the identical files that are to be dropped."""
     settings = order.config.content()
     found = job.run_survey(order.release, clean=order.config.clean, staging=staging, options=order.runner)
@@ -182,9 +180,12 @@ def _published(order: _Order) -> Build | None:
       refusal.Refusal: if it is another one and --overwrite was not given, or there is none to mend.
     """
     version = publish.version_folder(order.config)
-    if not version.exists() and order.config.retry_rejects:
+    is_there = publish.is_there(order.config)
+    if is_there:
+        commit.clear_published(publish.staging_folder(order.config))
+    if not is_there and order.config.retry_rejects:
         raise refusal.Refusal(f"--retry_rejects mends a published build, and {version} is not there; leave it out")
-    if not version.exists() or order.config.overwrite:
+    if not is_there or order.config.overwrite:
         return None
     report_path = version / "build_report.json"
     report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.is_file() else {}
@@ -198,7 +199,7 @@ def _published(order: _Order) -> Build | None:
     )
 
 
-def _open_staging(order: _Order) -> Path:
+def _open_staging(order: _Order) -> storage.AnyPath:
     """Make the staging folder, or take the one that an unfinished build of the same identity left.
 
     Raises:
@@ -207,7 +208,7 @@ def _open_staging(order: _Order) -> Path:
     staging = publish.staging_folder(order.config)
     if order.config.dry_run:
         staging = staging.with_name(f"{staging.name}-dry-run")
-        shutil.rmtree(staging, ignore_errors=True)
+        commit.remove_tree(staging)
     note = staging / "building.json"
     if note.is_file() and (changed := differences(json.loads(note.read_text(encoding="utf-8")), order.made_from)):
         if not order.config.overwrite:
@@ -215,21 +216,18 @@ def _open_staging(order: _Order) -> Path:
                 f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its own flags, "
                 "or discard it with --overwrite"
             )
-        shutil.rmtree(staging)
+        commit.remove_tree(staging)
     staging.mkdir(parents=True, exist_ok=True)
-    shards.write_text(note, json.dumps(order.made_from))
+    commit.write_text(note, json.dumps(order.made_from))
     if order.config.retry_rejects:
         publish.reopen(order.config)
     return staging
 
 
-def _remove_dry(staging: Path) -> None:
+def _remove_dry(staging: storage.AnyPath) -> None:
     """Remove a dry run's folder, and the folders above it that were made for it."""
-    shutil.rmtree(staging)
-    for folder in staging.parents[:3]:
-        if any(folder.iterdir()):
-            return
-        folder.rmdir()
+    commit.remove_tree(staging)
+    commit.remove_empty([staging.parent, staging.parent.parent, staging.parent.parent.parent])
 
 
 def _sidecars(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> list[dict[str, Any]]:
@@ -238,8 +236,10 @@ def _sidecars(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> list[di
     Raises:
       AssertionError: if one is missing, which is a defect of the job.
     """
+    staging = storage.path(spec.staging)
     names = [shards.file_name(p.split, i, p.num_shards) for p in plans.values() for i in range(p.num_shards)]
-    found = {name: shards.sidecar(spec, name) for name in names}
+    read = storage.ahead(lambda name: shards.sidecar(spec, name), names, threads=storage.read_threads(staging))
+    found = dict(zip(names, read, strict=True))
     if missing := [name for name, done in found.items() if done is None]:
         raise AssertionError(f"shards were not written: {missing}")
     return [done for done in found.values() if done]

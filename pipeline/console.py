@@ -10,7 +10,7 @@ import rich.console
 import rich.table
 
 from affectnet_tfds import labels
-from pipeline import build, config, plan, progress, refusal, sources, survey
+from pipeline import build, config, object_store, plan, progress, refusal, sources, storage, survey
 from pipeline.sources import base
 
 
@@ -19,7 +19,7 @@ def layouts() -> list[str]:
     return list(sources.LAYOUTS)
 
 
-def refuse(error: refusal.Refusal) -> int:
+def refuse(error: refusal.Refusal | object_store.Unreachable) -> int:
     """Print a refusal; return the exit code."""
     print(f"error: {error}", file=sys.stderr)
     return error.exit_code
@@ -37,7 +37,7 @@ class Console:
 
     def found(self, release: base.Release, surveyed: survey.Survey, job: config.JobConfig) -> None:
         """Print what the annotations hold."""
-        if drawn := sources.drawn_sample(Path(release.root)):
+        if drawn := sources.drawn_sample(storage.path(release.root)):
             text = f"data          DRAWN FACES, not AffectNet (seed {drawn.get('seed')}): to try things out with"
             self.out.print(text, style="bold yellow")
         for table in release.tables:
@@ -63,7 +63,9 @@ class Console:
         files = " + ".join(f"{p.num_shards} {p.split}" for p in plans.values())
         self._say("", f"{files} shards, about {_bytes(size)} in all")
 
-    def writing(self, staging: Path, plans: Mapping[str, plan.SplitPlan]) -> contextlib.AbstractContextManager[object]:
+    def writing(
+        self, staging: storage.AnyPath, plans: Mapping[str, plan.SplitPlan]
+    ) -> contextlib.AbstractContextManager[object]:
         """Return the progress bar."""
         self.bar = progress.Bar(
             staging,
@@ -101,7 +103,7 @@ class Console:
 
     def _print_account(self, built: build.Build) -> None:
         assert built.account and built.version
-        size = sum(path.stat().st_size for path in built.version.iterdir())
+        size = sum(entry.stat().st_size for entry in storage.entries(built.version))
         self._say(
             "published",
             f"{built.version}   {len(built.report['shards'])} shards, {built.account.num_examples:,} examples, "

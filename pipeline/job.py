@@ -8,6 +8,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import apache_beam as beam
 import cv2
 from apache_beam.options import pipeline_options
 
-from pipeline import annotations, plan, shards, sources, survey
+from pipeline import annotations, commit, object_store, plan, shards, sources, storage, survey
 from pipeline.sources import base
 
 SMALL_TABLE_BYTES = 32 << 20
@@ -84,7 +85,7 @@ class FindDuplicates(beam.PTransform):
 
 
 def _hash_content(row: annotations.Row, root: str) -> Iterator[tuple[str, AnyRow]]:
-    content = shards.read_picture(Path(root), row.path)
+    content = shards.read_picture(storage.path(root), row.path)
     if isinstance(content, bytes):
         digest = shards.content_hash(content)
         yield digest, (digest, row.split, row.subset, row.label, row.path, row.source)
@@ -144,32 +145,53 @@ class _WriteShard(beam.DoFn):
         yield shards.write(self.spec, name, tasks)["name"]
 
 
-def run_survey(release: base.Release, *, clean: str, staging: Path, options: "Runner") -> survey.Survey:
+@contextlib.contextmanager
+def _run(options: pipeline_options.PipelineOptions) -> Iterator[beam.Pipeline]:
+    """Run what the block puts into a pipeline.
+
+    Raises:
+      object_store.Unreachable: if that is what a worker raised; Beam hands on the text of its traceback.
+    """
+    try:
+        with beam.Pipeline(options=options) as pipeline:
+            yield pipeline
+    except RuntimeError as error:
+        told = re.search(r"\bUnreachable: (.*?)(?: \[while running|$)", str(error), re.MULTILINE)
+        if not told:
+            raise
+        raise object_store.Unreachable(told[1]) from error
+
+
+def run_survey(release: base.Release, *, clean: str, staging: storage.AnyPath, options: "Runner") -> survey.Survey:
     """Survey a release with Beam; the result comes back through a file in the staging folder."""
     out = str(staging / "survey.json")
-    with beam.Pipeline(options=options.for_bytes(release.num_bytes())) as pipeline:
-        (
-            pipeline
-            | beam.Create(release.parts())
-            | SurveyRows(release.root, clean)
-            | beam.Map(lambda found, path: shards.write_text(Path(path), found.to_json()), out)
-        )
-    return survey.Survey.from_json(Path(out).read_text(encoding="utf-8"))
+    with _run(options.for_bytes(release.num_bytes())) as pipeline:
+        (pipeline | beam.Create(release.parts()) | SurveyRows(release.root, clean) | beam.Map(_write_survey, out))
+    return survey.Survey.from_json(storage.path(out).read_text(encoding="utf-8"))
+
+
+def _write_survey(found: survey.Survey, path: str) -> None:
+    commit.write_text(storage.path(path), found.to_json())
 
 
 def run_duplicates(
-    release: base.Release, *, surveyed: survey.Survey, settings: Mapping[str, Any], staging: Path, options: "Runner"
+    release: base.Release,
+    *,
+    surveyed: survey.Survey,
+    settings: Mapping[str, Any],
+    staging: storage.AnyPath,
+    options: "Runner",
 ) -> survey.Survey:
     """Return the survey without the rows of train whose picture is there under another name."""
     out = str(staging / "duplicates.json")
-    with beam.Pipeline(options=options.for_bytes(None)) as pipeline:
+    with _run(options.for_bytes(None)) as pipeline:
         (
             pipeline
             | UsableRows(release, surveyed, settings)
             | FindDuplicates(release.root)
-            | beam.Map(lambda found, path: shards.write_text(Path(path), found.to_json()), out)
+            | beam.Map(_write_survey, out)
         )
-    return surveyed.merge(survey.Survey.from_json(Path(out).read_text(encoding="utf-8")))
+    return surveyed.merge(survey.Survey.from_json(storage.path(out).read_text(encoding="utf-8")))
 
 
 class UsableRows(beam.PTransform):
@@ -205,7 +227,7 @@ def run_shards(
     options: "Runner",
 ) -> None:
     """Write all shards with Beam; what was written stands in the sidecars."""
-    with beam.Pipeline(options=options.for_bytes(None)) as pipeline:
+    with _run(options.for_bytes(None)) as pipeline:
         (
             pipeline
             | UsableRows(release, surveyed, spec.content)

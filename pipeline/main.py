@@ -12,11 +12,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging
 
-from pipeline import build, cleaning, config, console, job, refusal
+from pipeline import build, cleaning, config, console, job, object_store, refusal
 
-INPUT_DIR = flags.DEFINE_string("input_dir", None, "folder of your copy of AffectNet")
+INPUT_DIR = flags.DEFINE_string(
+    "input_dir", None, "folder of your copy of AffectNet, or its place in a store (s3://…, gs://…)"
+)
 DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "where TFDS keeps data sets (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)"
+    "data_dir",
+    None,
+    "where TFDS keeps data sets; may be in a store too (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)",
 )
 CONFIG_NAME = flags.DEFINE_string(
     "config_name",
@@ -106,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         check_beam_args(argv[1:])
         built = build.build(job_config(), listener=screen, beam_args=argv[1:])
-    except refusal.Refusal as error:
+    except (refusal.Refusal, object_store.Unreachable) as error:
         return console.refuse(error)
     except KeyboardInterrupt:
         return screen.interrupted()

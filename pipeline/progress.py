@@ -7,12 +7,11 @@ the making a beat file with their number of examples.
 import json
 import threading
 import types
-from pathlib import Path
 from typing import NamedTuple
 
 import rich.progress
 
-POLL_SECONDS = 0.5
+from pipeline import object_store, storage
 
 
 class State(NamedTuple):
@@ -26,7 +25,7 @@ class State(NamedTuple):
 class Watch:
     """Reads the staging folder; finished shards are read once."""
 
-    def __init__(self, staging: Path) -> None:
+    def __init__(self, staging: storage.AnyPath) -> None:
         """Watch a staging folder."""
         self.staging = staging
         self._done: dict[str, tuple[int, int]] = {}  # shard → examples, rejects
@@ -43,7 +42,7 @@ class Watch:
         examples = sum(count for count, _ in self._done.values())
         return State(len(self._done), examples + beating, sum(count for _, count in self._done.values()))
 
-    def _read_sidecar(self, path: Path, name: str) -> None:
+    def _read_sidecar(self, path: storage.AnyPath, name: str) -> None:
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
             self._done[name] = (value["num_examples"], len(value["rejects"]))
@@ -51,7 +50,7 @@ class Watch:
             return
 
 
-def _number(path: Path) -> int:
+def _number(path: storage.AnyPath) -> int:
     try:
         return int(path.read_text())
     except (OSError, ValueError):
@@ -61,7 +60,7 @@ def _number(path: Path) -> int:
 class Bar:
     """A context that shows one line: shards, crops, crops a second, time left, rejects."""
 
-    def __init__(self, staging: Path, *, num_shards: int, num_examples: int) -> None:
+    def __init__(self, staging: storage.AnyPath, *, num_shards: int, num_examples: int) -> None:
         """Show the way to so many shards and examples."""
         self.watch, self.num_shards, self.num_examples = Watch(staging), num_shards, num_examples
         self.before = self.watch.state()  # of an earlier attempt
@@ -99,11 +98,14 @@ class Bar:
         self._bar.stop()
 
     def _poll(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        while not self._stop.wait(storage.poll_seconds(self.watch.staging)):
             self._show()
 
     def _show(self) -> None:
-        now = self.watch.state()
+        try:
+            now = self.watch.state()
+        except object_store.Unreachable:
+            return  # The workers will say so, if it lasts.
         elapsed = self._bar.tasks[0].elapsed or 1.0
         self._bar.update(
             self._task,

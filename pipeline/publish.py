@@ -1,13 +1,11 @@
-"""From a staging folder of finished shards to a published version: TFDS's metadata, the report, one rename.
+"""From a staging folder of finished shards to a published version: TFDS's metadata, the report, and commit.publish.
 
-A reader sees a finished version or none: metadata are written last, and the folder gets its version's name, by which
-TFDS finds it, when nothing is missing from it.
+A reader sees a finished version or none: the folder gets its version's name, by which TFDS finds it, when nothing is
+missing from it; in an object store, the files by which TFDS finds a version come after all others.
 """
 
 import csv
 import json
-import shutil
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import features
-from pipeline import annotations, config, ledger
+from pipeline import annotations, commit, config, ledger, storage
 from pipeline.report import page
 
 SIDECARS = "sidecars.json"
@@ -23,16 +21,19 @@ SIDECARS = "sidecars.json"
 
 _WORKING_FILES = ("building.json", "survey.json", "duplicates.json")
 
+LAST = ("dataset_info.json", "features.json")
+"""The files by which TFDS finds a version: the last to appear in a store, in this order."""
+
 DEFAULT_ORDER = ("affectnet8", "affectnet7", "affectnet11")
 """Which of the published configs tfds.load('affectnet_faces') means: the first of these, else the newest other."""
 
 
-def version_folder(job: config.JobConfig) -> Path:
+def version_folder(job: config.JobConfig) -> storage.AnyPath:
     """Return where the build is published."""
-    return Path(job.data_dir, config.DATASET_NAME, job.config_name, config.VERSION)
+    return storage.path(job.data_dir) / config.DATASET_NAME / job.config_name / config.VERSION
 
 
-def staging_folder(job: config.JobConfig) -> Path:
+def staging_folder(job: config.JobConfig) -> storage.AnyPath:
     """Return where the build is made. TFDS passes over names that are no version."""
     return version_folder(job).with_name(f".building-{config.VERSION}")
 
@@ -43,17 +44,17 @@ def publish(
     account: ledger.Ledger,
     sidecars: Sequence[Mapping[str, Any]],
     report: Mapping[str, Any],
-) -> Path:
-    """Write metadata and reports into the staging folder, then rename it to its version."""
+) -> storage.AnyPath:
+    """Write metadata and reports into the staging folder, then make it its version."""
     staging, version = staging_folder(job), version_folder(job)
-    write_metadata(job, sidecars, folder=staging)
-    write_rejects(staging / "rejects.csv", account.rejects)
-    write_json(staging / "build_report.json", report)
-    (staging / SIDECARS).write_text(json.dumps(sidecars), encoding="utf-8")
-    (staging / "job_config.json").write_text(job.to_json(), encoding="utf-8")
-    remove_leavings(staging)
+    with commit.on_disk(staging) as folder:
+        write_metadata(job, sidecars, folder=folder)
+        write_rejects(folder / "rejects.csv", account.rejects)
+        write_json(folder / "build_report.json", report)
+        (folder / SIDECARS).write_text(json.dumps(sidecars), encoding="utf-8")
+        (folder / "job_config.json").write_text(job.to_json(), encoding="utf-8")
     page.write(staging, sidecars=sidecars)
-    replace(version, staging)
+    commit.publish(staging, version, leave=_is_leaving, last=LAST)
     set_default(version.parent.parent, job.config_name)
     return version
 
@@ -79,6 +80,10 @@ def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]],
         )
         for split, group in by_split.items()
     ]
+    # TFDS wants to see files of the splits' names; where the shards are in a store, empty ones stand in for them.
+    stand_ins = [folder / done["name"] for done in sidecars if not (folder / done["name"]).exists()]
+    for file in stand_ins:
+        file.touch()
     tfds.folder_dataset.write_metadata(
         data_dir=folder,
         features=features.features(image_size=job.image_size, num_classes=job.classes, soft_labels=job.soft_labels),
@@ -90,6 +95,8 @@ def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]],
         citation=features.CITATION,
         check_data=False,
     )
+    for file in stand_ins:
+        file.unlink()
     # write_metadata knows of no configs; TFDS reads the name from here.
     info_path = folder / "dataset_info.json"
     info = json.loads(info_path.read_text(encoding="utf-8"))
@@ -109,21 +116,15 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def remove_leavings(staging: Path) -> None:
-    """Remove what only the making needed: sidecars (the report has them), beats, files of killed workers."""
-    for path in staging.iterdir():
-        sidecar = path.name.startswith(config.DATASET_NAME) and path.suffix in (".json", ".progress")
-        if sidecar or path.name.startswith("incomplete.") or path.name in _WORKING_FILES:
-            path.unlink()
+def _is_leaving(name: str) -> bool:
+    """Tell whether only the making needed a file: sidecars (the report has them), beats, files of killed workers."""
+    sidecar = name.startswith(config.DATASET_NAME) and name.endswith((".json", ".progress"))
+    return sidecar or name.startswith("incomplete.") or name in _WORKING_FILES
 
 
-def replace(version: Path, staging: Path) -> None:
-    """Rename the staging folder to the version's name; a version already there makes way first."""
-    old = version.with_name(f".replaced-{uuid.uuid4().hex}")
-    if version.exists():
-        version.rename(old)
-    staging.rename(version)
-    shutil.rmtree(old, ignore_errors=True)
+def is_there(job: config.JobConfig) -> bool:
+    """Tell whether the build's version is published."""
+    return commit.is_published(version_folder(job), last=LAST)
 
 
 def reopen(job: config.JobConfig) -> int:
@@ -135,14 +136,14 @@ def reopen(job: config.JobConfig) -> int:
     sidecars = json.loads((version / SIDECARS).read_text(encoding="utf-8"))
     for done in sidecars:
         if not done["rejects"] and not (staging / done["name"]).exists():
-            (staging / done["name"]).hardlink_to(version / done["name"])
-            write_json(staging / f"{done['name']}.json", done)
+            commit.copy(version / done["name"], staging / done["name"])
+            commit.write_text(staging / f"{done['name']}.json", json.dumps(done))
     return sum(bool(done["rejects"]) for done in sidecars)
 
 
-def set_default(dataset_folder: Path, built: str) -> None:
+def set_default(dataset_folder: storage.AnyPath, built: str) -> None:
     """Say in .config/metadata.json which config a name without one means."""
-    published = {path.parent.name for path in dataset_folder.glob(f"*/{config.VERSION}")}
+    published = {path.parent.parent.name for path in dataset_folder.glob(f"*/{config.VERSION}/{LAST[-1]}")}
     default = next((name for name in DEFAULT_ORDER if name in published), built)
     path = dataset_folder / ".config" / "metadata.json"
     path.parent.mkdir(exist_ok=True)

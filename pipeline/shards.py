@@ -1,29 +1,23 @@
 """One shard: read its pictures, crop them, write the file, prove it with a sidecar.
 
-A shard is written under a temporary name, synced, renamed, and then its sidecar is written the same way; a sidecar with
-the right digest therefore means a whole shard, and a killed job goes on with the shards that have none. Attempts that
+A shard appears as a whole (commit.py), and then its sidecar does; a sidecar with the right digest therefore means a
+whole shard, and a killed job goes on with the shards that have none. Attempts that
 run twice write the same bytes and so do no harm.
 """
 
 import collections
-import concurrent.futures
 import hashlib
 import json
 import math
-import os
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from affectnet_tfds import crops, faces, labels
-from pipeline import annotations, observations, plan, record
+from pipeline import annotations, commit, observations, plan, record, storage
 
-READ_AHEAD = 32
-BEAT_SECONDS = 0.5
 NO_SOFT_LABEL = (math.nan,) * 8
 
 
@@ -50,18 +44,15 @@ def write(spec: Spec, name: str, tasks: Iterable[plan.Task]) -> dict[str, Any]:
     digest = plan.digest(ordered, spec.content)
     if (done := sidecar(spec, name)) and done["digest"] == digest:
         return done
-    temporary = Path(spec.staging, f"incomplete.{uuid.uuid4().hex}.{name}")
-    tally = Tally(beat=Path(spec.staging, f"{name}.progress"))
-    with temporary.open("wb") as file:
+    staging = storage.path(spec.staging)
+    tally = Tally(beat=staging / f"{name}.progress")
+    with commit.writing(staging / name) as file:
         for example in examples(spec, ordered, tally):
             framed = record.framed(record.serialize(example))
             file.write(framed)
             tally.wrote(example, framed)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(Path(spec.staging, name))
     result = {"name": name, "digest": digest, **tally.to_json()}
-    write_text(Path(spec.staging, f"{name}.json"), json.dumps(result))
+    commit.write_text(staging / f"{name}.json", json.dumps(result))
     tally.beat.unlink(missing_ok=True)
     return result
 
@@ -69,8 +60,9 @@ def write(spec: Spec, name: str, tasks: Iterable[plan.Task]) -> dict[str, Any]:
 def sidecar(spec: Spec, name: str) -> dict[str, Any] | None:
     """Return the sidecar of a finished shard, or None."""
     try:
-        done = json.loads(Path(spec.staging, f"{name}.json").read_text(encoding="utf-8"))
-        return done if Path(spec.staging, name).stat().st_size == done["file_bytes"] else None
+        staging = storage.path(spec.staging)
+        done = json.loads((staging / f"{name}.json").read_text(encoding="utf-8"))
+        return done if (staging / name).stat().st_size == done["file_bytes"] else None
     except (OSError, ValueError, KeyError):
         return None
 
@@ -78,9 +70,9 @@ def sidecar(spec: Spec, name: str) -> dict[str, Any] | None:
 class Tally:
     """What a shard holds so far."""
 
-    def __init__(self, beat: Path) -> None:
+    def __init__(self, beat: storage.AnyPath) -> None:
         """Start with nothing; `beat` is the file that tells the driver how far the shard is."""
-        self.beat = beat
+        self.beat, self._beat_seconds = beat, storage.poll_seconds(beat)
         self.label_counts: collections.Counter[int] = collections.Counter()
         self.record_bytes = self.file_bytes = 0
         self.rejects: list[annotations.Reject] = []
@@ -106,7 +98,7 @@ class Tally:
         self._tell()
 
     def _tell(self) -> None:
-        if time.monotonic() - self._last_beat >= BEAT_SECONDS:
+        if time.monotonic() - self._last_beat >= self._beat_seconds:
             self._last_beat = time.monotonic()
             self.beat.write_text(str(self.num_examples))
 
@@ -132,7 +124,7 @@ class Tally:
 
 def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[record.Example]:
     """Yield an example for every task whose picture can be used; the others become rejects of the tally."""
-    for task, content in read_ahead(Path(spec.root), tasks):
+    for task, content in read_ahead(storage.path(spec.root), tasks):
         try:
             if isinstance(content, annotations.Defect):
                 raise content
@@ -197,19 +189,22 @@ def content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def read_ahead(root: Path, tasks: Sequence[plan.Task]) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:
+def read_ahead(
+    root: storage.AnyPath, tasks: Sequence[plan.Task]
+) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:
     """Yield every task with its picture file, read by threads so that the core does not wait for the disk."""
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        waiting: collections.deque[concurrent.futures.Future[bytes | annotations.Defect]] = collections.deque()
-        ahead = iter(tasks)
-        for task in tasks:
-            while len(waiting) < READ_AHEAD and (following := next(ahead, None)):
-                waiting.append(pool.submit(read_picture, root, following.row.path))
-            yield task, waiting.popleft().result()
+    threads = storage.read_threads(root)
+    paths = (task.row.path for task in tasks)
+    found = storage.ahead(lambda path: read_picture(root, path), paths, threads=threads, waiting=8 * threads)
+    yield from zip(tasks, found, strict=True)
 
 
-def read_picture(root: Path, path: str) -> bytes | annotations.Defect:
-    """Return a picture file's bytes, whatever the case of its extension, or the defect that prevents it."""
+def read_picture(root: storage.AnyPath, path: str) -> bytes | annotations.Defect:
+    """Return a picture file's bytes, whatever the case of its extension, or the defect that prevents it.
+
+    Raises:
+      object_store.Unreachable: if a store does not say whether it is there.
+    """
     for candidate in _spellings(root / path):
         try:
             return candidate.read_bytes()
@@ -220,18 +215,8 @@ def read_picture(root: Path, path: str) -> bytes | annotations.Defect:
     return annotations.Defect("no such file", f"the row names a file that is not there: {path}")
 
 
-def _spellings(path: Path) -> Iterator[Path]:
+def _spellings(path: storage.AnyPath) -> Iterator[storage.AnyPath]:
     yield path
-    yield from (path.with_suffix(path.suffix.lower()), path.with_suffix(path.suffix.upper()))
-    if path.parent.is_dir():
-        yield from (p for p in sorted(path.parent.iterdir()) if p.name.lower() == path.name.lower())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file, synced and renamed, so that a reader sees all of it or none."""
-    temporary = path.with_name(f"incomplete.{uuid.uuid4().hex}.{path.name}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    other_case = (path.with_suffix(path.suffix.lower()), path.with_suffix(path.suffix.upper()))
+    yield from (spelt for spelt in other_case if spelt != path)
+    yield from storage.namesakes(path)

@@ -10,7 +10,6 @@ import json
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -18,7 +17,7 @@ import numpy as np
 from absl import app, flags
 
 from affectnet_tfds import labels
-from pipeline import config, console, record, refusal
+from pipeline import config, console, object_store, record, refusal, storage
 
 _LENGTH, _CRC = 8, 4
 
@@ -35,7 +34,7 @@ class Problem(NamedTuple):
         return f"{self.file}{f', record {self.record}' if self.record >= 0 else ''}: {self.what}"
 
 
-def verify(folder: Path) -> list[Problem]:
+def verify(folder: storage.AnyPath) -> list[Problem]:
     """Return all that is wrong with a published version.
 
     Raises:
@@ -43,13 +42,15 @@ def verify(folder: Path) -> list[Problem]:
     """
     report, settings = _read_json(folder / "build_report.json"), _read_json(folder / "job_config.json")
     entries: Sequence[Mapping[str, Any]] = report["shards"]
-    with concurrent.futures.ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        len(os.sched_getaffinity(0)), mp_context=storage.processes(folder)
+    ) as pool:
         results = pool.map(verify_shard, [folder] * len(entries), entries, [settings] * len(entries))
         problems = [problem for found in results for problem in found]
     return problems + _strays(folder, entries) + _against_metadata(folder, entries)
 
 
-def verify_shard(folder: Path, entry: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Problem]:
+def verify_shard(folder: storage.AnyPath, entry: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Problem]:
     """Return all that is wrong with one shard, its records and its counts."""
     path, name = folder / entry["name"], entry["name"]
     if not path.is_file():
@@ -109,13 +110,13 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
     return ""
 
 
-def _strays(folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
+def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
     known = {entry["name"] for entry in entries}
     names = sorted(path.name for path in folder.glob("*.tfrecord*"))
     return [Problem(name, -1, "build_report.json does not know this file") for name in names if name not in known]
 
 
-def _against_metadata(folder: Path, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
+def _against_metadata(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
     """Compare TFDS's metadata with the report: by them, TFDS finds and counts records."""
     info = _read_json(folder / "dataset_info.json")
     wanted: dict[str, list[int]] = {}
@@ -127,7 +128,7 @@ def _against_metadata(folder: Path, entries: Sequence[Mapping[str, Any]]) -> lis
     return [Problem("dataset_info.json", -1, f"its shard lengths are {found}, not {wanted}")]
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: storage.AnyPath) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -136,7 +137,7 @@ def _read_json(path: Path) -> Any:
         raise refusal.Refusal(f"{path} is damaged ({error}); copy it again, or build again with --overwrite") from error
 
 
-def versions(data_dir: Path, config_name: str) -> list[Path]:
+def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPath]:
     """Return the folders of published versions.
 
     Raises:
@@ -145,7 +146,8 @@ def versions(data_dir: Path, config_name: str) -> list[Path]:
     if (data_dir / "build_report.json").is_file():
         return [data_dir]
     root = data_dir / config.DATASET_NAME
-    found = sorted(root.glob(f"{config_name or '*'}/[0-9]*.[0-9]*.[0-9]*"))
+    found: list[storage.AnyPath] = [*root.glob(f"{config_name or '*'}/[0-9]*.[0-9]*.[0-9]*")]
+    found.sort(key=str)
     if not found:
         named = f" called {config_name}" if config_name else ""
         raise refusal.Refusal(
@@ -163,13 +165,13 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
     """
     given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     try:
-        bad = [_report(folder) for folder in versions(Path(given).expanduser(), config_name)]
-    except refusal.Refusal as error:
+        bad = [_report(folder) for folder in versions(storage.path(given), config_name)]
+    except (refusal.Refusal, object_store.Unreachable) as error:
         return console.refuse(error)
     return int(any(bad))
 
 
-def _report(folder: Path) -> bool:
+def _report(folder: storage.AnyPath) -> bool:
     """Verify one version and print the outcome; return whether something is wrong."""
     problems = verify(folder)
     for problem in problems:

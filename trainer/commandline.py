@@ -61,17 +61,39 @@ def run(main: Callable[[], None], *, sections: Sections, about: str) -> None:
     """Run a program: `--help` prints the page, a `refusal.Refusal` becomes its sentence and exit code 2."""
 
     def parse(argv: Sequence[str]) -> list[str]:
-        if any(arg in ("--help", "-h", "-help") for arg in argv[1:]):
-            print(help_text(sections, about=about))
-            sys.exit(0)
-        return _refusing(lambda: _parse(argv, sections=sections))
+        rest = _parse(argv, sections=sections, about=about)
+        if rest[1:]:
+            no = f"flags are written --name=value: got {rest[1]!r} by itself; --help lists them"
+            _refusing(lambda: _refuse(no))
+        return rest
 
     app.run(lambda _: _refusing(main), flags_parser=parse)
 
 
-def _parse(argv: Sequence[str], *, sections: Sections) -> list[str]:
+def run_on(main: Callable[[Sequence[str]], None], *, sections: Sections, about: str) -> None:
+    """Run a program, as `run` does, on the words that stand on the command line besides its flags."""
+    flags.FLAGS.set_gnu_getopt(True)  # Flags may follow words.
+    app.run(
+        lambda argv: _refusing(lambda: main(argv[1:])),
+        flags_parser=lambda argv: _parse(argv, sections=sections, about=about),
+    )
+
+
+def _parse(argv: Sequence[str], *, sections: Sections, about: str) -> list[str]:
+    """Return what is no flag, the program's name first; print the help page, or what is wrong, and leave."""
+    if any(arg in ("--help", "-h", "-help") for arg in argv[1:]):
+        print(help_text(sections, about=about))
+        sys.exit(0)
+    return _refusing(lambda: _parsed(argv, sections=sections))
+
+
+def _refuse(why: str) -> None:
+    raise refusal.Refusal(why)
+
+
+def _parsed(argv: Sequence[str], *, sections: Sections) -> list[str]:
     try:
-        rest = flags.FLAGS(list(argv))
+        return flags.FLAGS(list(argv))
     except flags.UnrecognizedFlagError as error:
         known = [name for config_type in sections.values() for name in option.options(config_type)]
         raise refusal.Refusal(_unknown(error.flagname, known=known)) from None
@@ -82,9 +104,6 @@ def _parse(argv: Sequence[str], *, sections: Sections) -> list[str]:
         raise refusal.Refusal(f"--{name} {f'must be true or false: got {value!r}' if is_switch else rule}") from None
     except flags.Error as error:
         raise refusal.Refusal(str(error)) from None
-    if rest[1:]:
-        raise refusal.Refusal(f"flags are written --name=value: got {rest[1]!r} by itself; --help lists them")
-    return rest
 
 
 def _unknown(name: str, *, known: Sequence[str]) -> str:

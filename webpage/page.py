@@ -143,7 +143,9 @@ def _bar_row(name: str, group: Sequence[Bar]) -> Markup:
     drawn = [
         markup.element(
             "div",
-            markup.element("i", style=f"width: calc((100% - 110px) * {bar.share:.4f}); background: {bar.colour}"),
+            markup.element(
+                "i", style=f"width: calc((100% - var(--room, 110px)) * {bar.share:.4f}); background: {bar.colour}"
+            ),
             markup.element("b", bar.said),
             class_="bar",
         )

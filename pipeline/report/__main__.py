@@ -1,11 +1,10 @@
 """python -m pipeline.report: write report.html again for a published build, as the job did at its end."""
 
 import os
-from pathlib import Path
 
 from absl import app, flags
 
-from pipeline import console, refusal, verify
+from pipeline import console, object_store, refusal, storage, verify
 from pipeline.report import page
 
 
@@ -19,9 +18,9 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
     """
     given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     try:
-        for folder in verify.versions(Path(given).expanduser(), config_name):
+        for folder in verify.versions(storage.path(given), config_name):
             print(f"look at       {page.write(folder, root=input_dir)}")
-    except refusal.Refusal as error:
+    except (refusal.Refusal, object_store.Unreachable) as error:
         return console.refuse(error)
     return 0
 

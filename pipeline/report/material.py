@@ -3,18 +3,17 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from affectnet_tfds import labels
-from pipeline import observations, refusal
+from pipeline import observations, refusal, storage
 
 
 class Material(NamedTuple):
     """A build as its files describe it."""
 
-    folder: Path  # of the shards
-    root: Path | None  # of the release, where it can still be read
+    folder: storage.AnyPath  # of the shards
+    root: storage.AnyPath | None  # of the release, where it can still be read
     account: Mapping[str, Any]  # build_report.json
     settings: Mapping[str, Any]  # job_config.json
     rejects: Sequence[Mapping[str, str]]  # rows of rejects.csv
@@ -41,7 +40,9 @@ class Material(NamedTuple):
         return observations.total(self.observed)
 
 
-def load(folder: Path, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None) -> Material:
+def load(
+    folder: storage.AnyPath, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None
+) -> Material:
     """Read a build's files.
 
     Args:
@@ -53,7 +54,7 @@ def load(folder: Path, *, root: str | None = None, sidecars: Sequence[Mapping[st
       refusal.Refusal: if a file is missing or damaged.
     """
     settings = _json(folder / "job_config.json")
-    place = Path(root or settings["input_dir"]).expanduser()
+    place = storage.path(root or settings["input_dir"])
     with _opened(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
         rejects = list(csv.DictReader(file))
     return Material(
@@ -71,7 +72,7 @@ def split_of(shard_name: str) -> str:
     return shard_name.split("-")[1].split(".")[0]
 
 
-def _json(path: Path) -> Any:
+def _json(path: storage.AnyPath) -> Any:
     text = _opened(path).read_text(encoding="utf-8")
     try:
         return json.loads(text)
@@ -79,7 +80,7 @@ def _json(path: Path) -> Any:
         raise refusal.Refusal(f"{path} is damaged ({error}); copy it again, or build again with --overwrite") from error
 
 
-def _opened(path: Path) -> Path:
+def _opened(path: storage.AnyPath) -> storage.AnyPath:
     if not path.is_file():
         raise refusal.Refusal(f"{path.parent} holds no version that this job can report on: it has no {path.name}")
     return path

@@ -1,10 +1,10 @@
 """The data report as a whole: its head, and which sections stand in which order."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import webpage.page
+from pipeline import commit, storage
 from pipeline.report import counts, faults, looks, material, specimens
 from webpage import markup
 
@@ -13,7 +13,9 @@ FILE = "report.html"
 _SHOWN = ("classes", "subsets", "image_size", "margin_frac", "balance", "max_copies", "align", "clean", "seed")
 
 
-def write(folder: Path, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None) -> Path:
+def write(
+    folder: storage.AnyPath, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None
+) -> storage.AnyPath:
     """Write report.html into a build's folder and return its path.
 
     Args:
@@ -24,7 +26,9 @@ def write(folder: Path, *, root: str | None = None, sidecars: Sequence[Mapping[s
     Raises:
       refusal.Refusal: if the folder holds no build.
     """
-    return webpage.page.write(folder / FILE, render(material.load(folder, root=root, sidecars=sidecars)))
+    with commit.on_disk(folder) as place:
+        webpage.page.write(place / FILE, render(material.load(folder, root=root, sidecars=sidecars)))
+    return folder / FILE
 
 
 def render(made: material.Material) -> str:

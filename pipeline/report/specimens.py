@@ -6,7 +6,6 @@ The eye finds here what no count shows: shifted boxes, x and y swapped, landmark
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -15,7 +14,7 @@ import simplejpeg
 
 import webpage.page
 from affectnet_tfds import defect, faces
-from pipeline import observations, record, shards
+from pipeline import observations, record, shards, storage
 from pipeline.report import material
 from webpage import charts, colours, markup
 
@@ -68,7 +67,7 @@ def section(made: material.Material) -> list[markup.Content]:
     ]
 
 
-def read_record(path: Path, at: int) -> record.Example:
+def read_record(path: storage.AnyPath, at: int) -> record.Example:
     """Read the record that begins at a byte of a shard."""
     with path.open("rb") as file:
         file.seek(at)
@@ -96,11 +95,11 @@ def _train_first(made: material.Material) -> list[Mapping[str, Any]]:
     return sorted(made.sidecars, key=lambda done: (material.split_of(done["name"]) != "train", done["name"]))
 
 
-def _pairs(found: Sequence[Specimen], root: Path | None) -> markup.Markup:
+def _pairs(found: Sequence[Specimen], root: storage.AnyPath | None) -> markup.Markup:
     return webpage.page.grid([_pair(one, root) for one in found], kind="specimens")
 
 
-def _pair(one: Specimen, root: Path | None) -> markup.Markup:
+def _pair(one: Specimen, root: storage.AnyPath | None) -> markup.Markup:
     """Show original and crop, and under them the file's name and what is known of it."""
     side, (width, height) = observations.crop_side(one.outline), one.picture_size
     said = [one.split, f"{width} x {height}", f"crop {side:.0f} px"]
@@ -114,7 +113,7 @@ def _pair(one: Specimen, root: Path | None) -> markup.Markup:
     )
 
 
-def _original(one: Specimen, root: Path) -> markup.Markup:
+def _original(one: Specimen, root: storage.AnyPath) -> markup.Markup:
     """Draw the original with what is known of the face in it, in a square that holds the picture and the crop."""
     content = shards.read_picture(root, one.path)
     try:

@@ -8,10 +8,9 @@ which several are spotted is refused rather than read as the first of them.
 import collections
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
-from pipeline import annotations, refusal
+from pipeline import annotations, refusal, storage
 from pipeline.sources import affectnetplus, base, class_folders, mapped_csv, npy2021, release2017, tree, yolo
 
 LAYOUTS: dict[str, ModuleType] = {
@@ -39,13 +38,14 @@ SAMPLE_MARKER = "drawn_sample.json"
 """The file by which a release of drawn faces (pipeline/sample) is known."""
 
 
-def recognise(root: Path, request: base.Request) -> base.Release:
+def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     """Return the release in a folder.
 
     Raises:
       refusal.Refusal: if the folder is none, holds none, or holds several; the message lists what was looked for and
         found.
     """
+    storage.forget_listings()
     if not root.is_dir():
         raise refusal.Refusal(f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}")
     folders = tree.walk(root)
@@ -69,7 +69,7 @@ def _named(request: base.Request) -> str:
     return "" if request.layout == "auto" else request.layout
 
 
-def _spotted(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> str:
+def _spotted(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> str:
     """Return the one layout that is there; class folders, if any, where there is no other.
 
     Raises:
@@ -101,20 +101,19 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     yield from LAYOUTS[part.table.layout].read(root, part)
 
 
-def drawn_sample(root: Path) -> dict[str, object] | None:
+def drawn_sample(root: storage.AnyPath) -> dict[str, object] | None:
     """Return what the drawn sample says of itself, or None for anything else."""
     marker = root / SAMPLE_MARKER
     return json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else None
 
 
-def _census(root: Path, limit: int = 5000) -> str:
+def _census(root: storage.AnyPath, limit: int = 5000) -> str:
     """Say what is in a folder, by extension, from the first files of a walk."""
     kinds: collections.Counter[str] = collections.Counter()
     folders = set()
-    for path in root.rglob("*"):
-        if path.is_file():
-            kinds[path.suffix.lower() or "no extension"] += 1
-            folders.add(path.parent)
+    for path in storage.files_below(root):
+        kinds[path.suffix.lower() or "no extension"] += 1
+        folders.add(path.parent)
         if sum(kinds.values()) >= limit:
             break
     if not kinds:

@@ -7,12 +7,11 @@ AffectNet's codes 0..7.
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline import annotations, config
+from pipeline import annotations, config, storage
 from pipeline.sources import base, listing, tree
 
 LOOKED_FOR = "human_annotated/train_set/annotations/*.json (AffectNet+)"
@@ -59,14 +58,14 @@ def _names(folder: str) -> list[str]:
     return [tree.normalised(part) for part in folder.split("/")]
 
 
-def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found = spot(folders, request)
     tables = [_as_table(root, kind, found[kind.folder], request) for kind in _KINDS if kind.folder in found]
     return base.Release(layout="affectnetplus", root=str(root), tables=tuple(tables))
 
 
-def _as_table(root: Path, kind: _Kind, pair: listing.Pair, request: base.Request) -> base.Table:
+def _as_table(root: storage.AnyPath, kind: _Kind, pair: listing.Pair, request: base.Request) -> base.Table:
     listed = listing.paired(str(root), pair, stem_of=lambda name: name[:-5] if name.endswith(".json") else None)
     return base.Table(
         layout="affectnetplus",
@@ -84,10 +83,13 @@ def _as_table(root: Path, kind: _Kind, pair: listing.Pair, request: base.Request
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part of a folder."""
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
-    for name in part.range.names:
+    names = part.range.names
+    files = [f"{listing.stem(name)}.json" for name in names]
+    contents = storage.contents(storage.path(root) / part.table.path, files)
+    for name, file, content in zip(names, files, contents, strict=True):
         place = listing.place_of(part.table, name, prefix=part.table.reading.prefix)
         try:
-            found = _load(Path(root, part.table.path, listing.stem(name) + ".json"))
+            found = _load(content, file)
             soft = soft_label(found.get("softlabel"))
         except annotations.Defect as defect:
             yield listing.reject(place, name, defect.reason, str(defect))
@@ -99,18 +101,20 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         yield row
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(content: bytes | OSError, file: str) -> dict[str, Any]:
     """Return what a JSON file says, its keys (and those of meta-data, which join them) normalised."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
+        if isinstance(content, OSError):
+            raise content
+        value = json.loads(content.decode("utf-8-sig"))
         named = {tree.normalised(key): one for key, one in value.items()}
         about = named.pop("metadata", None) or {}
         return {**named, **{tree.normalised(key): one for key, one in about.items()}}
     except FileNotFoundError as error:
-        detail = f"a picture must have a JSON file: {path.name} is not there"
+        detail = f"a picture must have a JSON file: {file} is not there"
         raise annotations.Defect("no annotation", detail) from error
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        detail = f"an annotation must be a JSON object: {path.name}: {error}"
+        detail = f"an annotation must be a JSON object: {file}: {error}"
         raise annotations.Defect("unreadable annotation", detail) from error
 
 

@@ -7,8 +7,9 @@ again, to find a range in it, would each pay for the whole listing, and could se
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from pipeline import storage
 
 FILES_BYTES = 4_000
 """What a name counts as, beside bytes of a list: opening its few files takes as long as parsing so much."""
@@ -108,11 +109,11 @@ def fingerprint(release: Release) -> str:
     for table in release.tables:
         state.update(f"{table.layout}\0{table.split}\0{table.subset}\0{table.digest}\0{table.reading!r}\0".encode())
         if not table.digest:
-            state.update(_content_digest(Path(release.root) / table.path))
+            state.update(_content_digest(storage.join(storage.path(release.root), table.path)))
     return state.hexdigest()
 
 
-def _content_digest(path: Path) -> bytes:
+def _content_digest(path: storage.AnyPath) -> bytes:
     state = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):

@@ -5,10 +5,9 @@ tools that number sorted names give other codes. Pictures are face crops: the wh
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import annotations
+from pipeline import annotations, storage
 from pipeline.sources import base, listing, spellings, splits, tree
 
 LOOKED_FOR = "class folders (happy or 1, below train and val)"
@@ -45,11 +44,11 @@ def _class_names(folder: tree.Folder, given: Mapping[str, str]) -> list[str]:
     return numbers + [n for n in others if spellings.as_written(n) in given or spellings.code_of(n) is not None]
 
 
-def _has_picture(folder: Path) -> bool:
-    return any(tree.is_picture(path.name) for path in folder.iterdir())
+def _has_picture(folder: storage.AnyPath) -> bool:
+    return any(tree.is_picture(entry.name) for entry in storage.input_entries(folder))
 
 
-def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found, notes = splits.by_split(spot(folders, request), root=str(root))
     given = spellings.parse_labels(request.labels)
@@ -64,9 +63,9 @@ def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) ->
     return base.Release(layout="folders", root=str(root), tables=tuple(tables), notes=notes)
 
 
-def _as_table(root: Path, split: str, folder: tree.Folder, codes: Mapping[str, int]) -> base.Table:
-    where = Path(folder.relative)
-    names = [f"{name}/{file}" for name in sorted(codes) for file in listing.pictures_in(str(root), str(where / name))]
+def _as_table(root: storage.AnyPath, split: str, folder: tree.Folder, codes: Mapping[str, int]) -> base.Table:
+    inside = {name: f"{folder.relative}/{name}".lstrip("/") for name in sorted(codes)}
+    names = [f"{name}/{file}" for name, path in inside.items() for file in listing.pictures_in(str(root), path)]
     return base.Table(
         layout="folders",
         split=split,

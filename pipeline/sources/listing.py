@@ -4,12 +4,10 @@ A row is a picture or an annotation; either may lack the other, which the reader
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import annotations
+from pipeline import annotations, storage
 from pipeline.sources import base, tree
 
 DEFAULT_KIND = ".jpg"
@@ -84,5 +82,5 @@ def place_of(table: base.Table, name: str, *, prefix: str) -> annotations.Place:
     return annotations.Place(table.split, table.subset, table.images, prefix, f"{table.images}/{name}".lstrip("/"))
 
 
-def _entries(root: str, folder: str) -> Iterable[os.DirEntry[str]]:
-    return os.scandir(Path(root, folder))
+def _entries(root: str, folder: str) -> Iterable[storage.AnyEntry]:
+    return storage.input_entries(storage.path(root) / folder)

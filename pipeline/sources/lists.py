@@ -7,14 +7,14 @@ whole file before it could be cut.
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
+from pipeline import storage
 from pipeline.sources import base
 
 CHUNK_BYTES = 8 << 20
 
 
-def byte_ranges(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[base.Range]:
+def byte_ranges(path: storage.AnyPath, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[base.Range]:
     """Cut a text file into ranges of whole lines."""
     start, first = 0, 1
     with path.open("rb") as file:
@@ -25,7 +25,7 @@ def byte_ranges(path: Path, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[base.
             first += chunk.count(b"\n")
 
 
-def rows(path: Path, part: base.Range, *, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+def rows(path: storage.AnyPath, part: base.Range, *, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield (line number from 1, fields) of a range of a list."""
     with path.open("rb") as file:
         file.seek(part.start)
@@ -42,13 +42,13 @@ def split_line(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
 
 
-def head(path: Path, *, delimiter: str = ",", num_rows: int = 51) -> list[list[str]]:
+def head(path: storage.AnyPath, *, delimiter: str = ",", num_rows: int = 51) -> list[list[str]]:
     """Return the fields of the first lines."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
         return [split_line(line, delimiter) for line, _ in zip(lines, range(num_rows), strict=False)]
 
 
-def delimiter_of(path: Path) -> str:
+def delimiter_of(path: storage.AnyPath) -> str:
     """Return what separates the fields: the first of comma, semicolon, tab and space that gives every line as many."""
     for delimiter in ",;\t ":
         widths = {len(fields) for fields in head(path, delimiter=delimiter) if fields}

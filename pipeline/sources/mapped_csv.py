@@ -4,9 +4,7 @@ For data sets whose form is not known here (RAF-DB, FER+, ExpW, lists of one's o
 unless --labels says what they are: a list without the flag would be refused only to be told what it is mostly meant.
 """
 
-from pathlib import Path
-
-from pipeline import annotations, refusal
+from pipeline import annotations, refusal, storage
 from pipeline.sources import base, columns, lists, mapped_rows, spellings, splits, tree
 
 LOOKED_FOR = "the lists that --csv names"
@@ -25,7 +23,7 @@ def spot(folders: tuple[tree.Folder, ...], request: base.Request) -> bool:
     return "manual" in request.subsets
 
 
-def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
     """Return what the flags describe."""
     named = _lists(request.csv)
     settled = splits.settle({split for split in named if split})
@@ -50,7 +48,9 @@ def _lists(text: str) -> dict[str, str]:
     return found
 
 
-def _as_table(root: Path, split: str, path: str, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Table:
+def _as_table(
+    root: storage.AnyPath, split: str, path: str, folders: tuple[tree.Folder, ...], request: base.Request
+) -> base.Table:
     file = _existing(root, path)
     reading = _reading(file, request)
     images = "" if request.pictures else _images(file, reading, folders)
@@ -58,7 +58,7 @@ def _as_table(root: Path, split: str, path: str, folders: tuple[tree.Folder, ...
         layout="csv",
         split=split,
         subset="manual",
-        path=str(file.relative_to(root)) if file.is_relative_to(root) else str(file),
+        path=storage.relative(file, root),
         images=images,
         parts=tuple(lists.byte_ranges(file)),
         expected=(),
@@ -66,15 +66,15 @@ def _as_table(root: Path, split: str, path: str, folders: tuple[tree.Folder, ...
     )
 
 
-def _existing(root: Path, path: str) -> Path:
+def _existing(root: storage.AnyPath, path: str) -> storage.AnyPath:
     """Return the list: relative to the release, else to where the program was started."""
-    for candidate in (root / path, Path(path).expanduser().absolute()):
+    for candidate in (storage.join(root, path), storage.path(path).absolute()):
         if candidate.is_file():
             return candidate
     raise refusal.Refusal(f"--csv must name files below {root}, or by their whole path: {path} is not there")
 
 
-def _reading(file: Path, request: base.Request) -> mapped_rows.Reading:
+def _reading(file: storage.AnyPath, request: base.Request) -> mapped_rows.Reading:
     delimiter = lists.delimiter_of(file)
     first = tuple(next(iter(lists.head(file, delimiter=delimiter, num_rows=1)), []))
     reading = mapped_rows.Reading(
@@ -104,14 +104,14 @@ def _is_label(fields: tuple[str, ...], reading: mapped_rows.Reading) -> bool:
         return False
 
 
-def _images(file: Path, reading: mapped_rows.Reading, folders: tuple[tree.Folder, ...]) -> str:
+def _images(file: storage.AnyPath, reading: mapped_rows.Reading, folders: tuple[tree.Folder, ...]) -> str:
     (place,) = reading.columns.of("path")
     rows = lists.head(file, delimiter=reading.delimiter)[reading.header_rows :]
     beside = [folder for folder in folders if folder.path == file.parent]
     return tree.folder_with([row[place] for row in rows if len(row) > place], likely=[*beside, *folders], table=file)
 
 
-def _settled_by_rows(root: Path, table: base.Table, notes: list[str]) -> base.Table:
+def _settled_by_rows(root: storage.AnyPath, table: base.Table, notes: list[str]) -> base.Table:
     """Say which split is which in a list whose rows say it; a list that has no such column is all train."""
     reading: mapped_rows.Reading = table.reading
     if not reading.columns.of("split"):
@@ -127,9 +127,9 @@ def _settled_by_rows(root: Path, table: base.Table, notes: list[str]) -> base.Ta
     return table._replace(reading=reading._replace(splits=tuple(sorted(settled.splits.items()))))
 
 
-def _has_numbers(root: Path, table: base.Table) -> bool:
+def _has_numbers(root: storage.AnyPath, table: base.Table) -> bool:
     places = table.reading.columns.of("label")
-    rows = lists.head(root / table.path, delimiter=table.reading.delimiter)[table.reading.header_rows :]
+    rows = lists.head(storage.join(root, table.path), delimiter=table.reading.delimiter)[table.reading.header_rows :]
     return len(places) == 1 and any(
         mapped_rows.number_in(row[places[0]]) is not None for row in rows if len(row) > places[0]
     )

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import annotations
+from pipeline import annotations, storage
 from pipeline.sources import base, columns, lists, spellings
 
 UNCERTAIN = "9"
@@ -23,10 +22,10 @@ class Reading(NamedTuple):
     splits: tuple[tuple[str, str], ...]  # split as the rows say it → as it is used
 
 
-def all_rows(root: Path, table: base.Table) -> Iterator[tuple[int, list[str]]]:
+def all_rows(root: storage.AnyPath, table: base.Table) -> Iterator[tuple[int, list[str]]]:
     for part in table.parts:
         assert isinstance(part, base.Range)
-        for number, fields in lists.rows(root / table.path, part, delimiter=table.reading.delimiter):
+        for number, fields in lists.rows(storage.join(root, table.path), part, delimiter=table.reading.delimiter):
             if number > table.reading.header_rows and any(fields):
                 yield number, fields
 
@@ -35,7 +34,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     """Yield the rows and rejects of a part of a list."""
     table, reading = part.table, part.table.reading
     last = max(index for _, indices in reading.columns.places for index in indices)
-    for number, fields in all_rows(Path(root), table._replace(parts=(part.range,))):
+    for number, fields in all_rows(storage.path(root), table._replace(parts=(part.range,))):
         source = f"{table.path} row {number - reading.header_rows}"
         split = table.split or dict(reading.splits).get(_split(fields, reading), "train")
         place = annotations.Place(split, table.subset, table.images, table.images, source)

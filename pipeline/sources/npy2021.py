@@ -10,12 +10,11 @@ import math
 import re
 import tokenize
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from pipeline import annotations
+from pipeline import annotations, storage
 from pipeline.sources import base, listing, splits, tree
 
 LOOKED_FOR = "train_set/annotations/*_exp.npy (2021)"
@@ -37,14 +36,14 @@ def spot(folders: tuple[tree.Folder, ...], request: base.Request) -> dict[str, l
     return {folder: pair for folder, pair in found.items() if pair.annotations in with_npy}
 
 
-def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     pairs, notes = splits.by_split(spot(folders, request), root=str(root))
     tables = tuple(_as_table(root, split, pair) for split, pair in pairs.items())
     return base.Release(layout="npy", root=str(root), tables=tables, notes=notes)
 
 
-def _as_table(root: Path, split: str, pair: listing.Pair) -> base.Table:
+def _as_table(root: storage.AnyPath, split: str, pair: listing.Pair) -> base.Table:
     listed = listing.paired(str(root), pair, stem_of=_stem_of)
     return base.Table(
         layout="npy",
@@ -66,10 +65,14 @@ def _stem_of(name: str) -> str | None:
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part of a folder."""
     assert isinstance(part.range, base.Names)
-    for name in part.range.names:
+    names, kinds = part.range.names, (*FIELDS, LANDMARKS)
+    files = [f"{listing.stem(name)}_{kind}.npy" for name in names for kind in kinds]
+    contents = storage.contents(storage.path(root) / part.table.path, files, at_most=MAX_BYTES)
+    for name in names:
         place = listing.place_of(part.table, name, prefix=FOLDERS[part.table.split])
+        found = dict(zip(kinds, contents, strict=False))
         try:
-            arrays = _arrays(Path(root, part.table.path), listing.stem(name))
+            arrays = {kind: _load(found[kind], f"{listing.stem(name)}_{kind}.npy") for kind in kinds}
             fields = {field: _scalar(arrays[kind], kind) for kind, field in FIELDS.items()}
         except annotations.Defect as defect:
             yield listing.reject(place, name, defect.reason, str(defect))
@@ -77,16 +80,12 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         yield annotations.parse({"path": name, **fields}, place, points=arrays[LANDMARKS])
 
 
-def _arrays(folder: Path, stem: str) -> dict[str, np.ndarray]:
-    """Return what a picture's four files hold."""
-    return {kind: _load(f"{folder}/{stem}_{kind}.npy") for kind in (*FIELDS, LANDMARKS)}
-
-
-def _load(path: str) -> np.ndarray:
-    name = path.rpartition("/")[2]
+def _load(content: bytes | OSError, name: str) -> np.ndarray:
+    """Return what a file holds, or say why it cannot be read."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  # A Path for each of a million files is slow.
-            return parse_npy(file.read(MAX_BYTES))
+        if isinstance(content, OSError):
+            raise content
+        return parse_npy(content)
     except FileNotFoundError as error:
         detail = f"a picture must have exp, val, aro and lnd: {name} is not there"
         raise annotations.Defect("no annotation", detail) from error

@@ -5,10 +5,9 @@ table is therefore found by its normalised name, and its picture folder by tryin
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import annotations, refusal
+from pipeline import annotations, refusal, storage
 from pipeline.sources import base, lists, tree
 
 LOOKED_FOR = "training.csv, validation.csv or automatically_annotated.csv (2017)"
@@ -77,14 +76,14 @@ def _stem(name: str) -> str:
     return tree.normalised(name[:-4]) if name.lower().endswith(".csv") else ""
 
 
-def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found = spot(folders, request)
     tables = [_as_table(root, found[kind.names[0]], kind, folders) for kind in _KINDS if kind.names[0] in found]
     return base.Release(layout="2017", root=str(root), tables=tuple(tables))
 
 
-def _as_table(root: Path, path: str, kind: _Kind, folders: tuple[tree.Folder, ...]) -> base.Table:
+def _as_table(root: storage.AnyPath, path: str, kind: _Kind, folders: tuple[tree.Folder, ...]) -> base.Table:
     header = sniff(root / path)
     place = header.columns.index("path")
     named = [fields[place] for fields in lists.head(root / path)[header.rows :] if len(fields) > place]
@@ -111,7 +110,7 @@ class Header(NamedTuple):
     rows: int  # 1 if the first line is a header, 0 if it is data
 
 
-def sniff(table: Path) -> Header:
+def sniff(table: storage.AnyPath) -> Header:
     """Read the first line of a table.
 
     Raises:
@@ -131,7 +130,7 @@ def sniff(table: Path) -> Header:
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part of a table."""
-    table = Path(root) / part.table.path
+    table = storage.path(root) / part.table.path
     header = sniff(table)
     assert isinstance(part.range, base.Range)
     for number, fields in lists.rows(table, part.range):

@@ -4,12 +4,10 @@ Numbered folders are not entered where there are many: the 2017 release keeps it
 opened.
 """
 
-import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
-from pipeline import annotations, refusal
+from pipeline import annotations, refusal, storage
 
 DEPTH = 5
 MAX_FOLDERS = 2_000
@@ -22,7 +20,7 @@ PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", "
 class Folder(NamedTuple):
     """What one folder holds."""
 
-    path: Path
+    path: storage.AnyPath
     relative: str  # to where the search began, with forward slashes; empty for that itself
     folders: tuple[str, ...]  # sorted
     kinds: frozenset[str]  # extensions of its files, lower case
@@ -39,7 +37,7 @@ class Folder(NamedTuple):
         return self.relative.rpartition("/")[0]
 
 
-def walk(root: Path) -> tuple[Folder, ...]:
+def walk(root: storage.AnyPath) -> tuple[Folder, ...]:
     """Look at the folders below a root, shallow ones first."""
     found: list[Folder] = []
     level = [""]
@@ -59,10 +57,10 @@ def _entered(folder: Folder) -> list[str]:
     return [name for name in folder.folders if name not in skipped and not name.startswith((".", "__MACOSX"))]
 
 
-def _look(root: Path, relative: str) -> Folder:
+def _look(root: storage.AnyPath, relative: str) -> Folder:
     folders, lists, kinds = [], [], set()
     try:
-        for entry in os.scandir(root / relative):
+        for entry in storage.input_entries(root / relative):
             if entry.is_dir():
                 folders.append(entry.name)
                 continue
@@ -90,7 +88,7 @@ def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:
     return next((f for f in folders if f.relative and f.parent == parent and normalised(f.name) in names), None)
 
 
-def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: Path) -> str:
+def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: storage.AnyPath) -> str:
     """Return which folder, relative to the search, has most of the pictures that a list names first.
 
     Args:
@@ -101,8 +99,13 @@ def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: Path) 
       refusal.Refusal: if no folder has any of them.
     """
     tried = list(likely)
-    scored = [(sum(_is_file(folder.path, path) for path in paths), folder) for folder in tried]
-    best, found = max(scored, key=lambda pair: pair[0])
+    found, best = tried[0], -1
+    for folder in tried:
+        there = _count(folder, paths)
+        if there > best:
+            best, found = there, folder
+        if best == len(paths):
+            break  # No other can have more.
     if not best and paths:
         raise refusal.Refusal(
             f"{table} names pictures such as {paths[0]!r}, and no folder of {len(set(tried)):,} has one of its first "
@@ -111,8 +114,33 @@ def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: Path) 
     return found.relative
 
 
-def _is_file(folder: Path, path: str) -> bool:
+def _count(folder: Folder, paths: Sequence[str]) -> int:
+    """Return how many of the pictures are in a folder, asking for those only that its listing does not rule out."""
+    inside = {name.lower() for name in folder.folders}
+    possible = [path for path in map(_relative, paths) if path and _may_hold(folder, inside, path)]
+    if not possible:
+        return 0
+    places = [folder.path / path for path in possible]
+    return sum(storage.ahead(_is_file, places, threads=storage.read_threads(folder.path)))
+
+
+def _relative(path: str) -> str:
     try:
-        return (folder / annotations.relative_path(path)).is_file()
-    except (annotations.Defect, OSError):
+        return annotations.relative_path(path)
+    except annotations.Defect:
+        return ""
+
+
+def _may_hold(folder: Folder, inside: Set[str], path: str) -> bool:
+    """Tell by what a folder's listing said whether a picture can be in it; names may differ in case."""
+    first, slash, _ = path.partition("/")
+    if slash:
+        return first.lower() in inside
+    return f".{path.rpartition('.')[2].lower()}" in folder.kinds
+
+
+def _is_file(path: storage.AnyPath) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
         return False

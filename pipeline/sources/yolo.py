@@ -5,12 +5,11 @@ fractions until the picture is decoded. A class is known by its name in data.yam
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from pipeline import annotations, refusal
+from pipeline import annotations, refusal, storage
 from pipeline.sources import base, listing, spellings, splits, tree
 
 LOOKED_FOR = "data.yaml with train/images and train/labels (YOLO)"
@@ -54,7 +53,7 @@ def _nested(folders: tuple[tree.Folder, ...], pair: listing.Pair) -> dict[str, l
     return {f.relative: listing.Pair(f.relative, f"{pair.annotations}/{f.name}") for f in both}
 
 
-def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found = spot(folders, request)
     assert found
@@ -64,7 +63,7 @@ def find(root: Path, folders: tuple[tree.Folder, ...], request: base.Request) ->
     return base.Release(layout="yolo", root=str(root), tables=tables, notes=notes)
 
 
-def _as_table(root: Path, split: str, pair: listing.Pair, reading: Reading) -> base.Table:
+def _as_table(root: storage.AnyPath, split: str, pair: listing.Pair, reading: Reading) -> base.Table:
     listed = listing.paired(str(root), pair, stem_of=lambda name: name[:-4] if name.endswith(".txt") else None)
     return base.Table(
         layout="yolo",
@@ -79,7 +78,7 @@ def _as_table(root: Path, split: str, pair: listing.Pair, reading: Reading) -> b
     )
 
 
-def class_codes(path: Path, given: dict[str, str]) -> tuple[int, ...]:
+def class_codes(path: storage.AnyPath, given: dict[str, str]) -> tuple[int, ...]:
     """Return AffectNet's code of every class of a data.yaml, in the order of its indices.
 
     Args:
@@ -98,7 +97,7 @@ def class_codes(path: Path, given: dict[str, str]) -> tuple[int, ...]:
     return tuple(codes[name] for name in names)
 
 
-def _class_names(path: Path) -> list[str]:
+def _class_names(path: storage.AnyPath) -> list[str]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -122,15 +121,18 @@ def _counts_from_0(names: dict[Any, Any]) -> bool:
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part of a folder: a row for every face of a picture."""
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
-    for name in part.range.names:
-        table = part.table
+    table, names = part.table, part.range.names
+    files = [f"{listing.stem(name)}.txt" for name in names]
+    contents = storage.contents(storage.path(root) / table.path, files)
+    for name, file, content in zip(names, files, contents, strict=True):
         place = listing.place_of(table, name, prefix=f"{table.split}/images")
-        path = Path(root, table.path, listing.stem(name) + ".txt")
         try:
-            lines = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+            if isinstance(content, OSError):
+                raise content
+            lines = [line.split() for line in content.decode("utf-8-sig").splitlines()]
         except (OSError, ValueError) as error:
             reason = "no annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"
-            yield listing.reject(place, name, reason, f"a picture must have a list of faces: {path.name}: {error}")
+            yield listing.reject(place, name, reason, f"a picture must have a list of faces: {file}: {error}")
             continue
         yield from _faces(name, lines, place, part.table.reading.codes)
 

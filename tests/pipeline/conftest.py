@@ -1,14 +1,18 @@
 """A release of AffectNet's 2017 layout, small enough to be read at a glance, with pictures made from numbers."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 
-from pipeline import config
+from pipeline import config, storage
+
+if TYPE_CHECKING:
+    from tests.pipeline import s3_server
 
 HEADER = [
     "subDirectory_filePath", "face_x", "face_y", "face_width", "face_height",
@@ -91,3 +95,20 @@ def job_config(small_release: Path, tmp_path: Path) -> Callable[..., config.JobC
         return config.JobConfig(**fields)  # type: ignore[arg-type]  # The tests name fields by word.
 
     return make
+
+
+@pytest.fixture(scope="module")
+def s3_running() -> "Iterator[s3_server.Server]":
+    """An S3 server on loopback."""
+    from tests.pipeline import s3_server  # Inside: few tests want it, and it takes a second to import.
+
+    with s3_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_running: "s3_server.Server") -> "s3_server.Server":
+    """The server, with an empty s3://bucket."""
+    s3_running.reset()
+    storage.forget_listings()
+    return s3_running

@@ -73,4 +73,4 @@ def test_a_page_lists_its_sections_and_forbids_scripts():
 
 def test_bars_are_as_long_as_their_share():
     drawn = page.bars([("happy", [page.Bar(0.25, "5 rows", "#000000")])])
-    assert "width: calc((100% - 110px) * 0.2500)" in drawn and "5 rows" in drawn
+    assert "width: calc((100% - var(--room, 110px)) * 0.2500)" in drawn and "5 rows" in drawn

@@ -1,0 +1,180 @@
+"""Runs side by side: which may be, and what is said of them."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from affectnet_tfds import labels as affectnet
+from tests import browser
+from tests.browser import chromium  # noqa: F401  (a fixture)
+from trainer import compare, findings, predictions, refusal, report
+from trainer.pages import comparison
+
+NAMES = [f"1/{n}.jpg" for n in range(200)]
+
+
+def predicted(accuracy, *, seed=0, count=200):
+    """Predictions of which a share is right."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(count) % 8
+    said = np.where(np.arange(count) < accuracy * count, truth, (truth + 1) % 8)
+    chances = np.full((count, 8), 0.05) + 0.6 * np.eye(8)[said]
+    chances += rng.uniform(0, 0.01, chances.shape)
+    return predictions.Predictions(
+        class_names=affectnet.class_names(8),
+        filenames=np.array(NAMES[:count]),
+        copies=np.zeros(count, np.int64),
+        labels=truth,
+        probabilities=chances / chances.sum(axis=1, keepdims=True),
+    )
+
+
+def judged(folder, made, *, data="affectnet_faces/a/1.0.0, fingerprint 1"):
+    protocol = {"split": "validation", "data": data}
+    report.write(findings.find(made), made=made, page="", folder=folder, history=[], protocol=protocol)
+    return str(folder)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [judged(tmp_path / "a", predicted(0.5)), judged(tmp_path / "b", predicted(0.6, seed=1))]
+
+
+def test_two_runs_are_tested_on_the_examples_that_only_one_has_right(runs):
+    (pair,) = compare.compare(compare.load(runs))
+    assert (pair.first, pair.second, pair.difference) == (0, 1, pytest.approx(-0.1))
+    assert (pair.result.only_first, pair.result.only_second) == (0, 20)
+    assert pair.result.exact_p == pytest.approx(2 * 0.5**20)
+    assert pair.adjusted_p == pair.result.mid_p
+
+
+def test_examples_are_matched_by_name_and_not_by_their_order(tmp_path, runs):
+    shuffled = predicted(0.6, seed=1)
+    order = np.random.default_rng(5).permutation(200)
+    rows = {name: getattr(shuffled, name)[order] for name in ("filenames", "labels", "probabilities", "copies")}
+    other = judged(tmp_path / "c", dataclasses.replace(shuffled, **rows))
+    (pair,) = compare.compare(compare.load([runs[0], other]))
+    assert (pair.result.only_first, pair.result.only_second) == (0, 20)
+
+
+def test_copies_of_a_picture_are_examples_of_their_own(tmp_path):
+    made = predicted(0.5)
+    names, copies = np.repeat(made.filenames[::2], 2), np.tile([0, 1], 100)
+    made = dataclasses.replace(made, filenames=names, copies=copies)
+    (pair,) = compare.compare(compare.load([judged(tmp_path / "a", made), judged(tmp_path / "b", made)]))
+    assert pair.result == (0, 0, 1.0, 1.0)
+
+
+def test_runs_judged_on_other_examples_are_refused(tmp_path, runs):
+    other = judged(tmp_path / "c", predicted(0.5, count=150), data="affectnet_faces/b/1.0.0, fingerprint 2")
+    with pytest.raises(refusal.Refusal) as no:
+        compare.compare(compare.load([runs[0], other]))
+    assert str(no.value) == (
+        "a and c were not judged on the same examples: 200 and 150, of which 150 are the same file with the same label "
+        "(a: validation of affectnet_faces/a/1.0.0, fingerprint 1; c: validation of affectnet_faces/b/1.0.0, "
+        "fingerprint 2). Judge both on one build and split (python -m trainer.evaluate)"
+    )
+
+
+def test_another_label_makes_another_example(tmp_path, runs):
+    made = predicted(0.5)
+    labels = made.labels.copy()
+    labels[0] = 5
+    other = judged(tmp_path / "c", dataclasses.replace(made, labels=labels))
+    with pytest.raises(refusal.Refusal, match="of which 199 are the same file with the same label"):
+        compare.compare(compare.load([runs[0], other]))
+
+
+def test_the_same_examples_from_another_build_are_compared_and_that_is_said(tmp_path, runs):
+    other = judged(tmp_path / "c", predicted(0.5), data="affectnet_faces/b/1.0.0, fingerprint 2")
+    there = compare.load([runs[0], other])
+    assert "from different builds: their crops may differ" in comparison.render(there, compare.compare(there))
+    same = compare.load(runs)
+    assert "different builds" not in comparison.render(same, compare.compare(same))
+
+
+@pytest.mark.parametrize("folders", [[], ["runs/a"]])
+def test_fewer_than_two_runs_are_refused(folders):
+    with pytest.raises(refusal.Refusal, match=f"needs two runs or more: got {len(folders)}"):
+        compare.load(folders)
+
+
+def test_what_is_no_judged_run_is_refused(tmp_path, runs):
+    with pytest.raises(refusal.Refusal, match="is given twice"):
+        compare.load([runs[0], runs[0] + "/"])
+    with pytest.raises(refusal.Refusal, match="holds no predictions.csv: judge it first"):
+        compare.load([runs[0], str(tmp_path)])
+    (tmp_path / "b" / "metrics.json").unlink()
+    with pytest.raises(refusal.Refusal, match="metrics.json cannot be read"):
+        compare.load(runs)
+
+
+def test_runs_are_called_by_the_shortest_names_that_tell_them_apart(tmp_path):
+    folders = [judged(tmp_path / name / "validation", predicted(0.5)) for name in ("x", "y")]
+    assert [run.name for run in compare.load(folders)] == ["x/validation", "y/validation"]
+
+
+def test_the_table_says_the_numbers_and_the_verdict(runs):
+    there = compare.load(runs)
+    lines = comparison.table(there, compare.compare(there)).splitlines()
+    assert lines[0].split() == ["a", "b"]
+    assert lines[1].split() == ["accuracy", "0.500", "0.600"]
+    assert lines[-1] == ("b is more accurate than a by 10.0 points: a difference (McNemar mid-p = 1e-06)")
+
+
+def test_a_difference_that_chance_explains_is_said_to_be_one(tmp_path, runs):
+    close = judged(tmp_path / "c", predicted(0.51))
+    there = compare.load([runs[0], close])
+    said = comparison.table(there, compare.compare(there)).splitlines()[-1]
+    assert said == "c is more accurate than a by 1.0 points: chance can explain that (McNemar mid-p = 0.250)"
+    three = compare.load([*runs, close])
+    assert "adjusted for several pairs" in comparison.table(three, compare.compare(three))
+    same = compare.load([runs[0], judged(tmp_path / "d", predicted(0.5))])
+    assert comparison.table(same, compare.compare(same)).endswith("a and d have equally many examples right")
+
+
+def program(*given, cwd):
+    root = pathlib.Path(compare.__file__).parent.parent
+    command = [sys.executable, "-m", "trainer.compare", *given]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+
+
+def test_the_program_prints_the_table_and_writes_the_page(runs, tmp_path):
+    done = program(*runs, f"--output={tmp_path}/page.html", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "balanced accuracy" in done.stdout and f"look at       {tmp_path}/page.html" in done.stdout
+    assert "McNemar" in (tmp_path / "page.html").read_text()
+    wrong = program("--output=x.html", str(tmp_path / "a"), cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert wrong.stderr == "error: a comparison needs two runs or more: got 1; name their folders\n"
+    assert program("--ouput=x", *runs, cwd=tmp_path).stderr.startswith("error: there is no flag --ouput; did you mean")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):  # noqa: F811
+    names = ["a", "a_run_with_quite_a_long_name", "<script>alert(1)<script>"]
+    folders = [judged(tmp_path / name, predicted(0.4 + i / 10, seed=i)) for i, name in enumerate(names)]
+    there = compare.load(folders)
+    page = tmp_path / "page.html"
+    page.write_text(comparison.render(there, compare.compare(there)), encoding="utf-8")
+    browser.show(chromium, page, width=width)
+    assert browser.alarms(chromium) == []
+    assert names[2] in chromium.find_element("tag name", "body").text
+    assert browser.overflowing(chromium) == []
+
+
+def test_a_run_judged_before_there_were_intervals_is_compared(runs):
+    path = pathlib.Path(runs[0]) / "metrics.json"
+    fields = json.loads(path.read_text())
+    del fields["intervals_95"], fields["calibration"]
+    path.write_text(json.dumps(fields))
+    there = compare.load(runs)
+    assert comparison.render(there, compare.compare(there)).count("<section") == 4
