@@ -34,7 +34,7 @@ def augment(images: tf.Tensor, *, draw: noise.Draw, settings: sections.Augmentat
         amounts = _random_kinds if settings.randaugment else _all_kinds
         amount = amounts(draw, count=count, settings=settings)
         images = shade.light(warp.warp(images, flip=flip, amount=amount[:, _GEOMETRY]), amount=amount[:, _LIGHT])
-        if settings.colour or settings.randaugment:
+        if settings.color_jitter or settings.randaugment:
             images = shade.colour(images, amount=amount[:, _HUE])
         if settings.randaugment:
             images = shade.sharpness(images, amount=amount[:, _SHARPNESS])
@@ -53,9 +53,9 @@ def mix(images: tf.Tensor, *, draw: noise.Draw, settings: sections.Augmentation)
 def _all_kinds(draw: noise.Draw, *, count: tf.Tensor, settings: sections.Augmentation) -> tf.Tensor:
     """Return amounts drawn evenly up to the strength, either way, of all kinds but shear and sharpness: [B, kinds]."""
     main = settings.augment * (2 * _numbers(draw, stream=_MAIN, count=count, each=8) - 1)
-    colour = settings.colour * (2 * _numbers(draw, stream=_COLOUR, count=count, each=4)[:, :2] - 1)
+    jitter = settings.color_jitter * (2 * _numbers(draw, stream=_COLOUR, count=count, each=4)[:, :2] - 1)
     none = tf.zeros([count, 1])
-    return tf.concat([main[:, 1:5], none, main[:, 5:7], colour, none], axis=1)
+    return tf.concat([main[:, 1:5], none, main[:, 5:7], jitter, none], axis=1)
 
 
 def _random_kinds(draw: noise.Draw, *, count: tf.Tensor, settings: sections.Augmentation) -> tf.Tensor:

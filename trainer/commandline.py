@@ -52,7 +52,9 @@ def help_text(sections: Sections, *, about: str) -> str:
     """Return the help page: flags in groups, each with its unit and default."""
     blocks = [about]
     for title, config_type in sections.items():
-        entries = [_entry(f.name, default=f.default, about=f.metadata["option"]) for f in _fields(config_type)]
+        entries = [
+            _entry(f, is_switch=option.value_type(config_type, name=f.name)[0] is bool) for f in _fields(config_type)
+        ]
         blocks.append(f"{title}\n" + "\n".join(entries))
     return "\n\n".join(blocks)
 
@@ -122,11 +124,14 @@ def _fields(config_type: type) -> list[dataclasses.Field[Any]]:
     return [f for f in dataclasses.fields(config_type) if "option" in f.metadata]
 
 
-def _entry(name: str, *, default: Any, about: option.Option) -> str:
+def _entry(of: dataclasses.Field[Any], *, is_switch: bool) -> str:
+    default, about = of.default, of.metadata["option"]
     text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default).lower()
     shown = about.default_text or ("none" if default is None else text)
     choices = f" One of: {', '.join(about.choices)}." if about.choices else ""
     unit = f", in {about.unit}" if about.unit else ""
     company = f" Goes with {option.company_text(about.goes_with)}." if about.goes_with else ""
     body = f"{about.help}{unit}.{choices}{company} Default: {shown}."
-    return f"  --{name}\n" + textwrap.fill(body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return f"  --{'[no]' if is_switch else ''}{of.name}\n" + textwrap.fill(
+        body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6
+    )

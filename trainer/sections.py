@@ -81,7 +81,7 @@ class Augmentation(option.Checked):
         at_most=3,
     )
     flip: bool = field(True, "mirror every second picture, where --augment is above 0")
-    colour: float = field(0.0, "strength of random saturation and hue", at_least=0, at_most=3)
+    color_jitter: float = field(0.0, "strength of random saturation and hue", at_least=0, at_most=3)
     randaugment: int = field(
         0,
         "give each picture this many kinds of change, drawn out of ten (with shear and sharpness), at the full "

@@ -23,11 +23,11 @@ def draw(first_place=0):
 
 def test_strength_zero_changes_nothing():
     np.testing.assert_array_equal(
-        augmented(four(), augment=0.0, randaugment=3, colour=1.0), tf.cast(four(), tf.float32)
+        augmented(four(), augment=0.0, randaugment=3, color_jitter=1.0), tf.cast(four(), tf.float32)
     )
 
 
-EVERYTHING = {"colour": 1.0, "erase_prob": 0.5}
+EVERYTHING = {"color_jitter": 1.0, "erase_prob": 0.5}
 
 
 @pytest.mark.parametrize("settings", [{}, EVERYTHING, {**EVERYTHING, "randaugment": 3}])
@@ -44,7 +44,7 @@ def test_augment_is_the_same_inside_a_graph():
 
 
 @pytest.mark.parametrize(
-    "change", [{"augment": 2.0}, {"flip": False}, {"colour": 1.0}, {"randaugment": 2}, {"erase_prob": 1.0}]
+    "change", [{"augment": 2.0}, {"flip": False}, {"color_jitter": 1.0}, {"randaugment": 2}, {"erase_prob": 1.0}]
 )
 def test_every_setting_changes_the_pictures(change):
     assert not np.allclose(augmented(four(), **change), augmented(four()), atol=1)

@@ -73,6 +73,7 @@ def test_help_is_grouped_and_says_units_and_defaults():
     assert done.stdout.index("\nData\n") < done.stdout.index("\nModel\n") < done.stdout.index("\nRun\n")
     assert "--checkpoint_minutes\n      longest time between checkpoints" in done.stdout
     assert "in minutes. Default: 10.0." in done.stdout
+    assert "  --[no]tta_flip\n" in done.stdout
 
 
 @pytest.mark.slow
@@ -110,9 +111,20 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
 
 @pytest.mark.slow
 def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(data_dir, tmp_path):
-    flags = [f"--data_dir={data_dir}", *SMALL, "--epochs=4", "--batch_size=2", "--batch_norm", "--deterministic"]
-    unbroken = run(*flags, f"--model_dir={tmp_path}/unbroken")
-    assert unbroken.returncode == 0, unbroken.stderr
+    """With averages, decay, a holdout and early stopping on; and two unbroken runs are bitwise alike."""
+    craft = ["--optimizer=adamw", "--ema_decay=0.9", "--holdout_frac=0.3", "--patience=2", "--erase_prob=0.5"]
+    flags = [
+        f"--data_dir={data_dir}",
+        *SMALL,
+        *craft,
+        "--epochs=6",
+        "--batch_size=2",
+        "--batch_norm",
+        "--deterministic",
+    ]
+    for name in ("unbroken", "again"):
+        unbroken = run(*flags, f"--model_dir={tmp_path}/{name}")
+        assert unbroken.returncode == 0, unbroken.stderr
     cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]
     for at_step in sorted(random.sample(range(1, 3 * 20), k=3)):
         kill_when_step(at_step, cut, folder=tmp_path / "cut/checkpoints")

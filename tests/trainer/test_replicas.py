@@ -42,7 +42,7 @@ FULL = {
     "ema_decay": 0.7,
     "accumulate_steps": 2,
     "batch_norm": True,
-    "colour": 0.5,
+    "color_jitter": 0.5,
     "erase_prob": 0.5,
     "mixup": 0.4,
     "cutmix": 1.0,

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import assembly, checkpoint, folder, holdout, logs, loop, prediction, refusal, session, standing
+from trainer import (
+    assembly,
+    checkpoint,
+    config,
+    folder,
+    holdout,
+    logs,
+    loop,
+    prediction,
+    refusal,
+    session,
+    standing,
+    training,
+)
 
 
 @pytest.fixture
@@ -195,3 +208,38 @@ def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(mak
 def test_at_its_end_a_run_says_what_limited_its_speed(make_session, capsys):
     make_session(epochs=2).train()
     assert re.search(r"speed         limited by .* \(steps \d+ %, waiting for input \d+ %", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("settings", "saved"), [({}, 1), ({"checkpoint_minutes": 0.0}, 4), ({"checkpoint_steps": 9}, 2)]
+)
+def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
+    make_session, monkeypatch, settings, saved
+):
+    """31 steps in calls of 8: after steps 8, 16, 24 and 31, or after the first call that makes it nine steps."""
+    steps, save = [], checkpoint.save_step
+
+    def counting(*args, **kwargs):
+        steps.append(kwargs["step"])
+        save(*args, **kwargs)
+
+    monkeypatch.setattr(checkpoint, "save_step", counting)
+    make_session(epochs=1, batch_size=2, **settings).train()
+    assert len(steps) == saved and steps[-1] == 31
+
+
+@pytest.mark.parametrize(("flag", "left"), [("dry_run", "first_batch.png"), ("find_lr", "learning_rate.png")])
+def test_a_trial_leaves_a_picture_and_no_run(make_site, tmp_path, monkeypatch, flag, left):
+    site = make_site(model_dir=str(tmp_path / "run"), holdout_frac=0.3, **{flag: True})
+    monkeypatch.setattr(assembly, "site", lambda settings, *, version: site)
+    training.run(site.settings, data_path=site.version.path)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [left]
+
+
+def test_determinism_is_asked_of_tensorflow_where_it_is_asked_for(version, monkeypatch):
+    asked = []
+    monkeypatch.setattr(assembly.devices, "prepare", lambda settings: ["/cpu:0"])
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    for deterministic in (False, True):
+        assembly.site(config.make({"deterministic": deterministic}), version=version)
+        assert len(asked) == deterministic
