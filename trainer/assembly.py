@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import (
+    agreement,
     averaging,
     config,
     dataset,
     devices,
     imbalance,
     input,
+    link,
     loop,
     losses,
     models,
@@ -38,6 +40,12 @@ class Site:
     version: dataset.Version
     strategy: tf.distribute.Strategy
     device_line: str
+    connection: link.Link = dataclasses.field(default_factory=link.alone)
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this host writes checkpoints, logs and the report."""
+        return self.connection.is_chief
 
     @property
     def image_size(self) -> int:
@@ -53,20 +61,26 @@ class Site:
         return input.Shape(batch_size=batch, num_replicas=replicas, steps_per_call=steps, num_parts=parts)
 
 
-def site(settings: config.Config, *, version: dataset.Version) -> Site:
-    """Take the devices; to be called once in a process."""
+def site(settings: config.Config, *, version: dataset.Version, connection: link.Link | None = None) -> Site:
+    """Take the devices, with those of the hosts there is a connection to; to be called once in a process."""
+    connection = connection or link.alone()
     names = devices.prepare(settings.devices)
     training = settings.training
     devices.check_batch(
         training.batch_size,
-        num_replicas=len(names),
+        num_replicas=len(names) * connection.num_hosts,
         num_parts=training.accumulate_steps,
         in_pairs=settings.augmentation.is_mixing,
     )
+    agreement.check(connection, settings=settings, fingerprint=version.fingerprint, devices=names)
     if settings.run.deterministic:
         tf.config.experimental.enable_op_determinism()
     return Site(
-        settings=settings, version=version, strategy=devices.strategy(names), device_line=devices.describe(names)
+        settings=settings,
+        version=version,
+        strategy=devices.strategy(names, num_hosts=connection.num_hosts),
+        device_line=devices.describe(names, num_hosts=connection.num_hosts),
+        connection=connection,
     )
 
 

@@ -5,6 +5,7 @@ renamed; the archive's own checksums tell a damaged one. tf.train.Checkpoint was
 can be there in part, and needs TensorFlow to look inside.
 """
 
+import io
 import json
 import os
 import pathlib
@@ -12,9 +13,12 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+
+Content = tuple[dict[str, np.ndarray], dict[str, Any]]
+"""Arrays by name, and facts."""
 
 _FACTS = "facts.json"
 _KEPT = 2
@@ -38,7 +42,7 @@ def keep_best(folder: pathlib.Path, *, step: int) -> None:
             old.unlink()
 
 
-def load_newest(folder: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+def load_newest(folder: pathlib.Path) -> Content | None:
     """Return arrays and facts of the newest readable checkpoint, or None; say so when one had to be passed over.
 
     The best one is the last resort: a run that continues from it ends as any other.
@@ -55,21 +59,42 @@ def write(path: pathlib.Path, *, arrays: Mapping[str, np.ndarray], facts: Mappin
     """Write arrays and facts to one file, atomically."""
     temporary = path.with_name(f"{path.name}.part")
     with temporary.open("wb") as file:
-        as_text = np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8)
-        np.savez(file, allow_pickle=False, **{_FACTS: as_text}, **arrays)
+        _write(file, arrays=arrays, facts=facts)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
     _flush_folder(path.parent)
 
 
-def read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read(path: pathlib.Path) -> Content:
     """Read what `write` wrote.
 
     Raises:
       zipfile.BadZipFile, OSError, EOFError, KeyError or ValueError: if the file is damaged.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file:
+        return _read(file)
+
+
+def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
+    """Return what `write` would write, to be sent to another host."""
+    file = io.BytesIO()
+    _write(file, arrays=arrays, facts=facts)
+    return file.getvalue()
+
+
+def unpack(content: bytes) -> Content:
+    """Return arrays and facts that were packed."""
+    return _read(io.BytesIO(content))
+
+
+def _write(file: BinaryIO, *, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    as_text = np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8)
+    np.savez(file, allow_pickle=False, **{_FACTS: as_text}, **arrays)
+
+
+def _read(file: BinaryIO) -> Content:
+    with np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     facts = json.loads(arrays.pop(_FACTS).tobytes())
     return arrays, facts

@@ -56,6 +56,10 @@ class Devices(option.Checked):
     virtual_devices: int = field(
         1, "logical devices to split the CPU into", at_least=1, at_most=64, changes_result=False
     )
+    host_wait_minutes: float = field(
+        10.0, "longest time to wait at the start for the other hosts of TF_CONFIG", unit="minutes", at_least=0,
+        changes_result=False,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

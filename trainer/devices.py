@@ -81,24 +81,51 @@ def prepare(devices: config.Devices) -> list[str]:
     return [f"/cpu:{i}" for i in range(devices.virtual_devices)]
 
 
-def strategy(names: list[str]) -> "tf.distribute.Strategy":
+def check_hosts(devices: config.Devices, *, num_hosts: int) -> None:
+    """Check that a CPU is not split on several hosts.
+
+    Raises:
+      refusal.Refusal: if it is; MultiWorkerMirroredStrategy would take the first part, and leave the others idle.
+    """
+    if num_hosts > 1 and devices.virtual_devices > 1:
+        raise refusal.Refusal(
+            f"--virtual_devices={devices.virtual_devices}, but with several hosts the CPU of each is one replica, or "
+            f"its GPUs are: use --virtual_devices=1 on these {num_hosts}"
+        )
+
+
+def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy":
     """Return the strategy that shares a batch among the named devices; every one keeps a copy of the model.
 
     On CPU devices gradients are added on the first one, in order: the same sum every time, and no collective that
-    a second strategy in the process could disturb. Several hosts (TF_CONFIG) get their strategy here too, later.
+    a second strategy in the process could disturb. With several hosts all visible devices are shared in, as TF_CONFIG
+    says; must then be called before TensorFlow's first operation.
     """
     import tensorflow as tf  # Inside, as above.
 
+    if num_hosts > 1:
+        return tf.distribute.MultiWorkerMirroredStrategy()
     on_cpu = names[0].startswith("/cpu")
     return tf.distribute.MirroredStrategy(
         names, cross_device_ops=tf.distribute.ReductionToOneDevice() if on_cpu else None
     )
 
 
-def describe(names: list[str]) -> str:
+def local_replicas(strategy: "tf.distribute.Strategy") -> range:
+    """Return the numbers, among all replicas, of those on this host."""
+    numbers = strategy.experimental_distribute_values_from_function(lambda context: context.replica_id_in_sync_group)
+    first, *others = strategy.experimental_local_results(numbers)
+    return range(first, first + 1 + len(others))
+
+
+def describe(names: list[str], *, num_hosts: int = 1) -> str:
     """Return the start-up line: what the program runs on."""
     import tensorflow as tf  # Inside, as above.
 
+    if num_hosts > 1:
+        kind = "CPU" if names[0].startswith("/cpu") else "GPU"
+        each = f"{len(names)} {kind}{'s' * (len(names) > 1)}"
+        return f"{num_hosts} hosts of {each} each (MultiWorkerMirroredStrategy)"
     if names[0].startswith("/cpu"):
         return f"CPU, {len(names)} virtual devices (MirroredStrategy)" if len(names) > 1 else "CPU, one replica"
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])

@@ -1,7 +1,7 @@
 """What a run shows while it goes: a line, files of numbers, TensorBoard, a profile.
 
-Owns what is shown when; nothing here changes the run. It is apart from the session so that the order of training can
-be read without it.
+Owns what is shown when; nothing here changes the run. Of several hosts the chief alone writes files. It is apart from
+the session so that the order of training can be read without it.
 """
 
 import pathlib
@@ -15,8 +15,9 @@ class Display:
     def __init__(self, at: assembly.Site, *, model_dir: pathlib.Path, num_examples: int) -> None:
         self._at, self._model_dir, self._num_examples = at, model_dir, num_examples
         self._steps = at.shape.num_steps(num_examples)
-        self._tensorboard = logs.TensorBoard(model_dir)
-        self.profiler = profiling.Profiler(at.settings.run.profile_steps, model_dir=model_dir)
+        self._tensorboard = logs.TensorBoard(model_dir) if at.is_chief else None
+        profiled = at.settings.run.profile_steps if at.is_chief else ()
+        self.profiler = profiling.Profiler(profiled, model_dir=model_dir)
         self.ledger = watch.Ledger()
 
     def begin(self, at: standing.Standing) -> None:
@@ -28,6 +29,8 @@ class Display:
 
     def batch(self, parts: list[loop.Part]) -> None:
         """Show the first batch as the network is given it."""
+        if self._tensorboard is None:
+            return
         picture = mosaic.draw(parts, class_names=self._at.version.class_names)
         self._tensorboard.write_picture("batch", png=picture, step=0)
 
@@ -37,6 +40,8 @@ class Display:
 
     def epoch(self, history: list[dict[str, float]], *, prefix: str, judgement: metrics.Judgement) -> None:
         """Show what an epoch came to."""
+        if self._tensorboard is None:
+            return
         row, name = history[-1], prefix.removesuffix("_")
         found = f"{name}_loss {row[prefix + 'loss']:.3f}  {name}_acc {row[prefix + 'accuracy']:.3f}"
         print(f"              {found}", flush=True)

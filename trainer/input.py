@@ -41,8 +41,13 @@ class Shape:
         return -(-num_examples // self.batch_size)
 
 
-def plan(num_examples: int, *, shape: Shape, epochs: range, first_step: int = 0) -> np.ndarray:
-    """Return one line a call and replica, (epoch, first step, replica): int64[L, 3], the first epoch from a step on."""
+def plan(
+    num_examples: int, *, shape: Shape, epochs: range, first_step: int = 0, replicas: range | None = None
+) -> np.ndarray:
+    """Return one line a call and replica, (epoch, first step, replica): int64[L, 3], the first epoch from a step on.
+
+    With several hosts each takes the lines of its own `replicas` and reads no other picture; all are the default.
+    """
     return np.array(
         [
             (epoch, start, replica)
@@ -50,7 +55,7 @@ def plan(num_examples: int, *, shape: Shape, epochs: range, first_step: int = 0)
             for start in range(
                 first_step if epoch == epochs[0] else 0, shape.num_steps(num_examples), shape.steps_per_call
             )
-            for replica in range(shape.num_replicas)
+            for replica in replicas or range(shape.num_replicas)
         ],
         np.int64,
     ).reshape(-1, 3)
@@ -104,5 +109,5 @@ _ROW = {
 
 def distribute(dataset: tf.data.Dataset, *, strategy: tf.distribute.Strategy) -> tf.distribute.DistributedIterator:
     """Return an iterator over calls: rows dealt to the replicas in turn, and fetched ahead to their devices."""
-    ahead = dataset.prefetch(2 * strategy.num_replicas_in_sync)
+    ahead = dataset.prefetch(2 * len(strategy.extended.worker_devices))
     return iter(strategy.distribute_datasets_from_function(lambda _: ahead))

@@ -24,8 +24,8 @@ class Interrupt:
 
     @property
     def exit_code(self) -> int:
-        """Exit code of a program that a signal ended, as shells count it."""
-        return 128 + (self._received or 0)
+        """Exit code of a program that a signal ended, as shells count it; SIGTERM's where another host received one."""
+        return 128 + (self._received or signal.SIGTERM)
 
     def release(self) -> None:
         """Give the signals back to who had them before."""

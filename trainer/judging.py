@@ -60,7 +60,7 @@ def run(
       refusal.Refusal: if there are no weights, or they belong to another network.
     """
     subject = subject or _just_trained(at)
-    facts = standing.load_best(network, model_dir=subject.model_dir)
+    facts = standing.load_best(network, model_dir=subject.model_dir, connection=at.connection)
     made = _predict(network, examples=examples, at=at)
     found = findings.find(made)
     protocol = _protocol(at, subject=subject, split=examples.name, facts=facts, num_epochs=len(history))
@@ -75,6 +75,12 @@ def run(
     )
     print(f"look at       {'  '.join(str(path) for path in files.values())}", flush=True)
     return judgement
+
+
+def take_part(network: keras.Model, *, examples: pictures.Split, at: assembly.Site) -> None:
+    """Do another host's share of `run`, which the chief writes up."""
+    standing.load_best(network, model_dir=pathlib.Path(at.settings.run.model_dir), connection=at.connection)
+    _predict(network, examples=examples, at=at)
 
 
 def _just_trained(at: assembly.Site) -> Subject:

@@ -58,16 +58,22 @@ class Loop:
 
     def compile(self, call_spec: Any) -> None:
         """Compile for what calls look like, any number of steps long, so that an epoch's last one compiles nothing."""
-        signature = (call_spec, tf.TensorSpec((), tf.int64))
+        signature = (call_spec, tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.float32))
         self._compiled = tf.function(self._train_call, input_signature=signature)
 
-    def train(self, call: input.Call, *, first_step: int) -> np.ndarray:
-        """Take the steps of a call; `first_step` counts from the start of the run.
+    def train(self, call: input.Call, *, first_step: int, stop: bool = False) -> np.ndarray:
+        """Take the steps of a call.
+
+        Args:
+          call: this host's share of the examples.
+          first_step: counted from the start of the run.
+          stop: whether this host was asked to stop; the sums tell all hosts, with no message of its own.
 
         Returns:
-          float32[k, 3]: for each step, over all replicas, the sum of losses, of right answers, and of examples.
+          float32[k, 4]: for each step, over all replicas, the sum of losses, of right answers, of examples, and the
+          number of replicas asked to stop.
         """
-        return self._compiled(call, tf.constant(first_step, tf.int64)).numpy()
+        return self._compiled(call, tf.constant(first_step, tf.int64), tf.constant(stop, tf.float32)).numpy()
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from the start of the run."""
@@ -83,17 +89,17 @@ class Loop:
         """Let the network have the weights to judge and keep for as long as a block runs."""
         return self.average.in_place() if self.average else contextlib.nullcontext()
 
-    def _train_call(self, call: input.Call, first_step: tf.Tensor) -> tf.Tensor:
+    def _train_call(self, call: input.Call, first_step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(call["count"])[0])[0]
-        sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(3,))
+        sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(4,))
         replica = tf.autograph.experimental.do_not_convert(self._train_replica)
         for i in tf.range(num_steps):
             step = first_step + tf.cast(i, tf.int64)
-            each = self.strategy.run(replica, args=(call, i, step))
+            each = self.strategy.run(replica, args=(call, i, step, stop))
             sums = sums.write(i, self.strategy.reduce("sum", each, axis=None))
         return sums.stack()
 
-    def _train_replica(self, call: input.Call, i: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    def _train_replica(self, call: input.Call, i: tf.Tensor, step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
         batch = {name: value[i] for name, value in call.items() if name != "epoch"}
         parts = [self._prepare(part, epoch=call["epoch"]) for part in self._parts(batch)]
         gradients, sums = self._gradients(parts)
@@ -104,7 +110,7 @@ class Loop:
         self.optimizer.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step))
         if self.average:
             self.average.update(step)
-        return sums
+        return tf.concat([sums, stop[None]], axis=0)
 
     def _parts(self, batch: input.Call) -> list[input.Call]:
         """Cut a replica's share of a batch into its shares of the parts; see `input.Shape`."""

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import input, pictures
+from trainer import devices, input, pictures
 
 
 class Predictor:
@@ -27,29 +27,28 @@ class Predictor:
         as ranks over all examples need.
         """
         shape = input.Shape(batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_call=1)
-        lines = input.plan(split.num_examples, shape=shape, epochs=range(1))
+        own = devices.local_replicas(self._strategy)
+        lines = input.plan(split.num_examples, shape=shape, epochs=range(1), replicas=own)
         in_order = np.arange(split.num_examples)
         dataset = input.calls(split, lines=lines, shape=shape, order_of=lambda epoch: in_order)
-        logits = [self._logits(call) for call in input.distribute(dataset, strategy=self._strategy)]
-        chances = _softmax(np.concatenate([_joined(each) for each in logits])[: split.num_examples])
-        return chances.mean(axis=1)
-
-    def _logits(self, call: input.Call) -> tuple[tf.Tensor, ...]:
-        return self._strategy.experimental_local_results(self._compiled(call))
+        made = [self._compiled(call) for call in input.distribute(dataset, strategy=self._strategy)]
+        logits, place = (np.concatenate(parts) for parts in zip(*made, strict=True))
+        return _softmax(logits[np.argsort(place)][: split.num_examples]).mean(axis=1)
 
     @functools.cached_property
-    def _compiled(self) -> Callable[[input.Call], tf.Tensor]:
-        return tf.function(lambda call: self._strategy.run(self._replica, args=(call,)), reduce_retracing=True)
+    def _compiled(self) -> Callable[[input.Call], tuple[tf.Tensor, tf.Tensor]]:
+        return tf.function(self._call, reduce_retracing=True)
 
-    def _replica(self, call: input.Call) -> tf.Tensor:
-        """Return the logits of every view of a picture: float32[b, views, C]."""
+    def _call(self, call: input.Call) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the logits of all replicas, float32[b, views, C], and their places, int64[b], on every host."""
+        logits, place = self._strategy.run(self._replica, args=(call,))
+        return self._strategy.gather(logits, axis=0), self._strategy.gather(place, axis=0)
+
+    def _replica(self, call: input.Call) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the logits of every view of a picture, float32[b, views, C], and its place, int64[b]."""
         images = tf.cast(call["image"][0], tf.float32)
         views = [images, tf.reverse(images, axis=[2])] if self._tta_flip else [images]
-        return tf.stack([self._model(view, training=False) for view in views], axis=1)
-
-
-def _joined(logits: tuple[tf.Tensor, ...]) -> np.ndarray:
-    return np.concatenate([each.numpy() for each in logits])
+        return tf.stack([self._model(view, training=False) for view in views], axis=1), call["place"][0]
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -13,6 +13,11 @@ from collections.abc import Iterator
 from absl import logging
 
 
+def errors_off() -> None:
+    """Keep TensorFlow's own error log out of stderr: a lost host fills it with pages, and gets one sentence of ours."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 @contextlib.contextmanager
 def chatter_off() -> Iterator[None]:
     """Send what C++ libraries write to stderr nowhere, for as long as the block runs; exceptions still arrive."""

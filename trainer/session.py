@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from trainer import (
     assembly,
+    devices,
     display,
     input,
     interrupt,
@@ -56,7 +57,9 @@ class Session:
             settings=settings.selection,
         )
         self._display = display.Display(at, model_dir=model_dir, num_examples=train.num_examples)
-        self._standing = standing.restore(program=self._program, model_dir=model_dir, data=at.version.fingerprint)
+        self._standing = standing.restore(
+            program=self._program, model_dir=model_dir, data=at.version.fingerprint, connection=at.connection
+        )
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
         self._is_compiled = False
         self._interrupt = interrupt.Interrupt()
@@ -105,21 +108,27 @@ class Session:
         with ledger.spent("steps" if self._is_compiled else "starting"):
             sums = self._steps_of(call)
         self._check_finite(sums[:, 0])
-        at.add(sums)
+        at.add(sums[:, :3])
         clock.images += int(sums[:, 2].sum())
         self._display.call(at, clock=clock)
         if not self._is_compiled:
             self._warm_up(clock)
-        if at.step < self._steps and (self._is_time_to_save() or self._interrupt.name):
+        is_stopping = self._is_asked_to_stop(sums)
+        if is_stopping or (at.step < self._steps and self._is_time_to_save()):
             self._save()
-        if self._interrupt.name:
+        if is_stopping:
             self._stop()
+
+    def _is_asked_to_stop(self, sums: np.ndarray) -> bool:
+        """Whether a host was: several hosts must agree on the step, so they go by what all of them have been told."""
+        is_alone = self._at.connection.num_hosts == 1
+        return self._interrupt.name is not None if is_alone else bool(sums[-1, 3] > 0)
 
     def _steps_of(self, call: input.Call) -> np.ndarray:
         first = self._standing.epoch * self._steps + self._standing.step
         last = first + min(self._at.shape.steps_per_call, self._steps - self._standing.step)
         self._display.profiler.before(first_step=first + 1, last_step=last)
-        sums = self._program.train(call, first_step=first)
+        sums = self._program.train(call, first_step=first, stop=self._interrupt.name is not None)
         self._display.profiler.after(last)
         return sums
 
@@ -137,7 +146,7 @@ class Session:
             verdict = self._selector.judge()
             row = {**self._sums(), **verdict.numbers, **self._rate(), **speed}
             at.end_epoch(row, score=self._selector.score(row))
-            if at.best_epoch == at.epoch:
+            if self._at.is_chief and at.best_epoch == at.epoch:
                 standing.save_best(self._network, model_dir=self._model_dir, facts=self._facts())
         self._display.epoch(at.history, prefix=self._selector.prefix, judgement=verdict.judgement)
         with ledger.spent("saving"):
@@ -175,11 +184,14 @@ class Session:
         return by_step or time.monotonic() - self._saved_at_s >= 60 * often.checkpoint_minutes
 
     def _stop(self) -> None:
-        print(f"\nstopped by {self._interrupt.name}: the same command continues {self._model_dir}", file=sys.stderr)
+        where = "" if self._at.connection.num_hosts == 1 else " on every host"
+        by = self._interrupt.name or "a signal to another host"
+        print(f"\nstopped by {by}: the same command{where} continues {self._model_dir}", file=sys.stderr)
         sys.exit(self._interrupt.exit_code)
 
     def _save(self) -> None:
-        standing.save(self._standing, program=self._program, model_dir=self._model_dir, steps_per_epoch=self._steps)
+        if self._at.is_chief:
+            standing.save(self._standing, program=self._program, model_dir=self._model_dir, steps_per_epoch=self._steps)
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
 
 
@@ -188,7 +200,8 @@ def calls_of(
 ) -> tf.distribute.DistributedIterator:
     """Return the calls of a run on a training split, from a step of an epoch on, dealt to the replicas."""
     left = range(first_epoch, at.settings.training.epochs)
-    lines = input.plan(split.num_examples, shape=at.shape, epochs=left, first_step=first_step)
+    own = devices.local_replicas(at.strategy)
+    lines = input.plan(split.num_examples, shape=at.shape, epochs=left, first_step=first_step, replicas=own)
     ordered = order_of(at, split=split)
     calls = input.calls(split, lines=lines, shape=at.shape, order_of=lambda epoch: ordered(epoch=epoch))
     return input.distribute(calls, strategy=at.strategy)

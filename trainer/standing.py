@@ -6,14 +6,14 @@ checkpoint of another network is noticed rather than loaded in part.
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import checkpoint, loop, refusal
+from trainer import checkpoint, link, loop, refusal
 
 BEST = "best.npz"
 _FOLDER = "checkpoints"
@@ -67,13 +67,15 @@ def save(standing: Standing, *, program: loop.Loop, model_dir: pathlib.Path, ste
         checkpoint.keep_best(model_dir / _FOLDER, step=step)
 
 
-def restore(*, program: loop.Loop, model_dir: pathlib.Path, data: str) -> Standing:
+def restore(*, program: loop.Loop, model_dir: pathlib.Path, data: str, connection: link.Link | None = None) -> Standing:
     """Load the newest checkpoint into the program, or return the beginning where there is none.
+
+    The chief reads it and sends it to the other hosts there is a connection to; they need not see its disk.
 
     Raises:
       refusal.Refusal: if it was made from data with another fingerprint, or belongs to another network.
     """
-    found = checkpoint.load_newest(model_dir / _FOLDER)
+    found = _from_chief(lambda: checkpoint.load_newest(model_dir / _FOLDER), connection=connection)
     if found is None:
         return Standing(data=data)
     arrays, facts = found
@@ -92,18 +94,30 @@ def save_best(model: keras.Model, *, model_dir: pathlib.Path, facts: Mapping[str
     checkpoint.write(model_dir / BEST, arrays=arrays, facts=facts)
 
 
-def load_best(model: keras.Model, *, model_dir: pathlib.Path) -> dict[str, Any]:
-    """Load the best weights into a model and return the facts saved with them.
+def load_best(model: keras.Model, *, model_dir: pathlib.Path, connection: link.Link | None = None) -> dict[str, Any]:
+    """Load the best weights into a model and return the facts saved with them; on several hosts as `restore` does.
 
     Raises:
       refusal.Refusal: if there are none, or they belong to another network.
     """
     path = model_dir / BEST
-    if not path.exists():
+    found = _from_chief(lambda: checkpoint.read(path) if path.exists() else None, connection=connection)
+    if found is None:
         raise refusal.Refusal(f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}")
-    arrays, facts = checkpoint.read(path)
+    arrays, facts = found
     _assign(_weights(model), arrays=arrays, path=path)
     return facts
+
+
+def _from_chief(
+    load: Callable[[], checkpoint.Content | None], *, connection: link.Link | None
+) -> checkpoint.Content | None:
+    """Return what the chief loads on every host."""
+    if connection is None or connection.num_hosts == 1:
+        return load()
+    found = load() if connection.is_chief else None
+    content = connection.from_chief(checkpoint.pack(*found) if found else b"")
+    return checkpoint.unpack(content) if content else None
 
 
 def _everything(program: loop.Loop) -> dict[str, tf.Variable]:

@@ -16,6 +16,7 @@ from trainer import (
     imbalance,
     journal,
     judging,
+    link,
     models,
     provenance,
     rates,
@@ -26,8 +27,10 @@ from trainer import (
 TRAIN, VALIDATION = "train", "validation"
 
 
-def run(settings: config.Config, *, data_path: pathlib.Path) -> None:
+def run(settings: config.Config, *, data_path: pathlib.Path, connection: link.Link) -> None:
     """Train, or continue, and judge the best weights on validation; or only try, and keep no weights.
+
+    The hosts that there is a connection to do the same, and the chief among them writes.
 
     Raises:
       refusal.Refusal: if data, devices or model folder do not fit the settings, or the loss stops being a number.
@@ -35,7 +38,7 @@ def run(settings: config.Config, *, data_path: pathlib.Path) -> None:
     version = dataset.open_version(data_path)
     for split in (TRAIN, VALIDATION):
         dataset.check_split(version, split=split)
-    at = assembly.site(settings, version=version)
+    at = assembly.site(settings, version=version, connection=connection)
     network = assembly.model(at)
     _introduce(at, network=network)
     train, validation = (assembly.read(at, split=split) for split in (TRAIN, VALIDATION))
@@ -46,12 +49,23 @@ def run(settings: config.Config, *, data_path: pathlib.Path) -> None:
         trial = rehearsal.run if settings.run.dry_run else rates.run
         trial(network, at=at, train=train)
         return
-    model_dir = folder.claim(settings)
-    provenance.save(version, model_dir=model_dir)
-    journal.record(at, model_dir=model_dir)
+    model_dir = _claim(at)
     trained = session.Session(at, network=network, train=train, selection=selection, model_dir=model_dir)
     history = trained.train()
-    judging.run(network, examples=validation, at=at, history=history)
+    if at.is_chief:
+        judging.run(network, examples=validation, at=at, history=history)
+    else:
+        judging.take_part(network, examples=validation, at=at)
+
+
+def _claim(at: assembly.Site) -> pathlib.Path:
+    """Return the model folder, which is the chief's to prepare."""
+    if not at.is_chief:
+        return pathlib.Path(at.settings.run.model_dir)
+    model_dir = folder.claim(at.settings)
+    provenance.save(at.version, model_dir=model_dir)
+    journal.record(at, model_dir=model_dir)
+    return model_dir
 
 
 def _introduce(at: assembly.Site, *, network: keras.Model) -> None:

@@ -55,8 +55,8 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
     running = make_session(batch_size=2, epochs=3)  # 31 steps an epoch, in calls of 8.
     train = loop.Loop.train
 
-    def diverge(self, call, *, first_step):
-        sums = train(self, call, first_step=first_step)
+    def diverge(self, call, *, first_step, stop):
+        sums = train(self, call, first_step=first_step, stop=stop)
         if first_step == 31 + 8:
             sums = sums.copy()
             sums[3:, 0] = np.nan

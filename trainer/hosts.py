@@ -1,0 +1,128 @@
+"""Try several hosts on one machine: python -m trainer.hosts --hosts=2 -- --num_gpus=0 --model_dir=runs/two.
+
+Owns the processes: a free port and a TF_CONFIG for each, whose output comes through line by line with the host's number
+before it. It is for trying out; a cluster's own launcher (srun, Kubernetes) does this across machines.
+"""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import types
+from collections.abc import Sequence
+
+from trainer import cluster, commandline, option
+
+ABOUT = """Run the trainer as several hosts on this machine; what follows -- are the flags of trainer.main.
+
+  python -m trainer.hosts --hosts=2 -- --num_gpus=0 --model_dir=runs/two"""
+
+_GRACE_S = 20.0
+"""The others notice by themselves that one has gone; TensorFlow takes up to ten seconds."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hosts(option.Checked):
+    """How many."""
+
+    hosts: int = option.field(2, "processes to start, each a host of its own", at_least=1, at_most=64)
+
+
+SECTIONS = {"Hosts": Hosts}
+
+
+def main() -> None:
+    """Run the hosts and exit with the code of the first that failed."""
+    asked = Hosts(**commandline.given(SECTIONS))
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(asked.hosts)]
+    started = [start(_flags, addresses=addresses, index=index) for index in range(asked.hosts)]
+    _pass_on_signals(started)
+    printers = [
+        threading.Thread(target=_print_lines, args=(host,), kwargs={"index": i}) for i, host in enumerate(started)
+    ]
+    for printer in printers:
+        printer.start()
+    code = wait(started, grace_s=_GRACE_S)
+    for printer in printers:
+        printer.join()
+    sys.exit(code)
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the launcher's own arguments, and those after the first -- for the hosts."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    return list(argv[:at]), list(argv[at + 1 :])
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback that nobody uses at the moment."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def start(flags: Sequence[str], *, addresses: Sequence[str], index: int) -> subprocess.Popen[str]:
+    """Start one host; in a session of its own, so that Ctrl-C reaches it once, through this program."""
+    task = {"type": "worker", "index": index}
+    config = json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer.main", *flags],
+        env={**os.environ, cluster.VARIABLE: config},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait(processes: Sequence["subprocess.Popen[str]"], *, grace_s: float) -> int:
+    """Wait until all have ended, and end those that go on after one has failed.
+
+    Returns:
+      0, or the exit code of the first that failed, as shells count it.
+    """
+    failed: int | None = None
+    deadline, next_signal = float("inf"), signal.SIGTERM
+    while any(process.poll() is None for process in processes):
+        codes = [process.returncode for process in processes if process.returncode]
+        if codes and failed is None:
+            failed, deadline = codes[0], time.monotonic() + grace_s
+        if time.monotonic() > deadline:
+            _send(processes, next_signal)
+            deadline, next_signal = time.monotonic() + grace_s, signal.SIGKILL
+        time.sleep(0.05)
+    code = failed or next((process.returncode for process in processes if process.returncode), 0)
+    return 128 - code if code < 0 else code
+
+
+def _send(processes: Sequence["subprocess.Popen[str]"], number: int) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(number)
+
+
+def _pass_on_signals(processes: Sequence["subprocess.Popen[str]"]) -> None:
+    def pass_on(number: int, frame: types.FrameType | None) -> None:
+        _send(processes, number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, pass_on)
+
+
+def _print_lines(host: "subprocess.Popen[str]", *, index: int) -> None:
+    assert host.stdout is not None
+    for line in host.stdout:
+        print(f"[{index}] {line}", end="", flush=True)
+
+
+if __name__ == "__main__":
+    sys.argv[:], _flags = split(sys.argv)
+    commandline.define(SECTIONS)
+    commandline.run(main, sections=SECTIONS, about=ABOUT)
