@@ -10,9 +10,10 @@ BUILD  ?= build
 # Where TFDS looks by itself: TFDS_DATA_DIR, else ~/tensorflow_datasets.
 DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
+HOSTS    ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train test test-quick lint bench clean
+.PHONY: help demo shards train train-hosts test test-quick lint bench clean
 
 help:  ## This list
 	@echo "AffectNet Faces"
@@ -49,6 +50,9 @@ endif
 
 train: $(VENV)/.ready  ## Train on what is in DATA_DIR; FLAGS='--num_gpus=4 --model_dir=runs/first …'
 	@$(PY) -m trainer.main --data_dir='$(DATA_DIR)' $(FLAGS)
+
+train-hosts: $(VENV)/.ready  ## The same as HOSTS=2 hosts, processes of this machine on its CPU; see docs/scaling.md
+	@$(PY) -m trainer.hosts --hosts=$(HOSTS) -- --num_gpus=0 --data_dir='$(DATA_DIR)' $(FLAGS)
 
 test: $(VENV)/.ready  ## All tests, linter and types
 	@$(MAKE) --no-print-directory lint

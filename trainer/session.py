@@ -186,6 +186,7 @@ class Session:
     def _stop(self) -> None:
         where = "" if self._at.connection.num_hosts == 1 else " on every host"
         by = self._interrupt.name or "a signal to another host"
+        self._at.connection.from_chief(b"")  # Saved. Launchers kill the chief, too, once another host has ended.
         print(f"\nstopped by {by}: the same command{where} continues {self._model_dir}", file=sys.stderr)
         sys.exit(self._interrupt.exit_code)
 

@@ -1,0 +1,193 @@
+"""Several hosts, as processes of this machine."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from trainer import assembly, checkpoint, cluster, hosts, input, link, lost, session
+
+FLAGS = ["--num_gpus=0", "--conv_filters=4,8", "--dense_units=16", "--epochs=4", "--batch_size=4", "--deterministic"]
+FULL = [*FLAGS, "--dropout=0.3", "--augment=1", "--optimizer=sgd", "--clip_norm=0.1", "--batch_norm", "--ema_decay=0.9",
+        "--sam_rho=0.02", "--learning_rate=0.02"]  # fmt: skip
+"""62 examples in batches of 4: 16 steps an epoch, the last of 2, so that one of two hosts has none of them."""
+
+TOLERANCE = 2e-5
+"""Largest difference of a weight between one host and two after 64 steps: sums of floats in another order."""
+
+
+def started(*flags, module="trainer.main", first=()):
+    words = [sys.executable, "-m", module, *first, *map(str, flags)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def two_hosts(*flags):
+    return started(*flags, module="trainer.hosts", first=["--hosts=2", "--"])
+
+
+def ended(process):
+    output, _ = process.communicate(timeout=240)
+    return process.returncode, output
+
+
+def signal_host(launcher, number, *, index, after_step, folder):
+    """Send a signal to one of the hosts as soon as the run has a checkpoint of a step."""
+    while launcher.poll() is None and newest_step(folder) < after_step:
+        time.sleep(0.01)
+    for process in psutil.Process(launcher.pid).children():
+        if json.loads(process.environ()["TF_CONFIG"])["task"]["index"] == index:
+            process.send_signal(number)
+
+
+def newest_step(folder):
+    return max((int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.npz")), default=0)
+
+
+def arrays_of(model_dir):
+    return checkpoint.load_newest(model_dir / "checkpoints")[0]
+
+
+def largest_difference(arrays, others):
+    assert arrays.keys() == others.keys()
+    return max(np.abs(arrays[name] - other).max() for name, other in others.items())
+
+
+@pytest.mark.slow
+def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_killed(data_dir, tmp_path):
+    flags = [f"--data_dir={data_dir}", *FULL]
+    one = started(*flags, f"--model_dir={tmp_path}/one")
+    two = two_hosts(*flags, f"--model_dir={tmp_path}/two")
+    assert ended(one)[0] == 0
+    code, output = ended(two)
+    assert code == 0, output
+    assert "devices       2 hosts of 1 CPU each" in output
+    expected = arrays_of(tmp_path / "two")
+    assert largest_difference(arrays_of(tmp_path / "one"), expected) < TOLERANCE
+    judged = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")]
+    assert judged[0]["confusion"] == judged[1]["confusion"]
+
+    cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]
+    folder = tmp_path / "cut/checkpoints"
+
+    stopped = two_hosts(*cut)
+    signal_host(stopped, signal.SIGTERM, index=1, after_step=8, folder=folder)
+    code, output = ended(stopped)
+    assert code == 143, output
+    assert f"[0] stopped by a signal to another host: the same command on every host continues {tmp_path}/cut" in output
+    assert f"[1] stopped by SIGTERM: the same command on every host continues {tmp_path}/cut" in output
+    assert 8 <= newest_step(folder) < 64
+
+    killed = two_hosts(*cut)
+    signal_host(killed, signal.SIGKILL, index=1, after_step=newest_step(folder) + 8, folder=folder)
+    at = time.monotonic()
+    code, output = ended(killed)
+    assert time.monotonic() - at < 60
+    assert code == 137, output
+    assert "[0] error: host 1 (127.0.0.1:" in output
+    assert f"continues {tmp_path}/cut from its last checkpoint.\n" in output
+    assert "Traceback" not in output
+    assert newest_step(folder) < 64
+
+    code, output = ended(two_hosts(*cut))
+    assert code == 0, output
+    assert "continuing" in output
+    found = arrays_of(tmp_path / "cut")
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
+    other = link.Link(cluster.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={})
+    site = dataclasses.replace(make_site(model_dir=str(tmp_path / "run"), epochs=1), connection=other)
+    train, validation = (assembly.read(site, split=split) for split in ("train", "validation"))
+    running = session.Session(
+        site, network=assembly.model(site), train=train, selection=validation, model_dir=tmp_path / "run"
+    )
+    assert len(running.train()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hosts_share_out_the_lines_of_a_plan_and_each_reads_its_own():
+    shape = input.Shape(batch_size=8, num_replicas=4, steps_per_call=2)
+    whole = input.plan(30, shape=shape, epochs=range(2))
+    shares = [input.plan(30, shape=shape, epochs=range(2), replicas=each) for each in (range(2), range(2, 4))]
+    assert set(shares[0][:, 2]) == {0, 1} and set(shares[1][:, 2]) == {2, 3}
+    assert sorted(map(tuple, np.concatenate(shares).tolist())) == sorted(map(tuple, whole.tolist()))
+
+
+@pytest.mark.parametrize(
+    "config, flags, sentence",
+    [
+        ("{}", [], 'error: TF_CONFIG must have a "cluster"; it looks like {"cluster": '),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}',
+            ["--virtual_devices=2"],
+            "error: --virtual_devices=2, but with several hosts the CPU of each is one replica, or its GPUs are: use "
+            "--virtual_devices=1 on these 2",
+        ),
+        (
+            '{"cluster": {"worker": ["127.0.0.1:1", "b:1"]}, "task": {"type": "worker", "index": 1}}',
+            ["--host_wait_minutes=0"],
+            "error: host 0 (127.0.0.1:1) could not be reached in time (Connection refused): is it started",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}',
+            ["--dry_run"],
+            "error: --dry_run and --find_lr are for one host: start them without TF_CONFIG",
+        ),
+    ],
+)
+def test_a_bad_config_is_one_sentence_before_tensorflow_is_loaded(
+    data_dir, tmp_path, monkeypatch, config, flags, sentence
+):
+    monkeypatch.setenv("TF_CONFIG", config)
+    code, output = ended(started(f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run", "--num_gpus=0", *flags))
+    assert code == 2
+    assert output.startswith(sentence)
+    assert output.count("\n") == 1
+
+
+TWO = cluster.Cluster(hosts=("a:1", "b:2"), tasks=(("worker", "0"), ("worker", "1")), index=0)
+
+
+def test_a_lost_host_is_told_from_other_errors_and_named():
+    class UnavailableError(Exception):
+        __module__ = "tensorflow.python.framework.errors_impl"
+
+    broken = UnavailableError(
+        "Collective ops is aborted by: /job:worker/task:0 misses /job:worker/replica:0/task:1 now"
+    )
+    assert lost.explain(broken, hosts=TWO) == "host 1 (b:2) was lost: it ended, or cannot be reached"
+    assert lost.explain(UnavailableError("Collective ops is aborted"), hosts=TWO).startswith("a host was lost")
+    assert lost.explain(link.LostHost("host 1 has gone"), hosts=TWO) == "host 1 has gone"
+    assert lost.explain(UnavailableError("out of memory"), hosts=TWO) is None
+    assert lost.explain(ValueError("Collective ops is aborted"), hosts=TWO) is None
+
+
+def test_the_launcher_splits_its_own_flags_from_those_of_the_hosts():
+    assert hosts.split(["x", "--hosts=3", "--", "--epochs=1", "--"]) == (["x", "--hosts=3"], ["--epochs=1", "--"])
+    assert hosts.split(["x"]) == (["x"], [])
+
+
+@pytest.mark.parametrize(
+    "programs, code",
+    [
+        (["pass", "pass"], 0),
+        (["import time; time.sleep(60)", "raise SystemExit(7)"], 7),
+        (["import os; os.kill(os.getpid(), 9)", "import time; time.sleep(60)"], 137),
+        (["import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)",
+          "import time; time.sleep(0.5); raise SystemExit(3)"], 3),
+    ],
+)  # fmt: skip
+def test_the_launcher_ends_all_hosts_when_one_fails_and_tells_how(programs, code):
+    processes = [subprocess.Popen([sys.executable, "-c", program]) for program in programs]
+    began = time.monotonic()
+    assert hosts.wait(processes, grace_s=1.0) == code
+    assert time.monotonic() - began < 15
+    assert all(process.poll() is not None for process in processes)
