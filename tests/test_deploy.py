@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainer import cluster, config, option
+from trainer import cluster, config, hosts, option
 
 ROOT = Path(__file__).resolve().parent.parent
 SLURM = ROOT / "deploy/slurm/train.sbatch"
@@ -41,6 +41,14 @@ def test_the_scripts_parse_and_name_flags_that_exist(script):
     named = re.findall(r"--(\w+)", script.partition("trainer.main")[2].replace("\\\n", "").partition("\n")[0])
     assert len(named) == 6
     assert set(named) <= known
+
+
+def test_the_page_names_flags_that_exist():
+    page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8").partition("## Training on several hosts")[2]
+    sections = {**config.SECTIONS, "Hosts": hosts.Hosts}
+    known = {name for section in sections.values() for name in option.options(section)}
+    named = set(re.findall(r"--(\w+)", page))
+    assert {"model_dir", "host_wait_minutes", "hosts"} <= named <= known
 
 
 def test_slurm_tells_every_task_who_it_is(tmp_path):

@@ -5,6 +5,7 @@ before it. It is for trying out; a cluster's own launcher (srun, Kubernetes) doe
 """
 
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -36,11 +37,11 @@ class Hosts(option.Checked):
 SECTIONS = {"Hosts": Hosts}
 
 
-def main() -> None:
-    """Run the hosts and exit with the code of the first that failed."""
+def main(flags: Sequence[str]) -> None:
+    """Run the hosts with the flags of `trainer.main`, and exit with the code of the first that failed."""
     asked = Hosts(**commandline.given(SECTIONS))
     addresses = [f"127.0.0.1:{port}" for port in free_ports(asked.hosts)]
-    started = [start(_flags, addresses=addresses, index=index) for index in range(asked.hosts)]
+    started = [start(flags, addresses=addresses, index=index) for index in range(asked.hosts)]
     _pass_on_signals(started)
     printers = [
         threading.Thread(target=_print_lines, args=(host,), kwargs={"index": i}) for i, host in enumerate(started)
@@ -123,6 +124,6 @@ def _print_lines(host: "subprocess.Popen[str]", *, index: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[:], _flags = split(sys.argv)
+    sys.argv[:], of_hosts = split(sys.argv)
     commandline.define(SECTIONS)
-    commandline.run(main, sections=SECTIONS, about=ABOUT)
+    commandline.run(functools.partial(main, of_hosts), sections=SECTIONS, about=ABOUT)
