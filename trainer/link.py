@@ -7,6 +7,7 @@ say which. The chief listens on its own port of TF_CONFIG, which it then frees f
 
 import contextlib
 import json
+import os
 import socket
 import struct
 import time
@@ -120,8 +121,9 @@ def _listen(hosts: cluster.Cluster) -> socket.socket:
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error  # Python adds the address to its strerror.
         raise refusal.Refusal(
-            f"{hosts.name(0)} is this host, and its port cannot be listened on ({error.strerror}): end the program "
+            f"{hosts.name(0)} is this host, and its port cannot be listened on ({reason}): end the program "
             f"that has it, or give another port in every host's {cluster.VARIABLE}"
         ) from None
 

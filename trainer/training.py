@@ -27,7 +27,7 @@ from trainer import (
 TRAIN, VALIDATION = "train", "validation"
 
 
-def run(settings: config.Config, *, data_path: pathlib.Path, connection: link.Link) -> None:
+def run(settings: config.Config, *, data_path: pathlib.Path, connection: link.Link | None = None) -> None:
     """Train, or continue, and judge the best weights on validation; or only try, and keep no weights.
 
     The hosts that there is a connection to do the same, and the chief among them writes.
