@@ -98,6 +98,8 @@ class Console:
             if built.report["ledger"]["rejected"]:
                 self._say("", "pictures mended since? --retry_rejects makes the shards that miss some again")
         self._say("look at", f"{built.version / 'report.html'}")
+        if copy := _copy_command(built):
+            self._say("copy it", f"{copy}   (TensorFlow reads no such URLs: docs/scaling.md)")
         split = "split='train', as_supervised=True"
         self._say("load it", f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})")
 
@@ -138,7 +140,17 @@ class Console:
 def _where(built: build.Build) -> str:
     assert built.version
     folder = built.version.parent.parent.parent
+    if _copy_command(built):
+        return ", data_dir='data'"
     return "" if folder == Path("~/tensorflow_datasets").expanduser() else f", data_dir='{folder}'"
+
+
+def _copy_command(built: build.Build) -> str:
+    """Return what brings a build to a disk, where TensorFlow cannot read it in its place; "" where it can."""
+    if not isinstance(built.version, object_store.RemotePath) or built.version.store.startswith("gs://"):
+        return ""
+    name = config.DATASET_NAME
+    return f"python -c \"from pyarrow import fs; fs.copy_files('{built.version.parent.parent}', 'data/{name}')\""
 
 
 def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:

@@ -107,8 +107,19 @@ def fingerprint(path: pathlib.Path) -> str:
 
 
 def data_dir(data: config.Data) -> pathlib.Path:
-    """Return the folder that holds the data sets, as TFDS chooses it."""
+    """Return the folder that holds the data sets, as TFDS chooses it.
+
+    Raises:
+      refusal.Refusal: if it is in an object store: shards are read by their place in a file on a disk, again and again.
+    """
     chosen = data.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    if "://" in chosen:
+        url = f"{chosen.rstrip('/')}/{config.DATASET}"
+        raise refusal.Refusal(
+            f"--data_dir must be on a disk for training, and {chosen} is not; copy it once, "
+            f"python -c \"from pyarrow import fs; fs.copy_files('{url}', 'data/{config.DATASET}')\", "
+            "and say --data_dir=data"
+        )
     return pathlib.Path(chosen).expanduser()
 
 

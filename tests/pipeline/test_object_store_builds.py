@@ -3,12 +3,15 @@
 import csv
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import tensorflow_datasets as tfds
 
 from pipeline import build, commit, console, object_store, sources, storage, verify
 from pipeline.sample import release as sample_release
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.slow
 RELEASE, DATA = "s3://bucket/AffectNet", "s3://bucket/data"
 FOLDER = f"{DATA}/affectnet_faces/tiny"
 VERSION = f"{FOLDER}/1.0.0"
+SCALING = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text(encoding="utf-8")
 
 
 def sums(version: str) -> dict[str, str]:
@@ -138,6 +142,25 @@ def test_mended_pictures_are_taken_up_and_only_their_shards_made(s3, on_s3):
     built = test_main.run(on_s3(balance="none", num_shards=6, retry_rejects=True))
     assert built.account.rejects == ()
     assert 0 < s3.count("GET", ends=".jpg") < 24
+
+
+def test_tfds_reads_it_after_the_command_that_the_docs_and_the_job_give(s3, on_s3, tmp_path, capsys):
+    built = test_main.run(on_s3())
+    console.Console().finished(built)
+    (command,) = re.findall(r"^python (-c) \"(.*)\"$", SCALING, flags=re.MULTILINE)
+    assert f'copy it       python {command[0]} "{command[1]}"   (' in (said := capsys.readouterr().out)
+    assert "tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, data_dir='data')" in said
+    subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
+    read = tfds.load("affectnet_faces/tiny", data_dir=tmp_path / "data")
+    assert sum(1 for _ in read["train"]) + sum(1 for _ in read["validation"]) == built.account.num_examples
+
+
+def test_tensorflow_lacks_what_the_docs_say_it_lacks(s3, on_s3):
+    import tensorflow as tf  # Inside: six seconds.
+
+    with pytest.raises(tf.errors.UnimplementedError, match="File system scheme 's3' not implemented"):
+        tfds.builder_from_directory(VERSION)
+    assert "UnimplementedError: File system scheme 's3' not implemented" in SCALING
 
 
 def test_a_dry_run_leaves_nothing(s3, on_s3):

@@ -61,6 +61,11 @@ def test_the_data_dir_is_found_as_tfds_finds_it(monkeypatch, tmp_path):
     assert str(dataset.data_dir(config.Data())) == "/home/ada/tensorflow_datasets"
 
 
+def test_a_data_dir_in_a_store_is_refused_with_the_command_that_copies_it():
+    with pytest.raises(refusal.Refusal, match=r"fs\.copy_files\('s3://b/d/affectnet_faces', 'data/affectnet_faces'\)"):
+        dataset.locate(config.Data(data_dir="s3://b/d/"))
+
+
 def test_a_version_knows_its_classes_size_and_counts(version):
     assert version.class_names[:2] == ("neutral", "happy")
     assert len(version.class_names) == 8
