@@ -21,6 +21,7 @@ class Measured(NamedTuple):
 
     seconds: float
     peak_bytes: int  # of the whole process tree: proportional set size, so that shared pages count once
+    output: str
 
 
 def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Measured:
@@ -42,7 +43,7 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
     if process.returncode:
         print(output, file=sys.stderr)
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Measured(seconds, max(peaks))
+    return Measured(seconds, max(peaks), output)
 
 
 def _watch(pid: int, peaks: list[int], ended: threading.Event) -> None:

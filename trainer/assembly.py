@@ -27,10 +27,6 @@ from trainer import (
     schedule,
 )
 
-_MOST_STEPS_PER_CALL = 8
-_MOST_CALL_BYTES = 64 * 2**20
-"""Pictures of one call on one replica: two calls are held ready, and this much of each leaves room for the network."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Site:
@@ -55,8 +51,7 @@ class Site:
     def shape(self) -> input.Shape:
         """Return how examples are dealt, with as many steps a call as memory allows."""
         replicas, batch = self.strategy.num_replicas_in_sync, self.settings.training.batch_size
-        step_bytes = batch // replicas * self.image_size**2 * 3
-        steps = max(1, min(_MOST_STEPS_PER_CALL, _MOST_CALL_BYTES // step_bytes))
+        steps = input.steps_per_call(batch // replicas, size_px=self.image_size)
         parts = self.settings.training.accumulate_steps
         return input.Shape(batch_size=batch, num_replicas=replicas, steps_per_call=steps, num_parts=parts)
 

@@ -23,6 +23,17 @@ replicas; epoch int64[].
 """
 
 
+_MOST_STEPS = 8
+_MOST_BYTES = 24 * 2**20
+"""Pictures of one call on one replica. Larger buffers than 32 MiB are mapped anew by the C library for every call (see
+`memory`), which halves the speed of reading from RAM."""
+
+
+def steps_per_call(batch_size: int, *, size_px: int) -> int:
+    """Return how many steps of a replica's `batch_size` pictures one call into the graph should hold."""
+    return max(1, min(_MOST_STEPS, _MOST_BYTES // (batch_size * size_px**2 * 3)))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shape:
     """How examples are dealt: `batch_size` a step over `num_replicas`, at most `steps_per_call` steps a call.

@@ -1,0 +1,143 @@
+"""The contenders of the read benchmark, each in a process of its own: from shards to batches of uint8, nothing else.
+
+python -m benchmarks.read_peers CONTENDER VERSION_DIR IMAGE_SIZE prints the seconds of each of three epochs, the first
+from opening the data on. `bare` decodes from memory in as many processes as there are cores and hands nothing over.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+BATCH, EPOCHS = 128, 3
+Epoch = Callable[[], Iterable[Any]]
+"""Returns the batches of an epoch, each with a length."""
+
+
+def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any]]:
+    """The trainer's input, as it feeds one device."""
+    import functools
+
+    from trainer import dataset, input, memory, order, pictures
+
+    split = pictures.read(dataset.open_version(Path(version_dir)), split="train", size_px=size_px, cache=cache)
+    shape = input.Shape(batch_size=BATCH, num_replicas=1, steps_per_call=input.steps_per_call(BATCH, size_px=size_px))
+    memory.keep_freed()
+    order_of = functools.partial(order.natural, split.num_examples, seed=0)
+    for epoch in range(EPOCHS):
+        lines = input.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))
+        calls = input.calls(split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e))
+        yield (int(call["weight"].numpy().sum()) for call in calls.prefetch(2))
+
+
+def tfds_load(version_dir: str, size_px: int, *, cached: bool) -> Iterator[Iterable[Any]]:
+    """What TFDS's guide shows: load, resize, shuffle, batch; `cached`: with the resized pictures in memory."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(version_dir)
+    dataset = builder.as_dataset(split="train", as_supervised=True, shuffle_files=True)
+
+    def resize(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.cast(tf.image.resize(image, (size_px, size_px)), tf.uint8), label
+
+    dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.cache() if cached else dataset
+    dataset = dataset.shuffle(1000).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+    for _ in range(EPOCHS):
+        yield (len(labels) for _, labels in dataset)
+
+
+def bare(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
+    """A process a core, each with its part of the JPEGs in memory, decoding and resizing with OpenCV."""
+    jpegs = _stored(version_dir)
+    cores = len(os.sched_getaffinity(0))
+    with multiprocessing.Pool(cores) as pool:
+        for _ in range(EPOCHS):
+            yield pool.imap(_decode_all, [(jpegs[i::cores], size_px) for i in range(cores)])
+
+
+def torch(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
+    """A PyTorch DataLoader with a worker a core over JPEGs in memory, decoded and resized by Pillow."""
+    import torch.utils.data as data
+
+    loader = data.DataLoader(
+        _InMemory(_stored(version_dir), size_px),  # type: ignore[arg-type]
+        batch_size=BATCH,
+        shuffle=True,
+        num_workers=len(os.sched_getaffinity(0)),
+    )
+    for _ in range(EPOCHS):
+        yield (len(batch) for batch in loader)
+
+
+class _InMemory:
+    """A map-style data set of JPEGs."""
+
+    def __init__(self, jpegs: list[bytes], size_px: int) -> None:
+        self._jpegs, self._size_px = jpegs, size_px
+
+    def __len__(self) -> int:
+        return len(self._jpegs)
+
+    def __getitem__(self, number: int) -> Any:
+        import io
+
+        import numpy as np
+        import PIL.Image
+
+        picture = PIL.Image.open(io.BytesIO(self._jpegs[number])).convert("RGB")
+        return np.asarray(picture.resize((self._size_px, self._size_px), PIL.Image.Resampling.BILINEAR))
+
+
+def _stored(version_dir: str) -> list[bytes]:
+    from trainer import records
+
+    found = records.read(sorted(Path(version_dir).glob("*-train.tfrecord-*")))
+    return [bytes(found.picture(number)) for number in range(len(found.labels))]
+
+
+def _decode_all(work: tuple[list[bytes], int]) -> int:
+    import cv2
+    import numpy as np
+
+    cv2.setNumThreads(1)
+    jpegs, size_px = work
+    for jpeg in jpegs:
+        pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        cv2.resize(pixels, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return len(jpegs)
+
+
+CONTENDERS: dict[str, Callable[[str, int], Iterator[Iterable[Any]]]] = {
+    "ours": lambda path, size: ours(path, size, cache="ram"),
+    "ours, no cache": lambda path, size: ours(path, size, cache="none"),
+    "ours, disk": lambda path, size: ours(path, size, cache="disk"),
+    "tfds.load": lambda path, size: tfds_load(path, size, cached=False),
+    "tfds.load, cache()": lambda path, size: tfds_load(path, size, cached=True),
+    "bare": bare,
+    "torch": torch,
+}
+
+
+def main(contender: str, version_dir: str, size_px: str) -> None:
+    """Go through the epochs and print what each took."""
+    import tensorflow  # noqa: F401 - so that no contender's first epoch holds the import
+
+    seconds, counts = [], []
+    started = time.perf_counter()
+    for epoch in CONTENDERS[contender](version_dir, int(size_px)):
+        counts.append(sum(epoch))
+        seconds.append(time.perf_counter() - started)
+        started = time.perf_counter()
+    print(json.dumps({"seconds": seconds, "examples": counts}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

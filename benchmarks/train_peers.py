@@ -1,0 +1,106 @@
+"""The contenders of the train benchmark, each in a process of its own: one network, one data set, one batch size.
+
+python -m benchmarks.train_peers CONTENDER FLAGS… takes the trainer's own flags and prints images a second and the share
+of time spent waiting for input, of the last epoch. `ceiling` is the trainer's compiled step on pictures that lie in the
+device's memory; `fit` is Keras' `Model.fit` over the same pictures in memory, batched and fetched ahead by tf.data.
+"""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import flags as absl_flags
+
+from trainer import commandline, config
+
+
+def ours(settings: config.Config) -> tuple[float, float]:
+    """The trainer as it is started from a shell, log lines and checkpoints included."""
+    from trainer import dataset, logs, training
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = dataclasses.replace(settings.run, model_dir=folder)
+        training.run(dataclasses.replace(settings, run=run), data_path=dataset.locate(settings.data))
+        with (pathlib.Path(folder) / logs.HISTORY).open(newline="") as file:
+            *_, last = csv.DictReader(file)
+    return float(last["images_per_s"]), float(last["input_wait_frac"])
+
+
+def ceiling(settings: config.Config) -> tuple[float, float]:
+    """The same step on one call's pictures again and again."""
+    from trainer import assembly, dataset, input, memory, order
+
+    at = assembly.site(settings, version=dataset.open_version(dataset.locate(settings.data)))
+    split = assembly.read(at, split="train")
+    program = assembly.program(assembly.model(at), at=at, split=split)
+    lines = input.plan(split.num_examples, shape=at.shape, epochs=range(1))
+    numbers = order.natural(split.num_examples, seed=0, epoch=0)
+    calls = input.calls(split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers)
+    distributed = input.distribute(calls, strategy=at.strategy)
+    program.compile(distributed.element_spec)
+    call, images = next(distributed), 0
+    program.train(call, first_step=0)
+    memory.keep_freed()
+    started = time.perf_counter()
+    while images < split.num_examples:
+        images += int(program.train(call, first_step=0)[:, 2].sum())
+    return images / (time.perf_counter() - started), 0.0
+
+
+def fit(settings: config.Config) -> tuple[float, float]:
+    """Keras' own loop; layers that take their random numbers from our loop are replaced by Keras' own."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from trainer import assembly, dataset, layers
+
+    at = assembly.site(settings, version=dataset.open_version(dataset.locate(settings.data)))
+    split = assembly.read(at, split="train")
+    images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
+    batch_size = settings.training.batch_size
+    data = tf.data.Dataset.from_tensor_slices((images, split.labels)).shuffle(1000).batch(batch_size)
+
+    def replaced(layer: Any) -> Any:
+        is_ours = isinstance(layer, layers.Dropout)
+        return keras.layers.Dropout(layer.rate) if is_ours else layer.__class__.from_config(layer.get_config())
+
+    class Clock(keras.callbacks.Callback):
+        seconds = 0.0
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self._started = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.seconds = time.perf_counter() - self._started
+
+    clock = Clock()
+    with at.strategy.scope():
+        network = keras.models.clone_model(assembly.model(at), clone_function=replaced)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+    network.fit(data.prefetch(tf.data.AUTOTUNE), epochs=settings.training.epochs, verbose=0, callbacks=[clock])
+    assert np.isfinite(network.get_weights()[0]).all()
+    return split.num_examples / clock.seconds, float("nan")
+
+
+def main(contender: str, flags: Sequence[str]) -> None:
+    """Train as the flags say and print the speed."""
+    commandline.define(config.SECTIONS)
+    absl_flags.FLAGS([sys.argv[0], *flags])
+    settings = config.resolve(commandline.given(config.SECTIONS))
+    images_per_s, wait = {"ours": ours, "ceiling": ceiling, "fit": fit}[contender](settings)
+    print(json.dumps({"images_per_s": images_per_s, "input_wait_frac": wait}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
