@@ -5,6 +5,7 @@ network.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 from trainer import (
     agreement,
     averaging,
+    batch_norm,
     config,
     dataset,
     devices,
@@ -24,6 +26,8 @@ from trainer import (
     models,
     optimizers,
     pictures,
+    precision,
+    refusal,
     schedule,
 )
 
@@ -93,7 +97,8 @@ def model(at: Site) -> keras.Model:
 
 def network(settings: config.Config, *, image_size: int, num_classes: int) -> keras.Model:
     """Build the network that settings name, on the device of the calling scope."""
-    return models.build(settings.model, image_size=image_size, num_classes=num_classes, seed=settings.training.seed)
+    with precision.building(settings.training.precision):
+        return models.build(settings.model, image_size=image_size, num_classes=num_classes, seed=settings.training.seed)
 
 
 def targets(at: Site, *, split: pictures.Split) -> np.ndarray:
@@ -112,22 +117,43 @@ def program(
       at: where.
       split: on what.
       rate_of: the learning rate of every step; as configured where none is given.
+
+    Raises:
+      refusal.Refusal: if the network cannot be compiled as asked for.
     """
     settings = at.settings
+    _check_jit(network, at=at)
     with at.strategy.scope():
         optimizer = optimizers.make(
             settings.optimization, variables=[variable.value for variable in network.trainable_variables]
         )
         average = _average(network, decay=settings.optimization.ema_decay)
+        loss_scale = precision.LossScale() if settings.training.precision == "float16" else None
     return loop.Loop(
         network,
         optimizer=optimizer,
         average=average,
+        loss_scale=loss_scale,
         settings=settings,
         loss=losses.make(settings.imbalance, counts=targets(at, split=split)),
         rate_of=rate_of or _rate_of(at, split=split),
         strategy=at.strategy,
     )
+
+
+def _check_jit(network: keras.Model, *, at: Site) -> None:
+    """Refuse to compile sums over replicas: XLA sees one replica's work only."""
+    has_batch_norm = any(isinstance(layer, batch_norm.BatchNormalization) for layer in _all_layers(network))
+    if at.settings.training.jit and has_batch_norm and at.strategy.num_replicas_in_sync > 1:
+        raise refusal.Refusal(
+            f"--jit cannot compile batch normalisation over {at.strategy.num_replicas_in_sync} replicas, which add up "
+            f"their statistics within the network: leave out --jit, or use one replica or a model without it"
+        )
+
+
+def _all_layers(network: keras.Model) -> Iterator[keras.Layer]:
+    for layer in network.layers:
+        yield from _all_layers(layer) if isinstance(layer, keras.Model) else [layer]
 
 
 def _rate_of(at: Site, *, split: pictures.Split) -> schedule.Rate:

@@ -75,6 +75,16 @@ class Training(option.Checked):
         at_least=1,
         at_most=64,
     )
+    precision: str = field(
+        "float32",
+        "what layers compute in; weights, logits and losses stay float32, and float16 scales the loss",
+        choices=("float32", "bfloat16", "float16"),
+    )
+    jit: bool = field(
+        False,
+        "compile forward and backward pass with XLA: often faster on GPUs; not with batch normalisation over several "
+        "replicas",
+    )
     l2: float = field(
         0.0, "weight of the sum of squared weights (not of biases and scales) in what is minimised", at_least=0
     )

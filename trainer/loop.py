@@ -15,7 +15,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import augment, averaging, batch_norm, blend, config, input, losses, noise, optimizers, sam, schedule
+from trainer import (
+    augment,
+    averaging,
+    batch_norm,
+    blend,
+    config,
+    input,
+    losses,
+    noise,
+    optimizers,
+    precision,
+    sam,
+    schedule,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,12 +61,14 @@ class Loop:
         *,
         optimizer: optimizers.Optimizer,
         average: averaging.Average | None,
+        loss_scale: precision.LossScale | None,
         settings: config.Config,
         loss: losses.Loss,
         rate_of: schedule.Rate,
         strategy: tf.distribute.Strategy,
     ) -> None:
         self.model, self.optimizer, self.average, self.strategy = model, optimizer, average, strategy
+        self.loss_scale = loss_scale
         self._settings, self._loss, self._rate_of = settings, loss, rate_of
 
     def compile(self, call_spec: Any) -> None:
@@ -105,9 +120,10 @@ class Loop:
         gradients, sums = self._gradients(parts)
         if self._settings.optimization.sam_rho:
             gradients = self._sharp_gradients(parts, gradients=gradients)
+        applies = self.loss_scale.update(gradients) if self.loss_scale else None
         penalised = optimizers.add_l2(gradients, variables=self.optimizer.variables, weight=self._settings.training.l2)
         clipped = optimizers.clip(penalised, norm=self._settings.optimization.clip_norm)
-        self.optimizer.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step))
+        self.optimizer.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step, applies=applies))
         if self.average:
             self.average.update(step)
         return tf.concat([sums, stop[None]], axis=0)
@@ -139,19 +155,30 @@ class Loop:
 
         A part waits for the gradient of the one before it, or all would be in memory at once.
         """
-        total, sums = self._part_gradients(parts[0])
+        total, sums = self._compiled_gradients(parts[0])
         for part in parts[1:]:
             with tf.control_dependencies(total):
-                gradients, part_sums = self._part_gradients(part)
+                gradients, part_sums = self._compiled_gradients(part)
             total, sums = [a + b for a, b in zip(total, gradients, strict=True)], sums + part_sums
-        return tf.distribute.get_replica_context().all_reduce("sum", total), sums
+        added = tf.distribute.get_replica_context().all_reduce("sum", total)
+        return self.loss_scale.unscaled(added) if self.loss_scale else added, sums
+
+    def _compiled_gradients(self, part: Part) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Return `_part_gradients`, compiled as one by XLA where that is asked for.
+
+        Augmentation stays outside (its warp has no XLA kernel), and so does the sum over replicas.
+        """
+        if not self._settings.training.jit:
+            return self._part_gradients(part)
+        return tf.function(lambda: self._part_gradients(part), jit_compile=True, autograph=False)()
 
     def _part_gradients(self, part: Part) -> tuple[list[tf.Tensor], tf.Tensor]:
         with noise.drawing(part.draw), batch_norm.over(part.weight), tf.GradientTape() as tape:
             logits = self.model(tf.identity(part.images), training=True)
             each = part.weight * part.mean(lambda label: self._loss(logits, labels=label))
             loss = tf.reduce_sum(each) / part.count
-        gradients = tape.gradient(loss, self.optimizer.variables)
+            scaled = loss * self.loss_scale.scale if self.loss_scale else loss
+        gradients = tape.gradient(scaled, self.optimizer.variables)
         guess = tf.argmax(logits, axis=1)
         right = part.weight * part.mean(lambda label: tf.cast(guess == label, tf.float32))
         return gradients, tf.stack([tf.reduce_sum(each), tf.reduce_sum(right), tf.reduce_sum(part.weight)])

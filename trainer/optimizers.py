@@ -24,6 +24,11 @@ class Moment:
 
     rate: tf.Tensor  # float32[]: the learning rate of this step
     step: tf.Tensor  # int64[]: counted from 0
+    applies: tf.Tensor | None = None  # bool[]: whether there is an update at all; None: always
+
+
+_Moment = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
+"""The fields of a `Moment`: tf.distribute takes apart tuples of what differs between replicas, not dataclasses."""
 
 
 class Rule(Protocol):
@@ -103,11 +108,11 @@ class Optimizer:
     def apply(self, gradients: Sequence[tf.Tensor], *, at: Moment) -> None:
         """Update every copy of every variable; to be called on each replica with the same gradients."""
 
-        tf.distribute.get_replica_context().merge_call(self._update_all, args=(gradients, (at.rate, at.step)))
+        tf.distribute.get_replica_context().merge_call(
+            self._update_all, args=(gradients, (at.rate, at.step, at.applies))
+        )
 
-    def _update_all(
-        self, strategy: tf.distribute.Strategy, gradients: Sequence[tf.Tensor], at: tuple[tf.Tensor, tf.Tensor]
-    ) -> None:
+    def _update_all(self, strategy: tf.distribute.Strategy, gradients: Sequence[tf.Tensor], at: _Moment) -> None:
         for variable, slots, gradient in zip(self.variables, self.slots, gradients, strict=True):
             strategy.extended.update(variable, self._update_one, args=(gradient, slots, at), group=False)
 
@@ -116,12 +121,20 @@ class Optimizer:
         variable: tf.Variable,
         gradient: tf.Tensor,
         slots: Sequence[tf.Variable],
-        at: tuple[tf.Tensor, tf.Tensor],
+        at: _Moment,
     ) -> None:
-        rate, step = at
-        if self.weight_decay and variable.shape.rank >= 2:
-            variable.assign_sub(rate * self.weight_decay * variable)
-        self.rule.update(variable, gradient=gradient, slots=slots, at=Moment(rate=rate, step=step))
+        rate, step, applies = at
+
+        def update() -> tf.Tensor:
+            if self.weight_decay and variable.shape.rank >= 2:
+                variable.assign_sub(rate * self.weight_decay * variable)
+            self.rule.update(variable, gradient=gradient, slots=slots, at=Moment(rate=rate, step=step))
+            return tf.constant(True)
+
+        if applies is None:
+            update()
+        else:
+            tf.cond(applies, update, lambda: tf.constant(False))
 
 
 def make(settings: sections.Optimization, *, variables: Sequence[tf.Variable]) -> Optimizer:

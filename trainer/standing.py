@@ -128,7 +128,9 @@ def _everything(program: loop.Loop) -> dict[str, tf.Variable]:
     }
     copies = program.average.copies if program.average else []
     averages = {f"average/{i:03d}": copy for i, copy in enumerate(copies)}
-    return _weights(program.model) | slots | averages
+    scale = program.loss_scale
+    scaling = {"loss_scale/scale": scale.scale, "loss_scale/good_steps": scale.good_steps} if scale else {}
+    return _weights(program.model) | slots | averages | scaling
 
 
 def _weights(model: keras.Model) -> dict[str, tf.Variable]:
