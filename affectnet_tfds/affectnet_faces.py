@@ -24,6 +24,7 @@ class AffectnetFacesConfig(tfds.core.BuilderConfig):
     image_size: int = 224
     balance: str = "median"
     soft_labels: bool = False
+    encoding: str = "jpeg"
 
 
 def _standard_configs() -> list[AffectnetFacesConfig]:
@@ -63,7 +64,7 @@ def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
     if not saved.is_file():
         return AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION) if name == "sample" else None
     settings = json.loads(saved.read_text(encoding="utf-8"))
-    fields = {field: settings[field] for field in ("classes", "image_size", "balance", "soft_labels")}
+    fields = {field: settings[field] for field in ("classes", "image_size", "balance", "soft_labels", "encoding")}
     return AffectnetFacesConfig(name=name, description="built by the job with its user's flags", **fields)
 
 
@@ -108,7 +109,10 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
             builder=self,
             description=features.description(config.name),
             features=features.features(
-                image_size=config.image_size, num_classes=config.classes, soft_labels=config.soft_labels
+                image_size=config.image_size,
+                num_classes=config.classes,
+                soft_labels=config.soft_labels,
+                encoding=config.encoding,
             ),
             supervised_keys=("image", "label"),
             homepage=features.HOMEPAGE,
@@ -131,6 +135,7 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
                 classes=self.builder_config.classes,
                 image_size=self.builder_config.image_size,
                 balance=self.builder_config.balance,
+                encoding=self.builder_config.encoding,
                 num_shards=getattr(download_config, "num_shards", None) or 0,
             ),
             listener=console.Console(),

@@ -34,6 +34,9 @@ JPEG_QUALITY = 95
 
 SMALL_CROP = 160
 
+_EXIF_WITHIN = 65536
+"""Metadata stand before the pixels, each segment at most this long."""
+
 _JPEG_BEGINS = b"\xff\xd8\xff"
 
 LINEAR_RATIO = 1.34
@@ -255,6 +258,39 @@ def bbox_fractions(box: Box | None, *, picture_size: tuple[int, int]) -> tuple[f
     return tuple(min(max(value, 0.0), 1.0) for value in corners)
 
 
-def encode(pixels: np.ndarray) -> bytes:
-    """Encode uint8[S, S, 3] RGB as JPEG, with colour at half the resolution (4:2:0) as cameras do."""
+ENCODINGS = ("jpeg", "png", "raw")
+"""How crops are stored: as JPEG (small), PNG (exact), or the bytes of uint8[S, S, 3] (exact, nothing to decode)."""
+
+
+def encode(pixels: np.ndarray, *, encoding: str = "jpeg") -> bytes:
+    """Encode uint8[S, S, 3] RGB; a JPEG has its colour at half the resolution (4:2:0), as cameras do."""
+    if encoding == "raw":
+        return np.ascontiguousarray(pixels).tobytes()
+    if encoding == "png":
+        return cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))[1].tobytes()
     return simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")
+
+
+def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray:
+    """Return uint8[S, S, 3] from what `encode` made.
+
+    Raises:
+      defect.Defect: if it cannot be decoded, or is of another size.
+    """
+    if encoding == "raw":
+        if len(content) != 3 * image_size**2:
+            raise defect.Defect("wrong size", f"{len(content):,} bytes are not {image_size} x {image_size} pixels")
+        return np.frombuffer(content, np.uint8).reshape(image_size, image_size, 3)
+    pixels = decode(content)
+    if pixels.shape != (image_size, image_size, 3):
+        raise defect.Defect("wrong size", f"{pixels.shape[1]} x {pixels.shape[0]} is not {image_size} x {image_size}")
+    return pixels
+
+
+def is_stored_as_is(content: bytes, header: Header, area: Square, *, image_size: int) -> bool:
+    """Return whether a picture is its own crop: a plain JPEG of that size, to be stored without a second encoding.
+
+    Not one with EXIF data, whose orientation other readers would apply.
+    """
+    whole = area == Square(0, 0, image_size) and header.size == (image_size, image_size)
+    return whole and header.is_plain_jpeg and b"Exif\0" not in content[:_EXIF_WITHIN]

@@ -14,13 +14,16 @@ NUM_LANDMARKS = 68
 NUM_SOFT = 8
 
 
-def features(*, image_size: int, num_classes: int, soft_labels: bool = False) -> tfds.features.FeaturesDict:
+def features(
+    *, image_size: int, num_classes: int, soft_labels: bool = False, encoding: str = "jpeg"
+) -> tfds.features.FeaturesDict:
     """Describe the record of a config.
 
     Args:
       image_size: side of the square crop, in pixels.
       num_classes: 7, 8 or 11.
       soft_labels: whether there is a `soft_label`, as AffectNet+ has it.
+      encoding: how pictures are stored: jpeg, png or raw (see `faces.ENCODINGS`).
 
     Returns:
       image: uint8[S, S, 3], RGB. label: int64, AffectNet's code. valence, arousal: float32 in [-1, 1], NaN where
@@ -33,7 +36,7 @@ def features(*, image_size: int, num_classes: int, soft_labels: bool = False) ->
     extra = {"soft_label": tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)} if soft_labels else {}
     return tfds.features.FeaturesDict(
         {
-            "image": tfds.features.Image(shape=(image_size, image_size, 3), encoding_format="jpeg"),
+            "image": _image((image_size, image_size, 3), encoding=encoding),
             "label": tfds.features.ClassLabel(names=list(labels.class_names(num_classes))),
             "valence": tfds.features.Scalar(dtype=np.float32),
             "arousal": tfds.features.Scalar(dtype=np.float32),
@@ -45,6 +48,12 @@ def features(*, image_size: int, num_classes: int, soft_labels: bool = False) ->
             **extra,
         }
     )
+
+
+def _image(shape: tuple[int, int, int], *, encoding: str) -> tfds.features.FeatureConnector:
+    if encoding == "raw":
+        return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
+    return tfds.features.Image(shape=shape, encoding_format=encoding)
 
 
 HOMEPAGE = "http://mohammadmahoor.com/affectnet/"

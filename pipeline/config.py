@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from affectnet_tfds import labels
+from affectnet_tfds import faces, labels
 from pipeline import cleaning, refusal
 
 DATASET_NAME = "affectnet_faces"
@@ -52,6 +52,7 @@ class JobConfig:
     classes: int = _bytes(8)
     subsets: str = _bytes("manual")
     image_size: int = _bytes(224)
+    encoding: str = _bytes("jpeg")
     margin_frac: float = _bytes(0.15)
     align: bool = _bytes(False)
     balance: str = _bytes("median")
@@ -85,6 +86,9 @@ class JobConfig:
             self.difficulty,
         )
         _require(16 <= self.image_size <= 1024, "--image_size must be 16..1024 pixels", self.image_size)
+        _require(
+            self.encoding in faces.ENCODINGS, f"--encoding must be one of {', '.join(faces.ENCODINGS)}", self.encoding
+        )
         _require(
             0 <= self.margin_frac <= 2,
             "--margin_frac must be 0..2 of the box's longer side",

@@ -59,7 +59,7 @@ class Console:
             f"balance {job.balance}",
         )
         self.out.print(_plan_table(plans))
-        size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(job.image_size)
+        size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(job.image_size, job.encoding)
         files = " + ".join(f"{p.num_shards} {p.split}" for p in plans.values())
         self._say("", f"{files} shards, about {_bytes(size)} in all")
 

@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging
 
+from affectnet_tfds import faces
 from pipeline import build, cleaning, config, console, job, object_store, refusal
 
 INPUT_DIR = flags.DEFINE_string(
@@ -40,6 +41,9 @@ DIFFICULTY = flags.DEFINE_enum(
 CLASSES = flags.DEFINE_integer("classes", 8, "7 (without contempt), 8, or 11 (with none, uncertain, no-face)")
 SUBSETS = flags.DEFINE_enum("subsets", "manual", list(config.SUBSET_CHOICES), "whose annotations to take")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the square crops, in pixels")
+ENCODING = flags.DEFINE_enum(
+    "encoding", "jpeg", list(faces.ENCODINGS), "how crops are stored: jpeg (small), png (exact), raw (exact, fastest)"
+)
 MARGIN_FRAC = flags.DEFINE_float("margin_frac", 0.15, "margin on each side of the box, in parts of its longer side")
 BALANCE = flags.DEFINE_string(
     "balance", "median", "examples of each class in train: none (as they are), median, min, max, or a number"
@@ -75,6 +79,7 @@ def job_config() -> config.JobConfig:
         classes=CLASSES.value,
         subsets=SUBSETS.value,
         image_size=IMAGE_SIZE.value,
+        encoding=ENCODING.value,
         margin_frac=MARGIN_FRAC.value,
         balance=BALANCE.value,
         max_copies=MAX_COPIES.value,

@@ -86,7 +86,12 @@ def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]],
         file.touch()
     tfds.folder_dataset.write_metadata(
         data_dir=folder,
-        features=features.features(image_size=job.image_size, num_classes=job.classes, soft_labels=job.soft_labels),
+        features=features.features(
+            image_size=job.image_size,
+            num_classes=job.classes,
+            soft_labels=job.soft_labels,
+            encoding=job.encoding,
+        ),
         split_infos=splits,
         version=config.VERSION,
         supervised_keys=("image", "label"),

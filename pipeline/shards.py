@@ -149,6 +149,7 @@ class Cut(NamedTuple):
     bbox: tuple[float, ...]
     aligned: bool
     sight: observations.Sight
+    as_is: bytes  # the picture itself, where it is its own crop; else nothing
 
 
 def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cut:
@@ -162,7 +163,13 @@ def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cu
     geometry = crops.Geometry(settings["image_size"], settings["margin_frac"], settings["align"])
     made = crops.cut(content, header=header, box=box, points=annotations.points_of(row), geometry=geometry)
     sight = observations.Sight(header.size, max(box[2:] if box else header.size), made.place.outline())
-    return Cut(made.face, made.points, faces.bbox_fractions(box, picture_size=header.size), made.aligned, sight)
+    as_is = (
+        settings["encoding"] == "jpeg"
+        and isinstance(made.place, faces.Square)
+        and faces.is_stored_as_is(content, header, made.place, image_size=settings["image_size"])
+    )
+    bbox = faces.bbox_fractions(box, picture_size=header.size)
+    return Cut(made.face, made.points, bbox, made.aligned, sight, content if as_is else b"")
 
 
 def make_example(made: Cut, task: plan.Task, settings: Mapping[str, Any]) -> record.Example:
@@ -171,7 +178,7 @@ def make_example(made: Cut, task: plan.Task, settings: Mapping[str, Any]) -> rec
     if task.copy % 2:
         face, points = faces.mirror(face, points)
     return record.Example(
-        image=faces.encode(face),
+        image=made.as_is if made.as_is and not task.copy % 2 else faces.encode(face, encoding=settings["encoding"]),
         label=row.label,
         valence=row.valence,
         arousal=row.arousal,

@@ -12,11 +12,9 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
 from absl import app, flags
 
-from affectnet_tfds import labels
+from affectnet_tfds import defect, faces, labels
 from pipeline import config, console, object_store, record, refusal, storage
 
 _LENGTH, _CRC = 8, 4
@@ -101,12 +99,10 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
     counts[str(example.label)] = counts.get(str(example.label), 0) + 1
     if not 0 <= example.subset < len(labels.SUBSETS):
         return f"subset must be 0..{len(labels.SUBSETS) - 1}: got {example.subset} ({example.filename})"
-    pixels = cv2.imdecode(np.frombuffer(example.image, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        return f"its picture cannot be decoded ({example.filename})"
-    size = settings["image_size"]
-    if pixels.shape != (size, size, 3):
-        return f"its picture must be {size} x {size}: got {pixels.shape[1]} x {pixels.shape[0]} ({example.filename})"
+    try:
+        faces.decode_crop(example.image, encoding=settings["encoding"], image_size=settings["image_size"])
+    except defect.Defect as found:
+        return f"its picture cannot be used: {found.reason}, {found} ({example.filename})"
     return ""
 
 

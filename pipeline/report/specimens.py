@@ -34,6 +34,7 @@ class Specimen(NamedTuple):
 
     split: str
     example: record.Example
+    crop: np.ndarray  # uint8[S, S, 3]
     path: str  # of the original, relative to the release's root
     picture_size: tuple[int, int]
     outline: np.ndarray  # float[3, 2]: see observations.Sight
@@ -82,9 +83,13 @@ def _chosen(made: material.Material, label: int) -> Iterator[Specimen]:
         own = [one for one in done.get("observed", {}).get("specimens", ()) if one["label"] == label]
         ranked += [(rank, shard_number, done["name"], one) for rank, one in enumerate(own)]
     for _, _, name, one in sorted(ranked, key=lambda item: item[:2])[:PER_CLASS]:
+        example = read_record(made.folder / name, one["at"])
         yield Specimen(
             split=material.split_of(name),
-            example=read_record(made.folder / name, one["at"]),
+            example=example,
+            crop=faces.decode_crop(
+                example.image, encoding=made.settings["encoding"], image_size=made.settings["image_size"]
+            ),
             path=one["path"],
             picture_size=tuple(one["picture_size"]),
             outline=np.asarray(one["outline"], np.float64),
@@ -148,7 +153,7 @@ def _square_around(corners: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _crop(one: Specimen) -> markup.Markup:
-    jpeg, (width, height) = _small(simplejpeg.decode_jpeg(one.example.image))
+    jpeg, (width, height) = _small(one.crop)
     return charts.svg(
         markup.element("image", href=markup.data_uri(jpeg), x=0, y=0, width=SIDE, height=SIDE),
         _dots(one.example.landmarks.astype(np.float64) * SIDE, side=SIDE),

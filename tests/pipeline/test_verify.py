@@ -94,9 +94,9 @@ def rewrite(version: Path, **changes: object) -> None:
     [
         ({"label": 9}, "label must be 0..7: got 9"),
         ({"subset": 5}, "subset must be 0..1: got 5"),
-        ({"image": b"no jpeg"}, "its picture cannot be decoded"),
+        ({"image": b"no jpeg"}, "its picture cannot be used: not a picture"),
         ({"image": test_main.conftest.cv2.imencode(".jpg", test_main.conftest.picture(1))[1].tobytes()},
-         "its picture must be 32 x 32: got 120 x 90"),
+         "its picture cannot be used: wrong size, 120 x 90 is not 32 x 32"),
     ],
 )  # fmt: skip
 def test_a_record_that_breaks_the_contract_is_found(version, changes, problem):
