@@ -170,7 +170,8 @@ class Loop:
         """
         if not self._settings.training.jit:
             return self._part_gradients(part)
-        return tf.function(lambda: self._part_gradients(part), jit_compile=True, autograph=False)()
+        drawn = dataclasses.replace(part, draw=dataclasses.replace(part.draw, in_graph=True))
+        return tf.function(lambda: self._part_gradients(drawn), jit_compile=True, autograph=False)()
 
     def _part_gradients(self, part: Part) -> tuple[list[tf.Tensor], tf.Tensor]:
         with noise.drawing(part.draw), batch_norm.over(part.weight), tf.GradientTape() as tape:

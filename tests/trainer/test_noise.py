@@ -26,6 +26,19 @@ def test_seed_epoch_stream_and_place_each_change_the_numbers(change):
     assert (numbers(**change) != numbers()).mean() > 0.99
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_plain_arithmetic_and_xla_draw_the_same_numbers(jit):
+    def drawn(first_place):
+        draw = noise.Draw(seed=5, epoch=tf.constant(3, tf.int64), first_place=first_place, in_graph=True)
+        return noise.uniform(draw, stream=1, shape=(6, 3, 5))
+
+    # 2^31 + 1 places of four groups each: the counter's upper half is in use.
+    for first_place in (0, 2**31 + 1):
+        place = tf.constant(first_place, tf.int64)
+        in_graph = tf.function(drawn, jit_compile=jit)(place)
+        np.testing.assert_array_equal(in_graph, numbers(first_place=first_place, epoch=3, stream=1))
+
+
 def test_numbers_are_uniform():
     drawn = numbers(count=100, size=(1000,))
     assert drawn.min() >= 0 and drawn.max() < 1
