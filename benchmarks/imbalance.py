@@ -1,0 +1,80 @@
+"""python -m benchmarks.imbalance --data_dir=DATA_DIR --config_name=NAME: what each remedy for unequal classes does.
+
+One short run a variant, the same network, steps and seed, one after the other (or `--parallel` at a time); prints a
+Markdown table of accuracy, macro-F1 and M on validation, and each variant's flags. Runs that are there are not repeated.
+"""
+
+import concurrent.futures
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from absl import app, flags
+
+DATA_DIR = flags.DEFINE_string("data_dir", None, "folder that holds affectnet_faces/", required=True)
+CONFIG_NAME = flags.DEFINE_string("config_name", None, "which build of the data set: a natural one", required=True)
+WORK_DIR = flags.DEFINE_string("work_dir", None, "folder for the runs", required=True)
+EPOCHS = flags.DEFINE_integer("epochs", 4, "epochs of each run")
+SEEDS = flags.DEFINE_list("seeds", ["0"], "seeds; the mean over them is printed")
+PARALLEL = flags.DEFINE_integer("parallel", 1, "runs at a time")
+TRAINER_FLAGS = flags.DEFINE_multi_string("trainer_flag", [], "further flags of trainer.main for every run")
+
+VARIANTS: Mapping[str, Sequence[str]] = {
+    "nothing": (),
+    "sampling, sqrt": ("--sampling=sqrt",),
+    "sampling, balanced": ("--sampling=balanced",),
+    "weights, sqrt": ("--class_weights=sqrt",),
+    "weights, inverse": ("--class_weights=inverse",),
+    "weights, effective number": ("--class_weights=effective", "--effective_beta=0.9999"),
+    "focal loss": ("--loss=focal",),
+    "logit-adjusted loss": ("--loss=logit_adjusted",),
+    "label smoothing": ("--label_smoothing=0.1",),
+}
+
+
+def folder(variant: str, seed: str) -> Path:
+    """Return the folder of a run."""
+    return Path(WORK_DIR.value, f"{variant.replace(', ', '_').replace(' ', '_')}-seed{seed}")
+
+
+def train(variant: str, seed: str) -> None:
+    """Train a variant, unless it is trained already."""
+    if (folder(variant, seed) / "metrics.json").exists():
+        return
+    given = [f"--data_dir={DATA_DIR.value}", f"--config_name={CONFIG_NAME.value}", f"--epochs={EPOCHS.value}"]
+    given += [f"--seed={seed}", f"--model_dir={folder(variant, seed)}", *TRAINER_FLAGS.value, *VARIANTS[variant]]
+    done = subprocess.run([sys.executable, "-m", "trainer.main", *given], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{variant}: {done.stderr[-2000:]}")
+
+
+def row(variant: str) -> str:
+    """Return a line of the table: the mean over the seeds."""
+    judged = [json.loads((folder(variant, seed) / "metrics.json").read_text(encoding="utf-8")) for seed in SEEDS.value]
+    numbers = [
+        sum(pick(one) for one in judged) / len(judged)
+        for pick in (
+            lambda one: one["accuracy"],
+            lambda one: one["balanced_accuracy"],
+            lambda one: one["macro"]["f1"],
+            lambda one: one["m_measure"],
+        )
+    ]
+    flags_text = " ".join(f"`{flag}`" for flag in VARIANTS[variant])
+    return f"| {variant} | {flags_text} | " + " | ".join(f"{number:.3f}" for number in numbers) + " |"
+
+
+def main(argv: Sequence[str]) -> None:
+    """Train all variants, and print the table."""
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL.value) as pool:
+        wanted = [(variant, seed) for seed in SEEDS.value for variant in VARIANTS]
+        list(pool.map(lambda pair: train(*pair), wanted))
+    print("| variant | flags | accuracy | balanced accuracy | macro-F1 | M |\n|---|---|---|---|---|---|")
+    for variant in VARIANTS:
+        print(row(variant))
+
+
+if __name__ == "__main__":
+    app.run(main)
