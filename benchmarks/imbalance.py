@@ -1,7 +1,7 @@
 """python -m benchmarks.imbalance --data_dir=DATA_DIR --config_name=NAME: what each remedy for unequal classes does.
 
 One short run a variant, the same network, steps and seed, one after the other (or `--parallel` at a time); prints a
-Markdown table of accuracy, macro-F1 and M on validation, and each variant's flags. Runs that are there are not repeated.
+Markdown table of accuracy, macro-F1 and M on validation, and each variant's flags. Finished runs are kept.
 """
 
 import concurrent.futures
