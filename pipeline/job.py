@@ -20,7 +20,7 @@ from apache_beam.options import pipeline_options
 from pipeline import annotations, commit, object_store, plan, shards, sources, storage, survey
 from pipeline.sources import base
 
-SMALL_TABLE_BYTES = 32 << 20
+SMALL_TABLE_BYTES = 64 << 20
 """Tables up to this size are surveyed in this process: starting workers would take longer."""
 
 AnyRow = tuple[Any, ...]  # annotations.Row as a plain tuple, which Beam's fast coder knows

@@ -6,6 +6,7 @@ run twice write the same bytes and so do no harm.
 """
 
 import collections
+import functools
 import hashlib
 import json
 import math
@@ -200,9 +201,10 @@ def read_ahead(
     root: storage.AnyPath, tasks: Sequence[plan.Task]
 ) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:
     """Yield every task with its picture file, read by threads so that the core does not wait for the disk."""
-    threads = storage.read_threads(root)
+    threads, batch = storage.read_threads(root), storage.read_batch(root)
     paths = (task.row.path for task in tasks)
-    found = storage.ahead(lambda path: read_picture(root, path), paths, threads=threads, waiting=8 * threads)
+    read = functools.partial(read_picture, root)
+    found = storage.ahead(read, paths, threads=threads, batch=batch, waiting=8 * threads // batch)
     yield from zip(tasks, found, strict=True)
 
 
