@@ -13,7 +13,9 @@ from webpage import colours, markup, scales
 from webpage.markup import Content, Markup
 
 WIDTH = 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 10, 40
+_RIGHT, _TOP, _BOTTOM = 12, 10, 40
+_LABEL, _LETTER = 26, 6.7
+"""Room left of the axis for its label, and for each letter of a tick."""
 
 
 class Series(NamedTuple):
@@ -40,16 +42,21 @@ class Frame:
     @property
     def x(self) -> scales.Scale:
         """Map the data's x to the drawing's."""
-        return scales.Scale(*self.x_range, _LEFT, self.width - _RIGHT)
+        longest = max(3, *(len(scales.text(value)) for value in self._y_ticks))
+        return scales.Scale(*self.x_range, round(_LABEL + _LETTER * longest), self.width - _RIGHT)
 
     @property
     def y(self) -> scales.Scale:
         """Map the data's y to the drawing's, where down is larger."""
         return scales.Scale(*self.y_range, self.height - _BOTTOM, _TOP)
 
+    @property
+    def _y_ticks(self) -> list[float]:
+        return scales.ticks(*self.y_range, count=5)
+
     def draw(self, *marks: Content, alt: str) -> Markup:
         """Return the chart with marks in it. `alt` says what it shows to those who do not see it."""
-        y_ticks = [(value, scales.text(value)) for value in scales.ticks(*self.y_range, count=5)]
+        y_ticks = [(value, scales.text(value)) for value in self._y_ticks]
         x_ticks = self.x_ticks
         if x_ticks is None:
             x_ticks = [(value, scales.text(value)) for value in scales.ticks(*self.x_range, count=5)]

@@ -75,7 +75,7 @@ def test_a_cell_leads_to_its_pictures_the_most_confident_first():
     assert '<a href="#cell-0-1"><b>40%</b><small>12</small></a>' in text
     panel = text[text.index('id="cell-0-1"') :]
     panel = panel[: panel.index('class="cell"', 20)] if 'class="cell"' in panel[20:] else panel
-    assert "12 of 30 examples of neutral (40%); the 9 most confident are shown" in panel
+    assert "12 of 30 examples of neutral (40%); the 9 most confident pictures are shown" in panel
     assert re.findall(r"2/(\d+)\.jpg</code>", panel)[:9] == [str(n) for n in range(9)]
     assert 'href="#cell-0-2"' not in text  # Nothing is in it.
 
@@ -86,6 +86,14 @@ def test_the_pictures_that_are_shown_are_those_that_were_asked_for():
     assert len(wanted) <= 64 * thumbnails.PER_CELL + thumbnails.MISTAKES
     assert set(thumbnails.mistakes(made).tolist()) <= set(wanted.tolist())
     assert "data:image/jpeg" not in render(made, shown={})
+
+
+def test_copies_of_a_picture_are_shown_once():
+    made = made_of([0] * 6, [1] * 6)
+    repeated = predictions.dataclasses.replace(made, filenames=np.array(["a", "b", "a", "b", "c", "a"]))
+    assert thumbnails.wanted(repeated).tolist() == [0, 1, 4]
+    assert thumbnails.mistakes(repeated).tolist() == [0, 1, 4]
+    assert "6 of 6 examples of neutral (100%)<" in render(repeated)
 
 
 def test_mistakes_are_sorted_by_confidence():

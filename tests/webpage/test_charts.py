@@ -37,6 +37,7 @@ def test_ticks_are_written_short(value, said):
 def test_a_frame_puts_its_corners_where_the_axes_meet():
     frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 10), y_range=(0, 2))
     assert (frame.x(0), frame.x(10)) == (46, 328)
+    assert charts.Frame(x_label="x", y_label="y", x_range=(0, 10), y_range=(0, 3000)).x(0) == 60  # Room for "3,000".
     assert (frame.y(0), frame.y(2)) == (180, 10)
     assert frame.bar(0, 10, 0, 2) == '<rect x="46.0" y="10.0" width="282.0" height="170.0"></rect>'
 

@@ -28,7 +28,7 @@ def table(runs: "Sequence[compare.Run]", pairs: "Sequence[compare.Pair]") -> str
     width = max(18, *(len(run.name) for run in runs))
     lines = [" " * 18 + "".join(f"  {run.name:>{width}}" for run in runs)]
     lines += [f"{said:<18}" + "".join(f"  {_value(run, keys):>{width}}" for run in runs) for said, keys in _NUMBERS]
-    return "\n".join([*lines, "", *(_sentence(runs, pair) for pair in pairs)])
+    return "\n".join([*lines, "", *(_sentence(runs, pair) for pair in pairs), *_doubts(runs)])
 
 
 def render(runs: "Sequence[compare.Run]", pairs: "Sequence[compare.Pair]") -> str:
@@ -99,13 +99,16 @@ def _protocol(run: "compare.Run") -> list[markup.Markup]:
 
 
 def _differing_data(runs: "Sequence[compare.Run]") -> markup.Markup | None:
+    doubts = _doubts(runs)
+    return markup.element("p", " ".join(doubts), class_="warning") if doubts else None
+
+
+def _doubts(runs: "Sequence[compare.Run]") -> list[str]:
     data = {run.metrics.get("protocol", {}).get("data") for run in runs}
-    if len(data) == 1:
-        return None
     said = (
         "The same pictures with the same labels, but from different builds: their crops may differ. See the protocols."
     )
-    return markup.element("p", said, class_="warning")
+    return [said] if len(data) > 1 else []
 
 
 def _sentence(runs: "Sequence[compare.Run]", pair: "compare.Pair") -> str:

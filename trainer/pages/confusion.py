@@ -78,9 +78,10 @@ def _cell_pictures(
     made: predictions.Predictions, truth: int, predicted: int, *, total: int, shown: thumbnails.Thumbnails
 ) -> markup.Markup:
     numbers = thumbnails.in_cell(made, truth=truth, predicted=predicted)
-    some = numbers[: thumbnails.PER_CELL]
+    pictures = thumbnails.distinct(made, numbers)
+    some = pictures[: thumbnails.PER_CELL]
     names = made.class_names
-    rest = f"; the {len(some)} most confident are shown" if len(some) < len(numbers) else ""
+    rest = f"; the {len(some)} most confident pictures are shown" if len(some) < len(pictures) else ""
     said = f"{len(numbers):,} of {total:,} examples of {names[truth]} ({report.percent(len(numbers) / total)}){rest}"
     return markup.element(
         "div",

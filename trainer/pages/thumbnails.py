@@ -21,7 +21,7 @@ def wanted(made: predictions.Predictions) -> np.ndarray:
     """Return the numbers of the examples whose pictures the page needs: int64[K], ascending."""
     classes = range(len(made.class_names))
     cells = [in_cell(made, truth=truth, predicted=said) for truth in classes for said in classes]
-    return np.unique(np.concatenate([*(cell[:PER_CELL] for cell in cells), mistakes(made)]))
+    return np.unique(np.concatenate([*(distinct(made, cell)[:PER_CELL] for cell in cells), mistakes(made)]))
 
 
 def in_cell(made: predictions.Predictions, *, truth: int, predicted: int) -> np.ndarray:
@@ -31,7 +31,12 @@ def in_cell(made: predictions.Predictions, *, truth: int, predicted: int) -> np.
 
 def mistakes(made: predictions.Predictions) -> np.ndarray:
     """Return the numbers of the most confident mistakes."""
-    return _by_confidence(made, np.flatnonzero(made.labels != made.predicted))[:MISTAKES]
+    return distinct(made, _by_confidence(made, np.flatnonzero(made.labels != made.predicted)))[:MISTAKES]
+
+
+def distinct(made: predictions.Predictions, numbers: np.ndarray) -> np.ndarray:
+    """Return the first example of each picture, in their order: further copies would show the same again."""
+    return numbers[np.sort(np.unique(made.filenames[numbers], return_index=True)[1])]
 
 
 def pictures(made: predictions.Predictions, numbers: Sequence[int], *, thumbnails: Thumbnails) -> markup.Markup:
