@@ -12,8 +12,13 @@ DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
 HOSTS    ?= 2
 
+# Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').
+RUNNER       ?= local
+CLUSTER      := build/flink/cluster
+RUNNER_FLAGS := $(if $(filter flink,$(RUNNER)),--flagfile=$(CLUSTER)/flags)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train train-hosts test test-quick lint bench clean
+.PHONY: help demo shards train train-hosts test test-quick lint bench clean flink-jars flink-up flink-down
 
 help:  ## This list
 	@echo "AffectNet Faces"
@@ -40,12 +45,14 @@ demo: $(VENV)/.ready  ## From nothing to a trained, judged classifier on drawn f
 	@echo "next          make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 
 shards: $(VENV)/.ready  ## Shards from AFFECTNET_DIR, or from drawn faces where none is given, into DATA_DIR
+	@$(if $(filter-out local flink,$(RUNNER)),echo "error: RUNNER must be local or flink: got $(RUNNER)" && exit 2)
+	@$(if $(RUNNER_FLAGS),[ -f $(CLUSTER)/flags ] || { echo "error: no Flink is running: make flink-up starts one"; exit 2; })
 ifdef AFFECTNET_DIR
-	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(FLAGS)
+	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)
 else
 	@echo "no AFFECTNET_DIR given: drawing faces to stand in for it"
 	@$(PY) -m pipeline.sample --output_dir=$(BUILD)/sample --num_images=3000 --seed=0
-	@$(PY) -m pipeline.main --input_dir=$(BUILD)/sample --data_dir='$(DATA_DIR)' $(FLAGS)
+	@$(PY) -m pipeline.main --input_dir=$(BUILD)/sample --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)
 endif
 
 train: $(VENV)/.ready  ## Train on what is in DATA_DIR; FLAGS='--num_gpus=4 --model_dir=runs/first …'
@@ -53,6 +60,19 @@ train: $(VENV)/.ready  ## Train on what is in DATA_DIR; FLAGS='--num_gpus=4 --mo
 
 train-hosts: $(VENV)/.ready  ## The same as HOSTS=2 hosts, processes of this machine on its CPU; see docs/scaling.md
 	@$(PY) -m trainer.hosts --hosts=$(HOSTS) -- --num_gpus=0 --data_dir='$(DATA_DIR)' $(FLAGS)
+
+flink-jars: build/flink/job-server.jar  ## Flink and Beam's job server for it, from Maven Central (150 MB)
+
+build/flink/job-server.jar: deploy/flink/pom.xml
+	@command -v mvn > /dev/null || { echo "error: Maven fetches Flink: apt-get install maven openjdk-17-jdk-headless"; exit 2; }
+	@echo "flink         fetching 150 MB of jars into build/flink"
+	@mvn -q -B -ntp -f deploy/flink/pom.xml package
+
+flink-up: $(VENV)/.ready build/flink/job-server.jar  ## A Flink cluster on this machine: JobManager, two TaskManagers
+	@$(PY) deploy/flink/cluster.py up
+
+flink-down: $(VENV)/.ready  ## Stop it
+	@$(PY) deploy/flink/cluster.py down
 
 test: $(VENV)/.ready  ## All tests, linter and types
 	@$(MAKE) --no-print-directory lint

@@ -6,7 +6,6 @@ import pathlib
 import setuptools
 
 WORKER = [
-    "absl-py>=2.1",
     # 2.75 is the newest release whose Flink job server is on Maven Central.
     "apache-beam>=2.72,<2.76",
     "google-crc32c>=1.6",
@@ -19,6 +18,7 @@ WORKER = [
     "pyyaml>=6",
 ]
 TRAIN = [
+    "absl-py>=2.1",
     "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
     "jinja2>=3.1",  # With pandas, for tfds.as_dataframe.
     "markupsafe>=2.1",

@@ -5,10 +5,14 @@ TFDS process can read the files without this package; the job itself writes the 
 TFDS's serializer is neither reproducible byte for byte nor importable without TensorFlow.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import tensorflow_datasets as tfds
 
 from affectnet_tfds import labels
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 NUM_LANDMARKS = 68
 NUM_SOFT = 8
@@ -16,7 +20,7 @@ NUM_SOFT = 8
 
 def features(
     *, image_size: int, num_classes: int, soft_labels: bool = False, encoding: str = "jpeg"
-) -> tfds.features.FeaturesDict:
+) -> "tfds.features.FeaturesDict":
     """Describe the record of a config.
 
     Args:
@@ -33,6 +37,8 @@ def features(
       picture itself, k for its k-th repeat by balancing; odd ones are mirrored.
       soft_label: float32[8], how likely each of the first 8 expressions is, NaN where there is none.
     """
+    import tensorflow_datasets as tfds  # Here: its first import registers the builder, which imports this module.
+
     extra = {"soft_label": tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)} if soft_labels else {}
     return tfds.features.FeaturesDict(
         {
@@ -50,7 +56,9 @@ def features(
     )
 
 
-def _image(shape: tuple[int, int, int], *, encoding: str) -> tfds.features.FeatureConnector:
+def _image(shape: tuple[int, int, int], *, encoding: str) -> "tfds.features.FeatureConnector":
+    import tensorflow_datasets as tfds  # As above.
+
     if encoding == "raw":
         return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
     return tfds.features.Image(shape=shape, encoding_format=encoding)

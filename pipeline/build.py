@@ -9,7 +9,22 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pipeline import commit, config, job, leaks, ledger, plan, publish, refusal, shards, sources, storage, survey
+from pipeline import (
+    attempts,
+    commit,
+    config,
+    engine,
+    job,
+    leaks,
+    ledger,
+    plan,
+    publish,
+    refusal,
+    shards,
+    sources,
+    storage,
+    survey,
+)
 from pipeline.sources import base
 
 
@@ -58,8 +73,8 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     if order.config.dry_run:
         _remove_dry(staging)
         return Build(None, order.config, None, {}, time.monotonic() - start)
-    spec = shards.Spec(root=order.release.root, staging=str(staging), content=order.config.content())
-    with listener.writing(staging, plans):
+    with listener.writing(staging, plans), attempts.opened(staging) as attempt:
+        spec = shards.Spec(order.release.root, str(staging), order.config.content(), attempt)
         job.run_shards(order.release, surveyed=surveyed, plans=plans, spec=spec, options=order.runner)
     sidecars = _sidecars(spec, plans)
     account = ledger.make(surveyed, plans, sidecars)
@@ -76,17 +91,17 @@ class _Order(NamedTuple):
     release: base.Release
     drawn: bool
     made_from: dict[str, Any]
-    runner: job.Runner
+    runner: engine.Runner
 
 
 def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     """Find the release, and settle what depends on it: the name and the derived settings."""
-    root = storage.path(wanted.input_dir)
+    root = storage.absolute(storage.path(wanted.input_dir))
     drawn = sources.drawn_sample(root) is not None
     release = sources.recognise(root, _request(wanted))
     named = config.named(dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn)
     settled = dataclasses.replace(named, data_dir=str(storage.path(wanted.data_dir)))
-    runner = job.Runner(num_workers=settled.num_workers, beam_args=beam_args)
+    runner = engine.Runner(num_workers=settled.num_workers, beam_args=beam_args)
     return _Order(settled, release, drawn, identity(settled, release), runner)
 
 
@@ -205,7 +220,7 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     Raises:
       refusal.Refusal: if the unfinished build is another one and --overwrite was not given.
     """
-    staging = publish.staging_folder(order.config)
+    staging = storage.absolute(publish.staging_folder(order.config))
     if order.config.dry_run:
         staging = staging.with_name(f"{staging.name}-dry-run")
         commit.remove_tree(staging)

@@ -105,14 +105,19 @@ def publish(staging: AnyPath, version: AnyPath, *, leave: Callable[[str], bool],
 
 
 def _publish_by_rename(staging: Path, version: Path, *, leave: Callable[[str], bool]) -> None:
-    for found in staging.iterdir():
-        if leave(found.name):
-            found.unlink()
+    _remove(staging, leave)
     old = version.with_name(f".replaced-{uuid.uuid4().hex}")
     if version.exists():
         version.rename(old)
     staging.rename(version)
+    _remove(version, leave)  # What a worker that was taken for dead wrote before the renaming; now it has no folder.
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove(folder: Path, leave: Callable[[str], bool]) -> None:
+    for found in folder.iterdir():
+        if leave(found.name):
+            found.unlink(missing_ok=True)
 
 
 def _publish_by_copies(

@@ -5,23 +5,14 @@ them, the local runner's memory grows by about 50 kB an image; with rows it grow
 """
 
 import contextlib
-import io
-import logging
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
 import cv2
-from apache_beam.options import pipeline_options
 
-from pipeline import annotations, commit, object_store, plan, shards, sources, storage, survey
+from pipeline import annotations, attempts, commit, engine, plan, shards, sources, storage, survey
 from pipeline.sources import base
-
-SMALL_TABLE_BYTES = 64 << 20
-"""Tables up to this size are surveyed in this process: starting workers would take longer."""
 
 AnyRow = tuple[Any, ...]  # annotations.Row as a plain tuple, which Beam's fast coder knows
 
@@ -98,25 +89,52 @@ class AssignTasks(beam.PTransform):
         """Assign by the plans of all splits."""
         super().__init__()
         self.plans, self.seed = dict(plans), seed
+        counts = {(split, label): n for split, one in self.plans.items() for label, n in one.counts.items()}
+        self.buckets = {of: plan.num_buckets(n) for of, n in counts.items()}
 
     def expand(self, rows: beam.PCollection) -> beam.PCollection:
         """Wire."""
-        return (
-            rows
-            | beam.Map(lambda row: (f"{row.split}/{row.label}", tuple(row)))
-            | "GroupByClass" >> beam.GroupByKey()  # (class, [Row])
-            | beam.FlatMap(_assign, self.plans, self.seed)
-        )
+        keyed = rows | beam.Map(_with_bucket, self.buckets, self.seed)  # (Bucket, row)
+        groups = keyed | "GroupByClass" >> beam.GroupByKey()  # (Bucket, [row])
+        if set(self.buckets.values()) <= {1}:
+            return groups | beam.FlatMap(_assign, self.plans, self.seed)
+        sizes = keyed | beam.combiners.Count.PerKey()
+        return groups | beam.FlatMap(_assign_in_part, self.plans, self.seed, beam.pvalue.AsDict(sizes))
+
+
+Bucket = tuple[str, int, int]  # split, label, plan.bucket
+
+
+def _with_bucket(row: annotations.Row, buckets: Mapping[tuple[str, int], int], seed: int) -> tuple[Bucket, AnyRow]:
+    part = plan.bucket(row.filename, seed=seed, buckets=buckets.get((row.split, row.label), 1))
+    return (row.split, row.label, part), tuple(row)
 
 
 def _assign(
-    group: tuple[str, Iterable[AnyRow]], plans: Mapping[str, plan.SplitPlan], seed: int
+    group: tuple[Bucket, Iterable[AnyRow]],
+    plans: Mapping[str, plan.SplitPlan],
+    seed: int,
+    first_rank: int = 0,
+    num_rows: int | None = None,
 ) -> Iterator[tuple[str, tuple[int, int, AnyRow]]]:
-    key, rows = group
-    split = plans[key.split("/")[0]]
-    for index, task in plan.tasks_of_class((annotations.Row(*r) for r in rows), plan=split, seed=seed):
-        name = shards.file_name(split.split, index, split.num_shards)
-        yield name, (task.place, task.copy, tuple(task.row))
+    """Deal the tasks of a class, or of a bucket of it, to the shards."""
+    (split, _, _), values = group
+    one, rows = plans[split], (annotations.Row(*row) for row in values)
+    for index, task in plan.tasks_of_class(rows, plan=one, seed=seed, first_rank=first_rank, num_rows=num_rows):
+        yield shards.file_name(split, index, one.num_shards), (task.place, task.copy, tuple(task.row))
+
+
+def _assign_in_part(
+    group: tuple[Bucket, Iterable[AnyRow]],
+    plans: Mapping[str, plan.SplitPlan],
+    seed: int,
+    sizes: Mapping[Bucket, int],
+) -> Iterator[tuple[str, tuple[int, int, AnyRow]]]:
+    """Deal the tasks of a bucket to the shards, knowing how many rows every bucket has."""
+    (split, label, part), _ = group
+    of_class = {b: n for (other, its_label, b), n in sizes.items() if (other, its_label) == (split, label)}
+    before = sum(n for b, n in of_class.items() if b < part)
+    yield from _assign(group, plans, seed, first_rank=before, num_rows=sum(of_class.values()))
 
 
 class WriteShards(beam.PTransform):
@@ -142,30 +160,14 @@ class _WriteShard(beam.DoFn):
     def process(self, element: tuple[str, Iterable[tuple[int, int, AnyRow]]]) -> Iterator[str]:
         name, values = element
         tasks = (plan.Task(place, copy, annotations.Row(*row)) for place, copy, row in values)
-        yield shards.write(self.spec, name, tasks)["name"]
+        with contextlib.suppress(attempts.Abandoned):  # The sooner the engine is done with it, the better.
+            yield shards.write(self.spec, name, tasks)["name"]
 
 
-@contextlib.contextmanager
-def _run(options: pipeline_options.PipelineOptions) -> Iterator[beam.Pipeline]:
-    """Run what the block puts into a pipeline.
-
-    Raises:
-      object_store.Unreachable: if that is what a worker raised; Beam hands on the text of its traceback.
-    """
-    try:
-        with beam.Pipeline(options=options) as pipeline:
-            yield pipeline
-    except RuntimeError as error:
-        told = re.search(r"\bUnreachable: (.*?)(?: \[while running|$)", str(error), re.MULTILINE)
-        if not told:
-            raise
-        raise object_store.Unreachable(told[1]) from error
-
-
-def run_survey(release: base.Release, *, clean: str, staging: storage.AnyPath, options: "Runner") -> survey.Survey:
+def run_survey(release: base.Release, *, clean: str, staging: storage.AnyPath, options: engine.Runner) -> survey.Survey:
     """Survey a release with Beam; the result comes back through a file in the staging folder."""
     out = str(staging / "survey.json")
-    with _run(options.for_bytes(release.num_bytes())) as pipeline:
+    with options.pipeline(reads_bytes=release.num_bytes()) as pipeline:
         (pipeline | beam.Create(release.parts()) | SurveyRows(release.root, clean) | beam.Map(_write_survey, out))
     return survey.Survey.from_json(storage.path(out).read_text(encoding="utf-8"))
 
@@ -180,11 +182,11 @@ def run_duplicates(
     surveyed: survey.Survey,
     settings: Mapping[str, Any],
     staging: storage.AnyPath,
-    options: "Runner",
+    options: engine.Runner,
 ) -> survey.Survey:
     """Return the survey without the rows of train whose picture is there under another name."""
     out = str(staging / "duplicates.json")
-    with _run(options.for_bytes(None)) as pipeline:
+    with options.pipeline() as pipeline:
         (
             pipeline
             | UsableRows(release, surveyed, settings)
@@ -224,53 +226,13 @@ def run_shards(
     surveyed: survey.Survey,
     plans: Mapping[str, plan.SplitPlan],
     spec: shards.Spec,
-    options: "Runner",
+    options: engine.Runner,
 ) -> None:
     """Write all shards with Beam; what was written stands in the sidecars."""
-    with _run(options.for_bytes(None)) as pipeline:
+    with options.pipeline() as pipeline:
         (
             pipeline
             | UsableRows(release, surveyed, spec.content)
             | AssignTasks(plans, spec.content["seed"])
             | WriteShards(spec)
         )
-
-
-class Runner:
-    """Where the pipelines run: this machine's cores unless Beam's own flags say otherwise."""
-
-    def __init__(self, *, num_workers: int, beam_args: Sequence[str] = ()) -> None:
-        """Take the number of local workers (0: all cores) and Beam's flags, which are passed on untouched."""
-        self.num_workers = num_workers or len(os.sched_getaffinity(0))
-        self.beam_args = list(beam_args)
-        # It warns, for every worker, of a folder that no pipeline of ours uses.
-        logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
-        # Local workers are processes of their own; they find this package where this process found it.
-        root = str(Path(__file__).resolve().parent.parent)
-        if root not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
-            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-
-    @property
-    def is_local(self) -> bool:
-        return not any(arg.startswith("--runner") for arg in self.beam_args)
-
-    def for_bytes(self, num_bytes: int | None) -> pipeline_options.PipelineOptions:
-        """Return Beam's options for a pipeline that reads so many bytes (None: many)."""
-        if not self.is_local:
-            return pipeline_options.PipelineOptions(self.beam_args)
-        workers = 1 if num_bytes is not None and num_bytes <= SMALL_TABLE_BYTES else self.num_workers
-        # By name: DirectRunner would first try to download Prism, and ignores the number of workers then.
-        local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
-        local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
-        return pipeline_options.PipelineOptions([*self.beam_args, *local])
-
-
-def unknown_beam_args(args: Sequence[str]) -> list[str]:
-    """Return the arguments that no part of Beam knows: most likely flags of ours, misspelt."""
-    if any(arg.startswith("--runner") for arg in args):
-        return []
-    known = pipeline_options.PipelineOptions(list(args))
-    with contextlib.redirect_stderr(io.StringIO()):
-        options = known.get_all_options(drop_default=True, retain_unknown_options=False)
-    names = {arg.lstrip("-").split("=")[0] for arg in args if arg.startswith("-")}
-    return sorted(name for name in names if name not in options)

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from absl import app, flags, logging
 
 from affectnet_tfds import faces
-from pipeline import build, cleaning, config, console, job, object_store, refusal
+from pipeline import build, cleaning, config, console, engine, object_store, refusal
 
 INPUT_DIR = flags.DEFINE_string(
     "input_dir", None, "folder of your copy of AffectNet, or its place in a store (s3://…, gs://…)"
@@ -97,13 +97,16 @@ def job_config() -> config.JobConfig:
 
 
 def check_beam_args(beam_args: Sequence[str]) -> None:
-    """Refuse flags that neither we nor Beam know.
+    """Refuse flags that neither we nor Beam know; an engine may have more, so there only what resembles one of ours.
 
     Raises:
       refusal.Refusal: naming the nearest flag.
     """
-    for name in job.unknown_beam_args(beam_args):
-        near = difflib.get_close_matches(name, flags.FLAGS, n=1)
+    elsewhere = engine.names_a_runner(beam_args)
+    for name in engine.unknown_beam_args(beam_args):
+        near = difflib.get_close_matches(name, flags.FLAGS, n=1, cutoff=0.8 if elsewhere else 0.6)
+        if elsewhere and not near:
+            continue
         hint = f"; did you mean --{near[0]}?" if near else ""
         raise refusal.Refusal(f"--{name} is no flag of this program, nor of Beam{hint} (--help lists ours)")
 

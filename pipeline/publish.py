@@ -13,13 +13,13 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import features
-from pipeline import annotations, commit, config, ledger, storage
+from pipeline import annotations, attempts, commit, config, ledger, storage
 from pipeline.report import page
 
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: what --retry_rejects goes on from."""
 
-_WORKING_FILES = ("building.json", "survey.json", "duplicates.json")
+_WORKING_FILES = (attempts.NOTE, "building.json", "survey.json", "duplicates.json")
 
 LAST = ("dataset_info.json", "features.json")
 """The files by which TFDS finds a version: the last to appear in a store, in this order."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from affectnet_tfds import crops, faces, labels
-from pipeline import annotations, commit, observations, plan, record, storage
+from pipeline import annotations, attempts, commit, observations, plan, record, storage
 
 NO_SOFT_LABEL = (math.nan,) * 8
 
@@ -28,6 +28,7 @@ class Spec(NamedTuple):
     root: str  # of the release
     staging: str
     content: Mapping[str, Any]  # config.JobConfig.content()
+    attempt: str = ""  # that may write (attempts.opened); "": any may
 
     @property
     def image_size(self) -> int:
@@ -40,7 +41,12 @@ def file_name(split: str, index: int, num_shards: int) -> str:
 
 
 def write(spec: Spec, name: str, tasks: Iterable[plan.Task]) -> dict[str, Any]:
-    """Write a shard and its sidecar, unless both are there already; return the sidecar."""
+    """Write a shard and its sidecar, unless both are there already; return the sidecar.
+
+    Raises:
+      attempts.Abandoned: if the attempt is given up meanwhile.
+    """
+    _check(spec)
     ordered = sorted(tasks, key=lambda task: (task.place, task.row.filename, task.copy))
     digest = plan.digest(ordered, spec.content)
     if (done := sidecar(spec, name)) and done["digest"] == digest:
@@ -52,10 +58,18 @@ def write(spec: Spec, name: str, tasks: Iterable[plan.Task]) -> dict[str, Any]:
             framed = record.framed(record.serialize(example))
             file.write(framed)
             tally.wrote(example, framed)
+            if tally.tell():
+                _check(spec)
+        _check(spec)
     result = {"name": name, "digest": digest, **tally.to_json()}
     commit.write_text(staging / f"{name}.json", json.dumps(result))
     tally.beat.unlink(missing_ok=True)
     return result
+
+
+def _check(spec: Spec) -> None:
+    if spec.attempt:
+        attempts.check(storage.path(spec.staging), spec.attempt)
 
 
 def sidecar(spec: Spec, name: str) -> dict[str, Any] | None:
@@ -96,12 +110,14 @@ class Tally:
         self.file_bytes += len(framed)
         self.record_bytes += len(framed) - 16
         self._sha256.update(framed)
-        self._tell()
 
-    def _tell(self) -> None:
-        if time.monotonic() - self._last_beat >= self._beat_seconds:
-            self._last_beat = time.monotonic()
-            self.beat.write_text(str(self.num_examples))
+    def tell(self) -> bool:
+        """Tell the driver how far the shard is, now and then; return whether it was told."""
+        if time.monotonic() - self._last_beat < self._beat_seconds:
+            return False
+        self._last_beat = time.monotonic()
+        self.beat.write_text(str(self.num_examples))
+        return True
 
     @property
     def num_examples(self) -> int:

@@ -33,6 +33,11 @@ def path(text: str) -> AnyPath:
     return object_store.parse(text) if "://" in text else Path(text).expanduser()
 
 
+def absolute(place: AnyPath) -> AnyPath:
+    """Return a place under a name that holds in any working folder: workers have others."""
+    return place.absolute() if isinstance(place, Path) else place
+
+
 def join(root: AnyPath, text: str) -> AnyPath:
     """Return a place relative to another, or the place itself where the text is a whole one."""
     return path(text) if "://" in text or text.startswith("/") else root / text

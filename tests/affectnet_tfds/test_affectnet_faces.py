@@ -119,3 +119,20 @@ def test_the_record_is_what_the_contract_says():
 def test_an_unknown_number_of_classes_is_refused():
     with pytest.raises(ValueError, match="classes must be 7, 8 or 11: got 9"):
         labels.class_names(9)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import affectnet_tfds; import tensorflow_datasets as tfds",
+        "import tensorflow_datasets as tfds; import affectnet_tfds",
+        "from affectnet_tfds import features; import tensorflow_datasets as tfds",
+        "import affectnet_tfds; affectnet_tfds.AffectnetFaces; import tensorflow_datasets as tfds",
+    ],
+)
+def test_the_builder_is_registered_whichever_is_imported_first(imports):
+    shown = "'affectnet_faces' in tfds.list_builders(with_community_datasets=False), tfds.__spec__.loader"
+    code = f"{imports}; print({shown})"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.startswith("True <_frozen_importlib_external.SourceFileLoader")  # As without us.

@@ -11,7 +11,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from pipeline import build, console, job, main, refusal, shards
+from pipeline import build, console, engine, main, plan, refusal, shards
 from tests.pipeline import conftest
 
 VERSION = Path("affectnet_faces", "tiny", "1.0.0")
@@ -56,6 +56,13 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(job_config, tmp_path):
     two = run(job_config(num_shards=5, num_workers=2, data_dir=str(tmp_path / "two")))
     assert len(sums(one.version)) == 5 + 3
     assert sums(one.version) == sums(two.version)
+
+
+def test_the_bytes_do_not_depend_on_whether_classes_are_ranked_in_parts(job_config, tmp_path, monkeypatch):
+    whole = run(job_config(balance="7", num_shards=3))
+    monkeypatch.setattr(plan, "BUCKET_ROWS", 2)
+    in_parts = run(job_config(balance="7", num_shards=3, data_dir=str(tmp_path / "parts")))
+    assert sums(whole.version) == sums(in_parts.version)
 
 
 @pytest.mark.parametrize(
@@ -267,8 +274,8 @@ def test_a_wrong_flag_gets_one_sentence_and_exit_code_2(program, given, sentence
 
 
 def test_flags_of_beam_are_known_and_others_are_not():
-    assert job.unknown_beam_args(["--job_name=mine", "--experiments=a"]) == []
-    assert job.unknown_beam_args(["--jobname=mine"]) == ["jobname"]
+    assert engine.unknown_beam_args(["--job_name=mine", "--experiments=a"]) == []
+    assert engine.unknown_beam_args(["--jobname=mine"]) == ["jobname"]
 
 
 def test_an_unknown_folder_is_told_what_was_looked_for_and_found(program, tmp_path):

@@ -102,3 +102,21 @@ def test_the_digest_depends_on_rows_and_settings():
     assert same == plan.digest(tasks, {"seed": 0, "image_size": 64})
     assert same != plan.digest(tasks, {"image_size": 65, "seed": 0})
     assert same != plan.digest(tasks[:2], {"image_size": 64, "seed": 0})
+
+
+def test_a_class_ranked_in_parts_gets_the_same_tasks():
+    split = plan.SplitPlan("train", {0: 50}, {0: 120}, 7)
+    parts = collections.defaultdict(list)
+    for row in rows(0, 50):
+        parts[plan.bucket(row.filename, seed=3, buckets=4)].append(row)
+    assert set(parts) == {0, 1, 2, 3}
+    made, before = [], 0
+    for part in range(4):
+        made += plan.tasks_of_class(parts[part], plan=split, seed=3, first_rank=before, num_rows=50)
+        before += len(parts[part])
+    assert sorted(made) == sorted(plan.tasks_of_class(rows(0, 50), plan=split, seed=3))
+    assert len(made) == 120
+
+
+def test_a_class_is_ranked_in_parts_when_it_is_large():
+    assert [plan.num_buckets(n) for n in (0, 1, 150_000, 150_001, 32_000_000)] == [1, 1, 1, 2, 214]

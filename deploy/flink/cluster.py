@@ -1,0 +1,179 @@
+"""A real Flink cluster on this machine: one JobManager and two TaskManagers, processes of their own on 127.0.0.1.
+
+    python deploy/flink/cluster.py up      starts them and writes build/flink/flags for pipeline.main --flagfile=
+    python deploy/flink/cluster.py down    stops them
+
+The jars come from Maven Central (`mvn -f deploy/flink/pom.xml package`). Flink's own scripts are not among them, so the
+two main classes that they call are called here.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = Path(__file__).resolve().parent
+JARS = ROOT / "build" / "flink"
+START_SECONDS = 120
+STOP_SECONDS = 20
+
+JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+MEMORY = {JOB_MANAGER: ["-Xmx512m"], TASK_MANAGER: ["-Xmx640m", "-XX:MaxDirectMemorySize=256m"]}
+
+# Java 17 closes these packages; Flink's serialisers look into them (as job-server.jar's manifest says too).
+OPENED = ("lang", "util", "net", "text", "time", "util.concurrent")
+
+
+def missing() -> str:
+    """Return what is not here, as a sentence; "" if nothing is missing."""
+    if not shutil.which("java"):
+        return "no java on the path: Flink needs Java 11 or 17 (Debian: apt-get install openjdk-17-jre-headless)"
+    if not (JARS / "job-server.jar").is_file():
+        return f"no {JARS}/job-server.jar: make flink-jars fetches Flink and Beam's job server with Maven"
+    return ""
+
+
+def up(folder: Path, rest_port: int) -> None:
+    """Start the cluster; its files (logs, numbers of processes, flags for the job) go into a folder."""
+    if running(folder):
+        sys.exit(f"error: a cluster is running already; {folder}/flags has the flags, 'down' stops it")
+    for name in ("logs", "tmp"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    settings = _settings(folder, rest_port)
+    names = {"jobmanager": JOB_MANAGER, "taskmanager-1": TASK_MANAGER, "taskmanager-2": TASK_MANAGER}
+    pids = {name: _start(folder, name, program, settings) for name, program in names.items()}
+    (folder / "pids.json").write_text(json.dumps(pids))
+    _wait_for_task_managers(folder, rest_port)
+    (folder / "flags").write_text("\n".join(_flags(folder, rest_port)) + "\n")
+
+
+def _settings(folder: Path, rest_port: int) -> list[str]:
+    """Return what config.yaml cannot know."""
+    return [
+        f"-Drest.port={rest_port}",
+        f"-Djobmanager.rpc.port={free_port()}",
+        f"-Dio.tmp.dirs={folder}/tmp",
+        f"-Dblob.storage.directory={folder}/tmp",
+        f"-Dprocess.working-dir={folder}/tmp",
+    ]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(folder: Path, name: str, program: str, settings: list[str]) -> int:
+    opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPENED]
+    command = ["java", *opens, *MEMORY[program], f"-Djava.io.tmpdir={folder}/tmp", "-cp", f"{JARS}/lib/*", program]
+    with (folder / "logs" / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(
+            [*command, f"--configDir={CONFIG}", *settings],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        ).pid  # fmt: skip
+
+
+def _wait_for_task_managers(folder: Path, rest_port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    time.sleep(1)  # A process has no command line for a moment, and would be taken for another's.
+    while time.monotonic() < deadline and len(running(folder)) == 3:
+        with contextlib.suppress(OSError, ValueError):
+            if overview(rest_port)["taskmanagers"] == 2:
+                return
+        time.sleep(0.5)
+    down(folder)
+    sys.exit(f"error: the cluster did not come up within {START_SECONDS} s; {folder}/logs says why")
+
+
+def overview(rest_port: int) -> dict[str, int]:
+    """Ask the JobManager for its numbers of TaskManagers, slots and jobs."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{rest_port}/overview", timeout=5) as answer:
+        return dict(json.load(answer))
+
+
+def _flags(folder: Path, rest_port: int) -> list[str]:
+    """Return the flags with which pipeline.main runs on this cluster."""
+    worker = folder / "worker"
+    python = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)}"
+    worker.write_text(f'#!/bin/sh\n{python} -m pipeline.worker "$@"\n')
+    worker.chmod(0o755)
+    return [
+        "--runner=FlinkRunner",
+        f"--flink_master=127.0.0.1:{rest_port}",
+        "--flink_version=1.19",
+        f"--flink_job_server_jar={JARS}/job-server.jar",
+        "--parallelism=2",
+        "--environment_type=PROCESS",
+        f"--environment_config={json.dumps({'command': str(worker)})}",
+        # Keep a worker for the next stage: starting one takes longer than most stages do.
+        "--environment_cache_millis=10000",
+    ]
+
+
+def running(folder: Path) -> dict[str, int]:
+    """Return the processes of the cluster that are alive, by name."""
+    try:
+        pids = json.loads((folder / "pids.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return {name: pid for name, pid in pids.items() if _is_flink(pid)}
+
+
+def _is_flink(pid: int) -> bool:
+    """Return whether a process is one of ours; its number may have gone to another."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"org.apache.flink" in command
+
+
+def down(folder: Path) -> None:
+    """Stop the cluster: TaskManagers first, so that they stop their workers."""
+    alive = running(folder)
+    for name in sorted(alive, reverse=True):
+        os.kill(alive[name], signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while running(folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for pid in running(folder).values():
+        os.kill(pid, signal.SIGKILL)
+    for name in ("pids.json", "flags", "worker"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "tmp", ignore_errors=True)
+
+
+def main() -> None:
+    """Start or stop the cluster."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["up", "down"])
+    parser.add_argument("--folder", type=Path, default=JARS / "cluster", help="logs, process numbers, flags")
+    parser.add_argument("--rest_port", type=int, default=8081, help="port of the JobManager's REST interface")
+    given = parser.parse_args()
+    folder = given.folder.absolute()
+    if given.what == "down":
+        down(folder)
+        print("flink         stopped")
+        return
+    if what := missing():
+        sys.exit(f"error: {what}")
+    up(folder, given.rest_port)
+    print(f"flink         JobManager and 2 TaskManagers on 127.0.0.1:{given.rest_port}; logs in {folder}/logs")
+    print(f"next          make shards RUNNER=flink, or python -m pipeline.main … --flagfile={folder}/flags")
+
+
+if __name__ == "__main__":
+    main()
