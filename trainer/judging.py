@@ -135,5 +135,8 @@ def _protocol(
 
 def _training_data(at: assembly.Site, *, trained_on: provenance.Provenance) -> str:
     if trained_on.fingerprint == at.version.fingerprint:
-        return "the train split of the same data"
+        frac = at.settings.selection.holdout_frac
+        return "the train split of the same data" + (
+            f", without what --holdout_frac={frac:g} holds out" if frac else ""
+        )
     return f"train of other data: {trained_on.name}, fingerprint {trained_on.fingerprint}"

@@ -82,7 +82,7 @@ def draw(reading: Reading, *, optimizer: str) -> figure.Figure:
     ax.set_title("learning-rate range test")
     ax.grid(color="#dddddd", linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, loc="upper center", ncols=2)
+    ax.legend(loc="lower left", frameon=False)
     return drawing
 
 

@@ -61,7 +61,6 @@ class Selector:
         by = self._settings.select_by.replace("_", " ")
         if self._split.name != holdout.NAME:
             return f"{by} on {self._split.name} itself"
-        held = (
-            f"{self._split.num_examples:,} pictures held out of train (--holdout_frac={self._settings.holdout_frac:g})"
-        )
+        frac = self._settings.holdout_frac
+        held = f"{self._split.num_examples:,} pictures held out of train by --holdout_frac={frac:g}"
         return f"{by} on {held}"

@@ -45,6 +45,8 @@ def run(settings: config.Config, *, data_path: pathlib.Path, connection: link.Li
     selection = validation
     if settings.selection.holdout_frac:
         train, selection = holdout.divide(train, frac=settings.selection.holdout_frac)
+        left = f"{train.num_examples:,} examples are left to train on"
+        print(f"holdout       {selection.num_examples:,} pictures of train choose the epoch; {left}", flush=True)
     if settings.run.is_trial:
         trial = rehearsal.run if settings.run.dry_run else rates.run
         trial(network, at=at, train=train)

@@ -229,10 +229,11 @@ def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
 
 
 @pytest.mark.parametrize(("flag", "left"), [("dry_run", "first_batch.png"), ("find_lr", "learning_rate.png")])
-def test_a_trial_leaves_a_picture_and_no_run(make_site, tmp_path, monkeypatch, flag, left):
+def test_a_trial_leaves_a_picture_and_no_run(make_site, tmp_path, monkeypatch, capsys, flag, left):
     site = make_site(model_dir=str(tmp_path / "run"), holdout_frac=0.3, **{flag: True})
     monkeypatch.setattr(assembly, "site", lambda settings, **where: site)
     training.run(site.settings, data_path=site.version.path)
+    assert re.search(r"holdout       \d+ pictures of train choose the epoch; \d+ examples are", capsys.readouterr().out)
     assert [path.name for path in (tmp_path / "run").iterdir()] == [left]
 
 
