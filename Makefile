@@ -11,6 +11,7 @@ BUILD  ?= build
 DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
 HOSTS    ?= 2
+BENCH_INPUT = $(or $(AFFECTNET_DIR),$(BUILD)/sample)
 
 # Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').
 RUNNER       ?= local
@@ -86,13 +87,16 @@ lint: $(VENV)/.ready
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-bench: $(VENV)/.ready  ## The benchmarks of the job, on AFFECTNET_DIR or drawn faces (an hour on 2 cores)
+bench: $(VENV)/.ready  ## The benchmarks, on AFFECTNET_DIR or drawn faces (an hour on 2 cores; docs/benchmarks.md)
 ifndef AFFECTNET_DIR
 	@$(PY) -m pipeline.sample --output_dir=$(BUILD)/sample --num_images=3000 --seed=0
 endif
-	@$(PY) -m benchmarks.shards --input_dir='$(or $(AFFECTNET_DIR),$(BUILD)/sample)' --num_images=50000 --work_dir=$(BUILD)/bench
-	@$(PY) -m benchmarks.scale --input_dir='$(or $(AFFECTNET_DIR),$(BUILD)/sample)'
+	@$(PY) -m benchmarks.shards --input_dir='$(BENCH_INPUT)' --num_images=50000 --work_dir=$(BUILD)/bench/shards
+	@$(PY) -m benchmarks.scale --input_dir='$(BENCH_INPUT)'
 	@$(PY) -m benchmarks.plan
+	@$(PY) -m pipeline.main --input_dir='$(BENCH_INPUT)' --data_dir=$(BUILD)/bench/data --config_name=sample_bench --balance=2500
+	@$(PY) -m benchmarks.read --version_dir=$(BUILD)/bench/data/affectnet_faces/sample_bench/1.0.0
+	@$(PY) -m benchmarks.train --data_dir=$(BUILD)/bench/data --config_name=sample_bench
 
 clean:  ## Remove what was built here (not the environment, not DATA_DIR)
 	rm -rf $(BUILD)
