@@ -17,7 +17,7 @@ import time
 import types
 from collections.abc import Sequence
 
-from trainer import cluster, commandline, option
+from trainer import cluster, commandline, lost, option
 
 ABOUT = """Run the trainer as several hosts on this machine; what follows -- are the flags of trainer.main.
 
@@ -89,18 +89,23 @@ def wait(processes: Sequence["subprocess.Popen[str]"], *, grace_s: float) -> int
     Returns:
       0, or the exit code of the first that failed, as shells count it.
     """
-    failed: int | None = None
-    deadline, next_signal = float("inf"), signal.SIGTERM
-    while any(process.poll() is None for process in processes):
-        codes = [process.returncode for process in processes if process.returncode]
-        if codes and failed is None:
-            failed, deadline = codes[0], time.monotonic() + grace_s
+    deadline, next_signal, failed = float("inf"), signal.SIGTERM, 0
+    while True:
+        codes = [process.poll() for process in processes]
+        if not failed and any(codes):
+            failed, deadline = _cause(codes), time.monotonic() + grace_s
+        if None not in codes:
+            return failed
         if time.monotonic() > deadline:
             _send(processes, next_signal)
             deadline, next_signal = time.monotonic() + grace_s, signal.SIGKILL
         time.sleep(0.05)
-    code = failed or next((process.returncode for process in processes if process.returncode), 0)
-    return 128 - code if code < 0 else code
+
+
+def _cause(codes: Sequence[int | None]) -> int:
+    """Return the code of the host that failed, rather than of those that lost it."""
+    failed = [128 - code if code < 0 else code for code in codes if code]
+    return next((code for code in failed if code != lost.EXIT_CODE), lost.EXIT_CODE)
 
 
 def _send(processes: Sequence["subprocess.Popen[str]"], number: int) -> None:
