@@ -82,7 +82,7 @@ def command(trial: optuna.trial.FrozenTrial, *, settings: config.Config) -> str:
     chosen = config.flat(settings) | dict(chosen_by(trial))
     usual = config.flat(config.make({}))
     flags = [
-        f"--{name}={_text(value)}"
+        f"--{name}={_exact(value)}"
         for name, value in chosen.items()
         if value != usual[name] and name not in ("recipe", "model_dir")
     ]
@@ -138,6 +138,13 @@ def _frame(ax: axes.Axes, *, x: str, y: str, title: str) -> None:
     ax.grid(color="#dddddd", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _exact(value: Any) -> str:
+    """Return a value as a flag takes it, with all its digits: the network is to be the very same."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(_exact, value))
+    return repr(value) if isinstance(value, float) else _text(value)
 
 
 def _text(value: Any) -> str:

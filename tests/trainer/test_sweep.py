@@ -40,7 +40,7 @@ def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_site, tm
     best = max(rows, key=lambda row: float(row["score"]))
     said = capsys.readouterr().out
     assert f"best          trial {best['trial']}: " in said
-    assert "train it      python -m trainer.main " in said and f"--dropout={float(best['dropout']):.3g} " in said
+    assert "train it      python -m trainer.main " in said and f"--learning_rate={best['learning_rate']} " in said
     assert "epoch  2/2" in (tmp_path / "sweep/trial-0000/log.txt").read_text()
 
 
