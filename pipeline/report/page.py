@@ -10,7 +10,19 @@ from webpage import markup
 
 FILE = "report.html"
 
-_SHOWN = ("classes", "subsets", "image_size", "margin_frac", "balance", "max_copies", "align", "clean", "seed")
+_SHOWN = (
+    "classes",
+    "subsets",
+    "image_size",
+    "margin_frac",
+    "encoding",
+    "balance",
+    "max_copies",
+    "align",
+    "clean",
+    "drop_duplicates",
+    "seed",
+)
 
 
 def write(
@@ -72,7 +84,11 @@ def _lead(made: material.Material) -> list[markup.Content]:
 
 
 def _facts(account: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, markup.Content]:
-    made_with = [[markup.element("code", f"--{name}={settings[name]}", class_="flag"), " "] for name in _SHOWN]
+    made_with = [
+        [markup.element("code", f"--{name}={settings[name]}", class_="flag"), " "]
+        for name in _SHOWN
+        if name in settings
+    ]
     return {
         "data": account["data"],
         "made with": made_with,
