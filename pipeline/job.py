@@ -5,7 +5,7 @@ them, the local runner's memory grows by about 50 kB an image; with rows it grow
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -13,6 +13,9 @@ import cv2
 
 from pipeline import annotations, attempts, commit, engine, plan, shards, sources, storage, survey
 from pipeline.sources import base
+
+HASHED_TOGETHER = 256
+"""Pictures that are hashed as one element, so that threads can read them ahead."""
 
 AnyRow = tuple[Any, ...]  # annotations.Row as a plain tuple, which Beam's fast coder knows
 
@@ -68,18 +71,22 @@ class FindDuplicates(beam.PTransform):
         """Wire."""
         return (
             rows
-            | beam.FlatMap(_hash_content, self.root)  # (hash, Content)
+            | beam.BatchElements(min_batch_size=HASHED_TOGETHER, max_batch_size=HASHED_TOGETHER)
+            | beam.FlatMap(_hash_contents, self.root)  # (hash, Content)
             | beam.GroupByKey()
             | beam.MapTuple(lambda _, found: survey.drop_duplicates(survey.Content(*c) for c in found))
             | beam.CombineGlobally(_merge)
         )
 
 
-def _hash_content(row: annotations.Row, root: str) -> Iterator[tuple[str, AnyRow]]:
-    content = shards.read_picture(storage.path(root), row.path)
-    if isinstance(content, bytes):
-        digest = shards.content_hash(content)
-        yield digest, (digest, row.split, row.subset, row.label, row.path, row.source)
+def _hash_contents(rows: Sequence[annotations.Row], root: str) -> Iterator[tuple[str, AnyRow]]:
+    place = storage.path(root)
+    threads = storage.read_threads(place, on_disk=1)  # There is no other work for which reading would have to be ahead.
+    contents = storage.ahead(lambda row: shards.read_picture(place, row.path), rows, threads=threads)
+    for row, content in zip(rows, contents, strict=True):
+        if isinstance(content, bytes):
+            digest = shards.content_hash(content)
+            yield digest, (digest, row.split, row.subset, row.label, row.path, row.source)
 
 
 class AssignTasks(beam.PTransform):

@@ -124,9 +124,9 @@ def _content(place: RemotePath) -> bytes | OSError:
         return error
 
 
-def read_threads(root: AnyPath) -> int:
-    """Return how many files to read at a time, beside the core that works on them."""
-    return 4 if isinstance(root, Path) else object_store.THREADS
+def read_threads(root: AnyPath, *, on_disk: int = 4) -> int:
+    """Return how many files to read at a time: as many as the caller wants of a disk, more of a store."""
+    return on_disk if isinstance(root, Path) else object_store.THREADS
 
 
 def read_batch(root: AnyPath) -> int:
@@ -145,10 +145,13 @@ def ahead(
     Args:
       read: what to do with an item, on a thread.
       items: what to do it with.
-      threads: how many there are.
+      threads: how many there are (1: this one reads, in turn).
       batch: items that a thread takes at once.
       waiting: batches that are read or being read, at most (two a thread).
     """
+    if threads == 1:
+        yield from map(read, items)
+        return
     pool, queue = concurrent.futures.ThreadPoolExecutor(threads), deque[concurrent.futures.Future[list[Result]]]()
     remaining = iter(items)
     try:

@@ -126,6 +126,18 @@ def test_a_store_that_fails_fails_the_build_and_rejects_nothing(s3, on_s3, monke
     object_store._open.cache_clear()
 
 
+def test_identical_files_are_dropped_as_on_a_disk(s3, on_s3, job_config, small_release):
+    pictures = sorted((small_release / "Manually_Annotated" / "Manually_Annotated_Images").rglob("*.jpg"))
+    pictures[0].write_bytes(pictures[1].read_bytes())
+    s3_server.upload(
+        pictures[0].parent, f"{RELEASE}/Manually_Annotated/Manually_Annotated_Images/{pictures[0].parent.name}"
+    )
+    fields = {"drop_duplicates": True, "balance": "none"}
+    local, remote = test_main.run(job_config(**fields)), test_main.run(on_s3(**fields))
+    assert remote.report["dropped"] == local.report["dropped"] != []
+    assert sums(VERSION) == test_main.sums(local.version)
+
+
 def test_a_picture_that_is_not_there_is_a_reject_as_on_a_disk(s3, on_s3):
     next(object_store.parse(RELEASE).glob("Manually_Annotated/*/1/*")).unlink()
     built = test_main.run(on_s3(max_reject_frac=1.0, balance="none"))
