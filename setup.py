@@ -31,6 +31,7 @@ TRAIN = [
     "tensorflow>=2.20,<2.22",
 ]
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
+EXPORT = ["ai-edge-litert>=2", "onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16"]  # trainer.export
 DEV = [
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
     "flask>=3",
@@ -54,5 +55,10 @@ setuptools.setup(
     packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*", "webpage*"]),
     package_data={"trainer": ["recipes/*.yaml"], "webpage": ["*.css"]},
     install_requires=WORKER,
-    extras_require={"train": TRAIN, "sweep": TRAIN + SWEEP, "dev": TRAIN + SWEEP + DEV},
+    extras_require={
+        "train": TRAIN,
+        "sweep": TRAIN + SWEEP,
+        "export": TRAIN + EXPORT,
+        "dev": TRAIN + SWEEP + EXPORT + DEV,
+    },
 )

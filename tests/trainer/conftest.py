@@ -90,7 +90,7 @@ def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
     return picture
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_site(version):
     """Return a function that makes the site of settings on 1, 2 or 4 of the process's logical CPU devices."""
 
