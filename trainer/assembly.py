@@ -18,6 +18,7 @@ from trainer import (
     config,
     dataset,
     devices,
+    freezing,
     imbalance,
     input,
     link,
@@ -123,9 +124,15 @@ def program(
     """
     settings = at.settings
     _check_jit(network, at=at)
+    frozen = freezing.Frozen(
+        layers=models.backbone(network),
+        num_steps=settings.model.freeze_epochs * at.shape.num_steps(split.num_examples),
+    )
     with at.strategy.scope():
         optimizer = optimizers.make(
-            settings.optimization, variables=[variable.value for variable in network.trainable_variables]
+            settings.optimization,
+            variables=[variable.value for variable in network.trainable_variables],
+            first_steps=frozen.first_steps(network.trainable_variables),
         )
         average = _average(network, decay=settings.optimization.ema_decay)
         loss_scale = precision.LossScale() if settings.training.precision == "float16" else None
@@ -134,6 +141,7 @@ def program(
         optimizer=optimizer,
         average=average,
         loss_scale=loss_scale,
+        frozen=frozen,
         settings=settings,
         loss=losses.make(settings.imbalance, counts=targets(at, split=split)),
         rate_of=rate_of or _rate_of(at, split=split),
@@ -143,11 +151,17 @@ def program(
 
 def _check_jit(network: keras.Model, *, at: Site) -> None:
     """Refuse to compile sums over replicas: XLA sees one replica's work only."""
+    settings, replicas = at.settings, at.strategy.num_replicas_in_sync
     has_batch_norm = any(isinstance(layer, batch_norm.BatchNormalization) for layer in _all_layers(network))
-    if at.settings.training.jit and has_batch_norm and at.strategy.num_replicas_in_sync > 1:
+    if settings.training.jit and replicas > 1 and has_batch_norm:
         raise refusal.Refusal(
-            f"--jit cannot compile batch normalisation over {at.strategy.num_replicas_in_sync} replicas, which add up "
+            f"--jit cannot compile batch normalisation over {replicas} replicas, which add up "
             f"their statistics within the network: leave out --jit, or use one replica or a model without it"
+        )
+    if settings.training.jit and replicas > 1 and settings.model.has_affect:
+        raise refusal.Refusal(
+            f"--jit cannot compile --heads={settings.model.heads} over {replicas} replicas, which add up the "
+            f"moments of valence and arousal within the loss: leave out --jit, or use one replica"
         )
 
 

@@ -23,6 +23,9 @@ Content = tuple[dict[str, np.ndarray], dict[str, Any]]
 _FACTS = "facts.json"
 _KEPT = 2
 
+DAMAGED = (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError)
+"""What reading a damaged file raises."""
+
 
 def save_step(folder: pathlib.Path, *, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Write the checkpoint of a step and remove all but the newest two."""
@@ -50,7 +53,7 @@ def load_newest(folder: pathlib.Path) -> Content | None:
     for path in (*_newest_first(folder), *folder.glob("best-*.npz")):
         try:
             return read(path)
-        except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError) as error:
+        except DAMAGED as error:
             print(f"passed over   {path} is damaged ({error}); trying the one before it", file=sys.stderr)
     return None
 
@@ -70,7 +73,7 @@ def read(path: pathlib.Path) -> Content:
     """Read what `write` wrote.
 
     Raises:
-      zipfile.BadZipFile, OSError, EOFError, KeyError or ValueError: if the file is damaged.
+      one of DAMAGED: if the file is damaged.
     """
     with path.open("rb") as file:
         return _read(file)

@@ -73,6 +73,8 @@ def run(
         f"judged        {examples.name} accuracy {judgement.accuracy:.3f}, macro-F1 {judgement.macro.f1:.3f}, "
         f"M {judgement.m_measure:.3f}  (weights of epoch {facts['epoch']}, chosen by {facts['chosen_by']})"
     )
+    for name, each in found.affect.items():
+        print(f"{name:<13} CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, of {each.num_examples:,} annotated examples")
     print(f"look at       {'  '.join(str(path) for path in files.values())}", flush=True)
     return judgement
 
@@ -90,7 +92,8 @@ def _just_trained(at: assembly.Site) -> Subject:
 
 def _predict(network: keras.Model, *, examples: pictures.Split, at: assembly.Site) -> predictions.Predictions:
     predictor = prediction.Predictor(network, strategy=at.strategy, tta_flip=at.settings.selection.tta_flip)
-    chances = predictor.probabilities(examples, batch_size=at.settings.training.batch_size)
+    said = predictor.run(examples, batch_size=at.settings.training.batch_size)
+    chances = said.probabilities
     names = at.version.class_names
     if chances.shape[1] > len(names):
         chances = class_subset.restricted(chances, num_classes=len(names))
@@ -100,6 +103,7 @@ def _predict(network: keras.Model, *, examples: pictures.Split, at: assembly.Sit
         copies=examples.copies,
         labels=examples.labels,
         probabilities=chances,
+        affect={name: (getattr(examples, name), values) for name, values in said.affect.items()},
     )
 
 

@@ -16,11 +16,14 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import (
+    affect_loss,
     augment,
     averaging,
     batch_norm,
     blend,
     config,
+    freezing,
+    heads,
     input,
     losses,
     noise,
@@ -37,6 +40,7 @@ class Part:
 
     images: tf.Tensor  # float32[b, S, S, 3]
     label: tf.Tensor  # int64[b]
+    affect: tf.Tensor  # float32[b, 2], valence and arousal, NaN where there is none
     other_label: tf.Tensor  # int64[b], of what a picture is mixed with
     share: tf.Tensor | None  # float32[b], how much of a picture is its own; None where nothing is mixed
     weight: tf.Tensor  # float32[b]
@@ -62,19 +66,21 @@ class Loop:
         optimizer: optimizers.Optimizer,
         average: averaging.Average | None,
         loss_scale: precision.LossScale | None,
+        frozen: freezing.Frozen,
         settings: config.Config,
         loss: losses.Loss,
         rate_of: schedule.Rate,
         strategy: tf.distribute.Strategy,
     ) -> None:
         self.model, self.optimizer, self.average, self.strategy = model, optimizer, average, strategy
-        self.loss_scale = loss_scale
+        self.loss_scale, self._frozen = loss_scale, frozen
         self._settings, self._loss, self._rate_of = settings, loss, rate_of
 
     def compile(self, call_spec: Any) -> None:
         """Compile for what calls look like, any number of steps long, so that an epoch's last one compiles nothing."""
         signature = (call_spec, tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.float32))
         self._compiled = tf.function(self._train_call, input_signature=signature)
+        self._compiled_heads = tf.function(self._train_heads_call, input_signature=signature)
 
     def train(self, call: input.Call, *, first_step: int, stop: bool = False) -> np.ndarray:
         """Take the steps of a call.
@@ -88,7 +94,8 @@ class Loop:
           float32[k, 4]: for each step, over all replicas, the sum of losses, of right answers, of examples, and the
           number of replicas asked to stop.
         """
-        return self._compiled(call, tf.constant(first_step, tf.int64), tf.constant(stop, tf.float32)).numpy()
+        compiled = self._compiled_heads if first_step < self._frozen.num_steps else self._compiled
+        return compiled(call, tf.constant(first_step, tf.int64), tf.constant(stop, tf.float32)).numpy()
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from the start of the run."""
@@ -103,6 +110,15 @@ class Loop:
     def judged(self) -> contextlib.AbstractContextManager[None]:
         """Let the network have the weights to judge and keep for as long as a block runs."""
         return self.average.in_place() if self.average else contextlib.nullcontext()
+
+    def _train_heads_call(self, call: input.Call, first_step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+        with self._frozen.held():
+            return self._train_call(call, first_step, stop)
+
+    @property
+    def _trained(self) -> optimizers.Optimizer:
+        """The optimizer of what is trained in the graph that is being traced."""
+        return self.optimizer.only([variable.value for variable in self.model.trainable_variables])
 
     def _train_call(self, call: input.Call, first_step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(call["count"])[0])[0]
@@ -121,9 +137,9 @@ class Loop:
         if self._settings.optimization.sam_rho:
             gradients = self._sharp_gradients(parts, gradients=gradients)
         applies = self.loss_scale.update(gradients) if self.loss_scale else None
-        penalised = optimizers.add_l2(gradients, variables=self.optimizer.variables, weight=self._settings.training.l2)
+        penalised = optimizers.add_l2(gradients, variables=self._trained.variables, weight=self._settings.training.l2)
         clipped = optimizers.clip(penalised, norm=self._settings.optimization.clip_norm)
-        self.optimizer.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step, applies=applies))
+        self._trained.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step, applies=applies))
         if self.average:
             self.average.update(step)
         return tf.concat([sums, stop[None]], axis=0)
@@ -143,6 +159,7 @@ class Loop:
         return Part(
             images=mixed.images if mixed else images,
             label=part["label"],
+            affect=_affect(part, share=mixed.share if mixed else None),
             other_label=blend.partners(part["label"]) if mixed else part["label"],
             share=mixed.share if mixed else None,
             weight=part["weight"],
@@ -175,20 +192,37 @@ class Loop:
 
     def _part_gradients(self, part: Part) -> tuple[list[tf.Tensor], tf.Tensor]:
         with noise.drawing(part.draw), batch_norm.over(part.weight), tf.GradientTape() as tape:
-            logits = self.model(tf.identity(part.images), training=True)
+            outputs = self.model(tf.identity(part.images), training=True)
+            logits = heads.logits(outputs)
             each = part.weight * part.mean(lambda label: self._loss(logits, labels=label))
-            loss = tf.reduce_sum(each) / part.count
+            affect = self._affect_total(outputs, part=part)
+            loss = (tf.reduce_sum(each) + affect) / part.count
             scaled = loss * self.loss_scale.scale if self.loss_scale else loss
-        gradients = tape.gradient(scaled, self.optimizer.variables)
+        gradients = tape.gradient(scaled, self._trained.variables)
         guess = tf.argmax(logits, axis=1)
         right = part.weight * part.mean(lambda label: tf.cast(guess == label, tf.float32))
-        return gradients, tf.stack([tf.reduce_sum(each), tf.reduce_sum(right), tf.reduce_sum(part.weight)])
+        shown = tf.reduce_sum(each) + affect / self.strategy.num_replicas_in_sync
+        return gradients, tf.stack([shown, tf.reduce_sum(right), tf.reduce_sum(part.weight)])
+
+    def _affect_total(self, outputs: heads.Outputs, *, part: Part) -> tf.Tensor:
+        """Return the weighted loss of valence and arousal times the examples, on every replica that of all."""
+        predicted = heads.affect(outputs)
+        if predicted is None:
+            return tf.zeros([])
+        total = affect_loss.total(predicted, truth=part.affect, weight=part.weight)
+        return self._settings.model.va_weight * total
 
     def _sharp_gradients(self, parts: Sequence[Part], *, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Return the gradient at the worst place nearby; weights and statistics are left as they are."""
         variables = [variable.value for variable in self.model.variables]
         before = sam.values(variables)
-        sam.climb(self.optimizer.variables, gradients=gradients, rho=self._settings.optimization.sam_rho)
+        sam.climb(self._trained.variables, gradients=gradients, rho=self._settings.optimization.sam_rho)
         sharp, _ = self._gradients(parts)
         sam.put_back(variables, values=before)
         return sharp
+
+
+def _affect(part: input.Call, *, share: tf.Tensor | None) -> tf.Tensor:
+    """Return valence and arousal, float32[b, 2], mixed as the pictures are; NaN where one of two mixed has none."""
+    own = tf.stack([part["valence"], part["arousal"]], axis=1)
+    return own if share is None else share[:, None] * own + (1 - share[:, None]) * blend.partners(own)

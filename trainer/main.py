@@ -8,7 +8,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from trainer import cluster, commandline, config, dataset, devices, folder, link, lost, quiet, refusal
+from trainer import cluster, commandline, config, dataset, devices, folder, link, lost, quiet, refusal, weights
 
 ABOUT = """Train a classifier of facial expressions on a published affectnet_faces.
 
@@ -24,6 +24,7 @@ def main() -> None:
     path = dataset.locate(settings.data)
     if not settings.run.is_trial:
         folder.check(settings)
+    weights.check(settings.model)
     connection = _meet(settings)
     with lost.ending(connection.hosts, model_dir=settings.run.model_dir), _one_speaks(connection):
         with quiet.chatter_off():

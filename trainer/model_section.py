@@ -5,7 +5,7 @@ Owns its fields and which of them go with which architecture; `config` puts all 
 
 import dataclasses
 
-from trainer import option
+from trainer import option, refusal
 from trainer.option import field
 
 BACKBONES = (
@@ -66,3 +66,39 @@ class Model(option.Checked):
         None, "how the first weights are drawn", choices=_INITIALIZERS, goes_with=_OWN,
         default_text="glorot_uniform for cnn, he_normal for resnet_small",
     )  # fmt: skip
+    heads: str = field(
+        "expression",
+        "what is learned of a picture: its expression, or also its valence and arousal",
+        choices=("expression", "expression+va"),
+    )
+    va_weight: float = field(
+        1.0, "weight of valence and arousal (1 - CCC + MSE) in what is minimised, beside 1 for the expression",
+        at_least=0, goes_with=("heads", ("expression+va",)),
+    )  # fmt: skip
+    weights: str = field(
+        "none",
+        "file of weights to start from, for all but the heads: what keras.applications or Keras saved of the "
+        "architecture (.h5, .weights.h5, .keras), or best.npz of an earlier run; nothing is downloaded",
+        default_text="none: drawn at random",
+    )
+    freeze_epochs: int = field(
+        0, "epochs at the start in which only the heads are trained; needs --weights", at_least=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.freeze_epochs and not self.is_pretrained:
+            raise refusal.Refusal(
+                f"--freeze_epochs={self.freeze_epochs} trains the heads on features that stay as they are, and those "
+                f"of --weights=none are random: name a file of weights"
+            )
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether training starts from a file of weights."""
+        return self.weights != "none"
+
+    @property
+    def has_affect(self) -> bool:
+        """Whether valence and arousal are learned."""
+        return self.heads == "expression+va"

@@ -1,38 +1,42 @@
-"""The networks: pictures in, one logit a class out.
+"""The networks: pictures in, one logit a class out, and valence and arousal where asked for.
 
-Owns construction from the configuration: input, architecture (`networks`), heads. Every model takes uint8 pictures and
-normalises them itself, so that what is exported can be fed what a decoder returns, and bytes rather than floats travel
-to the device.
+Owns construction from the configuration: input, architecture (`networks`), `heads`. Every model takes uint8 pictures
+and normalises them itself, so that what is exported can be fed what a decoder returns, and bytes rather than floats
+travel to the device.
 """
 
 import keras
 
-from trainer import layers, model_section
+from trainer import heads, layers, model_section
 from trainer.networks import backbones, cnn, residual
-
-_HEAD_STREAM = 900
-"""Streams below this belong to layers of the architectures."""
 
 
 def build(model: model_section.Model, *, image_size: int, num_classes: int, seed: int) -> keras.Model:
     """Build the network a configuration names, with weights drawn from `seed`.
 
     Returns:
-      A model from [B, S, S, 3] in 0..255 (any number type) to float32 logits [B, num_classes].
+      A model from [B, S, S, 3] in 0..255 (any number type) to float32 logits [B, num_classes], or to the mapping that
+      `heads.attach` describes.
 
     Raises:
       refusal.Refusal: if pictures of this size are too small for it.
     """
     keras.utils.set_random_seed(seed)
     pictures, features = _features(model, image_size=image_size)
-    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(features)
-    return keras.Model(pictures, logits, name=model.model)
+    outputs = heads.attach(features, model=model, num_classes=num_classes)
+    return keras.Model(pictures, outputs, name=model.model)
+
+
+def backbone(network: keras.Model) -> list[keras.layers.Layer]:
+    """Return all layers but the heads, in the network's order."""
+    return [layer for layer in network.layers if layer.name not in heads.LAYERS]
 
 
 def describe(model: keras.Model, *, image_size: int) -> str:
-    """Return the start-up line's part: name, parameters, input size."""
+    """Return the start-up line's part: name, parameters, input size, heads."""
     gray = " gray" if any(isinstance(layer, layers.Gray) for layer in model.layers) else ""
-    return f"{model.name}, {model.count_params():,} parameters, {image_size} px{gray}"
+    affect = ", valence and arousal" if isinstance(model.output, dict) else ""
+    return f"{model.name}, {model.count_params():,} parameters, {image_size} px{gray}{affect}"
 
 
 def _features(model: model_section.Model, *, image_size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -42,7 +46,5 @@ def _features(model: model_section.Model, *, image_size: int) -> tuple[keras.Ker
     if model.model == "cnn":
         return pictures, cnn.features(layers.Standardise(name="normalise")(seen), model=model)
     if model.model == "resnet_small":
-        features = residual.features(layers.Standardise(name="normalise")(seen), model=model)
-    else:
-        pictures, features = backbones.features(seen, model=model)
-    return pictures, layers.Dropout(model.dropout, stream=_HEAD_STREAM, name="head_dropout")(features)
+        return pictures, residual.features(layers.Standardise(name="normalise")(seen), model=model)
+    return backbones.features(seen, model=model)

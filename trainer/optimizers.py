@@ -103,7 +103,21 @@ class Optimizer:
     rule: Rule
     variables: Sequence[tf.Variable]
     slots: Sequence[Sequence[tf.Variable]]
+    first_steps: Sequence[int]
+    """The step in which each variable is changed first: its own step 0, by which Adam corrects its averages."""
+
     weight_decay: float = 0.0
+
+    def only(self, variables: Sequence[tf.Variable]) -> "Optimizer":
+        """Return the optimizer of some of the variables, with the same slots."""
+        wanted = {id(variable) for variable in variables}
+        kept = [i for i, variable in enumerate(self.variables) if id(variable) in wanted]
+        return dataclasses.replace(
+            self,
+            variables=[self.variables[i] for i in kept],
+            slots=[self.slots[i] for i in kept],
+            first_steps=[self.first_steps[i] for i in kept],
+        )
 
     def apply(self, gradients: Sequence[tf.Tensor], *, at: Moment) -> None:
         """Update every copy of every variable; to be called on each replica with the same gradients."""
@@ -113,8 +127,11 @@ class Optimizer:
         )
 
     def _update_all(self, strategy: tf.distribute.Strategy, gradients: Sequence[tf.Tensor], at: _Moment) -> None:
-        for variable, slots, gradient in zip(self.variables, self.slots, gradients, strict=True):
-            strategy.extended.update(variable, self._update_one, args=(gradient, slots, at), group=False)
+        rate, step, applies = at
+        each = zip(self.variables, self.slots, self.first_steps, gradients, strict=True)
+        for variable, slots, first, gradient in each:
+            own = (rate, step - first, applies)
+            strategy.extended.update(variable, self._update_one, args=(gradient, slots, own), group=False)
 
     def _update_one(
         self,
@@ -137,7 +154,9 @@ class Optimizer:
             tf.cond(applies, update, lambda: tf.constant(False))
 
 
-def make(settings: sections.Optimization, *, variables: Sequence[tf.Variable]) -> Optimizer:
+def make(
+    settings: sections.Optimization, *, variables: Sequence[tf.Variable], first_steps: Sequence[int] | None = None
+) -> Optimizer:
     """Return the optimizer a configuration names, with fresh slots; to be called in the strategy's scope."""
     sgd, adam = Sgd(momentum=settings.momentum, nesterov=settings.nesterov), Adam()
     rules: dict[str, Rule] = {"sgd": sgd, "adam": adam, "adamw": adam}
@@ -145,7 +164,8 @@ def make(settings: sections.Optimization, *, variables: Sequence[tf.Variable]) -
     slots = [[_zeros_like(variable) for _ in rule.slot_names] for variable in variables]
     usual = _ADAMW_DECAY if settings.optimizer == "adamw" else 0.0
     decay = usual if settings.weight_decay is None else settings.weight_decay
-    return Optimizer(rule=rule, variables=variables, slots=slots, weight_decay=decay)
+    starts = first_steps if first_steps is not None else [0] * len(variables)
+    return Optimizer(rule=rule, variables=variables, slots=slots, first_steps=starts, weight_decay=decay)
 
 
 def add_l2(gradients: Sequence[tf.Tensor], *, variables: Sequence[tf.Variable], weight: float) -> Sequence[tf.Tensor]:

@@ -1,17 +1,31 @@
-"""Class probabilities for every example of a split.
+"""Class probabilities, and valence and arousal where the model has them, for every example of a split.
 
 Owns the compiled forward pass on every replica and the order of what comes back. Nothing is dropped: the filling of
 the last batch is cut off here.
 """
 
+import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import devices, input, pictures
+from trainer import devices, heads, input, pictures
+
+_PLACE = "place"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a model says of N examples."""
+
+    probabilities: np.ndarray
+    """float64[N, C], so that rows sum to one as closely as ranks over all examples need."""
+
+    affect: Mapping[str, np.ndarray]
+    """valence and arousal, float32[N] each; empty without such heads."""
 
 
 class Predictor:
@@ -21,10 +35,13 @@ class Predictor:
         self._model, self._strategy, self._tta_flip = model, strategy, tta_flip
 
     def probabilities(self, split: pictures.Split, *, batch_size: int) -> np.ndarray:
-        """Return the softmax of the logits, in the split's own order: float64[N, C].
+        """Return the probabilities of `run` alone."""
+        return self.run(split, batch_size=batch_size).probabilities
 
-        With `tta_flip`, its mean over a picture and its mirror image. In float64, so that rows sum to one as closely
-        as ranks over all examples need.
+    def run(self, split: pictures.Split, *, batch_size: int) -> Said:
+        """Return what the model says of every example, in the split's own order.
+
+        With `tta_flip`, the mean over a picture and its mirror image.
         """
         shape = input.Shape(batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_call=1)
         own = devices.local_replicas(self._strategy)
@@ -32,23 +49,28 @@ class Predictor:
         in_order = np.arange(split.num_examples)
         dataset = input.calls(split, lines=lines, shape=shape, order_of=lambda epoch: in_order)
         made = [self._compiled(call) for call in input.distribute(dataset, strategy=self._strategy)]
-        logits, place = (np.concatenate(parts) for parts in zip(*made, strict=True))
-        return _softmax(logits[np.argsort(place)][: split.num_examples]).mean(axis=1)
+        whole = {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+        order = np.argsort(whole.pop(_PLACE))[: split.num_examples]
+        return Said(
+            probabilities=_softmax(whole.pop(heads.LOGITS)[order]).mean(axis=1),
+            affect={name: values[order].mean(axis=1)[:, 0] for name, values in whole.items()},
+        )
 
     @functools.cached_property
-    def _compiled(self) -> Callable[[input.Call], tuple[tf.Tensor, tf.Tensor]]:
+    def _compiled(self) -> Callable[[input.Call], dict[str, tf.Tensor]]:
         return tf.function(self._call, reduce_retracing=True)
 
-    def _call(self, call: input.Call) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the logits of all replicas, float32[b, views, C], and their places, int64[b], on every host."""
-        logits, place = self._strategy.run(self._replica, args=(call,))
-        return self._strategy.gather(logits, axis=0), self._strategy.gather(place, axis=0)
+    def _call(self, call: input.Call) -> dict[str, tf.Tensor]:
+        """Return what the heads say on all replicas, float32[b, views, ...], and their places, on every host."""
+        made = self._strategy.run(self._replica, args=(call,))
+        return {name: self._strategy.gather(each, axis=0) for name, each in made.items()}
 
-    def _replica(self, call: input.Call) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the logits of every view of a picture, float32[b, views, C], and its place, int64[b]."""
+    def _replica(self, call: input.Call) -> dict[str, tf.Tensor]:
+        """Return what each head says of every view of a picture, float32[b, views, ...], and its place, int64[b]."""
         images = tf.cast(call["image"][0], tf.float32)
         views = [images, tf.reverse(images, axis=[2])] if self._tta_flip else [images]
-        return tf.stack([self._model(view, training=False) for view in views], axis=1), call["place"][0]
+        said = [heads.by_name(self._model(view, training=False)) for view in views]
+        return {name: tf.stack([each[name] for each in said], axis=1) for name in said[0]} | {_PLACE: call["place"][0]}
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

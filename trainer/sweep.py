@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainer import commandline, config, dataset, devices, option, quiet, refusal, space
+from trainer import commandline, config, dataset, devices, option, quiet, refusal, space, weights
 
 if TYPE_CHECKING:
     import optuna
@@ -191,6 +191,7 @@ def _score(trial: "optuna.Trial", *, chosen: space.Settings, reader: Reader, mod
     folder.check(at.settings)
     train, selection = reader.splits(at)
     network = assembly.model(at)
+    weights.load(network, model=at.settings.model, image_size=at.image_size)
     running = session.Session(
         at, network=network, train=train, selection=selection, model_dir=folder.claim(at.settings)
     )

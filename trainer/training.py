@@ -22,6 +22,7 @@ from trainer import (
     rates,
     rehearsal,
     session,
+    weights,
 )
 
 TRAIN, VALIDATION = "train", "validation"
@@ -40,6 +41,7 @@ def run(settings: config.Config, *, data_path: pathlib.Path, connection: link.Li
         dataset.check_split(version, split=split)
     at = assembly.site(settings, version=version, connection=connection)
     network = assembly.model(at)
+    weights.load(network, model=settings.model, image_size=at.image_size)
     _introduce(at, network=network)
     train, validation = (assembly.read(at, split=split) for split in (TRAIN, VALIDATION))
     selection = validation

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import layers, model_section, models, refusal
+from trainer import heads, layers, model_section, models, refusal
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 
@@ -67,6 +67,19 @@ def test_a_gray_network_sees_luma_only():
     luma = np.repeat(PICTURES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(PICTURES.shape)
     np.testing.assert_allclose(network(PICTURES), network(luma), atol=1e-5)
     assert models.describe(network, image_size=32).endswith("parameters, 32 px gray")
+
+
+def test_two_more_heads_say_valence_and_arousal_between_minus_one_and_one():
+    network = build(heads="expression+va")
+    said = network(PICTURES)
+    assert {name: tuple(each.shape) for name, each in said.items()} == {
+        "logits": (2, 8),
+        "valence": (2, 1),
+        "arousal": (2, 1),
+    }
+    assert np.abs(heads.affect(said)).max() <= 1
+    assert network.count_params() == build().count_params() + 2 * (128 + 1)
+    assert models.describe(network, image_size=32).endswith("32 px, valence and arousal")
 
 
 def test_more_blocks_than_the_picture_can_be_halved_are_refused():

@@ -98,3 +98,13 @@ def test_l2_pulls_kernels_towards_zero_and_leaves_biases():
     penalised = optimizers.add_l2(gradients, variables=[kernel, bias], weight=0.1)  # 1 + 2 x 0.1 x 3.
     np.testing.assert_allclose(penalised[0], [[1.6, 0.8]])
     np.testing.assert_allclose(penalised[1], [1.0, 1.0])
+
+
+def test_a_variable_that_starts_later_counts_its_own_steps():
+    """Adam's first step has the size of the rate whenever it is taken; by the run's step it would be three times it."""
+    variables = [tf.Variable([1.0]), tf.Variable([1.0])]
+    optimizer = optimizers.make(sections.Optimization(), variables=variables, first_steps=[0, 1000])
+    at = optimizers.Moment(rate=tf.constant(0.1), step=tf.constant(1000, tf.int64))
+    optimizer.only(variables[1:]).apply([tf.constant([5.0])], at=at)
+    np.testing.assert_allclose(variables[1], [0.9], rtol=1e-6)
+    np.testing.assert_array_equal(variables[0], [1.0])

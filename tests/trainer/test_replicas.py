@@ -9,7 +9,16 @@ from trainer import assembly, input, loop, order, pictures
 def trained_weights(site, *, epochs=2):
     """Train the small network; return its weights and those to be judged by, and the sums of every step."""
     network = assembly.model(site)
-    split = assembly.read(site, split="train")
+    program, sums = train(network, site=site, epochs=epochs)
+    weights = [variable.numpy() for variable in network.variables]
+    with program.judged():
+        weights += [variable.numpy() for variable in network.variables]
+    return weights, sums
+
+
+def train(network, *, site, epochs, split=None):
+    """Train a network for some epochs; return the program and the sums of every step."""
+    split = split or assembly.read(site, split="train")
     program = assembly.program(network, at=site, split=split)
     lines = input.plan(split.num_examples, shape=site.shape, epochs=range(epochs))
     calls = distributed(site, split=split, lines=lines, order_of=lambda e: order.natural(62, seed=0, epoch=e))
@@ -17,10 +26,7 @@ def trained_weights(site, *, epochs=2):
     sums = []
     for call in calls:
         sums.append(program.train(call, first_step=sum(map(len, sums))))
-    weights = [variable.numpy() for variable in network.variables]
-    with program.judged():
-        weights += [variable.numpy() for variable in network.variables]
-    return weights, np.concatenate(sums)
+    return program, np.concatenate(sums)
 
 
 def distributed(site, *, split, lines, order_of):

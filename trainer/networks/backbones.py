@@ -73,7 +73,13 @@ class _Cloning:
         if isinstance(layer, keras.layers.BatchNormalization):
             about = {key: getattr(layer, key) for key in ("epsilon", "center", "scale", "name")}
             return batch_norm.BatchNormalization(**about)
-        return layer.__class__.from_config(layer.get_config())
+        return layer.__class__.from_config(layer.get_config() | _own_name(layer))
+
+
+def _own_name(layer: keras.layers.Layer) -> dict[str, str]:
+    """Name the one layer with weights that Keras numbers by what the process built before; checkpoints hold names."""
+    is_numbered = isinstance(layer, keras.layers.LayerNormalization) and layer.name.startswith("layer_normalization")
+    return {"name": "last_norm"} if is_numbered else {}
 
 
 def _call(layer: keras.layers.Layer, *args: object, mask: object = None, **kwargs: object) -> object:

@@ -1,0 +1,109 @@
+"""Weights from a local file, and the epochs in which only the heads learn."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.trainer import test_replicas
+from trainer import assembly, model_section, models, refusal, standing, weights
+from trainer.networks import backbones
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+TINY = {"model": "resnet_small", "conv_filters": (4, 8), "blocks_per_stage": 1, "dense_units": (128, 128)}
+
+
+def features_of(network):
+    return keras.Model(network.inputs[0], network.get_layer("head_dropout").input)(PICTURES).numpy()
+
+
+def loaded(**settings):
+    model = model_section.Model(**settings)
+    network = models.build(model, image_size=32, num_classes=8, seed=0)
+    weights.load(network, model=model, image_size=32)
+    return network
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("include_top", "name"), [(False, "a.weights.h5"), (True, "a.weights.h5"), (True, "a.keras")])
+def test_a_backbone_sees_with_the_weights_of_a_file_what_keras_own_sees(tmp_path, include_top, name):
+    """Also with the right normalisation of pictures, which in MobileNetV3 is a layer of Keras' own model."""
+    keras.utils.set_random_seed(1)
+    theirs = backbones.original("mobilenet_v3_small", image_size=32, include_top=include_top)
+    moved = [w + np.random.default_rng(0).uniform(0, 0.1, w.shape).astype(np.float32) for w in theirs.get_weights()]
+    theirs.set_weights(moved)
+    (theirs.save_weights if name.endswith(".h5") else theirs.save)(tmp_path / name)
+    found = features_of(loaded(model="mobilenet_v3_small", weights=str(tmp_path / name)))
+    if include_top:
+        small = backbones.original("mobilenet_v3_small", image_size=32, include_top=False)
+        small.set_weights(moved[: len(small.get_weights())])
+        theirs = small
+    np.testing.assert_allclose(found, theirs(PICTURES.astype(np.float32)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """Best weights of an earlier run with five classes."""
+    network = models.build(model_section.Model(**TINY), image_size=32, num_classes=5, seed=7)
+    standing.save_best(network, model_dir=tmp_path, facts={"epoch": 1})
+    return network, str(tmp_path / standing.BEST)
+
+
+def test_an_earlier_run_gives_its_weights_to_all_but_the_heads(earlier):
+    network, path = earlier
+    np.testing.assert_array_equal(features_of(loaded(**TINY, weights=path)), features_of(network))
+    assert np.abs(features_of(loaded(**TINY)) - features_of(network)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"conv_filters": (4, 16)}, "block1_conv0 has shapes "),
+        ({"blocks_per_stage": 2}, "it has no block2_in_norm/gamma"),
+    ],
+)
+def test_a_file_of_another_network_is_refused(earlier, other, sentence):
+    with pytest.raises(refusal.Refusal, match=rf"best\.npz does not fit --model=resnet_small: {sentence}"):
+        loaded(**{**TINY, **other}, weights=earlier[1])
+
+
+@pytest.mark.slow
+def test_a_file_of_another_backbone_is_refused(tmp_path):
+    backbones.original("mobilenet_v3_large", image_size=32, include_top=False).save_weights(tmp_path / "a.weights.h5")
+    with pytest.raises(refusal.Refusal, match=r"a\.weights\.h5 does not fit --model=mobilenet_v3_small: "):
+        loaded(model="mobilenet_v3_small", weights=str(tmp_path / "a.weights.h5"))
+
+
+def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
+    with pytest.raises(refusal.Refusal, match="nowhere.h5 is not there: name a local file"):
+        weights.check(model_section.Model(model="resnet50", weights="nowhere.h5"))
+    (tmp_path / "a.pt").touch()
+    with pytest.raises(refusal.Refusal, match=r"of --model=resnet50 must be a file in \.h5 or \.keras or \.npz: got"):
+        weights.check(model_section.Model(model="resnet50", weights=str(tmp_path / "a.pt")))
+    with pytest.raises(refusal.Refusal, match="--freeze_epochs=2 trains the heads on features that stay"):
+        model_section.Model(freeze_epochs=2)
+
+
+def trained(site, *, epochs):
+    """Train from a file; return the weights by path."""
+    network = assembly.model(site)
+    weights.load(network, model=site.settings.model, image_size=site.image_size)
+    test_replicas.train(network, site=site, epochs=epochs)
+    return {variable.path: variable.numpy() for variable in network.variables}
+
+
+def test_first_the_heads_learn_alone_and_then_everything(earlier, make_site):
+    network, path = earlier
+    site = make_site(**TINY, weights=path, freeze_epochs=1, dropout=0.5)
+    start = {variable.path: variable.numpy() for variable in network.variables}
+    for epochs, are_held in ((1, True), (2, False)):
+        end = trained(site, epochs=epochs)
+        for name in ("stem/kernel", "block0_in_norm/gamma", "last_norm/moving_mean"):
+            assert np.array_equal(end[name], start[name]) == are_held, name
+        assert not np.array_equal(end["logits/kernel"][:, 0], start["logits/kernel"][:, 0])
+
+
+def test_two_replicas_freeze_as_one_does(earlier, make_site):
+    how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "optimizer": "sgd", "sam_rho": 0.05}
+    one, two = (trained(make_site(num_replicas=n, **how), epochs=2) for n in (1, 2))
+    for name, expected in one.items():
+        np.testing.assert_allclose(two[name], expected, atol=2e-5, err_msg=name)
