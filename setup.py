@@ -32,6 +32,7 @@ TRAIN = [
 ]
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
 EXPORT = ["ai-edge-litert>=2", "onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16"]  # trainer.export
+PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 DEV = [
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
     "flask>=3",
@@ -59,6 +60,7 @@ setuptools.setup(
         "train": TRAIN,
         "sweep": TRAIN + SWEEP,
         "export": TRAIN + EXPORT,
-        "dev": TRAIN + SWEEP + EXPORT + DEV,
+        "predict": TRAIN + PREDICT,
+        "dev": TRAIN + SWEEP + EXPORT + PREDICT + DEV,
     },
 )
