@@ -4,6 +4,8 @@ import concurrent.futures
 import json
 import socket
 import struct
+import threading
+import time
 
 import pytest
 
@@ -108,15 +110,18 @@ def test_two_hosts_of_the_same_place_and_hosts_of_another_cluster_are_turned_awa
 
 
 def test_a_stranger_at_the_door_is_not_taken_for_a_host():
-    two = clusters(2)
+    two, strangers_have_gone = clusters(2), threading.Event()
 
     def visit(index):
+        if index == 1:
+            strangers_have_gone.wait(20)  # Once all hosts are there, the door is closed.
         if index < 2:
             return meet(two[index])
         where = ("127.0.0.1", cluster.port_of(two[0].hosts[0]))
         for content in (b"GET / HTTP/1.1\r\n\r\n", struct.pack("!Q", 2) + b"[]"):
-            with link._connect(two[1], deadline=1e9) as stranger:
+            with link._connect(two[1], deadline=time.monotonic() + 20) as stranger:
                 stranger.sendall(content)
+        strangers_have_gone.set()
         return where
 
     links = on_all(visit, [0, 2, 1])
