@@ -6,6 +6,7 @@ normalisation and dropout, which hold the same numbers. Heads are never copied.
 """
 
 import pathlib
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,12 @@ def load(network: "keras.Model", *, model: model_section.Model, image_size: int)
     path = pathlib.Path(model.weights)
     layers = [layer for layer in models.backbone(network) if layer.weights]
     try:
-        found = _ours(path, layers=layers) if path.suffix == ".npz" else _theirs(path, model=model, size=image_size)
+        with warnings.catch_warnings():
+            # Keras' warning that it leaves layers as they were drawn: half a network of weights is none.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            found = _ours(path, layers=layers) if path.suffix == ".npz" else _theirs(path, model=model, size=image_size)
         _copy(found, layers=layers)
-    except checkpoint.DAMAGED as error:
+    except (*checkpoint.DAMAGED, UserWarning) as error:
         raise refusal.Refusal(f"--weights={path} does not fit --model={model.model}: {_first_line(error)}") from None
 
 
@@ -72,11 +76,11 @@ def _theirs(path: pathlib.Path, *, model: model_section.Model, size: int) -> lis
         without = backbones.original(model.model, image_size=size, include_top=False)
         without.load_weights(path)
         return _arrays(without)
-    except checkpoint.DAMAGED as error:
+    except (*checkpoint.DAMAGED, UserWarning) as error:
         whole = backbones.original(model.model, image_size=size, include_top=True)
         try:
             whole.load_weights(path)
-        except checkpoint.DAMAGED:
+        except (*checkpoint.DAMAGED, UserWarning):
             raise error from None
         return _arrays(whole)
 

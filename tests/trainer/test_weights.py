@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.trainer import test_replicas
-from trainer import assembly, model_section, models, refusal, standing, weights
+from trainer import assembly, folder, loop, model_section, models, refusal, session, standing, weights
 from trainer.networks import backbones
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
@@ -107,3 +107,33 @@ def test_two_replicas_freeze_as_one_does(earlier, make_site):
     one, two = (trained(make_site(num_replicas=n, **how), epochs=2) for n in (1, 2))
     for name, expected in one.items():
         np.testing.assert_allclose(two[name], expected, atol=2e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_run_cut_off_where_the_backbone_is_set_free_ends_as_an_unbroken_one(
+    earlier, make_site, tmp_path, monkeypatch
+):
+    how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "epochs": 2, "deterministic": True}
+    unbroken = run_session(make_site(**how, model_dir=str(tmp_path / "unbroken")))
+    train = loop.Loop.train
+
+    def cut(self, call, *, first_step, **about):
+        if first_step >= 4:  # The first step of the second epoch.
+            raise KeyboardInterrupt
+        return train(self, call, first_step=first_step, **about)
+
+    site = make_site(**how, model_dir=str(tmp_path / "cut"))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop.Loop, "train", cut)
+        run_session(site)
+    for name, array in run_session(site).items():
+        np.testing.assert_array_equal(array, unbroken[name], err_msg=name)
+
+
+def run_session(site):
+    network = assembly.model(site)
+    weights.load(network, model=site.settings.model, image_size=site.image_size)
+    splits = {"train": assembly.read(site, split="train"), "selection": assembly.read(site, split="validation")}
+    running = session.Session(site, network=network, model_dir=folder.claim(site.settings), **splits)
+    running.train()
+    return {variable.path: variable.numpy() for variable in network.variables}
