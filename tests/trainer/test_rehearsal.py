@@ -36,7 +36,17 @@ def test_a_rehearsal_says_what_would_be_and_draws_the_first_batch_and_keeps_noth
 
 
 def part(**changes):
-    of = {"images": 0, "label": 0, "other_label": 0, "share": None, "weight": 0, "count": 0, "draw": None} | changes
+    of = {
+        "images": 0,
+        "label": 0,
+        "other_label": 0,
+        "affect": None,
+        "share": None,
+        "weight": 0,
+        "count": 0,
+        "draw": None,
+    }
+    of |= changes
     return loop.Part(**of)
 
 
