@@ -7,7 +7,9 @@ from opening the data on. `bare` decodes from memory in as many processes as the
 import json
 import multiprocessing
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,7 +28,9 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
 
     from trainer import dataset, input, memory, order, pictures
 
-    split = pictures.read(dataset.open_version(Path(version_dir)), split="train", size_px=size_px, cache=cache)
+    folder = tempfile.mkdtemp(prefix="read_benchmark_")  # So that no earlier run's cache is found.
+    version = dataset.open_version(Path(version_dir))
+    split = pictures.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
     shape = input.Shape(batch_size=BATCH, num_replicas=1, steps_per_call=input.steps_per_call(BATCH, size_px=size_px))
     memory.keep_freed()
     order_of = functools.partial(order.natural, split.num_examples, seed=0)
@@ -34,6 +38,7 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
         lines = input.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))
         calls = input.calls(split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e))
         yield (int(call["weight"].numpy().sum()) for call in calls.prefetch(2))
+    shutil.rmtree(folder)
 
 
 def tfds_load(version_dir: str, size_px: int, *, cached: bool) -> Iterator[Iterable[Any]]:
