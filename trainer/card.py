@@ -142,7 +142,7 @@ def _data(run: trained.Run) -> str:
     if crop:
         aligned = "aligned by landmarks, " if crop["align"] else ""
         margin = f"margin {crop['margin_frac']:g} of the box's longer side on each side"
-        cut = f"{aligned}{margin}, stored at {crop['image_size']} px"
+        cut = f"{aligned}{margin}, stored at {crop['image_size']} px as {run.data.encoding.upper()}"
     drawn = " (drawn faces)" if run.data.is_drawn else ""
     return (
         f"- {run.data.name}{drawn}: {counts} examples\n- fingerprint `{run.data.fingerprint}`\n"

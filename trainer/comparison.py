@@ -84,7 +84,7 @@ def original(network: keras.Model, *, run: trained.Run) -> formats.Runner:
     """Return the function that runs the network itself on crops of any size."""
 
     def outputs(crops: np.ndarray) -> formats.Outputs:
-        seen = resizing.resize(tf.constant(crops), size_px=run.image_size, by_eighths=not run.data.is_raw)
+        seen = resizing.resize(tf.constant(crops), size_px=run.image_size, by_eighths=run.data.encoding == "jpeg")
         made = network(seen, training=False)
         heads = serving.heads_of(made)
         logits = heads.pop(serving.LOGITS)

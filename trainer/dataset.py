@@ -30,8 +30,8 @@ class Version:
     builder: "tfds.core.DatasetBuilder"
     class_names: tuple[str, ...]
     stored_size: int
-    is_raw: bool
-    """Whether pictures are stored as the uint8 they are, rather than as JPEG or PNG."""
+    encoding: str
+    """How pictures are stored: jpeg, png, or raw, which is the uint8 that they are."""
     counts: dict[str, int]
     fingerprint: str
 
@@ -79,7 +79,7 @@ def open_version(path: pathlib.Path) -> Version:
         builder=builder,
         class_names=tuple(builder.info.features["label"].names),
         stored_size=builder.info.features["image"].shape[0],
-        is_raw=not isinstance(builder.info.features["image"], tfds.features.Image),
+        encoding=_encoding(builder.info.features["image"]),
         counts={name: split.num_examples for name, split in builder.info.splits.items()},
         fingerprint=fingerprint(path),
     )
@@ -121,6 +121,15 @@ def data_dir(data: config.Data) -> pathlib.Path:
             "and say --data_dir=data"
         )
     return pathlib.Path(chosen).expanduser()
+
+
+def _encoding(image: "tfds.features.FeatureConnector") -> str:
+    """Return how a feature stores pictures; what does not say counts as JPEG, TFDS's own way with photographs."""
+    import tensorflow_datasets as tfds  # Inside, as above.
+
+    if not isinstance(image, tfds.features.Image):
+        return "raw"
+    return image.encoding_format or "jpeg"
 
 
 def _versions(config_dir: pathlib.Path) -> list[pathlib.Path]:

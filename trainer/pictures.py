@@ -52,7 +52,7 @@ def read(
       refusal.Refusal: if a shard is damaged, or the disk has no room for the cache.
     """
     found = records.read([pathlib.Path(file) for file in version.builder.info.splits[split].filepaths])
-    stored = decoding.Stored(size_px=version.stored_size, is_raw=version.is_raw)
+    stored = decoding.Stored(size_px=version.stored_size, is_raw=version.encoding == "raw")
     decode = decoding.to_size(stored, size_px=size_px)
     path = _cache_folder(cache_dir) / f"{version.fingerprint[:32]}-{split}-{size_px}px.uint8"
     shape = {"num_examples": version.counts[split], "size_px": size_px}

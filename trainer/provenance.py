@@ -1,7 +1,7 @@
 """What a run was trained on, kept in its folder, so that the model can be used and shipped where the data are not.
 
-Owns data.json: class names, the data's name and fingerprint, and how the job cut faces. The job's own job_config.json
-was not copied as it is: it names folders of the machine it ran on.
+Owns data.json: class names, the data's name and fingerprint, how the job cut faces and how they are stored. The job's
+own job_config.json was not copied as it is: it names folders of the machine it ran on.
 """
 
 import dataclasses
@@ -25,7 +25,8 @@ class Provenance:
     is_drawn: bool
     class_names: tuple[str, ...]
     stored_size: int
-    is_raw: bool
+    encoding: str
+    """How the faces are stored, and so what the network saw of them: jpeg, png or raw."""
     counts: dict[str, int]
     crop: dict[str, Any] | None
     """The job's settings that decide where a face is cut (`crops.Geometry`); None if the data do not say."""
@@ -52,7 +53,7 @@ def of(version: dataset.Version) -> Provenance:
         is_drawn=version.is_drawn,
         class_names=version.class_names,
         stored_size=version.stored_size,
-        is_raw=version.is_raw,
+        encoding=version.encoding,
         counts=version.counts,
         crop=_crop(version.path / _JOB_CONFIG),
     )
@@ -65,7 +66,7 @@ def save(version: dataset.Version, *, model_dir: pathlib.Path) -> None:
 
 
 def load(model_dir: pathlib.Path) -> Provenance:
-    """Read what `save` wrote.
+    """Read what `save` wrote, now or before it wrote the encoding: such runs count as JPEG unless marked raw.
 
     Raises:
       refusal.Refusal: if it is not there.
@@ -76,6 +77,8 @@ def load(model_dir: pathlib.Path) -> Provenance:
             f"{model_dir} does not say what it was trained on ({FILE}): the same trainer.main command again adds it"
         )
     fields = json.loads(path.read_text(encoding="utf-8"))
+    was_raw = fields.pop("is_raw", False)
+    fields.setdefault("encoding", "raw" if was_raw else "jpeg")
     return Provenance(**{**fields, "class_names": tuple(fields["class_names"])})
 
 

@@ -1,9 +1,9 @@
 """From a picture to its faces, and from a face to probabilities.
 
 Owns the detector (MTCNN, Zhang et al. 2016, whose weights come with the mtcnn package) and the way of a crop to the
-network, which is that of a stored example: encoded and decoded as the data set does it, since a network may see what
-JPEG leaves of a face. (A build in PNG is taken for one in JPEG; its runs do not record the difference.) Aligned builds
-are fitted by 68 annotated landmarks, new photographs by the detector's five.
+network, which is that of a stored example: where the data set stores JPEG, encoded and decoded too, since a network may
+see what JPEG leaves of a face. Aligned builds are fitted by 68 annotated landmarks, new photographs by the detector's
+five.
 """
 
 import dataclasses
@@ -62,7 +62,7 @@ class Reader:
         self.class_names, self._geometry = run.data.class_names, run.data.geometry()
         network, _ = trained.network(run)
         self._run = comparison.original(network, run=run)
-        self._is_raw = run.data.is_raw
+        self._is_jpeg = run.data.encoding == "jpeg"
         stored = decoding.Stored(size_px=self._geometry.image_size)
         self._decode = decoding.to_size(stored, size_px=run.image_size)
         self._to_size = decoding.to_size(dataclasses.replace(stored, is_raw=True), size_px=run.image_size)
@@ -83,9 +83,9 @@ class Reader:
 
     def as_trained(self, face: np.ndarray) -> np.ndarray:
         """Return a crop as the network saw crops in training: uint8[S, S, 3]."""
-        if self._is_raw:
-            return self._to_size(memoryview(face.tobytes()))
-        return self._decode(memoryview(faces.encode(face)))
+        if self._is_jpeg:
+            return self._decode(memoryview(faces.encode(face)))
+        return self._to_size(memoryview(face.tobytes()))  # PNG loses nothing: its pixels are the plain ones.
 
 
 def _found(face: dict) -> Found:

@@ -59,7 +59,7 @@ def model(run: trained.Run, *, network: keras.Model) -> keras.Model:
       the run's class names, and every other head of the network under its own name.
     """
     crops = keras.Input((None, None, 3), dtype="uint8", name=CROPS)
-    resize = Resize(run.image_size, by_eighths=not run.data.is_raw, name="resize")
+    resize = Resize(run.image_size, by_eighths=run.data.encoding == "jpeg", name="resize")
     return keras.Model(crops, _named(network(resize(crops)), run=run), name="affectnet_faces")
 
 

@@ -17,6 +17,8 @@ from trainer import checkpoint, link, loop, refusal
 
 BEST = "best.npz"
 _FOLDER = "checkpoints"
+_CHOSEN_BY = "accuracy on validation itself"
+"""How the best epoch was chosen before best.npz said so: there was no other way."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -106,7 +108,7 @@ def load_best(model: keras.Model, *, model_dir: pathlib.Path, connection: link.L
         raise refusal.Refusal(f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}")
     arrays, facts = found
     _assign(_weights(model), arrays=arrays, path=path)
-    return facts
+    return {"chosen_by": _CHOSEN_BY, **facts}
 
 
 def _from_chief(

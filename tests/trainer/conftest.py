@@ -38,9 +38,9 @@ def version(data_dir) -> dataset.Version:
     return dataset.open_version(data_dir / config.DATASET / "sample" / "1.0.0")
 
 
-def write_version(folder: pathlib.Path, *, num_classes: int = 8) -> None:
+def write_version(folder: pathlib.Path, *, num_classes: int = 8, encoding: str = "jpeg") -> None:
     folder.mkdir(parents=True)
-    record = features.features(image_size=SIZE, num_classes=num_classes)
+    record = features.features(image_size=SIZE, num_classes=num_classes, encoding=encoding)
     serializer = tfds.core.ExampleSerializer(record.get_serialized_info())
     splits = [_write_split(name, folder=folder, record=record, serializer=serializer) for name in COUNTS]
     tfds.folder_dataset.write_metadata(
@@ -58,7 +58,10 @@ def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
         with tf.io.TFRecordWriter(str(path)) as writer:
             for i in range(count):
                 number, num_classes = f"{name}/{shard}/{i}", record["label"].num_classes
-                example = record.encode_example(make_example(generator, number=number, num_classes=num_classes))
+                example = make_example(generator, number=number, num_classes=num_classes)
+                if getattr(record["image"], "encoding_format", "raw") != "jpeg":
+                    example["image"] = tf.io.decode_jpeg(example["image"]).numpy()
+                example = record.encode_example(example)
                 serialized = serializer.serialize_example(example)
                 writer.write(serialized)
                 num_bytes += len(serialized)

@@ -13,7 +13,19 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainer import assembly, comparison, export, folder, formats, provenance, refusal, session, shipping, trained
+from trainer import (
+    assembly,
+    comparison,
+    export,
+    folder,
+    formats,
+    provenance,
+    refusal,
+    serving,
+    session,
+    shipping,
+    trained,
+)
 
 FORMATS = ["keras", "savedmodel", "onnx", "tflite"]
 
@@ -106,6 +118,13 @@ def test_a_network_trained_in_half_precision_is_shipped_in_float32(run, tmp_path
     network, _ = trained.network(run)
     wanted = comparison.original(network, run=run)(crops(2, 16, 16))
     assert comparison.difference(exported(crops(2, 16, 16)), wanted) < 1e-6
+
+
+@pytest.mark.parametrize(("encoding", "by_eighths"), [("jpeg", True), ("png", False), ("raw", False)])
+def test_a_shipped_model_resizes_crops_as_training_resized_those_of_its_build(encoding, by_eighths, run):
+    stored = dataclasses.replace(run, data=dataclasses.replace(run.data, encoding=encoding))
+    network, _ = trained.network(run)
+    assert serving.model(stored, network=network).get_layer("resize").by_eighths is by_eighths
 
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]

@@ -68,6 +68,14 @@ def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
     assert page.count("data:image/jpeg") >= len(rows) and "No history was recorded." in page
 
 
+def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(run, tmp_path, capsys):
+    site, network = run
+    standing.save_best(network, model_dir=tmp_path / "run", facts={"epoch": 2})
+    judging.run(network, examples=assembly.read(site, split="validation"), at=site, history=[])
+    assert judged(tmp_path / "run")["protocol"]["selection"] == "epoch 2 of 3, by accuracy on validation itself"
+    assert "(weights of epoch 2, chosen by accuracy on validation itself)" in capsys.readouterr().out
+
+
 def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_path):
     site, network = run
     here = dataclasses.replace(site, version=seven_classes)

@@ -197,11 +197,13 @@ def test_the_network_is_given_what_the_job_would_have_stored(reader, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_build_of_plain_pixels_gives_the_network_plain_pixels(run):
-    raw = dataclasses.replace(run, data=dataclasses.replace(run.data, is_raw=True))
+@pytest.mark.parametrize("encoding", ["png", "raw"])
+def test_a_build_that_keeps_every_pixel_gives_the_network_every_pixel(encoding, run, reader):
+    exact = dataclasses.replace(run, data=dataclasses.replace(run.data, encoding=encoding))
     spotted = np.zeros((32, 32, 3), np.uint8)
-    spotted[::2, ::2] = 200  # JPEG could not keep it; a quarter of the pixels of each 2 x 2 block.
-    assert (seeing.Reader(raw).as_trained(spotted) == 50).all()
+    spotted[::2, ::2, 0] = 200  # JPEG cannot keep it; a quarter of the pixels of each 2 x 2 block.
+    assert (seeing.Reader(exact).as_trained(spotted) == (50, 0, 0)).all()
+    assert not (reader.as_trained(spotted) == (50, 0, 0)).all()
 
 
 @pytest.mark.slow
