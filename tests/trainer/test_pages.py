@@ -147,6 +147,19 @@ def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):
 
 
 @pytest.mark.slow
+def test_on_a_phone_a_matrix_of_8_classes_shows_every_column_and_no_name_is_broken(chromium, tmp_path):  # noqa: F811
+    path = tmp_path / "report.html"
+    path.write_text(render(random_made(8)), encoding="utf-8")
+    browser.show(chromium, path, width=390)
+    box = chromium.find_element("css selector", ".confusion .scroll")
+    assert box.get_property("scrollWidth") <= box.get_property("clientWidth")
+    names = [one.text.split("\n")[0] for one in chromium.find_elements("css selector", ".confusion tbody th")]
+    assert names == list(affectnet.class_names(8))
+    heights = [one.size["height"] for one in chromium.find_elements("css selector", ".confusion tbody tr")]
+    assert max(heights) - min(heights) <= 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width", browser.WIDTHS)
 def test_a_click_on_a_confusion_cell_shows_its_pictures(page, chromium, width):  # noqa: F811
     browser.show(chromium, page, width=width)
