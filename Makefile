@@ -11,6 +11,7 @@ BUILD  ?= build
 DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
 HOSTS    ?= 2
+MODEL_DIR ?= $(DEMO)/run
 BENCH_INPUT = $(or $(AFFECTNET_DIR),$(BUILD)/sample)
 
 # Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').
@@ -19,12 +20,12 @@ CLUSTER      := build/flink/cluster
 RUNNER_FLAGS := $(if $(filter flink,$(RUNNER)),--flagfile=$(CLUSTER)/flags)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train train-hosts test test-quick lint bench clean flink-jars flink-up flink-down
+.PHONY: help demo shards train train-hosts app test test-quick lint bench clean flink-jars flink-up flink-down
 
 help:  ## This list
 	@echo "AffectNet Faces"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Variables: AFFECTNET_DIR (your copy), DATA_DIR ($(DATA_DIR)), FLAGS (for the program), PYTHON ($(PYTHON))"
+	@echo "Variables: AFFECTNET_DIR (your copy), DATA_DIR ($(DATA_DIR)), MODEL_DIR, FLAGS (for the program), PYTHON ($(PYTHON))"
 
 $(VENV)/.ready: setup.py
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
@@ -61,6 +62,9 @@ train: $(VENV)/.ready  ## Train on what is in DATA_DIR; FLAGS='--num_gpus=4 --mo
 
 train-hosts: $(VENV)/.ready  ## The same as HOSTS=2 hosts, processes of this machine on its CPU; see docs/scaling.md
 	@$(PY) -m trainer.hosts --hosts=$(HOSTS) -- --num_gpus=0 --data_dir='$(DATA_DIR)' $(FLAGS)
+
+app: $(VENV)/.ready  ## A page on this machine to try MODEL_DIR on pictures (the demo's model where none is given)
+	@$(PY) -m trainer.app --model_dir='$(MODEL_DIR)' $(FLAGS)
 
 flink-jars: build/flink/job-server.jar  ## Flink and Beam's job server for it, from Maven Central (150 MB)
 

@@ -33,6 +33,7 @@ TRAIN = [
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
 EXPORT = ["ai-edge-litert>=2", "onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16"]  # trainer.export
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
+APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
 DEV = [
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
     "flask>=3",
@@ -54,13 +55,14 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*", "webpage*"]),
-    package_data={"trainer": ["recipes/*.yaml"], "webpage": ["*.css"]},
+    package_data={"trainer": ["recipes/*.yaml", "pages/*.css"], "webpage": ["*.css"]},
     install_requires=WORKER,
     extras_require={
         "train": TRAIN,
         "sweep": TRAIN + SWEEP,
         "export": TRAIN + EXPORT,
         "predict": TRAIN + PREDICT,
-        "dev": TRAIN + SWEEP + EXPORT + PREDICT + DEV,
+        "app": TRAIN + PREDICT + APP,
+        "dev": TRAIN + SWEEP + EXPORT + PREDICT + APP + DEV,
     },
 )

@@ -1,5 +1,6 @@
 """A headless Chromium for the tests of pages; they are skipped, saying so, where there is none."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ WIDTHS = (1280, 390)
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
-    """A browser that keeps nothing and reaches no network; resize it with `show`."""
+    """A browser that keeps nothing, reaches this machine only, and has a camera; resize it with `show`."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     if not (CHROMIUM and DRIVER):
         pytest.skip("chromium and chromedriver are not installed (apt-get install chromium chromium-driver)")
@@ -23,8 +24,10 @@ def chromium() -> Iterator:
     options.binary_location = CHROMIUM
     for given in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
         options.add_argument(given)
-    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for given in ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"):
+        options.add_argument(given)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _ALARM})
     yield browser
@@ -50,9 +53,20 @@ def alarms(browser) -> list[str]:
 
 def show(browser, page: Path, *, width: int = 1280, height: int = 900, anchor: str = "") -> None:
     """Open a page from the disk on a screen of a width, which a phone's emulation makes exact."""
+    resize(browser, width=width, height=height)
+    browser.get(f"{page.resolve().as_uri()}{anchor}")
+
+
+def resize(browser, *, width: int, height: int = 900) -> None:
+    """Make the screen one of a size."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.get(f"{page.resolve().as_uri()}{anchor}")
+
+
+def requested(browser) -> list[str]:
+    """Return the addresses that were asked for since this was last asked, those that the browser blocked included."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
 
 
 def overflowing(browser) -> list[str]:

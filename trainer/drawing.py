@@ -30,14 +30,21 @@ def annotated(shot: shots.Shot, seen: Sequence[seeing.Seen], *, names: Sequence[
     canvas = PIL.ImageDraw.Draw(picture)
     size = max(12, round(min(picture.size) / 22))
     font = PIL.ImageFont.load_default(size)
-    for face in seen:
+    for face, label in zip(seen, labels(seen, names=names), strict=True):
         x, y, width, height = face.found.box or (0, 0, *picture.size)
-        canvas.rectangle((x, y, x + width - 1, y + height - 1), outline=_COLOUR, width=max(2, size // 7))
-        chance = float(face.probabilities.max())
-        label = f"{names[int(face.probabilities.argmax())]} {chance:.0%}"
+        line, edge = max(2, size // 7), max(1, size // 14)
+        around = (x - edge, y - edge, x + width - 1 + edge, y + height - 1 + edge)
+        canvas.rectangle(around, outline=_INK, width=edge)  # Seen on dark pictures too.
+        canvas.rectangle((x, y, x + width - 1, y + height - 1), outline=_COLOUR, width=line)
         left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
         at_x = max(0, min(x, picture.width - (right - left) - 8))
         at_y = y - (bottom - top) - 8 if y >= bottom - top + 8 else y
         canvas.rectangle((at_x, at_y, at_x + right - left + 8, at_y + bottom - top + 8), fill=_COLOUR)
         canvas.text((at_x + 4 - left, at_y + 4 - top), label, fill=_INK, font=font)
     return picture
+
+
+def labels(seen: Sequence[seeing.Seen], *, names: Sequence[str]) -> list[str]:
+    """Return what is written above each face; several are numbered, from 1, as wherever faces are listed."""
+    said = [f"{names[int(face.probabilities.argmax())]} {face.probabilities.max():.0%}" for face in seen]
+    return [f"{number} {label}" for number, label in enumerate(said, start=1)] if len(said) > 1 else said

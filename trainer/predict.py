@@ -24,13 +24,15 @@ ABOUT = """Find faces in photographs or videos and tell their expressions.
   python -m trainer.predict photo.jpg holiday/ clip.mp4 --model_dir=runs/first
   python -m trainer.predict crops/ --detector=none --csv         pictures that are face crops already"""
 
+DETECTORS = ("mtcnn", "none")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Predict:
     """How to look, and what to write; pictures are given without a flag."""
 
     model_dir: str = option.field("runs/latest", "folder of the trained model")
-    detector: str = option.field("mtcnn", "what finds faces; none takes the whole picture", choices=("mtcnn", "none"))
+    detector: str = option.field("mtcnn", "what finds faces; none takes the whole picture", choices=DETECTORS)
     every_s: float = option.field(1.0, "time between the frames of a video", unit="seconds", at_least=0.001)
     json: bool = option.field(False, "print JSON: one object a face, with every probability")
     csv: bool = option.field(False, "print CSV: one row a face, with every probability")
@@ -52,10 +54,7 @@ def main(paths: Sequence[str]) -> None:
     asked = Predict(**commandline.given(SECTIONS))
     if not paths:
         raise refusal.Refusal("trainer.predict wants pictures, folders or videos: got none; --help shows how")
-    if asked.detector == "mtcnn" and importlib.util.find_spec("mtcnn") is None:
-        raise refusal.Refusal(
-            "--detector=mtcnn needs mtcnn: pip install 'affectnet-faces[predict]', or --detector=none"
-        )
+    check_detector(asked.detector)
     run = trained.find(asked.model_dir)
     run.data.geometry()  # Refuses, if that is not known.
     if asked.draw:
@@ -71,6 +70,18 @@ def main(paths: Sequence[str]) -> None:
         print(f"error: {trouble}", file=sys.stderr)
     if troubles:
         sys.exit(1)
+
+
+def check_detector(name: str) -> None:
+    """Check that a detector is installed, without importing it.
+
+    Raises:
+      refusal.Refusal: if it is not.
+    """
+    if name == "mtcnn" and importlib.util.find_spec("mtcnn") is None:
+        raise refusal.Refusal(
+            "--detector=mtcnn needs mtcnn: pip install 'affectnet-faces[predict]', or --detector=none"
+        )
 
 
 def make_folder(draw: str) -> None:

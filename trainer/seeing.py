@@ -7,12 +7,12 @@ five.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from affectnet_tfds import crops, defect, faces
-from trainer import comparison, decoding, serving, shots, trained
+from trainer import comparison, decoding, formats, heads, serving, shots, trained
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,11 +26,12 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A face, its crop uint8[S, S, 3] and probabilities float32[C]."""
+    """A face, its crop uint8[S, S, 3], probabilities float32[C], and valence and arousal where these were learned."""
 
     found: Found
     cut: crops.Cut
     probabilities: np.ndarray
+    affect: tuple[float, float] | None = None
 
 
 Detector = Callable[[np.ndarray], list[Found]]
@@ -69,23 +70,41 @@ class Reader:
 
     def see(self, shot: shots.Shot, *, detect: Detector) -> list[Seen]:
         """Return the faces of a picture with their probabilities; none where no face was found."""
-        found, cuts = [], []
-        for face in detect(shot.pixels):
+        return self.judge(self.cut(shot, found=detect(shot.pixels)))
+
+    def cut(self, shot: shots.Shot, *, found: Iterable[Found]) -> list[tuple[Found, crops.Cut]]:
+        """Return what was found, each with its crop."""
+        cuts = []
+        for face in found:
             try:
-                cuts.append(shot.cut(face.box, points=face.points, geometry=self._geometry))
-                found.append(face)
+                cuts.append((face, shot.cut(face.box, points=face.points, geometry=self._geometry)))
             except defect.Defect:  # A box without a pixel in the picture shows no face.
                 continue
+        return cuts
+
+    def judge(self, cuts: Sequence[tuple[Found, crops.Cut]]) -> list[Seen]:
+        """Return what the network says of each crop."""
         if not cuts:
             return []
-        chances = self._run(np.stack([self.as_trained(cut.face) for cut in cuts]))[serving.PROBABILITIES]
-        return [Seen(found=f, cut=c, probabilities=p) for f, c, p in zip(found, cuts, chances, strict=True)]
+        said = self._run(np.stack([self.as_trained(cut.face) for _, cut in cuts]))
+        affects = [_affect(said, number) for number in range(len(cuts))]
+        return [
+            Seen(found=face, cut=cut, probabilities=chances, affect=affect)
+            for (face, cut), chances, affect in zip(cuts, said[serving.PROBABILITIES], affects, strict=True)
+        ]
 
     def as_trained(self, face: np.ndarray) -> np.ndarray:
         """Return a crop as the network saw crops in training: uint8[S, S, 3]."""
         if self._is_jpeg:
             return self._decode(memoryview(faces.encode(face)))
         return self._to_size(memoryview(face.tobytes()))  # PNG loses nothing: its pixels are the plain ones.
+
+
+def _affect(said: formats.Outputs, number: int) -> tuple[float, float] | None:
+    if not all(name in said for name in heads.AFFECT):
+        return None
+    valence, arousal = (float(said[name][number, 0]) for name in heads.AFFECT)
+    return valence, arousal
 
 
 def _found(face: dict) -> Found:

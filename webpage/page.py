@@ -134,12 +134,12 @@ class Bar(NamedTuple):
     colour: str
 
 
-def bars(rows: Sequence[tuple[str, Sequence[Bar]]]) -> Markup:
+def bars(rows: Sequence[tuple[Content, Sequence[Bar]]]) -> Markup:
     """Return horizontal bars, one or several a name."""
     return markup.element("div", [_bar_row(name, group) for name, group in rows], class_="bars")
 
 
-def _bar_row(name: str, group: Sequence[Bar]) -> Markup:
+def _bar_row(name: Content, group: Sequence[Bar]) -> Markup:
     drawn = [
         markup.element(
             "div",

@@ -1,5 +1,6 @@
 """One small published version, made without the job, and four logical CPU devices for the whole process."""
 
+import json
 import os
 import pathlib
 
@@ -10,12 +11,16 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import features, labels
-from trainer import assembly, config, dataset, devices
+from affectnet_tfds import crops, features, labels
+from pipeline.sample import cast, scenes
+from trainer import assembly, config, dataset, devices, folder, provenance, session, trained
 
 SIZE = 32
 COUNTS = {"train": (21, 21, 20), "validation": (19, 18)}
 """Examples of each shard: 62 and 37, so that no batch size of the tests divides them."""
+
+GEOMETRY = crops.Geometry(image_size=SIZE, margin_frac=0.15, align=False)
+"""How the faces of `photo_run` are cut, as if by the job."""
 
 SMALL = {"batch_size": 16, "conv_filters": (4, 8), "dense_units": (16,), "epochs": 3, "learning_rate": 0.01}
 """Settings that train in a second: four steps an epoch, the last of 14 examples."""
@@ -107,3 +112,29 @@ def make_site(version):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def photo_run(version, tmp_path_factory, make_site) -> trained.Run:
+    """A trained run that knows how to cut new photographs, and tells valence and arousal too."""
+    model_dir = tmp_path_factory.mktemp("runs") / "run"
+    at = make_site(
+        model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, image_size=16, heads="expression+va"
+    )
+    folder.claim(at.settings)
+    train, validation = (assembly.read(at, split=split) for split in ("train", "validation"))
+    network = assembly.model(at)
+    session.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
+    provenance.save(version, model_dir=model_dir)
+    facts = json.loads((model_dir / provenance.FILE).read_text())
+    (model_dir / provenance.FILE).write_text(json.dumps({**facts, "crop": GEOMETRY._asdict()}))
+    return trained.find(str(model_dir))
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """A photograph of one drawn face, and its annotation."""
+    content, annotation = scenes.draw(cast.Row(3, "train", "manual", 3, 1, "0" * 56, ".jpg"), seed=5)
+    path = tmp_path_factory.mktemp("drawn") / "face.jpg"
+    path.write_bytes(content)
+    return path, annotation

@@ -14,43 +14,25 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from affectnet_tfds import align, crops, defect, faces
+from affectnet_tfds import align, defect, faces
 from pipeline import annotations, shards
-from pipeline.sample import cast, scenes
-from trainer import assembly, folder, predict, provenance, refusal, seeing, session, shots, trained
+from tests.trainer import conftest
+from trainer import predict, refusal, seeing, shots, trained
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
-GEOMETRY = crops.Geometry(image_size=32, margin_frac=0.15, align=False)
+GEOMETRY = conftest.GEOMETRY
 BOX = (20.5, 10.0, 60.0, 70.0)
 HAS_MTCNN = importlib.util.find_spec("mtcnn") is not None
 
 
 @pytest.fixture(scope="module")
-def run(version, tmp_path_factory, make_site) -> trained.Run:
-    model_dir = tmp_path_factory.mktemp("runs") / "run"
-    at = make_site(model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, image_size=16)
-    folder.claim(at.settings)
-    train, validation = (assembly.read(at, split=split) for split in ("train", "validation"))
-    network = assembly.model(at)
-    session.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
-    provenance.save(version, model_dir=model_dir)
-    facts = json.loads((model_dir / provenance.FILE).read_text())
-    (model_dir / provenance.FILE).write_text(json.dumps({**facts, "crop": GEOMETRY._asdict()}))
-    return trained.find(str(model_dir))
+def run(photo_run) -> trained.Run:
+    return photo_run
 
 
 @pytest.fixture(scope="module")
 def reader(run) -> seeing.Reader:
     return seeing.Reader(run)
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A photograph of one drawn face, and its annotation."""
-    content, annotation = scenes.draw(cast.Row(3, "train", "manual", 3, 1, "0" * 56, ".jpg"), seed=5)
-    path = tmp_path_factory.mktemp("drawn") / "face.jpg"
-    path.write_bytes(content)
-    return path, annotation
 
 
 def gradient(*, width: int, height: int) -> np.ndarray:

@@ -1,0 +1,100 @@
+"""Try a model on pictures in a browser: python -m trainer.app --model_dir=DIR, on this machine only.
+
+Owns the flags and what a picture is answered with. Gradio's own launch() was rejected: it offers a link to the whole
+world, asks its makers' server for the newest version, and takes another port without a word.
+
+No picture is kept: Gradio writes an upload to a folder of this run (`uploads`), where it is removed as it is read, or a
+minute or two later if it never is; what the page shows is never written. The folder goes when the program ends, by ^C
+or SIGTERM; a SIGKILL leaves it, with the picture that was just then on its way, if any.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import pathlib
+import signal
+import socket
+import sys
+import types
+from typing import TYPE_CHECKING
+
+from affectnet_tfds import defect
+from trainer import commandline, config, devices, loopback, option, predict, quiet, refusal, trained, uploads
+
+if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
+    from trainer import seeing
+    from webpage import markup
+
+ABOUT = """Show a page on this machine to try a model on pictures: drop one, or use the camera.
+
+  python -m trainer.app --model_dir=runs/first
+  python -m trainer.app --model_dir=runs/first --detector=none --port=8000
+
+Nothing is asked of any other machine, and no picture is kept."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class App(option.Checked):
+    """What the page shows, and where."""
+
+    model_dir: str = option.field("runs/latest", "folder of the trained model")
+    detector: str = option.field("mtcnn", "what finds faces; none takes the whole picture", choices=predict.DETECTORS)
+    port: int = option.field(7860, "port on 127.0.0.1; 0 takes a free one", at_least=0, at_most=65535)
+
+
+SECTIONS = {"App": App}
+
+
+def main() -> None:
+    """Show the page until a signal ends the program."""
+    asked = App(**commandline.given(SECTIONS))
+    if importlib.util.find_spec("gradio") is None:
+        raise refusal.Refusal("trainer.app needs gradio: pip install 'affectnet-faces[app]'")
+    predict.check_detector(asked.detector)
+    run = trained.find(asked.model_dir)
+    run.data.geometry()  # Refuses, if that is not known.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    with contextlib.closing(loopback.listen(asked.port)) as listener, uploads.folder() as folder:
+        serve(run, detector=asked.detector, listener=listener, folder=folder)
+
+
+def serve(run: trained.Run, *, detector: str, listener: socket.socket, folder: pathlib.Path) -> None:
+    """Load the model, and show the page until a signal comes."""
+    with quiet.chatter_off():
+        import uvicorn  # Inside, like the others: a refusal has to come before TensorFlow, `uploads` before Gradio.
+
+        from trainer import look, seeing
+        from trainer.pages import demo
+
+        devices.prepare(config.Devices(num_gpus=0))
+        reader, detect = seeing.Reader(run), seeing.detector(detector)
+        look.warm_up(reader=reader, detect=detect)
+    page = demo.mounted(
+        run, detector=detector, answer=lambda path: answer(path, folder=folder, reader=reader, detect=detect)
+    )
+    server = uvicorn.Config(loopback.confined(page), log_level="warning", timeout_graceful_shutdown=1)
+    print(f"look at       http://{loopback.HOST}:{listener.getsockname()[1]}   (^C ends it)", flush=True)
+    uvicorn.Server(server).run(sockets=[listener])
+
+
+def answer(path: str, *, folder: pathlib.Path, reader: "seeing.Reader", detect: "seeing.Detector") -> "markup.Markup":
+    """Return what the page says of an upload, which is gone then."""
+    from trainer import look  # Inside, as above.
+    from trainer.pages import seen
+
+    try:
+        content = uploads.take(path, folder=folder)
+        return seen.answer(look.look(content, reader=reader, detect=detect), names=reader.class_names)
+    except defect.Defect as fault:
+        return seen.refused(fault)
+
+
+def _leave(number: int, frame: types.FrameType | None) -> None:
+    """End the program in order, so that the folder of uploads goes too."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    commandline.define(SECTIONS)
+    commandline.run(main, sections=SECTIONS, about=ABOUT)
