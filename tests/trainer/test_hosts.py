@@ -1,5 +1,6 @@
 """Several hosts, as processes of this machine."""
 
+import csv
 import dataclasses
 import json
 import signal
@@ -11,15 +12,15 @@ import numpy as np
 import psutil
 import pytest
 
-from trainer import assembly, checkpoint, cluster, hosts, input, link, lost, session
+from tests.trainer import drift
+from trainer import assembly, checkpoint, cluster, hosts, input, link, lost, predictions, session
 
-FLAGS = ["--num_gpus=0", "--conv_filters=4,8", "--dense_units=16", "--epochs=4", "--batch_size=4", "--deterministic"]
-FULL = [*FLAGS, "--dropout=0.3", "--augment=1", "--optimizer=sgd", "--clip_norm=0.1", "--batch_norm", "--ema_decay=0.9",
-        "--sam_rho=0.02", "--learning_rate=0.02"]  # fmt: skip
-"""62 examples in batches of 4: 16 steps an epoch, the last of 2, so that one of two hosts has none of them."""
-
-TOLERANCE = 2e-5
-"""Largest difference of a weight between one host and two after 64 steps: sums of floats in another order."""
+FLAGS = ["--num_gpus=0", "--conv_filters=4,8", "--dense_units=16", "--epochs=8", "--batch_size=20", "--deterministic"]
+FULL = [*FLAGS, "--dropout=0.3", "--augment=1", "--optimizer=sgd", "--clip_norm=4", "--batch_norm", "--ema_decay=0.9",
+        "--sam_rho=0.02", "--learning_rate=0.0005", "--activation=tanh"]  # fmt: skip
+"""62 examples in batches of 20: 4 steps an epoch, the last of 2, so that one of two hosts has none of them. Not all
+gradients are clipped: those that are do not show by what they were multiplied. What is smooth drifts less."""
+NUM_STEPS = 32
 
 
 def started(*flags, module="trainer.main", first=()):
@@ -32,7 +33,7 @@ def two_hosts(*flags):
 
 
 def ended(process):
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=500)
     return process.returncode, output
 
 
@@ -53,13 +54,31 @@ def arrays_of(model_dir):
     return checkpoint.load_newest(model_dir / "checkpoints")[0]
 
 
-def largest_difference(arrays, others):
+def drift_of(arrays, others, *, start):
+    """Return the largest drift of weights, of their averages and of velocities."""
     assert arrays.keys() == others.keys()
-    return max(np.abs(arrays[name] - other).max() for name, other in others.items())
+    starts = {"weight": start, "average": start, "slot": None}
+    kinds = {kind: [name for name in arrays if name.startswith(f"{kind}/")] for kind in starts}
+    assert sorted(sum(kinds.values(), [])) == sorted(arrays)
+    return max(
+        drift.largest(
+            [arrays[name] for name in names],
+            [others[name] for name in names],
+            start=starts[kind] or [np.zeros_like(arrays[name]) for name in names],
+        )
+        for kind, names in kinds.items()
+    )
+
+
+def judged(model_dir):
+    """Return the loss of every epoch on validation, and the probabilities given by the best weights."""
+    losses = [float(row["val_loss"]) for row in csv.DictReader((model_dir / "history.csv").open())]
+    return np.array(losses), predictions.read(model_dir / "predictions.csv").probabilities
 
 
 @pytest.mark.slow
-def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_killed(data_dir, tmp_path):
+@pytest.mark.timeout(1200)
+def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_killed(data_dir, make_site, tmp_path):
     flags = [f"--data_dir={data_dir}", *FULL]
     one = started(*flags, f"--model_dir={tmp_path}/one")
     two = two_hosts(*flags, f"--model_dir={tmp_path}/two")
@@ -68,9 +87,12 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     assert code == 0, output
     assert "devices       2 hosts of 1 CPU each" in output
     expected = arrays_of(tmp_path / "two")
-    assert largest_difference(arrays_of(tmp_path / "one"), expected) < TOLERANCE
-    judged = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")]
-    assert judged[0]["confusion"] == judged[1]["confusion"]
+    network = assembly.model(make_site(batch_norm=True, activation="tanh"))
+    start = [variable.numpy() for variable in network.variables]
+    assert drift_of(expected, arrays_of(tmp_path / "one"), start=start) < drift.LIMIT
+    for found, wanted in zip(judged(tmp_path / "two"), judged(tmp_path / "one"), strict=True):
+        assert len(found) in (8, 37)
+        np.testing.assert_allclose(found, wanted, rtol=1e-3)
 
     cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]
     folder = tmp_path / "cut/checkpoints"
@@ -81,18 +103,16 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     assert code == 143, output
     assert f"[0] stopped by a signal to another host: the same command on every host continues {tmp_path}/cut" in output
     assert f"[1] stopped by SIGTERM: the same command on every host continues {tmp_path}/cut" in output
-    assert 8 <= newest_step(folder) < 64
+    assert 8 <= newest_step(folder) < NUM_STEPS
 
     killed = two_hosts(*cut)
     signal_host(killed, signal.SIGKILL, index=1, after_step=newest_step(folder) + 8, folder=folder)
-    at = time.monotonic()
     code, output = ended(killed)
-    assert time.monotonic() - at < 60
     assert code == 137, output
     assert "[0] error: host 1 (127.0.0.1:" in output
     assert f"continues {tmp_path}/cut from its last checkpoint.\n" in output
     assert "Traceback" not in output
-    assert newest_step(folder) < 64
+    assert newest_step(folder) < NUM_STEPS
 
     code, output = ended(two_hosts(*cut))
     assert code == 0, output
