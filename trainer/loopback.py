@@ -47,12 +47,14 @@ def listen(port: int) -> socket.socket:
 
 
 def confined(application: Application) -> Application:
-    """Return the application with POLICY in every answer."""
+    """Return the application with POLICY in every answer, and with none that a browser may keep."""
+    told = [(b"content-security-policy", POLICY.encode()), (b"cache-control", b"no-store")]
 
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
+                others = [(name, value) for name, value in message["headers"] if name.lower() != b"cache-control"]
+                message["headers"] = [*others, *told]
             await send(message)
 
         await application(scope, receive, with_policy)

@@ -80,7 +80,7 @@ def _blocks(run: trained.Run, *, detector: str, answer: Answer) -> gradio.Blocks
 
         picture.input(
             look, picture, [picture, shown], preprocess=False, api_visibility="private", concurrency_limit=1,
-            show_progress="minimal", show_progress_on=shown,
+            show_progress="full", show_progress_on=shown,
         )  # fmt: skip
     return blocks
 

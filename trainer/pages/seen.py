@@ -28,7 +28,7 @@ def answer(looked: look.Look, *, names: Sequence[str]) -> Markup:
     """Say what was seen in a picture."""
     cards = [_card(number, face, of=len(looked.seen), names=names) for number, face in enumerate(looked.seen, start=1)]
     return _answer(
-        markup.element("p", _sentence(looked.seen, names=names), class_="sentence"),
+        markup.element("p", _sentence(looked.seen, names=names), class_="sentence", role="status"),
         _picture(looked, names=names),
         webpage.page.note(_latency(looked)),
         markup.element("div", cards, class_="faces"),
@@ -46,7 +46,7 @@ def waiting() -> Markup:
 
 
 def _answer(*content: Content, class_: str = "answer") -> Markup:
-    return markup.element("div", *content, class_=class_, role="status")
+    return markup.element("div", *content, class_=class_)
 
 
 def _sentence(seen: Sequence[seeing.Seen], *, names: Sequence[str]) -> str:
