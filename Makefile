@@ -20,7 +20,7 @@ CLUSTER      := build/flink/cluster
 RUNNER_FLAGS := $(if $(filter flink,$(RUNNER)),--flagfile=$(CLUSTER)/flags)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train train-hosts app test test-quick lint bench clean flink-jars flink-up flink-down
+.PHONY: help demo shards train train-hosts app notebook test test-quick lint bench clean flink-jars flink-up flink-down
 
 help:  ## This list
 	@echo "AffectNet Faces"
@@ -65,6 +65,9 @@ train-hosts: $(VENV)/.ready  ## The same as HOSTS=2 hosts, processes of this mac
 
 app: $(VENV)/.ready  ## A page on this machine to try MODEL_DIR on pictures (the demo's model where none is given)
 	@$(PY) -m trainer.app --model_dir='$(MODEL_DIR)' $(FLAGS)
+
+notebook: $(VENV)/.ready  ## Run docs/affectnet_faces.ipynb on drawn faces and keep its outputs
+	@$(PY) -m docs.notebook
 
 flink-jars: build/flink/job-server.jar  ## Flink and Beam's job server for it, from Maven Central (150 MB)
 

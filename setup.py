@@ -32,6 +32,7 @@ TRAIN = [
 ]
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
 EXPORT = ["ai-edge-litert>=2", "onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16"]  # trainer.export
+NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10"]  # docs/affectnet_faces.ipynb
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
 DEV = [
@@ -63,6 +64,7 @@ setuptools.setup(
         "export": TRAIN + EXPORT,
         "predict": TRAIN + PREDICT,
         "app": TRAIN + PREDICT + APP,
-        "dev": TRAIN + SWEEP + EXPORT + PREDICT + APP + DEV,
+        "notebook": TRAIN + NOTEBOOK,
+        "dev": TRAIN + SWEEP + EXPORT + PREDICT + APP + NOTEBOOK + DEV,
     },
 )

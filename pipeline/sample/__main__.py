@@ -30,15 +30,15 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _run() -> str:
-    folder = pathlib.Path(_OUTPUT_DIR.value).expanduser().absolute()
-    settings = settings_lib.Settings(folder, _NUM_IMAGES.value, _SEED.value, _LAYOUT.value)
+    folder = pathlib.Path(_OUTPUT_DIR.value).expanduser()
+    settings = settings_lib.Settings(folder.absolute(), _NUM_IMAGES.value, _SEED.value, _LAYOUT.value)
     if _NUM_WORKERS.value < 0:
         raise settings_lib.SettingsError(f"--num_workers must not be negative: got {_NUM_WORKERS.value}.")
     if not release.check_target(settings, overwrite=_OVERWRITE.value):
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"
     start = time.monotonic()
     annotations = release.make(settings, num_workers=_NUM_WORKERS.value or release.default_workers())
-    return summary.describe(annotations, settings=settings, seconds=time.monotonic() - start)
+    return summary.describe(annotations, layout=settings.layout, folder=folder, seconds=time.monotonic() - start)
 
 
 def _refuse(sentence: str) -> None:

@@ -1,17 +1,16 @@
 """What is said of a finished sample: one line, which ends with the command that reads it."""
 
 import collections
+import pathlib
 from collections.abc import Iterable, Sequence
 
 from pipeline.sample import scenes
-from pipeline.sample import settings as settings_lib
 from pipeline.sample.layouts import registry
 
 
-def describe(annotations: Sequence[scenes.Annotation], *, settings: settings_lib.Settings, seconds: float) -> str:
-    """Return the line: rows per list, seconds, place, and what to do next."""
-    folder, flags = settings.output_dir, registry.LAYOUTS[settings.layout].job_flags
-    command = " ".join(["python -m pipeline.main", f"--input_dir={folder}", *flags])
+def describe(annotations: Sequence[scenes.Annotation], *, layout: str, folder: pathlib.Path, seconds: float) -> str:
+    """Return the line: rows per list, seconds, place (as it was given), and what to do next."""
+    command = " ".join(["python -m pipeline.main", f"--input_dir={folder}", *registry.LAYOUTS[layout].job_flags])
     return (
         f"sample        {len(annotations):,} drawn faces ({_rows(annotations)}) in {seconds:.0f} s: {folder}   "
         f"next: {command}"

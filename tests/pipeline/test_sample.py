@@ -178,10 +178,9 @@ def test_the_line_at_the_end_counts_rows_and_names_the_command_that_reads_them(t
         cast.Row(2, "train", "manual", 1, 2, "c", ".jpg"),
     ]
     annotations = [scenes.Annotation(row, 9, 9, (0, 0, 9, 9), np.zeros((68, 2)), 0.0, 0.0) for row in rows]
-    asked = settings.Settings(Path("/d"), 44, 0, "csv")
-    assert summary.describe(annotations, settings=asked, seconds=1.6) == (
-        "sample        3 drawn faces (2 train, 1 automatic) in 2 s: /d   next: python -m pipeline.main --input_dir=/d "
-        "--layout=csv --csv=faces.csv "
+    assert summary.describe(annotations, layout="csv", folder=Path("b/d"), seconds=1.6) == (
+        "sample        3 drawn faces (2 train, 1 automatic) in 2 s: b/d   "
+        "next: python -m pipeline.main --input_dir=b/d --layout=csv --csv=faces.csv "
         "--columns=path=image,label=emotion,split=split,left=x0,top=y0,right=x1,bottom=y1,landmarks=points"
     )
 
