@@ -18,9 +18,13 @@ _SHOWN_PX, _QUALITY = 1280, 90
 _OTHER = "#7d8590"
 """Gray that is told from the paper of both themes."""
 
-_NONE_FOUND = (
-    "No face was found in this picture: try one that shows a face larger and from the front; "
-    "for pictures that are face crops already, start the page with --detector=none."
+_NONE_FOUND = markup.joined(
+    [
+        "No face was found in this picture: try one that shows a face larger and from the front; for pictures that are "
+        "face crops already, start the page with ",
+        markup.element("code", "--detector=none"),
+        ".",
+    ]
 )
 
 
@@ -49,7 +53,7 @@ def _answer(*content: Content, class_: str = "answer") -> Markup:
     return markup.element("div", *content, class_=class_)
 
 
-def _sentence(seen: Sequence[seeing.Seen], *, names: Sequence[str]) -> str:
+def _sentence(seen: Sequence[seeing.Seen], *, names: Sequence[str]) -> Content:
     if not seen:
         return _NONE_FOUND
     if len(seen) > 1:
