@@ -87,6 +87,25 @@ def overflowing(browser) -> list[str]:
     """)
 
 
+def broken_words(browser) -> list[str]:
+    """Return words in the heads of tables that are broken over two lines."""
+    return browser.execute_script("""
+        const found = [];
+        for (const head of document.querySelectorAll('th')) {
+            const walker = document.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+            for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+                for (const word of text.data.matchAll(/\\S+/g)) {
+                    const range = document.createRange();
+                    range.setStart(text, word.index);
+                    range.setEnd(text, word.index + word[0].length);
+                    if (range.getClientRects().length > 1) found.push(word[0]);
+                }
+            }
+        }
+        return found;
+    """)
+
+
 def outside_their_drawing(browser) -> list[str]:
     """Return words of charts that reach beyond the drawing."""
     return browser.execute_script("""

@@ -168,6 +168,7 @@ def test_in_a_browser_nothing_runs_overflows_or_overlaps(evil_build, chromium, w
     seen = chromium.find_element("tag name", "body").text
     assert all(path.split("/")[1] in seen for path in EVIL) and BAD_LABEL in seen
     assert browser.overflowing(chromium) == []
+    assert browser.broken_words(chromium) == []
     assert browser.outside_their_drawing(chromium) == []
     assert browser.overlapping(chromium) == []
     assert chromium.execute_script("return document.querySelectorAll('svg image').length") > 16

@@ -142,6 +142,7 @@ def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):
     assert all(name in seen for name in EVIL)
     assert "<b>first</b>" in chromium.find_element("tag name", "h1").text
     assert browser.overflowing(chromium) == []
+    assert browser.broken_words(chromium) == []
     assert browser.outside_their_drawing(chromium) == []
     assert browser.overlapping(chromium) == []
 
