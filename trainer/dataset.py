@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 SAMPLE = "sample"
-"""The config name of drawn faces; see pipeline.sample."""
+"""How the config names of drawn faces begin, and no others; the job sees to it (pipeline.config)."""
 
 _METADATA = ("features.json", "dataset_info.json")
 
@@ -41,7 +41,7 @@ class Version:
 
     @property
     def is_drawn(self) -> bool:
-        return self.path.parent.name == SAMPLE
+        return self.path.parent.name.startswith(SAMPLE)
 
     def describe(self) -> str:
         """Return the start-up line: name, counts, fingerprint."""

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -72,7 +73,12 @@ def test_a_version_knows_its_classes_size_and_counts(version):
     assert version.stored_size == 32
     assert version.counts == {"train": 62, "validation": 37}
     assert version.name == "affectnet_faces/sample/1.0.0"
-    assert version.is_drawn
+
+
+@pytest.mark.parametrize(("config_name", "is_drawn"), [("sample", True), ("sample_png", True), ("affectnet8", False)])
+def test_every_build_of_drawn_faces_is_known_by_its_name(config_name, is_drawn, version):
+    path = version.path.parents[1] / config_name / "1.0.0"
+    assert dataclasses.replace(version, path=path).is_drawn == is_drawn
 
 
 def test_a_split_that_is_not_there_lists_those_that_are(version):
