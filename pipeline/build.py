@@ -63,6 +63,32 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     if not order.config.dry_run and (done := _published(order)):
         return done
     staging = _open_staging(order)
+    try:
+        surveyed, plans = _planned(order, staging, listener)
+    finally:
+        if order.config.dry_run:
+            _remove_dry(staging)
+    if order.config.dry_run:
+        return Build(None, order.config, None, {}, time.monotonic() - start)
+    with listener.writing(staging, plans), attempts.opened(staging) as attempt:
+        spec = shards.Spec(order.release.root, str(staging), order.config.content(), attempt)
+        job.run_shards(order.release, plans=plans, spec=spec, options=order.runner)
+    sidecars = _sidecars(spec, plans)
+    account = ledger.make(surveyed, plans, sidecars)
+    check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
+    report = _report(order, surveyed, sidecars, account)
+    version = publish.publish(order.config, account=account, sidecars=sidecars, report=report)
+    return Build(version, order.config, account, report, time.monotonic() - start)
+
+
+def _planned(
+    order: "_Order", staging: storage.AnyPath, listener: Listener
+) -> tuple[survey.Survey, dict[str, plan.SplitPlan]]:
+    """Survey the release, and plan what will be written of it.
+
+    Raises:
+      refusal.Refusal: if too many rows are rejected, or none of train is left.
+    """
     surveyed = _survey(order, staging)
     listener.found(order.release, surveyed, order.config)
     check_rejects(surveyed.rejects, num_rows=surveyed.num_rows, limit=order.config.max_reject_frac)
@@ -70,18 +96,7 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     if "train" not in plans:
         raise refusal.Refusal(f"{order.release.root} has no usable training row: {_worst(surveyed.rejects)}")
     listener.planned(plans, order.config)
-    if order.config.dry_run:
-        _remove_dry(staging)
-        return Build(None, order.config, None, {}, time.monotonic() - start)
-    with listener.writing(staging, plans), attempts.opened(staging) as attempt:
-        spec = shards.Spec(order.release.root, str(staging), order.config.content(), attempt)
-        job.run_shards(order.release, surveyed=surveyed, plans=plans, spec=spec, options=order.runner)
-    sidecars = _sidecars(spec, plans)
-    account = ledger.make(surveyed, plans, sidecars)
-    check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
-    report = _report(order, surveyed, sidecars, account)
-    version = publish.publish(order.config, account=account, sidecars=sidecars, report=report)
-    return Build(version, order.config, account, report, time.monotonic() - start)
+    return surveyed, plans
 
 
 class _Order(NamedTuple):
@@ -114,7 +129,7 @@ def _request(wanted: config.JobConfig) -> base.Request:
 def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
     """Count the rows, and find the identical files that are to be dropped."""
     settings = order.config.content()
-    found = job.run_survey(order.release, clean=order.config.clean, staging=staging, options=order.runner)
+    found = job.run_survey(order.release, settings=settings, staging=staging, options=order.runner)
     if not order.config.drop_duplicates or order.config.dry_run:
         return found
     return job.run_duplicates(order.release, surveyed=found, settings=settings, staging=staging, options=order.runner)

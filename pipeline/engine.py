@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
-from pipeline import object_store, refusal
+from pipeline import heaps, object_store, refusal
 
 SMALL_TABLE_BYTES = 64 << 20
 """Tables up to this size are surveyed in this process: starting workers would take longer, a cluster's even more."""
@@ -53,16 +54,18 @@ class Runner:
           object_store.Unreachable: if that is what a worker raised; Beam hands on the text of its traceback.
           refusal.Refusal: if an engine gave up.
         """
-        pipeline = beam.Pipeline(options=self.options(reads_bytes))
-        yield pipeline
         try:
-            wait(pipeline.run())
+            with no_notebook():
+                pipeline = beam.Pipeline(options=self.options(reads_bytes))
+                yield pipeline
+                wait(pipeline.run())
         except RuntimeError as error:
             if told := re.search(r"\bUnreachable: (.*?)(?: \[while running|$)", str(error), re.MULTILINE):
                 raise object_store.Unreachable(told[1]) from error
             if self.is_local:
                 raise
             raise refusal.Refusal(_gave_up(error)) from error
+        heaps.give_back()
 
     def options(self, reads_bytes: int | None = None) -> pipeline_options.PipelineOptions:
         """Return Beam's options for a pipeline that reads so many bytes (None: many)."""
@@ -103,6 +106,19 @@ def _gave_up(error: RuntimeError) -> str:
         f"the engine gave up: {reason}. Finished shards are kept: the same command continues; "
         "docs/scaling.md says where engines log"
     )
+
+
+@contextlib.contextmanager
+def no_notebook() -> Iterator[None]:
+    """Spare Beam the import of all of IPython for every step, only to learn that it does not run in a notebook."""
+    if "IPython" in sys.modules:
+        yield
+        return
+    sys.modules["IPython"] = None  # type: ignore[assignment]  # an import raises ImportError
+    try:
+        yield
+    finally:
+        del sys.modules["IPython"]
 
 
 def names_a_runner(beam_args: Sequence[str]) -> bool:

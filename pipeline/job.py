@@ -1,7 +1,8 @@
-"""The Beam wiring: two pipelines, in which rows are shuffled and pixels never are.
+"""The Beam wiring: two pipelines, in which neither pixels nor rows are shuffled.
 
 Pixels go from the picture file into the shard within one call. With pixels in a GroupByKey, as TFDS's own writer has
-them, the local runner's memory grows by about 50 kB an image; with rows it grows by about 1 kB a row.
+them, the local runner's memory grows by about 50 kB an image, and with whole rows by 9 kB. What is shuffled here is
+entries (index.py), packed: one value for all the entries that one call has for one key.
 """
 
 import contextlib
@@ -10,46 +11,61 @@ from typing import Any
 
 import apache_beam as beam
 import cv2
+import numpy as np
 
-from pipeline import annotations, attempts, commit, engine, plan, shards, sources, storage, survey
+from pipeline import annotations, attempts, commit, engine, heaps, index, plan, shards, sources, storage, survey
 from pipeline.sources import base
+
+Bucket = tuple[str, int, int]  # split, label, part of the class (plan.buckets_of)
 
 HASHED_TOGETHER = 256
 """Pictures that are hashed as one element, so that threads can read them ahead."""
 
-AnyRow = tuple[Any, ...]  # annotations.Row as a plain tuple, which Beam's fast coder knows
+SURVEYED, UNIQUE = "surveyed", "unique"
+"""Stages that leave an index: every row that may be used; the same without rows whose picture is there twice."""
 
 
 class SurveyRows(beam.PTransform):
-    """base.Part → one survey.Survey."""
+    """(number, base.Part) → one survey.Survey; the rows, and the index of those that may be used, go into files."""
 
-    def __init__(self, root: str, clean: str) -> None:
+    def __init__(self, root: str, staging: str, *, clean: str, seed: int, buckets: int) -> None:
         """Survey a release, leaving out what the cleaning rules say."""
         super().__init__()
-        self.root, self.clean = root, clean
+        self.root, self.staging, self.clean, self.seed, self.buckets = root, staging, clean, seed, buckets
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         """Wire."""
-        read = (
-            parts
-            | beam.Reshuffle()
-            | beam.FlatMap(_survey_part, self.root, self.clean).with_outputs("mentions", main="surveys")
-        )
+        read = parts | beam.Reshuffle() | beam.FlatMap(self._survey_part).with_outputs("entries", main="surveys")
         repeats = (
-            read.mentions  # (bucket, Mention)
-            | beam.GroupByKey()  # (bucket, [Mention])
-            | beam.MapTuple(lambda _, mentions: survey.find_repeats(survey.Mention(*m) for m in mentions))
+            read.entries  # (bucket, packed entries)
+            | beam.GroupByKey()
+            | beam.MapTuple(self._settle)
         )
         return (read.surveys, repeats) | beam.Flatten() | beam.CombineGlobally(_merge)
 
+    def _survey_part(self, numbered: tuple[int, base.Part]) -> Iterator[Any]:
+        number, part = numbered
+        counted = survey.Survey()
+        with commit.writing(index.rows_of_part(storage.path(self.staging), number)) as file:
+            rows = index.Rows(file, number)
+            for item in sources.read(self.root, part):
+                if counted.add(item, clean=self.clean) and isinstance(item, annotations.Row):
+                    rows.add(item, key=plan.key(item.filename, self.seed))
+        entries = rows.entries()
+        for bucket, packed in _packed(entries, entries["key"] % self.buckets):
+            yield beam.pvalue.TaggedOutput("entries", (bucket, packed))
+        yield counted
 
-def _survey_part(part: base.Part, root: str, clean: str) -> Iterator[Any]:
-    counted = survey.Survey()
-    for item in sources.read(root, part):
-        if counted.add(item, clean=clean) and isinstance(item, annotations.Row):
-            bucket, mention = survey.mention(item)
-            yield beam.pvalue.TaggedOutput("mentions", (bucket, tuple(mention)))
-    yield counted
+    def _settle(self, bucket: int, packed: Iterable[bytes]) -> survey.Survey:
+        place = storage.path(self.staging)
+        entries = index.joined(packed)
+        found, stays = survey.find_repeats(entries, fetch=lambda some: index.fetch(place, some), seed=self.seed)
+        index.write(place, SURVEYED, bucket, stays)
+        return found
+
+
+def _packed(entries: np.ndarray, numbers: np.ndarray) -> Iterator[tuple[int, bytes]]:
+    return ((number, some.tobytes()) for number, some in index.dealt(entries, numbers))
 
 
 def _merge(surveys: Iterable[survey.Survey]) -> survey.Survey:
@@ -60,92 +76,105 @@ def _merge(surveys: Iterable[survey.Survey]) -> survey.Survey:
 
 
 class FindDuplicates(beam.PTransform):
-    """annotations.Row → one survey.Survey that drops the duplicates. Reads every picture file, decodes none."""
+    """Number of a file of the index → one survey.Survey that drops the duplicates.
 
-    def __init__(self, root: str) -> None:
-        """Read below a root."""
+    Reads every picture file, decodes none. The index without the duplicates goes into files.
+    """
+
+    def __init__(self, root: str, staging: str, *, classes: int, buckets: int) -> None:
+        """Read pictures below a root."""
         super().__init__()
-        self.root = root
+        self.root, self.staging, self.classes, self.buckets = root, staging, classes, buckets
 
-    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+    def expand(self, numbers: beam.PCollection) -> beam.PCollection:
         """Wire."""
         return (
-            rows
-            | beam.BatchElements(min_batch_size=HASHED_TOGETHER, max_batch_size=HASHED_TOGETHER)
-            | beam.FlatMap(_hash_contents, self.root)  # (hash, Content)
+            numbers
+            | beam.FlatMap(self._batches)
+            | beam.Reshuffle()  # so that they go to all workers
+            | beam.FlatMap(self._hash)  # (bucket, packed entries with hashes)
             | beam.GroupByKey()
-            | beam.MapTuple(lambda _, found: survey.drop_duplicates(survey.Content(*c) for c in found))
+            | beam.MapTuple(self._drop)
             | beam.CombineGlobally(_merge)
         )
 
+    def _batches(self, number: int) -> Iterator[bytes]:
+        entries = index.read(storage.path(self.staging), SURVEYED, number)
+        entries = entries[entries["label"] < self.classes]
+        for start in range(0, len(entries), HASHED_TOGETHER):
+            yield entries[start : start + HASHED_TOGETHER].tobytes()
 
-def _hash_contents(rows: Sequence[annotations.Row], root: str) -> Iterator[tuple[str, AnyRow]]:
+    def _hash(self, packed: bytes) -> Iterator[tuple[int, bytes]]:
+        entries = index.joined([packed])
+        hashed = index.converted(entries, survey.HASHED)
+        rows = index.fetch(storage.path(self.staging), entries)
+        for place, content in enumerate(_contents(rows, self.root)):
+            if isinstance(content, bytes):
+                digest = bytes.fromhex(shards.content_hash(content))
+                hashed["high"][place], hashed["low"][place] = np.frombuffer(digest, "<u8")
+        yield from _packed(hashed, hashed["high"] % self.buckets)
+
+    def _drop(self, bucket: int, packed: Iterable[bytes]) -> survey.Survey:
+        place = storage.path(self.staging)
+        hashed = index.joined(packed, survey.HASHED)
+        found, stays = survey.drop_duplicates(hashed, fetch=lambda some: index.fetch(place, some))
+        index.write(place, UNIQUE, bucket, index.converted(stays, index.ENTRY))
+        return found
+
+
+def _contents(rows: Sequence[annotations.Row], root: str) -> Iterator[bytes | annotations.Defect]:
     place = storage.path(root)
     threads = storage.read_threads(place, on_disk=1)  # There is no other work for which reading would have to be ahead.
-    contents = storage.ahead(lambda row: shards.read_picture(place, row.path), rows, threads=threads)
-    for row, content in zip(rows, contents, strict=True):
-        if isinstance(content, bytes):
-            digest = shards.content_hash(content)
-            yield digest, (digest, row.split, row.subset, row.label, row.path, row.source)
+    return storage.ahead(lambda row: shards.read_picture(place, row.path), rows, threads=threads)
 
 
 class AssignTasks(beam.PTransform):
-    """annotations.Row → (shard name, plan.Task as a tuple)."""
+    """Number of a file of the index → (shard name, packed plan.DEALT)."""
 
-    def __init__(self, plans: Mapping[str, plan.SplitPlan], seed: int) -> None:
-        """Assign by the plans of all splits."""
+    def __init__(self, plans: Mapping[str, plan.SplitPlan], staging: str, *, stage: str) -> None:
+        """Assign the rows that a stage left by the plans of all splits."""
         super().__init__()
-        self.plans, self.seed = dict(plans), seed
-        counts = {(split, label): n for split, one in self.plans.items() for label, n in one.counts.items()}
-        self.buckets = {of: plan.num_buckets(n) for of, n in counts.items()}
+        self.plans, self.staging, self.stage = dict(plans), staging, stage
 
-    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+    def expand(self, numbers: beam.PCollection) -> beam.PCollection:
         """Wire."""
-        keyed = rows | beam.Map(_with_bucket, self.buckets, self.seed)  # (Bucket, row)
-        groups = keyed | "GroupByClass" >> beam.GroupByKey()  # (Bucket, [row])
-        if set(self.buckets.values()) <= {1}:
-            return groups | beam.FlatMap(_assign, self.plans, self.seed)
-        sizes = keyed | beam.combiners.Count.PerKey()
-        return groups | beam.FlatMap(_assign_in_part, self.plans, self.seed, beam.pvalue.AsDict(sizes))
+        keyed = numbers | beam.FlatMap(self._by_class)  # (Bucket, packed entries)
+        groups = keyed | "GroupByClass" >> beam.GroupByKey()
+        if all(plan.num_buckets(n) == 1 for one in self.plans.values() for n in one.counts.values()):
+            return groups | beam.FlatMap(self._assign)
+        sizes = keyed | beam.MapTuple(lambda of, packed: (of, len(packed))) | beam.CombinePerKey(sum)
+        return groups | beam.FlatMap(self._assign_in_part, beam.pvalue.AsDict(sizes))
 
+    def _by_class(self, number: int) -> Iterator[tuple[Bucket, bytes]]:
+        entries = index.read(storage.path(self.staging), self.stage, number)
+        for split, one in self.plans.items():
+            for label, count in one.counts.items():
+                of_class = (entries["split"] == index.SPLITS.index(split)) & (entries["label"] == label)
+                some = entries[of_class]
+                for part, packed in _packed(some, plan.buckets_of(some["key"], plan.num_buckets(count))):
+                    yield (split, label, part), packed
 
-Bucket = tuple[str, int, int]  # split, label, plan.bucket
+    def _assign(
+        self, group: tuple[Bucket, Iterable[bytes]], first_rank: int = 0, num_rows: int | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Deal the tasks of a class, or of a bucket of it, to the shards."""
+        (split, _, _), packed = group
+        one, entries = self.plans[split], index.joined(packed)
+        for number, dealt in plan.tasks_of_class(entries, plan=one, first_rank=first_rank, num_rows=num_rows):
+            yield shards.file_name(split, number, one.num_shards), dealt.tobytes()
 
-
-def _with_bucket(row: annotations.Row, buckets: Mapping[tuple[str, int], int], seed: int) -> tuple[Bucket, AnyRow]:
-    part = plan.bucket(row.filename, seed=seed, buckets=buckets.get((row.split, row.label), 1))
-    return (row.split, row.label, part), tuple(row)
-
-
-def _assign(
-    group: tuple[Bucket, Iterable[AnyRow]],
-    plans: Mapping[str, plan.SplitPlan],
-    seed: int,
-    first_rank: int = 0,
-    num_rows: int | None = None,
-) -> Iterator[tuple[str, tuple[int, int, AnyRow]]]:
-    """Deal the tasks of a class, or of a bucket of it, to the shards."""
-    (split, _, _), values = group
-    one, rows = plans[split], (annotations.Row(*row) for row in values)
-    for index, task in plan.tasks_of_class(rows, plan=one, seed=seed, first_rank=first_rank, num_rows=num_rows):
-        yield shards.file_name(split, index, one.num_shards), (task.place, task.copy, tuple(task.row))
-
-
-def _assign_in_part(
-    group: tuple[Bucket, Iterable[AnyRow]],
-    plans: Mapping[str, plan.SplitPlan],
-    seed: int,
-    sizes: Mapping[Bucket, int],
-) -> Iterator[tuple[str, tuple[int, int, AnyRow]]]:
-    """Deal the tasks of a bucket to the shards, knowing how many rows every bucket has."""
-    (split, label, part), _ = group
-    of_class = {b: n for (other, its_label, b), n in sizes.items() if (other, its_label) == (split, label)}
-    before = sum(n for b, n in of_class.items() if b < part)
-    yield from _assign(group, plans, seed, first_rank=before, num_rows=sum(of_class.values()))
+    def _assign_in_part(
+        self, group: tuple[Bucket, Iterable[bytes]], sizes: Mapping[Bucket, int]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Deal the tasks of a bucket to the shards, knowing how many rows every bucket has."""
+        (split, label, part), _ = group
+        rows = {b: n // index.ENTRY.itemsize for (other, its, b), n in sizes.items() if (other, its) == (split, label)}
+        before = sum(n for b, n in rows.items() if b < part)
+        yield from self._assign(group, first_rank=before, num_rows=sum(rows.values()))
 
 
 class WriteShards(beam.PTransform):
-    """(shard name, task) → name of a finished shard."""
+    """(shard name, packed plan.DEALT) → name of a finished shard."""
 
     def __init__(self, spec: shards.Spec) -> None:
         """Write to the staging folder."""
@@ -164,18 +193,30 @@ class _WriteShard(beam.DoFn):
     def setup(self) -> None:
         cv2.setNumThreads(1)  # Workers share the cores already.
 
-    def process(self, element: tuple[str, Iterable[tuple[int, int, AnyRow]]]) -> Iterator[str]:
-        name, values = element
-        tasks = (plan.Task(place, copy, annotations.Row(*row)) for place, copy, row in values)
+    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[str]:
+        heaps.give_back()  # What dealing took; a shard takes a minute, this a few milliseconds.
+        name, packed = element
+        dealt = index.joined(packed, plan.DEALT)
+        rows = index.fetch(storage.path(self.spec.staging), dealt)
+        tasks = plan.tasks(dealt, rows, seed=self.spec.content["seed"])
         with contextlib.suppress(attempts.Abandoned):  # The sooner the engine is done with it, the better.
             yield shards.write(self.spec, name, tasks)["name"]
 
 
-def run_survey(release: base.Release, *, clean: str, staging: storage.AnyPath, options: engine.Runner) -> survey.Survey:
+def run_survey(
+    release: base.Release, *, settings: Mapping[str, Any], staging: storage.AnyPath, options: engine.Runner
+) -> survey.Survey:
     """Survey a release with Beam; the result comes back through a file in the staging folder."""
-    out = str(staging / "survey.json")
-    with options.pipeline(reads_bytes=release.num_bytes()) as pipeline:
-        (pipeline | beam.Create(release.parts()) | SurveyRows(release.root, clean) | beam.Map(_write_survey, out))
+    out, num_bytes = str(staging / "survey.json"), release.num_bytes()
+    surveyed = SurveyRows(
+        release.root,
+        str(staging),
+        clean=settings["clean"],
+        seed=settings["seed"],
+        buckets=index.num_buckets(num_bytes),
+    )
+    with options.pipeline(reads_bytes=num_bytes) as pipeline:
+        (pipeline | beam.Create(list(enumerate(release.parts()))) | surveyed | beam.Map(_write_survey, out))
     return survey.Survey.from_json(storage.path(out).read_text(encoding="utf-8"))
 
 
@@ -192,54 +233,23 @@ def run_duplicates(
     options: engine.Runner,
 ) -> survey.Survey:
     """Return the survey without the rows of train whose picture is there under another name."""
-    out = str(staging / "duplicates.json")
+    out, buckets = str(staging / "duplicates.json"), index.num_buckets(release.num_bytes())
+    dropped = FindDuplicates(release.root, str(staging), classes=settings["classes"], buckets=buckets)
     with options.pipeline() as pipeline:
-        (
-            pipeline
-            | UsableRows(release, surveyed, settings)
-            | FindDuplicates(release.root)
-            | beam.Map(_write_survey, out)
-        )
+        (pipeline | beam.Create(range(buckets)) | dropped | beam.Map(_write_survey, out))
     return surveyed.merge(survey.Survey.from_json(storage.path(out).read_text(encoding="utf-8")))
 
 
-class UsableRows(beam.PTransform):
-    """A pipeline's begin → annotations.Row of the config's classes, as the survey let them through."""
-
-    def __init__(self, release: base.Release, surveyed: survey.Survey, settings: Mapping[str, Any]) -> None:
-        """Read a release again, now knowing the survey."""
-        super().__init__()
-        self.release, self.settings = release, settings
-        self.fates = survey.Survey()  # Workers need what became of rows, not the counts.
-        self.fates.rejects, self.fates.renamed = surveyed.rejects, surveyed.renamed
-        self.fates.duplicates = surveyed.duplicates
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        """Wire."""
-        root, fates, clean = self.release.root, self.fates, self.settings["clean"]
-        classes = self.settings["classes"]
-        return (
-            begin
-            | beam.Create(self.release.parts())
-            | beam.Reshuffle()  # Part; so that parts go to all workers
-            | beam.FlatMap(lambda part: survey.usable(sources.read(root, part), fates, clean=clean))
-            | beam.Filter(lambda row: row.label < classes)
-        )
-
-
 def run_shards(
-    release: base.Release,
-    *,
-    surveyed: survey.Survey,
-    plans: Mapping[str, plan.SplitPlan],
-    spec: shards.Spec,
-    options: engine.Runner,
+    release: base.Release, *, plans: Mapping[str, plan.SplitPlan], spec: shards.Spec, options: engine.Runner
 ) -> None:
     """Write all shards with Beam; what was written stands in the sidecars."""
+    stage = UNIQUE if spec.content["drop_duplicates"] else SURVEYED
     with options.pipeline() as pipeline:
         (
             pipeline
-            | UsableRows(release, surveyed, spec.content)
-            | AssignTasks(plans, spec.content["seed"])
+            | beam.Create(range(index.num_buckets(release.num_bytes())))
+            | beam.Reshuffle()  # so that they go to all workers
+            | AssignTasks(plans, spec.staging, stage=stage)
             | WriteShards(spec)
         )

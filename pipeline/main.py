@@ -7,13 +7,16 @@ import difflib
 import os
 from collections.abc import Sequence
 
+from pipeline import heaps
+
+heaps.keep_one()  # The libraries below start threads when they are imported.
 # TensorFlow, where TFDS loads it, has nothing to say that a user of this program wants to read.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from absl import app, flags, logging
+from absl import app, flags, logging  # noqa: E402
 
-from affectnet_tfds import faces
-from pipeline import build, cleaning, config, console, engine, object_store, refusal
+from affectnet_tfds import faces  # noqa: E402
+from pipeline import build, cleaning, config, console, engine, object_store, refusal  # noqa: E402
 
 INPUT_DIR = flags.DEFINE_string(
     "input_dir", None, "folder of your copy of AffectNet, or its place in a store (s3://…, gs://…)"

@@ -10,7 +10,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pipeline import annotations, balance, config
+import numpy as np
+
+from pipeline import annotations, balance, config, index
 
 SHARD_BYTES = 24 << 20
 """Large enough to read in one go, small enough that 100 of them keep many workers and hosts busy."""
@@ -19,9 +21,12 @@ SMALL_SHARD_ROWS, SMALL_SHARDS = 128, 16
 """A small data set still gets up to 16 shards, if each has 128 examples."""
 
 
-BUCKET_ROWS = 150_000
-"""A class of more rows is ranked in parts, so that no worker has to hold it: a row takes 1.5 kB there, and 0.9 kB in a
-shuffle, where the rows of a part are one value. All of AffectNet's classes are ranked whole."""
+BUCKET_ROWS = 1_000_000
+"""A class of more rows is ranked in parts, so that no worker has to hold it: a row takes 24 bytes in the shuffle, where
+the rows of a part are one value, and a few times that while it is ranked. AffectNet's classes are ranked whole."""
+
+DEALT = np.dtype([("start", "<u4"), ("part", "<u4"), ("size", "<u4"), ("face", "<u2"), ("copy", "<u4")])
+"""Of a row's entry, what fetching it takes; and which of its copies is meant."""
 
 HASH_BITS = 63
 """What Beam's integers hold."""
@@ -104,34 +109,50 @@ def num_buckets(num_rows: int) -> int:
     return max(1, math.ceil(num_rows / BUCKET_ROWS))
 
 
-def bucket(filename: str, *, seed: int, buckets: int) -> int:
-    """Return which part of its class a row is ranked in; the hashes of each part lie below those of the next."""
-    return stable_hash(seed, "keep", filename) * buckets >> HASH_BITS
+def key(filename: str, seed: int) -> int:
+    """Return what the rows of a class are ranked by, and, for a first comparison, known by."""
+    return stable_hash(seed, "keep", filename)
+
+
+def buckets_of(keys: np.ndarray, buckets: int) -> np.ndarray:
+    """Return which part of its class each of uint64[N] keys is in; keys of a part lie below those of the next."""
+    first = [-(-(part << HASH_BITS) // buckets) for part in range(1, buckets)]  # ⌈part * 2^63 / buckets⌉
+    return np.searchsorted(np.array(first, np.uint64), keys, side="right")
 
 
 def tasks_of_class(
-    rows: Iterable[annotations.Row], *, plan: SplitPlan, seed: int, first_rank: int = 0, num_rows: int | None = None
-) -> Iterator[tuple[int, Task]]:
-    """Yield (shard, task) for every example of one class, or of one bucket of it.
+    entries: np.ndarray, *, plan: SplitPlan, first_rank: int = 0, num_rows: int | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (shard, DEALT[M]) for all examples of one class, or of one bucket of it.
 
-    The n rows with the smallest hashes come first; the i-th example is the (i mod n)-th row's copy i div n. Examples
+    The n rows with the smallest keys come first; the i-th example is the (i mod n)-th row's copy i div n. Examples
     are dealt to the shards in turn, each class going on where the one before it stopped.
 
     Args:
-      rows: of the class or the bucket, in any order.
+      entries: index.ENTRY[N] of the class or the bucket, in any order.
       plan: of the rows' split.
-      seed: decides the ranks.
       first_rank: how many rows of the class are in the buckets before.
-      num_rows: how many rows the class has; None: `rows` are all.
+      num_rows: how many rows the class has; None: `entries` are all.
     """
-    ranked = sorted(rows, key=lambda row: (stable_hash(seed, "keep", row.filename), row.filename))
-    if not ranked:
+    if not len(entries):
         return
-    label = ranked[0].label
-    offset = sum(target for other, target in plan.targets.items() if other < label)
-    for rank, row in enumerate(ranked, start=first_rank):
-        for copy, i in enumerate(range(rank, plan.targets.get(label, 0), num_rows or len(ranked))):
-            yield (offset + i) % plan.num_shards, Task(place(row.filename, copy, seed), copy, row)
+    ranked = entries[np.lexsort((entries["start"], entries["part"], entries["key"]))]
+    label, num_rows = int(ranked["label"][0]), num_rows or len(ranked)
+    target = plan.targets.get(label, 0)
+    offset = sum(each for other, each in plan.targets.items() if other < label)
+    ranks = np.arange(first_rank, first_rank + len(ranked))
+    for copy in range(math.ceil(target / num_rows)):
+        places = ranks + copy * num_rows
+        kept = places < target
+        dealt = index.converted(ranked[kept], DEALT)
+        dealt["copy"] = copy
+        yield from index.dealt(dealt, (offset + places[kept]) % plan.num_shards)
+
+
+def tasks(dealt: np.ndarray, rows: Iterable[annotations.Row], *, seed: int) -> Iterator[Task]:
+    """Yield a task for every DEALT entry and its row."""
+    for copy, row in zip(dealt["copy"].tolist(), rows, strict=True):
+        yield Task(place(row.filename, copy, seed), copy, row)
 
 
 def place(filename: str, copy: int, seed: int) -> int:

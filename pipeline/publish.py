@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import features
-from pipeline import annotations, attempts, commit, config, ledger, storage
+from pipeline import annotations, attempts, commit, config, index, ledger, storage
 from pipeline.report import page
 
 SIDECARS = "sidecars.json"
@@ -124,7 +124,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def _is_leaving(name: str) -> bool:
     """Tell whether only the making needed a file: sidecars (the report has them), beats, files of killed workers."""
     sidecar = name.startswith(config.DATASET_NAME) and name.endswith((".json", ".progress"))
-    return sidecar or name.startswith("incomplete.") or name in _WORKING_FILES
+    return sidecar or name.startswith("incomplete.") or name in _WORKING_FILES or index.is_working_file(name)
 
 
 def is_there(job: config.JobConfig) -> bool:

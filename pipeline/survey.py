@@ -5,26 +5,16 @@ seconds, and so that the second pass knows how many rows each class has.
 """
 
 import collections
-import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pipeline import annotations, cleaning
+import numpy as np
 
-BUCKETS = 64
+from pipeline import annotations, cleaning, index, plan
 
-
-class Mention(NamedTuple):
-    """A row reduced to what tells whether another row is about the same picture."""
-
-    split: str
-    filename: str
-    source: str
-    digest: bytes  # of all its fields
-    subset: str
-    label: int
-    path: str
+FETCHED_TOGETHER = 1_000
+"""Rows that are compared with others, fetched at once."""
 
 
 class Survey:
@@ -36,7 +26,6 @@ class Survey:
         self.boxes: collections.Counter[str] = collections.Counter()
         self.without_landmarks = 0
         self.rejects: list[annotations.Reject] = []
-        self.renamed: dict[str, str] = {}  # source → file name of a further face in the same picture
         self.dropped: collections.Counter[tuple[str, str, int, str]] = collections.Counter()  # …, reason
         self.duplicates: dict[str, str] = {}  # source of a dropped row → the file that is kept
 
@@ -53,20 +42,12 @@ class Survey:
         self.without_landmarks += not item.landmarks
         return True
 
-    def add_repeat(self, mention: Mention, *, first: Mention) -> None:
+    def add_repeat(self, row: annotations.Row, *, first: annotations.Row) -> None:
         """Turn a row already counted into a reject: it says again what an earlier one said."""
-        self.counts[mention.split, mention.subset, mention.label] -= 1
+        self.counts[row.split, row.subset, row.label] -= 1
         detail = f"a row may be there once: this one repeats {first.source}"
         self.rejects.append(
-            annotations.Reject(
-                mention.split,
-                mention.subset,
-                mention.path,
-                mention.label,
-                "repeated row",
-                detail,
-                mention.source,
-            )
+            annotations.Reject(row.split, row.subset, row.path, row.label, "repeated row", detail, row.source)
         )
 
     def merge(self, other: "Survey") -> "Survey":
@@ -75,7 +56,6 @@ class Survey:
         self.boxes.update(other.boxes)
         self.without_landmarks += other.without_landmarks
         self.rejects += other.rejects
-        self.renamed |= other.renamed
         self.dropped.update(other.dropped)
         self.duplicates |= other.duplicates
         return self
@@ -93,7 +73,6 @@ class Survey:
                 "boxes": dict(sorted(self.boxes.items())),
                 "without_landmarks": self.without_landmarks,
                 "rejects": sorted(map(list, self.rejects)),
-                "renamed": dict(sorted(self.renamed.items())),
                 "dropped": sorted([*key, count] for key, count in self.dropped.items()),
                 "duplicates": dict(sorted(self.duplicates.items())),
             }
@@ -107,43 +86,65 @@ class Survey:
         survey.boxes.update(value["boxes"])
         survey.without_landmarks = value["without_landmarks"]
         survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]
-        survey.renamed, survey.duplicates = value["renamed"], value["duplicates"]
+        survey.duplicates = value["duplicates"]
         survey.dropped.update({(*key, reason): n for *key, reason, n in value["dropped"]})
         return survey
 
 
-def mention(row: annotations.Row) -> tuple[int, Mention]:
-    """Return (bucket, mention); rows about the same picture share a bucket."""
-    bucket = int.from_bytes(hashlib.blake2b(row.filename.encode(), digest_size=2).digest(), "big") % BUCKETS
-    digest = hashlib.blake2b(repr(row._replace(source="")).encode(), digest_size=16).digest()
-    return bucket, Mention(row.split, row.filename, row.source, digest, row.subset, row.label, row.path)
+Fetch = Callable[[np.ndarray], Sequence[annotations.Row]]
+"""index.ENTRY[N] → their rows."""
 
 
-def find_repeats(mentions: Iterable[Mention]) -> Survey:
-    """Return a survey that corrects the counts for rows said twice and names further faces in a picture.
+def find_repeats(entries: np.ndarray, *, fetch: Fetch, seed: int) -> tuple[Survey, np.ndarray]:
+    """Return a survey that corrects the counts for rows said twice, and the entries that stay.
 
     The first row about a picture, in the table's order, keeps the plain file name; a further one with other fields is
     another face and gets "#2", "#3", …; one with the same fields is rejected.
+
+    Args:
+      entries: index.ENTRY[N], with all entries of every key among them.
+      fetch: gets the rows of those that share a key; most do not.
+      seed: of the keys, as faces that get a name get a key.
     """
-    survey = Survey()
-    groups: dict[tuple[str, str], list[Mention]] = collections.defaultdict(list)
-    for one in mentions:
-        groups[one.split, one.filename].append(one)
-    for group in groups.values():
-        if len(group) > 1:
-            _sort_out(group, survey)
-    return survey
+    found, stays = Survey(), np.ones(len(entries), bool)
+    for places, rows in _fetched(index.grouped(entries, ("key", "split")), entries, fetch):
+        by_name: dict[str, list[tuple[int, annotations.Row]]] = {}  # Two names may have one key.
+        for place, row in zip(places.tolist(), rows, strict=True):
+            by_name.setdefault(row.filename, []).append((place, row))
+        for group in by_name.values():
+            _sort_out(group, found=found, stays=stays, entries=entries, seed=seed)
+    return found, entries[stays]
 
 
-def _sort_out(group: Sequence[Mention], survey: Survey) -> None:
-    faces: dict[bytes, Mention] = {}
-    for one in sorted(group, key=lambda m: (len(m.source), m.source)):
-        if one.digest in faces:
-            survey.add_repeat(one, first=faces[one.digest])
-        else:
-            faces[one.digest] = one
-            if len(faces) > 1:
-                survey.renamed[one.source] = f"{one.filename}#{len(faces)}"
+def _fetched(
+    groups: Iterable[np.ndarray], entries: np.ndarray, fetch: Fetch
+) -> Iterator[tuple[np.ndarray, Sequence[annotations.Row]]]:
+    """Yield every group with its rows, fetching those of many groups at once."""
+    waiting: list[np.ndarray] = []
+    for group in itertools.chain(groups, [None]):
+        if group is not None:
+            waiting.append(group)
+        if waiting and (group is None or sum(map(len, waiting)) >= FETCHED_TOGETHER):
+            rows = iter(fetch(entries[np.concatenate(waiting)]))
+            yield from ((one, list(itertools.islice(rows, len(one)))) for one in waiting)
+            waiting = []
+
+
+def _sort_out(
+    group: Sequence[tuple[int, annotations.Row]], *, found: Survey, stays: np.ndarray, entries: np.ndarray, seed: int
+) -> None:
+    """Tell the rows of one picture apart: repeats from further faces."""
+    faces: dict[str, annotations.Row] = {}
+    for place, row in group:
+        said = repr(row._replace(source=""))
+        if said in faces:
+            found.add_repeat(row, first=faces[said])
+            stays[place] = False
+            continue
+        faces[said] = row
+        if len(faces) > 1:
+            entries["face"][place] = len(faces)
+            entries["key"][place] = plan.key(index.face_name(row.filename, len(faces)), seed)
 
 
 def _left_out(row: annotations.Row, clean: str) -> str:
@@ -151,42 +152,28 @@ def _left_out(row: annotations.Row, clean: str) -> str:
     return row.left_out or cleaning.contradiction(row, clean)
 
 
-def usable(
-    rows: Iterable[annotations.Row | annotations.Reject], survey: Survey, *, clean: str = "none"
-) -> Iterator[annotations.Row]:
-    """Yield the rows that the survey let through, with the names it gave them."""
-    gone = {reject.source for reject in survey.rejects} | set(survey.duplicates)
-    for row in rows:
-        if isinstance(row, annotations.Row) and row.source not in gone and not _left_out(row, clean):
-            yield row._replace(filename=survey.renamed.get(row.source, row.filename))
+HASHED = np.dtype([*index.ENTRY.descr, ("high", "<u8"), ("low", "<u8")])
+"""A row's entry, and the hash of what its picture file holds; 0 and 0 where it cannot be read."""
 
 
-class Content(NamedTuple):
-    """A usable row with what its picture file holds."""
-
-    hash: str
-    split: str
-    subset: str
-    label: int
-    path: str
-    source: str
-
-
-def drop_duplicates(contents: Iterable[Content]) -> Survey:
-    """Return a survey that drops from train every row whose picture file is there under another name.
+def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[Survey, np.ndarray]:
+    """Return a survey that drops from train every row whose picture file is there under another name, and what stays.
 
     One file stays: validation before train, manual before automatic, then the first in the table. Rows about further
     faces in the file that stays are no duplicates, and nothing is dropped from validation.
+
+    Args:
+      hashed: HASHED[N], with all entries of every hash among them.
+      fetch: gets the rows of those that share one.
     """
-    survey = Survey()
-    groups: dict[str, list[Content]] = collections.defaultdict(list)
-    for one in contents:
-        groups[one.hash].append(one)
-    for group in groups.values():
-        best = min(group, key=lambda c: (c.split == "train", c.subset != "manual", len(c.source), c.source))
-        for one in group:
-            if one.split == "train" and one.path != best.path:
-                survey.counts[one.split, one.subset, one.label] -= 1
-                survey.dropped[one.split, one.subset, one.label, "identical file"] += 1
-                survey.duplicates[one.source] = best.path
-    return survey
+    found, stays = Survey(), np.ones(len(hashed), bool)
+    groups = (group for group in index.grouped(hashed, ("high", "low")) if hashed["high"][group[0]])
+    for places, rows in _fetched(groups, hashed, fetch):
+        best = min(rows, key=lambda row: (row.split == "train", row.subset != "manual"))
+        for place, row in zip(places, rows, strict=True):
+            if row.split == "train" and row.path != best.path:
+                found.counts[row.split, row.subset, row.label] -= 1
+                found.dropped[row.split, row.subset, row.label, "identical file"] += 1
+                found.duplicates[row.source] = best.path
+                stays[place] = False
+    return found, hashed[stays]

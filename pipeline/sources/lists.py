@@ -5,7 +5,6 @@ whole file before it could be cut.
 """
 
 import csv
-import io
 from collections.abc import Iterator
 
 from pipeline import storage
@@ -29,10 +28,12 @@ def rows(path: storage.AnyPath, part: base.Range, *, delimiter: str = ",") -> It
     """Yield (line number from 1, fields) of a range of a list."""
     with path.open("rb") as file:
         file.seek(part.start)
-        content = file.read(part.num_bytes)
-    text = content.decode("utf-8-sig", errors="replace")
-    for number, line in enumerate(io.StringIO(text), start=part.first):
-        yield number, split_line(line, delimiter)
+        remaining, encoding = part.num_bytes, "utf-8" if part.start else "utf-8-sig"
+        for number, line in enumerate(file, start=part.first):
+            yield number, split_line(line.decode(encoding, errors="replace"), delimiter)
+            remaining, encoding = remaining - len(line), "utf-8"
+            if remaining <= 0:
+                return
 
 
 def split_line(line: str, delimiter: str) -> list[str]:

@@ -1,6 +1,8 @@
 """Where pipelines run: Beam's options, and what an interrupt or a failing engine does."""
 
 import signal
+import sys
+import types
 
 import apache_beam as beam
 import pytest
@@ -18,6 +20,21 @@ def test_this_machine_is_used_when_no_runner_is_named():
     assert view(options, "StandardOptions").runner == "FnApiRunner"
     assert view(options, "DirectOptions").direct_num_workers == 3
     assert view(options, "DirectOptions").direct_running_mode == "multi_processing"
+
+
+def test_beam_imports_no_notebook_to_learn_that_there_is_none(monkeypatch):
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    with engine.Runner(num_workers=1).pipeline(reads_bytes=0) as pipeline:
+        pipeline | beam.Create([1])
+    assert "IPython" not in sys.modules
+
+
+def test_a_notebook_that_is_there_stays(monkeypatch):
+    notebook = types.ModuleType("IPython")
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    with engine.no_notebook():
+        assert sys.modules["IPython"] is notebook
+    assert sys.modules["IPython"] is notebook
 
 
 def test_flags_for_an_engine_reach_beam_untouched():

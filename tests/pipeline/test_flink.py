@@ -113,9 +113,9 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
     found = sources.recognise(release, build._request(wanted))
 
     def survey(runner: engine.Runner) -> tuple[str, str]:
-        counted = job.run_survey(found, clean="none", staging=tmp_path, options=runner)
-        before = counted.to_json()
         settings = wanted.content()
+        counted = job.run_survey(found, settings=settings, staging=tmp_path, options=runner)
+        before = counted.to_json()
         job.run_duplicates(found, surveyed=counted, settings=settings, staging=tmp_path, options=runner)
         return before, counted.to_json()
 

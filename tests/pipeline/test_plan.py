@@ -2,26 +2,38 @@
 
 import collections
 
+import numpy as np
 import pytest
 
-from pipeline import annotations, config, plan
+from pipeline import annotations, config, index, plan
 
 
-def rows(label: int, count: int) -> list[annotations.Row]:
+def row(label: int, i: int) -> annotations.Row:
+    name = f"{label}/{i}.jpg"
+    return annotations.Row("train", "manual", name, name, label, 0, 0, None, "picture", b"", str(i))
+
+
+def entries(label: int, count: int, seed: int = 0) -> np.ndarray:
+    made = np.zeros(count, index.ENTRY)
+    made["label"], made["start"] = label, range(count)  # The row's number stands in for its place in a file.
+    made["key"] = [plan.key(row(label, i).filename, seed) for i in range(count)]
+    return made
+
+
+def tasks_of(label: int, some: np.ndarray, *, plan_: plan.SplitPlan, seed: int = 0, **ranks):
     return [
-        annotations.Row(
-            "train", "manual", f"{label}/{i}.jpg", f"{label}/{i}.jpg", label, 0, 0, None, "picture", b"", str(i)
-        )
-        for i in range(count)
+        (shard, task)
+        for shard, dealt in plan.tasks_of_class(some, plan=plan_, **ranks)
+        for task in plan.tasks(dealt, [row(label, i) for i in dealt["start"]], seed=seed)
     ]
 
 
 def assign(counts: dict[int, int], targets: dict[int, int], num_shards: int, seed: int = 0):
     split = plan.SplitPlan("train", counts, targets, num_shards)
     return [
-        (shard, task)
+        pair
         for label, count in counts.items()
-        for shard, task in plan.tasks_of_class(rows(label, count), plan=split, seed=seed)
+        for pair in tasks_of(label, entries(label, count, seed), plan_=split, seed=seed)
     ]
 
 
@@ -63,8 +75,7 @@ def test_another_seed_keeps_other_rows_and_the_order_of_rows_does_not_matter():
     kept = [{task.row.filename for _, task in assign({0: 50}, {0: 10}, 4, seed)} for seed in (0, 1)]
     assert kept[0] != kept[1]
     split = plan.SplitPlan("train", {0: 50}, {0: 10}, 4)
-    forward = list(plan.tasks_of_class(rows(0, 50), plan=split, seed=0))
-    assert list(plan.tasks_of_class(reversed(rows(0, 50)), plan=split, seed=0)) == forward
+    assert tasks_of(0, entries(0, 50)[::-1], plan_=split) == tasks_of(0, entries(0, 50), plan_=split)
 
 
 def test_the_hash_is_pinned():
@@ -97,7 +108,7 @@ def test_computed_shards_are_large_enough_and_not_too_few(examples, size, shards
 
 def test_the_digest_depends_on_rows_and_settings():
     split = plan.SplitPlan("train", {0: 3}, {0: 3}, 1)
-    tasks = [task for _, task in plan.tasks_of_class(rows(0, 3), plan=split, seed=0)]
+    tasks = [task for _, task in tasks_of(0, entries(0, 3), plan_=split)]
     same = plan.digest(tasks, {"image_size": 64, "seed": 0})
     assert same == plan.digest(tasks, {"seed": 0, "image_size": 64})
     assert same != plan.digest(tasks, {"image_size": 65, "seed": 0})
@@ -106,17 +117,23 @@ def test_the_digest_depends_on_rows_and_settings():
 
 def test_a_class_ranked_in_parts_gets_the_same_tasks():
     split = plan.SplitPlan("train", {0: 50}, {0: 120}, 7)
-    parts = collections.defaultdict(list)
-    for row in rows(0, 50):
-        parts[plan.bucket(row.filename, seed=3, buckets=4)].append(row)
-    assert set(parts) == {0, 1, 2, 3}
+    whole = entries(0, 50, seed=3)
+    part_of = plan.buckets_of(whole["key"], 4)
+    assert set(part_of) == {0, 1, 2, 3}
     made, before = [], 0
     for part in range(4):
-        made += plan.tasks_of_class(parts[part], plan=split, seed=3, first_rank=before, num_rows=50)
-        before += len(parts[part])
-    assert sorted(made) == sorted(plan.tasks_of_class(rows(0, 50), plan=split, seed=3))
+        made += tasks_of(0, whole[part_of == part], plan_=split, seed=3, first_rank=before, num_rows=50)
+        before += np.count_nonzero(part_of == part)
+    assert sorted(made) == sorted(tasks_of(0, whole, plan_=split, seed=3))
     assert len(made) == 120
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 214])
+def test_parts_of_a_class_are_ranges_of_keys_that_no_rounding_moves(parts):
+    edges = [-(-(n << 63) // parts) for n in range(1, parts)]
+    keys = [key for edge in edges for key in (edge - 1, edge)] + [0, (1 << 63) - 1]
+    assert list(plan.buckets_of(np.array(keys, np.uint64), parts)) == [key * parts >> 63 for key in keys]
+
+
 def test_a_class_is_ranked_in_parts_when_it_is_large():
-    assert [plan.num_buckets(n) for n in (0, 1, 150_000, 150_001, 32_000_000)] == [1, 1, 1, 2, 214]
+    assert [plan.num_buckets(n) for n in (0, 1, 1_000_000, 1_000_001, 32_000_000)] == [1, 1, 1, 2, 32]
