@@ -42,12 +42,12 @@ given = {"layout": "auto", "difficulty": "all", "subsets": ("manual",)}
 request = base.Request(**{**dict.fromkeys(base.Request._fields, ""), **given})
 release = sources.recognise(Path(sys.argv[2]), request)
 content = {"classes": 8, "clean": "none", "seed": 0, "image_size": 32, "margin_frac": 0.15}
-content |= {"align": False, "encoding": "jpeg"}
+content |= {"align": False, "encoding": "jpeg", "drop_duplicates": False}
 here = engine.Runner(num_workers=1)
-found = job.run_survey(release, clean="none", staging=Path(sys.argv[3]), options=here)
+job.run_survey(release, settings=content, staging=Path(sys.argv[3]), options=here)
 plans = {split: plan.SplitPlan(split, {0: n}, {0: n}, 1) for split, n in (("train", 12), ("validation", 2))}
 spec = shards.Spec(root=release.root, staging=sys.argv[3], content=content)
-job.run_shards(release, surveyed=found, plans=plans, spec=spec, options=here)
+job.run_shards(release, plans=plans, spec=spec, options=here)
 print(json.dumps(sorted(sys.modules)))
 """
 
