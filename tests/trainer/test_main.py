@@ -96,11 +96,12 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
         assert (tmp_path / "run" / name).stat().st_size > 0
     again = run(*where, "--num_gpus=0", module="trainer.evaluate")
     assert again.returncode == 0, again.stderr
-    assert json.loads((tmp_path / "run/metrics.json").read_text())["accuracy"] == judged["accuracy"]
+    evaluated = (tmp_path / "run/metrics.json").read_text()
+    assert json.loads(evaluated)["accuracy"] == judged["accuracy"]
     assert judged["protocol"]["trained on"] == "the train split of the same data"
     on_train = run(*where, "--num_gpus=0", "--split=train", module="trainer.evaluate")
     assert on_train.returncode == 0, on_train.stderr
-    assert json.loads((tmp_path / "run/metrics.json").read_text()) == judged  # Nothing of it was replaced.
+    assert (tmp_path / "run/metrics.json").read_text() == evaluated  # Nothing of it was replaced.
     assert json.loads((tmp_path / "run/sample_train/metrics.json").read_text())["num_examples"] == 62
     nothing = run(*where, "--config_name=affectnet7", module="trainer.evaluate")
     assert nothing.returncode == 2 and "--config_name=affectnet7 is not in" in nothing.stderr
