@@ -28,7 +28,7 @@ def tell(folder, *, name, script=TELL):
 def told(command, *, folder, **variables):
     """Run a job file with stand-ins for the cluster's programs; return what TF_CONFIG said, and the flags."""
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     text, flags = done.stdout.strip().splitlines()
     return cluster.from_environment({"TF_CONFIG": text}), flags

@@ -124,6 +124,17 @@ def program(
     """
     settings = at.settings
     _check_jit(network, at=at)
+    return loop.Loop(
+        network,
+        updates=_updates(network, at=at, split=split, rate_of=rate_of or _rate_of(at, split=split)),
+        loss=losses.make(settings.imbalance, counts=targets(at, split=split)),
+        settings=settings,
+        strategy=at.strategy,
+    )
+
+
+def _updates(network: keras.Model, *, at: Site, split: pictures.Split, rate_of: schedule.Rate) -> loop.Updates:
+    settings = at.settings
     frozen = freezing.Frozen(
         layers=models.backbone(network),
         num_steps=settings.model.freeze_epochs * at.shape.num_steps(split.num_examples),
@@ -136,17 +147,7 @@ def program(
         )
         average = _average(network, decay=settings.optimization.ema_decay)
         loss_scale = precision.LossScale() if settings.training.precision == "float16" else None
-    return loop.Loop(
-        network,
-        optimizer=optimizer,
-        average=average,
-        loss_scale=loss_scale,
-        frozen=frozen,
-        settings=settings,
-        loss=losses.make(settings.imbalance, counts=targets(at, split=split)),
-        rate_of=rate_of or _rate_of(at, split=split),
-        strategy=at.strategy,
-    )
+    return loop.Updates(optimizer=optimizer, rate_of=rate_of, frozen=frozen, average=average, loss_scale=loss_scale)
 
 
 def _check_jit(network: keras.Model, *, at: Site) -> None:

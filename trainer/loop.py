@@ -56,6 +56,17 @@ class Part:
         return own if self.share is None else self.share * own + (1 - self.share) * of_label(self.other_label)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Updates:
+    """What is made of a gradient, and whose variables are the state that training carries besides the weights."""
+
+    optimizer: optimizers.Optimizer
+    rate_of: schedule.Rate
+    frozen: freezing.Frozen
+    average: averaging.Average | None
+    loss_scale: precision.LossScale | None
+
+
 class Loop:
     """A model, its optimizer and the compiled training step, on one strategy."""
 
@@ -63,18 +74,15 @@ class Loop:
         self,
         model: keras.Model,
         *,
-        optimizer: optimizers.Optimizer,
-        average: averaging.Average | None,
-        loss_scale: precision.LossScale | None,
-        frozen: freezing.Frozen,
-        settings: config.Config,
+        updates: Updates,
         loss: losses.Loss,
-        rate_of: schedule.Rate,
+        settings: config.Config,
         strategy: tf.distribute.Strategy,
     ) -> None:
-        self.model, self.optimizer, self.average, self.strategy = model, optimizer, average, strategy
-        self.loss_scale, self._frozen = loss_scale, frozen
-        self._settings, self._loss, self._rate_of = settings, loss, rate_of
+        self.model, self.strategy = model, strategy
+        self.optimizer, self.average, self.loss_scale = updates.optimizer, updates.average, updates.loss_scale
+        self._rate_of, self._frozen = updates.rate_of, updates.frozen
+        self._settings, self._loss = settings, loss
 
     def compile(self, call_spec: Any) -> None:
         """Compile for what calls look like, any number of steps long, so that an epoch's last one compiles nothing."""

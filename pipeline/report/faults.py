@@ -65,15 +65,7 @@ def _reason(reason: str, rows: Sequence[Mapping[str, str]]) -> markup.Markup:
         )
         for row in rows[:EXAMPLES]
     ]
-    rest = len(rows) - len(listed)
-    return markup.element(
-        "div",
-        markup.element("h3", f"{reason}: {len(rows):,}"),
-        webpage.page.note(where),
-        markup.element("ul", listed),
-        webpage.page.note(f"… and {rest:,} more") if rest else None,
-        class_="reason",
-    )
+    return _first_of(rows, listed, title=reason, meaning=where)
 
 
 def _dropped(made: material.Material) -> markup.Content:
@@ -89,13 +81,19 @@ def _kind(title: str, meaning: str, groups: Sequence[Sequence[str]]) -> markup.M
         markup.element("li", [[markup.name_of_file(_cut(name)), markup.element("br")] for name in group])
         for group in groups[:GROUPS]
     ]
-    rest = len(groups) - len(listed)
+    return _first_of(groups, listed, title=title, meaning=meaning)
+
+
+def _first_of(found: Sequence[object], listed: Sequence[markup.Markup], *, title: str, meaning: str) -> markup.Markup:
+    """Show how many were found and the first of them, which are listed."""
+    rest = len(found) - len(listed)
     return markup.element(
         "div",
-        markup.element("h3", f"{title}: {len(groups):,}"),
+        markup.element("h3", f"{title}: {len(found):,}"),
         webpage.page.note(meaning),
         markup.element("ul", listed),
         webpage.page.note(f"… and {rest:,} more") if rest else None,
+        class_="reason",
     )
 
 

@@ -31,7 +31,7 @@ def sums(folder: Path) -> dict[str, str]:
 
 def run(*flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pipeline.sample", *flags], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "pipeline.sample", *flags], capture_output=True, text=True, timeout=400
     )
 
 

@@ -66,7 +66,7 @@ def test_alone_there_is_nobody_to_wait_for():
 
 def test_hosts_that_do_not_come_are_named_to_those_that_did():
     three = clusters(3)
-    found = on_all(lambda each: link.meet(each, wait_s=1.5), three[:2])
+    found = on_all(lambda each: link.meet(each, wait_s=3), three[:2])
     sentence = f"{three[0].name(2)} did not come in time: are all hosts started, with one TF_CONFIG each?"
     assert [str(each) for each in found] == [sentence] * 2
     assert all(isinstance(each, refusal.Refusal) for each in found)

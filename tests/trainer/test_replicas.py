@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer import assembly, input, loop, order, pictures
+from tests.trainer import drift
+from trainer import assembly, input, loop, order, pictures, prediction
 
 
 def trained_weights(site, *, epochs=2):
@@ -14,6 +15,21 @@ def trained_weights(site, *, epochs=2):
     with program.judged():
         weights += [variable.numpy() for variable in network.variables]
     return weights, sums
+
+
+def start_of(site):
+    """Return what `trained_weights` would give without a step."""
+    return 2 * [variable.numpy() for variable in assembly.model(site).variables]
+
+
+def assert_alike(found, expected, *, start):
+    """Compare weights and sums of two trainings; a guess may be decided by last digits."""
+    assert drift.largest(expected[0], found[0], start=start) < drift.LIMIT
+    losses, right, *others = expected[1].T
+    found_losses, found_right, *found_others = found[1].T
+    np.testing.assert_allclose(found_losses, losses, rtol=1e-3)
+    np.testing.assert_allclose(found_right, right, rtol=0, atol=1.001)
+    np.testing.assert_array_equal(found_others, others)
 
 
 def train(network, *, site, epochs, split=None):
@@ -35,11 +51,12 @@ def distributed(site, *, split, lines, order_of):
 
 
 FULL = {
+    "activation": "tanh",
     "dropout": 0.5,
-    "clip_norm": 0.05,
+    "clip_norm": 2.0,
     "augment": 1.0,
     "optimizer": "sgd",
-    "learning_rate": 0.1,
+    "learning_rate": 0.01,
     "class_weights": "inverse",
     "label_smoothing": 0.4,
     "nesterov": True,
@@ -56,23 +73,27 @@ FULL = {
 
 
 @pytest.fixture(scope="module")
-def on_one(request):
+def on_one():
     return {}
 
 
 @pytest.mark.parametrize("num_replicas", [2, 4])
 def test_two_and_four_replicas_train_as_one_does(make_site, on_one, num_replicas):
     """With everything on and a last batch of 14, of which one replica of four has only 2."""
-    if "weights" not in on_one:
-        on_one["weights"], on_one["sums"] = trained_weights(make_site(**FULL))
-    weights, sums = trained_weights(make_site(num_replicas=num_replicas, **FULL))
-    np.testing.assert_allclose(sums, on_one["sums"], rtol=1e-4, atol=1e-4)
-    for expected, got in zip(on_one["weights"], weights, strict=True):
-        np.testing.assert_allclose(got, expected, atol=2e-5)
+    if "full" not in on_one:
+        on_one["full"] = trained_weights(make_site(**FULL))
+    found = trained_weights(make_site(num_replicas=num_replicas, **FULL))
+    assert_alike(found, on_one["full"], start=start_of(make_site(**FULL)))
 
 
 LEAN = {**FULL, "accumulate_steps": 1, "sam_rho": 0.0, "batch_norm": False}
 """What is compiled in a second, for comparing one setting with another."""
+
+
+@pytest.fixture(scope="module")
+def lean(make_site):
+    """Weights and sums with these settings, on one replica."""
+    return trained_weights(make_site(**LEAN))
 
 
 @pytest.mark.parametrize(
@@ -94,17 +115,12 @@ LEAN = {**FULL, "accumulate_steps": 1, "sam_rho": 0.0, "batch_norm": False}
         {"cutmix": 0.0},
     ],
 )
-def test_what_the_replicas_agree_on_is_really_on(make_site, on_one, change):
-    if "lean" not in on_one:
-        on_one["lean"] = trained_weights(make_site(**LEAN))[0]
+def test_what_the_replicas_agree_on_is_really_on(make_site, lean, change):
     weights, _ = trained_weights(make_site(**{**LEAN, **change}))
-    # Ten times what replicas may differ by.
-    assert max(np.abs(a - b).max() for a, b in zip(on_one["lean"], weights, strict=True)) > 2e-4
+    assert drift.largest(lean[0], weights, start=start_of(make_site(**LEAN))) > 10 * drift.LIMIT
 
 
-@pytest.mark.parametrize("accumulate_steps", [1])
-def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, accumulate_steps, monkeypatch):
-    in_two = trained_weights(make_site(**{**LEAN, "accumulate_steps": 2}))
+def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, lean, monkeypatch):
     parts, prepare = [], loop.Loop._prepare
 
     def counting(self, part, *, epoch):
@@ -112,11 +128,9 @@ def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, 
         return prepare(self, part, epoch=epoch)
 
     monkeypatch.setattr(loop.Loop, "_prepare", counting)
-    weights, sums = trained_weights(make_site(**{**LEAN, "accumulate_steps": accumulate_steps}))
-    assert len(parts) == accumulate_steps
-    np.testing.assert_allclose(sums, in_two[1], rtol=1e-4, atol=1e-4)
-    for expected, got in zip(in_two[0], weights, strict=True):
-        np.testing.assert_allclose(got, expected, atol=2e-5)
+    in_two = trained_weights(make_site(**{**LEAN, "accumulate_steps": 2}))
+    assert len(parts) == 2
+    assert_alike(in_two, lean, start=start_of(make_site(**LEAN)))
 
 
 def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
@@ -138,8 +152,6 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
 
 
 def test_predictions_come_in_order_and_whole(make_site):
-    from trainer import prediction
-
     found = []
     for num_replicas in (1, 4):
         site = make_site(num_replicas=num_replicas)

@@ -5,16 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.trainer import test_replicas
+from tests.trainer import drift, test_replicas
 from trainer import assembly
 
 STRICT = {"optimizer": "sgd", "learning_rate": 0.05, "dropout": 0.3, "clip_norm": 0.5, "dense_units": (128, 128)}
 """Two epochs of four steps, the last of 14 examples: the last of four replicas has 2, and 2 of filling."""
 
 SMALL = {"conv_filters": (4, 8)}
-TOLERANCE = {"backbone": 2e-4}
-"""The order of additions shows more behind 34 normalisations one after the other."""
-
 NETWORKS = {
     "cnn": {**SMALL, "batch_norm": True, "l2": 0.01, "color": "gray", "activation": "tanh"},
     "resnet_small": {**SMALL, "model": "resnet_small", "blocks_per_stage": 1, "drop_path": 0.3},
@@ -31,13 +28,10 @@ NETWORKS = {
     ],
 )
 def test_several_replicas_train_as_one_does(make_site, name, num_replicas):
-    weights, sums = test_replicas.trained_weights(make_site(**STRICT, **NETWORKS[name]))
-    shared_weights, shared_sums = test_replicas.trained_weights(
-        make_site(num_replicas=num_replicas, **STRICT, **NETWORKS[name])
-    )
-    np.testing.assert_allclose(shared_sums, sums, rtol=1e-4, atol=1e-4)
-    for expected, got in zip(weights, shared_weights, strict=True):
-        np.testing.assert_allclose(got, expected, atol=TOLERANCE.get(name, 2e-5))
+    settings = {**STRICT, **NETWORKS[name]}
+    shared = test_replicas.trained_weights(make_site(num_replicas=num_replicas, **settings))
+    alone = test_replicas.trained_weights(make_site(**settings))
+    test_replicas.assert_alike(shared, alone, start=test_replicas.start_of(make_site(**settings)))
 
 
 def with_affect(site):
@@ -55,13 +49,11 @@ AFFECT = {"heads": "expression+va", "va_weight": 2.0, "optimizer": "sgd", "learn
 
 
 def test_several_replicas_learn_valence_and_arousal_as_one_does(make_site):
-    weights, sums = with_affect(make_site(**AFFECT))
-    shared_weights, shared_sums = with_affect(make_site(num_replicas=2, **AFFECT))
-    np.testing.assert_allclose(shared_sums, sums, rtol=1e-4, atol=1e-4)
-    for expected, got in zip(weights, shared_weights, strict=True):
-        np.testing.assert_allclose(got, expected, atol=2e-5)
+    alone, shared = (with_affect(make_site(num_replicas=n, **AFFECT)) for n in (1, 2))
+    start = [variable.numpy() for variable in assembly.model(make_site(**AFFECT)).variables]
+    test_replicas.assert_alike(shared, alone, start=start)
     lighter = with_affect(make_site(**{**AFFECT, "va_weight": 0.5}))[0]
-    assert max(np.abs(a - b).max() for a, b in zip(weights, lighter, strict=True)) > 1e-3
+    assert drift.largest(alone[0], lighter, start=start) > 10 * drift.LIMIT
 
 
 def test_l2_changes_the_weights(make_site):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.trainer import test_replicas
+from tests.trainer import drift, test_replicas
 from trainer import assembly, folder, loop, model_section, models, refusal, session, standing, weights
 from trainer.networks import backbones
 
@@ -87,7 +87,8 @@ def trained(site, *, epochs):
     """Train from a file; return the weights by path."""
     network = assembly.model(site)
     weights.load(network, model=site.settings.model, image_size=site.image_size)
-    test_replicas.train(network, site=site, epochs=epochs)
+    if epochs:
+        test_replicas.train(network, site=site, epochs=epochs)
     return {variable.path: variable.numpy() for variable in network.variables}
 
 
@@ -105,8 +106,8 @@ def test_first_the_heads_learn_alone_and_then_everything(earlier, make_site):
 def test_two_replicas_freeze_as_one_does(earlier, make_site):
     how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "optimizer": "sgd", "sam_rho": 0.05}
     one, two = (trained(make_site(num_replicas=n, **how), epochs=2) for n in (1, 2))
-    for name, expected in one.items():
-        np.testing.assert_allclose(two[name], expected, atol=2e-5, err_msg=name)
+    start = trained(make_site(**how), epochs=0)
+    assert drift.largest(one.values(), two.values(), start=start.values()) < drift.LIMIT
 
 
 @pytest.mark.slow
