@@ -43,7 +43,6 @@ DEV = [
     "psutil>=6",
     "pytest>=8.3",
     "pytest-timeout>=2.3",
-    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "selenium>=4.25",
 ]
