@@ -6,7 +6,7 @@ The program (main.py) and the TFDS builder both call `build`; neither Beam nor T
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pipeline import (
@@ -73,11 +73,11 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     with listener.writing(staging, plans), attempts.opened(staging) as attempt:
         spec = shards.Spec(order.release.root, str(staging), order.config.content(), attempt)
         job.run_shards(order.release, plans=plans, spec=spec, options=order.runner)
-    sidecars = _sidecars(spec, plans)
-    account = ledger.make(surveyed, plans, sidecars)
+    written = _written(spec, plans)
+    account = ledger.make(surveyed, plans, written.sidecars)
     check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
-    report = _report(order, surveyed, sidecars, account)
-    version = publish.publish(order.config, account=account, sidecars=sidecars, report=report)
+    report = _report(order, surveyed, written, account)
+    version = publish.publish(order.config, account=account, sidecars=written.sidecars, report=report)
     return Build(version, order.config, account, report, time.monotonic() - start)
 
 
@@ -135,9 +135,7 @@ def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
     return job.run_duplicates(order.release, surveyed=found, settings=settings, staging=staging, options=order.runner)
 
 
-def _report(
-    order: _Order, surveyed: survey.Survey, sidecars: Sequence[Mapping[str, Any]], account: ledger.Ledger
-) -> dict[str, Any]:
+def _report(order: _Order, surveyed: survey.Survey, written: "_Written", account: ledger.Ledger) -> dict[str, Any]:
     """Return what build_report.json says."""
     return {
         "data": "drawn faces, not AffectNet" if order.drawn else "AffectNet",
@@ -146,14 +144,14 @@ def _report(
         "ledger": account.to_json(),
         "boxes": dict(surveyed.boxes),
         "rows_without_landmarks": surveyed.without_landmarks,
-        "rows_not_aligned": sum(done["not_aligned"] for done in sidecars) if order.config.align else None,
+        "rows_not_aligned": sum(done["not_aligned"] for done in written.sidecars) if order.config.align else None,
         "dropped": [
             {"split": split, "subset": subset, "label": label, "reason": reason, "rows": rows}
             for (split, subset, label, reason), rows in sorted(surveyed.dropped.items())
         ],
         "dropped_as_identical_to": dict(sorted(surveyed.duplicates.items())),
-        "identical_files": leaks.find(sidecars).to_json(),
-        "shards": publish.shard_report(sidecars),
+        "identical_files": written.leaks.to_json(),
+        "shards": publish.shard_report(written.sidecars),
     }
 
 
@@ -260,16 +258,30 @@ def _remove_dry(staging: storage.AnyPath) -> None:
     commit.remove_empty([staging.parent, staging.parent.parent, staging.parent.parent.parent])
 
 
-def _sidecars(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> list[dict[str, Any]]:
-    """Return the sidecars of all planned shards.
+class _Written(NamedTuple):
+    """What the shards' sidecars say."""
+
+    sidecars: list[dict[str, Any]]  # without the hash of every picture, which would take most of the memory
+    leaks: leaks.Leaks
+
+
+def _written(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> _Written:
+    """Read the sidecars of all planned shards.
 
     Raises:
       AssertionError: if one is missing, which is a defect of the job.
     """
-    staging = storage.path(spec.staging)
     names = [shards.file_name(p.split, i, p.num_shards) for p in plans.values() for i in range(p.num_shards)]
-    read = storage.ahead(lambda name: shards.sidecar(spec, name), names, threads=storage.read_threads(staging))
-    found = dict(zip(names, read, strict=True))
-    if missing := [name for name, done in found.items() if done is None]:
-        raise AssertionError(f"shards were not written: {missing}")
-    return [done for done in found.values() if done]
+    hashes, found = leaks.Hashes(), []
+    for done in _sidecars(spec, names):
+        hashes.add(done)
+        found.append({key: value for key, value in done.items() if key != "contents"})
+    return _Written(found, leaks.find(hashes.repeated(), _sidecars(spec, names)))
+
+
+def _sidecars(spec: shards.Spec, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    threads = storage.read_threads(storage.path(spec.staging))
+    for name, done in zip(names, storage.ahead(lambda n: shards.sidecar(spec, n), names, threads=threads), strict=True):
+        if done is None:
+            raise AssertionError(f"a shard was not written: {name}")
+        yield done

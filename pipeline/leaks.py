@@ -5,8 +5,10 @@ rows that balancing left out were never opened.
 """
 
 import collections
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, NamedTuple
+
+import numpy as np
 
 
 class File(NamedTuple):
@@ -35,20 +37,40 @@ class Leaks(NamedTuple):
         }
 
 
-def find(sidecars: Sequence[Mapping[str, Any]]) -> Leaks:
-    """Group the files of all shards by content. Further faces of one file ("#2") are the same file."""
+class Hashes:
+    """The hashes of all picture files of the output, 16 bytes each: names are looked up for the few that repeat."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._packed: list[bytes] = []
+
+    def add(self, sidecar: Mapping[str, Any]) -> None:
+        """Add the files of a shard."""
+        self._packed.append(bytes.fromhex("".join(content for content, _ in sidecar["contents"].values())))
+
+    def repeated(self) -> frozenset[str]:
+        """Return the hashes that are there more than once."""
+        ordered = np.sort(np.frombuffer(b"".join(self._packed), _HASH))
+        again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        return frozenset(bytes(one).hex() for one in again)
+
+
+_HASH = np.dtype([("first", "<u8"), ("second", "<u8")])
+
+
+def find(repeated: Set[str], sidecars: Iterable[Mapping[str, Any]]) -> Leaks:
+    """Group the files of all shards whose content is there more than once.
+
+    Further faces of one file ("#2") are the same file.
+    """
     by_content: dict[str, set[File]] = collections.defaultdict(set)
-    for content, file in _contents(sidecars):
-        by_content[content].add(file)
+    for done in sidecars if repeated else ():
+        split = done["name"].split("-")[1].split(".")[0]
+        for name, (content, subset) in done["contents"].items():
+            if content in repeated:
+                by_content[content].add(File(split, subset, name.split("#")[0]))
     groups = sorted(tuple(sorted(group)) for group in by_content.values() if len(group) > 1)
     across_splits = tuple(group for group in groups if len({file.split for file in group}) > 1)
     across_subsets = tuple(group for group in groups if len({file.subset for file in group}) > 1)
     within = tuple(group for group in groups if group not in across_splits and group not in across_subsets)
     return Leaks(within, across_splits, across_subsets)
-
-
-def _contents(sidecars: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, File]]:
-    for done in sidecars:
-        split = done["name"].split("-")[1].split(".")[0]
-        for name, (content, subset) in done["contents"].items():
-            yield content, File(split, subset, name.split("#")[0])

@@ -5,6 +5,7 @@ missing from it; in an object store, the files by which TFDS finds a version com
 """
 
 import csv
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ def publish(
         write_metadata(job, sidecars, folder=folder)
         write_rejects(folder / "rejects.csv", account.rejects)
         write_json(folder / "build_report.json", report)
-        (folder / SIDECARS).write_text(json.dumps(sidecars), encoding="utf-8")
+        write_sidecars(folder / SIDECARS, staging, names=[done["name"] for done in sidecars])
         (folder / "job_config.json").write_text(job.to_json(), encoding="utf-8")
     page.write(staging, sidecars=sidecars)
     commit.publish(staging, version, leave=_is_leaving, last=LAST)
@@ -114,6 +115,19 @@ def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
         writer = csv.writer(file)
         writer.writerow(["split", "subset", "file", "expression", "reason", "detail", "row"])
         writer.writerows(rejects)
+
+
+def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]) -> None:
+    """Write all shards' sidecars as one list, a shard at a time: those of a million pictures take a gigabyte."""
+    texts = storage.ahead(
+        lambda name: (staging / f"{name}.json").read_text(encoding="utf-8"),
+        names,
+        threads=storage.read_threads(staging),
+    )
+    with path.open("w", encoding="utf-8") as file:
+        for before, text in zip(itertools.chain("[", itertools.repeat(", ")), texts, strict=False):
+            file.write(before + text)
+        file.write("]")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
