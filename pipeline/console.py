@@ -3,7 +3,7 @@
 import collections
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from pathlib import Path
 
 import rich.console
@@ -121,20 +121,24 @@ class Console:
         if across := built.report["identical_files"]["across_splits"]:
             self._say(
                 "leaks",
-                f"{len(across):,} pictures are in train and in validation: build_report.json names them",
+                f"{_pictures(across)} in train and in validation: build_report.json names them",
             )
         if not_aligned := built.report["rows_not_aligned"]:
             self._say("not aligned", f"{not_aligned:,} rows, for want of usable landmarks: cut by their box")
         if across := built.report["identical_files"]["across_subsets"]:
-            self._say("duplicates", f"{len(across):,} pictures are in the manual and in the automatic subset: likewise")
+            self._say("duplicates", f"{_pictures(across)} in the manual and in the automatic subset: likewise")
         if within := built.report["identical_files"]["within_split"]:
             self._say(
                 "duplicates",
-                f"{len(within):,} pictures are there more than once: build_report.json names them",
+                f"{_pictures(within)} there more than once: build_report.json names them",
             )
 
     def _say(self, what: str, text: str) -> None:
         self.out.print(f"{what:<13} {text}", markup=False)
+
+
+def _pictures(groups: Sized) -> str:
+    return "1 picture is" if len(groups) == 1 else f"{len(groups):,} pictures are"
 
 
 def _where(built: build.Build) -> str:

@@ -194,7 +194,7 @@ class _WriteShard(beam.DoFn):
         cv2.setNumThreads(1)  # Workers share the cores already.
 
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[str]:
-        heaps.give_back()  # What dealing took; a shard takes a minute, this a few milliseconds.
+        heaps.give_back()  # What dealing took; a shard takes seconds, this some milliseconds.
         name, packed = element
         dealt = index.joined(packed, plan.DEALT)
         rows = index.fetch(storage.path(self.spec.staging), dealt)

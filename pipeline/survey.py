@@ -16,6 +16,12 @@ from pipeline import annotations, cleaning, index, plan
 FETCHED_TOGETHER = 1_000
 """Rows that are compared with others, fetched at once."""
 
+Fetch = Callable[[np.ndarray], Sequence[annotations.Row]]
+"""index.ENTRY[N] → their rows."""
+
+HASHED = np.dtype([*index.ENTRY.descr, ("high", "<u8"), ("low", "<u8")])
+"""A row's entry, and the hash of what its picture file holds; 0 and 0 where it cannot be read."""
+
 
 class Survey:
     """Counts and defects of a release, or of a part of one. Merging is associative and commutative."""
@@ -91,10 +97,6 @@ class Survey:
         return survey
 
 
-Fetch = Callable[[np.ndarray], Sequence[annotations.Row]]
-"""index.ENTRY[N] → their rows."""
-
-
 def find_repeats(entries: np.ndarray, *, fetch: Fetch, seed: int) -> tuple[Survey, np.ndarray]:
     """Return a survey that corrects the counts for rows said twice, and the entries that stay.
 
@@ -150,10 +152,6 @@ def _sort_out(
 def _left_out(row: annotations.Row, clean: str) -> str:
     """Return why the user's flags leave a row out, or ""."""
     return row.left_out or cleaning.contradiction(row, clean)
-
-
-HASHED = np.dtype([*index.ENTRY.descr, ("high", "<u8"), ("low", "<u8")])
-"""A row's entry, and the hash of what its picture file holds; 0 and 0 where it cannot be read."""
 
 
 def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[Survey, np.ndarray]:

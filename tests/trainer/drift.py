@@ -13,7 +13,7 @@ LIMIT = 4e-3
 Measured over 32 steps in the settings of `test_hosts`: 3e-5 with two hosts against one; with two replicas 8e-6 (2e-4
 with a seed that has a jump), and at most 2e-5 where the first weights are changed by 3e-7 of themselves, 24 times.
 With faults put in: 0.04 where the last, smaller batch of each epoch is the mean of the replicas' means, 0.19 where
-replicas clip before they add, 0.22 where gradients are averaged, 0.30 where batch normalisation counts filling, more
+replicas clip before they add, 0.22 where gradients are averaged, 0.30 where batch normalisation counts filling, 1.7
 where they draw the same noise. Those of `test_replicas` come apart by 1e-6 to 4e-6, with such faults by 0.5 and more.
 """
 
