@@ -19,7 +19,7 @@ from benchmarks import measure, releases
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
 NUM_IMAGES = flags.DEFINE_integer("num_images", 0, "pictures to repeat it to (0: as it is)")
 RUNS = flags.DEFINE_integer("runs", 3, "how often each contender runs; the median is printed")
-CONTENDERS = flags.DEFINE_list("contenders", ["ours", "bare", "tfds_beam", "tfds_generator"], "who runs")
+CONTENDERS = flags.DEFINE_list("contenders", ["ours", "bare", "tfds_beam", "tfds_generator", "img2dataset"], "who runs")
 WORK_DIR = flags.DEFINE_string("work_dir", None, "where to work (default: a temporary folder)")
 
 
@@ -41,6 +41,9 @@ def main(argv: Sequence[str]) -> None:
     with table.open(newline="") as lines:
         count = sum(1 for _ in csv.reader(lines)) - 1
     found: dict[str, list[measure.Measured]] = {name: [] for name in CONTENDERS.value}
+    if "img2dataset" in found and shutil.which("img2dataset") is None:
+        print("img2dataset is left out: it is not on the PATH (its requirements want an environment of its own)")
+        del found["img2dataset"]
     for _ in range(RUNS.value):
         for name, runs in found.items():
             runs.append(measure.run(command(name, root, work / "out")))

@@ -1,13 +1,19 @@
 """The peers of the shards benchmark: what one would write by hand, and what TFDS offers.
 
 Each is a program of its own, run in a process of its own: python -m benchmarks.shards_peers PEER INPUT_DIR OUTPUT_DIR.
-All cut the same squares to the same size; they read rows as the job does, so that only the
-pictures' way differs.
+All but img2dataset, which knows no faces, cut the same squares to the same size; they read rows as the job does, so
+that only the pictures' way differs.
 """
 
+import contextlib
+import json
 import multiprocessing
 import os
+import socket
+import subprocess
 import sys
+import time
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,5 +124,53 @@ def tfds_beam(root: str, output: str) -> None:
     _builder(root, with_beam=True)(data_dir=output).download_and_prepare(download_config=config)
 
 
+def img2dataset(root: str, output: str) -> None:
+    """img2dataset, as it is on the PATH, from a server on this machine: the middle of each picture, not the face.
+
+    Raises:
+      RuntimeError: if it could not make nearly all pictures.
+    """
+    found, place = rows(root), Path(output)
+    place.mkdir(parents=True)
+    with _served(root) as address:
+        urls = place / "urls.txt"
+        urls.write_text("".join(f"{address}/{urllib.parse.quote(row.path)}\n" for row in found), encoding="utf-8")
+        flags = {
+            "url_list": urls, "output_folder": place / "shards", "output_format": "webdataset",
+            "image_size": IMAGE_SIZE, "resize_mode": "center_crop", "encode_quality": QUALITY,
+            "processes_count": len(os.sched_getaffinity(0)), "thread_count": 16, "number_sample_per_shard": 2_000,
+        }  # fmt: skip
+        command = ["img2dataset", *(f"--{name}={value}" for name, value in flags.items())]
+        # One of its libraries would ask another machine for its newest version first.
+        subprocess.run(command, check=True, env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"})
+    stats = [json.loads(path.read_text(encoding="utf-8")) for path in (place / "shards").glob("*_stats.json")]
+    made = sum(one["successes"] for one in stats)
+    if made < 0.98 * len(found):
+        raise RuntimeError(f"img2dataset made {made} of {len(found)} pictures")
+
+
+@contextlib.contextmanager
+def _served(root: str) -> Iterator[str]:
+    """Serve a folder on this machine for as long as a block runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "http.server", str(port), "--bind=127.0.0.1", f"--directory={root}"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                break
+            if server.poll() is not None:
+                raise RuntimeError(f"{' '.join(command)} ended with {server.returncode}")
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+PEERS = {"bare": bare, "tfds_beam": tfds_beam, "tfds_generator": tfds_generator, "img2dataset": img2dataset}
+
 if __name__ == "__main__":
-    {"bare": bare, "tfds_beam": tfds_beam, "tfds_generator": tfds_generator}[sys.argv[1]](sys.argv[2], sys.argv[3])
+    PEERS[sys.argv[1]](sys.argv[2], sys.argv[3])
