@@ -50,6 +50,13 @@ def is_working_file(name: str) -> bool:
     return name.startswith((_ROWS, _INDEX))
 
 
+def clear(staging: storage.AnyPath) -> None:
+    """Remove what an earlier attempt left: a file that this one does not write would give rows twice."""
+    for entry in list(storage.entries(staging)):
+        if is_working_file(entry.name):
+            (staging / entry.name).unlink(missing_ok=True)
+
+
 class Rows:
     """The rows of one part, as they are written."""
 

@@ -207,6 +207,7 @@ def run_survey(
     release: base.Release, *, settings: Mapping[str, Any], staging: storage.AnyPath, options: engine.Runner
 ) -> survey.Survey:
     """Survey a release with Beam; the result comes back through a file in the staging folder."""
+    index.clear(staging)
     out, num_bytes = str(staging / "survey.json"), release.num_bytes()
     surveyed = SurveyRows(
         release.root,

@@ -73,6 +73,14 @@ def test_a_file_of_the_index_that_had_nothing_is_empty(tmp_path):
     assert all(index.is_working_file(path.name) for path in tmp_path.iterdir())
 
 
+def test_what_an_earlier_attempt_left_goes_and_finished_shards_stay(tmp_path):
+    index.write(tmp_path, "unique", 7, written(tmp_path, 3, [row(1)]))
+    (tmp_path / "affectnet_faces-train.tfrecord-00000-of-00001").touch()
+    index.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["affectnet_faces-train.tfrecord-00000-of-00001"]
+    assert len(index.read(tmp_path, "unique", 7)) == 0
+
+
 @pytest.mark.parametrize("numbers", [[], [4, 4, 4], [2, 0, 2]])
 def test_entries_are_dealt_to_the_numbers_that_there_are(numbers):
     entries = np.zeros(len(numbers), index.ENTRY)

@@ -1,5 +1,9 @@
+import dataclasses
+import threading
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from trainer import input, order, pictures
 
@@ -82,3 +86,32 @@ def test_pictures_and_labels_belong_to_their_numbers(version, cache):
     for i, number in enumerate(numbers):
         np.testing.assert_array_equal(call["image"][0, i], split.fetch(number))
         assert call["label"][0, i] == split.labels[number]
+
+
+def calls_of(split, *, count, before=lambda: None):
+    """The first calls of one example each; `before` runs whenever a picture is about to be read."""
+
+    def waited(numbers):
+        before()
+        return split.fetch(numbers).numpy()
+
+    def fetch(numbers):
+        return tf.ensure_shape(tf.numpy_function(waited, [numbers], tf.uint8), (*numbers.shape, 16, 16, 3))
+
+    shape = input.Shape(batch_size=1, num_replicas=1, steps_per_call=1)
+    lines = input.plan(62, shape=shape, epochs=range(1))[:count]
+    waiting = dataclasses.replace(split, fetch=fetch)
+    return input.calls(waiting, lines=lines, shape=shape, order_of=lambda epoch: np.arange(62))
+
+
+@pytest.mark.skipif(input.num_cores() < 2, reason="one core reads one call at a time")
+def test_as_many_calls_are_read_at_once_as_there_are_cores(version):
+    split = pictures.read(version, split="train", size_px=16)
+    meeting = threading.Barrier(input.num_cores(), timeout=60)
+    calls = calls_of(split, count=4 * input.num_cores(), before=meeting.wait)
+    assert sum(len(call["number"]) for call in calls) == 4 * input.num_cores()
+
+
+def test_nobody_waits_for_a_tuner_when_an_iterator_ends(version):
+    split = pictures.read(version, split="train", size_px=16)
+    assert calls_of(split, count=1).options().autotune.enabled is False

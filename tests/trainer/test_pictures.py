@@ -51,3 +51,10 @@ def test_a_damaged_shard_is_refused_with_its_name_and_record(tmp_path, version):
     (tmp_path / "short").write_bytes(whole[:-2])
     with pytest.raises(refusal.Refusal, match=r"short, record 18: its checksum does not hold"):
         records.read([tmp_path / "short"])
+
+
+def test_a_picture_is_found_where_all_of_it_is_and_not_where_only_its_beginning_is():
+    image = bytes(range(100))
+    within = b"name" + image[:40] + b"other" + image + b"label"
+    assert records._place(image, within=within) == 49
+    assert records._place(image[:3], within=within) == 4
