@@ -76,14 +76,14 @@ class Console:
             self._say("continuing", f"{self.bar.before.shards} of {self.bar.num_shards} shards are finished")
         return self.bar
 
-    def interrupted(self) -> int:
+    def interrupted(self, *, exit_code: int) -> int:
         """Say that what was done is kept; return the exit code."""
         if self.bar:
             done = self.bar.watch.state().shards
             print(f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. The same command continues.")
         else:
             print("stopped: nothing was written. The same command starts again.")
-        return 130
+        return exit_code
 
     def finished(self, built: build.Build) -> None:
         """Print the account and the line that loads the result."""

@@ -4,13 +4,17 @@ Owns Beam's options, and how a pipeline is waited for and given up. No engine bu
 what a cluster needs comes in as Beam's flags, and so any Beam runner can be used.
 """
 
+import atexit
 import contextlib
+import functools
 import io
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +23,7 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
-from pipeline import heaps, object_store, refusal
+from pipeline import cores, heaps, object_store, refusal
 
 SMALL_TABLE_BYTES = 64 << 20
 """Tables up to this size are surveyed in this process: starting workers would take longer, a cluster's even more."""
@@ -55,7 +59,7 @@ class Runner:
           refusal.Refusal: if an engine gave up.
         """
         try:
-            with no_notebook():
+            with no_notebook(), temporary_files():
                 pipeline = beam.Pipeline(options=self.options(reads_bytes))
                 yield pipeline
                 wait(pipeline.run())
@@ -74,7 +78,7 @@ class Runner:
             # Ours by name, and an engine's too: Dataflow's number of machines, for one.
             given = [f"--num_workers={self.num_workers}"] if self.num_workers else []
             return pipeline_options.PipelineOptions([*self.beam_args, *given])
-        workers = 1 if small else self.num_workers or len(os.sched_getaffinity(0))
+        workers = 1 if small else self.num_workers or cores.count()
         # By name: DirectRunner would first try to download Prism, and ignores the number of workers then.
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
         local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
@@ -119,6 +123,27 @@ def no_notebook() -> Iterator[None]:
         yield
     finally:
         del sys.modules["IPython"]
+
+
+@contextlib.contextmanager
+def temporary_files() -> Iterator[None]:
+    """Give Beam a folder for temporary files that goes when this program ends: it leaves some for each pipeline.
+
+    Not earlier, for its job servers work in that folder until then.
+    """
+    before = tempfile.tempdir
+    tempfile.tempdir = _folder_until_exit()
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@functools.cache
+def _folder_until_exit() -> str:
+    folder = tempfile.mkdtemp(prefix="affectnet_faces_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def names_a_runner(beam_args: Sequence[str]) -> bool:

@@ -5,6 +5,8 @@ Flags mirror config.JobConfig. Flags that are not ours go to Beam untouched, so 
 
 import difflib
 import os
+import signal
+import types
 from collections.abc import Sequence
 
 from pipeline import heaps
@@ -114,17 +116,28 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
         raise refusal.Refusal(f"--{name} is no flag of this program, nor of Beam{hint} (--help lists ours)")
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what a queue or a container sends where a person presses ^C; workers are stopped the same way."""
+
+
+def _terminate(number: int, frame: types.FrameType | None) -> None:
+    raise Terminated
+
+
 def main(argv: Sequence[str]) -> int:
     """Build, and say what was done."""
     logging.set_verbosity(logging.ERROR)
     screen = console.Console()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         check_beam_args(argv[1:])
         built = build.build(job_config(), listener=screen, beam_args=argv[1:])
     except (refusal.Refusal, object_store.Unreachable) as error:
         return console.refuse(error)
+    except Terminated:
+        return screen.interrupted(exit_code=143)
     except KeyboardInterrupt:
-        return screen.interrupted()
+        return screen.interrupted(exit_code=130)
     screen.finished(built)
     return 0
 

@@ -107,9 +107,11 @@ class Bar:
         except object_store.Unreachable:
             return  # The workers will say so, if it lasts.
         elapsed = self._bar.tasks[0].elapsed or 1.0
+        planned = now.examples if now.shards == self.num_shards else self.num_examples  # Rejected rows give none.
         self._bar.update(
             self._task,
-            completed=min(now.examples, self.num_examples),
+            total=planned,
+            completed=min(now.examples, planned),
             shards=now.shards,
             rate=max(0, now.examples - self.before.examples) / elapsed,
             rejected=now.rejected,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 from affectnet_tfds import defect, faces, labels
-from pipeline import config, console, object_store, record, refusal, storage
+from pipeline import config, console, cores, object_store, record, refusal, storage
 
 _LENGTH, _CRC = 8, 4
 
@@ -40,9 +40,7 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
     """
     report, settings = _read_json(folder / "build_report.json"), _read_json(folder / "job_config.json")
     entries: Sequence[Mapping[str, Any]] = report["shards"]
-    with concurrent.futures.ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)), mp_context=storage.processes(folder)
-    ) as pool:
+    with concurrent.futures.ProcessPoolExecutor(cores.count(), mp_context=storage.processes(folder)) as pool:
         results = pool.map(verify_shard, [folder] * len(entries), entries, [settings] * len(entries))
         problems = [problem for found in results for problem in found]
     return problems + _strays(folder, entries) + _against_metadata(folder, entries)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from pipeline import cores
 from pipeline.sample import release, summary
 from pipeline.sample import settings as settings_lib
 from pipeline.sample.layouts import registry
@@ -37,7 +38,7 @@ def _run() -> str:
     if not release.check_target(settings, overwrite=_OVERWRITE.value):
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"
     start = time.monotonic()
-    annotations = release.make(settings, num_workers=_NUM_WORKERS.value or release.default_workers())
+    annotations = release.make(settings, num_workers=_NUM_WORKERS.value or cores.count())
     return summary.describe(annotations, layout=settings.layout, folder=folder, seconds=time.monotonic() - start)
 
 

@@ -8,7 +8,6 @@ import concurrent.futures
 import dataclasses
 import functools
 import multiprocessing
-import os
 import pathlib
 import shutil
 from collections.abc import Iterable
@@ -121,8 +120,3 @@ def _draw_one(job: _Job, *, seed: int) -> scenes.Annotation:
 
 def _be_one_thread() -> None:
     cv2.setNumThreads(1)
-
-
-def default_workers() -> int:
-    """Return how many processes this machine has cores for."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, the same command again: the same bytes."""
+"""kill -9 at any moment, the same command again: the same bytes. SIGTERM: the same, and nothing is left over."""
 
 import os
 import signal
@@ -24,12 +24,14 @@ def release(tmp_path_factory) -> Path:
     return writer.write()
 
 
-def start(release: Path, data_dir: Path) -> subprocess.Popen:
-    """Start a build in a process group of its own."""
+def start(release: Path, data_dir: Path, *, temporary: Path | None = None) -> subprocess.Popen:
+    """Start a build in a process group of its own, and with a folder of its own for temporary files."""
+    environment = {**os.environ, "TMPDIR": str(temporary)} if temporary else None
     flags = ["--image_size=600", "--num_shards=24", "--num_workers=2", "--config_name=tiny", "--balance=150"]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.main", f"--input_dir={release}", f"--data_dir={data_dir}", *flags],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        stdout=subprocess.PIPE if temporary else subprocess.DEVNULL,
+        stderr=subprocess.STDOUT, start_new_session=True, env=environment, text=True,
     )  # fmt: skip
 
 
@@ -37,11 +39,16 @@ def finished_shards(data_dir: Path) -> int:
     return len(list(data_dir.glob("affectnet_faces/tiny/.building-1.0.0/*.tfrecord*.json")))
 
 
-def kill_after(process: subprocess.Popen, data_dir: Path, *, shards: int) -> None:
-    """Kill the build, workers too, once so many shards are finished."""
+def wait_for(process: subprocess.Popen, data_dir: Path, *, shards: int) -> None:
+    """Wait until so many shards are finished."""
     while process.poll() is None and finished_shards(data_dir) < shards:
         time.sleep(0.02)
-    assert process.poll() is None, "the build ended before it could be killed"
+    assert process.poll() is None, "the build ended before it could be stopped"
+
+
+def kill_after(process: subprocess.Popen, data_dir: Path, *, shards: int) -> None:
+    """Kill the build, workers too, once so many shards are finished."""
+    wait_for(process, data_dir, shards=shards)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -56,3 +63,15 @@ def test_three_kills_and_a_restart_give_the_bytes_of_an_unbroken_build(release, 
     versions = [folder / "affectnet_faces" / "tiny" / "1.0.0" for folder in (whole, broken)]
     assert test_main.sums(versions[0]) == test_main.sums(versions[1])
     assert {p.name for p in versions[0].iterdir()} == {p.name for p in versions[1].iterdir()}
+
+
+def test_sigterm_stops_workers_too_keeps_finished_shards_and_leaves_no_temporary_files(release, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = start(release, tmp_path, temporary=temporary)
+    wait_for(process, tmp_path, shards=3)
+    process.terminate()
+    said, _ = process.communicate(timeout=60)  # Its pipe is closed when the last worker is gone.
+    assert process.returncode == 143, said
+    assert f"stopped: {finished_shards(tmp_path)} of 25 shards are finished and kept" in said
+    assert not list(temporary.iterdir())

@@ -59,12 +59,14 @@ def release(tmp_path_factory) -> Path:
 
 
 def start(release: Path, data_dir: Path, flags: list[str]) -> subprocess.Popen:
-    """Start the program."""
+    """Start the program, with a folder for temporary files beside its data."""
+    temporary = data_dir / "temporary"
+    temporary.mkdir(exist_ok=True)
     ours = ["--image_size=600", f"--num_shards={NUM_SHARDS}", "--balance=150", "--config_name=tiny"]
     ours += ["--max_reject_frac=0.1", f"--input_dir={release}", f"--data_dir={data_dir}"]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.main", *ours, *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(temporary)},
     )  # fmt: skip
 
 
@@ -103,6 +105,7 @@ def assert_same(version: Path, local: Path) -> None:
     assert test_main.sums(version) == test_main.sums(local)
     assert {p.name for p in version.iterdir()} == {p.name for p in local.iterdir()}
     assert {p.name for p in version.parent.iterdir()} == {"1.0.0"}
+    assert not list((version.parents[2] / "temporary").iterdir())
     for name in ("build_report.json", "rejects.csv", "dataset_info.json", "features.json"):
         assert (version / name).read_text() == (local / name).read_text(), name
 

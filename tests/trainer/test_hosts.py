@@ -70,6 +70,12 @@ def drift_of(arrays, others, *, start):
     )
 
 
+def assert_same(arrays, others):
+    assert arrays.keys() == others.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, others[name], err_msg=name)
+
+
 def judged(model_dir):
     """Return the loss of every epoch on validation, and the probabilities given by the best weights."""
     losses = [float(row["val_loss"]) for row in csv.DictReader((model_dir / "history.csv").open())]
@@ -86,6 +92,8 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     code, output = ended(two)
     assert code == 0, output
     assert "devices       2 hosts of 1 CPU each" in output
+    code, output = ended(started(*flags, "--virtual_devices=2", f"--model_dir={tmp_path}/two_replicas"))
+    assert code == 0, output
     expected = arrays_of(tmp_path / "two")
     network = assembly.model(make_site(batch_norm=True, activation="tanh"))
     start = [variable.numpy() for variable in network.variables]
@@ -93,6 +101,10 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     for found, wanted in zip(judged(tmp_path / "two"), judged(tmp_path / "one"), strict=True):
         assert len(found) in (8, 37)
         np.testing.assert_allclose(found, wanted, rtol=1e-3)
+    # A sum of two is the same in either order: what one host with as many replicas does, two do bit for bit.
+    assert_same(arrays_of(tmp_path / "two_replicas"), expected)
+    for found, wanted in zip(judged(tmp_path / "two_replicas"), judged(tmp_path / "two"), strict=True):
+        np.testing.assert_array_equal(found, wanted)
 
     cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]
     folder = tmp_path / "cut/checkpoints"
@@ -117,9 +129,7 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     code, output = ended(two_hosts(*cut))
     assert code == 0, output
     assert "continuing" in output
-    found = arrays_of(tmp_path / "cut")
-    for name, array in expected.items():
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    assert_same(arrays_of(tmp_path / "cut"), expected)
 
 
 def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
