@@ -60,6 +60,10 @@ class Devices(option.Checked):
         10.0, "longest time to wait at the start for the other hosts of TF_CONFIG", unit="minutes", at_least=0,
         changes_result=False,
     )  # fmt: skip
+    host_stall_minutes: float = field(
+        30.0, "with several hosts, stop when a step, or a validation, takes longer: one of them hangs (0: never)",
+        unit="minutes", at_least=0, changes_result=False,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

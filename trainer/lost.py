@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 from trainer import cluster, link
 
@@ -22,21 +23,26 @@ _TASK = re.compile(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)")
 
 @contextlib.contextmanager
 def ending(hosts: cluster.Cluster, *, model_dir: str) -> Iterator[None]:
-    """End the process with one sentence when a host is lost inside the block.
-
-    At once, without Python's clean-up: TensorFlow's threads may still wait for the host, and what was saved is on disk.
-    """
+    """End the process with one sentence when a host is lost inside the block."""
     try:
         yield
     except Exception as error:
         reason = explain(error, hosts=hosts)
         if reason is None:
             raise
-        again = f"All hosts stop; the same command on every host continues {model_dir} from its last checkpoint"
-        print(f"\nerror: {reason}. {again}.", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(EXIT_CODE)
+        end(reason, model_dir=model_dir)
+
+
+def end(reason: str, *, model_dir: str) -> NoReturn:
+    """End the process with one sentence.
+
+    At once, without Python's clean-up: TensorFlow's threads may still wait for the host, and what was saved is on disk.
+    """
+    again = f"All hosts stop; the same command on every host continues {model_dir} from its last checkpoint"
+    print(f"\nerror: {reason}. {again}.", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
 
 
 def explain(error: Exception, *, hosts: cluster.Cluster) -> str | None:

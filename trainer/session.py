@@ -30,6 +30,7 @@ from trainer import (
     selecting,
     standing,
     watch,
+    watchdog,
 )
 
 
@@ -62,6 +63,8 @@ class Session:
         )
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
         self._is_compiled = False
+        stall_minutes = settings.devices.host_stall_minutes if at.connection.num_hosts > 1 else 0
+        self._watchdog = watchdog.Watchdog(limit_s=60 * stall_minutes, model_dir=str(model_dir))
         self._interrupt = interrupt.Interrupt()
 
     def train(self) -> list[dict[str, float]]:
@@ -77,6 +80,7 @@ class Session:
         calls = calls_of(self._at, split=self._train, first_epoch=at.epoch, first_step=at.step)
         self._program.compile(calls.element_spec)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(self._watchdog)
             stack.callback(lambda: self._display.end(at, stalled=at.has_stalled(patience=patience)))
             while at.epoch < self._at.settings.training.epochs and not at.has_stalled(patience=patience):
                 clock = watch.Watch()
@@ -100,6 +104,7 @@ class Session:
         self._interrupt.release()
 
     def _take_call(self, calls: Iterator[input.Call], *, clock: watch.Watch) -> None:
+        self._watchdog.hear()
         at, ledger = self._standing, self._display.ledger
         with ledger.spent("waiting for input" if self._is_compiled else "starting"):
             call = clock.waiting(calls)
@@ -140,6 +145,7 @@ class Session:
             clock.restart()
 
     def _end_epoch(self, clock: watch.Watch) -> None:
+        self._watchdog.hear()
         at, ledger = self._standing, self._display.ledger
         speed = {"images_per_s": clock.images_per_s, "input_wait_frac": clock.input_wait_frac}
         with ledger.spent("judging"), self._program.judged():

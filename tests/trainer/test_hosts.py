@@ -132,6 +132,37 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     assert_same(arrays_of(tmp_path / "cut"), expected)
 
 
+HANGS = """
+import runpy, sys, time
+from trainer import session
+
+def read_from_a_dead_disk(self, calls, *, clock):
+    if self._standing.epoch < 1:
+        return take_call(self, calls, clock=clock)
+    time.sleep(600)
+
+take_call, session.Session._take_call = session.Session._take_call, read_from_a_dead_disk
+runpy.run_module("trainer.main", run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_hosts_stop_when_one_lives_but_hangs_and_say_where_each_stands(data_dir, tmp_path, monkeypatch):
+    flags = [f"--data_dir={data_dir}", *FLAGS, f"--model_dir={tmp_path}/run", "--host_stall_minutes=0.3"]
+    addresses, processes = [f"127.0.0.1:{port}" for port in hosts.free_ports(2)], []
+    for index, program in enumerate((["-m", "trainer.main"], ["-c", HANGS])):
+        task = {"type": "worker", "index": index}
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": addresses}, "task": task}))
+        command = [sys.executable, *program, *flags]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+    outputs = [ended(process) for process in processes]
+    sentence = "error: no step was finished in 0.3 minutes (--host_stall_minutes=0.3): a host hangs. All hosts stop; "
+    assert [code for code, _ in outputs] == [lost.EXIT_CODE] * 2, outputs
+    assert "tensorflow/python/distribute" in outputs[0][1] and "read_from_a_dead_disk" not in outputs[0][1]
+    assert "in read_from_a_dead_disk" in outputs[1][1]
+    assert sentence in outputs[0][1] and sentence in outputs[1][1]
+
+
 def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
     other = link.Link(cluster.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={})
     site = dataclasses.replace(make_site(model_dir=str(tmp_path / "run"), epochs=1), connection=other)
