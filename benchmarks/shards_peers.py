@@ -21,16 +21,16 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline import annotations, sources
-from pipeline.sources import base
+from pipeline import annotations
+from pipeline.sources import base, registry
 
 IMAGE_SIZE, MARGIN_FRAC, QUALITY = 224, 0.15, 95
 
 
 def rows(root: str) -> list[annotations.Row]:
     """Return the usable rows of the eight classes."""
-    release = sources.recognise(Path(root), base.Request())
-    found = [item for part in release.parts() for item in sources.read(root, part)]
+    release = registry.recognise(Path(root), base.Request())
+    found = [item for part in release.parts() for item in registry.read(root, part)]
     return [row for row in found if isinstance(row, annotations.Row) and row.label < 8]
 
 

@@ -21,11 +21,10 @@ from pipeline import (
     publish,
     refusal,
     shards,
-    sources,
     storage,
     survey,
 )
-from pipeline.sources import base
+from pipeline.sources import base, registry
 
 
 class Listener(Protocol):
@@ -112,8 +111,8 @@ class _Order(NamedTuple):
 def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     """Find the release, and settle what depends on it: the name and the derived settings."""
     root = storage.absolute(storage.path(wanted.input_dir))
-    drawn = sources.drawn_sample(root) is not None
-    release = sources.recognise(root, _request(wanted))
+    drawn = registry.drawn_sample(root) is not None
+    release = registry.recognise(root, _request(wanted))
     named = config.named(dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn)
     settled = dataclasses.replace(named, data_dir=str(storage.path(wanted.data_dir)))
     runner = engine.Runner(num_workers=settled.num_workers, beam_args=beam_args)

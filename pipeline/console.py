@@ -10,13 +10,13 @@ import rich.console
 import rich.table
 
 from affectnet_tfds import labels
-from pipeline import build, config, object_store, plan, progress, refusal, sources, storage, survey
-from pipeline.sources import base
+from pipeline import build, config, object_store, plan, progress, refusal, storage, survey
+from pipeline.sources import base, registry
 
 
 def layouts() -> list[str]:
     """Return the names of the layouts."""
-    return list(sources.LAYOUTS)
+    return list(registry.LAYOUTS)
 
 
 def refuse(error: refusal.Refusal | object_store.Unreachable) -> int:
@@ -37,7 +37,7 @@ class Console:
 
     def found(self, release: base.Release, surveyed: survey.Survey, job: config.JobConfig) -> None:
         """Print what the annotations hold."""
-        if drawn := sources.drawn_sample(storage.path(release.root)):
+        if drawn := registry.drawn_sample(storage.path(release.root)):
             text = f"data          DRAWN FACES, not AffectNet (seed {drawn.get('seed')}): to try things out with"
             self.out.print(text, style="bold yellow")
         for table in release.tables:

@@ -13,8 +13,8 @@ import apache_beam as beam
 import cv2
 import numpy as np
 
-from pipeline import annotations, attempts, commit, engine, heaps, index, plan, shards, sources, storage, survey
-from pipeline.sources import base
+from pipeline import annotations, attempts, commit, engine, heaps, index, plan, shards, storage, survey
+from pipeline.sources import base, registry
 
 Bucket = tuple[str, int, int]  # split, label, part of the class (plan.buckets_of)
 
@@ -48,7 +48,7 @@ class SurveyRows(beam.PTransform):
         counted = survey.Survey()
         with commit.writing(index.rows_of_part(storage.path(self.staging), number)) as file:
             rows = index.Rows(file, number)
-            for item in sources.read(self.root, part):
+            for item in registry.read(self.root, part):
                 if counted.add(item, clean=self.clean) and isinstance(item, annotations.Row):
                     rows.add(item, key=plan.key(item.filename, self.seed))
         entries = rows.entries()

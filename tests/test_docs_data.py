@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, sources
-from pipeline.sources import columns, spellings
+from pipeline import config
+from pipeline.sources import affectnetplus, columns, registry, release2017, spellings
 
 TEXT = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ python -m pipeline\.main (.*)$", TEXT, re.MULTILINE)
@@ -28,16 +28,16 @@ def test_the_commands_are_there():
 
 
 def test_every_layout_and_every_flag_for_them_is_shown():
-    for layout in sources.LAYOUTS:
+    for layout in registry.LAYOUTS:
         assert f"| [{layout}](#" in TEXT
-    for flag in sources.FLAGS:
+    for flag in registry.FLAGS:
         assert f"--{flag}" in TEXT
 
 
 def test_the_expected_counts_are_those_that_the_job_prints():
-    modules = [getattr(module, "EXPECTED", {}) for module in sources.LAYOUTS.values()]
+    modules = [getattr(module, "EXPECTED", {}) for module in registry.LAYOUTS.values()]
     counts = {count for module in modules for numbers in module.values() for count in numbers}
-    for kind in (*sources.release2017._KINDS, *sources.affectnetplus._KINDS):
+    for kind in (*release2017._KINDS, *affectnetplus._KINDS):
         counts |= set(kind.expected)
     for count in counts:
         assert f"{count:,}" in TEXT

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pytest
 
 from deploy.flink import cluster
-from pipeline import build, config, engine, job, sources
+from pipeline import build, config, engine, job
+from pipeline.sources import registry
 from tests.pipeline import conftest, test_main
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(cluster.missing()), reason=cluster.missing())]
@@ -113,7 +114,7 @@ def assert_same(version: Path, local: Path) -> None:
 def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "SMALL_TABLE_BYTES", -1)  # Otherwise no engine is asked about so small a table.
     wanted = config.JobConfig(input_dir=str(release), data_dir="", config_name="tiny")
-    found = sources.recognise(release, build._request(wanted))
+    found = registry.recognise(release, build._request(wanted))
 
     def survey(runner: engine.Runner) -> tuple[str, str]:
         settings = wanted.content()

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import faces
-from pipeline import annotations, shards, sources
+from pipeline import annotations, shards
 from pipeline.sample import cast, release, settings
-from pipeline.sources import base
+from pipeline.sources import base, registry
 
 NUM_IMAGES = cast.MIN_IMAGES
 CSV = base.Request(csv="faces.csv", columns="left=x0,top=y0,right=x1,bottom=y1,landmarks=points")
@@ -31,8 +31,8 @@ def read(folder: Path, layout: str, request: base.Request) -> Faces:
     """Draw the faces in a layout and read them back."""
     drawn = settings.Settings(folder / layout, NUM_IMAGES, seed=3, layout=layout)
     release.make(drawn, num_workers=1)
-    found = sources.recognise(drawn.output_dir, request)
-    rows = [row for part in found.parts() for row in sources.read(found.root, part)]
+    found = registry.recognise(drawn.output_dir, request)
+    rows = [row for part in found.parts() for row in registry.read(found.root, part)]
     assert not [row for row in rows if isinstance(row, annotations.Reject)]
     return dict(pictured(drawn.output_dir, row) for row in rows if isinstance(row, annotations.Row))
 

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from pipeline import annotations, object_store, refusal, shards, sources, storage
-from pipeline.sources import base
+from pipeline import annotations, object_store, refusal, shards, storage
+from pipeline.sources import base, registry
 from tests.pipeline import s3_server
 
 ROOT = object_store.RemotePath("s3://bucket", "")
@@ -132,9 +132,9 @@ def test_a_server_that_is_not_there_is_unreachable(s3, monkeypatch):
 def test_a_place_that_holds_no_release_is_refused_with_what_it_holds(s3):
     write(a__x_dot_txt="1", a__b__y_dot_txt="2")
     with pytest.raises(refusal.Refusal, match="must be a folder: s3://bucket/none is not there"):
-        sources.recognise(ROOT / "none", base.Request())
+        registry.recognise(ROOT / "none", base.Request())
     with pytest.raises(refusal.Refusal, match="s3://bucket/a is no AffectNet release .* Found: 2 txt in 2 folders"):
-        sources.recognise(ROOT / "a", base.Request())
+        registry.recognise(ROOT / "a", base.Request())
 
 
 def test_many_are_read_in_order(s3):

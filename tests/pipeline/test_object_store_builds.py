@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline import build, commit, console, object_store, sources, storage, verify
+from pipeline import build, commit, console, object_store, storage, verify
 from pipeline.sample import release as sample_release
 from pipeline.sample import settings
-from pipeline.sources import base
+from pipeline.sources import base, registry
 from tests.pipeline import conftest, s3_server, test_main
 
 pytestmark = pytest.mark.slow
@@ -199,8 +199,8 @@ def test_every_layout_reads_the_same_rows_from_a_store(s3, tmp_path, layout):
     sample_release.make(settings.Settings(tmp_path / "drawn", num_images=44, seed=0, layout=layout), num_workers=1)
     s3_server.upload(tmp_path / "drawn", RELEASE)
     request = base.Request(subsets=("manual", "automatic"))
-    found = [sources.recognise(storage.path(root), request) for root in (str(tmp_path / "drawn"), RELEASE)]
-    rows = [[row for part in one.parts() for row in sources.read(one.root, part)] for one in found]
+    found = [registry.recognise(storage.path(root), request) for root in (str(tmp_path / "drawn"), RELEASE)]
+    rows = [[row for part in one.parts() for row in registry.read(one.root, part)] for one in found]
     assert rows[0] == rows[1] and len(rows[0]) >= 34  # 10 are automatic: not every layout has such.
     assert base.fingerprint(found[0]) == base.fingerprint(found[1])
 

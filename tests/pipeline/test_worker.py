@@ -35,12 +35,12 @@ sys.meta_path.insert(0, Hide())
 import apache_beam.runners.worker.sdk_worker_main
 import pipeline.worker
 from pathlib import Path
-from pipeline import engine, job, plan, shards, sources
-from pipeline.sources import base
+from pipeline import engine, job, plan, shards
+from pipeline.sources import base, registry
 
 given = {"layout": "auto", "difficulty": "all", "subsets": ("manual",)}
 request = base.Request(**{**dict.fromkeys(base.Request._fields, ""), **given})
-release = sources.recognise(Path(sys.argv[2]), request)
+release = registry.recognise(Path(sys.argv[2]), request)
 content = {"classes": 8, "clean": "none", "seed": 0, "image_size": 32, "margin_frac": 0.15}
 content |= {"align": False, "encoding": "jpeg", "drop_duplicates": False}
 here = engine.Runner(num_workers=1)

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import annotations, sources
-from pipeline.sources import base
+from pipeline import annotations
+from pipeline.sources import base, registry
 
 JPEG = cv2.imencode(".jpg", np.full((8, 8, 3), 128, np.uint8))[1].tobytes()
 
@@ -23,13 +23,13 @@ def put(root: Path, *paths: str, content: bytes | str = JPEG) -> Path:
 
 def recognise(root: Path, **request: object) -> base.Release:
     """Recognise the release in a folder."""
-    return sources.recognise(root, base.Request(**request))  # type: ignore[arg-type]  # Tests name fields by word.
+    return registry.recognise(root, base.Request(**request))  # type: ignore[arg-type]  # Tests name fields by word.
 
 
 def read(root: Path, **request: object) -> list[annotations.Row | annotations.Reject]:
     """Read all of a release, in the order of its parts."""
     release = recognise(root, **request)
-    return [item for part in release.parts() for item in sources.read(release.root, part)]
+    return [item for part in release.parts() for item in registry.read(release.root, part)]
 
 
 def said(items: Iterable[annotations.Row | annotations.Reject]) -> list[tuple[object, ...]]:

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from pipeline import refusal, sources
-from pipeline.sources import base, tree
+from pipeline import refusal
+from pipeline.sources import base, registry, tree
 from tests.pipeline import conftest as release
 from tests.pipeline.sources import test_affectnetplus, test_npy2021, test_yolo
 from tests.pipeline.sources.conftest import put, read, recognise
@@ -158,5 +158,5 @@ def test_hidden_folders_and_many_numbered_ones_are_not_searched(tmp_path):
 
 
 def test_every_layout_has_what_it_needs():
-    for layout in sources.LAYOUTS.values():
+    for layout in registry.LAYOUTS.values():
         assert layout.LOOKED_FOR and callable(layout.spot) and callable(layout.find) and callable(layout.read)
