@@ -77,7 +77,7 @@ build/flink/job-server.jar: deploy/flink/pom.xml
 	@mvn -q -B -ntp -f deploy/flink/pom.xml package
 
 flink-up: $(VENV)/.ready build/flink/job-server.jar  ## A Flink cluster on this machine: JobManager, two TaskManagers
-	@$(PY) deploy/flink/cluster.py up
+	@$(PY) deploy/flink/cluster.py up $(FLAGS)
 
 flink-down: $(VENV)/.ready  ## Stop it
 	@$(PY) deploy/flink/cluster.py down

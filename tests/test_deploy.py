@@ -1,13 +1,17 @@
-"""The job files for Slurm and Kubernetes: they parse, name flags that exist, and tell every host who it is."""
+"""The job files for Slurm and Kubernetes: they parse, name flags that exist, and tell every host who it is.
+
+The Flink cluster itself is tested with the job that runs on it."""
 
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from deploy.flink import cluster as flink
 from trainer import cluster, config, hosts, option
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,3 +92,11 @@ def test_the_parts_of_the_kubernetes_file_fit_together():
     assert POD["restartPolicy"] == "Never"  # podFailurePolicy asks for it.
     volumes = {volume["name"] for volume in POD["volumes"]}
     assert {mount["name"] for mount in POD["containers"][0]["volumeMounts"]} == volumes
+
+
+def test_a_flink_is_not_started_on_a_port_that_another_program_has(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"error: another program listens on port {port}: end it, or say another"):
+            flink.up(tmp_path, port)
+    assert not list(tmp_path.iterdir())

@@ -48,6 +48,9 @@ def up(folder: Path, rest_port: int) -> None:
     """Start the cluster; its files (logs, numbers of processes, flags for the job) go into a folder."""
     if running(folder):
         sys.exit(f"error: a cluster is running already; {folder}/flags has the flags, 'down' stops it")
+    with socket.socket() as probe:
+        if not probe.connect_ex(("127.0.0.1", rest_port)):
+            sys.exit(f"error: another program listens on port {rest_port}: end it, or say another with --rest_port")
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     settings = _settings(folder, rest_port)
@@ -94,8 +97,10 @@ def _wait_for_task_managers(folder: Path, rest_port: int) -> None:
             if overview(rest_port)["taskmanagers"] == 2:
                 return
         time.sleep(0.5)
+    ended = sorted({"jobmanager", "taskmanager-1", "taskmanager-2"} - set(running(folder)))
     down(folder)
-    sys.exit(f"error: the cluster did not come up within {START_SECONDS} s; {folder}/logs says why")
+    what = f"{' and '.join(ended)} ended" if ended else f"nothing is ready after {START_SECONDS} s"
+    sys.exit(f"error: the cluster did not come up ({what}); {folder}/logs says why")
 
 
 def overview(rest_port: int) -> dict[str, int]:
