@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer import layers, model_section
 
 LOGITS = "logits"
-AFFECT = ("valence", "arousal")
+AFFECT = model_section.AFFECT
 
 LAYERS = ("head_dropout", LOGITS, *AFFECT)
 """Names of the layers that no file of weights gives, and that are trained first."""

@@ -21,6 +21,9 @@ BACKBONES = (
 )
 """Architectures taken from keras.applications."""
 
+AFFECT = ("valence", "arousal")
+"""What --heads=expression+va adds to what is learned of a picture, -1 to 1 each."""
+
 _OWN = ("model", ("cnn", "resnet_small"))
 _WITH_BRANCHES = ("resnet_small", *(name for name in BACKBONES if name.startswith(("efficientnet", "convnext"))))
 _INITIALIZERS = (

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from affectnet_tfds import defect
 from trainer import commandline, config, devices, option, quiet, refusal, trained
+from trainer.model_section import AFFECT
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer import seeing, shots
@@ -119,7 +120,7 @@ def look(
 
 
 def rows(shot: "shots.Shot", seen: "Sequence[seeing.Seen]", *, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what is said of a picture: one row a face."""
+    """Return what is said of a picture: one row a face, with valence and arousal where the model has learned them."""
     where = {"file": shot.name, "time_s": shot.time_s}
     if not seen:
         return [{**where, "face": 0, "box": None, "expression": None, "probabilities": None}]
@@ -130,6 +131,7 @@ def rows(shot: "shots.Shot", seen: "Sequence[seeing.Seen]", *, names: Sequence[s
             "box": list(map(round, face.found.box)) if face.found.box else [0, 0, *shot.size],
             "expression": names[int(face.probabilities.argmax())],
             "probabilities": {n: round(float(p), 6) for n, p in zip(names, face.probabilities, strict=True)},
+            **({n: round(v, 6) for n, v in zip(AFFECT, face.affect, strict=True)} if face.affect else {}),
         }
         for number, face in enumerate(seen, start=1)
     ]
@@ -153,19 +155,21 @@ def _line(row: dict[str, Any]) -> str:
     x, y, width, height = row["box"]
     likely = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
     chances = "  ".join(f"{label} {chance:.3f}" for label, chance in likely)
-    return f"{name}  face {row['face']} at {x},{y} {width} x {height}  {chances}"
+    affect = "".join(f"  {head} {row[head]:+.2f}" for head in AFFECT if head in row)
+    return f"{name}  face {row['face']} at {x},{y} {width} x {height}  {chances}{affect}"
 
 
 def _print_csv(found: Iterator[dict[str, Any]]) -> None:
     kept = list(found)
     names = next((list(row["probabilities"]) for row in kept if row["probabilities"]), [])
+    affect = [head for head in AFFECT if any(head in row for row in kept)]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "time_s", "face", "x", "y", "width", "height", "expression", *names])
+    writer.writerow(["file", "time_s", "face", "x", "y", "width", "height", "expression", *names, *affect])
     for row in kept:
         chances = row["probabilities"] or {}
         box = row["box"] or ["", "", "", ""]
-        values = [chances.get(name, "") for name in names]
+        values = [*(chances.get(name, "") for name in names), *(row.get(head, "") for head in affect)]
         writer.writerow([row["file"], row["time_s"], row["face"], *box, row["expression"] or "", *values])
     print(text.getvalue(), end="")
 

@@ -234,6 +234,23 @@ def test_json_and_csv_have_every_probability(capsys):
     ]
 
 
+def test_valence_and_arousal_are_said_where_the_model_has_learned_them(capsys):
+    chances = np.array([0.25, 0.75], np.float32)
+    picture = gradient(width=40, height=30)
+    shot = shots.Shot(name="a.jpg", pixels=picture, time_s=None)
+    cut = shot.cut(None, points=None, geometry=GEOMETRY)
+    faces_seen = [seeing.Seen(found=seeing.Found(box=(1, 2, 3, 4)), cut=cut, probabilities=chances, affect=affect)
+                  for affect in ((-0.5, 0.25), None)]  # fmt: skip
+    with_affect, without = (predict.rows(shot, [one], names=["sad", "happy"]) for one in faces_seen)
+    assert (with_affect[0]["valence"], with_affect[0]["arousal"]) == (-0.5, 0.25) and "valence" not in without[0]
+    predict.print_rows(iter(with_affect + ROWS[1:]), asked=predict.Predict())
+    said = "a.jpg  face 1 at 1,2 3 x 4  happy 0.750  sad 0.250  valence -0.50  arousal +0.25"
+    assert capsys.readouterr().out.splitlines() == [said, "c.avi at 1.5 s  no face found"]
+    predict.print_rows(iter(with_affect + ROWS[1:]), asked=predict.Predict(csv=True))
+    table = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert [row[-2:] for row in table] == [["valence", "arousal"], ["-0.5", "0.25"], ["", ""]]
+
+
 def test_bad_flags_are_refused_in_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(refusal.Refusal, match="one of --json and --csv may be given: got both"):
         predict.Predict(json=True, csv=True)
