@@ -29,14 +29,14 @@ def choose(chooser: Chooser, *, names: Sequence[str]) -> Settings:
 
 def _blocks(chooser: Chooser) -> Settings:
     """Filters double from block to block, as the maps' sides halve (Simonyan and Zisserman 2015)."""
-    first = chooser.suggest_categorical("first_filters", [16, 32, 64])
-    count = chooser.suggest_int("num_blocks", 2, 5)
+    first = chooser.suggest_categorical("first_filters", [32, 64, 128])
+    count = chooser.suggest_int("num_blocks", 2, 4)
     return {"conv_filters": tuple(min(first * 2**i, _MOST_FILTERS) for i in range(count))}
 
 
 def _dense(chooser: Chooser) -> Settings:
     units = chooser.suggest_categorical("dense_width", [64, 128, 256, 512])
-    return {"dense_units": (units,) * chooser.suggest_int("num_dense", 1, 4)}
+    return {"dense_units": (units,) * chooser.suggest_int("num_dense", 2, 4)}
 
 
 CHOICES: Mapping[str, Callable[[Chooser], Settings]] = {

@@ -36,8 +36,8 @@ def test_every_choice_is_a_valid_setting(chooser):
 
 
 def test_filters_double_from_block_to_block_up_to_512():
-    assert space.choose(Lowest(), names=["blocks", "dense"]) == {"conv_filters": (16, 32), "dense_units": (64,)}
-    assert space.choose(Highest(), names=["blocks"]) == {"conv_filters": (64, 128, 256, 512, 512)}
+    assert space.choose(Lowest(), names=["blocks", "dense"]) == {"conv_filters": (32, 64), "dense_units": (64, 64)}
+    assert space.choose(Highest(), names=["blocks"]) == {"conv_filters": (128, 256, 512, 512)}
 
 
 def test_only_what_is_named_is_chosen():
