@@ -13,6 +13,7 @@ DEMO     := $(BUILD)/demo
 HOSTS    ?= 2
 MODEL_DIR ?= $(DEMO)/run
 BENCH_INPUT = $(or $(AFFECTNET_DIR),$(BUILD)/sample)
+BENCH_NAME  = $(if $(AFFECTNET_DIR),bench,sample_bench)
 
 # Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').
 RUNNER       ?= local
@@ -101,9 +102,9 @@ endif
 	@$(PY) -m benchmarks.shards --input_dir='$(BENCH_INPUT)' --num_images=50000 --work_dir=$(BUILD)/bench/shards
 	@$(PY) -m benchmarks.scale --input_dir='$(BENCH_INPUT)'
 	@$(PY) -m benchmarks.plan
-	@$(PY) -m pipeline.main --input_dir='$(BENCH_INPUT)' --data_dir=$(BUILD)/bench/data --config_name=sample_bench --balance=2500
-	@$(PY) -m benchmarks.read --version_dir=$(BUILD)/bench/data/affectnet_faces/sample_bench/1.0.0
-	@$(PY) -m benchmarks.train --data_dir=$(BUILD)/bench/data --config_name=sample_bench
+	@$(PY) -m pipeline.main --input_dir='$(BENCH_INPUT)' --data_dir=$(BUILD)/bench/data --config_name=$(BENCH_NAME) --balance=2500
+	@$(PY) -m benchmarks.read --version_dir=$(BUILD)/bench/data/affectnet_faces/$(BENCH_NAME)/1.0.0
+	@$(PY) -m benchmarks.train --data_dir=$(BUILD)/bench/data --config_name=$(BENCH_NAME)
 
 clean:  ## Remove what was built here (not the environment, not DATA_DIR)
 	rm -rf $(BUILD)
