@@ -29,6 +29,7 @@ STOP_SECONDS = 20
 
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+PROCESSES = {"jobmanager": JOB_MANAGER, "taskmanager-1": TASK_MANAGER, "taskmanager-2": TASK_MANAGER}
 MEMORY = {JOB_MANAGER: ["-Xmx512m"], TASK_MANAGER: ["-Xmx640m", "-XX:MaxDirectMemorySize=256m"]}
 
 # Java 17 closes these packages; Flink's serialisers look into them (as job-server.jar's manifest says too).
@@ -54,8 +55,7 @@ def up(folder: Path, rest_port: int) -> None:
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     settings = _settings(folder, rest_port)
-    names = {"jobmanager": JOB_MANAGER, "taskmanager-1": TASK_MANAGER, "taskmanager-2": TASK_MANAGER}
-    pids = {name: _start(folder, name, program, settings) for name, program in names.items()}
+    pids = {name: _start(folder, name, program, settings) for name, program in PROCESSES.items()}
     (folder / "pids.json").write_text(json.dumps(pids))
     _wait_for_task_managers(folder, rest_port)
     (folder / "flags").write_text("\n".join(_flags(folder, rest_port)) + "\n")
@@ -92,12 +92,12 @@ def _start(folder: Path, name: str, program: str, settings: list[str]) -> int:
 def _wait_for_task_managers(folder: Path, rest_port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     time.sleep(1)  # A process has no command line for a moment, and would be taken for another's.
-    while time.monotonic() < deadline and len(running(folder)) == 3:
+    while time.monotonic() < deadline and running(folder).keys() == PROCESSES.keys():
         with contextlib.suppress(OSError, ValueError):
             if overview(rest_port)["taskmanagers"] == 2:
                 return
         time.sleep(0.5)
-    ended = sorted({"jobmanager", "taskmanager-1", "taskmanager-2"} - set(running(folder)))
+    ended = sorted(PROCESSES.keys() - running(folder).keys())
     down(folder)
     what = f"{' and '.join(ended)} ended" if ended else f"nothing is ready after {START_SECONDS} s"
     sys.exit(f"error: the cluster did not come up ({what}); {folder}/logs says why")
