@@ -1,7 +1,7 @@
 """The record: what one example of the data set holds.
 
 The contract between the job, which writes it, and everything that reads it. TFDS features describe it so that any
-TFDS process can read the files without this package; the job itself writes the bytes (pipeline/record.py), because
+TFDS process can read the files without this package; the bytes themselves are written by affectnet_tfds/example_codec.py, because
 TFDS's serializer is neither reproducible byte for byte nor importable without TensorFlow.
 """
 

@@ -26,13 +26,14 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     """The trainer's input, as it feeds one device."""
     import functools
 
-    from trainer import dataset, input, memory, order, pictures
+    from runtime import malloc
+    from trainer import dataset, input, order, pictures
 
     folder = tempfile.mkdtemp(prefix="read_benchmark_")  # So that no earlier run's cache is found.
     version = dataset.open_version(Path(version_dir))
     split = pictures.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
     shape = input.Shape(batch_size=BATCH, num_replicas=1, steps_per_call=input.steps_per_call(BATCH, size_px=size_px))
-    memory.keep_freed()
+    malloc.keep_freed()
     order_of = functools.partial(order.natural, split.num_examples, seed=0)
     for epoch in range(EPOCHS):
         lines = input.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))

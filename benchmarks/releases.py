@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from affectnet_tfds import faces
+from affectnet_tfds import crop_geometry, image_codec
 from pipeline import annotations
 
 
@@ -39,8 +39,8 @@ def _is_good(images: Path, row: Sequence[str]) -> bool:
         return False
     try:
         content = (images / parsed.path).read_bytes()
-        header = faces.read_header(content)
-        faces.square(parsed.box, picture_size=header.size, margin_frac=0)
-        return header.is_plain_jpeg and faces.decode(content, header).size > 0
-    except (OSError, annotations.Defect):
+        header = image_codec.read_header(content)
+        crop_geometry.square(parsed.box, picture_size=header.size, margin_frac=0)
+        return header.is_plain_jpeg and image_codec.decode(content, header).size > 0
+    except (OSError, annotations.InvalidExample):
         return False

@@ -20,7 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags as absl_flags
 
-from trainer import commandline, config
+from runtime import flags as flags_lib
+from trainer import config
 
 
 def ours(settings: config.Config) -> tuple[float, float]:
@@ -37,7 +38,8 @@ def ours(settings: config.Config) -> tuple[float, float]:
 
 def ceiling(settings: config.Config) -> tuple[float, float]:
     """The same step on one call's pictures again and again."""
-    from trainer import assembly, dataset, input, memory, order
+    from runtime import malloc
+    from trainer import assembly, dataset, input, order
 
     at = assembly.site(settings, version=dataset.open_version(dataset.locate(settings.data)))
     split = assembly.read(at, split="train")
@@ -49,7 +51,7 @@ def ceiling(settings: config.Config) -> tuple[float, float]:
     program.compile(distributed.element_spec)
     call, images = next(distributed), 0
     program.train(call, first_step=0)
-    memory.keep_freed()
+    malloc.keep_freed()
     started = time.perf_counter()
     while images < split.num_examples:
         images += int(program.train(call, first_step=0)[:, 2].sum())
@@ -95,9 +97,9 @@ def fit(settings: config.Config) -> tuple[float, float]:
 
 def main(contender: str, flags: Sequence[str]) -> None:
     """Train as the flags say and print the speed."""
-    commandline.define(config.SECTIONS)
+    flags_lib.define(config.SECTIONS)
     absl_flags.FLAGS([sys.argv[0], *flags])
-    settings = config.resolve(commandline.given(config.SECTIONS))
+    settings = config.resolve(flags_lib.given(config.SECTIONS))
     images_per_s, wait = {"ours": ours, "ceiling": ceiling, "fit": fit}[contender](settings)
     print(json.dumps({"images_per_s": images_per_s, "input_wait_frac": wait}))
 

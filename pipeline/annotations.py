@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from affectnet_tfds import defect, labels
+from affectnet_tfds import invalid_example, labels
 
 NUM_LANDMARKS = 68
 
@@ -46,7 +46,7 @@ class Reject(NamedTuple):
     source: str
 
 
-Defect = defect.Defect
+InvalidExample = invalid_example.InvalidExample
 """A rule that a row breaks; the same kind that a picture breaks."""
 
 
@@ -76,7 +76,7 @@ def parse(fields: Mapping[str, str], place: Place, *, points: np.ndarray | None 
         landmarks = parse_landmarks(fields.get("landmarks", "")) if points is None else as_landmarks(points)
         box, box_from = parse_box([fields.get(k) for k in ("x", "y", "width", "height")], landmarks)
         values = [parse_affect(fields.get(name, ""), name) for name in ("valence", "arousal")]
-    except Defect as defect:
+    except InvalidExample as defect:
         return Reject(place.split, place.subset, fields["path"], label, defect.reason, str(defect), place.source)
     return Row(
         split=place.split,
@@ -97,14 +97,14 @@ def relative_path(text: str) -> str:
     """Return a path with forward slashes that stays inside the folder it is relative to.
 
     Raises:
-      Defect: for an absolute path, one with "..", and an empty one.
+      InvalidExample: for an absolute path, one with "..", and an empty one.
     """
     path = text.strip().replace("\\", "/")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if not parts:
-        raise Defect("no file name", "the row must name a picture: got an empty path")
+        raise InvalidExample("no file name", "the row must name a picture: got an empty path")
     if path.startswith("/") or ".." in parts or ":" in parts[0] or "\0" in path:
-        raise Defect("path leaves the release", f"a path must stay inside its folder: got {text!r}")
+        raise InvalidExample("path leaves the release", f"a path must stay inside its folder: got {text!r}")
     return "/".join(parts)
 
 
@@ -115,7 +115,7 @@ def parse_label(text: str) -> int:
     except ValueError:
         value = math.nan
     if value not in range(len(labels.EXPRESSIONS)):
-        raise Defect("bad label", f"label must be 0..10: got {text.strip()!r}")
+        raise InvalidExample("bad label", f"label must be 0..10: got {text.strip()!r}")
     return int(value)
 
 
@@ -125,7 +125,7 @@ def parse_affect(text: str, name: str) -> float:
     if value is None or value == labels.NO_VALUE:
         return math.nan
     if not -1 <= value <= 1:
-        raise Defect(f"bad {name}", f"{name} must be in [-1, 1], or -2 for none: got {text.strip()}")
+        raise InvalidExample(f"bad {name}", f"{name} must be in [-1, 1], or -2 for none: got {text.strip()}")
     return value
 
 
@@ -165,7 +165,7 @@ def parse_box(texts: Sequence[str | None], landmarks: np.ndarray | None) -> tupl
     if landmarks is not None:
         return bounding_box(landmarks), "landmarks"
     given = ", ".join((text or "").strip() or "nothing" for text in texts)
-    raise Defect("no face box", f"a row needs a box of positive size, or 68 landmarks: got {given}")
+    raise InvalidExample("no face box", f"a row needs a box of positive size, or 68 landmarks: got {given}")
 
 
 def bounding_box(points: np.ndarray) -> Box:

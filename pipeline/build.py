@@ -9,22 +9,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pipeline import (
-    attempts,
-    commit,
-    config,
-    engine,
-    job,
-    leaks,
-    ledger,
-    plan,
-    publish,
-    refusal,
-    shards,
-    storage,
-    survey,
-)
+from pipeline import attempts, commit, config, engine, job, leaks, ledger, plan, publish, shards, storage, survey
 from pipeline.sources import base, registry
+from runtime import errors
 
 
 class Listener(Protocol):
@@ -55,7 +42,7 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     """Build what the configuration asks for, going on where an earlier attempt stopped.
 
     Raises:
-      refusal.Refusal: if the input, the flags or what is on the disk already do not allow it.
+      errors.UserError: if the input, the flags or what is on the disk already do not allow it.
     """
     start = time.monotonic()
     order = _take(wanted, beam_args)
@@ -86,14 +73,14 @@ def _planned(
     """Survey the release, and plan what will be written of it.
 
     Raises:
-      refusal.Refusal: if too many rows are rejected, or none of train is left.
+      errors.UserError: if too many rows are rejected, or none of train is left.
     """
     surveyed = _survey(order, staging)
     listener.found(order.release, surveyed, order.config)
     check_rejects(surveyed.rejects, num_rows=surveyed.num_rows, limit=order.config.max_reject_frac)
     plans = plan.make(_planned_counts(surveyed, order.config.classes), order.config)
     if "train" not in plans:
-        raise refusal.Refusal(f"{order.release.root} has no usable training row: {_worst(surveyed.rejects)}")
+        raise errors.UserError(f"{order.release.root} has no usable training row: {_worst(surveyed.rejects)}")
     listener.planned(plans, order.config)
     return surveyed, plans
 
@@ -172,10 +159,10 @@ def check_rejects(rejects: Sequence[Any], *, num_rows: int, limit: float) -> Non
     """Stop a build that would lose more rows than its user allows.
 
     Raises:
-      refusal.Refusal: if so, naming the worst reasons.
+      errors.UserError: if so, naming the worst reasons.
     """
     if num_rows and len(rejects) / num_rows > limit:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{len(rejects):,} of {num_rows:,} rows are rejected, more than --max_reject_frac={limit:g} allows: "
             f"{_worst(rejects)}. Mend them, or raise --max_reject_frac"
         )
@@ -204,14 +191,14 @@ def _published(order: _Order) -> Build | None:
     """Return the build that is published under this name already, if it is the same one and need not be mended.
 
     Raises:
-      refusal.Refusal: if it is another one and --overwrite was not given, or there is none to mend.
+      errors.UserError: if it is another one and --overwrite was not given, or there is none to mend.
     """
     version = publish.version_folder(order.config)
     is_there = publish.is_there(order.config)
     if is_there:
         commit.clear_published(publish.staging_folder(order.config))
     if not is_there and order.config.retry_rejects:
-        raise refusal.Refusal(f"--retry_rejects mends a published build, and {version} is not there; leave it out")
+        raise errors.UserError(f"--retry_rejects mends a published build, and {version} is not there; leave it out")
     if not is_there or order.config.overwrite:
         return None
     report_path = version / "build_report.json"
@@ -221,7 +208,7 @@ def _published(order: _Order) -> Build | None:
         mend = order.config.retry_rejects
         return None if mend else Build(version, order.config, None, report, 0.0, was_there=True)
     what = f"was built with {', '.join(changed)}" if made_before else "was not built by this job"
-    raise refusal.Refusal(
+    raise errors.UserError(
         f"{version} {what}. Give this build a name of its own (--config_name) or replace that one (--overwrite)"
     )
 
@@ -230,7 +217,7 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     """Make the staging folder, or take the one that an unfinished build of the same identity left.
 
     Raises:
-      refusal.Refusal: if the unfinished build is another one and --overwrite was not given.
+      errors.UserError: if the unfinished build is another one and --overwrite was not given.
     """
     staging = storage.absolute(publish.staging_folder(order.config))
     if order.config.dry_run:
@@ -239,7 +226,7 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     note = staging / "building.json"
     if note.is_file() and (changed := differences(json.loads(note.read_text(encoding="utf-8")), order.made_from)):
         if not order.config.overwrite:
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its own flags, "
                 "or discard it with --overwrite"
             )

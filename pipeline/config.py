@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from affectnet_tfds import faces, labels
-from pipeline import cleaning, refusal
+from affectnet_tfds import image_codec, labels
+from pipeline import cleaning
+from runtime import errors
 
 DATASET_NAME = "affectnet_faces"
 VERSION = "1.0.0"
@@ -36,7 +37,7 @@ class JobConfig:
     """What to build, from what, and where.
 
     Raises:
-      refusal.Refusal: for a value out of range, naming the flag, the rule and the value.
+      errors.UserError: for a value out of range, naming the flag, the rule and the value.
     """
 
     input_dir: str
@@ -87,7 +88,9 @@ class JobConfig:
         )
         _require(16 <= self.image_size <= 1024, "--image_size must be 16..1024 pixels", self.image_size)
         _require(
-            self.encoding in faces.ENCODINGS, f"--encoding must be one of {', '.join(faces.ENCODINGS)}", self.encoding
+            self.encoding in image_codec.ENCODINGS,
+            f"--encoding must be one of {', '.join(image_codec.ENCODINGS)}",
+            self.encoding,
         )
         _require(
             0 <= self.margin_frac <= 2,
@@ -149,25 +152,25 @@ def named(config: JobConfig, *, drawn: bool) -> JobConfig:
       drawn: whether the input is the drawn sample.
 
     Raises:
-      refusal.Refusal: if the name given, or the lack of one, could be taken for another build.
+      errors.UserError: if the name given, or the lack of one, could be taken for another build.
     """
     if drawn:
         name = config.config_name or "sample"
         if not name.startswith("sample"):
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"a build of the drawn sample is called sample…: got --config_name={name}; "
                 "call it sample, or sample_ and a word of yours"
             )
         return dataclasses.replace(config, config_name=name)
     name = config.config_name or standard_name(config)
     if not name:
-        raise refusal.Refusal(_needs_a_name(config))
+        raise errors.UserError(_needs_a_name(config))
     if name.startswith("sample"):
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"names that begin with sample are for drawn faces: got --config_name={name}; choose another"
         )
     if name in _promises() and name != standard_name(config):
-        raise refusal.Refusal(_needs_a_name(config, taken=name))
+        raise errors.UserError(_needs_a_name(config, taken=name))
     return dataclasses.replace(config, config_name=name)
 
 
@@ -186,4 +189,4 @@ def _needs_a_name(config: JobConfig, taken: str = "") -> str:
 
 def _require(holds: bool, rule: str, value: object) -> None:
     if not holds:
-        raise refusal.Refusal(f"{rule}: got {value}")
+        raise errors.UserError(f"{rule}: got {value}")

@@ -10,8 +10,9 @@ import rich.console
 import rich.table
 
 from affectnet_tfds import labels
-from pipeline import build, config, object_store, plan, progress, refusal, storage, survey
+from pipeline import build, config, object_store, plan, progress, storage, survey
 from pipeline.sources import base, registry
+from runtime import errors
 
 
 def layouts() -> list[str]:
@@ -19,7 +20,7 @@ def layouts() -> list[str]:
     return list(registry.LAYOUTS)
 
 
-def refuse(error: refusal.Refusal | object_store.Unreachable) -> int:
+def refuse(error: errors.UserError | object_store.Unreachable) -> int:
     """Print a refusal; return the exit code."""
     print(f"error: {error}", file=sys.stderr)
     return error.exit_code

@@ -23,7 +23,8 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
-from pipeline import cores, heaps, object_store, refusal
+from pipeline import heaps, object_store
+from runtime import cpu_count, errors
 
 SMALL_TABLE_BYTES = 64 << 20
 """Tables up to this size are surveyed in this process: starting workers would take longer, a cluster's even more."""
@@ -56,7 +57,7 @@ class Runner:
 
         Raises:
           object_store.Unreachable: if that is what a worker raised; Beam hands on the text of its traceback.
-          refusal.Refusal: if an engine gave up.
+          errors.UserError: if an engine gave up.
         """
         try:
             with no_notebook(), temporary_files():
@@ -68,7 +69,7 @@ class Runner:
                 raise object_store.Unreachable(told[1]) from error
             if self.is_local:
                 raise
-            raise refusal.Refusal(_gave_up(error)) from error
+            raise errors.UserError(_gave_up(error)) from error
         heaps.give_back()
 
     def options(self, reads_bytes: int | None = None) -> pipeline_options.PipelineOptions:
@@ -78,7 +79,7 @@ class Runner:
             # Ours by name, and an engine's too: Dataflow's number of machines, for one.
             given = [f"--num_workers={self.num_workers}"] if self.num_workers else []
             return pipeline_options.PipelineOptions([*self.beam_args, *given])
-        workers = 1 if small else self.num_workers or cores.count()
+        workers = 1 if small else self.num_workers or cpu_count.count()
         # By name: DirectRunner would first try to download Prism, and ignores the number of workers then.
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
         local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]

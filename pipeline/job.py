@@ -122,7 +122,7 @@ class FindDuplicates(beam.PTransform):
         return found
 
 
-def _contents(rows: Sequence[annotations.Row], root: str) -> Iterator[bytes | annotations.Defect]:
+def _contents(rows: Sequence[annotations.Row], root: str) -> Iterator[bytes | annotations.InvalidExample]:
     place = storage.path(root)
     threads = storage.read_threads(place, on_disk=1)  # There is no other work for which reading would have to be ahead.
     return storage.ahead(lambda row: shards.read_picture(place, row.path), rows, threads=threads)

@@ -15,10 +15,11 @@ heaps.keep_one()  # The libraries below start threads when they are imported.
 # TensorFlow, where TFDS loads it, has nothing to say that a user of this program wants to read.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from absl import app, flags, logging  # noqa: E402
+from absl import app, flags, logging
 
-from affectnet_tfds import faces  # noqa: E402
-from pipeline import build, cleaning, config, console, engine, object_store, refusal  # noqa: E402
+from affectnet_tfds import image_codec
+from pipeline import build, cleaning, config, console, engine, object_store
+from runtime import errors
 
 INPUT_DIR = flags.DEFINE_string(
     "input_dir", None, "folder of your copy of AffectNet, or its place in a store (s3://…, gs://…)"
@@ -47,7 +48,10 @@ CLASSES = flags.DEFINE_integer("classes", 8, "7 (without contempt), 8, or 11 (wi
 SUBSETS = flags.DEFINE_enum("subsets", "manual", list(config.SUBSET_CHOICES), "whose annotations to take")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the square crops, in pixels")
 ENCODING = flags.DEFINE_enum(
-    "encoding", "jpeg", list(faces.ENCODINGS), "how crops are stored: jpeg (small), png (exact), raw (exact, fastest)"
+    "encoding",
+    "jpeg",
+    list(image_codec.ENCODINGS),
+    "how crops are stored: jpeg (small), png (exact), raw (exact, fastest)",
 )
 MARGIN_FRAC = flags.DEFINE_float("margin_frac", 0.15, "margin on each side of the box, in parts of its longer side")
 BALANCE = flags.DEFINE_string(
@@ -105,7 +109,7 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
     """Refuse flags that neither we nor Beam know; an engine may have more, so there only what resembles one of ours.
 
     Raises:
-      refusal.Refusal: naming the nearest flag.
+      errors.UserError: naming the nearest flag.
     """
     elsewhere = engine.names_a_runner(beam_args)
     for name in engine.unknown_beam_args(beam_args):
@@ -113,7 +117,7 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
         if elsewhere and not near:
             continue
         hint = f"; did you mean --{near[0]}?" if near else ""
-        raise refusal.Refusal(f"--{name} is no flag of this program, nor of Beam{hint} (--help lists ours)")
+        raise errors.UserError(f"--{name} is no flag of this program, nor of Beam{hint} (--help lists ours)")
 
 
 class Terminated(KeyboardInterrupt):
@@ -132,7 +136,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         check_beam_args(argv[1:])
         built = build.build(job_config(), listener=screen, beam_args=argv[1:])
-    except (refusal.Refusal, object_store.Unreachable) as error:
+    except (errors.UserError, object_store.Unreachable) as error:
         return console.refuse(error)
     except Terminated:
         return screen.interrupted(exit_code=143)

@@ -19,7 +19,7 @@ from typing import IO, Any, NamedTuple
 
 from pyarrow import fs
 
-from pipeline import refusal
+from runtime import errors
 
 SCHEMES = ("s3", "gs", "abfs", "abfss", "hdfs")
 
@@ -175,12 +175,12 @@ def parse(url: str) -> RemotePath:
     """Return the place that a URL names.
 
     Raises:
-      refusal.Refusal: if it names no store, or one of a kind that is not known here.
+      errors.UserError: if it names no store, or one of a kind that is not known here.
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in SCHEMES or not parts.netloc:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise refusal.Refusal(f"a place must be a path, or a URL with one of {known} and a bucket: got {url}")
+        raise errors.UserError(f"a place must be a path, or a URL with one of {known} and a bucket: got {url}")
     return RemotePath(f"{parts.scheme}://{parts.netloc}", "") / url.split("://", 1)[1].partition("/")[2]
 
 
@@ -229,12 +229,12 @@ def _open(store: str) -> tuple[fs.FileSystem, str]:
     """Return a store's file system, with retries, and the prefix of all paths in it.
 
     Raises:
-      refusal.Refusal: if pyarrow was built without it.
+      errors.UserError: if pyarrow was built without it.
     """
     try:
         found, base = fs.FileSystem.from_uri(store)
     except NotImplementedError as error:
-        raise refusal.Refusal(f"this pyarrow cannot reach {store}: {error}; install the one from PyPI") from error
+        raise errors.UserError(f"this pyarrow cannot reach {store}: {error}; install the one from PyPI") from error
     if isinstance(found, fs.S3FileSystem):
         found = _s3(found.region)
     return found, base.rstrip("/")

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from affectnet_tfds import crops, faces, labels
-from pipeline import annotations, attempts, commit, observations, plan, record, storage
+from affectnet_tfds import crop_geometry, example_codec, face_crop, image_codec, labels, tfrecord
+from pipeline import annotations, attempts, commit, observations, plan, storage
 
 NO_SOFT_LABEL = (math.nan,) * 8
 
@@ -55,7 +55,7 @@ def write(spec: Spec, name: str, tasks: Iterable[plan.Task]) -> dict[str, Any]:
     tally = Tally(beat=staging / f"{name}.progress")
     with commit.writing(staging / name) as file:
         for example in examples(spec, ordered, tally):
-            framed = record.framed(record.serialize(example))
+            framed = tfrecord.frame(example_codec.serialize(example))
             file.write(framed)
             tally.wrote(example, framed)
             if tally.tell():
@@ -103,7 +103,7 @@ class Tally:
         self.not_aligned += not made.aligned
         self.observed.add(row, made.sight, image_size=len(made.face), at=self.file_bytes)
 
-    def wrote(self, example: record.Example, framed: bytes) -> None:
+    def wrote(self, example: example_codec.Example, framed: bytes) -> None:
         """Count an example that was written."""
         self.label_counts[example.label] += 1
         self.rows[example.label] += example.copy == 0
@@ -139,11 +139,11 @@ class Tally:
         }
 
 
-def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[record.Example]:
+def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[example_codec.Example]:
     """Yield an example for every task whose picture can be used; the others become rejects of the tally."""
     for task, content in read_ahead(storage.path(spec.root), tasks):
         try:
-            if isinstance(content, annotations.Defect):
+            if isinstance(content, annotations.InvalidExample):
                 raise content
             if task.copy == 0:
                 tally.contents[task.row.filename] = (content_hash(content), task.row.subset)
@@ -151,7 +151,7 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[r
             if task.copy == 0:
                 tally.saw(task.row, made)
             yield make_example(made, task, spec.content)
-        except annotations.Defect as defect:
+        except annotations.InvalidExample as defect:
             row = task.row
             tally.rejects.append(
                 annotations.Reject(row.split, row.subset, row.path, row.label, defect.reason, str(defect), row.source)
@@ -173,29 +173,35 @@ def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cu
     """Cut a row's face out of its picture, aligned if the settings say so and the landmarks allow it.
 
     Raises:
-      annotations.Defect: if the picture or its box cannot be used.
+      annotations.InvalidExample: if the picture or its box cannot be used.
     """
-    header = faces.read_header(content)
-    box = faces.in_pixels(row.box, picture_size=header.size) if row.box and row.box_from == "fractions" else row.box
-    geometry = crops.Geometry(settings["image_size"], settings["margin_frac"], settings["align"])
-    made = crops.cut(content, header=header, box=box, points=annotations.points_of(row), geometry=geometry)
+    header = image_codec.read_header(content)
+    box = (
+        crop_geometry.in_pixels(row.box, picture_size=header.size)
+        if row.box and row.box_from == "fractions"
+        else row.box
+    )
+    geometry = face_crop.Geometry(settings["image_size"], settings["margin_frac"], settings["align"])
+    made = face_crop.cut(content, header=header, box=box, points=annotations.points_of(row), geometry=geometry)
     sight = observations.Sight(header.size, max(box[2:] if box else header.size), made.place.outline())
     as_is = (
         settings["encoding"] == "jpeg"
-        and isinstance(made.place, faces.Square)
-        and faces.is_stored_as_is(content, header, made.place, image_size=settings["image_size"])
+        and isinstance(made.place, crop_geometry.Square)
+        and crop_geometry.is_stored_as_is(content, header, made.place, image_size=settings["image_size"])
     )
-    bbox = faces.bbox_fractions(box, picture_size=header.size)
+    bbox = crop_geometry.bbox_fractions(box, picture_size=header.size)
     return Cut(made.face, made.points, bbox, made.aligned, sight, content if as_is else b"")
 
 
-def make_example(made: Cut, task: plan.Task, settings: Mapping[str, Any]) -> record.Example:
+def make_example(made: Cut, task: plan.Task, settings: Mapping[str, Any]) -> example_codec.Example:
     """Make one example from a face; odd copies are mirrored, landmarks with them."""
     row, face, points = task.row, made.face, made.points
     if task.copy % 2:
-        face, points = faces.mirror(face, points)
-    return record.Example(
-        image=made.as_is if made.as_is and not task.copy % 2 else faces.encode(face, encoding=settings["encoding"]),
+        face, points = crop_geometry.mirror(face, points)
+    return example_codec.Example(
+        image=made.as_is
+        if made.as_is and not task.copy % 2
+        else image_codec.encode(face, encoding=settings["encoding"]),
         label=row.label,
         valence=row.valence,
         arousal=row.arousal,
@@ -215,7 +221,7 @@ def content_hash(content: bytes) -> str:
 
 def read_ahead(
     root: storage.AnyPath, tasks: Sequence[plan.Task]
-) -> Iterator[tuple[plan.Task, bytes | annotations.Defect]]:
+) -> Iterator[tuple[plan.Task, bytes | annotations.InvalidExample]]:
     """Yield every task with its picture file, read by threads so that the core does not wait for the disk."""
     threads, batch = storage.read_threads(root), storage.read_batch(root)
     paths = (task.row.path for task in tasks)
@@ -224,7 +230,7 @@ def read_ahead(
     yield from zip(tasks, found, strict=True)
 
 
-def read_picture(root: storage.AnyPath, path: str) -> bytes | annotations.Defect:
+def read_picture(root: storage.AnyPath, path: str) -> bytes | annotations.InvalidExample:
     """Return a picture file's bytes, whatever the case of its extension, or the defect that prevents it.
 
     Raises:
@@ -236,8 +242,8 @@ def read_picture(root: storage.AnyPath, path: str) -> bytes | annotations.Defect
         except FileNotFoundError:
             continue
         except OSError as error:
-            return annotations.Defect("unreadable file", f"{error.strerror}: {path}")
-    return annotations.Defect("no such file", f"the row names a file that is not there: {path}")
+            return annotations.InvalidExample("unreadable file", f"{error.strerror}: {path}")
+    return annotations.InvalidExample("no such file", f"the row names a file that is not there: {path}")
 
 
 def _spellings(path: storage.AnyPath) -> Iterator[storage.AnyPath]:

@@ -28,7 +28,7 @@ def path(text: str) -> AnyPath:
     """Return the place that a flag names.
 
     Raises:
-      refusal.Refusal: if it is a URL of a kind that is not known.
+      errors.UserError: if it is a URL of a kind that is not known.
     """
     return object_store.parse(text) if "://" in text else Path(text).expanduser()
 

@@ -8,16 +8,14 @@ import concurrent.futures
 import hashlib
 import json
 import os
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from absl import app, flags
 
-from affectnet_tfds import defect, faces, labels
-from pipeline import config, console, cores, object_store, record, refusal, storage
-
-_LENGTH, _CRC = 8, 4
+from affectnet_tfds import example_codec, image_codec, invalid_example, labels, tfrecord
+from pipeline import config, console, object_store, storage
+from runtime import cpu_count, errors
 
 
 class Problem(NamedTuple):
@@ -36,11 +34,11 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
     """Return all that is wrong with a published version.
 
     Raises:
-      refusal.Refusal: if the folder holds no version that this job built.
+      errors.UserError: if the folder holds no version that this job built.
     """
     report, settings = _read_json(folder / "build_report.json"), _read_json(folder / "job_config.json")
     entries: Sequence[Mapping[str, Any]] = report["shards"]
-    with concurrent.futures.ProcessPoolExecutor(cores.count(), mp_context=storage.processes(folder)) as pool:
+    with concurrent.futures.ProcessPoolExecutor(cpu_count.count(), mp_context=storage.processes(folder)) as pool:
         results = pool.map(verify_shard, [folder] * len(entries), entries, [settings] * len(entries))
         problems = [problem for found in results for problem in found]
     return problems + _strays(folder, entries) + _against_metadata(folder, entries)
@@ -53,7 +51,7 @@ def verify_shard(folder: storage.AnyPath, entry: Mapping[str, Any], settings: Ma
         return [Problem(name, -1, "the file is missing")]
     content = path.read_bytes()
     problems, counts = [], dict.fromkeys(entry["label_counts"], 0)
-    for index, item in enumerate(records(content)):
+    for index, item in enumerate(tfrecord.records(content)):
         found = item if isinstance(item, str) else verify_record(item, settings, counts)
         if found:
             problems.append(Problem(name, index, found))
@@ -64,32 +62,10 @@ def verify_shard(folder: storage.AnyPath, entry: Mapping[str, Any], settings: Ma
     return problems
 
 
-def records(content: bytes) -> Iterator[bytes | str]:
-    """Yield every record of a TFRecord file, or what is wrong with it.
-
-    After a bad length nothing can be found again; after bad content the next record can.
-    """
-    at = 0
-    while at < len(content):
-        head = content[at : at + _LENGTH]
-        if len(head) < _LENGTH or content[at + _LENGTH : at + _LENGTH + _CRC] != record.masked_crc(head):
-            yield f"the checksum of its length does not hold (byte {at}); what follows cannot be read"
-            return
-        start = at + _LENGTH + _CRC
-        stop = start + struct.unpack("<Q", head)[0]
-        if stop + _CRC > len(content):
-            yield f"the file ends within it (byte {at})"
-            return
-        body = content[start:stop]
-        good = content[stop : stop + _CRC] == record.masked_crc(body)
-        yield body if good else f"the checksum of its content does not hold (byte {start})"
-        at = stop + _CRC
-
-
 def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str, int]) -> str:
     """Return what is wrong with a record, or ""; count its label."""
     try:
-        example = record.parse(content)
+        example = example_codec.parse(content)
     except ValueError as error:
         return str(error)
     if not 0 <= example.label < settings["classes"]:
@@ -98,8 +74,8 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
     if not 0 <= example.subset < len(labels.SUBSETS):
         return f"subset must be 0..{len(labels.SUBSETS) - 1}: got {example.subset} ({example.filename})"
     try:
-        faces.decode_crop(example.image, encoding=settings["encoding"], image_size=settings["image_size"])
-    except defect.Defect as found:
+        image_codec.decode_crop(example.image, encoding=settings["encoding"], image_size=settings["image_size"])
+    except invalid_example.InvalidExample as found:
         return f"its picture cannot be used: {found.reason}, {found} ({example.filename})"
     return ""
 
@@ -126,16 +102,18 @@ def _read_json(path: storage.AnyPath) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise refusal.Refusal(f"{path.parent} holds no version built by this job: it has no {path.name}") from None
+        raise errors.UserError(f"{path.parent} holds no version built by this job: it has no {path.name}") from None
     except ValueError as error:
-        raise refusal.Refusal(f"{path} is damaged ({error}); copy it again, or build again with --overwrite") from error
+        raise errors.UserError(
+            f"{path} is damaged ({error}); copy it again, or build again with --overwrite"
+        ) from error
 
 
 def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPath]:
     """Return the folders of published versions.
 
     Raises:
-      refusal.Refusal: if there is none.
+      errors.UserError: if there is none.
     """
     if (data_dir / "build_report.json").is_file():
         return [data_dir]
@@ -144,7 +122,7 @@ def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPat
     found.sort(key=str)
     if not found:
         named = f" called {config_name}" if config_name else ""
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{data_dir} holds no {config.DATASET_NAME} build{named}; make one with python -m pipeline.main, "
             "or say --data_dir of the folder that has it"
         )
@@ -160,7 +138,7 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
     given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     try:
         bad = [_report(folder) for folder in versions(storage.path(given), config_name)]
-    except (refusal.Refusal, object_store.Unreachable) as error:
+    except (errors.UserError, object_store.Unreachable) as error:
         return console.refuse(error)
     return int(any(bad))
 

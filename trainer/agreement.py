@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer import config, link, refusal
+from runtime import errors
+from trainer import config, link
 
 
 def check(connection: link.Link, *, settings: config.Config, fingerprint: str, devices: Sequence[str]) -> None:
@@ -21,7 +22,7 @@ def check(connection: link.Link, *, settings: config.Config, fingerprint: str, d
       devices: names of this host's devices.
 
     Raises:
-      refusal.Refusal: if hosts differ.
+      errors.UserError: if hosts differ.
       link.LostHost: if one has gone.
     """
     own = {"settings": _settings(settings), "data": fingerprint[:12], "replicas": _replicas(devices)}
@@ -34,13 +35,13 @@ def check(connection: link.Link, *, settings: config.Config, fingerprint: str, d
 def _check_pair(chief: Mapping[str, Any], *, other: Mapping[str, Any], pair: str) -> None:
     if chief["settings"] != other["settings"]:
         was, now = (_texts(a, beside=b) for a, b in _both_ways(chief["settings"], other["settings"]))
-        raise refusal.Refusal(f"all hosts must be started with the same flags: {pair} have {was} and {now}")
+        raise errors.UserError(f"all hosts must be started with the same flags: {pair} have {was} and {now}")
     if chief["data"] != other["data"]:
         prints = f"{chief['data']} and {other['data']}"
-        raise refusal.Refusal(f"all hosts must read the same data: {pair} have the fingerprints {prints}")
+        raise errors.UserError(f"all hosts must read the same data: {pair} have the fingerprints {prints}")
     if chief["replicas"] != other["replicas"]:
         counts = f"{chief['replicas']} and {other['replicas']}"
-        raise refusal.Refusal(f"all hosts must have as many devices, see --num_gpus: {pair} have {counts}")
+        raise errors.UserError(f"all hosts must have as many devices, see --num_gpus: {pair} have {counts}")
 
 
 def _settings(settings: config.Config) -> dict[str, str]:

@@ -18,8 +18,9 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
-from affectnet_tfds import defect
-from trainer import commandline, config, devices, loopback, option, predict, quiet, refusal, trained, uploads
+from affectnet_tfds import invalid_example
+from runtime import errors, fields, flags
+from trainer import config, devices, loopback, predict, quiet, trained, uploads
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer import seeing
@@ -34,12 +35,12 @@ Nothing is asked of any other machine, and no picture is kept."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class App(option.Checked):
+class App(fields.Checked):
     """What the page shows, and where."""
 
-    model_dir: str = option.field("runs/latest", "folder of the trained model")
-    detector: str = option.field("mtcnn", "what finds faces; none takes the whole picture", choices=predict.DETECTORS)
-    port: int = option.field(7860, "port on 127.0.0.1; 0 takes a free one", at_least=0, at_most=65535)
+    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    detector: str = fields.field("mtcnn", "what finds faces; none takes the whole picture", choices=predict.DETECTORS)
+    port: int = fields.field(7860, "port on 127.0.0.1; 0 takes a free one", at_least=0, at_most=65535)
 
 
 SECTIONS = {"App": App}
@@ -47,9 +48,9 @@ SECTIONS = {"App": App}
 
 def main() -> None:
     """Show the page until a signal ends the program."""
-    asked = App(**commandline.given(SECTIONS))
+    asked = App(**flags.given(SECTIONS))
     if importlib.util.find_spec("gradio") is None:
-        raise refusal.Refusal("trainer.app needs gradio: pip install 'affectnet-faces[app]'")
+        raise errors.UserError("trainer.app needs gradio: pip install 'affectnet-faces[app]'")
     predict.check_detector(asked.detector)
     run = trained.find(asked.model_dir)
     run.data.geometry()  # Refuses, if that is not known.
@@ -86,7 +87,7 @@ def answer(path: str, *, folder: pathlib.Path, reader: "seeing.Reader", detect: 
     try:
         content = uploads.take(path, folder=folder)
         return seen.answer(look.look(content, reader=reader, detect=detect), names=reader.class_names)
-    except defect.Defect as fault:
+    except invalid_example.InvalidExample as fault:
         return seen.refused(fault)
 
 
@@ -96,5 +97,5 @@ def _leave(number: int, frame: types.FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    commandline.define(SECTIONS)
-    commandline.run(main, sections=SECTIONS, about=ABOUT)
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

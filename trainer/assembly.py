@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from runtime import errors
 from trainer import (
     agreement,
     averaging,
@@ -28,7 +29,6 @@ from trainer import (
     optimizers,
     pictures,
     precision,
-    refusal,
     schedule,
 )
 
@@ -120,7 +120,7 @@ def program(
       rate_of: the learning rate of every step; as configured where none is given.
 
     Raises:
-      refusal.Refusal: if the network cannot be compiled as asked for.
+      errors.UserError: if the network cannot be compiled as asked for.
     """
     settings = at.settings
     _check_jit(network, at=at)
@@ -155,12 +155,12 @@ def _check_jit(network: keras.Model, *, at: Site) -> None:
     settings, replicas = at.settings, at.strategy.num_replicas_in_sync
     has_batch_norm = any(isinstance(layer, batch_norm.BatchNormalization) for layer in _all_layers(network))
     if settings.training.jit and replicas > 1 and has_batch_norm:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--jit cannot compile batch normalisation over {replicas} replicas, which add up "
             f"their statistics within the network: leave out --jit, or use one replica or a model without it"
         )
     if settings.training.jit and replicas > 1 and settings.model.has_affect:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--jit cannot compile --heads={settings.model.heads} over {replicas} replicas, which add up the "
             f"moments of valence and arousal within the loss: leave out --jit, or use one replica"
         )

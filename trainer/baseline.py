@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn import exceptions, linear_model, pipeline, preprocessing
 
-from trainer import commandline, config, dataset, metrics, option, quiet, refusal, report
+from runtime import atomic_file, errors, fields, flags
+from trainer import config, dataset, metrics, quiet, report
 
 if TYPE_CHECKING:
     from trainer import pictures
@@ -37,17 +38,17 @@ _CHUNK = 1024
 class Baseline:
     """What the yardstick is measured on, and how large it sees it."""
 
-    data_dir: str | None = option.field(
+    data_dir: str | None = fields.field(
         None, f"folder that holds {config.DATASET}/", default_text="TFDS_DATA_DIR, else ~/tensorflow_datasets"
     )
-    config_name: str | None = option.field(
+    config_name: str | None = fields.field(
         None, "which build of the data set", default_text="the data set's own default, or the only one there"
     )
-    image_size: int = option.field(48, "side the crops are shrunk to", unit="pixels", at_least=1)
-    output: str | None = option.field(None, "JSON file to write the judgement to")
+    image_size: int = fields.field(48, "side the crops are shrunk to", unit="pixels", at_least=1)
+    output: str | None = fields.field(None, "JSON file to write the judgement to")
 
     def __post_init__(self) -> None:
-        option.check(self)
+        fields.check(self)
 
 
 SECTIONS = {"Baseline": Baseline}
@@ -55,12 +56,12 @@ SECTIONS = {"Baseline": Baseline}
 
 def main() -> None:
     """Measure as the flags say."""
-    asked = Baseline(**commandline.given(SECTIONS))
+    asked = Baseline(**flags.given(SECTIONS))
     version = find(asked)
     judgement = measure(version, image_size=asked.image_size)
     about = protocol(version, image_size=asked.image_size)
     if asked.output:
-        report.publish(pathlib.Path(asked.output), content=report.to_json(judgement, protocol=about).encode())
+        atomic_file.replace(pathlib.Path(asked.output), content=report.to_json(judgement, protocol=about).encode())
     print(report.table(judgement))
     print(f"\nlinear classifier on {about['input']}: validation accuracy {judgement.accuracy:.3f}", flush=True)
 
@@ -69,12 +70,12 @@ def find(asked: Baseline) -> dataset.Version:
     """Open the data set asked for, and see that the answer has a place to go.
 
     Raises:
-      refusal.Refusal: if the data set is not there, has nothing to train on or to judge by, or if the output is a
+      errors.UserError: if the data set is not there, has nothing to train on or to judge by, or if the output is a
         folder.
     """
     if asked.output and pathlib.Path(asked.output).is_dir():
         way_out = pathlib.Path(asked.output) / "baseline.json"
-        raise refusal.Refusal(f"--output must be a file: {asked.output} is a folder; give {way_out}")
+        raise errors.UserError(f"--output must be a file: {asked.output} is a folder; give {way_out}")
     path = dataset.locate(config.Data(data_dir=asked.data_dir, config_name=asked.config_name))
     with quiet.chatter_off():
         version = dataset.open_version(path)
@@ -87,7 +88,7 @@ def measure(version: dataset.Version, *, image_size: int) -> metrics.Judgement:
     """Train on the train split and judge on the validation split; no setting follows from either.
 
     Raises:
-      refusal.Refusal: if the train split has a single class.
+      errors.UserError: if the train split has a single class.
     """
     with quiet.chatter_off():
         from trainer import pictures  # Inside: what `find` refuses must not wait for TensorFlow.
@@ -122,11 +123,11 @@ def fit(pixels: np.ndarray, *, labels: np.ndarray, class_names: tuple[str, ...])
     """Fit the classifier. Standardises `pixels`, float32[N, P], in place: a second copy might not fit.
 
     Raises:
-      refusal.Refusal: if all labels are the same.
+      errors.UserError: if all labels are the same.
     """
     if len(np.unique(labels)) < 2:
         only = class_names[labels[0]]
-        raise refusal.Refusal(f"a classifier needs two classes: split train has {len(labels):,} x {only} alone")
+        raise errors.UserError(f"a classifier needs two classes: split train has {len(labels):,} x {only} alone")
     regression = linear_model.LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS)
     classifier = pipeline.make_pipeline(preprocessing.StandardScaler(copy=False), regression)
     with warnings.catch_warnings():
@@ -143,5 +144,5 @@ def predict(classifier: pipeline.Pipeline, *, pixels: np.ndarray, num_classes: i
 
 
 if __name__ == "__main__":
-    commandline.define(SECTIONS)
-    commandline.run(main, sections=SECTIONS, about=ABOUT)
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from trainer import refusal
+from runtime import errors
 
 DecodeNumber = Callable[[int], np.ndarray]
 """The number of an example to uint8[S, S, 3]."""
@@ -91,7 +91,7 @@ def on_disk(decode: DecodeNumber, *, path: pathlib.Path, num_examples: int, size
     """Keep pixels in a file that later runs find: it gets its name when the last picture is in it.
 
     Raises:
-      refusal.Refusal: if the disk has no room for it.
+      errors.UserError: if the disk has no room for it.
     """
     shape = (num_examples, size_px, size_px, 3)
     if path.exists() and path.stat().st_size == np.prod(shape):
@@ -123,7 +123,7 @@ def _reserved(path: pathlib.Path, *, num_bytes: int) -> BinaryIO:
         return file
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--cache=disk needs {num_bytes / _GB:.1f} GB in {path.parent}, which has {free / _GB:.1f} GB free "
             f"({error.strerror}): make room, name another --cache_dir, or use --cache=none"
         ) from None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainer import refusal
+from runtime import errors
 
 SEVEN = 7
 
@@ -34,12 +34,12 @@ def check(known: Sequence[str], *, asked: Sequence[str], model: str, data: str) 
       data: what to call the data.
 
     Raises:
-      refusal.Refusal: naming the classes, and the way out.
+      errors.UserError: naming the classes, and the way out.
     """
     if tuple(known[: len(asked)]) == tuple(asked):
         return
     unknown = [name for name in asked if name not in known] or list(asked)
-    raise refusal.Refusal(
+    raise errors.UserError(
         f"{model} knows {len(known)} classes ({', '.join(known)}), and {data} also has {', '.join(unknown)}: judge it "
         f"on a build of its own classes (--config_name), or train one for {len(asked)}"
     )

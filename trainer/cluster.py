@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from trainer import refusal
+from runtime import errors
 
 VARIABLE = "TF_CONFIG"
 _EXAMPLE = '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -40,7 +40,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | N
     """Return the cluster that TF_CONFIG describes, or None where this host trains by itself.
 
     Raises:
-      refusal.Refusal: if TF_CONFIG is there and is not one.
+      errors.UserError: if TF_CONFIG is there and is not one.
     """
     text = environment.get(VARIABLE, "").strip()
     if not text:
@@ -50,7 +50,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | N
     addresses = tuple(address for role in _ROLES for address in hosts.get(role, []))
     twice = sorted({address for address in addresses if addresses.count(address) > 1})
     if twice:
-        raise refusal.Refusal(f"{VARIABLE} must name each host once: {', '.join(twice)} is there twice")
+        raise errors.UserError(f"{VARIABLE} must name each host once: {', '.join(twice)} is there twice")
     tasks = tuple((role, str(i)) for role in _ROLES for i in range(len(hosts.get(role, []))))
     return Cluster(hosts=addresses, tasks=tasks, index=index) if len(addresses) > 1 else None
 
@@ -59,11 +59,11 @@ def port_of(address: str) -> int:
     """Return the port of an address.
 
     Raises:
-      refusal.Refusal: if it has none.
+      errors.UserError: if it has none.
     """
     name, _, port = address.rpartition(":")
     if not name or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise refusal.Refusal(f"{VARIABLE} must name hosts as name:port, the port 1 to 65535: got {address!r}")
+        raise errors.UserError(f"{VARIABLE} must name hosts as name:port, the port 1 to 65535: got {address!r}")
     return int(port)
 
 
@@ -76,25 +76,27 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise refusal.Refusal(f"{VARIABLE} is not JSON ({error}); it looks like {_EXAMPLE}") from None
+        raise errors.UserError(f"{VARIABLE} is not JSON ({error}); it looks like {_EXAMPLE}") from None
 
 
 def _mapping(config: Any, *, key: str) -> Mapping[str, Any]:
     found = config.get(key) if isinstance(config, dict) else None
     if not isinstance(found, dict):
-        raise refusal.Refusal(f'{VARIABLE} must have a "{key}"; it looks like {_EXAMPLE}')
+        raise errors.UserError(f'{VARIABLE} must have a "{key}"; it looks like {_EXAMPLE}')
     return found
 
 
 def _hosts(config: Mapping[str, Any]) -> dict[str, list[str]]:
     others = sorted(set(config) - set(_ROLES))
     if others:
-        raise refusal.Refusal(f"{VARIABLE} may have hosts of the types {' and '.join(_ROLES)}: got {', '.join(others)}")
+        raise errors.UserError(
+            f"{VARIABLE} may have hosts of the types {' and '.join(_ROLES)}: got {', '.join(others)}"
+        )
     lists = [addresses for addresses in config.values() if addresses]
     if not lists or not all(isinstance(each, list) and all(isinstance(a, str) for a in each) for each in lists):
-        raise refusal.Refusal(f"{VARIABLE} must list the addresses of all hosts; it looks like {_EXAMPLE}")
+        raise errors.UserError(f"{VARIABLE} must list the addresses of all hosts; it looks like {_EXAMPLE}")
     if len(config.get("chief") or []) > 1:
-        raise refusal.Refusal(f"{VARIABLE} may have one chief: got {', '.join(config['chief'])}")
+        raise errors.UserError(f"{VARIABLE} may have one chief: got {', '.join(config['chief'])}")
     for address in (address for each in lists for address in each):
         port_of(address)
     return {role: config[role] for role in _ROLES if config.get(role)}
@@ -103,10 +105,10 @@ def _hosts(config: Mapping[str, Any]) -> dict[str, list[str]]:
 def _index(task: Mapping[str, Any], *, hosts: Mapping[str, list[str]]) -> int:
     role, given = str(task.get("type")), str(task.get("index"))
     if role not in hosts:
-        raise refusal.Refusal(f"{VARIABLE} says that this host is a {role}, and its cluster has {' and '.join(hosts)}")
+        raise errors.UserError(f"{VARIABLE} says that this host is a {role}, and its cluster has {' and '.join(hosts)}")
     number = int(given) if given.isdecimal() else -1
     if not 0 <= number < len(hosts[role]):
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{VARIABLE} says that this host is {role} {given}, and its cluster has "
             f"{role} 0 to {len(hosts[role]) - 1}: every host needs an index of its own"
         )

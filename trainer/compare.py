@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import webpage.page
-from trainer import commandline, mcnemar, option, predictions, refusal
+from runtime import errors, fields, flags
+from trainer import mcnemar, predictions
 from trainer.pages import comparison
 
 ABOUT = """Set judged runs side by side, with a paired test of whether their accuracies differ.
@@ -27,7 +28,7 @@ ABOUT = """Set judged runs side by side, with a paired test of whether their acc
 class Comparison:
     """What to write; the runs are given without a flag."""
 
-    output: str = option.field("comparison.html", "HTML file to write")
+    output: str = fields.field("comparison.html", "HTML file to write")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,8 @@ class Pair:
 
 def main(folders: Sequence[str]) -> None:
     """Compare as the command line says."""
-    asked = Comparison(**commandline.given({"Comparison": Comparison}))
-    option.check(asked)
+    asked = Comparison(**flags.given({"Comparison": Comparison}))
+    fields.check(asked)
     runs = load(folders)
     pairs = compare(runs)
     print(comparison.table(runs, pairs))
@@ -73,14 +74,14 @@ def load(folders: Sequence[str]) -> list[Run]:
     """Read the judgements of several runs.
 
     Raises:
-      refusal.Refusal: if there are fewer than two, one is given twice, or one has not been judged.
+      errors.UserError: if there are fewer than two, one is given twice, or one has not been judged.
     """
     paths = [pathlib.Path(folder) for folder in folders]
     if len(paths) < 2:
-        raise refusal.Refusal(f"a comparison needs two runs or more: got {len(paths)}; name their folders")
+        raise errors.UserError(f"a comparison needs two runs or more: got {len(paths)}; name their folders")
     for one, other in itertools.combinations(paths, 2):
         if one.resolve() == other.resolve():
-            raise refusal.Refusal(f"{one} is given twice; a run does not differ from itself")
+            raise errors.UserError(f"{one} is given twice; a run does not differ from itself")
     return [_load(path, name=name) for path, name in zip(paths, _names(paths), strict=True)]
 
 
@@ -88,7 +89,7 @@ def compare(runs: Sequence[Run]) -> list[Pair]:
     """Test each pair of runs.
 
     Raises:
-      refusal.Refusal: if they were not judged on the same examples.
+      errors.UserError: if they were not judged on the same examples.
     """
     order = [_order(run, like=runs[0]) for run in runs]
     right = [(run.made.predicted == run.made.labels)[rows] for run, rows in zip(runs, order, strict=True)]
@@ -112,7 +113,7 @@ def _load(path: pathlib.Path, *, name: str) -> Run:
     try:
         metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise refusal.Refusal(f"{path}/metrics.json cannot be read ({error}): judge the run again") from error
+        raise errors.UserError(f"{path}/metrics.json cannot be read ({error}): judge the run again") from error
     return Run(name=name, metrics=metrics, made=made)
 
 
@@ -133,7 +134,7 @@ def _order(run: Run, *, like: Run) -> np.ndarray:
     if len(place) == len(wanted) and all(key in place for key in wanted):
         return np.array([place[key] for key in wanted], np.int64)
     shared = sum(key in place for key in wanted)
-    raise refusal.Refusal(
+    raise errors.UserError(
         f"{like.name} and {run.name} were not judged on the same examples: {len(wanted):,} and {len(place):,}, of "
         f"which {shared:,} are the same file with the same label ({_judged_on(like)}; {_judged_on(run)}). Judge both "
         "on one build and split (python -m trainer.evaluate)"
@@ -146,5 +147,5 @@ def _judged_on(run: Run) -> str:
 
 
 if __name__ == "__main__":
-    commandline.define({"Comparison": Comparison})
-    commandline.run_on(main, sections={"Comparison": Comparison}, about=ABOUT)
+    flags.define({"Comparison": Comparison})
+    flags.run_on(main, sections={"Comparison": Comparison}, about=ABOUT)

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import dataset, formats, pictures, refusal, resizing, serving, trained
+from runtime import errors
+from trainer import dataset, formats, pictures, resizing, serving, trained
 
 TOLERANCE = 1e-4
 """How far any output of an unquantised export may be from the network's."""
@@ -71,10 +72,10 @@ def check(comparison: Comparison, *, path: object) -> None:
     """Refuse an unquantised export that does not do what the network does.
 
     Raises:
-      refusal.Refusal: if an output differs by more than TOLERANCE.
+      errors.UserError: if an output differs by more than TOLERANCE.
     """
     if not comparison.largest <= TOLERANCE:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"an export may differ from its network by {TOLERANCE:g}: {path} differs by {comparison.largest:.2g} on "
             f"{comparison.on}, and is not kept; another --format may do better"
         )

@@ -11,8 +11,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from trainer import model_section, option, recipe, refusal, sections
-from trainer.option import field
+from runtime import errors, fields
+from runtime.fields import field
+from trainer import model_section, recipe, sections
 
 DATASET = "affectnet_faces"
 FILE = "config.json"
@@ -20,7 +21,7 @@ FILE = "config.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data(option.Checked):
+class Data(fields.Checked):
     """Where the examples are and in what shape they are read."""
 
     data_dir: str | None = field(
@@ -47,7 +48,7 @@ class Data(option.Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Devices(option.Checked):
+class Devices(fields.Checked):
     """What the program runs on. Nothing here changes the result beyond the order of float addition."""
 
     num_gpus: int | None = field(
@@ -67,7 +68,7 @@ class Devices(option.Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training(option.Checked):
+class Training(fields.Checked):
     """What a step is, and how many there are."""
 
     epochs: int = field(20, "passes over the training split", at_least=1)
@@ -96,7 +97,7 @@ class Training(option.Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Imbalance(option.Checked):
+class Imbalance(fields.Checked):
     """What is done about classes of unequal size."""
 
     sampling: str = field(
@@ -123,7 +124,7 @@ class Imbalance(option.Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(option.Checked):
+class Run(fields.Checked):
     """Where the run is kept and how often."""
 
     recipe: str | None = field(
@@ -165,11 +166,11 @@ class Run(option.Checked):
         super().__post_init__()
         steps = self.profile_steps
         if steps and not (len(steps) == 2 and steps[0] <= steps[1]):
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"--profile_steps must be the first and the last step, as 10,20: got {_listed(steps)}"
             )
         if self.dry_run and self.find_lr:
-            raise refusal.Refusal("--dry_run trains nothing and --find_lr does: give one of them")
+            raise errors.UserError("--dry_run trains nothing and --find_lr does: give one of them")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -205,12 +206,12 @@ def make(settings: Mapping[str, Any]) -> Config:
     """Build a configuration from flat settings; what is not named keeps its default.
 
     Raises:
-      refusal.Refusal: for a value outside its rule, or a name that no section has.
+      errors.UserError: for a value outside its rule, or a name that no section has.
     """
-    known = [name for section in SECTIONS.values() for name in option.options(section)]
+    known = [name for section in SECTIONS.values() for name in fields.options(section)]
     for name in settings:
         if name not in known:
-            raise refusal.Refusal(f"no setting is called {name}; {refusal.nearest(name, known=known)}")
+            raise errors.UserError(f"no setting is called {name}; {errors.nearest(name, known=known)}")
     return Config(**{title.lower(): _section(section, settings=settings) for title, section in SECTIONS.items()})
 
 
@@ -238,7 +239,7 @@ def load(path: pathlib.Path) -> Config:
 def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ and change the result, as name to (old, new)."""
     before, after = flat(old), flat(new)
-    matters = {n for s in SECTIONS.values() for n, about in option.options(s).items() if about.changes_result}
+    matters = {n for s in SECTIONS.values() for n, about in fields.options(s).items() if about.changes_result}
     return {n: (before[n], after[n]) for n in after if n in matters and before[n] != after[n]}
 
 
@@ -248,10 +249,10 @@ def _listed(values: tuple[int, ...]) -> str:
 
 def _section(section: type, *, settings: Mapping[str, Any]) -> Any:
     values = {}
-    for name in option.options(section):
+    for name in fields.options(section):
         if name in settings:
             try:
-                values[name] = option.value_of(settings[name], config_type=section, name=name)
+                values[name] = fields.value_of(settings[name], config_type=section, name=name)
             except ValueError as error:
-                raise refusal.Refusal(f"{name} {error}") from None
+                raise errors.UserError(f"{name} {error}") from None
     return section(**values)

@@ -11,7 +11,8 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
-from trainer import config, refusal
+from runtime import errors
+from trainer import config
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -53,7 +54,7 @@ def locate(data: config.Data) -> pathlib.Path:
     """Return the folder of the newest version of the config asked for, without importing TensorFlow.
 
     Raises:
-      refusal.Refusal: if there is none, saying what to run; or if several configs are there and none is named.
+      errors.UserError: if there is none, saying what to run; or if several configs are there and none is named.
     """
     root = data_dir(data) / config.DATASET
     configs = sorted(p.name for p in root.glob("*") if _versions(p))
@@ -61,12 +62,12 @@ def locate(data: config.Data) -> pathlib.Path:
     if name in configs:
         return _versions(root / name)[-1]
     if not configs:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{data_dir(data)} holds no {config.DATASET}. Make it with 'make shards' or 'python -m pipeline.main "
             f"--input_dir=AFFECTNET --data_dir={data_dir(data)}', or name the folder that has it with --data_dir."
         )
     wanted = f"--config_name={name} is not in {root}" if name else f"{root} holds several configs"
-    raise refusal.Refusal(f"{wanted}: choose --config_name from {', '.join(configs)}")
+    raise errors.UserError(f"{wanted}: choose --config_name from {', '.join(configs)}")
 
 
 def open_version(path: pathlib.Path) -> Version:
@@ -89,11 +90,11 @@ def check_split(version: Version, *, split: str) -> None:
     """Refuse a split that is not there or empty.
 
     Raises:
-      refusal.Refusal: listing those that are.
+      errors.UserError: listing those that are.
     """
     if not version.counts.get(split):
         there = ", ".join(name for name, count in version.counts.items() if count)
-        raise refusal.Refusal(f"{version.name} has no examples in split {split}; it has {there}")
+        raise errors.UserError(f"{version.name} has no examples in split {split}; it has {there}")
 
 
 def fingerprint(path: pathlib.Path) -> str:
@@ -110,12 +111,12 @@ def data_dir(data: config.Data) -> pathlib.Path:
     """Return the folder that holds the data sets, as TFDS chooses it.
 
     Raises:
-      refusal.Refusal: if it is in an object store: shards are read by their place in a file on a disk, again and again.
+      errors.UserError: if it is in an object store: shards are read by their place in a file on a disk, again and again.
     """
     chosen = data.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     if "://" in chosen:
         url = f"{chosen.rstrip('/')}/{config.DATASET}"
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--data_dir must be on a disk for training, and {chosen} is not; copy it once, "
             f"python -c \"from pyarrow import fs; fs.copy_files('{url}', 'data/{config.DATASET}')\", "
             "and say --data_dir=data"

@@ -7,7 +7,8 @@ absent GPUs it takes the CPU silently and hangs in the first all-reduce (facts t
 import pathlib
 from typing import TYPE_CHECKING
 
-from trainer import config, quiet, refusal
+from runtime import errors
+from trainer import config, quiet
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     import tensorflow as tf
@@ -19,7 +20,7 @@ def refuse_early(devices: config.Devices, *, root: pathlib.Path = pathlib.Path("
     """Refuse GPUs on a machine that shows no sign of any, before TensorFlow is imported.
 
     Raises:
-      refusal.Refusal: if GPUs are asked for and Linux has no device node of one.
+      errors.UserError: if GPUs are asked for and Linux has no device node of one.
     """
     linux = (root / "proc/self").exists()
     if devices.num_gpus and linux and not any(any(root.glob(node)) for node in _GPU_NODES):
@@ -30,14 +31,14 @@ def check_count(devices: config.Devices, *, available: int) -> None:
     """Check the GPUs asked for against those there.
 
     Raises:
-      refusal.Refusal: if more are asked for.
+      errors.UserError: if more are asked for.
     """
     asked = devices.num_gpus or 0
     if asked <= available:
         return
     there = {0: "no GPU", 1: "1 GPU"}.get(available, f"{available} GPUs")
     fewer = f"--num_gpus={available} for {'that one' if available == 1 else 'those'}, " if available else ""
-    raise refusal.Refusal(
+    raise errors.UserError(
         f"--num_gpus={asked}, but this machine has {there}. Use {fewer}--num_gpus=0 for the CPU, "
         f"or --num_gpus=0 --virtual_devices={asked} to try the {_ways(asked)} path on it."
     )
@@ -47,7 +48,7 @@ def check_batch(batch_size: int, *, num_replicas: int, num_parts: int = 1, in_pa
     """Check that the global batch can be cut into parts and these be shared evenly, with pairs kept together.
 
     Raises:
-      refusal.Refusal: with all numbers and the nearest sizes that can.
+      errors.UserError: with all numbers and the nearest sizes that can.
     """
     unit = num_replicas * num_parts * (2 if in_pairs else 1)
     if batch_size % unit == 0:
@@ -57,7 +58,7 @@ def check_batch(batch_size: int, *, num_replicas: int, num_parts: int = 1, in_pa
     parts = f" in {num_parts} parts each (--accumulate_steps)" if num_parts > 1 else ""
     parts += " in pairs (--mixup, --cutmix)" if in_pairs else ""
     shared = f"{num_replicas} replicas" if num_replicas > 1 else "one replica"
-    raise refusal.Refusal(f"--batch_size={batch_size} cannot be shared evenly by {shared}{parts}: use {nearby}")
+    raise errors.UserError(f"--batch_size={batch_size} cannot be shared evenly by {shared}{parts}: use {nearby}")
 
 
 def prepare(devices: config.Devices) -> list[str]:
@@ -85,10 +86,10 @@ def check_hosts(devices: config.Devices, *, num_hosts: int) -> None:
     """Check that a CPU is not split on several hosts.
 
     Raises:
-      refusal.Refusal: if it is; MultiWorkerMirroredStrategy would take the first part, and leave the others idle.
+      errors.UserError: if it is; MultiWorkerMirroredStrategy would take the first part, and leave the others idle.
     """
     if num_hosts > 1 and devices.virtual_devices > 1:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--virtual_devices={devices.virtual_devices}, but with several hosts the CPU of each is one replica, or "
             f"its GPUs are: use --virtual_devices=1 on these {num_hosts}"
         )

@@ -7,7 +7,8 @@ page `pages`'.
 import dataclasses
 import pathlib
 
-from trainer import class_subset, commandline, config, dataset, devices, option, provenance, quiet, trained
+from runtime import fields, flags
+from trainer import class_subset, config, dataset, devices, provenance, quiet, trained
 
 ABOUT = """Judge a trained model on a prepared version of the data set: report.html, metrics.json, predictions.csv.
 
@@ -20,23 +21,23 @@ ABOUT = """Judge a trained model on a prepared version of the data set: report.h
 class Evaluation:
     """What to judge; the network is the one that was trained, whatever it is judged on."""
 
-    model_dir: str = option.field("runs/latest", "folder of the trained model")
-    data_dir: str | None = option.field(None, "folder that holds the data set", default_text="as in training")
-    config_name: str | None = option.field(None, "which build of the data set", default_text="as in training")
-    split: str = option.field("validation", "split to judge on")
-    report_dir: str | None = option.field(
+    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    data_dir: str | None = fields.field(None, "folder that holds the data set", default_text="as in training")
+    config_name: str | None = fields.field(None, "which build of the data set", default_text="as in training")
+    split: str = fields.field("validation", "split to judge on")
+    report_dir: str | None = fields.field(
         None,
         "folder for the report",
         default_text="model_dir; for other data or another split than in training, a folder in it that is named so",
     )
-    num_gpus: int | None = option.field(None, "GPUs to use; 0 is the CPU", at_least=0, default_text="all there are")
-    virtual_devices: int = option.field(1, "logical devices to split the CPU into", at_least=1, at_most=64)
+    num_gpus: int | None = fields.field(None, "GPUs to use; 0 is the CPU", at_least=0, default_text="all there are")
+    virtual_devices: int = fields.field(1, "logical devices to split the CPU into", at_least=1, at_most=64)
 
 
 def main() -> None:
     """Judge as the flags say."""
-    asked = Evaluation(**commandline.given({"Evaluation": Evaluation}))
-    option.check(asked)
+    asked = Evaluation(**flags.given({"Evaluation": Evaluation}))
+    fields.check(asked)
     run = trained.find(asked.model_dir)
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
@@ -90,5 +91,5 @@ def _settings(asked: Evaluation, *, run: trained.Run) -> config.Config:
 
 
 if __name__ == "__main__":
-    commandline.define({"Evaluation": Evaluation})
-    commandline.run(main, sections={"Evaluation": Evaluation}, about=ABOUT)
+    flags.define({"Evaluation": Evaluation})
+    flags.run(main, sections={"Evaluation": Evaluation}, about=ABOUT)

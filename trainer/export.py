@@ -7,7 +7,8 @@ import dataclasses
 import importlib.util
 import pathlib
 
-from trainer import commandline, config, dataset, devices, option, quiet, refusal, trained
+from runtime import errors, fields, flags
+from trainer import config, dataset, devices, quiet, trained
 
 ABOUT = """Write a trained model in a format that runs elsewhere, with its preprocessing inside and a model card.
 
@@ -23,21 +24,21 @@ MANIFEST = "export.json"
 class Export:
     """What to ship, and how."""
 
-    model_dir: str = option.field("runs/latest", "folder of the trained model")
-    format: str = option.field("savedmodel", "file format", choices=("keras", "savedmodel", "onnx", "tflite"))
-    quantize: str = option.field(
+    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    format: str = fields.field("savedmodel", "file format", choices=("keras", "savedmodel", "onnx", "tflite"))
+    quantize: str = fields.field(
         "none",
         "numbers of a smaller type (tflite): float16 halves the weights, int8 computes in whole numbers, with ranges "
         "learned from pictures of train",
         choices=("none", "float16", "int8"),
     )
-    output_dir: str | None = option.field(
+    output_dir: str | None = fields.field(
         None, "folder to write, replaced if it is an export", default_text="MODEL_DIR/export/FORMAT"
     )
-    data_dir: str | None = option.field(None, "folder that holds the data set", default_text="as in training")
+    data_dir: str | None = fields.field(None, "folder that holds the data set", default_text="as in training")
 
     def __post_init__(self) -> None:
-        option.check(self)
+        fields.check(self)
 
 
 SECTIONS = {"Export": Export}
@@ -45,7 +46,7 @@ SECTIONS = {"Export": Export}
 
 def main() -> None:
     """Export as the flags say."""
-    asked = Export(**commandline.given(SECTIONS))
+    asked = Export(**flags.given(SECTIONS))
     run = trained.find(asked.model_dir)
     folder = check(asked, run=run)
     data_path = find_data(asked, run=run)
@@ -61,19 +62,19 @@ def check(asked: Export, *, run: trained.Run) -> pathlib.Path:
     """Return the folder to write.
 
     Raises:
-      refusal.Refusal: if the format cannot be quantised, lacks its packages, or the folder is something else.
+      errors.UserError: if the format cannot be quantised, lacks its packages, or the folder is something else.
     """
     if asked.quantize != "none" and asked.format != "tflite":
-        raise refusal.Refusal(f"--quantize={asked.quantize} is for --format=tflite: got --format={asked.format}")
+        raise errors.UserError(f"--quantize={asked.quantize} is for --format=tflite: got --format={asked.format}")
     missing = [name for name in _NEEDS.get(asked.format, ()) if importlib.util.find_spec(name) is None]
     if missing:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--format={asked.format} needs {', '.join(missing)}: pip install 'affectnet-faces[export]'"
         )
     name = asked.format + (f"_{asked.quantize}" if asked.quantize != "none" else "")
     folder = pathlib.Path(asked.output_dir) if asked.output_dir else run.model_dir / "export" / name
     if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise refusal.Refusal(f"--output_dir={folder} is there and is no export: name a new folder")
+        raise errors.UserError(f"--output_dir={folder} is there and is no export: name a new folder")
     return folder
 
 
@@ -81,7 +82,7 @@ def find_data(asked: Export, *, run: trained.Run) -> pathlib.Path | None:
     """Return the version that the run was trained on, or None where it is not.
 
     Raises:
-      refusal.Refusal: if it was named, or is needed, and is not there.
+      errors.UserError: if it was named, or is needed, and is not there.
     """
     was = run.settings.data
     where = dataclasses.replace(was, data_dir=asked.data_dir or was.data_dir)
@@ -89,17 +90,17 @@ def find_data(asked: Export, *, run: trained.Run) -> pathlib.Path | None:
         path = dataset.locate(where)
         found = dataset.fingerprint(path)
         if found != run.data.fingerprint:
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"{run.model_dir} was trained on data with fingerprint {run.data.fingerprint[:12]}, and those in "
                 f"{path} have {found[:12]}: name the folder that has them with --data_dir"
             )
         return path
-    except refusal.Refusal:
+    except errors.UserError:
         if asked.data_dir or asked.quantize == "int8":
             raise
         return None
 
 
 if __name__ == "__main__":
-    commandline.define(SECTIONS)
-    commandline.run(main, sections=SECTIONS, about=ABOUT)
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

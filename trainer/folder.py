@@ -6,14 +6,15 @@ Owns who may write into it: a folder that holds a run with other settings is ref
 import pathlib
 import shutil
 
-from trainer import config, refusal
+from runtime import errors
+from trainer import config
 
 
 def check(settings: config.Config) -> None:
     """Check that the model folder is new or holds this very run.
 
     Raises:
-      refusal.Refusal: if it holds a run whose settings would give another result.
+      errors.UserError: if it holds a run whose settings would give another result.
     """
     path = pathlib.Path(settings.run.model_dir)
     if (path / config.FILE).exists() and not settings.run.overwrite:
@@ -35,7 +36,7 @@ def _check_same(old: config.Config, *, new: config.Config, path: pathlib.Path) -
     if changed:
         was = " ".join(f"--{name}={_text(before)}" for name, (before, _) in changed.items())
         now = " ".join(f"--{name}={_text(after)}" for name, (_, after) in changed.items())
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{path} holds a run with {was}, and this one has {now}. Give this run a folder of its own (--model_dir) "
             f"or replace that one (--overwrite)."
         )

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from trainer import pictures, refusal
+from runtime import errors
+from trainer import pictures
 
 NAME = "holdout"
 _SALT = b"affectnet_faces holdout\0"
@@ -26,12 +27,12 @@ def divide(train: pictures.Split, *, frac: float) -> tuple[pictures.Split, pictu
       frac: share of the pictures to hold out.
 
     Raises:
-      refusal.Refusal: if that leaves one of the two without examples.
+      errors.UserError: if that leaves one of the two without examples.
     """
     held = are_held_out(train.filenames, frac=frac)
     rest, kept = np.flatnonzero(~held), np.flatnonzero(held & (train.copies == 0))
     if not (len(rest) and len(kept)):
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--holdout_frac={frac} holds out {len(kept):,} of {train.num_examples:,} pictures: both sides need some"
         )
     return take(train, numbers=rest, name=train.name), take(train, numbers=kept, name=NAME)

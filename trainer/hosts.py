@@ -17,7 +17,9 @@ import time
 import types
 from collections.abc import Sequence
 
-from trainer import cluster, commandline, lost, option
+from runtime import fields
+from runtime import flags as flags_lib
+from trainer import cluster, lost
 
 ABOUT = """Run the trainer as several hosts on this machine; what follows -- are the flags of trainer.main.
 
@@ -28,10 +30,10 @@ _GRACE_S = 20.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Hosts(option.Checked):
+class Hosts(fields.Checked):
     """How many."""
 
-    hosts: int = option.field(2, "processes to start, each a host of its own", at_least=1, at_most=64)
+    hosts: int = fields.field(2, "processes to start, each a host of its own", at_least=1, at_most=64)
 
 
 SECTIONS = {"Hosts": Hosts}
@@ -39,7 +41,7 @@ SECTIONS = {"Hosts": Hosts}
 
 def main(flags: Sequence[str]) -> None:
     """Run the hosts with the flags of `trainer.main`, and exit with the code of the first that failed."""
-    asked = Hosts(**commandline.given(SECTIONS))
+    asked = Hosts(**flags_lib.given(SECTIONS))
     addresses = [f"127.0.0.1:{port}" for port in free_ports(asked.hosts)]
     started = [start(flags, addresses=addresses, index=index) for index in range(asked.hosts)]
     _pass_on_signals(started)
@@ -130,5 +132,5 @@ def _print_lines(host: "subprocess.Popen[str]", *, index: int) -> None:
 
 if __name__ == "__main__":
     sys.argv[:], of_hosts = split(sys.argv)
-    commandline.define(SECTIONS)
-    commandline.run(functools.partial(main, of_hosts), sections=SECTIONS, about=ABOUT)
+    flags_lib.define(SECTIONS)
+    flags_lib.run(functools.partial(main, of_hosts), sections=SECTIONS, about=ABOUT)

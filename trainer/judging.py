@@ -57,7 +57,7 @@ def run(
       subject: None: a run that has just been trained, on these data.
 
     Raises:
-      refusal.Refusal: if there are no weights, or they belong to another network.
+      errors.UserError: if there are no weights, or they belong to another network.
     """
     subject = subject or _just_trained(at)
     facts = standing.load_best(network, model_dir=subject.model_dir, connection=at.connection)

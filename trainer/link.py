@@ -13,7 +13,8 @@ import struct
 import time
 from collections.abc import Mapping
 
-from trainer import cluster, refusal
+from runtime import errors
+from trainer import cluster
 
 _HEADER = struct.Struct("!Q")
 _LARGEST_HELLO = 2**20
@@ -92,7 +93,7 @@ def meet(hosts: cluster.Cluster, *, wait_s: float) -> Link:
     """Wait until all hosts are there.
 
     Raises:
-      refusal.Refusal: if they are not after `wait_s` seconds, or were told of other hosts or the same place.
+      errors.UserError: if they are not after `wait_s` seconds, or were told of other hosts or the same place.
     """
     deadline = time.monotonic() + wait_s
     return _receive_others(hosts, deadline=deadline) if hosts.is_chief else _go_to_chief(hosts, deadline=deadline)
@@ -122,7 +123,7 @@ def _listen(hosts: cluster.Cluster) -> socket.socket:
         return socket.create_server(("", port))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error  # Python adds the address to its strerror.
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{hosts.name(0)} is this host, and its port cannot be listened on ({reason}): end the program "
             f"that has it, or give another port in every host's {cluster.VARIABLE}"
         ) from None
@@ -157,7 +158,7 @@ def _has_gone(peer: socket.socket) -> bool:
 
 def _turn_away(peers: Mapping[int, socket.socket], sentence: str) -> None:
     _tell(peers, {"refusal": sentence})
-    raise refusal.Refusal(sentence)
+    raise errors.UserError(sentence)
 
 
 def _tell(peers: Mapping[int, socket.socket], answer: Mapping[str, str]) -> None:
@@ -174,7 +175,7 @@ def _go_to_chief(hosts: cluster.Cluster, *, deadline: float) -> Link:
     except OSError:
         raise LostHost(f"{hosts.name(0)} has gone while it waited for others; its own output says why") from None
     if "refusal" in answer:
-        raise refusal.Refusal(answer["refusal"])
+        raise errors.UserError(answer["refusal"])
     return Link(hosts, peers={0: chief})
 
 
@@ -185,7 +186,7 @@ def _connect(hosts: cluster.Cluster, *, deadline: float) -> socket.socket:
             return _lasting(socket.create_connection(where, timeout=10))
         except OSError as error:  # Not there yet, or its name not known yet: Kubernetes names pods when they run.
             if time.monotonic() > deadline:
-                raise refusal.Refusal(
+                raise errors.UserError(
                     f"{hosts.name(0)} could not be reached in time ({error.strerror or error}): is it started, and "
                     f"does every host's {cluster.VARIABLE} have an address that all can reach?"
                 ) from None

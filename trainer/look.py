@@ -27,7 +27,7 @@ def look(content: bytes, *, reader: seeing.Reader, detect: seeing.Detector) -> L
     The network's time is that of all faces together, from crops to probabilities.
 
     Raises:
-      defect.Defect: if they are no picture, or a broken one.
+      invalid_example.InvalidExample: if they are no picture, or a broken one.
     """
     shot = shots.picture(content, name="picture")
     start = time.perf_counter()

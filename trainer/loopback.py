@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from trainer import refusal
+from runtime import errors
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
@@ -31,7 +31,7 @@ def listen(port: int) -> socket.socket:
     """Return a listening socket on a port of this machine, 0 for any that is free.
 
     Raises:
-      refusal.Refusal: if the port is taken, or not for this user.
+      errors.UserError: if the port is taken, or not for this user.
     """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,7 +40,7 @@ def listen(port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--port={port} cannot be had on {HOST} ({error.strerror}): name another, or 0 for any that is free"
         ) from None
     return listener

@@ -8,7 +8,8 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from trainer import cluster, commandline, config, dataset, devices, folder, link, lost, quiet, refusal, weights
+from runtime import errors, flags
+from trainer import cluster, config, dataset, devices, folder, link, lost, quiet, weights
 
 ABOUT = """Train a classifier of facial expressions on a published affectnet_faces.
 
@@ -19,7 +20,7 @@ ABOUT = """Train a classifier of facial expressions on a published affectnet_fac
 
 def main() -> None:
     """Train as the flags say."""
-    settings = config.resolve(commandline.given(config.SECTIONS))
+    settings = config.resolve(flags.given(config.SECTIONS))
     devices.refuse_early(settings.devices)
     path = dataset.locate(settings.data)
     if not settings.run.is_trial:
@@ -38,7 +39,7 @@ def _meet(settings: config.Config) -> link.Link:
     if hosts is None:
         return link.alone()
     if settings.run.is_trial:
-        raise refusal.Refusal(f"--dry_run and --find_lr are for one host: start them without {cluster.VARIABLE}")
+        raise errors.UserError(f"--dry_run and --find_lr are for one host: start them without {cluster.VARIABLE}")
     devices.check_hosts(settings.devices, num_hosts=len(hosts.hosts))
     quiet.errors_off()
     with lost.ending(hosts, model_dir=settings.run.model_dir):
@@ -58,5 +59,5 @@ def _one_speaks(connection: link.Link) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    commandline.define(config.SECTIONS)
-    commandline.run(main, sections=config.SECTIONS, about=ABOUT)
+    flags.define(config.SECTIONS)
+    flags.run(main, sections=config.SECTIONS, about=ABOUT)

@@ -5,8 +5,8 @@ Owns its fields and which of them go with which architecture; `config` puts all 
 
 import dataclasses
 
-from trainer import option, refusal
-from trainer.option import field
+from runtime import errors, fields
+from runtime.fields import field
 
 BACKBONES = (
     "mobilenet_v3_small",
@@ -38,7 +38,7 @@ _INITIALIZERS = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Model(option.Checked):
+class Model(fields.Checked):
     """The network."""
 
     model: str = field("cnn", "architecture", choices=("cnn", "resnet_small", *BACKBONES))
@@ -91,7 +91,7 @@ class Model(option.Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.freeze_epochs and not self.is_pretrained:
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"--freeze_epochs={self.freeze_epochs} trains the heads on features that stay as they are, and those "
                 f"of --weights=none are random: name a file of weights"
             )

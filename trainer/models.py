@@ -19,7 +19,7 @@ def build(model: model_section.Model, *, image_size: int, num_classes: int, seed
       `heads.attach` describes.
 
     Raises:
-      refusal.Refusal: if pictures of this size are too small for it.
+      errors.UserError: if pictures of this size are too small for it.
     """
     keras.utils.set_random_seed(seed)
     pictures, features = _features(model, image_size=image_size)

@@ -49,7 +49,7 @@ def read(
       cache_dir: folder of cache=disk.
 
     Raises:
-      refusal.Refusal: if a shard is damaged, or the disk has no room for the cache.
+      errors.UserError: if a shard is damaged, or the disk has no room for the cache.
     """
     found = records.read([pathlib.Path(file) for file in version.builder.info.splits[split].filepaths])
     stored = decoding.Stored(size_px=version.stored_size, is_raw=version.encoding == "raw")

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from affectnet_tfds import defect
-from trainer import commandline, config, devices, option, quiet, refusal, trained
+from affectnet_tfds import invalid_example
+from runtime import errors, fields, flags
+from trainer import config, devices, quiet, trained
 from trainer.model_section import AFFECT
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
@@ -32,19 +33,19 @@ DETECTORS = ("mtcnn", "none")
 class Predict:
     """How to look, and what to write; pictures are given without a flag."""
 
-    model_dir: str = option.field("runs/latest", "folder of the trained model")
-    detector: str = option.field("mtcnn", "what finds faces; none takes the whole picture", choices=DETECTORS)
-    every_s: float = option.field(1.0, "time between the frames of a video", unit="seconds", at_least=0.001)
-    json: bool = option.field(False, "print JSON: one object a face, with every probability")
-    csv: bool = option.field(False, "print CSV: one row a face, with every probability")
-    draw: str | None = option.field(
+    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    detector: str = fields.field("mtcnn", "what finds faces; none takes the whole picture", choices=DETECTORS)
+    every_s: float = fields.field(1.0, "time between the frames of a video", unit="seconds", at_least=0.001)
+    json: bool = fields.field(False, "print JSON: one object a face, with every probability")
+    csv: bool = fields.field(False, "print CSV: one row a face, with every probability")
+    draw: str | None = fields.field(
         None, "folder for pictures with boxes and names drawn in", default_text="none drawn"
     )
 
     def __post_init__(self) -> None:
-        option.check(self)
+        fields.check(self)
         if self.json and self.csv:
-            raise refusal.Refusal("one of --json and --csv may be given: got both")
+            raise errors.UserError("one of --json and --csv may be given: got both")
 
 
 SECTIONS = {"Predict": Predict}
@@ -52,9 +53,9 @@ SECTIONS = {"Predict": Predict}
 
 def main(paths: Sequence[str]) -> None:
     """Predict as the flags say; the exit code is 1 when a file could not be read."""
-    asked = Predict(**commandline.given(SECTIONS))
+    asked = Predict(**flags.given(SECTIONS))
     if not paths:
-        raise refusal.Refusal("trainer.predict wants pictures, folders or videos: got none; --help shows how")
+        raise errors.UserError("trainer.predict wants pictures, folders or videos: got none; --help shows how")
     check_detector(asked.detector)
     run = trained.find(asked.model_dir)
     run.data.geometry()  # Refuses, if that is not known.
@@ -77,10 +78,10 @@ def check_detector(name: str) -> None:
     """Check that a detector is installed, without importing it.
 
     Raises:
-      refusal.Refusal: if it is not.
+      errors.UserError: if it is not.
     """
     if name == "mtcnn" and importlib.util.find_spec("mtcnn") is None:
-        raise refusal.Refusal(
+        raise errors.UserError(
             "--detector=mtcnn needs mtcnn: pip install 'affectnet-faces[predict]', or --detector=none"
         )
 
@@ -89,12 +90,12 @@ def make_folder(draw: str) -> None:
     """Make the folder of --draw.
 
     Raises:
-      refusal.Refusal: if it cannot be made.
+      errors.UserError: if it cannot be made.
     """
     try:
         pathlib.Path(draw).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise refusal.Refusal(f"--draw must name a folder: got {draw!r} ({error.strerror})") from None
+        raise errors.UserError(f"--draw must name a folder: got {draw!r} ({error.strerror})") from None
 
 
 def look(
@@ -115,7 +116,7 @@ def look(
                 if asked.draw:
                     drawing.write(shot, seen, names=reader.class_names, folder=asked.draw)
                 yield from rows(shot, seen, names=reader.class_names)
-        except defect.Defect as fault:
+        except invalid_example.InvalidExample as fault:
             troubles.append(f"{path}: {fault}")
 
 
@@ -175,5 +176,5 @@ def _print_csv(found: Iterator[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    commandline.define(SECTIONS)
-    commandline.run_on(main, sections=SECTIONS, about=ABOUT)
+    flags.define(SECTIONS)
+    flags.run_on(main, sections=SECTIONS, about=ABOUT)

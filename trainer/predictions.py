@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trainer import refusal
+from runtime import errors
 
 FILE = "predictions.csv"
 _FIXED = ("filename", "copy", "label", "predicted")
@@ -71,16 +71,16 @@ def read(path: pathlib.Path) -> Predictions:
     """Read what `to_csv` wrote, valence and arousal left out.
 
     Raises:
-      refusal.Refusal: if it is not there, or no such file.
+      errors.UserError: if it is not there, or no such file.
     """
     if not path.is_file():
-        raise refusal.Refusal(f"{path.parent} holds no {FILE}: judge it first (python -m trainer.evaluate)")
+        raise errors.UserError(f"{path.parent} holds no {FILE}: judge it first (python -m trainer.evaluate)")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     try:
         return _parsed(rows[0], rows[1:])
     except (ValueError, IndexError) as error:
-        raise refusal.Refusal(f"{path} is no file of predictions ({error}): judge the run again") from error
+        raise errors.UserError(f"{path} is no file of predictions ({error}): judge the run again") from error
 
 
 def _parsed(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:

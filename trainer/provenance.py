@@ -9,8 +9,9 @@ import json
 import pathlib
 from typing import Any
 
-from affectnet_tfds import crops
-from trainer import dataset, refusal
+from affectnet_tfds import face_crop
+from runtime import errors
+from trainer import dataset
 
 FILE = "data.json"
 _JOB_CONFIG = "job_config.json"
@@ -31,18 +32,18 @@ class Provenance:
     crop: dict[str, Any] | None
     """The job's settings that decide where a face is cut (`crops.Geometry`); None if the data do not say."""
 
-    def geometry(self) -> crops.Geometry:
+    def geometry(self) -> face_crop.Geometry:
         """Return how the job cut faces.
 
         Raises:
-          refusal.Refusal: if it is not known.
+          errors.UserError: if it is not known.
         """
         if self.crop is None:
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"{self.name} has no {_JOB_CONFIG} that says how its faces were cut, so that new photographs cannot be "
                 "cut in the same way. Data built by 'python -m pipeline.main' have it"
             )
-        return crops.Geometry(**self.crop)
+        return face_crop.Geometry(**self.crop)
 
 
 def of(version: dataset.Version) -> Provenance:
@@ -69,11 +70,11 @@ def load(model_dir: pathlib.Path) -> Provenance:
     """Read what `save` wrote, now or before it wrote the encoding: such runs count as JPEG unless marked raw.
 
     Raises:
-      refusal.Refusal: if it is not there.
+      errors.UserError: if it is not there.
     """
     path = model_dir / FILE
     if not path.is_file():
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{model_dir} does not say what it was trained on ({FILE}): the same trainer.main command again adds it"
         )
     fields = json.loads(path.read_text(encoding="utf-8"))
@@ -86,4 +87,4 @@ def _crop(path: pathlib.Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     settings = json.loads(path.read_text(encoding="utf-8"))
-    return {name: settings[name] for name in crops.Geometry._fields}
+    return {name: settings[name] for name in face_crop.Geometry._fields}

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from trainer import refusal
+from runtime import errors
 
 FOLDER = pathlib.Path(__file__).parent / "recipes"
 
@@ -18,17 +18,17 @@ def load(name: str) -> dict[str, Any]:
     """Return the settings of a recipe, unchecked: `config.make` says which of them it does not know.
 
     Raises:
-      refusal.Refusal: if there is no such recipe, or its file is not a mapping.
+      errors.UserError: if there is no such recipe, or its file is not a mapping.
     """
     path = pathlib.Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise refusal.Refusal(f"no recipe and no .yaml file is called {name}; {refusal.nearest(name, known=names())}")
+        raise errors.UserError(f"no recipe and no .yaml file is called {name}; {errors.nearest(name, known=names())}")
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise refusal.Refusal(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise errors.UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
-        raise refusal.Refusal(f"{path} must hold lines 'setting: value': got {type(settings).__name__}")
+        raise errors.UserError(f"{path} must hold lines 'setting: value': got {type(settings).__name__}")
     return settings
 
 

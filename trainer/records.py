@@ -16,7 +16,7 @@ import google_crc32c
 import numpy as np
 import tensorflow as tf
 
-from trainer import refusal
+from runtime import errors
 
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
@@ -52,7 +52,7 @@ def read(files: Sequence[pathlib.Path]) -> Records:
     """Walk over shards in their order.
 
     Raises:
-      refusal.Refusal: naming the file and the record where something is not as it was written.
+      errors.UserError: naming the file and the record where something is not as it was written.
     """
     found = [(shard, *entry) for shard, file in enumerate(files) for entry in _walk(file)]
     shard, start, length, labels, valence, arousal, filenames, copies = zip(*found, strict=True) if found else [()] * 8
@@ -77,7 +77,7 @@ def _walk(file: pathlib.Path) -> Iterator[_Entry]:
     while place < len(shard):
         content = _content(shard, place=place)
         if content is None:
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"{file}, record {index}: its checksum does not hold (byte {place}). 'python -m pipeline.verify' says "
                 "what else is damaged; build the data set again, or copy it again from where it is whole"
             )

@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 from matplotlib import axes, figure, ticker
 
+from runtime import atomic_file
 from trainer import findings, metrics, predictions
 
 DPI = 130
@@ -55,7 +56,7 @@ def write(
         "confusion_matrix.png": png(confusion_figure(found.judgement, split=protocol.get("split", ""))),
         "curves.png": png(curves_figure(history)),
     }
-    return {name: publish(folder / name, content=content) for name, content in files.items()}
+    return {name: atomic_file.replace(folder / name, content=content) for name, content in files.items()}
 
 
 def to_json(found: metrics.Judgement | findings.Findings, *, protocol: Mapping[str, str]) -> str:
@@ -113,14 +114,6 @@ def curves_figure(history: Sequence[Mapping[str, float]]) -> figure.Figure:
                 ax.plot(epochs, values, color=colour, linestyle=line, marker=marker, markersize=4, label=label)
         _frame(ax, quantity=quantity, epochs=epochs)
     return drawing
-
-
-def publish(path: pathlib.Path, *, content: bytes) -> pathlib.Path:
-    """Replace the file in one rename, so that a killed process leaves the old report or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_bytes(content)
-    return staged.replace(path)
 
 
 def _scores_row(name: str, *, scores: metrics.Scores, width: int) -> str:

@@ -6,14 +6,14 @@ long to read.
 
 import dataclasses
 
-from trainer import option
-from trainer.option import field
+from runtime import fields
+from runtime.fields import field
 
 _SGD = ("optimizer", ("sgd",))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Optimization(option.Checked):
+class Optimization(fields.Checked):
     """The way down the loss."""
 
     optimizer: str = field("adam", "update rule", choices=("adam", "adamw", "sgd"))
@@ -70,7 +70,7 @@ class Optimization(option.Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Augmentation(option.Checked):
+class Augmentation(fields.Checked):
     """What is done to pictures at random while training, on the device."""
 
     augment: float = field(
@@ -107,7 +107,7 @@ class Augmentation(option.Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Selection(option.Checked):
+class Selection(fields.Checked):
     """Which epoch's weights are kept, and when to give up."""
 
     holdout_frac: float = field(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from affectnet_tfds import crops, defect, faces
+from affectnet_tfds import crop_geometry, face_crop, image_codec, invalid_example
 from trainer import comparison, decoding, formats, heads, serving, shots, trained
 
 
@@ -19,7 +19,7 @@ from trainer import comparison, decoding, formats, heads, serving, shots, traine
 class Found:
     """A face that a detector found: its box (None: the whole picture), `align`'s five points, its confidence."""
 
-    box: faces.Box | None
+    box: crop_geometry.Box | None
     points: np.ndarray | None = None
     confidence: float = 1.0
 
@@ -29,7 +29,7 @@ class Seen:
     """A face, its crop uint8[S, S, 3], probabilities float32[C], and valence and arousal where these were learned."""
 
     found: Found
-    cut: crops.Cut
+    cut: face_crop.Cut
     probabilities: np.ndarray
     affect: tuple[float, float] | None = None
 
@@ -50,7 +50,7 @@ def detector(name: str) -> Detector:
 
     def detect(pixels: np.ndarray) -> list[Found]:
         made = [_found(face) for face in network.detect_faces(pixels)]
-        usable = [face for face in made if face.box and max(face.box[2:]) >= faces.MIN_BOX_SIDE]
+        usable = [face for face in made if face.box and max(face.box[2:]) >= crop_geometry.MIN_BOX_SIDE]
         return sorted(usable, key=lambda face: -face.box[2] * face.box[3] if face.box else 0)
 
     return detect
@@ -72,17 +72,17 @@ class Reader:
         """Return the faces of a picture with their probabilities; none where no face was found."""
         return self.judge(self.cut(shot, found=detect(shot.pixels)))
 
-    def cut(self, shot: shots.Shot, *, found: Iterable[Found]) -> list[tuple[Found, crops.Cut]]:
+    def cut(self, shot: shots.Shot, *, found: Iterable[Found]) -> list[tuple[Found, face_crop.Cut]]:
         """Return what was found, each with its crop."""
         cuts = []
         for face in found:
             try:
                 cuts.append((face, shot.cut(face.box, points=face.points, geometry=self._geometry)))
-            except defect.Defect:  # A box without a pixel in the picture shows no face.
+            except invalid_example.InvalidExample:  # A box without a pixel in the picture shows no face.
                 continue
         return cuts
 
-    def judge(self, cuts: Sequence[tuple[Found, crops.Cut]]) -> list[Seen]:
+    def judge(self, cuts: Sequence[tuple[Found, face_crop.Cut]]) -> list[Seen]:
         """Return what the network says of each crop."""
         if not cuts:
             return []
@@ -96,7 +96,7 @@ class Reader:
     def as_trained(self, face: np.ndarray) -> np.ndarray:
         """Return a crop as the network saw crops in training: uint8[S, S, 3]."""
         if self._is_jpeg:
-            return self._decode(memoryview(faces.encode(face)))
+            return self._decode(memoryview(image_codec.encode(face)))
         return self._to_size(memoryview(face.tobytes()))  # PNG loses nothing: its pixels are the plain ones.
 
 

@@ -16,17 +16,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from runtime import errors, malloc
 from trainer import (
     assembly,
     devices,
     display,
     input,
     interrupt,
-    memory,
     order,
     pictures,
     prediction,
-    refusal,
     selecting,
     standing,
     watch,
@@ -140,7 +139,7 @@ class Session:
     def _warm_up(self, clock: watch.Watch) -> None:
         """Leave the first call, which was mostly compilation, out of the speed."""
         self._is_compiled = True
-        memory.keep_freed()
+        malloc.keep_freed()
         if self._standing.step < self._steps:
             clock.restart()
 
@@ -178,7 +177,7 @@ class Session:
         if np.isfinite(losses).all():
             return
         step = self._standing.step + int(np.argmin(np.isfinite(losses))) + 1
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"the loss is no longer a finite number in epoch {self._standing.epoch + 1}, step {step}. The last good "
             f"checkpoint stays in {self._model_dir}; a lower --learning_rate or --clip_norm=1 usually helps"
         )

@@ -44,7 +44,7 @@ def ship(order: Order) -> comparison.Comparison:
     """Write an export, compare it with its network, and say so.
 
     Raises:
-      refusal.Refusal: if there are no weights, or the file does not do what the network does.
+      errors.UserError: if there are no weights, or the file does not do what the network does.
     """
     version = dataset.open_version(order.data_path) if order.data_path else None
     network, best_epoch = trained.network(_in_float32(order.run))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from affectnet_tfds import crops, defect, faces
+from affectnet_tfds import crop_geometry, face_crop, image_codec, invalid_example
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
@@ -37,18 +37,20 @@ class Shot:
         """Return width and height in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
-    def cut(self, box: faces.Box | None, *, points: np.ndarray | None, geometry: crops.Geometry) -> crops.Cut:
+    def cut(
+        self, box: crop_geometry.Box | None, *, points: np.ndarray | None, geometry: face_crop.Geometry
+    ) -> face_crop.Cut:
         """Cut a face out, by the job's own function.
 
         Raises:
-          defect.Defect: if the box cannot be used.
+          invalid_example.InvalidExample: if the box cannot be used.
         """
         if self.content is not None:
-            header = faces.read_header(self.content)
-            return crops.cut(self.content, header=header, box=box, points=points, geometry=geometry)
-        place = crops.locate(box, points=points, picture_size=self.size, geometry=geometry)
+            header = image_codec.read_header(self.content)
+            return face_crop.cut(self.content, header=header, box=box, points=points, geometry=geometry)
+        place = face_crop.locate(box, points=points, picture_size=self.size, geometry=geometry)
         size, width = geometry.image_size, self.size[0]
-        return crops.cut_decoded(self.pixels, place=place, points=points, picture_width=width, image_size=size)
+        return face_crop.cut_decoded(self.pixels, place=place, points=points, picture_width=width, image_size=size)
 
 
 def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
@@ -65,26 +67,28 @@ def shots(path: pathlib.Path, *, every_s: float) -> Iterator[Shot]:
     """Yield the picture of a file, or the frames of a video that are `every_s` seconds apart.
 
     Raises:
-      defect.Defect: if it cannot be read.
+      invalid_example.InvalidExample: if it cannot be read.
     """
     if path.is_dir():
-        raise defect.Defect("empty folder", f"no file in it ends in {', '.join(sorted(PICTURES | VIDEOS))}")
+        raise invalid_example.InvalidExample(
+            "empty folder", f"no file in it ends in {', '.join(sorted(PICTURES | VIDEOS))}"
+        )
     try:
         if path.suffix.lower() in VIDEOS:
             yield from _frames(path, every_s=every_s)
         else:
             yield picture(path.read_bytes(), name=str(path))
     except OSError as error:
-        raise defect.Defect("unreadable file", error.strerror or str(error)) from error
+        raise invalid_example.InvalidExample("unreadable file", error.strerror or str(error)) from error
 
 
 def picture(content: bytes, *, name: str) -> Shot:
     """Decode a picture's bytes.
 
     Raises:
-      defect.Defect: if they are no picture, or a broken one.
+      invalid_example.InvalidExample: if they are no picture, or a broken one.
     """
-    pixels = faces.decode(content, faces.read_header(content))
+    pixels = image_codec.decode(content, image_codec.read_header(content))
     turned = _upright(pixels, content=content)
     return Shot(name=name, pixels=turned, content=content if turned is pixels else None)
 
@@ -112,10 +116,10 @@ def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[Shot]:
     path.stat()  # OpenCV does not say why a file cannot be opened.
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
-        raise defect.Defect("not a video", "OpenCV finds no video in it")
+        raise invalid_example.InvalidExample("not a video", "OpenCV finds no video in it")
     rate, due_s, number = video.get(cv2.CAP_PROP_FPS), 0.0, 0
     if not rate > 0:
-        raise defect.Defect("not a video", "it does not say how many frames a second it has")
+        raise invalid_example.InvalidExample("not a video", "it does not say how many frames a second it has")
     try:
         while video.grab():
             time_s, number = number / rate, number + 1
@@ -128,4 +132,4 @@ def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[Shot]:
     finally:
         video.release()
     if not number:
-        raise defect.Defect("broken video", "OpenCV can read no frame of it")
+        raise invalid_example.InvalidExample("broken video", "OpenCV can read no frame of it")

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import checkpoint, link, loop, refusal
+from runtime import errors
+from trainer import checkpoint, link, loop
 
 BEST = "best.npz"
 _FOLDER = "checkpoints"
@@ -75,14 +76,14 @@ def restore(*, program: loop.Loop, model_dir: pathlib.Path, data: str, connectio
     The chief reads it and sends it to the other hosts there is a connection to; they need not see its disk.
 
     Raises:
-      refusal.Refusal: if it was made from data with another fingerprint, or belongs to another network.
+      errors.UserError: if it was made from data with another fingerprint, or belongs to another network.
     """
     found = _from_chief(lambda: checkpoint.load_newest(model_dir / _FOLDER), connection=connection)
     if found is None:
         return Standing(data=data)
     arrays, facts = found
     if facts["data"] != data:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{model_dir} was trained on data with fingerprint {facts['data'][:12]}, and those here have {data[:12]}. "
             f"Give this run a folder of its own (--model_dir) or replace that one (--overwrite)."
         )
@@ -100,12 +101,12 @@ def load_best(model: keras.Model, *, model_dir: pathlib.Path, connection: link.L
     """Load the best weights into a model and return the facts saved with them; on several hosts as `restore` does.
 
     Raises:
-      refusal.Refusal: if there are none, or they belong to another network.
+      errors.UserError: if there are none, or they belong to another network.
     """
     path = model_dir / BEST
     found = _from_chief(lambda: checkpoint.read(path) if path.exists() else None, connection=connection)
     if found is None:
-        raise refusal.Refusal(f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}")
+        raise errors.UserError(f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}")
     arrays, facts = found
     _assign(_weights(model), arrays=arrays, path=path)
     return {"chosen_by": _CHOSEN_BY, **facts}
@@ -144,7 +145,7 @@ def _assign(variables: Mapping[str, tf.Variable], *, arrays: Mapping[str, np.nda
     there = {name: array.shape for name, array in arrays.items()}
     if wanted != there:
         first = min(set(wanted.items()) ^ set(there.items()))
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{path} belongs to another network: {first[0]} is {there.get(first[0], 'absent')} in the file and "
             f"{wanted.get(first[0], 'absent')} here"
         )

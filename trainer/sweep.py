@@ -13,7 +13,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainer import commandline, config, dataset, devices, option, quiet, refusal, space, weights
+from runtime import errors, fields
+from runtime import flags as flags_lib
+from trainer import config, dataset, devices, quiet, space, weights
 
 if TYPE_CHECKING:
     import optuna
@@ -34,13 +36,13 @@ _STARTUP_TRIALS, _STARTUP_EPOCHS = 5, 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sweep(option.Checked):
+class Sweep(fields.Checked):
     """The search."""
 
-    sweep_dir: str = option.field("runs/sweep", "folder of the sweep; one that was cut off continues")
-    trials: int = option.field(30, "trials in all, those of earlier starts counted", at_least=1)
-    vary: tuple[str, ...] = option.field(space.USUAL, "what is chosen", choices=tuple(space.CHOICES))
-    prune: bool = option.field(
+    sweep_dir: str = fields.field("runs/sweep", "folder of the sweep; one that was cut off continues")
+    trials: int = fields.field(30, "trials in all, those of earlier starts counted", at_least=1)
+    vary: tuple[str, ...] = fields.field(space.USUAL, "what is chosen", choices=tuple(space.CHOICES))
+    prune: bool = fields.field(
         True, "give a trial up when its best epoch is below the median of the others at that time"
     )
 
@@ -50,8 +52,8 @@ SECTIONS: dict[str, type] = {"Sweep": Sweep, **config.SECTIONS}
 
 def main() -> None:
     """Search as the flags say."""
-    asked = Sweep(**commandline.given({"Sweep": Sweep}))
-    given = commandline.given(config.SECTIONS)
+    asked = Sweep(**flags_lib.given({"Sweep": Sweep}))
+    given = flags_lib.given(config.SECTIONS)
     settings = settings_of(given)
     devices.refuse_early(settings.devices)
     path = dataset.locate(settings.data)
@@ -67,11 +69,11 @@ def settings_of(given: Mapping[str, Any]) -> config.Config:
     """Return what all trials share.
 
     Raises:
-      refusal.Refusal: for a flag that makes sense for a single run only, or a bad value.
+      errors.UserError: for a flag that makes sense for a single run only, or a bad value.
     """
     for name in _OF_ONE_RUN:
         if name in given:
-            raise refusal.Refusal(f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir")
+            raise errors.UserError(f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir")
     return config.resolve(given)
 
 
@@ -79,12 +81,12 @@ def open_study(asked: Sweep, *, settings: config.Config) -> "optuna.Study":
     """Return the sweep of the folder, new or as it was left.
 
     Raises:
-      refusal.Refusal: without Optuna, or if the sweep there has other settings.
+      errors.UserError: without Optuna, or if the sweep there has other settings.
     """
     try:
         import optuna  # Inside: an extra that only sweeps need.
     except ImportError:
-        raise refusal.Refusal("a sweep needs Optuna: pip install 'affectnet-faces[sweep]'") from None
+        raise errors.UserError("a sweep needs Optuna: pip install 'affectnet-faces[sweep]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = pathlib.Path(asked.sweep_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +172,7 @@ def _train(trial: "optuna.Trial", *, chosen: space.Settings, reader: Reader, fol
     try:
         with contextlib.redirect_stdout(told):
             outcome = _score(trial, chosen=chosen, reader=reader, model_dir=model_dir)
-    except refusal.Refusal as no:
+    except errors.UserError as no:
         outcome = Outcome(state=trials.TrialState.FAIL, score=None, remark=str(no))
     finally:
         with (model_dir / "log.txt").open("a", encoding="utf-8") as log:
@@ -226,7 +228,7 @@ def _check_same(study: "optuna.Study", *, settings: config.Config, folder: pathl
     changed = config.difference(config.make(study.user_attrs[_SETTINGS]), new=settings)
     if changed:
         was, now = (" ".join(f"--{name}={_text(pair[i])}" for name, pair in changed.items()) for i in (0, 1))
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{folder} holds a sweep with {was}, and this one has {now}: scores would not compare. Give this sweep a "
             f"folder of its own (--sweep_dir)"
         )
@@ -243,5 +245,5 @@ def _take_up(study: "optuna.Study") -> None:
 
 
 if __name__ == "__main__":
-    commandline.define(SECTIONS)
-    commandline.run(main, sections=SECTIONS, about=ABOUT)
+    flags_lib.define(SECTIONS)
+    flags_lib.run(main, sections=SECTIONS, about=ABOUT)

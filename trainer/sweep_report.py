@@ -15,6 +15,7 @@ import numpy as np
 import optuna
 from matplotlib import axes, figure
 
+from runtime import atomic_file
 from trainer import config, report, space
 
 TABLE, PLOT = "trials.csv", "what_mattered.png"
@@ -32,8 +33,8 @@ def write(study: optuna.Study, *, sweep_dir: pathlib.Path, settings: config.Conf
         print(f"nothing found: no trial of {sweep_dir} was trained to its end; */log.txt say why")
         return
     print(table(finished[:_SHOWN]))
-    report.publish(sweep_dir / TABLE, content=as_csv(study.trials).encode())
-    report.publish(sweep_dir / PLOT, content=report.png(plot(finished, weights=importances(study))))
+    atomic_file.replace(sweep_dir / TABLE, content=as_csv(study.trials).encode())
+    atomic_file.replace(sweep_dir / PLOT, content=report.png(plot(finished, weights=importances(study))))
     best = finished[0]
     print(f"best          trial {best.number}: {best.value:.4f} by {settings.selection.select_by.replace('_', ' ')}")
     print(f"train it      {command(best, settings=settings)}")

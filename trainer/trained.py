@@ -8,7 +8,8 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
-from trainer import config, provenance, refusal
+from runtime import errors
+from trainer import config, provenance
 
 if TYPE_CHECKING:  # Importing Keras takes seconds; a refusal has to come first.
     import keras
@@ -32,11 +33,11 @@ def find(model_dir: str) -> Run:
     """Open a model folder, without importing TensorFlow.
 
     Raises:
-      refusal.Refusal: if it holds no run.
+      errors.UserError: if it holds no run.
     """
     path = pathlib.Path(model_dir)
     if not (path / config.FILE).is_file():
-        raise refusal.Refusal(f"{path} holds no trained model ({config.FILE}); train one, or name its --model_dir")
+        raise errors.UserError(f"{path} holds no trained model ({config.FILE}); train one, or name its --model_dir")
     return Run(model_dir=path, settings=config.load(path / config.FILE), data=provenance.load(path))
 
 
@@ -44,7 +45,7 @@ def network(run: Run) -> "tuple[keras.Model, int]":
     """Return the network with the best weights of its run, and the epoch they are of.
 
     Raises:
-      refusal.Refusal: if there are none yet.
+      errors.UserError: if there are none yet.
     """
     from trainer import assembly, standing  # Inside, as above.
 

@@ -34,7 +34,7 @@ def run(settings: config.Config, *, data_path: pathlib.Path, connection: link.Li
     The hosts that there is a connection to do the same, and the chief among them writes.
 
     Raises:
-      refusal.Refusal: if data, devices or model folder do not fit the settings, or the loss stops being a number.
+      errors.UserError: if data, devices or model folder do not fit the settings, or the loss stops being a number.
     """
     version = dataset.open_version(data_path)
     for split in (TRAIN, VALIDATION):

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from affectnet_tfds import defect
+from affectnet_tfds import invalid_example
 
 
 @contextlib.contextmanager
@@ -27,14 +27,16 @@ def take(path: str, *, folder: pathlib.Path) -> bytes:
     """Return the bytes of an upload, and remove it, with the folder of its own that Gradio gave it.
 
     Raises:
-      defect.Defect: if it is no upload, or there no more.
+      invalid_example.InvalidExample: if it is no upload, or there no more.
     """
     place, uploads = pathlib.Path(path).resolve(), folder.resolve()
     if place.parent.parent != uploads:
-        raise defect.Defect("no upload", "the picture did not come through this page")
+        raise invalid_example.InvalidExample("no upload", "the picture did not come through this page")
     try:
         return place.read_bytes()
     except OSError:
-        raise defect.Defect("upload gone", "the picture is not here any more; give it once again") from None
+        raise invalid_example.InvalidExample(
+            "upload gone", "the picture is not here any more; give it once again"
+        ) from None
     finally:
         shutil.rmtree(place.parent, ignore_errors=True)

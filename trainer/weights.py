@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer import checkpoint, model_section, refusal
+from runtime import errors
+from trainer import checkpoint, model_section
 
 if TYPE_CHECKING:
     import keras
@@ -26,17 +27,17 @@ def check(model: model_section.Model) -> None:
     if not model.is_pretrained:
         return
     if not path.is_file():
-        raise refusal.Refusal(f"--weights={path} is not there: name a local file, or none; nothing is downloaded")
+        raise errors.UserError(f"--weights={path} is not there: name a local file, or none; nothing is downloaded")
     kinds = _SUFFIXES if model.model in model_section.BACKBONES else (".npz",)
     if path.suffix not in kinds:
-        raise refusal.Refusal(f"--weights of --model={model.model} must be a file in {' or '.join(kinds)}: got {path}")
+        raise errors.UserError(f"--weights of --model={model.model} must be a file in {' or '.join(kinds)}: got {path}")
 
 
 def load(network: "keras.Model", *, model: model_section.Model, image_size: int) -> None:
     """Give all layers but the heads the weights of the file that is named, if any.
 
     Raises:
-      refusal.Refusal: if the file is damaged or holds another network.
+      errors.UserError: if the file is damaged or holds another network.
     """
     if not model.is_pretrained:
         return
@@ -51,7 +52,7 @@ def load(network: "keras.Model", *, model: model_section.Model, image_size: int)
             found = _ours(path, layers=layers) if path.suffix == ".npz" else _theirs(path, model=model, size=image_size)
         _copy(found, layers=layers)
     except (*checkpoint.DAMAGED, UserWarning) as error:
-        raise refusal.Refusal(f"--weights={path} does not fit --model={model.model}: {_first_line(error)}") from None
+        raise errors.UserError(f"--weights={path} does not fit --model={model.model}: {_first_line(error)}") from None
 
 
 def _ours(path: pathlib.Path, *, layers: Sequence["keras.layers.Layer"]) -> list[list[np.ndarray]]:

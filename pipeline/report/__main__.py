@@ -4,8 +4,9 @@ import os
 
 from absl import app, flags
 
-from pipeline import console, object_store, refusal, storage, verify
+from pipeline import console, object_store, storage, verify
 from pipeline.report import page
+from runtime import errors
 
 
 def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = None) -> int:
@@ -20,7 +21,7 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
     try:
         for folder in verify.versions(storage.path(given), config_name):
             print(f"look at       {page.write(folder, root=input_dir)}")
-    except (refusal.Refusal, object_store.Unreachable) as error:
+    except (errors.UserError, object_store.Unreachable) as error:
         return console.refuse(error)
     return 0
 

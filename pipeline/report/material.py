@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from affectnet_tfds import labels
-from pipeline import observations, refusal, storage
+from pipeline import observations, storage
+from runtime import errors
 
 
 class Material(NamedTuple):
@@ -51,7 +52,7 @@ def load(
       sidecars: what sidecars.json holds, by whom has it at hand: of a million pictures it takes a gigabyte.
 
     Raises:
-      refusal.Refusal: if a file is missing or damaged.
+      errors.UserError: if a file is missing or damaged.
     """
     settings = _json(folder / "job_config.json")
     place = storage.path(root or settings["input_dir"])
@@ -77,10 +78,12 @@ def _json(path: storage.AnyPath) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise refusal.Refusal(f"{path} is damaged ({error}); copy it again, or build again with --overwrite") from error
+        raise errors.UserError(
+            f"{path} is damaged ({error}); copy it again, or build again with --overwrite"
+        ) from error
 
 
 def _opened(path: storage.AnyPath) -> storage.AnyPath:
     if not path.is_file():
-        raise refusal.Refusal(f"{path.parent} holds no version that this job can report on: it has no {path.name}")
+        raise errors.UserError(f"{path.parent} holds no version that this job can report on: it has no {path.name}")
     return path

@@ -36,7 +36,7 @@ def write(
       sidecars: of the shards, by whom has them at hand.
 
     Raises:
-      refusal.Refusal: if the folder holds no build.
+      errors.UserError: if the folder holds no build.
     """
     with commit.on_disk(folder) as place:
         webpage.page.write(place / FILE, render(material.load(folder, root=root, sidecars=sidecars)))

@@ -13,8 +13,8 @@ import numpy as np
 import simplejpeg
 
 import webpage.page
-from affectnet_tfds import defect, faces
-from pipeline import observations, record, shards, storage
+from affectnet_tfds import example_codec, image_codec, invalid_example
+from pipeline import observations, shards, storage
 from pipeline.report import material
 from webpage import charts, colours, markup
 
@@ -33,7 +33,7 @@ class Specimen(NamedTuple):
     """An example as it was written, and where it was cut from."""
 
     split: str
-    example: record.Example
+    example: example_codec.Example
     crop: np.ndarray  # uint8[S, S, 3]
     path: str  # of the original, relative to the release's root
     picture_size: tuple[int, int]
@@ -68,12 +68,12 @@ def section(made: material.Material) -> list[markup.Content]:
     ]
 
 
-def read_record(path: storage.AnyPath, at: int) -> record.Example:
+def read_record(path: storage.AnyPath, at: int) -> example_codec.Example:
     """Read the record that begins at a byte of a shard."""
     with path.open("rb") as file:
         file.seek(at)
         (length,) = struct.unpack("<Q", file.read(12)[:8])
-        return record.parse(file.read(length))
+        return example_codec.parse(file.read(length))
 
 
 def _chosen(made: material.Material, label: int) -> Iterator[Specimen]:
@@ -87,7 +87,7 @@ def _chosen(made: material.Material, label: int) -> Iterator[Specimen]:
         yield Specimen(
             split=material.split_of(name),
             example=example,
-            crop=faces.decode_crop(
+            crop=image_codec.decode_crop(
                 example.image, encoding=made.settings["encoding"], image_size=made.settings["image_size"]
             ),
             path=one["path"],
@@ -122,10 +122,10 @@ def _original(one: Specimen, root: storage.AnyPath) -> markup.Markup:
     """Draw the original with what is known of the face in it, in a square that holds the picture and the crop."""
     content = shards.read_picture(root, one.path)
     try:
-        if isinstance(content, defect.Defect):
+        if isinstance(content, invalid_example.InvalidExample):
             raise content
-        jpeg, (width, height) = _small(faces.decode(content, scale=SIDE / max(one.picture_size)))
-    except defect.Defect as found:
+        jpeg, (width, height) = _small(image_codec.decode(content, scale=SIDE / max(one.picture_size)))
+    except invalid_example.InvalidExample as found:
         return markup.element("p", f"The original can no longer be read: {found.reason}.", class_="note")
     to_drawing = np.array([width, height]) / one.picture_size
     crop = one.in_picture(_CORNERS) * to_drawing

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from pipeline import cores
 from pipeline.sample import release, summary
 from pipeline.sample import settings as settings_lib
 from pipeline.sample.layouts import registry
+from runtime import cpu_count
 
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to make: new, empty, or a drawn sample.", required=True)
 _NUM_IMAGES = flags.DEFINE_integer("num_images", 3000, "Pictures in all, over every split.")
@@ -38,7 +38,7 @@ def _run() -> str:
     if not release.check_target(settings, overwrite=_OVERWRITE.value):
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"
     start = time.monotonic()
-    annotations = release.make(settings, num_workers=_NUM_WORKERS.value or cores.count())
+    annotations = release.make(settings, num_workers=_NUM_WORKERS.value or cpu_count.count())
     return summary.describe(annotations, layout=settings.layout, folder=folder, seconds=time.monotonic() - start)
 
 

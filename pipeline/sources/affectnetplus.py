@@ -91,7 +91,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         try:
             found = _load(content, file)
             soft = soft_label(found.get("softlabel"))
-        except annotations.Defect as defect:
+        except annotations.InvalidExample as defect:
             yield listing.reject(place, name, defect.reason, str(defect))
             continue
         row = annotations.parse({"path": name, **_fields(found, soft, part.table.subset)}, place, points=_points(found))
@@ -112,17 +112,17 @@ def _load(content: bytes | OSError, file: str) -> dict[str, Any]:
         return {**named, **{tree.normalised(key): one for key, one in about.items()}}
     except FileNotFoundError as error:
         detail = f"a picture must have a JSON file: {file} is not there"
-        raise annotations.Defect("no annotation", detail) from error
+        raise annotations.InvalidExample("no annotation", detail) from error
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         detail = f"an annotation must be a JSON object: {file}: {error}"
-        raise annotations.Defect("unreadable annotation", detail) from error
+        raise annotations.InvalidExample("unreadable annotation", detail) from error
 
 
 def soft_label(value: Any) -> tuple[float, ...]:
     """Return 8 probabilities; nothing where there are none.
 
     Raises:
-      annotations.Defect: for anything else.
+      annotations.InvalidExample: for anything else.
     """
     if value is None or value == []:
         return ()
@@ -131,7 +131,7 @@ def soft_label(value: Any) -> tuple[float, ...]:
     except (TypeError, ValueError):
         numbers = ()
     if len(numbers) != NUM_SOFT or not all(0 <= number <= 1 for number in numbers):
-        raise annotations.Defect(
+        raise annotations.InvalidExample(
             "bad soft label", f"a soft label must be {NUM_SOFT} numbers in 0..1: got {value!r:.80}"
         )
     return numbers

@@ -7,8 +7,8 @@ guessed; a box is not: "width" is as often the picture's.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline import refusal
 from pipeline.sources import spellings, tree
+from runtime import errors
 
 ROLES = ("path", "label", "split", "x", "y", "width", "height", "right", "bottom", "landmarks", "valence", "arousal")
 OTHER_NAMES = {"left": "x", "top": "y", "x1": "x", "y1": "y", "x2": "right", "y2": "bottom"}
@@ -43,7 +43,7 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
       where: the list, for messages.
 
     Raises:
-      refusal.Refusal: for an unknown role or column, a box without all its sides, and no path or label.
+      errors.UserError: for an unknown role or column, a box without all its sides, and no path or label.
     """
     given = {
         _role(role): columns
@@ -55,13 +55,13 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
         role: tuple(_index(one, first, role, where) for one in _split(column, role)) for role, column in names.items()
     }
     if missing := [role for role in ("path", "label") if role not in places]:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{where} must have a column for the {missing[0]}: it has {', '.join(first)}; say which with "
             f"--columns={missing[0]}=… (by name, or by number from 1)"
         )
     box = set(places) & (BOXES[0] | BOXES[1])
     if box and box not in BOXES:
-        raise refusal.Refusal(
+        raise errors.UserError(
             "a box in --columns must be x, y, width, height or left, top, right, bottom: got "
             + ", ".join(role for role in ROLES if role in box)
         )
@@ -73,7 +73,7 @@ def _role(name: str) -> str:
     role = OTHER_NAMES.get(name.lower(), name.lower())
     if role not in ROLES:
         known = ", ".join([*ROLES, *OTHER_NAMES])
-        raise refusal.Refusal(f"--columns knows {known}: got {name!r}")
+        raise errors.UserError(f"--columns knows {known}: got {name!r}")
     return role
 
 
@@ -95,7 +95,7 @@ def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
         for index, name in enumerate(first):
             if same(name) == same(wanted):
                 return index
-    raise refusal.Refusal(
+    raise errors.UserError(
         f"{where} has no column {wanted!r} for the {role}: it has {', '.join(first)}; "
         f"say which with --columns={role}=… (by name, or by number from 1)"
     )

@@ -4,8 +4,9 @@ For data sets whose form is not known here (RAF-DB, FER+, ExpW, lists of one's o
 unless --labels says what they are: a list without the flag would be refused only to be told what it is mostly meant.
 """
 
-from pipeline import annotations, refusal, storage
+from pipeline import annotations, storage
 from pipeline.sources import base, columns, lists, mapped_rows, spellings, splits, tree
+from runtime import errors
 
 LOOKED_FOR = "the lists that --csv names"
 
@@ -16,10 +17,10 @@ def spot(folders: tuple[tree.Folder, ...], request: base.Request) -> bool:
     """Tell whether there is a list to read.
 
     Raises:
-      refusal.Refusal: if none is named.
+      errors.UserError: if none is named.
     """
     if not request.csv:
-        raise refusal.Refusal("--layout=csv must be told which lists: add --csv=train=a.csv,validation=b.csv")
+        raise errors.UserError("--layout=csv must be told which lists: add --csv=train=a.csv,validation=b.csv")
     return "manual" in request.subsets
 
 
@@ -44,7 +45,7 @@ def _lists(text: str) -> dict[str, str]:
     given = spellings.pairs(text, flag="--csv", like="train=a.csv,validation=b.csv")
     found = {spellings.split_of(name): path for name, path in given}
     if "" in found or len(found) < len(given):
-        raise refusal.Refusal(f"--csv must give each of train, validation and test one list: got {text}")
+        raise errors.UserError(f"--csv must give each of train, validation and test one list: got {text}")
     return found
 
 
@@ -71,7 +72,7 @@ def _existing(root: storage.AnyPath, path: str) -> storage.AnyPath:
     for candidate in (storage.join(root, path), storage.path(path).absolute()):
         if candidate.is_file():
             return candidate
-    raise refusal.Refusal(f"--csv must name files below {root}, or by their whole path: {path} is not there")
+    raise errors.UserError(f"--csv must name files below {root}, or by their whole path: {path} is not there")
 
 
 def _reading(file: storage.AnyPath, request: base.Request) -> mapped_rows.Reading:
@@ -100,7 +101,7 @@ def _is_label(fields: tuple[str, ...], reading: mapped_rows.Reading) -> bool:
     try:
         annotations.parse_label(mapped_rows.code(fields, reading))
         return True
-    except annotations.Defect:
+    except annotations.InvalidExample:
         return False
 
 
@@ -121,7 +122,7 @@ def _settled_by_rows(root: storage.AnyPath, table: base.Table, notes: list[str])
     values = {fields[place] for _, fields in mapped_rows.all_rows(root, table) if len(fields) > place}
     if unknown := sorted(value for value in values if not spellings.split_of(value)):
         listed = ", ".join(unknown[:5])
-        raise refusal.Refusal(f"the split column of {table.path} must say train, val or test: it says {listed}")
+        raise errors.UserError(f"the split column of {table.path} must say train, val or test: it says {listed}")
     settled = splits.settle({spellings.split_of(value) for value in values})
     notes += settled.notes
     return table._replace(reading=reading._replace(splits=tuple(sorted(settled.splits.items()))))

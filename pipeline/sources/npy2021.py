@@ -74,7 +74,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         try:
             arrays = {kind: _load(found[kind], f"{listing.stem(name)}_{kind}.npy") for kind in kinds}
             fields = {field: _scalar(arrays[kind], kind) for kind, field in FIELDS.items()}
-        except annotations.Defect as defect:
+        except annotations.InvalidExample as defect:
             yield listing.reject(place, name, defect.reason, str(defect))
             continue
         yield annotations.parse({"path": name, **fields}, place, points=arrays[LANDMARKS])
@@ -88,9 +88,9 @@ def _load(content: bytes | OSError, name: str) -> np.ndarray:
         return parse_npy(content)
     except FileNotFoundError as error:
         detail = f"a picture must have exp, val, aro and lnd: {name} is not there"
-        raise annotations.Defect("no annotation", detail) from error
+        raise annotations.InvalidExample("no annotation", detail) from error
     except (OSError, ValueError, SyntaxError, tokenize.TokenError) as error:  # What NumPy says of a bad header.
-        raise annotations.Defect(
+        raise annotations.InvalidExample(
             "unreadable annotation", f"an annotation must be a plain npy array: {name}: {error}"
         ) from error
 
@@ -125,6 +125,6 @@ def _scalar(array: np.ndarray, kind: str) -> str:
     """Return a value as text, whether it is 0-d or of one element, text or number."""
     if array.size != 1:
         detail = f"{kind} must be one value: got {array.size} of them"
-        raise annotations.Defect("unreadable annotation", detail)
+        raise annotations.InvalidExample("unreadable annotation", detail)
     value = array.item()
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)

@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterator
 from types import ModuleType
 
-from pipeline import annotations, refusal, storage
+from pipeline import annotations, storage
 from pipeline.sources import affectnetplus, base, class_folders, mapped_csv, npy2021, release2017, tree, yolo
+from runtime import errors
 
 LAYOUTS: dict[str, ModuleType] = {
     "2017": release2017,
@@ -40,12 +41,12 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     """Return the release in a folder.
 
     Raises:
-      refusal.Refusal: if the folder is none, holds none, or holds several; the message lists what was looked for and
+      errors.UserError: if the folder is none, holds none, or holds several; the message lists what was looked for and
         found.
     """
     storage.forget_listings()
     if not root.is_dir():
-        raise refusal.Refusal(f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}")
+        raise errors.UserError(f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}")
     folders = tree.walk(root)
     named = _named(request)
     layout = named or _spotted(root, folders, request)
@@ -53,7 +54,7 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     if LAYOUTS[layout].spot(folders, request):
         return LAYOUTS[layout].find(root, folders, request)
     looked_for = [LAYOUTS[name].LOOKED_FOR for name in ([named] if named else [*AUTOMATIC, "folders"])]
-    raise refusal.Refusal(
+    raise errors.UserError(
         f"{root} is no AffectNet release known here, or has no {' or '.join(request.subsets)} annotations. "
         f"Looked for: {', '.join(looked_for)}. Found: {_census(root)}. "
         "docs/data.md shows each layout; --csv takes any list of pictures."
@@ -71,11 +72,11 @@ def _spotted(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: b
     """Return the one layout that is there; class folders, if any, where there is no other.
 
     Raises:
-      refusal.Refusal: if there are several.
+      errors.UserError: if there are several.
     """
     there = [name for name in AUTOMATIC if LAYOUTS[name].spot(folders, request)]
     if len(there) > 1:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{root} holds several layouts: {', '.join(there)}; say which with --layout, or --input_dir of one of them"
         )
     return there[0] if there else "folders"
@@ -85,11 +86,11 @@ def _check_flags(request: base.Request, layout: str) -> None:
     """Refuse a flag that would have no effect.
 
     Raises:
-      refusal.Refusal: naming it, and the layouts that it is for.
+      errors.UserError: naming it, and the layouts that it is for.
     """
     for flag, layouts in FLAGS.items():
         if getattr(request, flag) != base.Request._field_defaults[flag] and layout not in layouts:
-            raise refusal.Refusal(
+            raise errors.UserError(
                 f"--{flag} is for the layout {' or '.join(layouts)}, and this is {layout}: leave it out"
             )
 

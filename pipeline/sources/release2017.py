@@ -7,8 +7,9 @@ table is therefore found by its normalised name, and its picture folder by tryin
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline import annotations, refusal, storage
+from pipeline import annotations, storage
 from pipeline.sources import base, lists, tree
+from runtime import errors
 
 LOOKED_FOR = "training.csv, validation.csv or automatically_annotated.csv (2017)"
 
@@ -114,7 +115,7 @@ def sniff(table: storage.AnyPath) -> Header:
     """Read the first line of a table.
 
     Raises:
-      refusal.Refusal: if it is a header that lacks the path or the expression.
+      errors.UserError: if it is a header that lacks the path or the expression.
     """
     first = next(iter(lists.head(table, num_rows=1)), [])
     names = [name.strip().lstrip("#").strip().lower() for name in first]
@@ -124,7 +125,7 @@ def sniff(table: storage.AnyPath) -> Header:
     columns = tuple(known.get(name, "") for name in names)
     if missing := {"path", "label"} - set(columns):
         wanted = ", ".join(sorted(HEADER[COLUMNS.index(name)] for name in missing))
-        raise refusal.Refusal(f"{table} must have a column {wanted}: its header is {', '.join(first)}")
+        raise errors.UserError(f"{table} must have a column {wanted}: its header is {', '.join(first)}")
     return Header(columns, 1)
 
 

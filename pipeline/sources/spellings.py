@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from affectnet_tfds import labels
-from pipeline import refusal
 from pipeline.sources import tree
+from runtime import errors
 
 NAMES: Mapping[str, int] = {
     name: code
@@ -56,14 +56,14 @@ def parse_labels(text: str) -> dict[str, str]:
     """Return what --labels says: a label as written (normalised) → AffectNet's code, as text.
 
     Raises:
-      refusal.Refusal: for anything else than label=expression, and an unknown expression.
+      errors.UserError: for anything else than label=expression, and an unknown expression.
     """
     found = {}
     for label, expression in pairs(text, flag="--labels", like="1=surprise,2=fear"):
         code = int(expression) if expression in map(str, range(len(labels.EXPRESSIONS))) else code_of(expression)
         if code is None:
             known = ", ".join(labels.EXPRESSIONS)
-            raise refusal.Refusal(f"--labels must give each label one of {known}: got {label}={expression}")
+            raise errors.UserError(f"--labels must give each label one of {known}: got {label}={expression}")
         found[as_written(label)] = str(code)
     return found
 
@@ -81,11 +81,11 @@ def pairs(text: str, *, flag: str, like: str) -> list[tuple[str, str]]:
     """Return the (key, value) pairs of a flag.
 
     Raises:
-      refusal.Refusal: for a part without "=".
+      errors.UserError: for a part without "=".
     """
     found = [part.partition("=") for part in text.split(",") if part.strip()]
     if bad := [key for key, equals, value in found if not (equals and key.strip() and value.strip())]:
-        raise refusal.Refusal(f"{flag} must be like {flag}={like}: got {bad[0]!r} in {text!r}")
+        raise errors.UserError(f"{flag} must be like {flag}={like}: got {bad[0]!r} in {text!r}")
     return [(key.strip(), value.strip()) for key, _, value in found]
 
 
@@ -98,7 +98,7 @@ def codes(names: Iterable[str], *, given: Mapping[str, str], where: str) -> dict
       where: they stand, for the message.
 
     Raises:
-      refusal.Refusal: for numbers that are not AffectNet's codes.
+      errors.UserError: for numbers that are not AffectNet's codes.
     """
     found = {name: int(given[as_written(name)]) for name in names if as_written(name) in given}
     others = [name for name in names if name not in found]
@@ -108,7 +108,7 @@ def codes(names: Iterable[str], *, given: Mapping[str, str], where: str) -> dict
         return found
     if 0 not in numbers.values() or max(numbers.values()) >= len(labels.EXPRESSIONS):
         listed = ", ".join(sorted(numbers, key=int)[:12])
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"numbers stand for AffectNet's codes where they begin with 0 and end by 10: {where} has {listed}; "
             "say what they mean, as in --labels=1=surprise,2=fear"
         )

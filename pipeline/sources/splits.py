@@ -7,8 +7,8 @@ keeps it apart for a reason, and no row is dropped unsaid.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from pipeline import refusal
 from pipeline.sources import spellings
+from runtime import errors
 
 Place = TypeVar("Place")
 
@@ -38,7 +38,7 @@ def by_split(places: Mapping[str, Place], *, root: str) -> tuple[dict[str, Place
         does, a single folder is all train.
 
     Raises:
-      refusal.Refusal: if two folders are the same split, or several are none.
+      errors.UserError: if two folders are the same split, or several are none.
     """
     named = {folder: split for folder in places if (split := spellings.split_of(folder.rpartition("/")[2]))}
     if not named:
@@ -56,6 +56,6 @@ def by_split(places: Mapping[str, Place], *, root: str) -> tuple[dict[str, Place
 def _only_one(folders: Sequence[str], root: str, what: str) -> None:
     if len(folders) > 1:
         listed = ", ".join(folder or "." for folder in folders)
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{root} has several folders of annotations of which each is {what}: {listed}; say --input_dir of one"
         )

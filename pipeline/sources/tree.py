@@ -7,7 +7,8 @@ opened.
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
-from pipeline import annotations, refusal, storage
+from pipeline import annotations, storage
+from runtime import errors
 
 DEPTH = 5
 MAX_FOLDERS = 2_000
@@ -96,7 +97,7 @@ def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: storag
       table: the list, for the message.
 
     Raises:
-      refusal.Refusal: if no folder has any of them.
+      errors.UserError: if no folder has any of them.
     """
     tried = list(likely)
     found, best = tried[0], -1
@@ -107,7 +108,7 @@ def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: storag
         if best == len(paths):
             break  # No other can have more.
     if not best and paths:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{table} names pictures such as {paths[0]!r}, and no folder of {len(set(tried)):,} has one of its first "
             f"{len(paths)}; unpack the pictures beside the lists, or say --input_dir of a folder that holds both"
         )
@@ -127,7 +128,7 @@ def _count(folder: Folder, paths: Sequence[str]) -> int:
 def _relative(path: str) -> str:
     try:
         return annotations.relative_path(path)
-    except annotations.Defect:
+    except annotations.InvalidExample:
         return ""
 
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from pipeline import annotations, refusal, storage
+from pipeline import annotations, storage
 from pipeline.sources import base, listing, spellings, splits, tree
+from runtime import errors
 
 LOOKED_FOR = "data.yaml with train/images and train/labels (YOLO)"
 
@@ -85,12 +86,12 @@ def class_codes(path: storage.AnyPath, given: dict[str, str]) -> tuple[int, ...]
       given: what --labels says.
 
     Raises:
-      refusal.Refusal: if it has no names, another number of them than it says, or one that is no expression.
+      errors.UserError: if it has no names, another number of them than it says, or one that is no expression.
     """
     names = _class_names(path)
     codes = spellings.codes(names, given=given, where=f"names in {path}")
     if unknown := [name for name in names if name not in codes]:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"every class must be an expression: {path} has {', '.join(unknown)}; "
             f"say which it is with --labels={unknown[0]}=…"
         )
@@ -101,14 +102,14 @@ def _class_names(path: storage.AnyPath) -> list[str]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise refusal.Refusal(f"{path} must be YAML: {' '.join(str(error).split())}") from error
+        raise errors.UserError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
     names: Any = value.get("names") if isinstance(value, dict) else None
     if isinstance(names, dict):
         names = [names[index] for index in sorted(names, key=int)] if _counts_from_0(names) else None
     if not isinstance(names, list) or not names:
-        raise refusal.Refusal(f"{path} must have names, a list or 0: …, 1: …: got {names!r}")
+        raise errors.UserError(f"{path} must have names, a list or 0: …, 1: …: got {names!r}")
     if value.get("nc", len(names)) != len(names):
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"{path} must name as many classes as it says: nc is {value['nc']}, names are {len(names)}"
         )
     return [str(name) for name in names]
@@ -147,7 +148,7 @@ def _faces(
             here = place._replace(source=f"{place.source} face {number}")
             try:
                 row = annotations.parse({"path": name, **_fields(words, codes)}, here)
-            except annotations.Defect as defect:
+            except annotations.InvalidExample as defect:
                 yield listing.reject(here, name, defect.reason, str(defect))
                 continue
             yield row._replace(box_from="fractions") if isinstance(row, annotations.Row) else row
@@ -158,15 +159,17 @@ def _fields(words: Sequence[str], codes: Sequence[int]) -> dict[str, str]:
     try:
         index, (x, y, width, height) = int(words[0]), map(float, words[1:5])
     except ValueError as error:
-        raise annotations.Defect(
+        raise annotations.InvalidExample(
             "bad line", f"a line must be class, x, y, width, height: got {' '.join(words)}"
         ) from error
     if len(words) > 6:
-        raise annotations.Defect("bad line", f"a line must be a box, not an outline: got {len(words) - 1} numbers")
+        raise annotations.InvalidExample(
+            "bad line", f"a line must be a box, not an outline: got {len(words) - 1} numbers"
+        )
     if not 0 <= index < len(codes):
-        raise annotations.Defect("bad label", f"a class must be 0..{len(codes) - 1}: got {index}")
+        raise annotations.InvalidExample("bad label", f"a class must be 0..{len(codes) - 1}: got {index}")
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 < width <= 1 and 0 < height <= 1):
         detail = f"a box must be in fractions of the picture, 0..1: got {' '.join(words[1:5])}"
-        raise annotations.Defect("bad box", detail)
+        raise annotations.InvalidExample("bad box", detail)
     box = {"x": x - width / 2, "y": y - height / 2, "width": width, "height": height}
     return {"label": str(codes[index]), **{name: repr(value) for name, value in box.items()}}

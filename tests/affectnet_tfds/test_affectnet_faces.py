@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import features, labels
-from pipeline import config, refusal
+from pipeline import config
+from runtime import errors
 from tests.pipeline import conftest, test_main
 
 pytestmark = pytest.mark.slow
@@ -103,7 +104,7 @@ def test_the_builder_does_not_take_drawn_faces_for_affectnet(tmp_path):
     writer.add("training", 0)
     (writer.write() / "drawn_sample.json").write_text("{}")
     builder = affectnet_tfds.AffectnetFaces(data_dir=tmp_path / "data")
-    with pytest.raises(refusal.Refusal, match="a build of the drawn sample is called sample"):
+    with pytest.raises(errors.UserError, match="a build of the drawn sample is called sample"):
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=str(tmp_path / "drawn")))
 
 

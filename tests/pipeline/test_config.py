@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline import config, refusal
+from pipeline import config
+from runtime import errors
 
 
 def make(**fields):
@@ -24,14 +25,14 @@ def make(**fields):
     ],
 )
 def test_a_value_out_of_range_is_refused_in_one_sentence(fields, message):
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         make(**fields)
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("balance", ["sometimes", "0", "-3", "2.5"])
 def test_an_unknown_balance_is_refused_with_the_known_ones(balance):
-    with pytest.raises(refusal.Refusal, match=f"--balance must be .*a number of pictures per class: got {balance}"):
+    with pytest.raises(errors.UserError, match=f"--balance must be .*a number of pictures per class: got {balance}"):
         make(balance=balance)
 
 
@@ -45,7 +46,7 @@ def test_standard_flags_have_a_standard_name(fields, name):
 
 
 def test_other_flags_need_a_name_of_their_own():
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         config.named(make(image_size=112), drawn=False)
     assert str(caught.value) == (
         "affectnet8 stands for one set of flags and image_size=112 is not among them; "
@@ -54,13 +55,13 @@ def test_other_flags_need_a_name_of_their_own():
 
 
 def test_a_standard_name_is_not_given_to_other_flags():
-    with pytest.raises(refusal.Refusal, match="affectnet8 stands for one set of flags"):
+    with pytest.raises(errors.UserError, match="affectnet8 stands for one set of flags"):
         config.named(make(image_size=112, config_name="affectnet8"), drawn=False)
 
 
 def test_drawn_faces_never_take_the_name_of_real_ones():
     assert config.named(make(image_size=48), drawn=True).config_name == "sample"
-    with pytest.raises(refusal.Refusal, match="a build of the drawn sample is called sample"):
+    with pytest.raises(errors.UserError, match="a build of the drawn sample is called sample"):
         config.named(make(config_name="affectnet8"), drawn=True)
-    with pytest.raises(refusal.Refusal, match="names that begin with sample are for drawn faces"):
+    with pytest.raises(errors.UserError, match="names that begin with sample are for drawn faces"):
         config.named(make(config_name="sample"), drawn=False)

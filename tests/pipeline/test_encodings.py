@@ -6,8 +6,9 @@ import PIL.Image
 import pytest
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import defect, faces
-from pipeline import annotations, plan, refusal, shards, verify
+from affectnet_tfds import image_codec, invalid_example
+from pipeline import annotations, plan, shards, verify
+from runtime import errors
 from tests.pipeline import conftest, test_main
 from trainer import dataset, pictures
 
@@ -35,7 +36,7 @@ def test_png_and_raw_hold_the_same_pixels_and_jpeg_nearly(built):
     assert 0 < np.abs(jpeg.astype(int) - png).mean() < 6
 
 
-@pytest.mark.parametrize("encoding", faces.ENCODINGS)
+@pytest.mark.parametrize("encoding", image_codec.ENCODINGS)
 def test_each_encoding_is_verified_and_read_by_the_trainer(built, encoding):
     version = built(encoding)
     assert list(verify.verify(version)) == []
@@ -46,16 +47,16 @@ def test_each_encoding_is_verified_and_read_by_the_trainer(built, encoding):
 def test_the_way_back_undoes_the_encoding_and_says_what_does_not_fit():
     pixels = conftest.picture(1, width=32, height=32)
     for encoding in ("png", "raw"):
-        content = faces.encode(pixels, encoding=encoding)
-        np.testing.assert_array_equal(faces.decode_crop(content, encoding=encoding, image_size=32), pixels)
-    with pytest.raises(defect.Defect, match=r"3,072 bytes are not 31 x 31 pixels"):
-        faces.decode_crop(pixels.tobytes(), encoding="raw", image_size=31)
-    with pytest.raises(defect.Defect, match=r"32 x 32 is not 31 x 31"):
-        faces.decode_crop(faces.encode(pixels), encoding="jpeg", image_size=31)
+        content = image_codec.encode(pixels, encoding=encoding)
+        np.testing.assert_array_equal(image_codec.decode_crop(content, encoding=encoding, image_size=32), pixels)
+    with pytest.raises(invalid_example.InvalidExample, match=r"3,072 bytes are not 31 x 31 pixels"):
+        image_codec.decode_crop(pixels.tobytes(), encoding="raw", image_size=31)
+    with pytest.raises(invalid_example.InvalidExample, match=r"32 x 32 is not 31 x 31"):
+        image_codec.decode_crop(image_codec.encode(pixels), encoding="jpeg", image_size=31)
 
 
 def test_an_unknown_encoding_is_refused(job_config):
-    with pytest.raises(refusal.Refusal, match=r"--encoding must be one of jpeg, png, raw: got gif"):
+    with pytest.raises(errors.UserError, match=r"--encoding must be one of jpeg, png, raw: got gif"):
         job_config(encoding="gif")
 
 

@@ -8,7 +8,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.options import pipeline_options
 
-from pipeline import engine, refusal
+from pipeline import engine
+from runtime import errors
 
 
 def view(options, kind):
@@ -101,7 +102,7 @@ def test_an_engine_that_gives_up_is_a_refusal_with_its_first_line(monkeypatch):
 
     monkeypatch.setattr(engine, "wait", gives_up)
     runner = engine.Runner(num_workers=1, beam_args=["--runner=FnApiRunner"])
-    with pytest.raises(refusal.Refusal) as refused, runner.pipeline(reads_bytes=1) as pipeline:
+    with pytest.raises(errors.UserError) as refused, runner.pipeline(reads_bytes=1) as pipeline:
         pipeline | beam.Create([5])
     assert str(refused.value) == (
         "the engine gave up: Pipeline 7 failed in state FAILED: no slots. Finished shards are kept: the same command "

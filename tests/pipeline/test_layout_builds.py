@@ -6,7 +6,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pipeline import build, config, record, refusal, verify
+from affectnet_tfds import example_codec, tfrecord
+from pipeline import build, config, verify
+from runtime import errors
 from tests.pipeline import conftest as pictures
 from tests.pipeline import test_main
 from tests.pipeline.sources import test_affectnetplus, test_npy2021
@@ -24,11 +26,11 @@ def run(root: Path, **fields: object) -> build.Build:
     return test_main.run(config.JobConfig(input_dir=str(root), data_dir=str(root / "data"), **settings))
 
 
-def examples(built: build.Build, split: str) -> list[record.Example]:
+def examples(built: build.Build, split: str) -> list[example_codec.Example]:
     assert built.version
     shards = sorted(built.version.glob(f"*-{split}.tfrecord*"))
-    contents = [content for shard in shards for content in verify.records(shard.read_bytes())]
-    return [record.parse(content) for content in contents if isinstance(content, bytes)]
+    contents = [content for shard in shards for content in tfrecord.records(shard.read_bytes())]
+    return [example_codec.parse(content) for content in contents if isinstance(content, bytes)]
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_other_layouts_have_no_soft_label(tmp_path):
 
 def test_affectnet_plus_has_a_name_of_its_own(plus):
     assert run(plus, config_name="", image_size=224).config.config_name == "affectnetplus8_natural"
-    with pytest.raises(refusal.Refusal, match="affectnet8 stands for .* such as --config_name=affectnetplus8$"):
+    with pytest.raises(errors.UserError, match="affectnet8 stands for .* such as --config_name=affectnetplus8$"):
         run(plus, config_name="affectnet8", image_size=224, balance="median")
 
 

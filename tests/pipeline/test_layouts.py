@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectnet_tfds import faces
+from affectnet_tfds import crop_geometry, image_codec
 from pipeline import annotations, shards
 from pipeline.sample import cast, release, settings
 from pipeline.sources import base, registry
@@ -40,7 +40,7 @@ def read(folder: Path, layout: str, request: base.Request) -> Faces:
 def pictured(root: Path, row: annotations.Row) -> tuple[str, tuple[annotations.Row, np.ndarray]]:
     content = shards.read_picture(root, row.path)
     assert isinstance(content, bytes)
-    pixels = faces.decode(content)
+    pixels = image_codec.decode(content)
     return hashlib.sha256(pixels.tobytes()).hexdigest(), (row, pixels)
 
 
@@ -85,9 +85,9 @@ def check_landmarks(row: annotations.Row, wanted: annotations.Row, layout: str) 
 
 def check_box(row: annotations.Row, wanted: annotations.Row, size: tuple[int, int]) -> None:
     if row.box_from == "fractions":  # YOLO cuts boxes off at the picture's edge.
-        pixels = faces.in_pixels(row.box, picture_size=size)
-        inside = faces.bbox_fractions(wanted.box, picture_size=size)
-        assert faces.bbox_fractions(pixels, picture_size=size) == pytest.approx(inside, abs=2e-6)
+        pixels = crop_geometry.in_pixels(row.box, picture_size=size)
+        inside = crop_geometry.bbox_fractions(wanted.box, picture_size=size)
+        assert crop_geometry.bbox_fractions(pixels, picture_size=size) == pytest.approx(inside, abs=2e-6)
     elif row.box_from == "annotation":
         assert row.box == wanted.box
     else:
@@ -98,13 +98,14 @@ def test_both_layouts_with_boxes_in_pixels_give_the_same_crops_byte_for_byte(fol
     found = read(folder, "csv", CSV)
     for picture, (row, pixels) in found.items():
         crops = [
-            faces.encode(faces.crop(pixels, square(one, pixels), image_size=64)) for one in (row, original[picture][0])
+            image_codec.encode(crop_geometry.crop(pixels, square(one, pixels), image_size=64))
+            for one in (row, original[picture][0])
         ]
         assert crops[0] == crops[1]
 
 
-def square(row: annotations.Row, pixels: np.ndarray) -> faces.Square:
-    return faces.square(row.box, picture_size=(pixels.shape[1], pixels.shape[0]), margin_frac=0.15)
+def square(row: annotations.Row, pixels: np.ndarray) -> crop_geometry.Square:
+    return crop_geometry.square(row.box, picture_size=(pixels.shape[1], pixels.shape[0]), margin_frac=0.15)
 
 
 def test_the_soft_label_of_affectnet_plus_comes_along(folder):

@@ -11,7 +11,8 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from pipeline import build, console, engine, main, plan, refusal, shards
+from pipeline import build, console, engine, main, plan, shards
+from runtime import errors
 from tests.pipeline import conftest
 
 VERSION = Path("affectnet_faces", "tiny", "1.0.0")
@@ -109,7 +110,7 @@ def test_too_many_rejects_stop_the_build_before_anything_is_published(release, j
     release.add("training", "eleven")
     release.add("training", 12)
     config = job_config(input_dir=str(release.write()))
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         run(config)
     assert str(caught.value) == (
         "2 of 3 rows are rejected, more than --max_reject_frac=0.01 allows: bad label 2 (such as training.csv row 2: "
@@ -128,7 +129,7 @@ def test_an_extension_in_another_case_is_found(release, job_config):
 def test_the_same_command_again_does_nothing_and_another_is_refused(job_config):
     first = run(job_config())
     assert run(job_config()).was_there
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         run(job_config(image_size=48))
     assert str(caught.value) == (
         f"{first.version} was built with image_size=32 (now 48). Give this build a name of its own (--config_name) "
@@ -142,7 +143,7 @@ def test_other_annotations_are_noticed(job_config, small_release):
     run(job_config())
     table = small_release / "Manually_Annotated_file_lists" / "validation.csv"
     table.write_text(table.read_text().replace("0.5", "0.25", 1))
-    with pytest.raises(refusal.Refusal, match="was built with other annotation files"):
+    with pytest.raises(errors.UserError, match="was built with other annotation files"):
         run(job_config())
 
 
@@ -211,13 +212,13 @@ def test_rejects_are_retried_without_a_full_rebuild(release, job_config):
     after = {path.name: path.stat().st_mtime_ns for path in second.version.glob("*.tfrecord*")}
     assert second.account.num_examples == 9 and not second.account.rejects
     assert sum(before[name] == after[name] for name in before) == 2
-    with pytest.raises(refusal.Refusal, match="--retry_rejects mends a published build"):
+    with pytest.raises(errors.UserError, match="--retry_rejects mends a published build"):
         run(job_config(**fields, config_name="other", retry_rejects=True))
 
 
 def test_a_drawn_sample_is_never_called_affectnet(job_config, small_release):
     (small_release / "drawn_sample.json").write_text('{"seed": 1}')
-    with pytest.raises(refusal.Refusal, match="a build of the drawn sample is called sample"):
+    with pytest.raises(errors.UserError, match="a build of the drawn sample is called sample"):
         run(job_config(config_name="affectnet8", image_size=224))
     assert run(job_config(config_name="")).config.config_name == "sample"
 

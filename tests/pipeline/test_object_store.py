@@ -5,8 +5,9 @@ import pickle
 
 import pytest
 
-from pipeline import annotations, object_store, refusal, shards, storage
+from pipeline import annotations, object_store, shards, storage
 from pipeline.sources import base, registry
+from runtime import errors
 from tests.pipeline import s3_server
 
 ROOT = object_store.RemotePath("s3://bucket", "")
@@ -39,7 +40,7 @@ def test_a_path_stays_a_plain_path():
 
 @pytest.mark.parametrize("text", ["s3:///key", "https://host/a", "s4://bucket/a"])
 def test_other_urls_are_refused(text):
-    with pytest.raises(refusal.Refusal, match=f"one of s3://, gs://, .* and a bucket: got {text}"):
+    with pytest.raises(errors.UserError, match=f"one of s3://, gs://, .* and a bucket: got {text}"):
         storage.path(text)
 
 
@@ -83,7 +84,7 @@ def test_a_picture_is_found_whatever_the_case_of_its_name(s3):
     assert shards.read_picture(ROOT, "a/x.jpg") == b"1"
     assert shards.read_picture(ROOT, "a/y.jpg") == b"2"
     missing = shards.read_picture(ROOT, "a/z.jpg")
-    assert isinstance(missing, annotations.Defect) and missing.reason == "no such file"
+    assert isinstance(missing, annotations.InvalidExample) and missing.reason == "no such file"
     assert s3.count("GET", ends="bucket") == 1, "a folder is listed once, however many of its pictures are missing"
 
 
@@ -131,9 +132,9 @@ def test_a_server_that_is_not_there_is_unreachable(s3, monkeypatch):
 
 def test_a_place_that_holds_no_release_is_refused_with_what_it_holds(s3):
     write(a__x_dot_txt="1", a__b__y_dot_txt="2")
-    with pytest.raises(refusal.Refusal, match="must be a folder: s3://bucket/none is not there"):
+    with pytest.raises(errors.UserError, match="must be a folder: s3://bucket/none is not there"):
         registry.recognise(ROOT / "none", base.Request())
-    with pytest.raises(refusal.Refusal, match="s3://bucket/a is no AffectNet release .* Found: 2 txt in 2 folders"):
+    with pytest.raises(errors.UserError, match="s3://bucket/a is no AffectNet release .* Found: 2 txt in 2 folders"):
         registry.recognise(ROOT / "a", base.Request())
 
 

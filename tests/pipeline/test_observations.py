@@ -6,14 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from affectnet_tfds import align, faces
+from affectnet_tfds import crop_geometry, face_alignment
 from pipeline import observations
 
 Row = collections.namedtuple("Row", "label path valence arousal")
 
 
 def sight(*, size=(200, 100), box=50.0, side=80):
-    return observations.Sight(size, box, faces.Square(10, 20, side).outline())
+    return observations.Sight(size, box, crop_geometry.Square(10, 20, side).outline())
 
 
 def seen(*rows, **changes):
@@ -59,7 +59,7 @@ def test_shards_add_up():
 
 
 def test_the_outline_of_an_aligned_crop_maps_to_its_corners():
-    turned = align.Similarity(a=0.006, b=0.008, tx=-0.3, ty=0.2)
+    turned = face_alignment.Similarity(a=0.006, b=0.008, tx=-0.3, ty=0.2)
     np.testing.assert_allclose(turned.points(turned.outline()), [(0, 0), (1, 0), (0, 1)], atol=1e-6)
     assert observations.crop_side(turned.outline()) == pytest.approx(100)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from pipeline import build, console, record, verify
+from affectnet_tfds import example_codec
+from pipeline import build, console, verify
 from pipeline.report import __main__ as program
 from pipeline.report import counts, material, page, specimens
 from tests import browser
@@ -140,7 +141,7 @@ def test_a_specimen_is_the_record_of_its_shard(job_config):
     one = next(specimens._chosen(made, 6))
     assert one.example.label == 6 and one.example.copy == 0 and one.split == "train"
     assert simplejpeg.decode_jpeg(one.example.image).shape == (32, 32, 3)
-    assert isinstance(one.example, record.Example)
+    assert isinstance(one.example, example_codec.Example)
 
 
 def test_a_build_without_observations_is_still_reported(job_config):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import record, refusal, verify
+from affectnet_tfds import example_codec, tfrecord
+from pipeline import verify
+from runtime import errors
 from tests.pipeline import test_main
 
 
@@ -84,9 +86,9 @@ def test_missing_and_foreign_shards_are_found(version):
 
 def rewrite(version: Path, **changes: object) -> None:
     """Change the first record of the shard, with checksums that hold."""
-    (first, *rest) = verify.records(shard(version).read_bytes())
-    changed = record.serialize(record.parse(first)._replace(**changes))
-    shard(version).write_bytes(b"".join(map(record.framed, [changed, *rest])))
+    (first, *rest) = tfrecord.records(shard(version).read_bytes())
+    changed = example_codec.serialize(example_codec.parse(first)._replace(**changes))
+    shard(version).write_bytes(b"".join(map(tfrecord.frame, [changed, *rest])))
 
 
 @pytest.mark.parametrize(
@@ -112,9 +114,9 @@ def test_metadata_that_count_otherwise_are_found(version):
 
 
 def test_a_folder_without_a_build_is_refused(tmp_path):
-    with pytest.raises(refusal.Refusal, match="holds no affectnet_faces build; make one with"):
+    with pytest.raises(errors.UserError, match="holds no affectnet_faces build; make one with"):
         verify.versions(tmp_path, "")
-    with pytest.raises(refusal.Refusal, match="holds no version built by this job: it has no build_report.json"):
+    with pytest.raises(errors.UserError, match="holds no version built by this job: it has no build_report.json"):
         verify.verify(tmp_path)
 
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import crops, features, labels
+from affectnet_tfds import face_crop, features, labels
 from pipeline.sample import cast, scenes
 from trainer import assembly, config, dataset, devices, folder, provenance, session, trained
 
@@ -19,7 +19,7 @@ SIZE = 32
 COUNTS = {"train": (21, 21, 20), "validation": (19, 18)}
 """Examples of each shard: 62 and 37, so that no batch size of the tests divides them."""
 
-GEOMETRY = crops.Geometry(image_size=SIZE, margin_frac=0.15, align=False)
+GEOMETRY = face_crop.Geometry(image_size=SIZE, margin_frac=0.15, align=False)
 """How the faces of `photo_run` are cut, as if by the job."""
 
 SMALL = {"batch_size": 16, "conv_filters": (4, 8), "dense_units": (16,), "epochs": 3, "learning_rate": 0.01}

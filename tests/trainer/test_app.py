@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 import pytest
 
-from affectnet_tfds import defect, labels
+from affectnet_tfds import invalid_example, labels
+from runtime import errors
 from tests import browser
 from tests.browser import chromium  # noqa: F401  (a fixture)
-from trainer import app, drawing, look, loopback, refusal, seeing, shots, uploads
+from trainer import app, drawing, look, loopback, seeing, shots, uploads
 from trainer.pages import seen
 
 NAMES = ("neutral", "happy", "sad")
@@ -96,7 +97,7 @@ def test_valence_and_arousal_are_shown_where_the_model_has_them():
 
 
 def test_what_cannot_be_read_is_text_and_nothing_more():
-    made = str(seen.refused(defect.Defect("no picture", "begins with '<b>'")))
+    made = str(seen.refused(invalid_example.InvalidExample("no picture", "begins with '<b>'")))
     assert "This picture cannot be read: begins with &#39;&lt;b&gt;&#39;." in made and 'role="alert"' in made
 
 
@@ -128,7 +129,7 @@ def test_an_upload_is_gone_once_it_is_read(tmp_path):
     path = upload(tmp_path)
     assert uploads.take(str(path), folder=tmp_path) == b"bytes"
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(defect.Defect, match="not here any more; give it once again"):
+    with pytest.raises(invalid_example.InvalidExample, match="not here any more; give it once again"):
         uploads.take(str(path), folder=tmp_path)
 
 
@@ -142,7 +143,7 @@ def test_what_is_no_upload_is_neither_read_nor_removed(path, tmp_path):
     (secret / "b.jpg").write_bytes(b"secret")
     (folder / "link").symlink_to(secret)
     kept = upload(folder)
-    with pytest.raises(defect.Defect, match="did not come through this page"):
+    with pytest.raises(invalid_example.InvalidExample, match="did not come through this page"):
         uploads.take(path.format(folder=folder), folder=folder)
     assert kept.exists() and (secret / "b.jpg").exists()
 
@@ -161,7 +162,7 @@ def test_the_server_listens_on_this_machine_only_and_says_when_a_port_is_taken()
         host, port = listener.getsockname()
         assert host == "127.0.0.1" and port > 0
         with pytest.raises(
-            refusal.Refusal, match=rf"--port={port} cannot be had on 127.0.0.1 \(Address already in use\)"
+            errors.UserError, match=rf"--port={port} cannot be had on 127.0.0.1 \(Address already in use\)"
         ):
             loopback.listen(port)
 
@@ -171,7 +172,7 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
         real = importlib.util.find_spec
         monkeypatch.setattr(app.commandline, "given", lambda sections: flags)
         monkeypatch.setattr(app.importlib.util, "find_spec", lambda name: None if name == missing else real("json"))
-        with pytest.raises(refusal.Refusal) as no:
+        with pytest.raises(errors.UserError) as no:
             app.main()
         monkeypatch.undo()
         return str(no.value)
@@ -184,7 +185,7 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
 
 def test_there_is_no_flag_that_shows_the_page_to_others():
     done = subprocess.run([sys.executable, "-m", "trainer.app", "--share"], capture_output=True, text=True, check=False)
-    assert done.returncode == refusal.EXIT_CODE
+    assert done.returncode == errors.EXIT_CODE
     assert done.stderr.startswith("error: there is no flag --share") and done.stderr.count("\n") == 1
 
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import features
-from trainer import baseline, config, dataset, pictures, refusal
+from runtime import errors
+from trainer import baseline, config, dataset, pictures
 
 SIDE = 16
 NAMES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger")
@@ -111,19 +112,19 @@ def test_a_class_that_was_not_in_training_gets_probability_zero():
 
 def test_a_train_split_of_one_class_is_refused(tmp_path):
     publish(tmp_path, train=["happy"] * 3)
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         baseline.measure(open_version(tmp_path), image_size=4)
     assert str(no.value) == "a classifier needs two classes: split train has 3 x happy alone"
 
 
 def test_a_folder_as_output_is_refused_before_any_work(tmp_path):
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         baseline.find(baseline.Baseline(data_dir="nowhere", output=str(tmp_path)))
     assert str(no.value) == f"--output must be a file: {tmp_path} is a folder; give {tmp_path}/baseline.json"
 
 
 def test_an_image_size_of_nothing_is_refused():
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         baseline.Baseline(image_size=0)
     assert str(no.value) == "--image_size must be at least 1: got 0"
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from trainer import caches, refusal
+from runtime import errors
+from trainer import caches
 
 SHAPE = {"num_examples": 5, "size_px": 2}
 
@@ -61,6 +62,6 @@ def test_a_cache_that_was_not_finished_is_not_used_and_its_file_goes(tmp_path):
 
 
 def test_a_disk_without_room_is_refused(tmp_path):
-    with pytest.raises(refusal.Refusal, match=r"--cache=disk needs 3000000.0 GB in .*: make room, name another"):
+    with pytest.raises(errors.UserError, match=r"--cache=disk needs 3000000.0 GB in .*: make room, name another"):
         caches.on_disk(Decoder(), path=tmp_path / "cache", num_examples=10**9, size_px=1000)
     assert list(tmp_path.iterdir()) == []

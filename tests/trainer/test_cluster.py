@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from trainer import cluster, refusal
+from runtime import errors
+from trainer import cluster
 
 TWO = ["host-a:2222", "host-b:2223"]
 EXAMPLE = '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -60,6 +61,6 @@ def test_a_chief_by_name_comes_before_the_workers():
     ],
 )  # fmt: skip
 def test_a_bad_config_is_one_sentence(config, sentence):
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         read(config)
     assert str(no.value) == sentence

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import labels as affectnet
+from runtime import errors
 from tests import browser
 from tests.browser import chromium  # noqa: F401  (a fixture)
-from trainer import compare, findings, predictions, refusal, report
+from trainer import compare, findings, predictions, report
 from trainer.pages import comparison
 
 NAMES = [f"1/{n}.jpg" for n in range(200)]
@@ -75,7 +76,7 @@ def test_copies_of_a_picture_are_examples_of_their_own(tmp_path):
 
 def test_runs_judged_on_other_examples_are_refused(tmp_path, runs):
     other = judged(tmp_path / "c", predicted(0.5, count=150), data="affectnet_faces/b/1.0.0, fingerprint 2")
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         compare.compare(compare.load([runs[0], other]))
     assert str(no.value) == (
         "a and c were not judged on the same examples: 200 and 150, of which 150 are the same file with the same label "
@@ -89,7 +90,7 @@ def test_another_label_makes_another_example(tmp_path, runs):
     labels = made.labels.copy()
     labels[0] = 5
     other = judged(tmp_path / "c", dataclasses.replace(made, labels=labels))
-    with pytest.raises(refusal.Refusal, match="of which 199 are the same file with the same label"):
+    with pytest.raises(errors.UserError, match="of which 199 are the same file with the same label"):
         compare.compare(compare.load([runs[0], other]))
 
 
@@ -104,17 +105,17 @@ def test_the_same_examples_from_another_build_are_compared_and_that_is_said(tmp_
 
 @pytest.mark.parametrize("folders", [[], ["runs/a"]])
 def test_fewer_than_two_runs_are_refused(folders):
-    with pytest.raises(refusal.Refusal, match=f"needs two runs or more: got {len(folders)}"):
+    with pytest.raises(errors.UserError, match=f"needs two runs or more: got {len(folders)}"):
         compare.load(folders)
 
 
 def test_what_is_no_judged_run_is_refused(tmp_path, runs):
-    with pytest.raises(refusal.Refusal, match="is given twice"):
+    with pytest.raises(errors.UserError, match="is given twice"):
         compare.load([runs[0], runs[0] + "/"])
-    with pytest.raises(refusal.Refusal, match="holds no predictions.csv: judge it first"):
+    with pytest.raises(errors.UserError, match="holds no predictions.csv: judge it first"):
         compare.load([runs[0], str(tmp_path)])
     (tmp_path / "b" / "metrics.json").unlink()
-    with pytest.raises(refusal.Refusal, match="metrics.json cannot be read"):
+    with pytest.raises(errors.UserError, match="metrics.json cannot be read"):
         compare.load(runs)
 
 

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from trainer import config, recipe, refusal
+from runtime import errors
+from trainer import config, recipe
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
@@ -36,7 +37,7 @@ def test_a_configuration_cannot_be_changed():
     ],
 )
 def test_a_bad_setting_is_refused_in_one_sentence(settings, sentence):
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         config.make(settings)
     assert sentence in str(no.value)
 
@@ -79,11 +80,11 @@ def test_flags_override_a_recipe_and_the_recipe_the_defaults(tmp_path):
 def test_a_bad_recipe_is_refused(tmp_path, text, sentence):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         config.resolve({"recipe": str(path)})
     assert sentence in str(no.value)
 
 
 def test_an_unknown_recipe_names_the_nearest():
-    with pytest.raises(refusal.Refusal, match=r"is called dmo; did you mean demo\?"):
+    with pytest.raises(errors.UserError, match=r"is called dmo; did you mean demo\?"):
         config.resolve({"recipe": "dmo"})

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from trainer import config, dataset, refusal
+from runtime import errors
+from trainer import config, dataset
 
 
 @pytest.fixture
@@ -40,17 +41,17 @@ def test_the_published_default_is_taken_and_a_name_overrides_it(root):
 
 
 def test_several_without_a_default_have_to_be_named(root):
-    with pytest.raises(refusal.Refusal, match="holds several configs: choose --config_name from a, b"):
+    with pytest.raises(errors.UserError, match="holds several configs: choose --config_name from a, b"):
         located(root("a/1.0.0", "b/1.0.0"))
 
 
 def test_an_unknown_config_lists_those_that_are_there(root):
-    with pytest.raises(refusal.Refusal, match="--config_name=c is not in .*: choose --config_name from a, b"):
+    with pytest.raises(errors.UserError, match="--config_name=c is not in .*: choose --config_name from a, b"):
         located(root("a/1.0.0", "b/1.0.0"), config_name="c")
 
 
 def test_a_build_under_way_is_not_a_version(root):
-    with pytest.raises(refusal.Refusal, match="holds no affectnet_faces. Make it with 'make shards'"):
+    with pytest.raises(errors.UserError, match="holds no affectnet_faces. Make it with 'make shards'"):
         located(root("affectnet8/incomplete.x.1.0.0_"))
 
 
@@ -63,7 +64,7 @@ def test_the_data_dir_is_found_as_tfds_finds_it(monkeypatch, tmp_path):
 
 
 def test_a_data_dir_in_a_store_is_refused_with_the_command_that_copies_it():
-    with pytest.raises(refusal.Refusal, match=r"fs\.copy_files\('s3://b/d/affectnet_faces', 'data/affectnet_faces'\)"):
+    with pytest.raises(errors.UserError, match=r"fs\.copy_files\('s3://b/d/affectnet_faces', 'data/affectnet_faces'\)"):
         dataset.locate(config.Data(data_dir="s3://b/d/"))
 
 
@@ -82,7 +83,7 @@ def test_every_build_of_drawn_faces_is_known_by_its_name(config_name, is_drawn, 
 
 
 def test_a_split_that_is_not_there_lists_those_that_are(version):
-    with pytest.raises(refusal.Refusal, match="no examples in split test; it has train, validation"):
+    with pytest.raises(errors.UserError, match="no examples in split test; it has train, validation"):
         dataset.check_split(version, split="test")
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from trainer import config, devices, refusal
+from runtime import errors
+from trainer import config, devices
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ from trainer import config, devices, refusal
     ],
 )
 def test_more_gpus_than_there_are_are_refused_with_the_way_out(available, sentence):
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         devices.check_count(config.Devices(num_gpus=4), available=available)
     assert str(no.value) == sentence
 
@@ -36,7 +37,7 @@ def test_as_many_as_there_are_and_fewer_are_fine():
 
 def test_a_linux_machine_without_device_nodes_is_refused_before_tensorflow(tmp_path):
     (tmp_path / "proc/self").mkdir(parents=True)
-    with pytest.raises(refusal.Refusal, match="no GPU"):
+    with pytest.raises(errors.UserError, match="no GPU"):
         devices.refuse_early(config.Devices(num_gpus=1), root=tmp_path)
     devices.refuse_early(config.Devices(num_gpus=0), root=tmp_path)
     (tmp_path / "dev").mkdir()
@@ -71,7 +72,7 @@ def test_another_system_is_left_to_tensorflow(tmp_path):
     ],
 )
 def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_all_numbers(batch_size, way, sentence):
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         devices.check_batch(batch_size, **way)
     assert str(no.value) == f"--batch_size={batch_size} cannot be shared evenly {sentence}"
 

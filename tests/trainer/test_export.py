@@ -13,19 +13,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from trainer import (
-    assembly,
-    comparison,
-    export,
-    folder,
-    formats,
-    provenance,
-    refusal,
-    serving,
-    session,
-    shipping,
-    trained,
-)
+from runtime import errors
+from trainer import assembly, comparison, export, folder, formats, provenance, serving, session, shipping, trained
 
 FORMATS = ["keras", "savedmodel", "onnx", "tflite"]
 
@@ -191,7 +180,7 @@ def test_a_file_that_does_something_else_is_refused_and_not_kept(run, tmp_path, 
 
     monkeypatch.setitem(formats.OPEN, "keras", skewed)
     order = shipping.Order(run=run, format="keras", quantize="none", folder=tmp_path / "out", data_path=None)
-    with pytest.raises(refusal.Refusal, match="may differ from its network by 0.0001: .*model.keras differs by 0"):
+    with pytest.raises(errors.UserError, match="may differ from its network by 0.0001: .*model.keras differs by 0"):
         shipping.ship(order)
     assert not (tmp_path / "out").exists()
 
@@ -211,34 +200,34 @@ def test_the_difference_is_the_largest_of_any_output(one, other, wanted):
 
 
 def test_what_cannot_be_exported_is_refused_before_tensorflow(run, tmp_path, monkeypatch):
-    with pytest.raises(refusal.Refusal, match="--quantize=int8 is for --format=tflite: got --format=onnx"):
+    with pytest.raises(errors.UserError, match="--quantize=int8 is for --format=tflite: got --format=onnx"):
         export.check(export.Export(format="onnx", quantize="int8"), run=run)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").touch()
-    with pytest.raises(refusal.Refusal, match="is there and is no export"):
+    with pytest.raises(errors.UserError, match="is there and is no export"):
         export.check(export.Export(output_dir=str(tmp_path / "mine")), run=run)
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(refusal.Refusal, match=r"needs onnx, onnxruntime, tf2onnx: pip install '.*\[export\]'"):
+    with pytest.raises(errors.UserError, match=r"needs onnx, onnxruntime, tf2onnx: pip install '.*\[export\]'"):
         export.check(export.Export(format="onnx"), run=run)
 
 
 def test_int8_needs_the_data_it_was_trained_on(run, tmp_path, data_dir):
     assert export.find_data(export.Export(), run=run) is not None
     elsewhere = export.Export(data_dir=str(tmp_path), quantize="int8")
-    with pytest.raises(refusal.Refusal, match="holds no affectnet_faces"):
+    with pytest.raises(errors.UserError, match="holds no affectnet_faces"):
         export.find_data(elsewhere, run=run)
     shutil.copytree(data_dir, tmp_path / "other")
     with (tmp_path / "other/affectnet_faces/sample/1.0.0/dataset_info.json").open("a") as file:
         file.write(" ")
-    with pytest.raises(refusal.Refusal, match="was trained on data with fingerprint .*, and those in"):
+    with pytest.raises(errors.UserError, match="was trained on data with fingerprint .*, and those in"):
         export.find_data(export.Export(data_dir=str(tmp_path / "other")), run=run)
 
 
 def test_a_folder_without_a_run_or_without_its_data_is_refused(run, tmp_path):
-    with pytest.raises(refusal.Refusal, match="holds no trained model"):
+    with pytest.raises(errors.UserError, match="holds no trained model"):
         trained.find(str(tmp_path))
     shutil.copy(run.model_dir / "config.json", tmp_path)
-    with pytest.raises(refusal.Refusal, match=r"does not say what it was trained on \(data.json\)"):
+    with pytest.raises(errors.UserError, match=r"does not say what it was trained on \(data.json\)"):
         trained.find(str(tmp_path))
 
 

@@ -8,7 +8,8 @@ from sklearn import calibration as sklearn_calibration
 from sklearn import metrics as sklearn_metrics
 
 from affectnet_tfds import labels as affectnet
-from trainer import affect, calibration, class_subset, findings, intervals, predictions, refusal
+from runtime import errors
+from trainer import affect, calibration, class_subset, findings, intervals, predictions
 
 
 def random_predictions(num_classes=8, *, num_examples=400, seed=0, sharp=1.5):
@@ -214,7 +215,7 @@ def test_a_model_is_not_judged_on_classes_it_does_not_know():
     seven, eight = affectnet.class_names(7), affectnet.class_names(8)
     class_subset.check(eight, asked=seven, model="runs/a", data="affectnet7")
     class_subset.check(eight, asked=eight, model="runs/a", data="affectnet8")
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         class_subset.check(seven, asked=eight, model="runs/a", data="affectnet_faces/affectnet8/1.0.0")
     assert str(no.value) == (
         "runs/a knows 7 classes (neutral, happy, sad, surprise, fear, disgust, anger), and "
@@ -253,8 +254,8 @@ def test_the_file_names_classes_and_says_valence_and_arousal():
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "filename,copy,label,predicted,p_happy\n"])
 def test_another_file_is_refused(tmp_path, text):
-    with pytest.raises(refusal.Refusal, match="holds no predictions.csv: judge it first"):
+    with pytest.raises(errors.UserError, match="holds no predictions.csv: judge it first"):
         predictions.read(tmp_path / "nothing" / predictions.FILE)
     (tmp_path / predictions.FILE).write_text(text)
-    with pytest.raises(refusal.Refusal, match="is no file of predictions"):
+    with pytest.raises(errors.UserError, match="is no file of predictions"):
         predictions.read(tmp_path / predictions.FILE)

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from trainer import config, option, sweep
+from runtime import fields
+from trainer import config, sweep
 
 HERE = pathlib.Path(__file__)
 TESTS = "\n".join(path.read_text() for path in sorted(HERE.parent.glob("*.py")) if path != HERE)
@@ -15,7 +16,7 @@ def is_tested(name: str) -> bool:
     return re.search(rf"\b{name}\b", TESTS) is not None
 
 
-@pytest.mark.parametrize("name", [name for section in sweep.SECTIONS.values() for name in option.options(section)])
+@pytest.mark.parametrize("name", [name for section in sweep.SECTIONS.values() for name in fields.options(section)])
 def test_every_flag_is_in_a_test(name):
     assert is_tested(name)
 

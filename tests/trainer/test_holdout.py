@@ -3,7 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from trainer import holdout, pictures, refusal
+from runtime import errors
+from trainer import holdout, pictures
 
 
 def test_about_the_asked_share_is_held_out_and_more_holds_out_the_same_and_others():
@@ -50,5 +51,7 @@ def test_examples_keep_their_labels_and_pictures():
 
 
 def test_a_share_that_leaves_nothing_on_one_side_is_refused():
-    with pytest.raises(refusal.Refusal, match=r"--holdout_frac=0.0001 holds out 0 of 4 pictures: both sides need some"):
+    with pytest.raises(
+        errors.UserError, match=r"--holdout_frac=0.0001 holds out 0 of 4 pictures: both sides need some"
+    ):
         holdout.divide(make_split(list("abcd"), [0] * 4), frac=0.0001)

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from trainer import agreement, cluster, config, hosts, link, refusal
+from runtime import errors
+from trainer import agreement, cluster, config, hosts, link
 
 
 def clusters(count):
@@ -69,12 +70,12 @@ def test_hosts_that_do_not_come_are_named_to_those_that_did():
     found = on_all(lambda each: link.meet(each, wait_s=3), three[:2])
     sentence = f"{three[0].name(2)} did not come in time: are all hosts started, with one TF_CONFIG each?"
     assert [str(each) for each in found] == [sentence] * 2
-    assert all(isinstance(each, refusal.Refusal) for each in found)
+    assert all(isinstance(each, errors.UserError) for each in found)
 
 
 def test_a_chief_that_cannot_be_reached_is_named():
     two = clusters(2)
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         link.meet(two[1], wait_s=0.1)
     assert str(no.value) == (
         f"{two[1].name(0)} could not be reached in time (Connection refused): is it started, and does every host's "
@@ -85,7 +86,7 @@ def test_a_chief_that_cannot_be_reached_is_named():
 def test_a_port_that_is_taken_is_refused():
     two = clusters(2)
     port = cluster.port_of(two[0].hosts[0])
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(refusal.Refusal) as no:
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(errors.UserError) as no:
         link.meet(two[0], wait_s=1)
     assert str(no.value) == (
         f"{two[0].name(0)} is this host, and its port cannot be listened on (Address already in use): end the program "
@@ -101,7 +102,7 @@ def test_the_port_is_free_for_tensorflow_while_the_connections_last(three):
 def test_two_hosts_of_the_same_place_and_hosts_of_another_cluster_are_turned_away():
     two, other = clusters(3), clusters(3)
     found = on_all(lambda each: link.meet(each, wait_s=5), [two[0], two[1], two[1]])
-    assert {str(each) for each in found if isinstance(each, refusal.Refusal)} == {
+    assert {str(each) for each in found if isinstance(each, errors.UserError)} == {
         f"two hosts say that they are {two[0].name(1)}: TF_CONFIG must give every host an index of its own"
     }
     mixed = cluster.Cluster(hosts=(other[0].hosts[0], "elsewhere:1"), tasks=other[0].tasks[:2], index=1)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import heads, layers, model_section, models, refusal
+from runtime import errors
+from trainer import heads, layers, model_section, models
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 
@@ -84,7 +85,7 @@ def test_two_more_heads_say_valence_and_arousal_between_minus_one_and_one():
 
 def test_more_blocks_than_the_picture_can_be_halved_are_refused():
     build(conv_filters=(4,) * 5)
-    with pytest.raises(refusal.Refusal, match="names 6 blocks.*32 px can be halved 5 times"):
+    with pytest.raises(errors.UserError, match="names 6 blocks.*32 px can be halved 5 times"):
         build(conv_filters=(4,) * 6)
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import batch_norm, layers, model_section, models, noise, refusal
+from runtime import errors
+from trainer import batch_norm, layers, model_section, models, noise
 from trainer.networks import backbones
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3)).astype(np.uint8)
@@ -100,7 +101,7 @@ def test_resnet50_sees_bgr_less_imagenets_mean():
 
 
 def test_pictures_too_small_for_a_backbone_are_refused():
-    with pytest.raises(refusal.Refusal, match="takes pictures of at least 32 px: got 31"):
+    with pytest.raises(errors.UserError, match="takes pictures of at least 32 px: got 31"):
         backbones.check(model_section.Model(model="resnet50"), image_size=31)
 
 
@@ -114,6 +115,6 @@ def test_pictures_too_small_for_a_backbone_are_refused():
     ],
 )
 def test_a_setting_that_the_architecture_does_not_use_is_refused(settings, sentence):
-    with pytest.raises(refusal.Refusal) as no:
+    with pytest.raises(errors.UserError) as no:
         model_section.Model(**settings)
     assert str(no.value).startswith(sentence)

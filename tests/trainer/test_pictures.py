@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from trainer import caches, pictures, records, refusal
+from runtime import errors
+from trainer import caches, pictures, records
 
 
 @pytest.mark.parametrize("cache", ["none", "ram", "disk"])
@@ -46,10 +47,10 @@ def test_a_damaged_shard_is_refused_with_its_name_and_record(tmp_path, version):
     content = bytearray(whole)
     content[len(content) // 2] ^= 1
     (tmp_path / "shard").write_bytes(content)
-    with pytest.raises(refusal.Refusal, match=r"shard, record 9: its checksum does not hold \(byte \d+\)"):
+    with pytest.raises(errors.UserError, match=r"shard, record 9: its checksum does not hold \(byte \d+\)"):
         records.read([tmp_path / "shard"])
     (tmp_path / "short").write_bytes(whole[:-2])
-    with pytest.raises(refusal.Refusal, match=r"short, record 18: its checksum does not hold"):
+    with pytest.raises(errors.UserError, match=r"short, record 18: its checksum does not hold"):
         records.read([tmp_path / "short"])
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from runtime import errors
 from tests.trainer import test_replicas
-from trainer import assembly, precision, refusal
+from trainer import assembly, precision
 
 PLAIN = {"dropout": 0.25, "augment": 0.5, "learning_rate": 0.01, "optimizer": "sgd"}
 
@@ -82,5 +83,5 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_site)
 def test_xla_over_batch_norm_of_several_replicas_is_refused(make_site):
     site = make_site(num_replicas=2, jit=True, batch_norm=True)
     split = assembly.read(site, split="train")
-    with pytest.raises(refusal.Refusal, match=r"--jit cannot compile batch normalisation over 2 replicas"):
+    with pytest.raises(errors.UserError, match=r"--jit cannot compile batch normalisation over 2 replicas"):
         assembly.program(assembly.model(site), at=site, split=split)

@@ -14,10 +14,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from affectnet_tfds import align, defect, faces
+from affectnet_tfds import face_alignment, image_codec, invalid_example
 from pipeline import annotations, shards
+from runtime import errors
 from tests.trainer import conftest
-from trainer import predict, refusal, seeing, shots, trained
+from trainer import predict, seeing, shots, trained
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
 GEOMETRY = conftest.GEOMETRY
@@ -119,7 +120,7 @@ def test_a_video_gives_a_frame_every_so_many_seconds(tmp_path):
 def test_what_cannot_be_read_says_why(name, content, why, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(defect.Defect, match=why):
+    with pytest.raises(invalid_example.InvalidExample, match=why):
         list(shots.shots(tmp_path / name, every_s=1))
 
 
@@ -131,7 +132,7 @@ def test_a_folder_gives_its_pictures_and_videos_in_order_and_an_empty_one_says_s
     assert found == ["a.jpg", "b/1.mp4", "b/2.PNG"]
     (tmp_path / "empty").mkdir()
     (path,) = shots.find([str(tmp_path / "empty")])
-    with pytest.raises(defect.Defect, match="no file in it ends in .avi, "):
+    with pytest.raises(invalid_example.InvalidExample, match="no file in it ends in .avi, "):
         list(shots.shots(path, every_s=1))
 
 
@@ -168,7 +169,7 @@ def test_the_rows_of_a_video_say_when_and_every_s_says_how_many(reader, tmp_path
 def test_the_network_is_given_what_the_job_would_have_stored(reader, tmp_path):
     path = save(tmp_path / "a.jpg", gradient(width=300, height=200), quality=90)
     made = shards.cut(path.read_bytes(), row_of(BOX), {**GEOMETRY._asdict(), "encoding": "jpeg"})
-    stored = faces.encode(made.face)
+    stored = image_codec.encode(made.face)
     (shot,) = shots.shots(path, every_s=1)
     (seen,) = reader.see(shot, detect=lambda pixels: [seeing.Found(box=BOX)])
     given = reader.as_trained(made.face)
@@ -252,19 +253,19 @@ def test_valence_and_arousal_are_said_where_the_model_has_learned_them(capsys):
 
 
 def test_bad_flags_are_refused_in_a_sentence(tmp_path, monkeypatch):
-    with pytest.raises(refusal.Refusal, match="one of --json and --csv may be given: got both"):
+    with pytest.raises(errors.UserError, match="one of --json and --csv may be given: got both"):
         predict.Predict(json=True, csv=True)
-    with pytest.raises(refusal.Refusal, match="every_s"):
+    with pytest.raises(errors.UserError, match="every_s"):
         predict.Predict(every_s=0.0)
     (tmp_path / "file").touch()
-    with pytest.raises(refusal.Refusal, match="--draw must name a folder: got .*file"):
+    with pytest.raises(errors.UserError, match="--draw must name a folder: got .*file"):
         predict.make_folder(str(tmp_path / "file"))
     monkeypatch.setattr(predict.commandline, "given", lambda sections: {"detector": "none"})
-    with pytest.raises(refusal.Refusal, match="wants pictures, folders or videos: got none"):
+    with pytest.raises(errors.UserError, match="wants pictures, folders or videos: got none"):
         predict.main([])
     monkeypatch.setattr(predict.commandline, "given", lambda sections: {"model_dir": str(tmp_path)})
     monkeypatch.setattr(predict.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(refusal.Refusal, match=r"--detector=mtcnn needs mtcnn: pip install '.*\[predict\]'"):
+    with pytest.raises(errors.UserError, match=r"--detector=mtcnn needs mtcnn: pip install '.*\[predict\]'"):
         predict.main(["a.jpg"])
 
 
@@ -277,7 +278,7 @@ def program(*words) -> subprocess.CompletedProcess:
 
 def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path):
     done = program("a.jpg", f"--model_dir={tmp_path}", "--detector=none")
-    assert done.returncode == refusal.EXIT_CODE
+    assert done.returncode == errors.EXIT_CODE
     assert done.stderr.startswith(f"error: {tmp_path} holds no trained model") and done.stderr.count("\n") == 1
 
 
@@ -287,7 +288,7 @@ def test_mtcnn_names_the_five_points_in_the_order_that_alignment_takes(drawn):
     path, annotation = drawn
     (shot,) = shots.shots(path, every_s=1)
     (found,) = seeing.detector("mtcnn")(shot.pixels)
-    wanted = align.five_points(annotation.landmarks)
+    wanted = face_alignment.five_points(annotation.landmarks)
     assert np.abs(found.points - wanted).max() < 0.15 * max(annotation.box_xywh[2:])
 
 

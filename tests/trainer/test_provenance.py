@@ -6,14 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from affectnet_tfds import faces
+from affectnet_tfds import image_codec
 from tests.trainer import conftest
 from trainer import dataset, pictures, provenance
 
 
 @pytest.mark.parametrize("encoding", ["jpeg", "png", "raw"])
 def test_the_encoding_of_a_build_is_read_from_its_features_and_kept_in_the_model_folder(encoding, tmp_path):
-    assert encoding in faces.ENCODINGS
+    assert encoding in image_codec.ENCODINGS
     made = tmp_path / "affectnet_faces" / "affectnet8" / "1.0.0"
     conftest.write_version(made, encoding=encoding)
     version = dataset.open_version(made)

@@ -6,20 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer import (
-    assembly,
-    checkpoint,
-    config,
-    folder,
-    holdout,
-    logs,
-    loop,
-    prediction,
-    refusal,
-    session,
-    standing,
-    training,
-)
+from runtime import errors
+from trainer import assembly, checkpoint, config, folder, holdout, logs, loop, prediction, session, standing, training
 
 
 @pytest.fixture
@@ -63,7 +51,7 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
         return sums
 
     monkeypatch.setattr(loop.Loop, "train", diverge)
-    with pytest.raises(refusal.Refusal, match="no longer a finite number in epoch 2, step 12"):
+    with pytest.raises(errors.UserError, match="no longer a finite number in epoch 2, step 12"):
         running.train()
     names = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
     assert names == ["best-000000031.npz", "step-000000031.npz"]
@@ -71,7 +59,7 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
 
 def test_data_with_another_fingerprint_are_refused(make_session, make_site):
     make_session(epochs=1).train()
-    with pytest.raises(refusal.Refusal, match="was trained on data with fingerprint .*, and those here have 0000"):
+    with pytest.raises(errors.UserError, match="was trained on data with fingerprint .*, and those here have 0000"):
         site = make_site()
         split = assembly.read(site, split="train")
         program = assembly.program(assembly.model(site), at=site, split=split)
@@ -81,14 +69,14 @@ def test_data_with_another_fingerprint_are_refused(make_session, make_site):
 def test_a_checkpoint_of_another_network_is_refused(make_session, tmp_path):
     make_session(epochs=1).train()
     (tmp_path / "run/config.json").unlink()
-    with pytest.raises(refusal.Refusal, match="belongs to another network: .* in the file and .* here"):
+    with pytest.raises(errors.UserError, match="belongs to another network: .* in the file and .* here"):
         make_session(epochs=1, dense_units=(17,))
 
 
 def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(make_site, tmp_path):
     where = str(tmp_path / "run")
     folder.claim(make_site(model_dir=where, epochs=3).settings)
-    with pytest.raises(refusal.Refusal, match=r"holds a run with --epochs=3, and this one has --epochs=4. Give this"):
+    with pytest.raises(errors.UserError, match=r"holds a run with --epochs=3, and this one has --epochs=4. Give this"):
         folder.check(make_site(model_dir=where, epochs=4).settings)
     anew = make_site(model_dir=where, epochs=4, overwrite=True).settings
     (tmp_path / "run/old").touch()

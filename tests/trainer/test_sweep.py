@@ -4,7 +4,8 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from trainer import commandline, refusal, session, sweep, sweep_report  # noqa: E402  after the skip
+from runtime import errors, flags
+from trainer import session, sweep, sweep_report
 
 QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 32}
 
@@ -63,7 +64,7 @@ def test_a_sweep_that_was_cut_off_continues_the_trial_that_was_under_way(search,
     assert "continuing" in (tmp_path / "sweep/trial-0000/log.txt").read_text()
     assert search(trials=1).trials[1:] == [done]
     with pytest.raises(
-        refusal.Refusal, match="holds a sweep with --epochs=2, and this one has --epochs=3: scores would"
+        errors.UserError, match="holds a sweep with --epochs=2, and this one has --epochs=3: scores would"
     ):
         search(trials=1, settings={**QUICK, "epochs": 3})
 
@@ -91,7 +92,7 @@ def fake_trial(monkeypatch, make_site, tmp_path, *, prune, fails=False):
         def scores(self):
             yield from (0.1, 0.2, 0.9)
             if fails:
-                raise refusal.Refusal("the loss is no longer a finite number")
+                raise errors.UserError("the loss is no longer a finite number")
 
         def close(self):
             pass
@@ -124,11 +125,11 @@ def test_what_mattered_is_what_the_scores_follow():
 
 @pytest.mark.parametrize("name", ["model_dir", "overwrite", "dry_run", "find_lr", "profile_steps"])
 def test_flags_of_a_single_run_are_refused(name):
-    with pytest.raises(refusal.Refusal, match=f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir"):
+    with pytest.raises(errors.UserError, match=f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir"):
         sweep.settings_of({name: "x"})
 
 
 def test_the_rest_is_set_as_for_a_single_run_and_help_has_both():
     assert sweep.settings_of({"epochs": 3}).training.epochs == 3
-    page = commandline.help_text(sweep.SECTIONS, about=sweep.ABOUT)
+    page = flags.help_text(sweep.SECTIONS, about=sweep.ABOUT)
     assert page.index("\nSweep\n") < page.index("  --trials\n") < page.index("  --epochs\n")

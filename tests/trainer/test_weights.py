@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from runtime import errors
 from tests.trainer import drift, test_replicas
-from trainer import assembly, folder, loop, model_section, models, refusal, session, standing, weights
+from trainer import assembly, folder, loop, model_section, models, session, standing, weights
 from trainer.networks import backbones
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
@@ -62,24 +63,24 @@ def test_an_earlier_run_gives_its_weights_to_all_but_the_heads(earlier):
     ],
 )
 def test_a_file_of_another_network_is_refused(earlier, other, sentence):
-    with pytest.raises(refusal.Refusal, match=rf"best\.npz does not fit --model=resnet_small: {sentence}"):
+    with pytest.raises(errors.UserError, match=rf"best\.npz does not fit --model=resnet_small: {sentence}"):
         loaded(**{**TINY, **other}, weights=earlier[1])
 
 
 @pytest.mark.slow
 def test_a_file_of_another_backbone_is_refused(tmp_path):
     backbones.original("mobilenet_v3_large", image_size=32, include_top=False).save_weights(tmp_path / "a.weights.h5")
-    with pytest.raises(refusal.Refusal, match=r"a\.weights\.h5 does not fit --model=mobilenet_v3_small: "):
+    with pytest.raises(errors.UserError, match=r"a\.weights\.h5 does not fit --model=mobilenet_v3_small: "):
         loaded(model="mobilenet_v3_small", weights=str(tmp_path / "a.weights.h5"))
 
 
 def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
-    with pytest.raises(refusal.Refusal, match="nowhere.h5 is not there: name a local file"):
+    with pytest.raises(errors.UserError, match="nowhere.h5 is not there: name a local file"):
         weights.check(model_section.Model(model="resnet50", weights="nowhere.h5"))
     (tmp_path / "a.pt").touch()
-    with pytest.raises(refusal.Refusal, match=r"of --model=resnet50 must be a file in \.h5 or \.keras or \.npz: got"):
+    with pytest.raises(errors.UserError, match=r"of --model=resnet50 must be a file in \.h5 or \.keras or \.npz: got"):
         weights.check(model_section.Model(model="resnet50", weights=str(tmp_path / "a.pt")))
-    with pytest.raises(refusal.Refusal, match="--freeze_epochs=2 trains the heads on features that stay"):
+    with pytest.raises(errors.UserError, match="--freeze_epochs=2 trains the heads on features that stay"):
         model_section.Model(freeze_epochs=2)
 
 

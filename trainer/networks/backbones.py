@@ -7,7 +7,8 @@ versions of the architectures were rejected: files of weights exist for these. N
 
 import keras
 
-from trainer import batch_norm, layers, model_section, refusal
+from runtime import errors
+from trainer import batch_norm, layers, model_section
 
 _BUILDERS = {
     "mobilenet_v3_small": keras.applications.MobileNetV3Small,
@@ -33,7 +34,7 @@ def features(pictures: keras.KerasTensor, *, model: model_section.Model) -> tupl
         weights expect.
 
     Raises:
-      refusal.Refusal: if pictures are smaller than the architectures take.
+      errors.UserError: if pictures are smaller than the architectures take.
     """
     check(model, image_size=pictures.shape[1])
     seen = layers.CaffeMean(name="normalise")(pictures) if model.model == "resnet50" else pictures
@@ -53,7 +54,7 @@ def original(name: str, *, image_size: int, include_top: bool) -> keras.Model:
 def check(model: model_section.Model, *, image_size: int) -> None:
     """Refuse pictures that are too small."""
     if image_size < SMALLEST_PX:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--model={model.model} takes pictures of at least {SMALLEST_PX} px: got {image_size}. "
             f"Use a larger --image_size, or --model=resnet_small"
         )

@@ -7,7 +7,8 @@ epochs.
 
 import keras
 
-from trainer import batch_norm, layers, model_section, refusal
+from runtime import errors
+from trainer import batch_norm, layers, model_section
 
 INITIALIZER = "glorot_uniform"
 
@@ -18,7 +19,7 @@ def features(x: keras.KerasTensor, *, model: model_section.Model) -> keras.Keras
     A block is 3x3 convolution, batch normalisation where asked for, activation, 2x2 max-pooling, dropout.
 
     Raises:
-      refusal.Refusal: if there are more blocks than times that the picture can be halved.
+      errors.UserError: if there are more blocks than times that the picture can be halved.
     """
     check(model, image_size=x.shape[1])
     for i, filters in enumerate(model.conv_filters):
@@ -37,7 +38,7 @@ def check(model: model_section.Model, *, image_size: int) -> None:
     """Refuse blocks that would pool a picture to nothing."""
     most = image_size.bit_length() - 1
     if len(model.conv_filters) > most:
-        raise refusal.Refusal(
+        raise errors.UserError(
             f"--conv_filters names {len(model.conv_filters)} blocks, each of which halves the picture: "
             f"{image_size} px can be halved {most} times. Use fewer blocks or a larger --image_size"
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import PIL.Image
 
 import webpage.page
-from affectnet_tfds import faces
+from affectnet_tfds import image_codec
 from trainer import drawing, look, seeing
 from webpage import colours, markup
 from webpage.markup import Content, Markup
@@ -78,7 +78,7 @@ def _picture(looked: look.Look, *, names: Sequence[str]) -> Markup:
 
 def _card(number: int, face: seeing.Seen, *, of: int, names: Sequence[str]) -> Markup:
     title = f"Face {number}: {_verdict(face, names=names)}" if of > 1 else "Probability of each expression"
-    crop = markup.picture(faces.encode(face.cut.face), alt=f"Face {number} as it was cut out", class_="crop")
+    crop = markup.picture(image_codec.encode(face.cut.face), alt=f"Face {number} as it was cut out", class_="crop")
     head = markup.element("div", crop, markup.element("h3", title), class_="title")
     return markup.element("section", head, _bars(face, names=names), _affect(face), class_="face")
 

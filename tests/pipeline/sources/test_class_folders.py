@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline import refusal
 from pipeline.sources import spellings
+from runtime import errors
 from tests.pipeline.sources.conftest import put, read, recognise, said
 
 
@@ -60,7 +60,7 @@ def test_what_is_no_picture_and_no_expression_is_left_aside_and_said_so(tmp_path
 
 def test_numbers_that_do_not_begin_with_0_are_refused(tmp_path):
     put(tmp_path, *(f"train/{i}/x.jpg" for i in range(1, 8)))
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         read(tmp_path)
     assert str(caught.value) == (
         "numbers stand for AffectNet's codes where they begin with 0 and end by 10: "
@@ -81,14 +81,14 @@ def test_the_flag_overrides_a_name(tmp_path):
 
 def test_the_picture_folders_of_2017_without_their_lists_are_not_taken_for_classes(tmp_path):
     put(tmp_path, *(f"Manually_Annotated_Images/{i}/x.jpg" for i in range(15)))
-    with pytest.raises(refusal.Refusal, match="is no AffectNet release known here"):
+    with pytest.raises(errors.UserError, match="is no AffectNet release known here"):
         read(tmp_path)
 
 
 def test_two_folders_for_one_split_are_refused(tmp_path):
     put(tmp_path, "a/train/happy/x.jpg", "b/Train/happy/x.jpg")
     with pytest.raises(
-        refusal.Refusal, match="several folders of annotations of which each is a train folder: a/train, b/"
+        errors.UserError, match="several folders of annotations of which each is a train folder: a/train, b/"
     ):
         read(tmp_path)
 
@@ -102,7 +102,7 @@ def test_two_folders_for_one_split_are_refused(tmp_path):
     ],
 )
 def test_a_flag_that_names_no_expression_is_refused(text, message):
-    with pytest.raises(refusal.Refusal, match=message):
+    with pytest.raises(errors.UserError, match=message):
         spellings.parse_labels(text)
 
 

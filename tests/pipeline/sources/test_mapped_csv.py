@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline import annotations, refusal
+from pipeline import annotations
 from pipeline.sources import lists
+from runtime import errors
 from tests.pipeline.sources.conftest import put, read, recognise, said
 
 
@@ -183,17 +184,19 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
 )
 def test_flags_that_do_not_fit_are_refused_in_one_sentence(tmp_path, flags, message):
     table(tmp_path, "image,emotion,x\na.jpg,happy,1\nb.jpg,sad,1\n")
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         read(tmp_path, **{"csv": "a.csv", **flags})
     assert str(caught.value) == message.format(root=tmp_path)
 
 
 def test_a_list_without_a_column_that_looks_like_the_label_is_refused(tmp_path):
     table(tmp_path, "image,joy,sorrow\na.jpg,1,0\n")
-    with pytest.raises(refusal.Refusal, match="a.csv must have a column for the label: it has image, joy, sorrow; say"):
+    with pytest.raises(
+        errors.UserError, match="a.csv must have a column for the label: it has image, joy, sorrow; say"
+    ):
         read(tmp_path, csv="a.csv")
 
 
 def test_the_layout_without_a_list_is_refused(tmp_path):
-    with pytest.raises(refusal.Refusal, match="--layout=csv must be told which lists: add --csv=train="):
+    with pytest.raises(errors.UserError, match="--layout=csv must be told which lists: add --csv=train="):
         read(tmp_path, layout="csv")

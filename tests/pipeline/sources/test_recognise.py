@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from pipeline import refusal
 from pipeline.sources import base, registry, tree
+from runtime import errors
 from tests.pipeline import conftest as release
 from tests.pipeline.sources import test_affectnetplus, test_npy2021, test_yolo
 from tests.pipeline.sources.conftest import put, read, recognise
@@ -52,13 +52,13 @@ def test_each_layout_is_recognised_and_by_its_name_too(tmp_path, layout):
 def test_no_layout_is_taken_for_another_that_is_named(tmp_path, layout, named):
     MAKE[layout](tmp_path)
     if named != layout:
-        with pytest.raises(refusal.Refusal, match="is no AffectNet release known here"):
+        with pytest.raises(errors.UserError, match="is no AffectNet release known here"):
             recognise(tmp_path, layout=named)
 
 
 def test_two_layouts_in_one_folder_are_refused(tmp_path):
     make_npy(make_2017(tmp_path))
-    with pytest.raises(refusal.Refusal, match="holds several layouts: 2017, npy; say which with --layout"):
+    with pytest.raises(errors.UserError, match="holds several layouts: 2017, npy; say which with --layout"):
         recognise(tmp_path)
     assert recognise(tmp_path, layout="npy").layout == "npy"
 
@@ -71,7 +71,7 @@ def test_a_list_that_is_named_is_read_whatever_else_is_there(tmp_path):
 
 def test_an_unknown_folder_is_told_what_was_looked_for_and_found(tmp_path):
     put(tmp_path, "photos/a.jpg", "photos/b.jpg", "notes.txt")
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         recognise(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} is no AffectNet release known here, or has no manual annotations. Looked for: "
@@ -85,7 +85,7 @@ def test_an_unknown_folder_is_told_what_was_looked_for_and_found(tmp_path):
 @pytest.mark.parametrize("layout", ["npy", "yolo", "folders"])
 def test_layouts_without_automatic_annotations_are_not_there_for_them(tmp_path, layout):
     MAKE[layout](tmp_path)
-    with pytest.raises(refusal.Refusal, match="has no automatic annotations"):
+    with pytest.raises(errors.UserError, match="has no automatic annotations"):
         recognise(tmp_path, subsets=("automatic",))
 
 
@@ -100,7 +100,7 @@ def test_layouts_without_automatic_annotations_are_not_there_for_them(tmp_path, 
 )
 def test_a_flag_without_effect_is_refused(tmp_path, flag, message):
     make_2017(tmp_path)
-    with pytest.raises(refusal.Refusal) as caught:
+    with pytest.raises(errors.UserError) as caught:
         recognise(tmp_path, **flag)
     assert str(caught.value) == message
 

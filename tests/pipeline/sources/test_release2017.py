@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline import annotations, refusal
+from pipeline import annotations
 from pipeline.sources import base, release2017
+from runtime import errors
 from tests.pipeline import conftest as release
 from tests.pipeline.sources import conftest
 from tests.pipeline.sources.conftest import put, read, recognise, said
@@ -140,14 +141,14 @@ def test_a_short_row_is_rejected_and_an_empty_one_passed_over(tmp_path):
 def test_a_header_without_the_expression_is_refused(tmp_path):
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", content="subDirectory_filePath,valence\n7/a.jpg,0\n")
-    with pytest.raises(refusal.Refusal, match="training.csv must have a column expression: its header is"):
+    with pytest.raises(errors.UserError, match="training.csv must have a column expression: its header is"):
         read(tmp_path)
 
 
 def test_lists_without_their_pictures_are_refused(tmp_path):
     put(tmp_path, "training.csv", content=LINE)
     with pytest.raises(
-        refusal.Refusal, match="names pictures such as '7/a.jpg', and no folder of 1 has one of its first"
+        errors.UserError, match="names pictures such as '7/a.jpg', and no folder of 1 has one of its first"
     ):
         read(tmp_path)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline import annotations, refusal
+from pipeline import annotations
+from runtime import errors
 from tests.pipeline.sources.conftest import put, read, recognise, said
 
 ALPHABET = "names: [Anger, Contempt, Disgust, Fear, Happy, Neutral, Sad, Surprise]\nnc: 8\n"
@@ -104,7 +105,7 @@ def test_a_picture_without_a_list_is_a_reject(root):
 )
 def test_a_data_yaml_that_does_not_say_what_classes_mean_is_refused(root, content, message):
     put(root, "YOLO_format/data.yaml", content=content)
-    with pytest.raises(refusal.Refusal, match=message):
+    with pytest.raises(errors.UserError, match=message):
         read(root)
 
 

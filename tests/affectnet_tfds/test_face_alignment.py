@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from affectnet_tfds import align
+from affectnet_tfds import face_alignment
 
 SIZE = (400, 300)
 
@@ -19,39 +19,41 @@ def turned(degrees: float, scale: float, shift: tuple[float, float]) -> tuple[np
     """The template's face, turned, scaled and shifted: its landmarks, and the matrix that did it."""
     angle = np.deg2rad(degrees)
     matrix = scale * np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
-    return landmarks(align.TEMPLATE @ matrix.T + shift), matrix
+    return landmarks(face_alignment.TEMPLATE @ matrix.T + shift), matrix
 
 
 @pytest.mark.parametrize("degrees", [0, 30, -75, 90])
 def test_a_turned_face_comes_back_to_the_template(degrees):
     points, _ = turned(degrees, scale=120, shift=(200, 100))
-    similarity = align.fit(points, picture_size=SIZE, margin_frac=0)
+    similarity = face_alignment.fit(points, picture_size=SIZE, margin_frac=0)
     assert similarity.scale == pytest.approx(1 / 120)
-    assert align.five_points(similarity.points(points)) == pytest.approx(align.TEMPLATE, abs=1e-6)
+    assert face_alignment.five_points(similarity.points(points)) == pytest.approx(face_alignment.TEMPLATE, abs=1e-6)
 
 
 def test_the_margin_widens_the_crop_about_its_centre():
     points, _ = turned(0, scale=120, shift=(200, 100))
-    similarity = align.fit(points, picture_size=SIZE, margin_frac=0.5)
-    assert align.five_points(similarity.points(points)) == pytest.approx((align.TEMPLATE - 0.5) / 2 + 0.5, abs=1e-6)
+    similarity = face_alignment.fit(points, picture_size=SIZE, margin_frac=0.5)
+    assert face_alignment.five_points(similarity.points(points)) == pytest.approx(
+        (face_alignment.TEMPLATE - 0.5) / 2 + 0.5, abs=1e-6
+    )
 
 
-@pytest.mark.parametrize("five", [np.full((5, 2), 50.0), align.TEMPLATE * 100 + (5000, 0)])
+@pytest.mark.parametrize("five", [np.full((5, 2), 50.0), face_alignment.TEMPLATE * 100 + (5000, 0)])
 def test_points_in_one_place_or_outside_the_picture_align_nothing(five):
-    assert align.fit(landmarks(five), picture_size=SIZE, margin_frac=0) is None
+    assert face_alignment.fit(landmarks(five), picture_size=SIZE, margin_frac=0) is None
 
 
 @pytest.mark.parametrize(("scale", "tolerance"), [(150, 1.0), (700, 1.0)])
 def test_pixels_and_landmarks_are_moved_alike(scale, tolerance):
     # A bright dot on each of the five points has to be found where the landmarks say it is in the crop.
     points, _ = turned(20, scale=scale, shift=(300, 150))
-    five = align.five_points(points)
+    five = face_alignment.five_points(points)
     height, width = 1000, 1200
     rows, columns = np.mgrid[0:height, 0:width] + 0.5
-    similarity = align.fit(points, picture_size=(width, height), margin_frac=0.15)
+    similarity = face_alignment.fit(points, picture_size=(width, height), margin_frac=0.15)
     for i, (x, y) in enumerate(five):
         dot = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * (scale / 40) ** 2))
-        cut = align.crop(np.repeat((dot * 255).astype(np.uint8)[..., None], 3, 2), similarity, image_size=112)
+        cut = face_alignment.crop(np.repeat((dot * 255).astype(np.uint8)[..., None], 3, 2), similarity, image_size=112)
         weight = cut[..., 0].astype(float)
         found = [((np.arange(112) + 0.5) * weight.sum(axis)).sum() / weight.sum() for axis in (0, 1)]
         assert found == pytest.approx(similarity.points(five)[i] * 112, abs=tolerance)

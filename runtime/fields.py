@@ -10,7 +10,7 @@ import types
 import typing
 from typing import Any
 
-from trainer import refusal
+from runtime import errors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def check(config: Any) -> None:
     """Check every field of a configuration against its option.
 
     Raises:
-      refusal.Refusal: naming the flag, the rule and the value.
+      errors.UserError: naming the flag, the rule and the value.
     """
     for name, option in options(type(config)).items():
         value = getattr(config, name)
@@ -100,11 +100,11 @@ def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
 
 def _check_one(value: Any, *, name: str, option: Option) -> None:
     if value is not None and option.choices and value not in option.choices:
-        guess = refusal.guess(str(value), known=option.choices)
+        guess = errors.guess(str(value), known=option.choices)
         said = f"--{name} must be one of {', '.join(option.choices)}: got {value}"
-        raise refusal.Refusal(f"{said}; {guess}" if guess else said)
+        raise errors.UserError(f"{said}; {guess}" if guess else said)
     if isinstance(value, (int, float)) and not option.at_least <= value <= option.at_most:
-        raise refusal.Refusal(f"--{name} must be {_range_text(option)}: got {value}")
+        raise errors.UserError(f"--{name} must be {_range_text(option)}: got {value}")
 
 
 def _check_company(config: Any, *, name: str) -> None:
@@ -112,7 +112,7 @@ def _check_company(config: Any, *, name: str) -> None:
     if goes_with is None or getattr(config, goes_with[0]) in goes_with[1]:
         return
     company = getattr(config, goes_with[0])
-    raise refusal.Refusal(f"--{name} goes with {company_text(goes_with)}: --{goes_with[0]}={company} does not use it")
+    raise errors.UserError(f"--{name} goes with {company_text(goes_with)}: --{goes_with[0]}={company} does not use it")
 
 
 def company_text(goes_with: tuple[str, tuple[str, ...]]) -> str:

@@ -5,10 +5,8 @@ in an order that differs from process to process, and importing TensorFlow would
 gigabytes. A test compares what is written here with what TFDS reads.
 """
 
-import struct
 from typing import Any, NamedTuple
 
-import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError as _DecodeError
@@ -115,15 +113,3 @@ def parse(content: bytes) -> Example:
         )
     except (_DecodeError, IndexError, ValueError) as error:
         raise ValueError(f"it is no example of this data set ({error})") from error
-
-
-def framed(content: bytes) -> bytes:
-    """Frame one record as TFRecord files do: length, its checksum, the content, its checksum."""
-    length = struct.pack("<Q", len(content))
-    return b"".join((length, masked_crc(length), content, masked_crc(content)))
-
-
-def masked_crc(content: bytes) -> bytes:
-    """Return the masked CRC-32C of TFRecord files (tensorflow/core/lib/hash/crc32c.h: Mask)."""
-    crc = google_crc32c.value(content)
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)

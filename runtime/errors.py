@@ -1,4 +1,4 @@
-"""What a person can put right: one sentence on stderr and exit code 2.
+"""Errors that the user can correct: one sentence on stderr and exit code 2.
 
 Owns the exception that carries the sentence. Plain ValueErrors were rejected as the carrier because a program that
 prints every ValueError without its traceback hides its own defects.
@@ -10,8 +10,14 @@ from collections.abc import Iterable
 EXIT_CODE = 2
 
 
-class Refusal(Exception):
-    """Say no to what was asked: the rule, the value, where it came from and the way out."""
+class UserError(Exception):
+    """The input, the flags or the state of the disk do not allow what was asked for.
+
+    The message is one sentence with the rule, the value, where it came from and the way out; programs print it and exit
+    with `exit_code`. Anything else that is raised is a defect of ours and keeps its traceback.
+    """
+
+    exit_code = EXIT_CODE
 
 
 def nearest(name: str, *, known: Iterable[str]) -> str:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from affectnet_tfds import align, faces
+from affectnet_tfds import crop_geometry, face_alignment, image_codec
 
-Place = faces.Square | align.Similarity
+Place = crop_geometry.Square | face_alignment.Similarity
 """Where a face is cut: in pixels of the whole picture."""
 
 
@@ -31,11 +31,16 @@ class Cut(NamedTuple):
 
     @property
     def aligned(self) -> bool:
-        return isinstance(self.place, align.Similarity)
+        return isinstance(self.place, face_alignment.Similarity)
 
 
 def cut(
-    content: bytes, *, header: faces.Header, box: faces.Box | None, points: np.ndarray | None, geometry: Geometry
+    content: bytes,
+    *,
+    header: image_codec.Header,
+    box: crop_geometry.Box | None,
+    points: np.ndarray | None,
+    geometry: Geometry,
 ) -> Cut:
     """Cut a face out of the bytes of a picture.
 
@@ -47,29 +52,29 @@ def cut(
       geometry: settings of the build.
 
     Raises:
-      defect.Defect: if the picture or its box cannot be used.
+      invalid_example.InvalidExample: if the picture or its box cannot be used.
     """
     place = locate(box, points=points, picture_size=header.size, geometry=geometry)
     size = geometry.image_size
-    scale = size / place.side if isinstance(place, faces.Square) else size * place.scale
-    pixels = faces.decode(content, header, scale=faces.part_needed(scale, image_size=size))
+    scale = size / place.side if isinstance(place, crop_geometry.Square) else size * place.scale
+    pixels = image_codec.decode(content, header, scale=crop_geometry.part_needed(scale, image_size=size))
     return cut_decoded(pixels, place=place, points=points, picture_width=header.size[0], image_size=size)
 
 
 def locate(
-    box: faces.Box | None, *, points: np.ndarray | None, picture_size: tuple[int, int], geometry: Geometry
+    box: crop_geometry.Box | None, *, points: np.ndarray | None, picture_size: tuple[int, int], geometry: Geometry
 ) -> Place:
     """Return where to cut: by the landmarks if the build aligns and they allow it, else by the box.
 
     The box has to be good in both cases, so that aligned and plain builds hold the same rows.
 
     Raises:
-      defect.Defect: if the box cannot be used.
+      invalid_example.InvalidExample: if the box cannot be used.
     """
-    area = faces.square(box, picture_size=picture_size, margin_frac=geometry.margin_frac)
+    area = crop_geometry.square(box, picture_size=picture_size, margin_frac=geometry.margin_frac)
     if not geometry.align or points is None:
         return area
-    return align.fit(points, picture_size=picture_size, margin_frac=geometry.margin_frac) or area
+    return face_alignment.fit(points, picture_size=picture_size, margin_frac=geometry.margin_frac) or area
 
 
 def cut_decoded(
@@ -77,9 +82,11 @@ def cut_decoded(
 ) -> Cut:
     """Cut a face out of uint8[H, W, 3], the picture decoded to its own width or to less."""
     decoded = pixels.shape[1] / picture_width
-    if isinstance(place, align.Similarity):
+    if isinstance(place, face_alignment.Similarity):
         assert points is not None  # There is no similarity without them.
-        return Cut(align.crop(pixels, place, image_size=image_size, decoded=decoded), place.points(points), place)
-    area = faces.shrunk(place, decoded)
+        return Cut(
+            face_alignment.crop(pixels, place, image_size=image_size, decoded=decoded), place.points(points), place
+        )
+    area = crop_geometry.shrunk(place, decoded)
     points = None if points is None else points * np.float32(decoded)
-    return Cut(faces.crop(pixels, area, image_size=image_size), faces.crop_points(points, area), place)
+    return Cut(crop_geometry.crop(pixels, area, image_size=image_size), crop_geometry.crop_points(points, area), place)

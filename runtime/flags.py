@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import app, flags
 
-from trainer import option, refusal
+from runtime import errors, fields
 
 Sections = Mapping[str, type]
 """Section title to configuration class."""
@@ -25,17 +25,17 @@ class _Parser(flags.ArgumentParser):
         self._config_type, self._name = config_type, name
 
     def parse(self, argument: Any) -> Any:
-        return option.value_of(argument, config_type=self._config_type, name=self._name)
+        return fields.value_of(argument, config_type=self._config_type, name=self._name)
 
     def flag_type(self) -> str:
-        return option.value_type(self._config_type, name=self._name)[0].__name__
+        return fields.value_type(self._config_type, name=self._name)[0].__name__
 
 
 def define(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> None:
     """Define one flag for each field of each section; nothing is present until it is given."""
     for config_type in sections.values():
-        for name, about in option.options(config_type).items():
-            if option.value_type(config_type, name=name)[0] is bool:
+        for name, about in fields.options(config_type).items():
+            if fields.value_type(config_type, name=name)[0] is bool:
                 flags.DEFINE_boolean(name, None, about.help, flag_values=values)
             else:
                 parser = _Parser(config_type=config_type, name=name)
@@ -44,7 +44,7 @@ def define(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> Non
 
 def given(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
     """Return what the command line sets, by flag name."""
-    names = [name for config_type in sections.values() for name in option.options(config_type)]
+    names = [name for config_type in sections.values() for name in fields.options(config_type)]
     return {name: values[name].value for name in names if values[name].present}
 
 
@@ -53,14 +53,14 @@ def help_text(sections: Sections, *, about: str) -> str:
     blocks = [about]
     for title, config_type in sections.items():
         entries = [
-            _entry(f, is_switch=option.value_type(config_type, name=f.name)[0] is bool) for f in _fields(config_type)
+            _entry(f, is_switch=fields.value_type(config_type, name=f.name)[0] is bool) for f in _fields(config_type)
         ]
         blocks.append(f"{title}\n" + "\n".join(entries))
     return "\n\n".join(blocks)
 
 
 def run(main: Callable[[], None], *, sections: Sections, about: str) -> None:
-    """Run a program: `--help` prints the page, a `refusal.Refusal` becomes its sentence and exit code 2."""
+    """Run a program: `--help` prints the page, a `errors.UserError` becomes its sentence and exit code 2."""
 
     def parse(argv: Sequence[str]) -> list[str]:
         rest = _parse(argv, sections=sections, about=about)
@@ -90,34 +90,34 @@ def _parse(argv: Sequence[str], *, sections: Sections, about: str) -> list[str]:
 
 
 def _refuse(why: str) -> None:
-    raise refusal.Refusal(why)
+    raise errors.UserError(why)
 
 
 def _parsed(argv: Sequence[str], *, sections: Sections) -> list[str]:
     try:
         return flags.FLAGS(list(argv))
     except flags.UnrecognizedFlagError as error:
-        known = [name for config_type in sections.values() for name in option.options(config_type)]
-        raise refusal.Refusal(_unknown(error.flagname, known=known)) from None
+        known = [name for config_type in sections.values() for name in fields.options(config_type)]
+        raise errors.UserError(_unknown(error.flagname, known=known)) from None
     except flags.IllegalFlagValueError as error:
         name, _, rule = str(error).removeprefix("flag --").partition("=")
         value, _, rule = rule.partition(": ")
         is_switch = rule.startswith("('Non-boolean")  # absl's own words, which are not a sentence.
-        raise refusal.Refusal(f"--{name} {f'must be true or false: got {value!r}' if is_switch else rule}") from None
+        raise errors.UserError(f"--{name} {f'must be true or false: got {value!r}' if is_switch else rule}") from None
     except flags.Error as error:
-        raise refusal.Refusal(str(error)) from None
+        raise errors.UserError(str(error)) from None
 
 
 def _unknown(name: str, *, known: Sequence[str]) -> str:
-    return f"there is no flag --{name}; {refusal.nearest(name, known=known)} (--help describes all)"
+    return f"there is no flag --{name}; {errors.nearest(name, known=known)} (--help describes all)"
 
 
 def _refusing(call: Callable[[], Any]) -> Any:
     try:
         return call()
-    except refusal.Refusal as no:
+    except errors.UserError as no:
         print(f"error: {no}", file=sys.stderr)
-        sys.exit(refusal.EXIT_CODE)
+        sys.exit(errors.EXIT_CODE)
 
 
 def _fields(config_type: type) -> list[dataclasses.Field[Any]]:
@@ -130,7 +130,7 @@ def _entry(of: dataclasses.Field[Any], *, is_switch: bool) -> str:
     shown = about.default_text or ("none" if default is None else text)
     choices = f" One of: {', '.join(about.choices)}." if about.choices else ""
     unit = f", in {about.unit}" if about.unit else ""
-    company = f" Goes with {option.company_text(about.goes_with)}." if about.goes_with else ""
+    company = f" Goes with {fields.company_text(about.goes_with)}." if about.goes_with else ""
     body = f"{about.help}{unit}.{choices}{company} Default: {shown}."
     return f"  --{'[no]' if is_switch else ''}{of.name}\n" + textwrap.fill(
         body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6

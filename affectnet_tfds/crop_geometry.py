@@ -8,36 +8,26 @@ Frames: a picture is indexed [row, column] = [y, x]; boxes are (x, y, width, hei
 AffectNet's boxes were annotated on stored pixels, so EXIF orientation is not applied.
 """
 
-import io
-import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-import PIL.Image
-import simplejpeg
 
-from affectnet_tfds import defect
+from affectnet_tfds import image_codec, invalid_example
 
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
 
-MAX_PIXELS = 100_000_000
-"""Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes 300 MB)."""
-
-PIL.Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is a warning below twice its value; ours is a rule.
 
 MIN_BOX_SIDE = 8
 """Boxes smaller than this, in pixels, hold no expression."""
 
-JPEG_QUALITY = 95
 
 SMALL_CROP = 160
 
 _EXIF_WITHIN = 65536
 """Metadata stand before the pixels, each segment at most this long."""
 
-_JPEG_BEGINS = b"\xff\xd8\xff"
 
 LINEAR_RATIO = 1.34
 """Up to this ratio, four neighbours of a point are enough to sample it (a third of the pixels fall between)."""
@@ -69,101 +59,6 @@ class Square(NamedTuple):
         return np.array([(self.x, self.y), (self.x + self.side, self.y), (self.x, self.y + self.side)], np.float64)
 
 
-class Header(NamedTuple):
-    """What a picture file says of itself before anything is decoded."""
-
-    size: tuple[int, int]  # width, height in pixels
-    is_plain_jpeg: bool  # gray, YCbCr or RGB; the others (CMYK) are left to Pillow
-
-
-def read_header(content: bytes) -> Header:
-    """Read a picture's size from its header.
-
-    Raises:
-      defect.Defect: if it is empty, no picture, or claims more than MAX_PIXELS.
-    """
-    if not content:
-        raise defect.Defect("empty file", "the file has no bytes")
-    header = _jpeg_header(content) or Header(_opened(content).size, is_plain_jpeg=False)
-    width, height = header.size
-    if width * height > MAX_PIXELS:
-        detail = f"a picture may have {MAX_PIXELS:,} pixels: this one claims {width} x {height}"
-        raise defect.Defect("picture too large", detail)
-    return header
-
-
-def _jpeg_header(content: bytes) -> Header | None:
-    if not content.startswith(_JPEG_BEGINS):
-        return None
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-    except ValueError:
-        return None
-    return Header((width, height), is_plain_jpeg=True) if colours in ("Gray", "YCbCr", "RGB") else None
-
-
-def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) -> np.ndarray:
-    """Decode a picture of any common format to uint8[H, W, 3] RGB, rows and columns as stored.
-
-    Args:
-      header: what `read_header` said.
-      scale: how many pixels of a side are needed, as a part of all. A JPEG is then decoded by the inverse DCT of the
-        next larger eighth, which costs less and averages better than decoding all and shrinking.
-
-    Raises:
-      defect.Defect: if it is empty, no picture, too large, or broken.
-    """
-    header = header or read_header(content)
-    if not header.is_plain_jpeg:
-        with _opened(content) as picture:
-            return _decode_other(picture)
-    width, height = (math.ceil(side * min(scale, 1.0)) for side in header.size)
-    try:
-        return simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
-    except ValueError:
-        return _decode_imperfect(content)
-
-
-def _opened(content: bytes) -> PIL.Image.Image:
-    """Open a picture, reading its header only."""
-    try:
-        return PIL.Image.open(io.BytesIO(content))
-    except (OSError, ValueError, SyntaxError) as error:
-        if content.startswith(_JPEG_BEGINS):
-            raise defect.Defect("broken picture", "it begins as a JPEG, and its header is damaged") from error
-        head = content[:12].decode("latin-1").encode("unicode_escape").decode()
-        raise defect.Defect("not a picture", f"no known picture format: begins with {head!r}") from error
-
-
-def _decode_imperfect(content: bytes) -> np.ndarray:
-    """Decode a JPEG with faults that can be passed over, such as bytes between its segments."""
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if pixels is None:
-        raise defect.Defect("broken picture", "the JPEG data end early or are damaged")
-    return pixels
-
-
-def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
-    """Decode through Pillow, which knows palettes, alpha, CMYK and 16 bits; transparent parts become black."""
-    try:
-        picture.load()
-        if picture.mode.startswith(("I", "F")):
-            return _scale_deep(np.asarray(picture, dtype=np.float32))
-        if picture.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-            black = PIL.Image.new("RGBA", picture.size, (0, 0, 0, 255))
-            picture = PIL.Image.alpha_composite(black, picture.convert("RGBA"))
-        return np.ascontiguousarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, IndexError, MemoryError, EOFError) as error:
-        raise defect.Defect("broken picture", f"{picture.format} data: {error}") from error
-
-
-def _scale_deep(gray: np.ndarray) -> np.ndarray:
-    """Turn 16-bit gray values into RGB by their upper 8 bits."""
-    top = 255.0 if gray.max(initial=0) <= 255 else 65535.0
-    return np.repeat(np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
-
-
 def in_pixels(fractions: Box, *, picture_size: tuple[int, int]) -> Box:
     """Turn a box in fractions of the picture's width and height into pixels."""
     (x, y, box_width, box_height), (width, height) = fractions, picture_size
@@ -179,7 +74,7 @@ def square(box: Box | None, *, picture_size: tuple[int, int], margin_frac: float
       margin_frac: margin on each side, as a fraction of the box's longer side.
 
     Raises:
-      defect.Defect: if the box is too small, or has no pixel in the picture.
+      invalid_example.InvalidExample: if the box is too small, or has no pixel in the picture.
     """
     width, height = picture_size
     if box is None:
@@ -188,10 +83,10 @@ def square(box: Box | None, *, picture_size: tuple[int, int], margin_frac: float
     x, y, box_width, box_height = box
     if max(box_width, box_height) < MIN_BOX_SIDE:
         detail = f"a box must be {MIN_BOX_SIDE} pixels or more: got {box_width:g} x {box_height:g}"
-        raise defect.Defect("box too small", detail)
+        raise invalid_example.InvalidExample("box too small", detail)
     if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
         detail = f"the box at {x:g}, {y:g} of {box_width:g} x {box_height:g} has no pixel in {width} x {height}"
-        raise defect.Defect("box outside the picture", detail)
+        raise invalid_example.InvalidExample("box outside the picture", detail)
     side = max(1, round(max(box_width, box_height) * (1 + 2 * margin_frac)))
     left, top = round(x + box_width / 2 - side / 2), round(y + box_height / 2 - side / 2)
     return Square(left, top, side)
@@ -258,36 +153,7 @@ def bbox_fractions(box: Box | None, *, picture_size: tuple[int, int]) -> tuple[f
     return tuple(min(max(value, 0.0), 1.0) for value in corners)
 
 
-ENCODINGS = ("jpeg", "png", "raw")
-"""How crops are stored: as JPEG (small), PNG (exact), or the bytes of uint8[S, S, 3] (exact, nothing to decode)."""
-
-
-def encode(pixels: np.ndarray, *, encoding: str = "jpeg") -> bytes:
-    """Encode uint8[S, S, 3] RGB; a JPEG has its colour at half the resolution (4:2:0), as cameras do."""
-    if encoding == "raw":
-        return np.ascontiguousarray(pixels).tobytes()
-    if encoding == "png":
-        return cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))[1].tobytes()
-    return simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")
-
-
-def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray:
-    """Return uint8[S, S, 3] from what `encode` made.
-
-    Raises:
-      defect.Defect: if it cannot be decoded, or is of another size.
-    """
-    if encoding == "raw":
-        if len(content) != 3 * image_size**2:
-            raise defect.Defect("wrong size", f"{len(content):,} bytes are not {image_size} x {image_size} pixels")
-        return np.frombuffer(content, np.uint8).reshape(image_size, image_size, 3)
-    pixels = decode(content)
-    if pixels.shape != (image_size, image_size, 3):
-        raise defect.Defect("wrong size", f"{pixels.shape[1]} x {pixels.shape[0]} is not {image_size} x {image_size}")
-    return pixels
-
-
-def is_stored_as_is(content: bytes, header: Header, area: Square, *, image_size: int) -> bool:
+def is_stored_as_is(content: bytes, header: image_codec.Header, area: Square, *, image_size: int) -> bool:
     """Return whether a picture is its own crop: a plain JPEG of that size, to be stored without a second encoding.
 
     Not one with EXIF data, whose orientation other readers would apply.

@@ -1,0 +1,155 @@
+"""Image decoding and encoding: bytes of a file to uint8[H, W, 3] RGB, and a face crop to the bytes that are stored."""
+
+import io
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import PIL.Image
+import simplejpeg
+
+from affectnet_tfds import crop_geometry, invalid_example
+
+MAX_PIXELS = 100_000_000
+"""Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes 300 MB)."""
+
+PIL.Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is a warning below twice its value; ours is a rule.
+
+
+JPEG_QUALITY = 95
+
+
+_JPEG_BEGINS = b"\xff\xd8\xff"
+
+
+class Header(NamedTuple):
+    """What a picture file says of itself before anything is decoded."""
+
+    size: tuple[int, int]  # width, height in pixels
+    is_plain_jpeg: bool  # gray, YCbCr or RGB; the others (CMYK) are left to Pillow
+
+
+def read_header(content: bytes) -> Header:
+    """Read a picture's size from its header.
+
+    Raises:
+      invalid_example.InvalidExample: if it is empty, no picture, or claims more than MAX_PIXELS.
+    """
+    if not content:
+        raise invalid_example.InvalidExample("empty file", "the file has no bytes")
+    header = _jpeg_header(content) or Header(_opened(content).size, is_plain_jpeg=False)
+    width, height = header.size
+    if width * height > MAX_PIXELS:
+        detail = f"a picture may have {MAX_PIXELS:,} pixels: this one claims {width} x {height}"
+        raise invalid_example.InvalidExample("picture too large", detail)
+    return header
+
+
+def _jpeg_header(content: bytes) -> Header | None:
+    if not content.startswith(_JPEG_BEGINS):
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError:
+        return None
+    return Header((width, height), is_plain_jpeg=True) if colours in ("Gray", "YCbCr", "RGB") else None
+
+
+def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) -> np.ndarray:
+    """Decode a picture of any common format to uint8[H, W, 3] RGB, rows and columns as stored.
+
+    Args:
+      header: what `read_header` said.
+      scale: how many pixels of a side are needed, as a part of all. A JPEG is then decoded by the inverse DCT of the
+        next larger eighth, which costs less and averages better than decoding all and shrinking.
+
+    Raises:
+      invalid_example.InvalidExample: if it is empty, no picture, too large, or broken.
+    """
+    header = header or read_header(content)
+    if not header.is_plain_jpeg:
+        with _opened(content) as picture:
+            return _decode_other(picture)
+    width, height = (math.ceil(side * min(scale, 1.0)) for side in header.size)
+    try:
+        return simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
+    except ValueError:
+        return _decode_imperfect(content)
+
+
+def _opened(content: bytes) -> crop_geometry.PIL.Image.Image:
+    """Open a picture, reading its header only."""
+    try:
+        return crop_geometry.PIL.Image.open(io.BytesIO(content))
+    except (OSError, ValueError, SyntaxError) as error:
+        if content.startswith(_JPEG_BEGINS):
+            raise invalid_example.InvalidExample(
+                "broken picture", "it begins as a JPEG, and its header is damaged"
+            ) from error
+        head = content[:12].decode("latin-1").encode("unicode_escape").decode()
+        raise invalid_example.InvalidExample(
+            "not a picture", f"no known picture format: begins with {head!r}"
+        ) from error
+
+
+def _decode_imperfect(content: bytes) -> np.ndarray:
+    """Decode a JPEG with faults that can be passed over, such as bytes between its segments."""
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if pixels is None:
+        raise invalid_example.InvalidExample("broken picture", "the JPEG data end early or are damaged")
+    return pixels
+
+
+def _decode_other(picture: crop_geometry.PIL.Image.Image) -> np.ndarray:
+    """Decode through Pillow, which knows palettes, alpha, CMYK and 16 bits; transparent parts become black."""
+    try:
+        picture.load()
+        if picture.mode.startswith(("I", "F")):
+            return _scale_deep(np.asarray(picture, dtype=np.float32))
+        if picture.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+            black = crop_geometry.PIL.Image.new("RGBA", picture.size, (0, 0, 0, 255))
+            picture = crop_geometry.PIL.Image.alpha_composite(black, picture.convert("RGBA"))
+        return np.ascontiguousarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, IndexError, MemoryError, EOFError) as error:
+        raise invalid_example.InvalidExample("broken picture", f"{picture.format} data: {error}") from error
+
+
+def _scale_deep(gray: np.ndarray) -> np.ndarray:
+    """Turn 16-bit gray values into RGB by their upper 8 bits."""
+    top = 255.0 if gray.max(initial=0) <= 255 else 65535.0
+    return np.repeat(np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+ENCODINGS = ("jpeg", "png", "raw")
+"""How crops are stored: as JPEG (small), PNG (exact), or the bytes of uint8[S, S, 3] (exact, nothing to decode)."""
+
+
+def encode(pixels: np.ndarray, *, encoding: str = "jpeg") -> bytes:
+    """Encode uint8[S, S, 3] RGB; a JPEG has its colour at half the resolution (4:2:0), as cameras do."""
+    if encoding == "raw":
+        return np.ascontiguousarray(pixels).tobytes()
+    if encoding == "png":
+        return cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))[1].tobytes()
+    return simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")
+
+
+def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray:
+    """Return uint8[S, S, 3] from what `encode` made.
+
+    Raises:
+      invalid_example.InvalidExample: if it cannot be decoded, or is of another size.
+    """
+    if encoding == "raw":
+        if len(content) != 3 * image_size**2:
+            raise invalid_example.InvalidExample(
+                "wrong size", f"{len(content):,} bytes are not {image_size} x {image_size} pixels"
+            )
+        return np.frombuffer(content, np.uint8).reshape(image_size, image_size, 3)
+    pixels = decode(content)
+    if pixels.shape != (image_size, image_size, 3):
+        raise invalid_example.InvalidExample(
+            "wrong size", f"{pixels.shape[1]} x {pixels.shape[0]} is not {image_size} x {image_size}"
+        )
+    return pixels
