@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import simplejpeg
 
-from affectnet_tfds import crop_geometry, invalid_example
+from affectnet_tfds import invalid_example
 
 MAX_PIXELS = 100_000_000
 """Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes 300 MB)."""
@@ -78,10 +78,10 @@ def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) 
         return _decode_imperfect(content)
 
 
-def _opened(content: bytes) -> crop_geometry.PIL.Image.Image:
+def _opened(content: bytes) -> PIL.Image.Image:
     """Open a picture, reading its header only."""
     try:
-        return crop_geometry.PIL.Image.open(io.BytesIO(content))
+        return PIL.Image.open(io.BytesIO(content))
     except (OSError, ValueError, SyntaxError) as error:
         if content.startswith(_JPEG_BEGINS):
             raise invalid_example.InvalidExample(
@@ -102,15 +102,15 @@ def _decode_imperfect(content: bytes) -> np.ndarray:
     return pixels
 
 
-def _decode_other(picture: crop_geometry.PIL.Image.Image) -> np.ndarray:
+def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
     """Decode through Pillow, which knows palettes, alpha, CMYK and 16 bits; transparent parts become black."""
     try:
         picture.load()
         if picture.mode.startswith(("I", "F")):
             return _scale_deep(np.asarray(picture, dtype=np.float32))
         if picture.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-            black = crop_geometry.PIL.Image.new("RGBA", picture.size, (0, 0, 0, 255))
-            picture = crop_geometry.PIL.Image.alpha_composite(black, picture.convert("RGBA"))
+            black = PIL.Image.new("RGBA", picture.size, (0, 0, 0, 255))
+            picture = PIL.Image.alpha_composite(black, picture.convert("RGBA"))
         return np.ascontiguousarray(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, IndexError, MemoryError, EOFError) as error:
         raise invalid_example.InvalidExample("broken picture", f"{picture.format} data: {error}") from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affectnet_tfds import crop_geometry, image_codec
-from pipeline import annotations
+from pipeline.rows import annotations
 
 
 def repeated(root: Path, num_images: int, folder: Path) -> Path:

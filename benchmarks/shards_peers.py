@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline import annotations
+from pipeline.rows import annotations
 from pipeline.sources import base, registry
 
 IMAGE_SIZE, MARGIN_FRAC, QUALITY = 224, 0.15, 95

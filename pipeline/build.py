@@ -9,7 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pipeline import attempts, commit, config, engine, job, leaks, ledger, plan, publish, shards, storage, survey
+from pipeline import config, ledger, publish
+from pipeline.beam import runner as runner_lib
+from pipeline.beam import transforms
+from pipeline.files import atomic, storage
+from pipeline.rows import survey
+from pipeline.shards import duplicate_files, plan, shard_writer, write_lease
 from pipeline.sources import base, registry
 from runtime import errors
 
@@ -56,9 +61,9 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
             _remove_dry(staging)
     if order.config.dry_run:
         return Build(None, order.config, None, {}, time.monotonic() - start)
-    with listener.writing(staging, plans), attempts.opened(staging) as attempt:
-        spec = shards.Spec(order.release.root, str(staging), order.config.content(), attempt)
-        job.run_shards(order.release, plans=plans, spec=spec, options=order.runner)
+    with listener.writing(staging, plans), write_lease.opened(staging) as attempt:
+        spec = shard_writer.Spec(order.release.root, str(staging), order.config.content(), attempt)
+        transforms.run_shards(order.release, plans=plans, spec=spec, options=order.runner)
     written = _written(spec, plans)
     account = ledger.make(surveyed, plans, written.sidecars)
     check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
@@ -92,7 +97,7 @@ class _Order(NamedTuple):
     release: base.Release
     drawn: bool
     made_from: dict[str, Any]
-    runner: engine.Runner
+    runner: runner_lib.Runner
 
 
 def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
@@ -102,7 +107,7 @@ def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     release = registry.recognise(root, _request(wanted))
     named = config.named(dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn)
     settled = dataclasses.replace(named, data_dir=str(storage.path(wanted.data_dir)))
-    runner = engine.Runner(num_workers=settled.num_workers, beam_args=beam_args)
+    runner = runner_lib.Runner(num_workers=settled.num_workers, beam_args=beam_args)
     return _Order(settled, release, drawn, identity(settled, release), runner)
 
 
@@ -115,10 +120,12 @@ def _request(wanted: config.JobConfig) -> base.Request:
 def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
     """Count the rows, and find the identical files that are to be dropped."""
     settings = order.config.content()
-    found = job.run_survey(order.release, settings=settings, staging=staging, options=order.runner)
+    found = transforms.run_survey(order.release, settings=settings, staging=staging, options=order.runner)
     if not order.config.drop_duplicates or order.config.dry_run:
         return found
-    return job.run_duplicates(order.release, surveyed=found, settings=settings, staging=staging, options=order.runner)
+    return transforms.run_duplicates(
+        order.release, surveyed=found, settings=settings, staging=staging, options=order.runner
+    )
 
 
 def _report(order: _Order, surveyed: survey.Survey, written: "_Written", account: ledger.Ledger) -> dict[str, Any]:
@@ -196,7 +203,7 @@ def _published(order: _Order) -> Build | None:
     version = publish.version_folder(order.config)
     is_there = publish.is_there(order.config)
     if is_there:
-        commit.clear_published(publish.staging_folder(order.config))
+        atomic.clear_published(publish.staging_folder(order.config))
     if not is_there and order.config.retry_rejects:
         raise errors.UserError(f"--retry_rejects mends a published build, and {version} is not there; leave it out")
     if not is_there or order.config.overwrite:
@@ -222,7 +229,7 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     staging = storage.absolute(publish.staging_folder(order.config))
     if order.config.dry_run:
         staging = staging.with_name(f"{staging.name}-dry-run")
-        commit.remove_tree(staging)
+        atomic.remove_tree(staging)
     note = staging / "building.json"
     if note.is_file() and (changed := differences(json.loads(note.read_text(encoding="utf-8")), order.made_from)):
         if not order.config.overwrite:
@@ -230,9 +237,9 @@ def _open_staging(order: _Order) -> storage.AnyPath:
                 f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its own flags, "
                 "or discard it with --overwrite"
             )
-        commit.remove_tree(staging)
+        atomic.remove_tree(staging)
     staging.mkdir(parents=True, exist_ok=True)
-    commit.write_text(note, json.dumps(order.made_from))
+    atomic.write_text(note, json.dumps(order.made_from))
     if order.config.retry_rejects:
         publish.reopen(order.config)
     return staging
@@ -240,34 +247,36 @@ def _open_staging(order: _Order) -> storage.AnyPath:
 
 def _remove_dry(staging: storage.AnyPath) -> None:
     """Remove a dry run's folder, and the folders above it that were made for it."""
-    commit.remove_tree(staging)
-    commit.remove_empty([staging.parent, staging.parent.parent, staging.parent.parent.parent])
+    atomic.remove_tree(staging)
+    atomic.remove_empty([staging.parent, staging.parent.parent, staging.parent.parent.parent])
 
 
 class _Written(NamedTuple):
     """What the shards' sidecars say."""
 
     sidecars: list[dict[str, Any]]  # without the hash of every picture, which would take most of the memory
-    leaks: leaks.Leaks
+    leaks: duplicate_files.Leaks
 
 
-def _written(spec: shards.Spec, plans: Mapping[str, plan.SplitPlan]) -> _Written:
+def _written(spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan]) -> _Written:
     """Read the sidecars of all planned shards.
 
     Raises:
       AssertionError: if one is missing, which is a defect of the job.
     """
-    names = [shards.file_name(p.split, i, p.num_shards) for p in plans.values() for i in range(p.num_shards)]
-    hashes, found = leaks.Hashes(), []
+    names = [shard_writer.file_name(p.split, i, p.num_shards) for p in plans.values() for i in range(p.num_shards)]
+    hashes, found = duplicate_files.Hashes(), []
     for done in _sidecars(spec, names):
         hashes.add(done)
         found.append({key: value for key, value in done.items() if key != "contents"})
-    return _Written(found, leaks.find(hashes.repeated(), _sidecars(spec, names)))
+    return _Written(found, duplicate_files.find(hashes.repeated(), _sidecars(spec, names)))
 
 
-def _sidecars(spec: shards.Spec, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _sidecars(spec: shard_writer.Spec, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     threads = storage.read_threads(storage.path(spec.staging))
-    for name, done in zip(names, storage.ahead(lambda n: shards.sidecar(spec, n), names, threads=threads), strict=True):
+    for name, done in zip(
+        names, storage.ahead(lambda n: shard_writer.sidecar(spec, n), names, threads=threads), strict=True
+    ):
         if done is None:
             raise AssertionError(f"a shard was not written: {name}")
         yield done

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from affectnet_tfds import image_codec, labels
-from pipeline import cleaning
+from pipeline.rows import label_cleaning
 from runtime import errors
 
 DATASET_NAME = "affectnet_faces"
@@ -104,7 +104,9 @@ class JobConfig:
         )
         _require(0 <= self.num_shards <= 99_999, "--num_shards must be 1..99999 (0: computed)", self.num_shards)
         _require(self.max_copies >= 0, "--max_copies must be 1 or more (0: no limit)", self.max_copies)
-        _require(self.clean in cleaning.RULES, f"--clean must be one of {', '.join(cleaning.RULES)}", self.clean)
+        _require(
+            self.clean in label_cleaning.RULES, f"--clean must be one of {', '.join(label_cleaning.RULES)}", self.clean
+        )
         _require(self.num_workers >= 0, "--num_workers must be 1 or more (0: all cores)", self.num_workers)
         _require(0 <= self.max_reject_frac <= 1, "--max_reject_frac must be 0..1", self.max_reject_frac)
         name_ok = self.config_name.replace("_", "").replace("-", "").isalnum() and self.config_name.isascii()

@@ -10,7 +10,10 @@ import rich.console
 import rich.table
 
 from affectnet_tfds import labels
-from pipeline import build, config, object_store, plan, progress, storage, survey
+from pipeline import build, config, progress
+from pipeline.files import object_store, storage
+from pipeline.rows import survey
+from pipeline.shards import plan
 from pipeline.sources import base, registry
 from runtime import errors
 

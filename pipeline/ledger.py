@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from affectnet_tfds import labels
-from pipeline import annotations, plan, survey
+from pipeline.rows import annotations, survey
+from pipeline.shards import plan
 
 
 class Line(NamedTuple):

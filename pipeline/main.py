@@ -9,16 +9,19 @@ import signal
 import types
 from collections.abc import Sequence
 
-from pipeline import heaps
+from pipeline.beam import malloc
 
-heaps.keep_one()  # The libraries below start threads when they are imported.
+malloc.keep_one()  # The libraries below start threads when they are imported.
 # TensorFlow, where TFDS loads it, has nothing to say that a user of this program wants to read.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging
 
 from affectnet_tfds import image_codec
-from pipeline import build, cleaning, config, console, engine, object_store
+from pipeline import build, config, console
+from pipeline.beam import runner
+from pipeline.files import object_store
+from pipeline.rows import label_cleaning
 from runtime import errors
 
 INPUT_DIR = flags.DEFINE_string(
@@ -59,7 +62,9 @@ BALANCE = flags.DEFINE_string(
 )
 MAX_COPIES = flags.DEFINE_integer("max_copies", 0, "how often balancing may write a row (0: as often as needed)")
 ALIGN = flags.DEFINE_bool("align", False, "rotate and scale faces to a template by their landmarks")
-CLEAN = flags.DEFINE_enum("clean", "none", list(cleaning.RULES), "leave out rows whose labels contradict each other")
+CLEAN = flags.DEFINE_enum(
+    "clean", "none", list(label_cleaning.RULES), "leave out rows whose labels contradict each other"
+)
 DROP_DUPLICATES = flags.DEFINE_bool(
     "drop_duplicates", False, "leave out of train what is there twice, or in validation"
 )
@@ -111,8 +116,8 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
     Raises:
       errors.UserError: naming the nearest flag.
     """
-    elsewhere = engine.names_a_runner(beam_args)
-    for name in engine.unknown_beam_args(beam_args):
+    elsewhere = runner.names_a_runner(beam_args)
+    for name in runner.unknown_beam_args(beam_args):
         near = difflib.get_close_matches(name, flags.FLAGS, n=1, cutoff=0.8 if elsewhere else 0.6)
         if elsewhere and not near:
             continue

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import rich.progress
 
-from pipeline import object_store, storage
+from pipeline.files import object_store, storage
 
 
 class State(NamedTuple):

@@ -14,13 +14,16 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import features
-from pipeline import annotations, attempts, commit, config, index, ledger, storage
-from pipeline.report import page
+from pipeline import config, ledger
+from pipeline.data_report import page
+from pipeline.files import atomic, storage
+from pipeline.rows import annotations, row_index
+from pipeline.shards import write_lease
 
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: what --retry_rejects goes on from."""
 
-_WORKING_FILES = (attempts.NOTE, "building.json", "survey.json", "duplicates.json")
+_WORKING_FILES = (write_lease.NOTE, "building.json", "survey.json", "duplicates.json")
 
 LAST = ("dataset_info.json", "features.json")
 """The files by which TFDS finds a version: the last to appear in a store, in this order."""
@@ -48,14 +51,14 @@ def publish(
 ) -> storage.AnyPath:
     """Write metadata and reports into the staging folder, then make it its version."""
     staging, version = staging_folder(job), version_folder(job)
-    with commit.on_disk(staging) as folder:
+    with atomic.on_disk(staging) as folder:
         write_metadata(job, sidecars, folder=folder)
         write_rejects(folder / "rejects.csv", account.rejects)
         write_json(folder / "build_report.json", report)
         write_sidecars(folder / SIDECARS, staging, names=[done["name"] for done in sidecars])
         (folder / "job_config.json").write_text(job.to_json(), encoding="utf-8")
     page.write(staging, sidecars=sidecars)
-    commit.publish(staging, version, leave=_is_leaving, last=LAST)
+    atomic.publish(staging, version, leave=_is_leaving, last=LAST)
     set_default(version.parent.parent, job.config_name)
     return version
 
@@ -138,12 +141,12 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def _is_leaving(name: str) -> bool:
     """Tell whether only the making needed a file: sidecars (the report has them), beats, files of killed workers."""
     sidecar = name.startswith(config.DATASET_NAME) and name.endswith((".json", ".progress"))
-    return sidecar or name.startswith("incomplete.") or name in _WORKING_FILES or index.is_working_file(name)
+    return sidecar or name.startswith("incomplete.") or name in _WORKING_FILES or row_index.is_working_file(name)
 
 
 def is_there(job: config.JobConfig) -> bool:
     """Tell whether the build's version is published."""
-    return commit.is_published(version_folder(job), last=LAST)
+    return atomic.is_published(version_folder(job), last=LAST)
 
 
 def reopen(job: config.JobConfig) -> int:
@@ -155,8 +158,8 @@ def reopen(job: config.JobConfig) -> int:
     sidecars = json.loads((version / SIDECARS).read_text(encoding="utf-8"))
     for done in sidecars:
         if not done["rejects"] and not (staging / done["name"]).exists():
-            commit.copy(version / done["name"], staging / done["name"])
-            commit.write_text(staging / f"{done['name']}.json", json.dumps(done))
+            atomic.copy(version / done["name"], staging / done["name"])
+            atomic.write_text(staging / f"{done['name']}.json", json.dumps(done))
     return sum(bool(done["rejects"]) for done in sidecars)
 
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 from affectnet_tfds import example_codec, image_codec, invalid_example, labels, tfrecord
-from pipeline import config, console, object_store, storage
+from pipeline import config, console
+from pipeline.files import object_store, storage
 from runtime import cpu_count, errors
 
 

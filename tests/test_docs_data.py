@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import config
-from pipeline.sources import affectnetplus, columns, registry, release2017, spellings
+from pipeline.sources import affectnet_2017, affectnet_plus, csv_columns, label_names, registry
 
 TEXT = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ python -m pipeline\.main (.*)$", TEXT, re.MULTILINE)
@@ -17,9 +17,9 @@ COMMANDS = re.findall(r"^\$ python -m pipeline\.main (.*)$", TEXT, re.MULTILINE)
 def test_the_flags_of_every_command_are_understood(command):
     given = dict(word.removeprefix("--").split("=", 1) for word in shlex.split(command))
     job = config.JobConfig(data_dir="out", **given)
-    assert spellings.parse_labels(job.labels)
+    assert label_names.parse_labels(job.labels)
     if job.columns:
-        found = columns.resolve(job.columns, first=[""] * 12, where="a list")
+        found = csv_columns.resolve(job.columns, first=[""] * 12, where="a list")
         assert found.of("path") == (0,) and found.of("label")
 
 
@@ -37,7 +37,7 @@ def test_every_layout_and_every_flag_for_them_is_shown():
 def test_the_expected_counts_are_those_that_the_job_prints():
     modules = [getattr(module, "EXPECTED", {}) for module in registry.LAYOUTS.values()]
     counts = {count for module in modules for numbers in module.values() for count in numbers}
-    for kind in (*release2017._KINDS, *affectnetplus._KINDS):
+    for kind in (*affectnet_2017._KINDS, *affectnet_plus._KINDS):
         counts |= set(kind.expected)
     for count in counts:
         assert f"{count:,}" in TEXT

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pipeline import storage
+from pipeline.files import storage
 
 FILES_BYTES = 4_000
 """What a name counts as, beside bytes of a list: opening its few files takes as long as parsing so much."""

@@ -7,8 +7,9 @@ tools that number sorted names give other codes. Pictures are face crops: the wh
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pipeline import annotations, storage
-from pipeline.sources import base, listing, spellings, splits, tree
+from pipeline.files import storage
+from pipeline.rows import annotations
+from pipeline.sources import base, folder_walk, image_folders, label_names, split_names
 
 LOOKED_FOR = "class folders (happy or 1, below train and val)"
 
@@ -21,41 +22,41 @@ class Reading(NamedTuple):
     codes: tuple[tuple[str, int], ...]  # folder → AffectNet's code
 
 
-def spot(folders: tuple[tree.Folder, ...], request: base.Request) -> dict[str, tree.Folder]:
+def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict[str, folder_walk.Folder]:
     """Return the folders, by their names, whose own folders are named as expressions and hold pictures."""
-    given = spellings.parse_labels(request.labels)
+    given = label_names.parse_labels(request.labels)
     if "manual" not in request.subsets:
         return {}
     return {folder.relative: folder for folder in folders if _has_classes(folder, given)}
 
 
-def _has_classes(folder: tree.Folder, given: Mapping[str, str]) -> bool:
+def _has_classes(folder: folder_walk.Folder, given: Mapping[str, str]) -> bool:
     names = _class_names(folder, given)
-    enough = 1 if spellings.split_of(folder.name) else 2
+    enough = 1 if label_names.split_of(folder.name) else 2
     return len(names) >= enough and any(_has_picture(folder.path / name) for name in names)
 
 
-def _class_names(folder: tree.Folder, given: Mapping[str, str]) -> list[str]:
+def _class_names(folder: folder_walk.Folder, given: Mapping[str, str]) -> list[str]:
     """Return the folders that are classes; none where numbers go on as those of the 2017 release's folders do."""
     numbers = [name for name in folder.folders if name.isdecimal()]
-    if any(int(name) > 10 and spellings.as_written(name) not in given for name in numbers):
+    if any(int(name) > 10 and label_names.as_written(name) not in given for name in numbers):
         return []
     others = [name for name in folder.folders if name not in numbers]
-    return numbers + [n for n in others if spellings.as_written(n) in given or spellings.code_of(n) is not None]
+    return numbers + [n for n in others if label_names.as_written(n) in given or label_names.code_of(n) is not None]
 
 
 def _has_picture(folder: storage.AnyPath) -> bool:
-    return any(tree.is_picture(entry.name) for entry in storage.input_entries(folder))
+    return any(folder_walk.is_picture(entry.name) for entry in storage.input_entries(folder))
 
 
-def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
-    found, notes = splits.by_split(spot(folders, request), root=str(root))
-    given = spellings.parse_labels(request.labels)
+    found, notes = split_names.by_split(spot(folders, request), root=str(root))
+    given = label_names.parse_labels(request.labels)
     tables, aside = [], []
     for split, folder in found.items():
         names = _class_names(folder, given)
-        codes = spellings.codes(names, given=given, where=str(folder.path))
+        codes = label_names.codes(names, given=given, where=str(folder.path))
         tables.append(_as_table(root, split, folder, codes))
         aside += [f"{folder.relative}/{name}".lstrip("/") for name in folder.folders if name not in codes]
     if aside:
@@ -63,9 +64,9 @@ def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.
     return base.Release(layout="folders", root=str(root), tables=tuple(tables), notes=notes)
 
 
-def _as_table(root: storage.AnyPath, split: str, folder: tree.Folder, codes: Mapping[str, int]) -> base.Table:
+def _as_table(root: storage.AnyPath, split: str, folder: folder_walk.Folder, codes: Mapping[str, int]) -> base.Table:
     inside = {name: f"{folder.relative}/{name}".lstrip("/") for name in sorted(codes)}
-    names = [f"{name}/{file}" for name, path in inside.items() for file in listing.pictures_in(str(root), path)]
+    names = [f"{name}/{file}" for name, path in inside.items() for file in image_folders.pictures_in(str(root), path)]
     return base.Table(
         layout="folders",
         split=split,
@@ -74,7 +75,7 @@ def _as_table(root: storage.AnyPath, split: str, folder: tree.Folder, codes: Map
         images=folder.relative,
         parts=base.in_parts(names),
         expected=EXPECTED.get(split, ()),
-        digest=listing.digest(names),
+        digest=image_folders.digest(names),
         reading=Reading(tuple(sorted(codes.items()))),
     )
 
@@ -84,5 +85,5 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
     codes = dict(part.table.reading.codes)
     for name in part.range.names:
-        place = listing.place_of(part.table, name, prefix=part.table.split)
+        place = image_folders.place_of(part.table, name, prefix=part.table.split)
         yield annotations.parse({"path": name, "label": str(codes[name.partition("/")[0]])}, place)

@@ -8,17 +8,27 @@ import json
 from collections.abc import Iterator
 from types import ModuleType
 
-from pipeline import annotations, storage
-from pipeline.sources import affectnetplus, base, class_folders, mapped_csv, npy2021, release2017, tree, yolo
+from pipeline.files import storage
+from pipeline.rows import annotations
+from pipeline.sources import (
+    affectnet_2017,
+    affectnet_2021_npy,
+    affectnet_plus,
+    base,
+    class_folders,
+    csv_layout,
+    folder_walk,
+    yolo,
+)
 from runtime import errors
 
 LAYOUTS: dict[str, ModuleType] = {
-    "2017": release2017,
-    "npy": npy2021,
-    "affectnetplus": affectnetplus,
+    "2017": affectnet_2017,
+    "npy": affectnet_2021_npy,
+    "affectnetplus": affectnet_plus,
     "yolo": yolo,
     "folders": class_folders,
-    "csv": mapped_csv,
+    "csv": csv_layout,
 }
 
 AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo")
@@ -47,7 +57,7 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     storage.forget_listings()
     if not root.is_dir():
         raise errors.UserError(f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}")
-    folders = tree.walk(root)
+    folders = folder_walk.walk(root)
     named = _named(request)
     layout = named or _spotted(root, folders, request)
     _check_flags(request, layout)
@@ -68,7 +78,7 @@ def _named(request: base.Request) -> str:
     return "" if request.layout == "auto" else request.layout
 
 
-def _spotted(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> str:
+def _spotted(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> str:
     """Return the one layout that is there; class folders, if any, where there is no other.
 
     Raises:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from pipeline import annotations, storage
-from pipeline.sources import base, listing, spellings, splits, tree
+from pipeline.files import storage
+from pipeline.rows import annotations
+from pipeline.sources import base, folder_walk, image_folders, label_names, split_names
 from runtime import errors
 
 LOOKED_FOR = "data.yaml with train/images and train/labels (YOLO)"
@@ -28,16 +29,16 @@ class _Found(NamedTuple):
     """What is there of the layout."""
 
     names: str  # the data.yaml, relative to the root
-    pairs: dict[str, listing.Pair]
+    pairs: dict[str, image_folders.Pair]
 
 
-def spot(folders: tuple[tree.Folder, ...], request: base.Request) -> _Found | None:
+def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _Found | None:
     """Return the data.yaml and the folders of pictures and labels, in either order of nesting."""
     yamls = [f"{f.relative}/{name}".lstrip("/") for f in folders for name in f.lists if name in _YAMLS]
     if not yamls or "manual" not in request.subsets:
         return None
-    pairs: dict[str, listing.Pair] = {}
-    for parent, pair in listing.pairs_of(folders, images="images", annotations="labels").items():
+    pairs: dict[str, image_folders.Pair] = {}
+    for parent, pair in image_folders.pairs_of(folders, images="images", annotations="labels").items():
         inner = _nested(folders, pair)
         pairs |= inner or {parent: pair}
     return _Found(yamls[0], pairs) if pairs else None
@@ -46,26 +47,26 @@ def spot(folders: tuple[tree.Folder, ...], request: base.Request) -> _Found | No
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 
 
-def _nested(folders: tuple[tree.Folder, ...], pair: listing.Pair) -> dict[str, listing.Pair]:
+def _nested(folders: tuple[folder_walk.Folder, ...], pair: image_folders.Pair) -> dict[str, image_folders.Pair]:
     """Return the pairs of images/train and labels/train."""
-    inside = [f for f in folders if f.relative and f.parent == pair.images and spellings.split_of(f.name)]
+    inside = [f for f in folders if f.relative and f.parent == pair.images and label_names.split_of(f.name)]
     known = {folder.relative for folder in folders}
     both = [f for f in inside if f"{pair.annotations}/{f.name}" in known]
-    return {f.relative: listing.Pair(f.relative, f"{pair.annotations}/{f.name}") for f in both}
+    return {f.relative: image_folders.Pair(f.relative, f"{pair.annotations}/{f.name}") for f in both}
 
 
-def find(root: storage.AnyPath, folders: tuple[tree.Folder, ...], request: base.Request) -> base.Release:
+def find(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found = spot(folders, request)
     assert found
-    reading = Reading(class_codes(root / found.names, spellings.parse_labels(request.labels)))
-    pairs, notes = splits.by_split(found.pairs, root=str(root))
+    reading = Reading(class_codes(root / found.names, label_names.parse_labels(request.labels)))
+    pairs, notes = split_names.by_split(found.pairs, root=str(root))
     tables = tuple(_as_table(root, split, pair, reading) for split, pair in pairs.items())
     return base.Release(layout="yolo", root=str(root), tables=tables, notes=notes)
 
 
-def _as_table(root: storage.AnyPath, split: str, pair: listing.Pair, reading: Reading) -> base.Table:
-    listed = listing.paired(str(root), pair, stem_of=lambda name: name[:-4] if name.endswith(".txt") else None)
+def _as_table(root: storage.AnyPath, split: str, pair: image_folders.Pair, reading: Reading) -> base.Table:
+    listed = image_folders.paired(str(root), pair, stem_of=lambda name: name[:-4] if name.endswith(".txt") else None)
     return base.Table(
         layout="yolo",
         split=split,
@@ -89,7 +90,7 @@ def class_codes(path: storage.AnyPath, given: dict[str, str]) -> tuple[int, ...]
       errors.UserError: if it has no names, another number of them than it says, or one that is no expression.
     """
     names = _class_names(path)
-    codes = spellings.codes(names, given=given, where=f"names in {path}")
+    codes = label_names.codes(names, given=given, where=f"names in {path}")
     if unknown := [name for name in names if name not in codes]:
         raise errors.UserError(
             f"every class must be an expression: {path} has {', '.join(unknown)}; "
@@ -123,17 +124,17 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     """Yield the rows and rejects of a part of a folder: a row for every face of a picture."""
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
     table, names = part.table, part.range.names
-    files = [f"{listing.stem(name)}.txt" for name in names]
+    files = [f"{image_folders.stem(name)}.txt" for name in names]
     contents = storage.contents(storage.path(root) / table.path, files)
     for name, file, content in zip(names, files, contents, strict=True):
-        place = listing.place_of(table, name, prefix=f"{table.split}/images")
+        place = image_folders.place_of(table, name, prefix=f"{table.split}/images")
         try:
             if isinstance(content, OSError):
                 raise content
             lines = [line.split() for line in content.decode("utf-8-sig").splitlines()]
         except (OSError, ValueError) as error:
             reason = "no annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"
-            yield listing.reject(place, name, reason, f"a picture must have a list of faces: {file}: {error}")
+            yield image_folders.reject(place, name, reason, f"a picture must have a list of faces: {file}: {error}")
             continue
         yield from _faces(name, lines, place, part.table.reading.codes)
 
@@ -142,14 +143,14 @@ def _faces(
     name: str, lines: Sequence[Sequence[str]], place: annotations.Place, codes: Sequence[int]
 ) -> Iterator[annotations.Row | annotations.Reject]:
     if not any(lines):
-        yield listing.reject(place, name, "no face", f"a list of faces must have one: that of {name} is empty")
+        yield image_folders.reject(place, name, "no face", f"a list of faces must have one: that of {name} is empty")
     for number, words in enumerate(lines, start=1):
         if words:
             here = place._replace(source=f"{place.source} face {number}")
             try:
                 row = annotations.parse({"path": name, **_fields(words, codes)}, here)
             except annotations.InvalidExample as defect:
-                yield listing.reject(here, name, defect.reason, str(defect))
+                yield image_folders.reject(here, name, defect.reason, str(defect))
                 continue
             yield row._replace(box_from="fractions") if isinstance(row, annotations.Row) else row
 

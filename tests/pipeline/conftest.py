@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import config, storage
+from pipeline import config
+from pipeline.files import storage
 
 if TYPE_CHECKING:
-    from tests.pipeline import s3_server
+    from tests.pipeline.files import s3_server
 
 HEADER = [
     "subDirectory_filePath", "face_x", "face_y", "face_width", "face_height",
@@ -100,7 +101,7 @@ def job_config(small_release: Path, tmp_path: Path) -> Callable[..., config.JobC
 @pytest.fixture(scope="module")
 def s3_running() -> "Iterator[s3_server.Server]":
     """An S3 server on loopback."""
-    from tests.pipeline import s3_server  # Inside: few tests want it, and it takes a second to import.
+    from tests.pipeline.files import s3_server  # Inside: few tests want it, and it takes a second to import.
 
     with s3_server.running() as server:
         yield server

@@ -2,7 +2,9 @@
 
 import pytest
 
-from pipeline import annotations, ledger, plan, survey
+from pipeline import ledger
+from pipeline.rows import annotations, survey
+from pipeline.shards import plan
 
 
 def sidecar(split: str, rows: dict, examples: dict, rejects=()) -> dict:

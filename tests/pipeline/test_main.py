@@ -11,7 +11,9 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from pipeline import build, console, engine, main, plan, shards
+from pipeline import build, console, main
+from pipeline.beam import runner
+from pipeline.shards import plan, shard_writer
 from runtime import errors
 from tests.pipeline import conftest
 
@@ -149,7 +151,7 @@ def test_other_annotations_are_noticed(job_config, small_release):
 
 def test_finished_shards_are_kept_by_the_next_attempt(job_config, monkeypatch):
     config = job_config(num_shards=4)
-    write, made = shards.write, []
+    write, made = shard_writer.write, []
 
     def write_some(spec, name, tasks):
         if len(made) == 2:
@@ -157,14 +159,14 @@ def test_finished_shards_are_kept_by_the_next_attempt(job_config, monkeypatch):
         made.append(name)
         return write(spec, name, tasks)
 
-    monkeypatch.setattr(shards, "write", write_some)
+    monkeypatch.setattr(shard_writer, "write", write_some)
     with pytest.raises((KeyboardInterrupt, RuntimeError)):
         run(config)
     assert not Path(config.data_dir, VERSION).exists()
     staging = Path(config.data_dir, VERSION).with_name(".building-1.0.0")
     kept = {p.name: p.stat().st_mtime_ns for p in staging.glob("*.tfrecord*") if p.suffix not in (".json", ".progress")}
     assert sorted(kept) == sorted(made)
-    monkeypatch.setattr(shards, "write", write)
+    monkeypatch.setattr(shard_writer, "write", write)
     built = run(config)
     assert {n: (built.version / n).stat().st_mtime_ns for n in made} == kept
     assert not [p for p in built.version.iterdir() if "incomplete" in p.name or p.suffix == ".progress"]
@@ -275,8 +277,8 @@ def test_a_wrong_flag_gets_one_sentence_and_exit_code_2(program, given, sentence
 
 
 def test_flags_of_beam_are_known_and_others_are_not():
-    assert engine.unknown_beam_args(["--job_name=mine", "--experiments=a"]) == []
-    assert engine.unknown_beam_args(["--jobname=mine"]) == ["jobname"]
+    assert runner.unknown_beam_args(["--job_name=mine", "--experiments=a"]) == []
+    assert runner.unknown_beam_args(["--jobname=mine"]) == ["jobname"]
 
 
 def test_an_unknown_folder_is_told_what_was_looked_for_and_found(program, tmp_path):

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import face_crop, features, labels
-from pipeline.sample import cast, scenes
+from synthetic_faces import dataset_rows, scenes
 from trainer import assembly, config, dataset, devices, folder, provenance, session, trained
 
 SIZE = 32
@@ -134,7 +134,7 @@ def photo_run(version, tmp_path_factory, make_site) -> trained.Run:
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory):
     """A photograph of one drawn face, and its annotation."""
-    content, annotation = scenes.draw(cast.Row(3, "train", "manual", 3, 1, "0" * 56, ".jpg"), seed=5)
+    content, annotation = scenes.draw(dataset_rows.Row(3, "train", "manual", 3, 1, "0" * 56, ".jpg"), seed=5)
     path = tmp_path_factory.mktemp("drawn") / "face.jpg"
     path.write_bytes(content)
     return path, annotation

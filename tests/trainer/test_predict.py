@@ -15,7 +15,8 @@ import PIL.Image
 import pytest
 
 from affectnet_tfds import face_alignment, image_codec, invalid_example
-from pipeline import annotations, shards
+from pipeline.rows import annotations
+from pipeline.shards import shard_writer
 from runtime import errors
 from tests.trainer import conftest
 from trainer import predict, seeing, shots, trained
@@ -72,7 +73,7 @@ def row_of(box) -> annotations.Row:
 @pytest.mark.parametrize("box", [BOX, (-30.0, -8.0, 90.0, 90.0), None])
 def test_a_face_is_cut_exactly_as_the_job_cuts_it(box, tmp_path):
     content = save(tmp_path / "a.jpg", gradient(width=400, height=300), quality=95).read_bytes()
-    job = shards.cut(content, row_of(box), {**GEOMETRY._asdict(), "encoding": "jpeg"})
+    job = shard_writer.cut(content, row_of(box), {**GEOMETRY._asdict(), "encoding": "jpeg"})
     shot = shots.picture(content, name="a.jpg")
     np.testing.assert_array_equal(shot.cut(box, points=None, geometry=GEOMETRY).face, job.face)
 
@@ -168,7 +169,7 @@ def test_the_rows_of_a_video_say_when_and_every_s_says_how_many(reader, tmp_path
 @pytest.mark.slow
 def test_the_network_is_given_what_the_job_would_have_stored(reader, tmp_path):
     path = save(tmp_path / "a.jpg", gradient(width=300, height=200), quality=90)
-    made = shards.cut(path.read_bytes(), row_of(BOX), {**GEOMETRY._asdict(), "encoding": "jpeg"})
+    made = shard_writer.cut(path.read_bytes(), row_of(BOX), {**GEOMETRY._asdict(), "encoding": "jpeg"})
     stored = image_codec.encode(made.face)
     (shot,) = shots.shots(path, every_s=1)
     (seen,) = reader.see(shot, detect=lambda pixels: [seeing.Found(box=BOX)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.sources import spellings
+from pipeline.sources import label_names
 from runtime import errors
 from tests.pipeline.sources.conftest import put, read, recognise, said
 
@@ -103,14 +103,14 @@ def test_two_folders_for_one_split_are_refused(tmp_path):
 )
 def test_a_flag_that_names_no_expression_is_refused(text, message):
     with pytest.raises(errors.UserError, match=message):
-        spellings.parse_labels(text)
+        label_names.parse_labels(text)
 
 
 @pytest.mark.parametrize("name", ["faces", "train", "123", "", "images", "happyhour"])
 def test_other_words_are_no_expression(name):
-    assert spellings.code_of(name) is None
+    assert label_names.code_of(name) is None
 
 
 @pytest.mark.parametrize("name", ["trainer", "images", "evaluation", "", "latest", "contest", "strain"])
 def test_other_words_are_no_split(name):
-    assert spellings.split_of(name) == ""
+    assert label_names.split_of(name) == ""

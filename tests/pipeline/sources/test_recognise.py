@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from pipeline.sources import base, registry, tree
+from pipeline.sources import base, folder_walk, registry
 from runtime import errors
 from tests.pipeline import conftest as release
-from tests.pipeline.sources import test_affectnetplus, test_npy2021, test_yolo
+from tests.pipeline.sources import test_affectnet_2021_npy, test_affectnet_plus, test_yolo
 from tests.pipeline.sources.conftest import put, read, recognise
 
 LINE = f"7/a.jpg,134.0,20,50,40,{release.landmarks_text()},1,0.5,-0.25\n"
@@ -20,11 +20,11 @@ def make_2017(root):
 
 def make_npy(root):
     put(root, "train_set/images/0.jpg")
-    return test_npy2021.annotate(root, "train_set", "0")
+    return test_affectnet_2021_npy.annotate(root, "train_set", "0")
 
 
 def make_plus(root):
-    return test_affectnetplus.annotate(root, test_affectnetplus.TRAIN, "a")
+    return test_affectnet_plus.annotate(root, test_affectnet_plus.TRAIN, "a")
 
 
 def make_yolo(root):
@@ -126,7 +126,7 @@ def test_a_release_is_known_by_its_annotations_wherever_it_lies(tmp_path, layout
 
 def test_one_more_annotation_is_another_release(tmp_path):
     before = base.fingerprint(recognise(make_npy(tmp_path)))
-    test_npy2021.annotate(tmp_path, "train_set", "1")
+    test_affectnet_2021_npy.annotate(tmp_path, "train_set", "1")
     assert base.fingerprint(recognise(tmp_path)) != before
 
 
@@ -154,7 +154,7 @@ def test_hidden_folders_and_many_numbered_ones_are_not_searched(tmp_path):
     put(
         tmp_path, "a/.cache/training.csv", "__MACOSX/training.csv", "b/2017/x.jpg", *(f"a/{i}/x.jpg" for i in range(21))
     )
-    assert [folder.relative for folder in tree.walk(tmp_path)] == ["", "a", "b", "b/2017"]
+    assert [folder.relative for folder in folder_walk.walk(tmp_path)] == ["", "a", "b", "b/2017"]
 
 
 def test_every_layout_has_what_it_needs():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import annotations
+from pipeline.rows import annotations
 from runtime import errors
 from tests.pipeline.sources.conftest import put, read, recognise, said
 

@@ -1,0 +1,1 @@
+"""Apache Beam: the transforms, the runner and its memory settings."""

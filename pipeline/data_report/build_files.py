@@ -1,0 +1,90 @@
+"""What a data report is made from: the files of a build, read back."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from affectnet_tfds import labels
+from pipeline.files import storage
+from pipeline.shards import image_statistics
+from runtime import errors
+
+
+class Material(NamedTuple):
+    """A build as its files describe it."""
+
+    folder: storage.AnyPath  # of the shards
+    root: storage.AnyPath | None  # of the release, where it can still be read
+    account: Mapping[str, Any]  # build_report.json
+    settings: Mapping[str, Any]  # job_config.json
+    rejects: Sequence[Mapping[str, str]]  # rows of rejects.csv
+    sidecars: Sequence[Mapping[str, Any]]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the build's classes, by label."""
+        return labels.class_names(self.settings["classes"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits that have shards, train first."""
+        found = {split_of(shard["name"]) for shard in self.account["shards"]}
+        return tuple(sorted(found, key=lambda split: (split != "train", split)))
+
+    @property
+    def observed(self) -> list[Mapping[str, Any]]:
+        """Return what the shards' sidecars say of their pictures."""
+        return [done["observed"] for done in self.sidecars if "observed" in done]
+
+    def total(self) -> image_statistics.Total:
+        """Return the observations of all shards together."""
+        return image_statistics.total(self.observed)
+
+
+def load(
+    folder: storage.AnyPath, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None
+) -> Material:
+    """Read a build's files.
+
+    Args:
+      folder: of a published version, or of one about to be.
+      root: of the release; None: where the build found it.
+      sidecars: what sidecars.json holds, by whom has it at hand: of a million pictures it takes a gigabyte.
+
+    Raises:
+      errors.UserError: if a file is missing or damaged.
+    """
+    settings = _json(folder / "job_config.json")
+    place = storage.path(root or settings["input_dir"])
+    with _opened(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
+        rejects = list(csv.DictReader(file))
+    return Material(
+        folder=folder,
+        root=place if place.is_dir() else None,
+        account=_json(folder / "build_report.json"),
+        settings=settings,
+        rejects=rejects,
+        sidecars=sorted(sidecars or _json(folder / "sidecars.json"), key=lambda done: done["name"]),
+    )
+
+
+def split_of(shard_name: str) -> str:
+    """Return the split a shard belongs to."""
+    return shard_name.split("-")[1].split(".")[0]
+
+
+def _json(path: storage.AnyPath) -> Any:
+    text = _opened(path).read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise errors.UserError(
+            f"{path} is damaged ({error}); copy it again, or build again with --overwrite"
+        ) from error
+
+
+def _opened(path: storage.AnyPath) -> storage.AnyPath:
+    if not path.is_file():
+        raise errors.UserError(f"{path.parent} holds no version that this job can report on: it has no {path.name}")
+    return path

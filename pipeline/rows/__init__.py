@@ -1,0 +1,1 @@
+"""Annotation rows: parsed, cleaned, counted, indexed, without reading an image."""

@@ -1,0 +1,89 @@
+"""What the annotations hold: counted before any picture is opened.
+
+The survey decides nothing about pictures. It is made by its own pass so that the plan can be printed, and refused, in
+seconds, and so that the second pass knows how many rows each class has.
+"""
+
+import collections
+import json
+
+from pipeline.rows import annotations, label_cleaning
+
+
+class Survey:
+    """Counts and defects of a release, or of a part of one. Merging is associative and commutative."""
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()  # split, subset, label
+        self.boxes: collections.Counter[str] = collections.Counter()
+        self.without_landmarks = 0
+        self.rejects: list[annotations.Reject] = []
+        self.dropped: collections.Counter[tuple[str, str, int, str]] = collections.Counter()  # …, reason
+        self.duplicates: dict[str, str] = {}  # source of a dropped row → the file that is kept
+
+    def add(self, item: annotations.Row | annotations.Reject, *, clean: str = "none") -> bool:
+        """Count one row or reject; return whether it is a row that stays."""
+        if isinstance(item, annotations.Reject):
+            self.rejects.append(item)
+            return False
+        if reason := _left_out(item, clean):
+            self.dropped[item.split, item.subset, item.label, reason] += 1
+            return False
+        self.counts[item.split, item.subset, item.label] += 1
+        self.boxes[item.box_from] += 1
+        self.without_landmarks += not item.landmarks
+        return True
+
+    def add_repeat(self, row: annotations.Row, *, first: annotations.Row) -> None:
+        """Turn a row already counted into a reject: it says again what an earlier one said."""
+        self.counts[row.split, row.subset, row.label] -= 1
+        detail = f"a row may be there once: this one repeats {first.source}"
+        self.rejects.append(
+            annotations.Reject(row.split, row.subset, row.path, row.label, "repeated row", detail, row.source)
+        )
+
+    def merge(self, other: "Survey") -> "Survey":
+        """Add another survey to this one."""
+        self.counts.update(other.counts)
+        self.boxes.update(other.boxes)
+        self.without_landmarks += other.without_landmarks
+        self.rejects += other.rejects
+        self.dropped.update(other.dropped)
+        self.duplicates |= other.duplicates
+        return self
+
+    @property
+    def num_rows(self) -> int:
+        """Rows read, rejected and dropped ones included."""
+        return sum(self.counts.values()) + len(self.rejects) + sum(self.dropped.values())
+
+    def to_json(self) -> str:
+        """Return everything as JSON, in an order that depends on the content only."""
+        return json.dumps(
+            {
+                "counts": sorted([*key, count] for key, count in self.counts.items()),
+                "boxes": dict(sorted(self.boxes.items())),
+                "without_landmarks": self.without_landmarks,
+                "rejects": sorted(map(list, self.rejects)),
+                "dropped": sorted([*key, count] for key, count in self.dropped.items()),
+                "duplicates": dict(sorted(self.duplicates.items())),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Survey":
+        """Return what `to_json` wrote."""
+        value, survey = json.loads(text), cls()
+        survey.counts.update({(split, subset, label): n for split, subset, label, n in value["counts"]})
+        survey.boxes.update(value["boxes"])
+        survey.without_landmarks = value["without_landmarks"]
+        survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]
+        survey.duplicates = value["duplicates"]
+        survey.dropped.update({(*key, reason): n for *key, reason, n in value["dropped"]})
+        return survey
+
+
+def _left_out(row: annotations.Row, clean: str) -> str:
+    """Return why the user's flags leave a row out, or ""."""
+    return row.left_out or label_cleaning.contradiction(row, clean)

@@ -1,0 +1,101 @@
+"""Which column of a list holds what: --columns=path=image,label=emotion,left=x0,…
+
+Columns are named as in the header, or numbered from 1 where there is none. Only what cannot be misunderstood is
+guessed; a box is not: "width" is as often the picture's.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.sources import folder_walk, label_names
+from runtime import errors
+
+ROLES = ("path", "label", "split", "x", "y", "width", "height", "right", "bottom", "landmarks", "valence", "arousal")
+OTHER_NAMES = {"left": "x", "top": "y", "x1": "x", "y1": "y", "x2": "right", "y2": "bottom"}
+BOXES = ({"x", "y", "width", "height"}, {"x", "y", "right", "bottom"})
+
+_KNOWN = {
+    "path": ("path", "image", "imagename", "imagepath", "img", "file", "filename", "filepath", "pth"),
+    "label": ("label", "emotion", "expression", "class"),
+    "split": ("split", "usage"),
+    "valence": ("valence",),
+    "arousal": ("arousal",),
+}
+
+
+class Columns(NamedTuple):
+    """Where a row's fields are."""
+
+    places: tuple[tuple[str, tuple[int, ...]], ...]  # role → indices; several only for a label by votes
+    by_name: bool  # some are named, so that there is a header
+
+    def of(self, role: str) -> tuple[int, ...]:
+        """Return the indices of a role; none where there is no such column."""
+        return dict(self.places).get(role, ())
+
+
+def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
+    """Find the columns that --columns names, and those that need no naming, in the first line of a list.
+
+    Args:
+      text: the flag. label may name several columns, joined by "+": the one with the most votes is the label.
+      first: fields of the first line.
+      where: the list, for messages.
+
+    Raises:
+      errors.UserError: for an unknown role or column, a box without all its sides, and no path or label.
+    """
+    given = {
+        _role(role): columns
+        for role, columns in label_names.pairs(text, flag="--columns", like="path=image,label=emotion")
+    }
+    guessed = {role: column for role in _KNOWN if role not in given and (column := _guess(role, first))}
+    names = {**guessed, **given}
+    places = {
+        role: tuple(_index(one, first, role, where) for one in _split(column, role)) for role, column in names.items()
+    }
+    if missing := [role for role in ("path", "label") if role not in places]:
+        raise errors.UserError(
+            f"{where} must have a column for the {missing[0]}: it has {', '.join(first)}; say which with "
+            f"--columns={missing[0]}=… (by name, or by number from 1)"
+        )
+    box = set(places) & (BOXES[0] | BOXES[1])
+    if box and box not in BOXES:
+        raise errors.UserError(
+            "a box in --columns must be x, y, width, height or left, top, right, bottom: got "
+            + ", ".join(role for role in ROLES if role in box)
+        )
+    by_name = any(not column.isdecimal() for columns in names.values() for column in columns.split("+"))
+    return Columns(tuple(sorted(places.items())), by_name)
+
+
+def _role(name: str) -> str:
+    role = OTHER_NAMES.get(name.lower(), name.lower())
+    if role not in ROLES:
+        known = ", ".join([*ROLES, *OTHER_NAMES])
+        raise errors.UserError(f"--columns knows {known}: got {name!r}")
+    return role
+
+
+def _split(column: str, role: str) -> list[str]:
+    return column.split("+") if role == "label" else [column]
+
+
+def _guess(role: str, first: Sequence[str]) -> str:
+    """Return the one column whose name says that it is this; "" where there is none, or several."""
+    found = [name for name in first if folder_walk.normalised(name) in _KNOWN[role]]
+    return found[0] if len(found) == 1 else ""
+
+
+def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
+    wanted = column.strip()
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(first):
+        return int(wanted) - 1
+    for same in (str.strip, folder_walk.normalised):
+        for index, name in enumerate(first):
+            if same(name) == same(wanted):
+                return index
+    raise errors.UserError(
+        f"{where} has no column {wanted!r} for the {role}: it has {', '.join(first)}; "
+        f"say which with --columns={role}=… (by name, or by number from 1)"
+    )

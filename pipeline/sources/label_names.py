@@ -1,0 +1,115 @@
+"""What people call expressions and splits, and which code or split that is.
+
+An expression's number is AffectNet's code only where the numbers can be AffectNet's: sorted class names, as folder
+readers make them, and other data sets' codes look the same, and would be trained on as wrong labels.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from affectnet_tfds import labels
+from pipeline.sources import folder_walk
+from runtime import errors
+
+NAMES: Mapping[str, int] = {
+    name: code
+    for code, names in enumerate(
+        (
+            "neutral neutrality",
+            "happy happiness joy joyful",
+            "sad sadness",
+            "surprise surprised suprise suprised",
+            "fear fearful afraid scared",
+            "disgust disgusted",
+            "anger angry",
+            "contempt contemptuous",
+            "none",
+            "uncertain unknown unsure",
+            "noface nonface nf",
+        )
+    )
+    for name in names.split()
+}
+"""Normalised name → AffectNet's code."""
+
+_SPLITS = {"train": "train", "val": "validation", "publictest": "validation", "test": "test", "privatetest": "test"}
+
+
+def code_of(name: str) -> int | None:
+    """Return the code of an expression's name in any spelling ("0_Neutral" included), or None."""
+    return NAMES.get(folder_walk.normalised(name).strip("0123456789"))
+
+
+def split_of(name: str) -> str:
+    """Return train, validation or test for "Train", "val", "valid_set", "PublicTest", "train_00001.jpg"; else ""."""
+    word = re.match(
+        r"(train|val|publictest|test|privatetest)(ing|id|idation)?(set|images|data)?(?![a-z])", _start(name)
+    )
+    return _SPLITS[word[1]] if word else ""
+
+
+def _start(name: str) -> str:
+    return re.sub(r"^[^a-z]+|(?<=[a-z])[ _-]+(?=set|images|data)", "", name.lower())
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Return what --labels says: a label as written (normalised) → AffectNet's code, as text.
+
+    Raises:
+      errors.UserError: for anything else than label=expression, and an unknown expression.
+    """
+    found = {}
+    for label, expression in pairs(text, flag="--labels", like="1=surprise,2=fear"):
+        code = int(expression) if expression in map(str, range(len(labels.EXPRESSIONS))) else code_of(expression)
+        if code is None:
+            known = ", ".join(labels.EXPRESSIONS)
+            raise errors.UserError(f"--labels must give each label one of {known}: got {label}={expression}")
+        found[as_written(label)] = str(code)
+    return found
+
+
+def as_written(label: str) -> str:
+    """Return a label as compared with those that --labels names: 3.0 is 3, and spelling does not count."""
+    try:
+        number = float(label)
+    except ValueError:
+        return folder_walk.normalised(label)
+    return str(int(number)) if number.is_integer() else label.strip()
+
+
+def pairs(text: str, *, flag: str, like: str) -> list[tuple[str, str]]:
+    """Return the (key, value) pairs of a flag.
+
+    Raises:
+      errors.UserError: for a part without "=".
+    """
+    found = [part.partition("=") for part in text.split(",") if part.strip()]
+    if bad := [key for key, equals, value in found if not (equals and key.strip() and value.strip())]:
+        raise errors.UserError(f"{flag} must be like {flag}={like}: got {bad[0]!r} in {text!r}")
+    return [(key.strip(), value.strip()) for key, _, value in found]
+
+
+def codes(names: Iterable[str], *, given: Mapping[str, str], where: str) -> dict[str, int]:
+    """Return the code of every name that has one.
+
+    Args:
+      names: of folders, or of the classes in a data.yaml.
+      given: what `parse_labels` returned; where it is not empty, it alone counts for numbers.
+      where: they stand, for the message.
+
+    Raises:
+      errors.UserError: for numbers that are not AffectNet's codes.
+    """
+    found = {name: int(given[as_written(name)]) for name in names if as_written(name) in given}
+    others = [name for name in names if name not in found]
+    found |= {name: code for name in others if not name.isdecimal() and (code := code_of(name)) is not None}
+    numbers = {name: int(name) for name in others if name.isdecimal()}
+    if given or not numbers:
+        return found
+    if 0 not in numbers.values() or max(numbers.values()) >= len(labels.EXPRESSIONS):
+        listed = ", ".join(sorted(numbers, key=int)[:12])
+        raise errors.UserError(
+            f"numbers stand for AffectNet's codes where they begin with 0 and end by 10: {where} has {listed}; "
+            "say what they mean, as in --labels=1=surprise,2=fear"
+        )
+    return found | numbers

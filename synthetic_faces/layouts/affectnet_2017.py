@@ -1,0 +1,60 @@
+"""The original release of 2017: three CSV lists and pictures in numbered folders.
+
+As it is found on disks: training.csv with a header, validation.csv without one, the automatic list with a '#' before
+its first column. It expresses everything an annotation holds.
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+from affectnet_tfds import labels
+from synthetic_faces import dataset_rows, scenes
+from synthetic_faces.layouts import base
+
+_COLUMNS = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+_PICTURES = {
+    "manual": "Manually_Annotated/Manually_Annotated_Images",
+    "automatic": "Automatically_Annotated/Automatically_Annotated_Images",
+}
+# (split, subset) -> file and header lines.
+_LISTS: dict[tuple[str, str], tuple[str, list[str]]] = {
+    ("train", "manual"): ("Manually_Annotated_file_lists/training.csv", [_COLUMNS]),
+    ("validation", "manual"): ("Manually_Annotated_file_lists/validation.csv", []),
+    ("train", "automatic"): (
+        "Automatically_annotated_file_list/automatically_annotated.csv",
+        ["#" + _COLUMNS],
+    ),
+}
+_NUM_FOLDERS = 40
+
+
+def picture_path(row: dataset_rows.Row) -> pathlib.PurePosixPath:
+    """Return where a row's picture goes."""
+    return pathlib.PurePosixPath(_PICTURES[row.subset]) / _listed_path(row)
+
+
+def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
+    """Write the three CSV lists."""
+    for (split, subset), (name, header) in _LISTS.items():
+        rows = [a for a in annotations if (a.row.split, a.row.subset) == (split, subset)]
+        lines = [*header, *(_line(annotation) for annotation in rows)]
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _listed_path(row: dataset_rows.Row) -> str:
+    return f"{int(row.name[:8], 16) % _NUM_FOLDERS + 1}/{row.name}{row.suffix}"
+
+
+def _line(annotation: scenes.Annotation) -> str:
+    points = ";".join(f"{value:.2f}" for value in annotation.landmarks.ravel())
+    box = ",".join(str(value) for value in annotation.box_xywh)
+    feeling = f"{_number(annotation.valence)},{_number(annotation.arousal)}"
+    return f"{_listed_path(annotation.row)},{box},{points},{annotation.row.code},{feeling}"
+
+
+def _number(value: float) -> str:
+    return "-2" if value == labels.NO_VALUE else f"{value:.4f}"
+
+
+LAYOUT = base.Layout("the CSV lists of 2017", picture_path, write_lists)

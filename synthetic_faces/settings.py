@@ -1,0 +1,69 @@
+"""What a sample is asked to be, and the marker that says what one is.
+
+Owns: the settings and `drawn_sample.json`, by which the job recognises a drawn sample and never takes it for AffectNet.
+"""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from synthetic_faces import dataset_rows
+from synthetic_faces.layouts import registry
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same settings would give other bytes."""
+
+MARKER = "drawn_sample.json"
+
+
+class SettingsError(ValueError):
+    """A request that cannot be met; its text is one sentence for the user."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A sample: where it goes, how many pictures (all splits together), from which seed, in which layout."""
+
+    output_dir: pathlib.Path
+    num_images: int
+    seed: int
+    layout: str
+
+    def __post_init__(self) -> None:
+        if self.num_images < dataset_rows.MIN_IMAGES:
+            raise SettingsError(
+                f"--num_images must be at least {dataset_rows.MIN_IMAGES}, or a class would be empty: got {self.num_images}."
+            )
+        if self.seed < 0:
+            raise SettingsError(f"--seed must not be negative: got {self.seed}.")
+        if self.layout not in registry.LAYOUTS:
+            known = ", ".join(registry.LAYOUTS)
+            raise SettingsError(f"--layout must be one of {known}: got {self.layout!r}.")
+
+    def marker(self) -> dict[str, Any]:
+        """Return what the marker of this sample says."""
+        return {
+            "generator_version": GENERATOR_VERSION,
+            "layout": self.layout,
+            "num_images": self.num_images,
+            "seed": self.seed,
+        }
+
+
+def read_marker(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Return what the marker in a folder says, or None where there is none."""
+    path = folder / MARKER
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_marker(folder: pathlib.Path, settings: Settings) -> None:
+    """Mark a folder as a drawn sample."""
+    text = json.dumps(settings.marker(), indent=2, sort_keys=True)
+    (folder / MARKER).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,155 @@
+"""On a real Flink of two TaskManagers: the bytes, the ledger and the rejects of a local build, whatever breaks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from deploy.flink import cluster
+from pipeline import build, config
+from pipeline.beam import runner as runner_lib
+from pipeline.beam import transforms
+from pipeline.sources import registry
+from tests.pipeline import conftest, test_main
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(cluster.missing()), reason=cluster.missing())]
+
+NUM_SHARDS = 24
+
+
+class Cluster(NamedTuple):
+    folder: Path
+    rest_port: int
+
+    @property
+    def flags(self) -> list[str]:
+        return (self.folder / "flags").read_text().splitlines()
+
+    def ask(self, what: str) -> dict:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}/{what}", timeout=10) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def flink(tmp_path_factory):
+    started = Cluster(tmp_path_factory.mktemp("flink"), cluster.free_port())
+    cluster.up(started.folder, started.rest_port)
+    yield started
+    cluster.down(started.folder)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    """240 pictures, one of them there twice, one in validation too, and three rows to reject."""
+    writer = conftest.ReleaseWriter(tmp_path_factory.mktemp("release"))
+    paths = [writer.add("training", i % 4) for i in range(240)]
+    for path, copy in ((paths[0], "9/again.jpg"), (paths[1], "9/leaked.jpg")):
+        (writer.images / "9").mkdir(exist_ok=True)
+        (writer.images / copy).hardlink_to(writer.images / path)
+    writer.add("training", 0, path="9/again.jpg")
+    writer.add("validation", 1, path="9/leaked.jpg")
+    writer.add("training", 1, path="9/missing.jpg")
+    writer.add("training", 12)
+    writer.add("training", 2, box=(900, 900, 50, 50))
+    return writer.write()
+
+
+def start(release: Path, data_dir: Path, flags: list[str]) -> subprocess.Popen:
+    """Start the program, with a folder for temporary files beside its data."""
+    temporary = data_dir / "temporary"
+    temporary.mkdir(exist_ok=True)
+    ours = ["--image_size=600", f"--num_shards={NUM_SHARDS}", "--balance=150", "--config_name=tiny"]
+    ours += ["--max_reject_frac=0.1", f"--input_dir={release}", f"--data_dir={data_dir}"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.main", *ours, *flags],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(temporary)},
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen) -> str:
+    """Wait for the program; return what it said."""
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def local(release, tmp_path_factory) -> Path:
+    """The version that a local build makes."""
+    data_dir = tmp_path_factory.mktemp("local")
+    finish(start(release, data_dir, []))
+    return data_dir / test_main.VERSION
+
+
+def wait_for_shards(process: subprocess.Popen, data_dir: Path, count: int) -> None:
+    staging = data_dir / test_main.VERSION.with_name(".building-1.0.0")
+    while process.poll() is None and len(list(staging.glob("*.tfrecord*.json"))) < count:
+        time.sleep(0.05)
+    assert process.poll() is None, f"the build ended before {count} shards were seen: {process.communicate()[0]}"
+
+
+def wait_for_no_job(flink: Cluster) -> None:
+    deadline = time.monotonic() + 60
+    while flink.ask("overview")["jobs-running"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def assert_same(version: Path, local: Path) -> None:
+    """Compare all that a build publishes, its place apart."""
+    assert len(test_main.sums(local)) > NUM_SHARDS
+    assert test_main.sums(version) == test_main.sums(local)
+    assert {p.name for p in version.iterdir()} == {p.name for p in local.iterdir()}
+    assert {p.name for p in version.parent.iterdir()} == {"1.0.0"}
+    assert not list((version.parents[2] / "temporary").iterdir())
+    for name in ("build_report.json", "rejects.csv", "dataset_info.json", "features.json"):
+        assert (version / name).read_text() == (local / name).read_text(), name
+
+
+def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner_lib, "SMALL_TABLE_BYTES", -1)  # Otherwise no engine is asked about so small a table.
+    wanted = config.JobConfig(input_dir=str(release), data_dir="", config_name="tiny")
+    found = registry.recognise(release, build._request(wanted))
+
+    def survey(runner: runner_lib.Runner) -> tuple[str, str]:
+        settings = wanted.content()
+        counted = transforms.run_survey(found, settings=settings, staging=tmp_path, options=runner)
+        before = counted.to_json()
+        transforms.run_duplicates(found, surveyed=counted, settings=settings, staging=tmp_path, options=runner)
+        return before, counted.to_json()
+
+    surveyed, without_duplicates = survey(runner_lib.Runner(num_workers=0, beam_args=flink.flags))
+    assert json.loads(surveyed)["counts"][0] == ["train", "manual", 0, 61]
+    assert json.loads(without_duplicates)["duplicates"] != {}
+    assert (surveyed, without_duplicates) == survey(runner_lib.Runner(num_workers=1))
+
+
+def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(flink, release, local, tmp_path):
+    first = start(release, tmp_path, flink.flags)
+    wait_for_shards(first, tmp_path, 3)
+    first.send_signal(signal.SIGINT)
+    said, _ = first.communicate(timeout=120)
+    assert first.returncode == 130 and "finished and kept" in said, said
+    wait_for_no_job(flink)
+    staging = tmp_path / test_main.VERSION.with_name(".building-1.0.0")
+    assert len(list(staging.glob("*.tfrecord*.json"))) < NUM_SHARDS  # Its workers stopped, whatever the engine did.
+    said = finish(start(release, tmp_path, flink.flags))
+    assert f" of {NUM_SHARDS + 1} shards are finished" in said, said
+    assert f"{NUM_SHARDS + 1}/{NUM_SHARDS + 1}" in said, said  # The bar sees the shards of workers elsewhere.
+    assert_same(tmp_path / test_main.VERSION, local)
+
+
+def test_a_task_manager_killed_half_way_changes_nothing(flink, release, local, tmp_path):
+    process = start(release, tmp_path, flink.flags)
+    wait_for_shards(process, tmp_path, NUM_SHARDS // 2)
+    os.kill(cluster.running(flink.folder)["taskmanager-1"], signal.SIGKILL)
+    finish(process)
+    assert flink.ask("overview")["taskmanagers"] == 1
+    assert_same(tmp_path / test_main.VERSION, local)

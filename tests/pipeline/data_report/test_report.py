@@ -1,0 +1,175 @@
+"""The page that the job leaves beside the data."""
+
+import re
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from affectnet_tfds import example_codec
+from pipeline import build, console, verify
+from pipeline import report as program
+from pipeline.data_report import build_files, class_counts, crop_samples, page
+from tests import browser
+from tests.browser import chromium  # noqa: F401  (a fixture)
+from tests.pipeline import conftest
+from tests.pipeline.test_main import Silent
+
+EVIL = ['1/"><img src=x onerror=alert(1)>.jpg', "1/<script>alert(2)<!--.jpg"]
+BAD_LABEL = "<b onmouseover=alert(3)>"
+
+
+@pytest.fixture
+def evil_build(release, job_config):
+    """A build of a release whose files are called as an attacker would call them."""
+    for label in range(8):
+        for _ in range(3):
+            release.add("training", label)
+        release.add("validation", label)
+    for path in EVIL:
+        file = release.images / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(conftest.cv2.imencode(".jpg", conftest.picture(99 + len(path)))[1].tobytes())
+        release.add("training", 1, path=path)
+        release.add("validation", 2, path=path)
+    release.add("training", BAD_LABEL)
+    release.add("training", 0, path="gone/<i>.jpg")
+    config = job_config(input_dir=str(release.write()), image_size=64, balance="5", max_reject_frac=0.5)
+    return build.build(config, listener=Silent())
+
+
+def made_of(built):
+    return build_files.load(built.version)
+
+
+def text_of(built):
+    return (built.version / page.FILE).read_text(encoding="utf-8")
+
+
+def test_the_page_says_what_became_of_the_rows(job_config):
+    built = build.build(job_config(balance="5"), listener=Silent())
+    text = text_of(built)
+    assert re.search(r"rows read</span><strong>34<", text)
+    assert "12 rows" in text and "5 examples" in text
+    (row,) = re.findall(r"<tr><td>neutral</td>.*?</tr>", text)[:1]
+    assert re.findall(r">([\d,]+)<", row) == [
+        "12",
+        "5",
+        "7",
+        "0",
+        "5",
+    ]  # read, written, left out, other class, examples
+    assert "No row was rejected" in text and "No two pictures of the data set are the same file" in text
+
+
+def test_the_same_build_gives_the_same_bytes_wherever_it_is(job_config, tmp_path):
+    one = build.build(job_config(num_shards=3), listener=Silent())
+    two = build.build(job_config(num_shards=3, data_dir=str(tmp_path / "two")), listener=Silent())
+    assert text_of(one) == text_of(two)
+    assert str(tmp_path) not in text_of(one)
+
+
+def test_the_command_writes_the_page_that_the_job_wrote(job_config, capsys):
+    built = build.build(job_config(), listener=Silent())
+    before = text_of(built)
+    (built.version / page.FILE).unlink()
+    assert program.run(built.config.data_dir) == 0
+    assert capsys.readouterr().out == f"look at       {built.version / page.FILE}\n"
+    assert text_of(built) == before
+    assert verify.verify(built.version) == []
+
+
+def test_a_folder_without_a_build_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "build_report.json").write_text("{}")
+    assert program.run(str(tmp_path)) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {tmp_path} holds no version that this job can report on: it has no job_config.json\n"
+
+
+def test_rejects_and_leaks_are_shown_with_examples(evil_build):
+    text = text_of(evil_build)
+    assert "<h3>bad label: 1</h3>" in text and "<h3>no such file: 1</h3>" in text
+    assert "label must be 0..10: got &#39;&lt;b onmouseover=alert(3)&gt;&#39;" in text
+    assert "<h3>In train and in another split: 2</h3>" in text
+
+
+def test_no_name_of_a_file_becomes_markup(evil_build):
+    text = text_of(evil_build)
+    assert "&lt;script&gt;alert(2)&lt;!--.jpg" in text and "&#34;&gt;&lt;img src=x onerror=alert(1)&gt;.jpg" in text
+    assert "<script" not in text and "<img src=x" not in text and "<b onmouseover" not in text
+
+
+def test_specimens_are_shown_beside_their_originals_or_alone(job_config, small_release):
+    built = build.build(job_config(image_size=64), listener=Silent())
+    with_originals = page.render(made_of(built)).count("<image ")
+    small_release.rename(small_release.with_name("moved"))
+    text = page.render(made_of(built))
+    assert "The originals are no longer where the build found them" in text
+    assert text.count("<image ") * 2 == with_originals > 0
+    assert page.render(build_files.load(built.version, root=str(small_release.with_name("moved")))) == text_of(built)
+
+
+def test_an_original_that_cannot_be_read_any_more_is_said(job_config, small_release):
+    built = build.build(job_config(), listener=Silent())
+    for path in small_release.rglob("*.jpg"):
+        path.write_bytes(b"<html>")
+    assert "The original can no longer be read: not a picture." in page.render(made_of(built))
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_landmarks_of_a_specimen_lie_where_the_annotation_has_them(release, job_config, align):
+    points = face_points()
+    for label in (0, 1):
+        release.add("training", label, landmarks=";".join(f"{x:.2f};{y:.2f}" for x, y in points))
+    config = job_config(input_dir=str(release.write()), align=align)
+    made = made_of(build.build(config, listener=Silent()))
+    one = next(crop_samples._chosen(made, 1))
+    np.testing.assert_allclose(one.in_picture(one.example.landmarks.astype(np.float64)), points, atol=0.02)
+
+
+def face_points():
+    """68 points with eyes, nose and mouth where a face has them, a little turned, in a picture of 120 x 90."""
+    points = np.full((68, 2), (55.0, 40.0))
+    points[36:42], points[42:48], points[30] = (45, 32), (65, 34), (55, 42)
+    points[48], points[54] = (46, 52), (62, 54)
+    return points
+
+
+def test_a_specimen_is_the_record_of_its_shard(job_config):
+    built = build.build(job_config(), listener=Silent())
+    made = made_of(built)
+    one = next(crop_samples._chosen(made, 6))
+    assert one.example.label == 6 and one.example.copy == 0 and one.split == "train"
+    assert simplejpeg.decode_jpeg(one.example.image).shape == (32, 32, 3)
+    assert isinstance(one.example, example_codec.Example)
+
+
+def test_a_build_without_observations_is_still_reported(job_config):
+    made = made_of(build.build(job_config(), listener=Silent()))
+    old = made._replace(sidecars=[{k: v for k, v in s.items() if k != "observed"} for s in made.sidecars])
+    assert page.render(old).count("made by a version of the job that") == 3
+
+
+def test_many_shards_are_thinned_out_evenly():
+    assert class_counts.evenly(range(10), most=4) == [0, 2, 5, 7]
+    assert class_counts.evenly(range(3), most=4) == [0, 1, 2]
+
+
+def test_the_program_names_the_page(job_config, capsys):
+    built = build.build(job_config(), listener=console.Console())
+    console.Console().finished(built)
+    assert f"look at       {built.version}/report.html" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_in_a_browser_nothing_runs_overflows_or_overlaps(evil_build, chromium, width):  # noqa: F811
+    browser.show(chromium, evil_build.version / page.FILE, width=width)
+    assert browser.alarms(chromium) == []
+    seen = chromium.find_element("tag name", "body").text
+    assert all(path.split("/")[1] in seen for path in EVIL) and BAD_LABEL in seen
+    assert browser.overflowing(chromium) == []
+    assert browser.broken_words(chromium) == []
+    assert browser.outside_their_drawing(chromium) == []
+    assert browser.overlapping(chromium) == []
+    assert chromium.execute_script("return document.querySelectorAll('svg image').length") > 16

@@ -1,0 +1,192 @@
+"""One test a layout: the same faces, written another way, say the same of the same pictures."""
+
+import ast
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affectnet_tfds import labels
+from synthetic_faces import dataset_rows, release, scenes, settings
+from synthetic_faces.layouts import affectnet_plus, registry, yolo
+
+SPLITS = {"train": "train", "validation": "val"}
+
+
+class Said(dict):
+    """What a layout says of one picture: whichever of code, box, landmarks, valence, arousal, split it can."""
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def floats(text: str) -> list[float]:
+    return [float(number) for number in text.split(";")]
+
+
+def read_2017(root: Path) -> dict[str, Said]:
+    found = {}
+    for name, split, images in (
+        (
+            "Manually_Annotated_file_lists/training.csv",
+            "train",
+            "Manually_Annotated/Manually_Annotated_Images",
+        ),
+        (
+            "Manually_Annotated_file_lists/validation.csv",
+            "val",
+            "Manually_Annotated/Manually_Annotated_Images",
+        ),
+        (
+            "Automatically_annotated_file_list/automatically_annotated.csv",
+            "automatic",
+            "Automatically_Annotated/Automatically_Annotated_Images",
+        ),
+    ):
+        for row in csv.reader((root / name).read_text().splitlines()):
+            if row[1] != "face_x":
+                found[digest(root / images / row[0])] = Said(
+                    split=split, code=int(row[6]), box=[int(side) for side in row[1:5]], landmarks=floats(row[5]),
+                    valence=float(row[7]), arousal=float(row[8]),
+                )  # fmt: skip
+    return found
+
+
+def read_npy(root: Path) -> dict[str, Said]:
+    found = {}
+    for split in ("train", "val"):
+        for picture in (root / f"{split}_set" / "images").iterdir():
+            stem = root / f"{split}_set" / "annotations" / picture.stem
+            exp, val, aro, lnd = (np.load(f"{stem}_{name}.npy") for name in ("exp", "val", "aro", "lnd"))
+            assert exp.dtype.kind == val.dtype.kind == aro.dtype.kind == "U" and lnd.shape == (136,)
+            found[digest(picture)] = Said(
+                split=split, code=int(exp.item()), valence=float(val.item()), arousal=float(aro.item()),
+                landmarks=lnd.tolist(),
+            )  # fmt: skip
+    return found
+
+
+def read_affectnetplus(root: Path) -> dict[str, Said]:
+    found = {}
+    for folder, split in (
+        ("human_annotated/train_set", "train"),
+        ("human_annotated/validation_set", "val"),
+        ("no_human_annotated", "automatic"),
+    ):
+        for path in (root / folder / "annotations").iterdir():
+            record = json.loads(path.read_text())
+            about, soft = record["meta-data"], record["soft-label"]
+            assert len(soft) == 8 and sum(soft) == pytest.approx(1) and record["subset"] in (0, 1, 2)
+            assert ("human-label" in record) == (split != "automatic")
+            found[digest(root / folder / "images" / f"{path.stem}.jpg")] = Said(
+                split=split, code=record.get("human-label", soft.index(max(soft))), valence=about["valence"],
+                arousal=about["arousal"], landmarks=np.ravel(about["landmark-68"]).tolist(),
+            )  # fmt: skip
+    return found
+
+
+def read_folders(root: Path) -> dict[str, Said]:
+    names = {name.capitalize(): code for code, name in enumerate(labels.EXPRESSIONS)}
+    return {
+        digest(path): Said(split=path.parts[-3], code=names[path.parent.name])
+        for split in ("train", "val")
+        for path in (root / split).rglob("*.*")
+    }
+
+
+def read_code_folders(root: Path) -> dict[str, Said]:
+    return {
+        digest(path): Said(split=path.parts[-3], code=int(path.parent.name))
+        for split in ("train", "val")
+        for path in (root / split).rglob("*.*")
+    }
+
+
+def read_yolo(root: Path) -> dict[str, Said]:
+    names = ast.literal_eval((root / "data.yaml").read_text().split("names: ")[1])
+    assert names == ["Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
+    codes = [6, 7, 5, 4, 1, 0, 2, 3]
+    found = {}
+    for split in ("train", "valid"):
+        for picture in (root / split / "images").iterdir():
+            index, *box = (root / split / "labels" / f"{picture.stem}.txt").read_text().split()
+            assert all(0 <= float(number) <= 1 for number in box)
+            found[digest(picture)] = Said(split=split[:5].replace("valid", "val"), code=codes[int(index)])
+    return found
+
+
+def read_csv(root: Path) -> dict[str, Said]:
+    found = {}
+    for row in csv.DictReader((root / "faces.csv").read_text().splitlines()):
+        x, y, right, bottom = (int(row[name]) for name in ("x0", "y0", "x1", "y1"))
+        found[digest(root / row["image"])] = Said(
+            split=SPLITS[row["split"]], code=labels.EXPRESSIONS.index(row["emotion"]),
+            box=[x, y, right - x, bottom - y],
+            landmarks=floats(row["points"]), valence=float(row["valence"]), arousal=float(row["arousal"]),
+        )  # fmt: skip
+    return found
+
+
+READERS = {
+    "2017": read_2017, "npy": read_npy, "affectnetplus": read_affectnetplus, "folders": read_folders,
+    "code_folders": read_code_folders, "yolo": read_yolo, "csv": read_csv,
+}  # fmt: skip
+
+# What each layout leaves out of the release of 2017.
+LEFT_OUT = {
+    "2017": lambda said: False,
+    "affectnetplus": lambda said: False,
+    "csv": lambda said: said["split"] == "automatic",
+} | dict.fromkeys(
+    ["npy", "folders", "code_folders", "yolo"], lambda said: said["split"] == "automatic" or said["code"] > 7
+)
+
+
+def draw(folder: Path, layout: str) -> Path:
+    release.make(settings.Settings(folder, 66, 4, layout), num_workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return read_2017(draw(tmp_path_factory.mktemp("layouts") / "2017", "2017"))
+
+
+def test_every_layout_is_tested():
+    assert READERS.keys() == registry.LAYOUTS.keys() == LEFT_OUT.keys()
+
+
+@pytest.mark.parametrize("layout", READERS)
+def test_a_layout_says_the_same_of_the_same_pictures(layout, original, tmp_path):
+    found = READERS[layout](draw(tmp_path / layout, layout))
+    assert found.keys() == {picture for picture, said in original.items() if not LEFT_OUT[layout](said)}
+    for picture, said in found.items():
+        assert said == {name: original[picture][name] for name in said}
+
+
+def test_yolo_boxes_are_those_of_2017_cut_off_at_the_edge(tmp_path):
+    row = dataset_rows.Row(0, "train", "manual", 0, 3, "ab" * 28, ".jpg")
+    annotation = scenes.Annotation(row, 200, 100, (-20, 10, 60, 40), np.zeros((68, 2)), 0.0, 0.0)
+    (tmp_path / "train" / "labels").mkdir(parents=True)
+    yolo.write_lists(tmp_path, [annotation])
+    text = (tmp_path / "train" / "labels" / f"{row.name}.txt").read_text()
+    assert text == "7 0.100000 0.300000 0.200000 0.400000\n"
+
+
+def test_numbers_of_the_npy_release_have_gaps_and_both_splits_count_from_the_start(tmp_path):
+    root = draw(tmp_path / "npy", "npy")
+    train, val = (sorted(int(p.stem) for p in (root / s / "images").iterdir()) for s in ("train_set", "val_set"))
+    assert set(train) & set(val)
+    assert val != list(range(len(val)))
+
+
+def test_a_soft_label_favours_its_code_by_the_difficulty():
+    shares = {}
+    for index in range(12):
+        row = dataset_rows.Row(0, "train", "manual", 0, 5, f"{index:056x}", ".jpg")
+        shares[affectnet_plus.difficulty(row)] = affectnet_plus.soft_label(row)[5]
+    assert shares == {0: 0.9, 1: 0.6, 2: 0.4}
