@@ -55,8 +55,10 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=setuptools.find_packages(include=["affectnet_tfds*", "pipeline*", "trainer*", "runtime*", "synthetic_faces*", "webpage*"]),
-    package_data={"trainer": ["recipes/*.yaml", "pages/*.css"], "webpage": ["*.css"]},
+    packages=setuptools.find_packages(
+        include=["affectnet_tfds*", "pipeline*", "trainer*", "runtime*", "synthetic_faces*", "webpage*"]
+    ),
+    package_data={"trainer": ["recipes/*.yaml", "demo/*.css"], "webpage": ["*.css"]},
     install_requires=WORKER,
     extras_require={
         "train": TRAIN,

@@ -27,17 +27,19 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     import functools
 
     from runtime import malloc
-    from trainer import dataset, input, order, pictures
+    from trainer.data import dataset_version, examples, input_pipeline, sampler
 
     folder = tempfile.mkdtemp(prefix="read_benchmark_")  # So that no earlier run's cache is found.
-    version = dataset.open_version(Path(version_dir))
-    split = pictures.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
-    shape = input.Shape(batch_size=BATCH, num_replicas=1, steps_per_call=input.steps_per_call(BATCH, size_px=size_px))
+    version = dataset_version.open_version(Path(version_dir))
+    split = examples.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
+    shape = input_pipeline.Shape(
+        batch_size=BATCH, num_replicas=1, steps_per_call=input_pipeline.steps_per_call(BATCH, size_px=size_px)
+    )
     malloc.keep_freed()
-    order_of = functools.partial(order.natural, split.num_examples, seed=0)
+    order_of = functools.partial(sampler.natural, split.num_examples, seed=0)
     for epoch in range(EPOCHS):
-        lines = input.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))
-        calls = input.calls(split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e))
+        lines = input_pipeline.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))
+        calls = input_pipeline.calls(split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e))
         yield (int(call["weight"].numpy().sum()) for call in _kept(calls.prefetch(2)))
     shutil.rmtree(folder)
 
@@ -115,9 +117,9 @@ class _InMemory:
 
 
 def _stored(version_dir: str) -> list[bytes]:
-    from trainer import records
+    from trainer.data import tfrecord_index
 
-    found = records.read(sorted(Path(version_dir).glob("*-train.tfrecord-*")))
+    found = tfrecord_index.read(sorted(Path(version_dir).glob("*-train.tfrecord-*")))
     return [bytes(found.picture(number)) for number in range(len(found.labels))]
 
 

@@ -21,33 +21,37 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from absl import flags as absl_flags
 
 from runtime import flags as flags_lib
-from trainer import config
+from trainer.config import run_config
+from trainer.run import context
 
 
-def ours(settings: config.Config) -> tuple[float, float]:
+def ours(settings: run_config.Config) -> tuple[float, float]:
     """The trainer as it is started from a shell, log lines and checkpoints included."""
-    from trainer import dataset, logs, training
+    from trainer.data import dataset_version
+    from trainer.run import history
+    from trainer.training import train
 
     with tempfile.TemporaryDirectory() as folder:
         run = dataclasses.replace(settings.run, model_dir=folder)
-        training.run(dataclasses.replace(settings, run=run), data_path=dataset.locate(settings.data))
-        with (pathlib.Path(folder) / logs.HISTORY).open(newline="") as file:
+        train.run(dataclasses.replace(settings, run=run), data_path=dataset_version.locate(settings.data))
+        with (pathlib.Path(folder) / history.HISTORY).open(newline="") as file:
             *_, last = csv.DictReader(file)
     return float(last["images_per_s"]), float(last["input_wait_frac"])
 
 
-def ceiling(settings: config.Config) -> tuple[float, float]:
+def ceiling(settings: run_config.Config) -> tuple[float, float]:
     """The same step on one call's pictures again and again."""
     from runtime import malloc
-    from trainer import assembly, dataset, input, order
+    from trainer.data import dataset_version, input_pipeline, sampler
+    from trainer.training import setup
 
-    at = assembly.site(settings, version=dataset.open_version(dataset.locate(settings.data)))
-    split = assembly.read(at, split="train")
-    program = assembly.program(assembly.model(at), at=at, split=split)
-    lines = input.plan(split.num_examples, shape=at.shape, epochs=range(1))
-    numbers = order.natural(split.num_examples, seed=0, epoch=0)
-    calls = input.calls(split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers)
-    distributed = input.distribute(calls, strategy=at.strategy)
+    at = context.site(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
+    split = context.read(at, split="train")
+    program = setup.program(setup.model(at), at=at, split=split)
+    lines = input_pipeline.plan(split.num_examples, shape=at.shape, epochs=range(1))
+    numbers = sampler.natural(split.num_examples, seed=0, epoch=0)
+    calls = input_pipeline.calls(split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers)
+    distributed = input_pipeline.distribute(calls, strategy=at.strategy)
     program.compile(distributed.element_spec)
     call, images = next(distributed), 0
     program.train(call, first_step=0)
@@ -58,16 +62,18 @@ def ceiling(settings: config.Config) -> tuple[float, float]:
     return images / (time.perf_counter() - started), 0.0
 
 
-def fit(settings: config.Config) -> tuple[float, float]:
+def fit(settings: run_config.Config) -> tuple[float, float]:
     """Keras' own loop; layers that take their random numbers from our loop are replaced by Keras' own."""
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from trainer import assembly, dataset, layers
+    from trainer.data import dataset_version
+    from trainer.models import layers
+    from trainer.training import setup
 
-    at = assembly.site(settings, version=dataset.open_version(dataset.locate(settings.data)))
-    split = assembly.read(at, split="train")
+    at = context.site(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
+    split = context.read(at, split="train")
     images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
     batch_size = settings.training.batch_size
     data = tf.data.Dataset.from_tensor_slices((images, split.labels)).shuffle(1000).batch(batch_size)
@@ -87,7 +93,7 @@ def fit(settings: config.Config) -> tuple[float, float]:
 
     clock = Clock()
     with at.strategy.scope():
-        network = keras.models.clone_model(assembly.model(at), clone_function=replaced)
+        network = keras.models.clone_model(setup.model(at), clone_function=replaced)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
     network.fit(data.prefetch(tf.data.AUTOTUNE), epochs=settings.training.epochs, verbose=0, callbacks=[clock])
@@ -97,9 +103,9 @@ def fit(settings: config.Config) -> tuple[float, float]:
 
 def main(contender: str, flags: Sequence[str]) -> None:
     """Train as the flags say and print the speed."""
-    flags_lib.define(config.SECTIONS)
+    flags_lib.define(run_config.SECTIONS)
     absl_flags.FLAGS([sys.argv[0], *flags])
-    settings = config.resolve(flags_lib.given(config.SECTIONS))
+    settings = run_config.resolve(flags_lib.given(run_config.SECTIONS))
     images_per_s, wait = {"ours": ours, "ceiling": ceiling, "fit": fit}[contender](settings)
     print(json.dumps({"images_per_s": images_per_s, "input_wait_frac": wait}))
 

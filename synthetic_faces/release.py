@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 import cv2
 
-from synthetic_faces import dataset_rows, scenes
 from synthetic_faces import settings as settings_lib
+from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base, registry
 
 _CHUNK = 16

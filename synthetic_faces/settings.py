@@ -8,7 +8,7 @@ import json
 import pathlib
 from typing import Any
 
-from synthetic_faces import dataset_rows
+from synthetic_faces.examples import dataset_rows
 from synthetic_faces.layouts import registry
 
 GENERATOR_VERSION = 1

@@ -4,7 +4,7 @@ import collections
 import pathlib
 from collections.abc import Iterable, Sequence
 
-from synthetic_faces import scenes
+from synthetic_faces.examples import scenes
 from synthetic_faces.layouts import registry
 
 

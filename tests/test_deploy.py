@@ -13,7 +13,9 @@ import yaml
 
 from deploy.flink import cluster as flink
 from runtime import fields
-from trainer import cluster, config, hosts
+from trainer import hosts
+from trainer.config import run_config
+from trainer.distributed import tf_config
 
 ROOT = Path(__file__).resolve().parent.parent
 SLURM = ROOT / "deploy/slurm/train.sbatch"
@@ -36,13 +38,13 @@ def told(command, *, folder, **variables):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     text, flags = done.stdout.strip().splitlines()
-    return cluster.from_environment({"TF_CONFIG": text}), flags
+    return tf_config.from_environment({"TF_CONFIG": text}), flags
 
 
 @pytest.mark.parametrize("script", [SLURM.read_text(encoding="utf-8"), SCRIPT])
 def test_the_scripts_parse_and_name_flags_that_exist(script):
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
-    known = {name for section in config.SECTIONS.values() for name in fields.options(section)}
+    known = {name for section in run_config.SECTIONS.values() for name in fields.options(section)}
     named = re.findall(r"--(\w+)", script.partition("trainer.main")[2].replace("\\\n", "").partition("\n")[0])
     assert len(named) == 6
     assert set(named) <= known
@@ -50,7 +52,7 @@ def test_the_scripts_parse_and_name_flags_that_exist(script):
 
 def test_the_page_names_flags_that_exist():
     page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8").partition("## Training on several hosts")[2]
-    sections = {**config.SECTIONS, "Hosts": hosts.Hosts}
+    sections = {**run_config.SECTIONS, "Hosts": hosts.Hosts}
     known = {name for section in sections.values() for name in fields.options(section)}
     named = set(re.findall(r"--(\w+)", page))
     assert {"model_dir", "host_wait_minutes", "hosts"} <= named <= known

@@ -20,10 +20,15 @@ from typing import TYPE_CHECKING
 
 from affectnet_tfds import invalid_example
 from runtime import errors, fields, flags
-from trainer import config, devices, loopback, predict, quiet, trained, uploads
+from trainer import predict
+from trainer.config import run_config
+from trainer.demo import local_server, uploads
+from trainer.distributed import devices, tf_logging
+from trainer.inference import face_detector
+from trainer.run import trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
-    from trainer import seeing
+    from trainer.inference import face_classifier
     from webpage import markup
 
 ABOUT = """Show a page on this machine to try a model on pictures: drop one, or use the camera.
@@ -52,43 +57,50 @@ def main() -> None:
     if importlib.util.find_spec("gradio") is None:
         raise errors.UserError("trainer.app needs gradio: pip install 'affectnet-faces[app]'")
     predict.check_detector(asked.detector)
-    run = trained.find(asked.model_dir)
+    run = trained_run.find(asked.model_dir)
     run.data.geometry()  # Refuses, if that is not known.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    with contextlib.closing(loopback.listen(asked.port)) as listener, uploads.folder() as folder:
+    with contextlib.closing(local_server.listen(asked.port)) as listener, uploads.folder() as folder:
         serve(run, detector=asked.detector, listener=listener, folder=folder)
 
 
-def serve(run: trained.Run, *, detector: str, listener: socket.socket, folder: pathlib.Path) -> None:
+def serve(run: trained_run.Run, *, detector: str, listener: socket.socket, folder: pathlib.Path) -> None:
     """Load the model, and show the page until a signal comes."""
-    with quiet.chatter_off():
+    with tf_logging.chatter_off():
         import uvicorn  # Inside, like the others: a refusal has to come before TensorFlow, `uploads` before Gradio.
 
-        from trainer import look, seeing
-        from trainer.pages import demo
+        from trainer.demo import page as page_lib
+        from trainer.demo import timed_prediction
+        from trainer.inference import face_classifier
 
-        devices.prepare(config.Devices(num_gpus=0))
-        reader, detect = seeing.Reader(run), seeing.detector(detector)
-        look.warm_up(reader=reader, detect=detect)
-    page = demo.mounted(
+        devices.prepare(run_config.Devices(num_gpus=0))
+        reader, detect = face_classifier.Reader(run), face_detector.detector(detector)
+        timed_prediction.warm_up(reader=reader, detect=detect)
+    page = page_lib.mounted(
         run, detector=detector, answer=lambda path: answer(path, folder=folder, reader=reader, detect=detect)
     )
-    server = uvicorn.Config(loopback.confined(page), log_level="warning", timeout_graceful_shutdown=1)
-    print(f"look at       http://{loopback.HOST}:{listener.getsockname()[1]}   (^C ends it)", flush=True)
+    server = uvicorn.Config(local_server.confined(page), log_level="warning", timeout_graceful_shutdown=1)
+    print(f"look at       http://{local_server.HOST}:{listener.getsockname()[1]}   (^C ends it)", flush=True)
     uvicorn.Server(server).run(sockets=[listener])
 
 
-def answer(path: str, *, folder: pathlib.Path, reader: "seeing.Reader", detect: "seeing.Detector") -> "markup.Markup":
+def answer(
+    path: str, *, folder: pathlib.Path, reader: "face_classifier.Reader", detect: face_detector.Detector
+) -> "markup.Markup":
     """Return what the page says of an upload, which is gone then."""
-    from trainer import look  # Inside, as above.
-    from trainer.pages import seen
+    from trainer.demo import (
+        answer_html,
+        timed_prediction,  # Inside, as above.
+    )
 
     try:
         content = uploads.take(path, folder=folder)
-        return seen.answer(look.look(content, reader=reader, detect=detect), names=reader.class_names)
+        return answer_html.answer(
+            timed_prediction.look(content, reader=reader, detect=detect), names=reader.class_names
+        )
     except invalid_example.InvalidExample as fault:
-        return seen.refused(fault)
+        return answer_html.refused(fault)
 
 
 def _leave(number: int, frame: types.FrameType | None) -> None:

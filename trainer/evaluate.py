@@ -8,7 +8,12 @@ import dataclasses
 import pathlib
 
 from runtime import fields, flags
-from trainer import class_subset, config, dataset, devices, provenance, quiet, trained
+from trainer.config import run_config
+from trainer.data import dataset_version
+from trainer.distributed import devices, tf_logging
+from trainer.evaluation import class_subset
+from trainer.models import build
+from trainer.run import context, data_provenance, trained_run
 
 ABOUT = """Judge a trained model on a prepared version of the data set: report.html, metrics.json, predictions.csv.
 
@@ -38,24 +43,25 @@ def main() -> None:
     """Judge as the flags say."""
     asked = Evaluation(**flags.given({"Evaluation": Evaluation}))
     fields.check(asked)
-    run = trained.find(asked.model_dir)
+    run = trained_run.find(asked.model_dir)
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
-    data_path = dataset.locate(settings.data)
-    with quiet.chatter_off():
-        from trainer import assembly, judging, logs  # Inside: the refusals above must not wait for TensorFlow.
-    version = dataset.open_version(data_path)
-    dataset.check_split(version, split=asked.split)
+    data_path = dataset_version.locate(settings.data)
+    with tf_logging.chatter_off():
+        from trainer.reports import evaluation_report  # Inside: the refusals above must not wait for TensorFlow.
+        from trainer.run import history
+    version = dataset_version.open_version(data_path)
+    dataset_version.check_split(version, split=asked.split)
     class_subset.check(run.data.class_names, asked=version.class_names, model=asked.model_dir, data=version.name)
-    at = assembly.site(settings, version=version)
+    at = context.site(settings, version=version)
     with at.strategy.scope():
-        network = assembly.network(settings, image_size=run.image_size, num_classes=len(run.data.class_names))
-    judging.run(
+        network = build.network(settings, image_size=run.image_size, num_classes=len(run.data.class_names))
+    evaluation_report.run(
         network,
-        examples=assembly.read(at, split=asked.split),
+        examples=context.read(at, split=asked.split),
         at=at,
-        history=logs.read_csv(run.model_dir / logs.HISTORY),
-        subject=judging.Subject(
+        history=history.read_csv(run.model_dir / history.HISTORY),
+        subject=evaluation_report.Subject(
             model_dir=run.model_dir,
             trained_on=run.data,
             report_dir=report_folder(asked, version=version, trained_on=run.data),
@@ -63,7 +69,9 @@ def main() -> None:
     )
 
 
-def report_folder(asked: Evaluation, *, version: dataset.Version, trained_on: provenance.Provenance) -> pathlib.Path:
+def report_folder(
+    asked: Evaluation, *, version: dataset_version.Version, trained_on: data_provenance.Provenance
+) -> pathlib.Path:
     """Return where a report goes: one on other data, or another split, never replaces the run's own."""
     if asked.report_dir:
         return pathlib.Path(asked.report_dir)
@@ -74,7 +82,7 @@ def report_folder(asked: Evaluation, *, version: dataset.Version, trained_on: pr
     return pathlib.Path(asked.model_dir) / f"{version.path.parent.name}_{asked.split}{other}"
 
 
-def _settings(asked: Evaluation, *, run: trained.Run) -> config.Config:
+def _settings(asked: Evaluation, *, run: trained_run.Run) -> run_config.Config:
     was = run.settings
     data = dataclasses.replace(
         was.data,
@@ -85,7 +93,7 @@ def _settings(asked: Evaluation, *, run: trained.Run) -> config.Config:
     return dataclasses.replace(
         was,
         data=data,
-        devices=config.Devices(num_gpus=asked.num_gpus, virtual_devices=asked.virtual_devices),
+        devices=run_config.Devices(num_gpus=asked.num_gpus, virtual_devices=asked.virtual_devices),
         run=dataclasses.replace(was.run, model_dir=asked.model_dir),
     )
 

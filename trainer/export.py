@@ -8,7 +8,11 @@ import importlib.util
 import pathlib
 
 from runtime import errors, fields, flags
-from trainer import config, dataset, devices, quiet, trained
+from trainer.config import run_config
+from trainer.data import dataset_version
+from trainer.distributed import devices, tf_logging
+from trainer.exporting import manifest
+from trainer.run import trained_run
 
 ABOUT = """Write a trained model in a format that runs elsewhere, with its preprocessing inside and a model card.
 
@@ -16,8 +20,6 @@ ABOUT = """Write a trained model in a format that runs elsewhere, with its prepr
   python -m trainer.export --model_dir=runs/first --format=tflite --quantize=int8"""
 
 _NEEDS = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "tflite": ("ai_edge_litert",)}
-MANIFEST = "export.json"
-"""Name of the file that tells an export's folder from others."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,18 +49,18 @@ SECTIONS = {"Export": Export}
 def main() -> None:
     """Export as the flags say."""
     asked = Export(**flags.given(SECTIONS))
-    run = trained.find(asked.model_dir)
+    run = trained_run.find(asked.model_dir)
     folder = check(asked, run=run)
     data_path = find_data(asked, run=run)
-    with quiet.chatter_off():
-        from trainer import shipping  # Inside: the refusals above must not wait for TensorFlow.
+    with tf_logging.chatter_off():
+        from trainer.exporting import exporter  # Inside: the refusals above must not wait for TensorFlow.
 
-        devices.prepare(config.Devices(num_gpus=0))
-    order = shipping.Order(run=run, format=asked.format, quantize=asked.quantize, folder=folder, data_path=data_path)
-    shipping.ship(order)
+        devices.prepare(run_config.Devices(num_gpus=0))
+    order = exporter.Order(run=run, format=asked.format, quantize=asked.quantize, folder=folder, data_path=data_path)
+    exporter.ship(order)
 
 
-def check(asked: Export, *, run: trained.Run) -> pathlib.Path:
+def check(asked: Export, *, run: trained_run.Run) -> pathlib.Path:
     """Return the folder to write.
 
     Raises:
@@ -73,12 +75,16 @@ def check(asked: Export, *, run: trained.Run) -> pathlib.Path:
         )
     name = asked.format + (f"_{asked.quantize}" if asked.quantize != "none" else "")
     folder = pathlib.Path(asked.output_dir) if asked.output_dir else run.model_dir / "export" / name
-    if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    if (
+        folder.exists()
+        and not (folder / manifest.MANIFEST).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
         raise errors.UserError(f"--output_dir={folder} is there and is no export: name a new folder")
     return folder
 
 
-def find_data(asked: Export, *, run: trained.Run) -> pathlib.Path | None:
+def find_data(asked: Export, *, run: trained_run.Run) -> pathlib.Path | None:
     """Return the version that the run was trained on, or None where it is not.
 
     Raises:
@@ -87,8 +93,8 @@ def find_data(asked: Export, *, run: trained.Run) -> pathlib.Path | None:
     was = run.settings.data
     where = dataclasses.replace(was, data_dir=asked.data_dir or was.data_dir)
     try:
-        path = dataset.locate(where)
-        found = dataset.fingerprint(path)
+        path = dataset_version.locate(where)
+        found = dataset_version.fingerprint(path)
         if found != run.data.fingerprint:
             raise errors.UserError(
                 f"{run.model_dir} was trained on data with fingerprint {run.data.fingerprint[:12]}, and those in "

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from runtime import fields
 from runtime import flags as flags_lib
-from trainer import cluster, lost
+from trainer.distributed import host_failure, tf_config
 
 ABOUT = """Run the trainer as several hosts on this machine; what follows -- are the flags of trainer.main.
 
@@ -77,7 +77,7 @@ def start(flags: Sequence[str], *, addresses: Sequence[str], index: int) -> subp
     config = json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
     return subprocess.Popen(
         [sys.executable, "-m", "trainer.main", *flags],
-        env={**os.environ, cluster.VARIABLE: config},
+        env={**os.environ, tf_config.VARIABLE: config},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -107,7 +107,7 @@ def wait(processes: Sequence["subprocess.Popen[str]"], *, grace_s: float) -> int
 def _cause(codes: Sequence[int | None]) -> int:
     """Return the code of the host that failed, rather than of those that lost it."""
     failed = [128 - code if code < 0 else code for code in codes if code]
-    return next((code for code in failed if code != lost.EXIT_CODE), lost.EXIT_CODE)
+    return next((code for code in failed if code != host_failure.EXIT_CODE), host_failure.EXIT_CODE)
 
 
 def _send(processes: Sequence["subprocess.Popen[str]"], number: int) -> None:

@@ -9,7 +9,11 @@ import pathlib
 from collections.abc import Iterator
 
 from runtime import errors, flags
-from trainer import cluster, config, dataset, devices, folder, link, lost, quiet, weights
+from trainer.config import run_config
+from trainer.data import dataset_version
+from trainer.distributed import devices, host_channel, host_failure, tf_config, tf_logging
+from trainer.run import model_folder
+from trainer.training import pretrained
 
 ABOUT = """Train a classifier of facial expressions on a published affectnet_faces.
 
@@ -20,34 +24,36 @@ ABOUT = """Train a classifier of facial expressions on a published affectnet_fac
 
 def main() -> None:
     """Train as the flags say."""
-    settings = config.resolve(flags.given(config.SECTIONS))
+    settings = run_config.resolve(flags.given(run_config.SECTIONS))
     devices.refuse_early(settings.devices)
-    path = dataset.locate(settings.data)
+    path = dataset_version.locate(settings.data)
     if not settings.run.is_trial:
-        folder.check(settings)
-    weights.check(settings.model)
+        model_folder.check(settings)
+    pretrained.check(settings.model)
     connection = _meet(settings)
-    with lost.ending(connection.hosts, model_dir=settings.run.model_dir), _one_speaks(connection):
-        with quiet.chatter_off():
-            from trainer import training  # Inside: TensorFlow's import takes seconds; what is refused above needs none.
-        training.run(settings, data_path=path, connection=connection)
+    with host_failure.ending(connection.hosts, model_dir=settings.run.model_dir), _one_speaks(connection):
+        with tf_logging.chatter_off():
+            from trainer.training import (
+                train,  # Inside: TensorFlow's import takes seconds; what is refused above needs none.
+            )
+        train.run(settings, data_path=path, connection=connection)
 
 
-def _meet(settings: config.Config) -> link.Link:
+def _meet(settings: run_config.Config) -> host_channel.Link:
     """Wait for the other hosts of TF_CONFIG: before TensorFlow, so that one that refuses is missed at once."""
-    hosts = cluster.from_environment()
+    hosts = tf_config.from_environment()
     if hosts is None:
-        return link.alone()
+        return host_channel.alone()
     if settings.run.is_trial:
-        raise errors.UserError(f"--dry_run and --find_lr are for one host: start them without {cluster.VARIABLE}")
+        raise errors.UserError(f"--dry_run and --find_lr are for one host: start them without {tf_config.VARIABLE}")
     devices.check_hosts(settings.devices, num_hosts=len(hosts.hosts))
-    quiet.errors_off()
-    with lost.ending(hosts, model_dir=settings.run.model_dir):
-        return link.meet(hosts, wait_s=60 * settings.devices.host_wait_minutes)
+    tf_logging.errors_off()
+    with host_failure.ending(hosts, model_dir=settings.run.model_dir):
+        return host_channel.meet(hosts, wait_s=60 * settings.devices.host_wait_minutes)
 
 
 @contextlib.contextmanager
-def _one_speaks(connection: link.Link) -> Iterator[None]:
+def _one_speaks(connection: host_channel.Link) -> Iterator[None]:
     """Let the chief alone write to stdout for as long as the block runs; the others say who they are before."""
     if connection.is_chief:
         yield
@@ -59,5 +65,5 @@ def _one_speaks(connection: link.Link) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    flags.define(config.SECTIONS)
-    flags.run(main, sections=config.SECTIONS, about=ABOUT)
+    flags.define(run_config.SECTIONS)
+    flags.run(main, sections=run_config.SECTIONS, about=ABOUT)

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from affectnet_tfds import invalid_example
 from runtime import errors, fields, flags
-from trainer import config, devices, quiet, trained
-from trainer.model_section import AFFECT
+from trainer.config import run_config
+from trainer.config.model_config import AFFECT
+from trainer.distributed import devices, tf_logging
+from trainer.inference import face_detector
+from trainer.run import trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
-    from trainer import seeing, shots
+    from trainer.inference import face_classifier, images
 
 ABOUT = """Find faces in photographs or videos and tell their expressions.
 
@@ -57,15 +60,15 @@ def main(paths: Sequence[str]) -> None:
     if not paths:
         raise errors.UserError("trainer.predict wants pictures, folders or videos: got none; --help shows how")
     check_detector(asked.detector)
-    run = trained.find(asked.model_dir)
+    run = trained_run.find(asked.model_dir)
     run.data.geometry()  # Refuses, if that is not known.
     if asked.draw:
         make_folder(asked.draw)
-    with quiet.chatter_off():
-        from trainer import seeing  # Inside: the refusals above must not wait for TensorFlow.
+    with tf_logging.chatter_off():
+        from trainer.inference import face_classifier  # Inside: the refusals above must not wait for TensorFlow.
 
-        devices.prepare(config.Devices(num_gpus=0))
-        reader, detect = seeing.Reader(run), seeing.detector(asked.detector)
+        devices.prepare(run_config.Devices(num_gpus=0))
+        reader, detect = face_classifier.Reader(run), face_detector.detector(asked.detector)
     troubles: list[str] = []
     print_rows(look(paths, reader=reader, detect=detect, asked=asked, troubles=troubles), asked=asked)
     for trouble in troubles:
@@ -101,26 +104,29 @@ def make_folder(draw: str) -> None:
 def look(
     paths: Sequence[str],
     *,
-    reader: "seeing.Reader",
-    detect: "seeing.Detector",
+    reader: "face_classifier.Reader",
+    detect: "face_detector.Detector",
     asked: Predict,
     troubles: list[str],
 ) -> Iterator[dict[str, Any]]:
     """Yield one row a face, and one without an expression for a picture that shows none; collect what went wrong."""
-    from trainer import drawing, shots  # Inside, as above.
+    from trainer.inference import (
+        draw_boxes,
+        images,  # Inside, as above.
+    )
 
-    for path in shots.find(paths):
+    for path in images.find(paths):
         try:
-            for shot in shots.shots(path, every_s=asked.every_s):
+            for shot in images.shots(path, every_s=asked.every_s):
                 seen = reader.see(shot, detect=detect)
                 if asked.draw:
-                    drawing.write(shot, seen, names=reader.class_names, folder=asked.draw)
+                    draw_boxes.write(shot, seen, names=reader.class_names, folder=asked.draw)
                 yield from rows(shot, seen, names=reader.class_names)
         except invalid_example.InvalidExample as fault:
             troubles.append(f"{path}: {fault}")
 
 
-def rows(shot: "shots.Shot", seen: "Sequence[seeing.Seen]", *, names: Sequence[str]) -> list[dict[str, Any]]:
+def rows(shot: "images.Shot", seen: "Sequence[face_classifier.Seen]", *, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return what is said of a picture: one row a face, with valence and arousal where the model has learned them."""
     where = {"file": shot.name, "time_s": shot.time_s}
     if not seen:

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Sequence
 
 from affectnet_tfds import labels
-from synthetic_faces import dataset_rows, scenes
+from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base
 
 _COLUMNS = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"

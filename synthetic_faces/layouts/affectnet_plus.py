@@ -9,8 +9,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from synthetic_faces import dataset_rows, expressions, scenes
+from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base
+from synthetic_faces.subject import expressions
 
 _SETS = {
     ("train", "manual"): "human_annotated/train_set",

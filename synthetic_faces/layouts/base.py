@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 
-from synthetic_faces import dataset_rows, scenes
+from synthetic_faces.examples import dataset_rows, scenes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 
 from affectnet_tfds import labels
-from synthetic_faces import dataset_rows, scenes
+from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base
 
 COLUMNS = ("image", "split", "emotion", "x0", "y0", "x1", "y1", "valence", "arousal", "points")

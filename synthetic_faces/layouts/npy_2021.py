@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from synthetic_faces import dataset_rows, expressions, scenes
+from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base
+from synthetic_faces.subject import expressions
 
 _SETS = {"train": "train_set", "validation": "val_set"}
 

@@ -8,8 +8,9 @@ import pathlib
 from collections.abc import Sequence
 
 from affectnet_tfds import labels
-from synthetic_faces import dataset_rows, expressions, scenes
+from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base
+from synthetic_faces.subject import expressions
 
 _SPLITS = {"train": "train", "validation": "valid"}
 CLASSES = tuple(sorted(name.capitalize() for name in labels.class_names(8)))

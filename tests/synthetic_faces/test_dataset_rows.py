@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from synthetic_faces import dataset_rows
+from synthetic_faces.examples import dataset_rows
 
 
 def count(rows, split, subset="manual"):

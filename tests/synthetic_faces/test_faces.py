@@ -5,20 +5,10 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import labels
-from synthetic_faces import (
-    action_units,
-    anatomy,
-    appearance,
-    curves,
-    dataset_rows,
-    expressions,
-    lighting,
-    paint,
-    poses,
-    render_face,
-    scenes,
-    subjects,
-)
+from synthetic_faces.canvas import curves, paint
+from synthetic_faces.examples import dataset_rows, scenes
+from synthetic_faces.render import lighting, render_face
+from synthetic_faces.subject import action_units, anatomy, appearance, expressions, poses, subjects
 
 REST = anatomy.mean_landmarks()
 

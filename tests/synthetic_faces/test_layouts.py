@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import labels
-from synthetic_faces import dataset_rows, release, scenes, settings
+from synthetic_faces import release, settings
+from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import affectnet_plus, registry, yolo
 
 SPLITS = {"train": "train", "validation": "val"}

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from synthetic_faces import dataset_rows, release, scenes, settings, summary
+from synthetic_faces import release, settings, summary
+from synthetic_faces.examples import dataset_rows, scenes
 
 LISTS = Path("Manually_Annotated_file_lists")
 NUM_IMAGES = 66

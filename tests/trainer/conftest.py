@@ -12,8 +12,12 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import face_crop, features, labels
-from synthetic_faces import dataset_rows, scenes
-from trainer import assembly, config, dataset, devices, folder, provenance, session, trained
+from synthetic_faces.examples import dataset_rows, scenes
+from trainer.config import run_config
+from trainer.data import dataset_version
+from trainer.distributed import devices
+from trainer.run import context, data_provenance, model_folder, trained_run
+from trainer.training import setup, trainer
 
 SIZE = 32
 COUNTS = {"train": (21, 21, 20), "validation": (19, 18)}
@@ -34,13 +38,13 @@ tf.config.set_logical_device_configuration(
 def data_dir(tmp_path_factory) -> pathlib.Path:
     """A data_dir with config `sample`: class k is a bright square in place k of a 3 x 3 board, with noise."""
     root = tmp_path_factory.mktemp("data")
-    write_version(root / config.DATASET / "sample" / "1.0.0")
+    write_version(root / run_config.DATASET / "sample" / "1.0.0")
     return root
 
 
 @pytest.fixture(scope="session")
-def version(data_dir) -> dataset.Version:
-    return dataset.open_version(data_dir / config.DATASET / "sample" / "1.0.0")
+def version(data_dir) -> dataset_version.Version:
+    return dataset_version.open_version(data_dir / run_config.DATASET / "sample" / "1.0.0")
 
 
 def write_version(folder: pathlib.Path, *, num_classes: int = 8, encoding: str = "jpeg") -> None:
@@ -55,7 +59,7 @@ def write_version(folder: pathlib.Path, *, num_classes: int = 8, encoding: str =
 
 def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
     template = tfds.core.ShardedFileTemplate(
-        dataset_name=config.DATASET, split=name, filetype_suffix="tfrecord", data_dir=folder
+        dataset_name=run_config.DATASET, split=name, filetype_suffix="tfrecord", data_dir=folder
     )
     generator, num_bytes = np.random.default_rng(len(name)), 0
     for shard, count in enumerate(COUNTS[name]):
@@ -102,10 +106,10 @@ def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
 def make_site(version):
     """Return a function that makes the site of settings on 1, 2 or 4 of the process's logical CPU devices."""
 
-    def make(*, num_replicas: int = 1, **settings) -> assembly.Site:
+    def make(*, num_replicas: int = 1, **settings) -> context.Site:
         names = [f"/cpu:{i}" for i in range(num_replicas)]
-        return assembly.Site(
-            settings=config.make({**SMALL, **settings}),
+        return context.Site(
+            settings=run_config.make({**SMALL, **settings}),
             version=version,
             strategy=devices.strategy(names),
             device_line="test",
@@ -115,20 +119,20 @@ def make_site(version):
 
 
 @pytest.fixture(scope="session")
-def photo_run(version, tmp_path_factory, make_site) -> trained.Run:
+def photo_run(version, tmp_path_factory, make_site) -> trained_run.Run:
     """A trained run that knows how to cut new photographs, and tells valence and arousal too."""
     model_dir = tmp_path_factory.mktemp("runs") / "run"
     at = make_site(
         model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, image_size=16, heads="expression+va"
     )
-    folder.claim(at.settings)
-    train, validation = (assembly.read(at, split=split) for split in ("train", "validation"))
-    network = assembly.model(at)
-    session.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
-    provenance.save(version, model_dir=model_dir)
-    facts = json.loads((model_dir / provenance.FILE).read_text())
-    (model_dir / provenance.FILE).write_text(json.dumps({**facts, "crop": GEOMETRY._asdict()}))
-    return trained.find(str(model_dir))
+    model_folder.claim(at.settings)
+    train, validation = (context.read(at, split=split) for split in ("train", "validation"))
+    network = setup.model(at)
+    trainer.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
+    data_provenance.save(version, model_dir=model_dir)
+    facts = json.loads((model_dir / data_provenance.FILE).read_text())
+    (model_dir / data_provenance.FILE).write_text(json.dumps({**facts, "crop": GEOMETRY._asdict()}))
+    return trained_run.find(str(model_dir))
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,9 @@ from affectnet_tfds import invalid_example, labels
 from runtime import errors
 from tests import browser
 from tests.browser import chromium  # noqa: F401  (a fixture)
-from trainer import app, drawing, look, loopback, seeing, shots, uploads
-from trainer.pages import seen
+from trainer import app
+from trainer.demo import answer_html, local_server, timed_prediction, uploads
+from trainer.inference import draw_boxes, face_classifier, face_detector, images
 
 NAMES = ("neutral", "happy", "sad")
 ROOT = pathlib.Path(__file__).parents[2]
@@ -43,16 +44,18 @@ needs_gradio = pytest.mark.skipif(
 )
 
 
-def a_face(*chances, box=(10.0, 20.0, 30.0, 40.0), affect=None) -> seeing.Seen:
+def a_face(*chances, box=(10.0, 20.0, 30.0, 40.0), affect=None) -> face_classifier.Seen:
     cut = types.SimpleNamespace(face=np.zeros((8, 8, 3), np.uint8))
-    return seeing.Seen(found=seeing.Found(box=box), cut=cut, probabilities=np.array(chances, np.float32), affect=affect)
+    return face_classifier.Seen(
+        found=face_detector.Found(box=box), cut=cut, probabilities=np.array(chances, np.float32), affect=affect
+    )
 
 
 def said(*faces, **times) -> str:
     """What the page says of a black picture with these faces, with the pictures left out."""
-    shot = shots.Shot(name="a", pixels=np.zeros((90, 120, 3), np.uint8))
-    looked = look.Look(shot=shot, seen=list(faces), **{"detector_ms": 41.6, "network_ms": 7.2, **times})
-    return re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", str(seen.answer(looked, names=NAMES)))
+    shot = images.Shot(name="a", pixels=np.zeros((90, 120, 3), np.uint8))
+    looked = timed_prediction.Look(shot=shot, seen=list(faces), **{"detector_ms": 41.6, "network_ms": 7.2, **times})
+    return re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", str(answer_html.answer(looked, names=NAMES)))
 
 
 def words(markup: str) -> str:
@@ -74,8 +77,8 @@ def test_several_faces_are_numbered_in_the_picture_and_each_has_its_bars():
     made = words(said(*two))
     assert made.startswith("2 faces, numbered from the largest.")
     assert made.index("Face 1: happy, 85% neutral 10.0%") < made.index("Face 2: neutral, 50% neutral 50.0%")
-    assert drawing.labels(two, names=NAMES) == ["1 happy 85%", "2 neutral 50%"]
-    assert drawing.labels(two[:1], names=NAMES) == ["happy 85%"]
+    assert draw_boxes.labels(two, names=NAMES) == ["1 happy 85%", "2 neutral 50%"]
+    assert draw_boxes.labels(two[:1], names=NAMES) == ["happy 85%"]
 
 
 def test_a_picture_without_a_face_says_so_in_one_sentence():
@@ -97,7 +100,7 @@ def test_valence_and_arousal_are_shown_where_the_model_has_them():
 
 
 def test_what_cannot_be_read_is_text_and_nothing_more():
-    made = str(seen.refused(invalid_example.InvalidExample("no picture", "begins with '<b>'")))
+    made = str(answer_html.refused(invalid_example.InvalidExample("no picture", "begins with '<b>'")))
     assert "This picture cannot be read: begins with &#39;&lt;b&gt;&#39;." in made and 'role="alert"' in made
 
 
@@ -108,13 +111,13 @@ def test_detector_and_network_are_timed_apart(monkeypatch):
         clock[0] += seconds
         return give
 
-    monkeypatch.setattr(look.time, "perf_counter", lambda: clock[0])
-    face = seeing.Found(box=None)
+    monkeypatch.setattr(timed_prediction.time, "perf_counter", lambda: clock[0])
+    face = face_detector.Found(box=None)
     reader = types.SimpleNamespace(
         cut=lambda shot, found: taking(0.25, [(face, None)] * len(found)),
         judge=lambda cuts: taking(0.0625, [a_face(1.0)] * len(cuts)),
     )
-    looked = look.look(PNG, reader=reader, detect=lambda pixels: taking(0.5, [face, face]))
+    looked = timed_prediction.look(PNG, reader=reader, detect=lambda pixels: taking(0.5, [face, face]))
     assert (looked.detector_ms, looked.network_ms, len(looked.seen)) == (500.0, 62.5, 2)
 
 
@@ -158,13 +161,13 @@ def test_the_folder_of_uploads_is_its_users_alone_and_goes(monkeypatch):
 
 
 def test_the_server_listens_on_this_machine_only_and_says_when_a_port_is_taken():
-    with loopback.listen(0) as listener:
+    with local_server.listen(0) as listener:
         host, port = listener.getsockname()
         assert host == "127.0.0.1" and port > 0
         with pytest.raises(
             errors.UserError, match=rf"--port={port} cannot be had on 127.0.0.1 \(Address already in use\)"
         ):
-            loopback.listen(port)
+            local_server.listen(port)
 
 
 def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
@@ -194,15 +197,17 @@ def test_there_is_no_flag_that_shows_the_page_to_others():
 def test_an_upload_that_nobody_asks_about_goes_too_and_no_other_name_of_this_machine_is_heard(photo_run, monkeypatch):
     from starlette import testclient
 
-    from trainer.pages import demo
+    from trainer.demo import page as page_lib
 
-    monkeypatch.setattr(demo, "_KEPT_S", 1)
+    monkeypatch.setattr(page_lib, "_KEPT_S", 1)
     monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")  # Set back at the end.
     with uploads.folder() as folder:
-        page = loopback.confined(demo.mounted(photo_run, detector="none", answer=lambda path: seen.waiting()))
+        page = local_server.confined(
+            page_lib.mounted(photo_run, detector="none", answer=lambda path: answer_html.waiting())
+        )
         with testclient.TestClient(page, base_url="http://127.0.0.1") as client:
             answer = client.get("/")
-            assert answer.headers["content-security-policy"] == loopback.POLICY
+            assert answer.headers["content-security-policy"] == local_server.POLICY
             assert answer.headers["cache-control"] == "no-store"
             assert "It has not been judged." in answer.text
             assert client.get("/", headers={"host": "evil.example"}).status_code == 400
@@ -214,11 +219,11 @@ def test_an_upload_that_nobody_asks_about_goes_too_and_no_other_name_of_this_mac
 @needs_gradio
 @pytest.mark.slow
 def test_the_page_says_how_well_the_model_was_judged(tmp_path):
-    from trainer.pages import demo
+    from trainer.demo import page as page_lib
 
     path = tmp_path / "metrics.json"
     path.write_text(json.dumps({"accuracy": 0.625, "num_examples": 4000, "protocol": {"split": "validation"}}))
-    assert demo._judged(path) == "It got 62% of the 4,000 pictures of its validation split right."
+    assert page_lib._judged(path) == "It got 62% of the 4,000 pictures of its validation split right."
 
 
 def until(is_so, *, seconds: float):

@@ -11,7 +11,10 @@ import tensorflow_datasets as tfds
 
 from affectnet_tfds import features
 from runtime import errors
-from trainer import baseline, config, dataset, pictures
+from trainer import baseline
+from trainer.config import run_config
+from trainer.data import dataset_version, examples
+from trainer.evaluation import linear_baseline
 
 SIDE = 16
 NAMES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger")
@@ -66,7 +69,7 @@ def open_version(data_dir):
 
 
 def test_a_linear_classifier_finds_bars_by_their_place(bars_dir):
-    judgement = baseline.measure(open_version(bars_dir), image_size=8)
+    judgement = linear_baseline.measure(open_version(bars_dir), image_size=8)
     assert judgement.accuracy == 1.0
     assert judgement.class_names == NAMES
     assert [scores.support for scores in judgement.per_class] == [1] * 7
@@ -74,19 +77,19 @@ def test_a_linear_classifier_finds_bars_by_their_place(bars_dir):
 
 def test_measuring_again_gives_the_same_numbers(bars_dir):
     version = open_version(bars_dir)
-    assert baseline.measure(version, image_size=4) == baseline.measure(version, image_size=4)
+    assert linear_baseline.measure(version, image_size=4) == linear_baseline.measure(version, image_size=4)
 
 
 def test_image_size_changes_what_the_classifier_sees(bars_dir):
     # In one pixel all bars look alike.
-    judgement = baseline.measure(open_version(bars_dir), image_size=1)
+    judgement = linear_baseline.measure(open_version(bars_dir), image_size=1)
     assert judgement.accuracy < 0.6
 
 
 def test_gray_is_the_luma_of_the_pictures_row_by_row():
     colours = np.array([[[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [100, 100, 100]]]], np.uint8)
     stored = np.repeat(colours, 3, axis=0)
-    split = pictures.Split(
+    split = examples.Split(
         name="train",
         size_px=2,
         labels=np.zeros(3, np.int64),
@@ -96,15 +99,15 @@ def test_gray_is_the_luma_of_the_pictures_row_by_row():
         copies=np.zeros(3, np.int64),
         fetch=lambda numbers: tf.constant(stored[numbers]),
     )
-    pixels = baseline.gray(split)
+    pixels = linear_baseline.gray(split)
     assert pixels.dtype == np.float32
     np.testing.assert_allclose(pixels, [[76.245, 149.685, 29.07, 100.0]] * 3, rtol=1e-6)
 
 
 def test_a_class_that_was_not_in_training_gets_probability_zero():
     pixels = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 1.0], [1.0, 0.2]], np.float32)
-    classifier = baseline.fit(pixels.copy(), labels=np.array([0, 2, 0, 2]), class_names=NAMES[:3])
-    probabilities = baseline.predict(classifier, pixels=pixels, num_classes=3)
+    classifier = linear_baseline.fit(pixels.copy(), labels=np.array([0, 2, 0, 2]), class_names=NAMES[:3])
+    probabilities = linear_baseline.predict(classifier, pixels=pixels, num_classes=3)
     np.testing.assert_array_equal(probabilities[:, 1], 0)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), [0, 2, 0, 2])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
@@ -113,7 +116,7 @@ def test_a_class_that_was_not_in_training_gets_probability_zero():
 def test_a_train_split_of_one_class_is_refused(tmp_path):
     publish(tmp_path, train=["happy"] * 3)
     with pytest.raises(errors.UserError) as no:
-        baseline.measure(open_version(tmp_path), image_size=4)
+        linear_baseline.measure(open_version(tmp_path), image_size=4)
     assert str(no.value) == "a classifier needs two classes: split train has 3 x happy alone"
 
 
@@ -144,7 +147,7 @@ def test_the_program_prints_the_table_and_one_line_and_writes_the_json(bars_dir,
     assert lines[0] == "class              precision  recall     F1  support"
     assert lines[-1] == "linear classifier on 8 x 8 gray pixels: validation accuracy 1.000"
     fields = json.loads(output.read_text())
-    version = dataset.open_version(dataset.locate(config.Data(data_dir=str(bars_dir))))
+    version = dataset_version.open_version(dataset_version.locate(run_config.Data(data_dir=str(bars_dir))))
     assert fields["protocol"] == {
         "model": "logistic regression, C=0.001, at most 200 steps of L-BFGS",
         "input": "8 x 8 gray pixels",

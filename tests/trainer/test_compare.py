@@ -14,8 +14,9 @@ from affectnet_tfds import labels as affectnet
 from runtime import errors
 from tests import browser
 from tests.browser import chromium  # noqa: F401  (a fixture)
-from trainer import compare, findings, predictions, report
-from trainer.pages import comparison
+from trainer import compare
+from trainer.evaluation import paired_comparison, predictions, results
+from trainer.reports import comparison_page, files
 
 NAMES = [f"1/{n}.jpg" for n in range(200)]
 
@@ -39,7 +40,7 @@ def predicted(accuracy, *, seed=0, count=200):
 def judged(folder, made, *, data="affectnet_faces/a/1.0.0, fingerprint 1"):
     protocol = {"split": "validation", "data": data}
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(report.to_json(findings.find(made), protocol=protocol))
+    (folder / "metrics.json").write_text(files.to_json(results.find(made), protocol=protocol))
     (folder / predictions.FILE).write_text(predictions.to_csv(made))
     return str(folder)
 
@@ -50,7 +51,7 @@ def runs(tmp_path):
 
 
 def test_two_runs_are_tested_on_the_examples_that_only_one_has_right(runs):
-    (pair,) = compare.compare(compare.load(runs))
+    (pair,) = paired_comparison.compare(paired_comparison.load(runs))
     assert (pair.first, pair.second, pair.difference) == (0, 1, pytest.approx(-0.1))
     assert (pair.result.only_first, pair.result.only_second) == (0, 20)
     assert pair.result.exact_p == pytest.approx(2 * 0.5**20)
@@ -62,7 +63,7 @@ def test_examples_are_matched_by_name_and_not_by_their_order(tmp_path, runs):
     order = np.random.default_rng(5).permutation(200)
     rows = {name: getattr(shuffled, name)[order] for name in ("filenames", "labels", "probabilities", "copies")}
     other = judged(tmp_path / "c", dataclasses.replace(shuffled, **rows))
-    (pair,) = compare.compare(compare.load([runs[0], other]))
+    (pair,) = paired_comparison.compare(paired_comparison.load([runs[0], other]))
     assert (pair.result.only_first, pair.result.only_second) == (0, 20)
 
 
@@ -70,14 +71,16 @@ def test_copies_of_a_picture_are_examples_of_their_own(tmp_path):
     made = predicted(0.5)
     names, copies = np.repeat(made.filenames[::2], 2), np.tile([0, 1], 100)
     made = dataclasses.replace(made, filenames=names, copies=copies)
-    (pair,) = compare.compare(compare.load([judged(tmp_path / "a", made), judged(tmp_path / "b", made)]))
+    (pair,) = paired_comparison.compare(
+        paired_comparison.load([judged(tmp_path / "a", made), judged(tmp_path / "b", made)])
+    )
     assert pair.result == (0, 0, 1.0, 1.0)
 
 
 def test_runs_judged_on_other_examples_are_refused(tmp_path, runs):
     other = judged(tmp_path / "c", predicted(0.5, count=150), data="affectnet_faces/b/1.0.0, fingerprint 2")
     with pytest.raises(errors.UserError) as no:
-        compare.compare(compare.load([runs[0], other]))
+        paired_comparison.compare(paired_comparison.load([runs[0], other]))
     assert str(no.value) == (
         "a and c were not judged on the same examples: 200 and 150, of which 150 are the same file with the same label "
         "(a: validation of affectnet_faces/a/1.0.0, fingerprint 1; c: validation of affectnet_faces/b/1.0.0, "
@@ -91,42 +94,45 @@ def test_another_label_makes_another_example(tmp_path, runs):
     labels[0] = 5
     other = judged(tmp_path / "c", dataclasses.replace(made, labels=labels))
     with pytest.raises(errors.UserError, match="of which 199 are the same file with the same label"):
-        compare.compare(compare.load([runs[0], other]))
+        paired_comparison.compare(paired_comparison.load([runs[0], other]))
 
 
 def test_the_same_examples_from_another_build_are_compared_and_that_is_said(tmp_path, runs):
     other = judged(tmp_path / "c", predicted(0.5), data="affectnet_faces/b/1.0.0, fingerprint 2")
-    there = compare.load([runs[0], other])
-    for said in (comparison.render(there, compare.compare(there)), comparison.table(there, compare.compare(there))):
+    there = paired_comparison.load([runs[0], other])
+    for said in (
+        comparison_page.render(there, paired_comparison.compare(there)),
+        comparison_page.table(there, paired_comparison.compare(there)),
+    ):
         assert "from different builds: their crops may differ" in said
-    same = compare.load(runs)
-    assert "different builds" not in comparison.render(same, compare.compare(same))
+    same = paired_comparison.load(runs)
+    assert "different builds" not in comparison_page.render(same, paired_comparison.compare(same))
 
 
 @pytest.mark.parametrize("folders", [[], ["runs/a"]])
 def test_fewer_than_two_runs_are_refused(folders):
     with pytest.raises(errors.UserError, match=f"needs two runs or more: got {len(folders)}"):
-        compare.load(folders)
+        paired_comparison.load(folders)
 
 
 def test_what_is_no_judged_run_is_refused(tmp_path, runs):
     with pytest.raises(errors.UserError, match="is given twice"):
-        compare.load([runs[0], runs[0] + "/"])
+        paired_comparison.load([runs[0], runs[0] + "/"])
     with pytest.raises(errors.UserError, match="holds no predictions.csv: judge it first"):
-        compare.load([runs[0], str(tmp_path)])
+        paired_comparison.load([runs[0], str(tmp_path)])
     (tmp_path / "b" / "metrics.json").unlink()
     with pytest.raises(errors.UserError, match="metrics.json cannot be read"):
-        compare.load(runs)
+        paired_comparison.load(runs)
 
 
 def test_runs_are_called_by_the_shortest_names_that_tell_them_apart(tmp_path):
     folders = [judged(tmp_path / name / "validation", predicted(0.5)) for name in ("x", "y")]
-    assert [run.name for run in compare.load(folders)] == ["x/validation", "y/validation"]
+    assert [run.name for run in paired_comparison.load(folders)] == ["x/validation", "y/validation"]
 
 
 def test_the_table_says_the_numbers_and_the_verdict(runs):
-    there = compare.load(runs)
-    lines = comparison.table(there, compare.compare(there)).splitlines()
+    there = paired_comparison.load(runs)
+    lines = comparison_page.table(there, paired_comparison.compare(there)).splitlines()
     assert lines[0].split() == ["a", "b"]
     assert lines[1].split() == ["accuracy", "0.500", "0.600"]
     assert lines[-1] == ("b is more accurate than a by 10.0 points: a difference (McNemar mid-p = 1e-06)")
@@ -134,13 +140,15 @@ def test_the_table_says_the_numbers_and_the_verdict(runs):
 
 def test_a_difference_that_chance_explains_is_said_to_be_one(tmp_path, runs):
     close = judged(tmp_path / "c", predicted(0.51))
-    there = compare.load([runs[0], close])
-    said = comparison.table(there, compare.compare(there)).splitlines()[-1]
+    there = paired_comparison.load([runs[0], close])
+    said = comparison_page.table(there, paired_comparison.compare(there)).splitlines()[-1]
     assert said == "c is more accurate than a by 1.0 points: chance can explain that (McNemar mid-p = 0.250)"
-    three = compare.load([*runs, close])
-    assert "adjusted for several pairs" in comparison.table(three, compare.compare(three))
-    same = compare.load([runs[0], judged(tmp_path / "d", predicted(0.5))])
-    assert comparison.table(same, compare.compare(same)).endswith("a and d have equally many examples right")
+    three = paired_comparison.load([*runs, close])
+    assert "adjusted for several pairs" in comparison_page.table(three, paired_comparison.compare(three))
+    same = paired_comparison.load([runs[0], judged(tmp_path / "d", predicted(0.5))])
+    assert comparison_page.table(same, paired_comparison.compare(same)).endswith(
+        "a and d have equally many examples right"
+    )
 
 
 def program(*given, cwd):
@@ -166,9 +174,9 @@ def test_the_program_prints_the_table_and_writes_the_page(runs, tmp_path):
 def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):  # noqa: F811
     names = ["a", "a_run_with_quite_a_long_name", "<script>alert(1)<script>"]
     folders = [judged(tmp_path / name, predicted(0.4 + i / 10, seed=i)) for i, name in enumerate(names)]
-    there = compare.load(folders)
+    there = paired_comparison.load(folders)
     page = tmp_path / "page.html"
-    page.write_text(comparison.render(there, compare.compare(there)), encoding="utf-8")
+    page.write_text(comparison_page.render(there, paired_comparison.compare(there)), encoding="utf-8")
     browser.show(chromium, page, width=width)
     assert browser.alarms(chromium) == []
     assert names[2] in chromium.find_element("tag name", "body").text
@@ -180,5 +188,5 @@ def test_a_run_judged_before_there_were_intervals_is_compared(runs):
     fields = json.loads(path.read_text())
     del fields["intervals_95"], fields["calibration"]
     path.write_text(json.dumps(fields))
-    there = compare.load(runs)
-    assert comparison.render(there, compare.compare(there)).count("<section") == 4
+    there = paired_comparison.load(runs)
+    assert comparison_page.render(there, paired_comparison.compare(there)).count("<section") == 4

@@ -14,27 +14,31 @@ import numpy as np
 import pytest
 
 from runtime import errors
-from trainer import assembly, comparison, export, folder, formats, provenance, serving, session, shipping, trained
+from trainer import export
+from trainer.exporting import exporter, formats, parity_check, signature
+from trainer.inference import reference_runner, trained_model
+from trainer.run import context, data_provenance, model_folder, trained_run
+from trainer.training import setup, trainer
 
 FORMATS = ["keras", "savedmodel", "onnx", "tflite"]
 
 
 @pytest.fixture(scope="module")
-def run(make_small_run) -> trained.Run:
+def run(make_small_run) -> trained_run.Run:
     return make_small_run(image_size=16, dense_units=(256,))
 
 
 @pytest.fixture(scope="module")
 def make_small_run(version, tmp_path_factory, make_site):
-    def make(**settings) -> trained.Run:
+    def make(**settings) -> trained_run.Run:
         model_dir = tmp_path_factory.mktemp("runs") / "run"
         at = make_site(model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, **settings)
-        folder.claim(at.settings)
-        train, validation = (assembly.read(at, split=split) for split in ("train", "validation"))
-        network = assembly.model(at)
-        session.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
-        provenance.save(version, model_dir=model_dir)
-        return trained.find(str(model_dir))
+        model_folder.claim(at.settings)
+        train, validation = (context.read(at, split=split) for split in ("train", "validation"))
+        network = setup.model(at)
+        trainer.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
+        data_provenance.save(version, model_dir=model_dir)
+        return trained_run.find(str(model_dir))
 
     return make
 
@@ -48,8 +52,8 @@ def ship(run, version, tmp_path_factory):
         name = f"{format}_{quantize}"
         if name not in made:
             place = tmp_path_factory.mktemp("exports") / name
-            order = shipping.Order(run=run, format=format, quantize=quantize, folder=place, data_path=version.path)
-            compared = shipping.ship(order)
+            order = exporter.Order(run=run, format=format, quantize=quantize, folder=place, data_path=version.path)
+            compared = exporter.ship(order)
             made[name] = (place, formats.OPEN[format](place / formats.FILES[format]), compared)
         return made[name]
 
@@ -64,12 +68,12 @@ def crops(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_export_takes_crops_of_any_size_and_number_and_differs_by_less_than_a_ten_thousandth(format, ship, run):
     place, exported, compared = ship(format)
-    network, _ = trained.network(run)
+    network, _ = trained_model.network(run)
     for shape in ((1, 40, 40), (5, 16, 16), (2, 33, 9), (3, 7, 60)):
         found = exported(crops(*shape))["probabilities"]
         assert found.shape == (shape[0], 8) and found.sum(axis=1) == pytest.approx(1, abs=1e-5)
-        wanted = comparison.original(network, run=run)(crops(*shape))
-        assert comparison.difference({"probabilities": found}, wanted) < 1e-4
+        wanted = reference_runner.original(network, run=run)(crops(*shape))
+        assert parity_check.difference({"probabilities": found}, wanted) < 1e-4
     assert compared.largest < 1e-4 and compared.num_judged == 37
     assert {path.name for path in place.iterdir()} == {formats.FILES[format], "README.md", "export.json"}
 
@@ -101,19 +105,19 @@ def test_int8_is_whole_numbers_from_end_to_end(ship):
 def test_a_network_trained_in_half_precision_is_shipped_in_float32(run, tmp_path):
     half = dataclasses.replace(run.settings.training, precision="bfloat16")
     as_half = dataclasses.replace(run, settings=dataclasses.replace(run.settings, training=half))
-    order = shipping.Order(run=as_half, format="keras", quantize="none", folder=tmp_path / "out", data_path=None)
-    assert shipping.ship(order).largest == 0
+    order = exporter.Order(run=as_half, format="keras", quantize="none", folder=tmp_path / "out", data_path=None)
+    assert exporter.ship(order).largest == 0
     exported = formats.open_keras(tmp_path / "out/model.keras")
-    network, _ = trained.network(run)
-    wanted = comparison.original(network, run=run)(crops(2, 16, 16))
-    assert comparison.difference(exported(crops(2, 16, 16)), wanted) < 1e-6
+    network, _ = trained_model.network(run)
+    wanted = reference_runner.original(network, run=run)(crops(2, 16, 16))
+    assert parity_check.difference(exported(crops(2, 16, 16)), wanted) < 1e-6
 
 
 @pytest.mark.parametrize(("encoding", "by_eighths"), [("jpeg", True), ("png", False), ("raw", False)])
 def test_a_shipped_model_resizes_crops_as_training_resized_those_of_its_build(encoding, by_eighths, run):
     stored = dataclasses.replace(run, data=dataclasses.replace(run.data, encoding=encoding))
-    network, _ = trained.network(run)
-    assert serving.model(stored, network=network).get_layer("resize").by_eighths is by_eighths
+    network, _ = trained_model.network(run)
+    assert signature.model(stored, network=network).get_layer("resize").by_eighths is by_eighths
 
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
@@ -166,7 +170,7 @@ def test_the_card_says_what_the_data_were_and_that_drawn_faces_are_not_people(sh
         )
     )
     folder_ = run.model_dir / "again"
-    shipping.ship(shipping.Order(run=run, format="keras", quantize="none", folder=folder_, data_path=None))
+    exporter.ship(exporter.Order(run=run, format="keras", quantize="none", folder=folder_, data_path=None))
     card = (folder_ / "README.md").read_text()
     (run.model_dir / "metrics.json").unlink()
     assert "- selection: epoch 1 of 1" in card
@@ -179,9 +183,9 @@ def test_a_file_that_does_something_else_is_refused_and_not_kept(run, tmp_path, 
         return lambda crops: {"probabilities": np.full((len(crops), 8), 1 / 8, np.float32)}
 
     monkeypatch.setitem(formats.OPEN, "keras", skewed)
-    order = shipping.Order(run=run, format="keras", quantize="none", folder=tmp_path / "out", data_path=None)
+    order = exporter.Order(run=run, format="keras", quantize="none", folder=tmp_path / "out", data_path=None)
     with pytest.raises(errors.UserError, match="may differ from its network by 0.0001: .*model.keras differs by 0"):
-        shipping.ship(order)
+        exporter.ship(order)
     assert not (tmp_path / "out").exists()
 
 
@@ -196,7 +200,7 @@ def test_a_file_that_does_something_else_is_refused_and_not_kept(run, tmp_path, 
 )
 def test_the_difference_is_the_largest_of_any_output(one, other, wanted):
     arrays = [{name: np.array(values) for name, values in each.items()} for each in (one, other)]
-    assert comparison.difference(*arrays) == wanted
+    assert parity_check.difference(*arrays) == wanted
 
 
 def test_what_cannot_be_exported_is_refused_before_tensorflow(run, tmp_path, monkeypatch):
@@ -225,10 +229,10 @@ def test_int8_needs_the_data_it_was_trained_on(run, tmp_path, data_dir):
 
 def test_a_folder_without_a_run_or_without_its_data_is_refused(run, tmp_path):
     with pytest.raises(errors.UserError, match="holds no trained model"):
-        trained.find(str(tmp_path))
+        trained_run.find(str(tmp_path))
     shutil.copy(run.model_dir / "config.json", tmp_path)
     with pytest.raises(errors.UserError, match=r"does not say what it was trained on \(data.json\)"):
-        trained.find(str(tmp_path))
+        trained_run.find(str(tmp_path))
 
 
 @pytest.mark.slow

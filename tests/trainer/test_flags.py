@@ -6,10 +6,11 @@ import re
 import pytest
 
 from runtime import fields
-from trainer import config, sweep
+from trainer import sweep
+from trainer.config import run_config
 
 HERE = pathlib.Path(__file__)
-TESTS = "\n".join(path.read_text() for path in sorted(HERE.parent.glob("*.py")) if path != HERE)
+TESTS = "\n".join(path.read_text() for path in sorted(HERE.parent.rglob("*.py")) if path != HERE)
 
 
 def is_tested(name: str) -> bool:
@@ -26,4 +27,4 @@ def test_a_flag_without_a_test_would_be_noticed():
 
 
 def test_every_section_is_in_the_help_and_in_the_configuration():
-    assert [title.lower() for title in config.SECTIONS] == list(config.Config.__dataclass_fields__)
+    assert [title.lower() for title in run_config.SECTIONS] == list(run_config.Config.__dataclass_fields__)

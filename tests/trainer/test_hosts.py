@@ -13,7 +13,12 @@ import psutil
 import pytest
 
 from tests.trainer import drift
-from trainer import assembly, checkpoint, cluster, hosts, input, link, lost, predictions, session
+from trainer import hosts
+from trainer.data import input_pipeline
+from trainer.distributed import host_channel, host_failure, tf_config
+from trainer.evaluation import predictions
+from trainer.run import checkpoint, context
+from trainer.training import setup, trainer
 
 FLAGS = ["--num_gpus=0", "--conv_filters=4,8", "--dense_units=16", "--epochs=8", "--batch_size=20", "--deterministic"]
 FULL = [*FLAGS, "--dropout=0.3", "--augment=1", "--optimizer=sgd", "--clip_norm=4", "--batch_norm", "--ema_decay=0.9",
@@ -95,7 +100,7 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     code, output = ended(started(*flags, "--virtual_devices=2", f"--model_dir={tmp_path}/two_replicas"))
     assert code == 0, output
     expected = arrays_of(tmp_path / "two")
-    network = assembly.model(make_site(batch_norm=True, activation="tanh"))
+    network = setup.model(make_site(batch_norm=True, activation="tanh"))
     start = [variable.numpy() for variable in network.variables]
     assert drift_of(expected, arrays_of(tmp_path / "one"), start=start) < drift.LIMIT
     for found, wanted in zip(judged(tmp_path / "two"), judged(tmp_path / "one"), strict=True):
@@ -157,27 +162,27 @@ def test_hosts_stop_when_one_lives_but_hangs_and_say_where_each_stands(data_dir,
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
     outputs = [ended(process) for process in processes]
     sentence = "error: no step was finished in 0.3 minutes (--host_stall_minutes=0.3): a host hangs. All hosts stop; "
-    assert [code for code, _ in outputs] == [lost.EXIT_CODE] * 2, outputs
+    assert [code for code, _ in outputs] == [host_failure.EXIT_CODE] * 2, outputs
     assert "tensorflow/python/distribute" in outputs[0][1] and "read_from_a_dead_disk" not in outputs[0][1]
     assert "in read_from_a_dead_disk" in outputs[1][1]
     assert sentence in outputs[0][1] and sentence in outputs[1][1]
 
 
 def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
-    other = link.Link(cluster.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={})
+    other = host_channel.Link(tf_config.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={})
     site = dataclasses.replace(make_site(model_dir=str(tmp_path / "run"), epochs=1), connection=other)
-    train, validation = (assembly.read(site, split=split) for split in ("train", "validation"))
-    running = session.Session(
-        site, network=assembly.model(site), train=train, selection=validation, model_dir=tmp_path / "run"
+    train, validation = (context.read(site, split=split) for split in ("train", "validation"))
+    running = trainer.Session(
+        site, network=setup.model(site), train=train, selection=validation, model_dir=tmp_path / "run"
     )
     assert len(running.train()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_hosts_share_out_the_lines_of_a_plan_and_each_reads_its_own():
-    shape = input.Shape(batch_size=8, num_replicas=4, steps_per_call=2)
-    whole = input.plan(30, shape=shape, epochs=range(2))
-    shares = [input.plan(30, shape=shape, epochs=range(2), replicas=each) for each in (range(2), range(2, 4))]
+    shape = input_pipeline.Shape(batch_size=8, num_replicas=4, steps_per_call=2)
+    whole = input_pipeline.plan(30, shape=shape, epochs=range(2))
+    shares = [input_pipeline.plan(30, shape=shape, epochs=range(2), replicas=each) for each in (range(2), range(2, 4))]
     assert set(shares[0][:, 2]) == {0, 1} and set(shares[1][:, 2]) == {2, 3}
     assert sorted(map(tuple, np.concatenate(shares).tolist())) == sorted(map(tuple, whole.tolist()))
 
@@ -214,7 +219,7 @@ def test_a_bad_config_is_one_sentence_before_tensorflow_is_loaded(
     assert output.count("\n") == 1
 
 
-TWO = cluster.Cluster(hosts=("a:1", "b:2"), tasks=(("worker", "0"), ("worker", "1")), index=0)
+TWO = tf_config.Cluster(hosts=("a:1", "b:2"), tasks=(("worker", "0"), ("worker", "1")), index=0)
 
 
 def test_a_lost_host_is_told_from_other_errors_and_named():
@@ -224,11 +229,11 @@ def test_a_lost_host_is_told_from_other_errors_and_named():
     broken = UnavailableError(
         "Collective ops is aborted by: /job:worker/task:0 misses /job:worker/replica:0/task:1 now"
     )
-    assert lost.explain(broken, hosts=TWO) == "host 1 (b:2) was lost: it ended, or cannot be reached"
-    assert lost.explain(UnavailableError("Collective ops is aborted"), hosts=TWO).startswith("a host was lost")
-    assert lost.explain(link.LostHost("host 1 has gone"), hosts=TWO) == "host 1 has gone"
-    assert lost.explain(UnavailableError("out of memory"), hosts=TWO) is None
-    assert lost.explain(ValueError("Collective ops is aborted"), hosts=TWO) is None
+    assert host_failure.explain(broken, hosts=TWO) == "host 1 (b:2) was lost: it ended, or cannot be reached"
+    assert host_failure.explain(UnavailableError("Collective ops is aborted"), hosts=TWO).startswith("a host was lost")
+    assert host_failure.explain(host_channel.LostHost("host 1 has gone"), hosts=TWO) == "host 1 has gone"
+    assert host_failure.explain(UnavailableError("out of memory"), hosts=TWO) is None
+    assert host_failure.explain(ValueError("Collective ops is aborted"), hosts=TWO) is None
 
 
 def test_the_launcher_splits_its_own_flags_from_those_of_the_hosts():

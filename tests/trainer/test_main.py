@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from trainer import checkpoint
+from trainer.run import checkpoint
 
 SMALL = ["--num_gpus=0", "--virtual_devices=2", "--conv_filters=4,8", "--dense_units=16", "--learning_rate=0.01"]
 

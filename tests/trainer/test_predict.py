@@ -19,7 +19,9 @@ from pipeline.rows import annotations
 from pipeline.shards import shard_writer
 from runtime import errors
 from tests.trainer import conftest
-from trainer import predict, seeing, shots, trained
+from trainer import predict
+from trainer.inference import face_classifier, face_detector, images
+from trainer.run import trained_run
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
 GEOMETRY = conftest.GEOMETRY
@@ -28,13 +30,13 @@ HAS_MTCNN = importlib.util.find_spec("mtcnn") is not None
 
 
 @pytest.fixture(scope="module")
-def run(photo_run) -> trained.Run:
+def run(photo_run) -> trained_run.Run:
     return photo_run
 
 
 @pytest.fixture(scope="module")
-def reader(run) -> seeing.Reader:
-    return seeing.Reader(run)
+def reader(run) -> face_classifier.Reader:
+    return face_classifier.Reader(run)
 
 
 def gradient(*, width: int, height: int) -> np.ndarray:
@@ -59,7 +61,7 @@ def write_video(path, *, levels, frames_per_s: float):
 def looked(paths, *, reader, **flags) -> tuple[list[dict], list[str]]:
     asked, troubles = predict.Predict(detector="none", **flags), []
     made = predict.look(
-        [str(p) for p in paths], reader=reader, detect=seeing.detector("none"), asked=asked, troubles=troubles
+        [str(p) for p in paths], reader=reader, detect=face_detector.detector("none"), asked=asked, troubles=troubles
     )
     return list(made), troubles
 
@@ -74,12 +76,12 @@ def row_of(box) -> annotations.Row:
 def test_a_face_is_cut_exactly_as_the_job_cuts_it(box, tmp_path):
     content = save(tmp_path / "a.jpg", gradient(width=400, height=300), quality=95).read_bytes()
     job = shard_writer.cut(content, row_of(box), {**GEOMETRY._asdict(), "encoding": "jpeg"})
-    shot = shots.picture(content, name="a.jpg")
+    shot = images.picture(content, name="a.jpg")
     np.testing.assert_array_equal(shot.cut(box, points=None, geometry=GEOMETRY).face, job.face)
 
 
 def test_an_aligned_build_is_cut_by_the_five_points_of_the_detector():
-    shot = shots.Shot(name="a", pixels=gradient(width=400, height=300))
+    shot = images.Shot(name="a", pixels=gradient(width=400, height=300))
     points = np.array([(180, 130), (220, 150), (195, 160), (170, 170), (205, 190)], np.float32)
     aligned = GEOMETRY._replace(align=True)
     box = (150.0, 100.0, 100.0, 110.0)
@@ -95,17 +97,17 @@ def test_a_photograph_that_the_camera_notes_as_turned_is_turned_upright(orientat
     exif[0x0112] = orientation
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[:10, :10] = 255  # Left above as stored.
-    shot = shots.picture(save(tmp_path / "a.png", pixels, exif=exif).read_bytes(), name="a")
+    shot = images.picture(save(tmp_path / "a.png", pixels, exif=exif).read_bytes(), name="a")
     assert shot.size == ((40, 60) if orientation in (6, 8) else (60, 40))
     assert shot.pixels[corner].tolist() == [255, 255, 255] and shot.pixels.mean() == pytest.approx(255 * 100 / 2400)
 
 
 def test_a_video_gives_a_frame_every_so_many_seconds(tmp_path):
     path = write_video(tmp_path / "a.avi", levels=[0, 50, 100, 150, 200], frames_per_s=10)
-    every = list(shots.shots(path, every_s=0.2))
+    every = list(images.shots(path, every_s=0.2))
     assert [shot.time_s for shot in every] == [0.0, 0.2, 0.4]
     assert [shot.pixels[24, 32, 2] for shot in every] == pytest.approx([0, 100, 200], abs=4)
-    assert len(list(shots.shots(path, every_s=0.01))) == 5
+    assert len(list(images.shots(path, every_s=0.01))) == 5
 
 
 @pytest.mark.parametrize(
@@ -122,19 +124,19 @@ def test_what_cannot_be_read_says_why(name, content, why, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(invalid_example.InvalidExample, match=why):
-        list(shots.shots(tmp_path / name, every_s=1))
+        list(images.shots(tmp_path / name, every_s=1))
 
 
 def test_a_folder_gives_its_pictures_and_videos_in_order_and_an_empty_one_says_so(tmp_path):
     for name in ("b/2.PNG", "a.jpg", "b/1.mp4", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = [path.relative_to(tmp_path).as_posix() for path in shots.find([str(tmp_path)])]
+    found = [path.relative_to(tmp_path).as_posix() for path in images.find([str(tmp_path)])]
     assert found == ["a.jpg", "b/1.mp4", "b/2.PNG"]
     (tmp_path / "empty").mkdir()
-    (path,) = shots.find([str(tmp_path / "empty")])
+    (path,) = images.find([str(tmp_path / "empty")])
     with pytest.raises(invalid_example.InvalidExample, match="no file in it ends in .avi, "):
-        list(shots.shots(path, every_s=1))
+        list(images.shots(path, every_s=1))
 
 
 @pytest.mark.slow
@@ -171,8 +173,8 @@ def test_the_network_is_given_what_the_job_would_have_stored(reader, tmp_path):
     path = save(tmp_path / "a.jpg", gradient(width=300, height=200), quality=90)
     made = shard_writer.cut(path.read_bytes(), row_of(BOX), {**GEOMETRY._asdict(), "encoding": "jpeg"})
     stored = image_codec.encode(made.face)
-    (shot,) = shots.shots(path, every_s=1)
-    (seen,) = reader.see(shot, detect=lambda pixels: [seeing.Found(box=BOX)])
+    (shot,) = images.shots(path, every_s=1)
+    (seen,) = reader.see(shot, detect=lambda pixels: [face_detector.Found(box=BOX)])
     given = reader.as_trained(made.face)
     assert given.shape == (16, 16, 3)
     np.testing.assert_array_equal(reader.as_trained(seen.cut.face), given)
@@ -186,20 +188,20 @@ def test_a_build_that_keeps_every_pixel_gives_the_network_every_pixel(encoding, 
     exact = dataclasses.replace(run, data=dataclasses.replace(run.data, encoding=encoding))
     spotted = np.zeros((32, 32, 3), np.uint8)
     spotted[::2, ::2, 0] = 200  # JPEG cannot keep it; a quarter of the pixels of each 2 x 2 block.
-    assert (seeing.Reader(exact).as_trained(spotted) == (50, 0, 0)).all()
+    assert (face_classifier.Reader(exact).as_trained(spotted) == (50, 0, 0)).all()
     assert not (reader.as_trained(spotted) == (50, 0, 0)).all()
 
 
 @pytest.mark.slow
 def test_a_detection_without_a_pixel_in_the_picture_is_no_face(reader):
-    shot = shots.Shot(name="a", pixels=gradient(width=50, height=40))
-    assert reader.see(shot, detect=lambda pixels: [seeing.Found(box=(90.0, 0.0, 20.0, 20.0))]) == []
+    shot = images.Shot(name="a", pixels=gradient(width=50, height=40))
+    assert reader.see(shot, detect=lambda pixels: [face_detector.Found(box=(90.0, 0.0, 20.0, 20.0))]) == []
 
 
 @pytest.mark.slow
 def test_draw_writes_a_picture_of_the_same_size_with_the_box_in_it(reader, drawn, tmp_path):
     path, annotation = drawn
-    detect = lambda pixels: [seeing.Found(box=tuple(map(float, annotation.box_xywh)))]  # noqa: E731
+    detect = lambda pixels: [face_detector.Found(box=tuple(map(float, annotation.box_xywh)))]  # noqa: E731
     asked = predict.Predict(draw=str(tmp_path))
     for _ in range(2):
         list(predict.look([str(path)], reader=reader, detect=detect, asked=asked, troubles=[]))
@@ -239,9 +241,9 @@ def test_json_and_csv_have_every_probability(capsys):
 def test_valence_and_arousal_are_said_where_the_model_has_learned_them(capsys):
     chances = np.array([0.25, 0.75], np.float32)
     picture = gradient(width=40, height=30)
-    shot = shots.Shot(name="a.jpg", pixels=picture, time_s=None)
+    shot = images.Shot(name="a.jpg", pixels=picture, time_s=None)
     cut = shot.cut(None, points=None, geometry=GEOMETRY)
-    faces_seen = [seeing.Seen(found=seeing.Found(box=(1, 2, 3, 4)), cut=cut, probabilities=chances, affect=affect)
+    faces_seen = [face_classifier.Seen(found=face_detector.Found(box=(1, 2, 3, 4)), cut=cut, probabilities=chances, affect=affect)
                   for affect in ((-0.5, 0.25), None)]  # fmt: skip
     with_affect, without = (predict.rows(shot, [one], names=["sad", "happy"]) for one in faces_seen)
     assert (with_affect[0]["valence"], with_affect[0]["arousal"]) == (-0.5, 0.25) and "valence" not in without[0]
@@ -287,8 +289,8 @@ def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path):
 @pytest.mark.skipif(not HAS_MTCNN, reason="mtcnn is not installed (extra: predict)")
 def test_mtcnn_names_the_five_points_in_the_order_that_alignment_takes(drawn):
     path, annotation = drawn
-    (shot,) = shots.shots(path, every_s=1)
-    (found,) = seeing.detector("mtcnn")(shot.pixels)
+    (shot,) = images.shots(path, every_s=1)
+    (found,) = face_detector.detector("mtcnn")(shot.pixels)
     wanted = face_alignment.five_points(annotation.landmarks)
     assert np.abs(found.points - wanted).max() < 0.15 * max(annotation.box_xywh[2:])
 

@@ -5,7 +5,10 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from runtime import errors, flags
-from trainer import session, sweep, sweep_report
+from trainer import sweep
+from trainer.training import trainer
+from trainer.tuning import options, report
+from trainer.tuning import study as study_lib
 
 QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 32}
 
@@ -15,12 +18,12 @@ def search(make_site, tmp_path):
     """Return a function that starts the sweep of a folder, and gives its study."""
 
     def start(*, trials, settings=QUICK, **asked):
-        about = sweep.Sweep(
+        about = options.Sweep(
             sweep_dir=str(tmp_path / "sweep"), trials=trials, vary=("dropout", "learning_rate"), **asked
         )
         at = make_site(**settings)
-        study = sweep.open_study(about, settings=at.settings)
-        sweep.run(study, asked=about, at=at)
+        study = study_lib.open_study(about, settings=at.settings)
+        study_lib.run(study, asked=about, at=at)
         return study
 
     return start
@@ -31,7 +34,7 @@ def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_site, tm
     said = capsys.readouterr().out
     assert "2 of 2 trials left, over dropout, learning_rate" in said and "chooses on validation itself" in said
     assert said.count("best of 2 epochs") == 2
-    sweep_report.write(study, sweep_dir=tmp_path / "sweep", settings=make_site(**QUICK).settings)
+    report.write(study, sweep_dir=tmp_path / "sweep", settings=make_site(**QUICK).settings)
     rows = list(csv.DictReader((tmp_path / "sweep/trials.csv").open()))
     assert [(row["trial"], row["state"], row["epochs"]) for row in rows] == [
         ("0", "complete", "2"),
@@ -46,14 +49,14 @@ def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_site, tm
 
 
 def test_a_sweep_that_was_cut_off_continues_the_trial_that_was_under_way(search, monkeypatch, tmp_path, capsys):
-    scores = session.Session.scores
+    scores = trainer.Session.scores
 
     def cut_off(self):
         yield next(scores(self))
         raise SystemExit(130)
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(session.Session, "scores", cut_off)
+        patch.setattr(trainer.Session, "scores", cut_off)
         search(trials=1)
     study = search(trials=1)
     assert "1 of 1 trials left" in capsys.readouterr().out
@@ -71,7 +74,7 @@ def test_a_sweep_that_was_cut_off_continues_the_trial_that_was_under_way(search,
 
 def study_of_five(*, prune):
     """Return a study of five finished trials with scores of 0.50 to 0.54 in either epoch."""
-    study = optuna.create_study(direction="maximize", pruner=sweep.pruner(sweep.Sweep(prune=prune)))
+    study = optuna.create_study(direction="maximize", pruner=study_lib.pruner(options.Sweep(prune=prune)))
     for i in range(5):
         done = study.ask()
         for epoch in (1, 2):
@@ -97,11 +100,11 @@ def fake_trial(monkeypatch, make_site, tmp_path, *, prune, fails=False):
         def close(self):
             pass
 
-    monkeypatch.setattr(session, "Session", Fake)
+    monkeypatch.setattr(trainer, "Session", Fake)
     study = study_of_five(prune=prune)
     trial = study.ask()
     trial.set_user_attr("folder", "t")
-    return sweep._train(trial, chosen={}, reader=sweep.Reader(make_site(**QUICK)), folder=tmp_path)
+    return study_lib._train(trial, chosen={}, reader=study_lib.Reader(make_site(**QUICK)), folder=tmp_path)
 
 
 def test_a_trial_below_the_median_is_given_up_only_where_that_is_asked_for(monkeypatch, make_site, tmp_path):
@@ -119,7 +122,7 @@ def test_a_trial_that_cannot_go_on_is_not_counted_and_says_why(monkeypatch, make
 def test_what_mattered_is_what_the_scores_follow():
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda t: t.suggest_float("dropout", 0, 1) + 0 * t.suggest_float("l2", 0, 1), n_trials=20)
-    weights = sweep_report.importances(study)
+    weights = report.importances(study)
     assert list(weights) == ["dropout", "l2"] and weights["dropout"] > 0.9
 
 

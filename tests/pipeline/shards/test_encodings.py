@@ -12,7 +12,7 @@ from pipeline.rows import annotations
 from pipeline.shards import plan, shard_writer
 from runtime import errors
 from tests.pipeline import conftest, test_main
-from trainer import dataset, pictures
+from trainer.data import dataset_version, examples
 
 SETTINGS = {"image_size": 32, "margin_frac": 0.15, "align": False, "encoding": "jpeg"}
 
@@ -42,7 +42,7 @@ def test_png_and_raw_hold_the_same_pixels_and_jpeg_nearly(built):
 def test_each_encoding_is_verified_and_read_by_the_trainer(built, encoding):
     version = built(encoding)
     assert list(verify.verify(version)) == []
-    split = pictures.read(dataset.open_version(version), split="train", size_px=32, cache="none")
+    split = examples.read(dataset_version.open_version(version), split="train", size_px=32, cache="none")
     np.testing.assert_array_equal(split.fetch(np.arange(24)), images(version))
 
 

@@ -10,7 +10,8 @@ from affectnet_tfds import crop_geometry, image_codec
 from pipeline.rows import annotations
 from pipeline.shards import shard_writer
 from pipeline.sources import base, registry
-from synthetic_faces import dataset_rows, release, settings
+from synthetic_faces import release, settings
+from synthetic_faces.examples import dataset_rows
 
 NUM_IMAGES = dataset_rows.MIN_IMAGES
 CSV = base.Request(csv="faces.csv", columns="left=x0,top=y0,right=x1,bottom=y1,landmarks=points")

@@ -1,0 +1,1 @@
+"""Drawing primitives: curves, fills, strokes and blends on a float image."""

@@ -1,0 +1,1 @@
+"""Rendering: a drawn person painted part by part, lit, and photographed."""

@@ -1,0 +1,1 @@
+"""A drawn person: anatomy, expression as facial action units, head pose and appearance."""

@@ -1,0 +1,71 @@
+"""Where the head is in the picture: a rotation and a scale from the face's own frame to picture pixels.
+
+Owns: pose. Parallel projection: at the distances of portraits the perspective of a face is a few per cent, less than
+the spread of face shapes.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from synthetic_faces.subject import anatomy
+
+YAW_MAX_DEG = 20.0
+PITCH_MAX_DEG = 11.0
+ROLL_MAX_DEG = 16.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Pose:
+    """A head's place. Positive yaw looks to the picture's right, positive pitch down, positive roll clockwise."""
+
+    rotation: npt.NDArray[np.float64]
+    scale_px: float
+    centre_xy: tuple[float, float]
+    roll_rad: float
+    yaw_rad: float
+
+    def project(self, points: npt.ArrayLike) -> anatomy.Points:
+        """Map points of the face's frame, float[..., 3], to picture pixels, float[..., 2]."""
+        turned = np.asarray(points, dtype=np.float64) @ self.rotation.T
+        return turned[..., :2] * self.scale_px + np.array(self.centre_xy)
+
+    def across(self, dx: float, dy: float) -> anatomy.Points:
+        """Map a step in the plane of the face to a step in picture pixels, float[2]."""
+        return self._plane @ np.array([dx, dy])
+
+    @functools.cached_property
+    def _plane(self) -> anatomy.Points:
+        plane: anatomy.Points = self.rotation[:2, :2] * self.scale_px
+        return plane
+
+
+def draw_pose(rng: np.random.Generator, *, scale_px: float, centre_xy: tuple[float, float]) -> Pose:
+    """Draw the angles of a head whose middle is at `centre_xy` and half of whose face is `scale_px` wide."""
+    yaw = np.radians(YAW_MAX_DEG) * _bell(rng)
+    pitch = np.radians(PITCH_MAX_DEG) * _bell(rng)
+    roll = np.radians(ROLL_MAX_DEG) * _bell(rng)
+    matrix = rotation(yaw_rad=yaw, pitch_rad=pitch, roll_rad=roll)
+    origin = np.array(centre_xy) - (matrix @ np.array([0.0, 0.5, 0.1]))[:2] * scale_px
+    return Pose(matrix, scale_px, (float(origin[0]), float(origin[1])), float(roll), float(yaw))
+
+
+def rotation(*, yaw_rad: float, pitch_rad: float, roll_rad: float) -> npt.NDArray[np.float64]:
+    """Return the rotation, float[3, 3], that turns a head, then nods it, then tilts it."""
+    return _turn(2, roll_rad) @ _turn(0, -pitch_rad) @ _turn(1, yaw_rad)
+
+
+def _bell(rng: np.random.Generator) -> float:
+    """Draw from -1..1, the middle twice as likely as the ends: the mean of a uniform and a triangle."""
+    return float(rng.uniform(-1, 1) if rng.random() < 0.5 else rng.triangular(-1, 0, 1))
+
+
+def _turn(axis: int, angle_rad: float) -> npt.NDArray[np.float64]:
+    """Return the rotation about one axis, which takes the next axis towards the one after it."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = np.eye(3)
+    matrix[first, first] = matrix[second, second] = np.cos(angle_rad)
+    matrix[second, first], matrix[first, second] = np.sin(angle_rad), -np.sin(angle_rad)
+    return matrix

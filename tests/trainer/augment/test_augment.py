@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.augment import augment
+from trainer.config import training_config
+from trainer.distributed import example_rng
+
+
+def picture(size=8):
+    return tf.constant(np.random.default_rng(0).uniform(0, 255, (1, size, size, 3)), tf.float32)
+
+
+def augmented(images, first_place=0, **settings):
+    return augment.augment(images, draw=draw(first_place), settings=training_config.Augmentation(**settings))
+
+
+def four():
+    return tf.cast(tf.repeat(picture(), 4, axis=0), tf.uint8)
+
+
+def draw(first_place=0):
+    return example_rng.Draw(seed=1, epoch=tf.constant(0, tf.int64), first_place=tf.constant(first_place, tf.int64))
+
+
+def test_strength_zero_changes_nothing():
+    np.testing.assert_array_equal(
+        augmented(four(), augment=0.0, randaugment=3, color_jitter=1.0), tf.cast(four(), tf.float32)
+    )
+
+
+EVERYTHING = {"color_jitter": 1.0, "erase_prob": 0.5}
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING, {**EVERYTHING, "randaugment": 3}])
+@pytest.mark.parametrize("first, count", [(0, 1), (1, 2), (3, 1)])
+def test_a_part_of_the_batch_changes_as_it_does_in_the_whole(first, count, settings):
+    whole, part = augmented(four(), **settings), augmented(four()[first : first + count], first, **settings)
+    np.testing.assert_allclose(part, whole[first : first + count], atol=1e-3)
+    assert not np.allclose(whole[0], whole[1])
+
+
+def test_augment_is_the_same_inside_a_graph():
+    compiled = tf.function(lambda x: augmented(x, **EVERYTHING))
+    np.testing.assert_allclose(compiled(four()), augmented(four(), **EVERYTHING), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change", [{"augment": 2.0}, {"flip": False}, {"color_jitter": 1.0}, {"randaugment": 2}, {"erase_prob": 1.0}]
+)
+def test_every_setting_changes_the_pictures(change):
+    assert not np.allclose(augmented(four(), **change), augmented(four()), atol=1)
+
+
+def test_half_of_the_pictures_are_mirrored():
+    left = np.zeros((400, 8, 8, 3), np.uint8)
+    left[:, :, :4] = 200
+    mirrored = augmented(left, augment=0.01).numpy()[:, :, 0].mean(axis=(1, 2)) < 100
+    assert 160 < mirrored.sum() < 240
+    assert not (augmented(left, augment=0.01, flip=False).numpy()[:, :, 0].mean(axis=(1, 2)) < 100).any()
+
+
+def test_randaugment_gives_each_picture_its_number_of_kinds_at_full_strength():
+    settings = training_config.Augmentation(augment=0.5, randaugment=3)
+    amounts = augment._random_kinds(draw(), count=tf.constant(500), settings=settings).numpy()
+    assert set(np.unique(amounts)) == {-0.5, 0.0, 0.5}
+    assert (np.count_nonzero(amounts, axis=1) == 3).all()
+    assert np.count_nonzero(amounts, axis=0) == pytest.approx([150] * 10, abs=45)
+
+
+def test_mixing_depends_on_pairs_and_places_only():
+    settings = training_config.Augmentation(mixup=0.4, cutmix=1.0)
+    images = tf.constant(np.random.default_rng(1).uniform(0, 255, (4, 8, 8, 3)), tf.float32)
+    whole = augment.mix(images, draw=draw(), settings=settings)
+    part = augment.mix(images[2:], draw=draw(2), settings=settings)
+    np.testing.assert_allclose(part.images, whole.images[2:], atol=1e-3)
+    np.testing.assert_allclose(part.share, whole.share[2:])

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from runtime import errors
+from trainer.data import pixel_cache
+
+SHAPE = {"num_examples": 5, "size_px": 2}
+
+
+class Decoder:
+    """A decoder that paints a picture with its number and remembers what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, number):
+        self.asked.append(number)
+        return np.full((2, 2, 3), number, np.uint8)
+
+
+def painted(numbers):
+    return np.broadcast_to(np.asarray(numbers, np.uint8)[..., None, None, None], (*np.shape(numbers), 2, 2, 3))
+
+
+def test_nothing_is_kept_with_none():
+    decode = Decoder()
+    store = pixel_cache.Nowhere(decode, size_px=2)
+    for _ in range(2):
+        np.testing.assert_array_equal(store.take(np.array([[3, 1], [0, 3]])), painted([[3, 1], [0, 3]]))
+    assert decode.asked == [3, 1, 0, 3] * 2
+
+
+def test_memory_keeps_what_was_decoded():
+    decode = Decoder()
+    store = pixel_cache.in_memory(decode, **SHAPE)
+    np.testing.assert_array_equal(store.take(np.array([[3, 1]])), painted([[3, 1]]))
+    np.testing.assert_array_equal(store.take(np.array([1, 4, 3])), painted([1, 4, 3]))
+    assert decode.asked == [3, 1, 4]
+
+
+def test_a_later_run_finds_on_disk_what_an_earlier_one_finished(tmp_path):
+    path = tmp_path / "folder" / "cache"
+    pixel_cache.on_disk(Decoder(), path=path, **SHAPE).take(np.arange(5))
+    decode = Decoder()
+    np.testing.assert_array_equal(
+        pixel_cache.on_disk(decode, path=path, **SHAPE).take(np.array([4, 0])), painted([4, 0])
+    )
+    assert decode.asked == []
+    assert [file.name for file in path.parent.iterdir()] == ["cache"]
+
+
+def test_a_cache_that_was_not_finished_is_not_used_and_its_file_goes(tmp_path):
+    path = tmp_path / "cache"
+    store = pixel_cache.on_disk(Decoder(), path=path, **SHAPE)
+    store.take(np.array([0, 1, 2, 3]))
+    assert not path.exists() and len(list(tmp_path.iterdir())) == 1
+    beside = pixel_cache.on_disk(Decoder(), path=path, **SHAPE)
+    assert len(list(tmp_path.iterdir())) == 2  # The first one's process lives: its file stays.
+    del store, beside
+    decode = Decoder()
+    pixel_cache.on_disk(decode, path=path, **SHAPE).take(np.arange(5))
+    assert decode.asked == [0, 1, 2, 3, 4]
+    assert [file.name for file in tmp_path.iterdir()] == ["cache"]
+
+
+def test_a_disk_without_room_is_refused(tmp_path):
+    with pytest.raises(errors.UserError, match=r"--cache=disk needs 3000000.0 GB in .*: make room, name another"):
+        pixel_cache.on_disk(Decoder(), path=tmp_path / "cache", num_examples=10**9, size_px=1000)
+    assert list(tmp_path.iterdir()) == []

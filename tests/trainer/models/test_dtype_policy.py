@@ -1,0 +1,89 @@
+"""Number formats, loss scaling and XLA; losses and updates are checked against float32."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from runtime import errors
+from tests.trainer.training import test_replicas
+from trainer.optim import loss_scale
+from trainer.run import context
+from trainer.training import setup
+
+PLAIN = {"dropout": 0.25, "augment": 0.5, "learning_rate": 0.01, "optimizer": "sgd"}
+
+
+@pytest.fixture(scope="module")
+def in_float32():
+    return {}
+
+
+def trained(make_site, in_float32, **settings):
+    if not in_float32:
+        in_float32["weights"], in_float32["sums"] = test_replicas.trained_weights(make_site(**PLAIN), epochs=1)
+    weights, sums = test_replicas.trained_weights(make_site(**PLAIN, **settings), epochs=1)
+    return weights, sums, in_float32["weights"], in_float32["sums"]
+
+
+@pytest.mark.parametrize(
+    "settings, most",
+    [({"precision": "bfloat16"}, 0.05), ({"precision": "float16"}, 0.01), ({"jit": True}, 1e-3)],
+)
+def test_a_format_or_compiler_trains_nearly_as_float32_does_and_not_exactly(make_site, in_float32, settings, most):
+    weights, sums, expected, expected_sums = trained(make_site, in_float32, **settings)
+    np.testing.assert_allclose(sums[:, 0], expected_sums[:, 0], rtol=most)
+    differences = [np.abs(a - b).max() for a, b in zip(weights, expected, strict=True)]
+    assert 0 < max(differences) < most
+
+
+def test_two_replicas_train_as_one_in_float16(make_site):
+    settings = {**PLAIN, "precision": "float16", "num_replicas": 2}
+    one, _ = test_replicas.trained_weights(make_site(**{**settings, "num_replicas": 1}), epochs=1)
+    two, _ = test_replicas.trained_weights(make_site(**settings), epochs=1)
+    for expected, got in zip(one, two, strict=True):
+        np.testing.assert_allclose(got, expected, atol=5e-4)
+
+
+def test_layers_compute_in_the_format_and_weights_and_logits_do_not(make_site):
+    network = setup.model(make_site(precision="bfloat16"))
+    assert network.get_layer("conv0").compute_dtype == "bfloat16"
+    assert {variable.dtype for variable in network.trainable_variables} == {"float32"}
+    assert network.output.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_scale_is_halved_by_an_overflow_and_doubled_after_two_thousand_good_steps():
+    scale = loss_scale.LossScale()
+    good, overflow = [tf.constant([1.0, -2.0])], [tf.constant([1.0, np.inf])]
+    np.testing.assert_array_equal(scale.unscaled([tf.constant([2.0**16])])[0], [2.0])
+    assert not scale.update(overflow)
+    assert (float(scale.scale), int(scale.good_steps)) == (2.0**14, 0)
+    assert scale.update(good)
+    assert (float(scale.scale), int(scale.good_steps)) == (2.0**14, 1)
+    scale.good_steps.assign(1999)
+    assert scale.update(good)
+    assert (float(scale.scale), int(scale.good_steps)) == (2.0**15, 0)
+
+
+def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_site):
+    site = make_site(**PLAIN, precision="float16")
+    network, split = setup.model(site), context.read(site, split="train")
+    program = setup.program(network, at=site, split=split)
+    program.loss_scale.scale.assign(2.0**100)
+    before = [variable.numpy() for variable in network.variables]
+    calls = test_replicas.distributed(
+        site, split=split, lines=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
+    )
+    program.compile(calls.element_spec)
+    program.train(next(calls), first_step=0)
+    for expected, variable in zip(before, network.variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), expected)
+    assert program.loss_scale.scale.numpy() == 2.0**99
+
+
+def test_xla_over_batch_norm_of_several_replicas_is_refused(make_site):
+    site = make_site(num_replicas=2, jit=True, batch_norm=True)
+    split = context.read(site, split="train")
+    with pytest.raises(errors.UserError, match=r"--jit cannot compile batch normalisation over 2 replicas"):
+        setup.program(setup.model(site), at=site, split=split)

@@ -1,0 +1,111 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.config import training_config
+from trainer.optim import optimizers
+
+
+def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0), **settings):
+    variable = tf.Variable(start)
+    optimizer = optimizers.make(training_config.Optimization(optimizer=name, **settings), variables=[variable])
+    for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
+        at = optimizers.Moment(rate=tf.constant(rate), step=tf.constant(step, tf.int64))
+        optimizer.apply([tf.constant(gradient)], at=at)
+    return variable.numpy()
+
+
+GRADIENTS = ([0.1, -0.2, 0.3], [0.4, 0.0, -0.6], [-0.1, 0.5, 0.2])
+RATES = (0.1, 0.2, 0.05)
+
+
+@pytest.mark.parametrize(
+    "name, peer",
+    [("sgd", keras.optimizers.SGD(0.1, momentum=0.0)), ("adam", keras.optimizers.Adam(0.1, epsilon=1e-8))],
+)
+def test_a_first_step_is_that_of_keras(name, peer):
+    theirs = keras.Variable([1.0, -2.0, 3.0])
+    peer.apply([tf.constant(GRADIENTS[0])], [theirs])
+    ours = updated(name, gradients=GRADIENTS[:1], rates=RATES[:1])
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-6)
+
+
+def test_adam_goes_on_as_keras_does():
+    peer, theirs = keras.optimizers.Adam(0.1, epsilon=1e-8), keras.Variable([1.0, -2.0, 3.0])
+    for gradient, rate in zip(GRADIENTS, RATES, strict=True):
+        peer.learning_rate = rate
+        peer.apply([tf.constant(gradient)], [theirs])
+    np.testing.assert_allclose(updated("adam", gradients=GRADIENTS, rates=RATES), theirs.numpy(), rtol=1e-5)
+
+
+def test_momentum_carries_the_last_gradient_on():
+    # v = 1, w = 0 - 0.1 * 1; then v = 0.9 * 1 + 1 = 1.9, w = -0.1 - 0.1 * 1.9.
+    got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,))
+    np.testing.assert_allclose(got, [-0.29], rtol=1e-6)
+
+
+def test_nesterov_takes_the_gradient_and_the_momentum_after_it():
+    # v = 1, w = 0 - 0.1 (1 + 0.9 * 1) = -0.19; then v = 1.9, w = -0.19 - 0.1 (1 + 0.9 * 1.9) = -0.461.
+    got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,), nesterov=True)
+    np.testing.assert_allclose(got, [-0.461], rtol=1e-6)
+
+
+KERNEL = [[1.0, -2.0, 3.0]]
+
+
+def test_adamw_goes_on_as_keras_does():
+    peer = keras.optimizers.AdamW(0.1, epsilon=1e-8, weight_decay=0.2)
+    theirs = keras.Variable(KERNEL)
+    for gradient, rate in zip(GRADIENTS, RATES, strict=True):
+        peer.learning_rate = rate
+        peer.apply([tf.constant([gradient])], [theirs])
+    ours = updated("adamw", gradients=[[g] for g in GRADIENTS], rates=RATES, start=KERNEL, weight_decay=0.2)
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, settings, kept",
+    [
+        ("adamw", {}, 0.995),  # 1 - 0.1 x 0.05.
+        ("adamw", {"weight_decay": 0.0}, 1.0),
+        ("adam", {}, 1.0),
+        ("sgd", {"weight_decay": 0.5}, 0.95),
+    ],
+)
+def test_without_a_gradient_a_step_takes_the_decay_from_kernels_and_nothing_from_biases(name, settings, kept):
+    def after_a_step(start):
+        return updated(name, gradients=[np.zeros_like(start, np.float32)], rates=[0.1], start=start, **settings)
+
+    np.testing.assert_allclose(after_a_step(KERNEL), np.multiply(KERNEL, kept), rtol=1e-6)
+    np.testing.assert_array_equal(after_a_step(KERNEL[0]), KERNEL[0])
+
+
+def test_clipping_scales_all_gradients_by_their_common_norm():
+    # The norm of (3, 4, 12) is 13.
+    clipped = optimizers.clip([tf.constant([3.0, 4.0]), tf.constant([12.0])], norm=6.5)
+    np.testing.assert_allclose(clipped[0], [1.5, 2.0])
+    np.testing.assert_allclose(clipped[1], [6.0])
+
+
+def test_a_gradient_below_the_norm_is_left_alone():
+    clipped = optimizers.clip([tf.constant([3.0, 4.0])], norm=6.0)
+    np.testing.assert_allclose(clipped[0], [3.0, 4.0])
+
+
+def test_l2_pulls_kernels_towards_zero_and_leaves_biases():
+    kernel, bias = tf.Variable([[3.0, -1.0]]), tf.Variable([3.0, -1.0])
+    gradients = [tf.constant([[1.0, 1.0]]), tf.constant([1.0, 1.0])]
+    penalised = optimizers.add_l2(gradients, variables=[kernel, bias], weight=0.1)  # 1 + 2 x 0.1 x 3.
+    np.testing.assert_allclose(penalised[0], [[1.6, 0.8]])
+    np.testing.assert_allclose(penalised[1], [1.0, 1.0])
+
+
+def test_a_variable_that_starts_later_counts_its_own_steps():
+    """Adam's first step has the size of the rate whenever it is taken; by the run's step it would be three times it."""
+    variables = [tf.Variable([1.0]), tf.Variable([1.0])]
+    optimizer = optimizers.make(training_config.Optimization(), variables=variables, first_steps=[0, 1000])
+    at = optimizers.Moment(rate=tf.constant(0.1), step=tf.constant(1000, tf.int64))
+    optimizer.only(variables[1:]).apply([tf.constant([5.0])], at=at)
+    np.testing.assert_allclose(variables[1], [0.9], rtol=1e-6)
+    np.testing.assert_array_equal(variables[0], [1.0])

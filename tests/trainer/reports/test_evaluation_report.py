@@ -1,0 +1,121 @@
+"""A trained model is judged on its own data and on others, and says which."""
+
+import csv
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+
+from affectnet_tfds import labels as affectnet
+from tests.trainer import conftest
+from trainer import evaluate
+from trainer.data import dataset_version
+from trainer.evaluation import class_subset, predictor
+from trainer.reports import evaluation_report
+from trainer.run import best_weights, context, data_provenance, model_folder, trained_run
+from trainer.training import setup
+
+
+@pytest.fixture
+def run(make_site, tmp_path):
+    """A model folder with weights as they were drawn: a site, and the network they belong to."""
+    site = make_site(model_dir=str(tmp_path / "run"))
+    model_dir = model_folder.claim(site.settings)
+    data_provenance.save(site.version, model_dir=model_dir)
+    network = setup.model(site)
+    best_weights.save_best(network, model_dir=model_dir, facts={"epoch": 2, "chosen_by": "accuracy on validation"})
+    return site, network
+
+
+@pytest.fixture(scope="module")
+def seven_classes(tmp_path_factory):
+    path = tmp_path_factory.mktemp("seven") / "affectnet_faces" / "affectnet7" / "1.0.0"
+    conftest.write_version(path, num_classes=7)
+    return dataset_version.open_version(path)
+
+
+def judged(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def rows_of(folder):
+    with (folder / "predictions.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
+    site, network = run
+    examples = context.read(site, split="validation")
+    evaluation_report.run(network, examples=examples, at=site, history=[])
+    chances = predictor.Predictor(network, strategy=site.strategy).probabilities(examples, batch_size=16)
+    found, rows = judged(tmp_path / "run"), rows_of(tmp_path / "run")
+    assert found["accuracy"] == np.mean(chances.argmax(axis=1) == examples.labels)
+    assert found["protocol"]["trained on"] == "the train split of the same data"
+    assert found["protocol"]["model"] == "run" and found["protocol"]["selection"].startswith("epoch 2 of 3")
+    assert [row["filename"] for row in rows] == examples.filenames.tolist()
+    said = np.array([[float(row[f"p_{name}"]) for name in affectnet.class_names(8)] for row in rows])
+    np.testing.assert_allclose(said, chances, atol=1e-6)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.count("data:image/jpeg") >= len(rows) and "No history was recorded." in page
+
+
+def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(run, tmp_path, capsys):
+    site, network = run
+    best_weights.save_best(network, model_dir=tmp_path / "run", facts={"epoch": 2})
+    evaluation_report.run(network, examples=context.read(site, split="validation"), at=site, history=[])
+    assert judged(tmp_path / "run")["protocol"]["selection"] == "epoch 2 of 3, by accuracy on validation itself"
+    assert "(weights of epoch 2, chosen by accuracy on validation itself)" in capsys.readouterr().out
+
+
+def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_path):
+    site, network = run
+    here = dataclasses.replace(site, version=seven_classes)
+    examples = context.read(here, split="validation")
+    subject = evaluation_report.Subject(
+        model_dir=tmp_path / "run", trained_on=data_provenance.of(site.version), report_dir=tmp_path / "other"
+    )
+    evaluation_report.run(network, examples=examples, at=here, history=[], subject=subject)
+    found = judged(tmp_path / "other")
+    assert found["class_names"] == list(affectnet.class_names(7)) and found["seven_classes"] is None
+    assert found["protocol"]["classes"].endswith("anger; left out of the model's: contempt")
+    assert found["protocol"]["trained on"] == (
+        f"train of other data: affectnet_faces/sample/1.0.0, fingerprint {site.version.fingerprint}"
+    )
+    all_eight = predictor.Predictor(network, strategy=site.strategy).probabilities(examples, batch_size=16)
+    kept = class_subset.restricted(all_eight, num_classes=7)
+    assert found["accuracy"] == np.mean(kept.argmax(axis=1) == examples.labels)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_report_on_other_data_or_another_split_has_a_folder_of_its_own(version, seven_classes):
+    trained_on = data_provenance.of(version)
+
+    def place(asked, judged_on):
+        return str(evaluate.report_folder(asked, version=judged_on, trained_on=trained_on))
+
+    asked = evaluate.Evaluation(model_dir="runs/a")
+    assert place(asked, version) == "runs/a"
+    assert place(dataclasses.replace(asked, split="train"), version) == "runs/a/sample_train"
+    other = f"runs/a/affectnet7_validation_{seven_classes.fingerprint[:8]}"
+    assert place(asked, seven_classes) == other
+    assert place(dataclasses.replace(asked, report_dir="there"), seven_classes) == "there"
+
+
+def test_the_network_keeps_the_size_it_was_trained_at_whatever_it_is_judged_on(run):
+    found = trained_run.find(run[0].settings.run.model_dir)
+    settings = evaluate._settings(evaluate.Evaluation(model_dir="x", data_dir="/other"), run=found)
+    assert settings.data.image_size == conftest.SIZE and settings.data.data_dir == "/other"
+
+
+def test_thumbnails_are_made_from_the_stored_pictures(make_site):
+    site = make_site(image_size=8)
+    numbers = np.array([3, 30])
+    shown = evaluation_report._thumbnails(site, split="validation", numbers=numbers)
+    stored = context.read(dataclasses.replace(site, settings=make_site().settings), split="validation")
+    for number in numbers.tolist():
+        pixels = simplejpeg.decode_jpeg(shown[number])
+        full = cv2.resize(stored.fetch(np.array([number])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR)
+        assert np.abs(pixels.astype(int) - full.astype(int)).mean() < 12

@@ -1,0 +1,32 @@
+import json
+import subprocess
+
+from trainer.run import run_log
+
+
+def test_every_start_adds_an_entry_with_command_versions_data_and_revision(make_site, tmp_path):
+    site = make_site()
+    for _ in range(2):
+        run_log.record(site, model_dir=tmp_path)
+    entries = json.loads((tmp_path / run_log.FILE).read_text())
+    assert len(entries) == 2
+    assert entries[0]["data"]["fingerprint"] == site.version.fingerprint
+    assert {"python", "tensorflow", "keras", "numpy"} <= entries[0]["versions"].keys()
+    assert "pytest" in entries[0]["command"] and entries[0]["devices"] == "test"
+
+
+def test_the_revision_says_whether_the_code_was_changed_and_is_none_outside_of_git(tmp_path):
+    assert run_log.git_revision(tmp_path) is None
+
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    git("init")
+    (tmp_path / "code.py").write_text("1")
+    git("add", ".")
+    git("commit", "-m", "one")
+    found = run_log.git_revision(tmp_path)
+    assert found == {"commit": git("rev-parse", "HEAD").strip(), "changed": False}
+    (tmp_path / "code.py").write_text("2")
+    assert run_log.git_revision(tmp_path)["changed"]

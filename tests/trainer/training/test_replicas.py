@@ -1,0 +1,166 @@
+"""Training does not depend on how many replicas share the batch."""
+
+import numpy as np
+import pytest
+
+from tests.trainer import drift
+from trainer.data import examples, input_pipeline, sampler
+from trainer.evaluation import predictor as predictor_lib
+from trainer.run import context
+from trainer.training import setup, train_step
+
+
+def trained_weights(site, *, epochs=2):
+    """Train the small network; return its weights and those to be judged by, and the sums of every step."""
+    network = setup.model(site)
+    program, sums = train(network, site=site, epochs=epochs)
+    weights = [variable.numpy() for variable in network.variables]
+    with program.judged():
+        weights += [variable.numpy() for variable in network.variables]
+    return weights, sums
+
+
+def start_of(site):
+    """Return what `trained_weights` would give without a step."""
+    return 2 * [variable.numpy() for variable in setup.model(site).variables]
+
+
+def assert_alike(found, expected, *, start):
+    """Compare weights and sums of two trainings; a guess may be decided by last digits."""
+    assert drift.largest(expected[0], found[0], start=start) < drift.LIMIT
+    losses, right, *others = expected[1].T
+    found_losses, found_right, *found_others = found[1].T
+    np.testing.assert_allclose(found_losses, losses, rtol=1e-3)
+    np.testing.assert_allclose(found_right, right, rtol=0, atol=1.001)
+    np.testing.assert_array_equal(found_others, others)
+
+
+def train(network, *, site, epochs, split=None):
+    """Train a network for some epochs; return the program and the sums of every step."""
+    split = split or context.read(site, split="train")
+    program = setup.program(network, at=site, split=split)
+    lines = input_pipeline.plan(split.num_examples, shape=site.shape, epochs=range(epochs))
+    calls = distributed(site, split=split, lines=lines, order_of=lambda e: sampler.natural(62, seed=0, epoch=e))
+    program.compile(calls.element_spec)
+    sums = []
+    for call in calls:
+        sums.append(program.train(call, first_step=sum(map(len, sums))))
+    return program, np.concatenate(sums)
+
+
+def distributed(site, *, split, lines, order_of):
+    calls = input_pipeline.calls(split, lines=lines, shape=site.shape, order_of=order_of)
+    return input_pipeline.distribute(calls, strategy=site.strategy)
+
+
+FULL = {
+    "activation": "tanh",
+    "dropout": 0.5,
+    "clip_norm": 2.0,
+    "augment": 1.0,
+    "optimizer": "sgd",
+    "learning_rate": 0.01,
+    "class_weights": "inverse",
+    "label_smoothing": 0.4,
+    "nesterov": True,
+    "weight_decay": 0.5,
+    "sam_rho": 0.1,
+    "ema_decay": 0.7,
+    "accumulate_steps": 2,
+    "batch_norm": True,
+    "color_jitter": 0.5,
+    "erase_prob": 0.5,
+    "mixup": 0.4,
+    "cutmix": 1.0,
+}
+
+
+@pytest.fixture(scope="module")
+def on_one():
+    return {}
+
+
+@pytest.mark.parametrize("num_replicas", [2, 4])
+def test_two_and_four_replicas_train_as_one_does(make_site, on_one, num_replicas):
+    """With everything on and a last batch of 14, of which one replica of four has only 2."""
+    if "full" not in on_one:
+        on_one["full"] = trained_weights(make_site(**FULL))
+    found = trained_weights(make_site(num_replicas=num_replicas, **FULL))
+    assert_alike(found, on_one["full"], start=start_of(make_site(**FULL)))
+
+
+LEAN = {**FULL, "accumulate_steps": 1, "sam_rho": 0.0, "batch_norm": False}
+"""What is compiled in a second, for comparing one setting with another."""
+
+
+@pytest.fixture(scope="module")
+def lean(make_site):
+    """Weights and sums with these settings, on one replica."""
+    return trained_weights(make_site(**LEAN))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dropout": 0.0},
+        {"clip_norm": None},
+        {"augment": 0.0},
+        {"class_weights": "none"},
+        {"class_weights": "sqrt"},
+        {"class_weights": "effective", "effective_beta": 0.5},
+        {"loss": "logit_adjusted"},
+        {"nesterov": False},
+        {"weight_decay": 0.0},
+        {"sam_rho": 0.1},
+        {"ema_decay": 0.0},
+        {"schedule": "constant"},
+        {"mixup": 0.0},
+        {"cutmix": 0.0},
+    ],
+)
+def test_what_the_replicas_agree_on_is_really_on(make_site, lean, change):
+    weights, _ = trained_weights(make_site(**{**LEAN, **change}))
+    assert drift.largest(lean[0], weights, start=start_of(make_site(**LEAN))) > 10 * drift.LIMIT
+
+
+def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, lean, monkeypatch):
+    parts, prepare = [], train_step.Loop._prepare
+
+    def counting(self, part, *, epoch):
+        parts.append(part)
+        return prepare(self, part, epoch=epoch)
+
+    monkeypatch.setattr(train_step.Loop, "_prepare", counting)
+    in_two = trained_weights(make_site(**{**LEAN, "accumulate_steps": 2}))
+    assert len(parts) == 2
+    assert_alike(in_two, lean, start=start_of(make_site(**LEAN)))
+
+
+def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
+    """One step of plain gradient descent on 14 of 16 places equals one on exactly those 14 examples."""
+    plain = {"dropout": 0.0, "augment": 0.0, "optimizer": "sgd", "momentum": 0.0, "warmup_epochs": 0.0}
+    weights = []
+    for batch_size, num_replicas in ((14, 1), (16, 4)):
+        site = make_site(num_replicas=num_replicas, batch_size=batch_size, **plain)
+        network, split = setup.model(site), context.read(site, split="train")
+        program = setup.program(network, at=site, split=split)
+        lines = input_pipeline.plan(14, shape=site.shape, epochs=range(1))
+        calls = distributed(site, split=split, lines=lines, order_of=lambda epoch: np.arange(14))
+        program.compile(calls.element_spec)
+        for call in calls:
+            program.train(call, first_step=0)
+        weights.append([variable.numpy() for variable in network.variables])
+    for expected, got in zip(*weights, strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_predictions_come_in_order_and_whole(make_site):
+    found = []
+    for num_replicas in (1, 4):
+        site = make_site(num_replicas=num_replicas)
+        split = examples.read(site.version, split="validation", size_px=32)  # 37 = 2 x 16 + 5
+        predictor = predictor_lib.Predictor(setup.model(site), strategy=site.strategy)
+        found.append(predictor.probabilities(split, batch_size=16))
+    assert found[0].shape == (37, 8)
+    np.testing.assert_allclose(found[0].sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)

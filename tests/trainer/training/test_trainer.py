@@ -1,0 +1,240 @@
+import collections
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from runtime import errors
+from trainer.config import run_config
+from trainer.data import holdout
+from trainer.evaluation import predictor
+from trainer.run import best_weights, checkpoint, context, model_folder, train_state
+from trainer.run import history as history_lib
+from trainer.training import checkpointing, setup, train_input, train_step, trainer
+from trainer.training import train as train_lib
+
+
+@pytest.fixture
+def make_session(make_site, tmp_path):
+    def make(name="run", **settings):
+        site = make_site(model_dir=str(tmp_path / name), **settings)
+        model_dir = model_folder.claim(site.settings)
+        train, selection = (context.read(site, split=split) for split in ("train", "validation"))
+        if frac := site.settings.selection.holdout_frac:
+            train, selection = holdout.divide(train, frac=frac)
+        network = setup.model(site)
+        return trainer.Session(site, network=network, train=train, selection=selection, model_dir=model_dir)
+
+    return make
+
+
+def test_the_history_has_a_row_an_epoch_and_is_what_the_csv_holds(make_session, tmp_path):
+    history = make_session(epochs=2).train()
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert [row["step"] for row in history] == [4, 8]
+    assert all(0 <= row["accuracy"] <= 1 for row in history)
+    assert history_lib.read_csv(tmp_path / "run" / history_lib.HISTORY) == history
+
+
+def test_a_finished_run_is_not_trained_further(make_session):
+    history = make_session(epochs=2).train()
+    assert make_session(epochs=2).train() == history
+
+
+def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_checkpoint(
+    make_session, tmp_path, monkeypatch
+):
+    running = make_session(batch_size=2, epochs=3)  # 31 steps an epoch, in calls of 8.
+    train = train_step.Loop.train
+
+    def diverge(self, call, *, first_step, stop):
+        sums = train(self, call, first_step=first_step, stop=stop)
+        if first_step == 31 + 8:
+            sums = sums.copy()
+            sums[3:, 0] = np.nan
+        return sums
+
+    monkeypatch.setattr(train_step.Loop, "train", diverge)
+    with pytest.raises(errors.UserError, match="no longer a finite number in epoch 2, step 12"):
+        running.train()
+    names = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
+    assert names == ["best-000000031.npz", "step-000000031.npz"]
+
+
+def test_data_with_another_fingerprint_are_refused(make_session, make_site):
+    make_session(epochs=1).train()
+    with pytest.raises(errors.UserError, match="was trained on data with fingerprint .*, and those here have 0000"):
+        site = make_site()
+        split = context.read(site, split="train")
+        program = setup.program(setup.model(site), at=site, split=split)
+        checkpointing.restore(program=program, model_dir=make_session(epochs=1)._model_dir, data="0" * 64)
+
+
+def test_a_checkpoint_of_another_network_is_refused(make_session, tmp_path):
+    make_session(epochs=1).train()
+    (tmp_path / "run/config.json").unlink()
+    with pytest.raises(errors.UserError, match="belongs to another network: .* in the file and .* here"):
+        make_session(epochs=1, dense_units=(17,))
+
+
+def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(make_site, tmp_path):
+    where = str(tmp_path / "run")
+    model_folder.claim(make_site(model_dir=where, epochs=3).settings)
+    with pytest.raises(errors.UserError, match=r"holds a run with --epochs=3, and this one has --epochs=4. Give this"):
+        model_folder.check(make_site(model_dir=where, epochs=4).settings)
+    anew = make_site(model_dir=where, epochs=4, overwrite=True).settings
+    (tmp_path / "run/old").touch()
+    model_folder.check(anew)
+    model_folder.claim(anew)
+    assert not (tmp_path / "run/old").exists()
+    model_folder.check(make_site(model_dir=where, epochs=4, num_gpus=3).settings)
+
+
+def test_the_first_of_equally_good_epochs_is_the_best():
+    at = train_state.Standing()
+    for accuracy in (0.3, 0.5, 0.5, 0.4):
+        at.end_epoch({}, score=accuracy)
+    assert (at.best_epoch, at.best_score, at.epoch) == (2, 0.5, 4)
+    assert [at.has_stalled(patience=n) for n in (1, 2, 3, None)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "sqrt"])
+def test_sampling_changes_what_is_drawn(make_site, sampling):
+    drawn, natural = (
+        train_input.order_of(site, split=context.read(site, split="train"))(epoch=0)
+        for site in (make_site(sampling=sampling), make_site(sampling="natural"))
+    )
+    assert len(drawn) == len(natural) == 62
+    assert sorted(natural.tolist()) == list(range(62))
+    assert sorted(drawn.tolist()) != list(range(62))
+
+
+def test_a_checkpoint_holds_the_moving_statistics_of_batch_normalisation(make_session, tmp_path):
+    first = make_session(epochs=1, batch_norm=True)
+    first.train()
+    again = make_session(epochs=1, batch_norm=True)
+    for one, other in zip(first._network.variables, again._network.variables, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
+    assert np.abs(again._network.get_layer("conv0_norm").moving_mean).max() > 0
+
+
+CUT = {"epochs": 3, "batch_size": 2, "ema_decay": 0.9, "weight_decay": 0.1, "optimizer": "adamw", "holdout_frac": 0.3}
+
+
+def everything(model_dir):
+    return checkpoint.load_newest(model_dir / "checkpoints")[0]
+
+
+def test_a_run_that_loses_its_newest_checkpoints_continues_from_the_best_and_ends_the_same(make_session, tmp_path):
+    running = make_session(**CUT).epochs()
+    next(running)
+    folder_of = tmp_path / "run/checkpoints"
+    for path in folder_of.glob("step-*"):
+        path.unlink()
+    assert len(list(folder_of.glob("best-*"))) == 1
+    history = make_session(**CUT).train()
+    unbroken = make_session("unbroken", **CUT)
+    expected = unbroken.train()
+    assert [row["holdout_loss"] for row in history] == [row["holdout_loss"] for row in expected]
+    for name, array in everything(tmp_path / "unbroken").items():
+        np.testing.assert_array_equal(everything(tmp_path / "run")[name], array, err_msg=name)
+
+
+def test_training_stops_when_its_patience_ends_and_a_second_start_leaves_it_so(make_session, capsys):
+    history = make_session(epochs=20, learning_rate=0.0, patience=2).train()
+    assert len(history) == 3  # A rate of 0 never betters the first epoch.
+    assert "stopped       2 epochs without a better one than epoch 1 (--patience)" in capsys.readouterr().out
+    assert make_session(epochs=20, learning_rate=0.0, patience=2).train() == history
+
+
+def test_the_weights_that_are_kept_are_the_averages_and_training_goes_on_with_its_own(make_session, tmp_path):
+    running = make_session(epochs=1, ema_decay=0.9)
+    running.train()
+    arrays = everything(tmp_path / "run")
+    best, facts = checkpoint.read(tmp_path / "run" / best_weights.BEST)
+    kernel = next(name for name in best if "kernel" in name)
+    np.testing.assert_array_equal(best[kernel], arrays["average/000"])
+    assert np.abs(arrays[kernel] - best[kernel]).max() > 1e-4
+    assert facts["chosen_by"] == "accuracy on validation itself"
+
+
+@pytest.mark.parametrize("select_by", ["accuracy", "balanced_accuracy", "macro_f1"])
+def test_the_best_epoch_is_that_of_the_number_asked_for(make_session, select_by):
+    running = make_session(epochs=2, select_by=select_by)
+    history = running.train()
+    assert running._standing.best_score == max(row[f"val_{select_by}"] for row in history)
+    assert {f"val_{name}" for name in ("accuracy", "balanced_accuracy", "macro_f1", "loss")} <= history[0].keys()
+
+
+def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(make_site):
+    site = make_site()
+    network, split = setup.model(site), context.read(site, split="validation")
+    mirrored = dataclasses.replace(split, fetch=lambda numbers: split.fetch(numbers)[..., ::-1, :])
+
+    def chances(of, **settings):
+        return predictor.Predictor(network, strategy=site.strategy, **settings).probabilities(of, batch_size=16)
+
+    both = chances(split, tta_flip=True)
+    np.testing.assert_allclose(both, (chances(split) + chances(mirrored)) / 2, atol=1e-6)
+    assert np.abs(both - chances(split)).max() > 1e-4
+
+
+def test_a_profile_of_some_steps_is_left_for_tensorboard(make_session, tmp_path):
+    make_session(epochs=1, batch_size=2, profile_steps=(9, 10)).train()
+    assert list((tmp_path / "run/tensorboard/train/plugins/profile").glob("*/*.xplane.pb"))
+
+
+def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(make_session, tmp_path):
+    make_session(epochs=2).train()
+    found = {"train": collections.Counter(), "validation": collections.Counter()}
+    for name, tags in found.items():
+        for path in (tmp_path / "run/tensorboard" / name).glob("events*"):
+            for event in tf.compat.v1.train.summary_iterator(str(path)):
+                tags.update(value.tag for value in event.summary.value)
+    assert found["train"]["learning_rate"] == found["train"]["loss"] == 2
+    assert found["validation"] == {
+        "accuracy": 2, "balanced_accuracy": 2, "macro_f1": 2, "loss": 2, "confusion_matrix": 2, "batch": 1,
+    }  # fmt: skip
+
+
+def test_at_its_end_a_run_says_what_limited_its_speed(make_session, capsys):
+    make_session(epochs=2).train()
+    assert re.search(r"speed         limited by .* \(steps \d+ %, waiting for input \d+ %", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("settings", "saved"), [({}, 1), ({"checkpoint_minutes": 0.0}, 4), ({"checkpoint_steps": 9}, 2)]
+)
+def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
+    make_session, monkeypatch, settings, saved
+):
+    """31 steps in calls of 8: after steps 8, 16, 24 and 31, or after the first call that makes it nine steps."""
+    steps, save = [], checkpoint.save_step
+
+    def counting(*args, **kwargs):
+        steps.append(kwargs["step"])
+        save(*args, **kwargs)
+
+    monkeypatch.setattr(checkpoint, "save_step", counting)
+    make_session(epochs=1, batch_size=2, **settings).train()
+    assert len(steps) == saved and steps[-1] == 31
+
+
+@pytest.mark.parametrize(("flag", "left"), [("dry_run", "first_batch.png"), ("find_lr", "learning_rate.png")])
+def test_a_trial_leaves_a_picture_and_no_run(make_site, tmp_path, monkeypatch, capsys, flag, left):
+    site = make_site(model_dir=str(tmp_path / "run"), holdout_frac=0.3, **{flag: True})
+    monkeypatch.setattr(setup, "site", lambda settings, **where: site)
+    train_lib.run(site.settings, data_path=site.version.path)
+    assert re.search(r"holdout       \d+ pictures of train choose the epoch; \d+ examples are", capsys.readouterr().out)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [left]
+
+
+def test_determinism_is_asked_of_tensorflow_where_it_is_asked_for(version, monkeypatch):
+    asked = []
+    monkeypatch.setattr(setup.devices, "prepare", lambda settings: ["/cpu:0"])
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    for deterministic in (False, True):
+        context.site(run_config.make({"deterministic": deterministic}), version=version)
+        assert len(asked) == deterministic

@@ -1,0 +1,48 @@
+import pytest
+
+from trainer.config import run_config
+from trainer.tuning import search_space
+
+
+class Lowest:
+    """Choose the first of everything."""
+
+    def suggest_int(self, name, low, high, *, step=1, log=False):
+        return low
+
+    def suggest_float(self, name, low, high, *, step=None, log=False):
+        return low
+
+    def suggest_categorical(self, name, choices):
+        return choices[0]
+
+
+class Highest(Lowest):
+    """Choose the last of everything."""
+
+    def suggest_int(self, name, low, high, *, step=1, log=False):
+        return high
+
+    def suggest_float(self, name, low, high, *, step=None, log=False):
+        return high
+
+    def suggest_categorical(self, name, choices):
+        return choices[-1]
+
+
+@pytest.mark.parametrize("chooser", [Lowest(), Highest()])
+def test_every_choice_is_a_valid_setting(chooser):
+    for name in search_space.CHOICES:
+        run_config.make(search_space.choose(chooser, names=[name]))
+
+
+def test_filters_double_from_block_to_block_up_to_512():
+    assert search_space.choose(Lowest(), names=["blocks", "dense"]) == {
+        "conv_filters": (32, 64),
+        "dense_units": (64, 64),
+    }
+    assert search_space.choose(Highest(), names=["blocks"]) == {"conv_filters": (128, 256, 512, 512)}
+
+
+def test_only_what_is_named_is_chosen():
+    assert search_space.choose(Lowest(), names=["dropout"]) == {"dropout": 0.25}

@@ -1,0 +1,1 @@
+"""Configuration of a run: sections of typed fields, recipes, config.json."""

@@ -1,0 +1,152 @@
+"""A published version of the data set on disk: which one, what it holds, and who it is.
+
+Owns finding it, the refusal when it is not there, and the fingerprint; reading pictures is `pictures`'. Looking it up
+with tfds.load was rejected: it may start to generate what is missing, and it takes seconds before it can say no.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from runtime import errors
+from trainer.config import run_config
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+SAMPLE = "sample"
+"""How the config names of drawn faces begin, and no others; the job sees to it (pipeline.config)."""
+
+_METADATA = ("features.json", "dataset_info.json")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Version:
+    """A published version: its TFDS builder and what the trainer needs to know of it."""
+
+    path: pathlib.Path
+    builder: "tfds.core.DatasetBuilder"
+    class_names: tuple[str, ...]
+    stored_size: int
+    encoding: str
+    """How pictures are stored: jpeg, png, or raw, which is the uint8 that they are."""
+    counts: dict[str, int]
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return f"{run_config.DATASET}/{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def is_drawn(self) -> bool:
+        return self.path.parent.name.startswith(SAMPLE)
+
+    def describe(self) -> str:
+        """Return the start-up line: name, counts, fingerprint."""
+        counts = ", ".join(f"{count:,} {split}" for split, count in self.counts.items())
+        return f"{self.name}  {counts}  fingerprint {self.fingerprint[:12]}"
+
+
+def locate(data: run_config.Data) -> pathlib.Path:
+    """Return the folder of the newest version of the config asked for, without importing TensorFlow.
+
+    Raises:
+      errors.UserError: if there is none, saying what to run; or if several configs are there and none is named.
+    """
+    root = data_dir(data) / run_config.DATASET
+    configs = sorted(p.name for p in root.glob("*") if _versions(p))
+    name = data.config_name or _default_config(root, configs=configs)
+    if name in configs:
+        return _versions(root / name)[-1]
+    if not configs:
+        raise errors.UserError(
+            f"{data_dir(data)} holds no {run_config.DATASET}. Make it with 'make shards' or 'python -m pipeline.main "
+            f"--input_dir=AFFECTNET --data_dir={data_dir(data)}', or name the folder that has it with --data_dir."
+        )
+    wanted = f"--config_name={name} is not in {root}" if name else f"{root} holds several configs"
+    raise errors.UserError(f"{wanted}: choose --config_name from {', '.join(configs)}")
+
+
+def open_version(path: pathlib.Path) -> Version:
+    """Read the metadata of a version."""
+    import tensorflow_datasets as tfds  # Inside: `locate` must not wait for it.
+
+    builder = tfds.builder_from_directory(path)
+    return Version(
+        path=path,
+        builder=builder,
+        class_names=tuple(builder.info.features["label"].names),
+        stored_size=builder.info.features["image"].shape[0],
+        encoding=_encoding(builder.info.features["image"]),
+        counts={name: split.num_examples for name, split in builder.info.splits.items()},
+        fingerprint=fingerprint(path),
+    )
+
+
+def check_split(version: Version, *, split: str) -> None:
+    """Refuse a split that is not there or empty.
+
+    Raises:
+      errors.UserError: listing those that are.
+    """
+    if not version.counts.get(split):
+        there = ", ".join(name for name, count in version.counts.items() if count)
+        raise errors.UserError(f"{version.name} has no examples in split {split}; it has {there}")
+
+
+def fingerprint(path: pathlib.Path) -> str:
+    """Return a SHA-256 over the metadata files and the names and sizes of the shards."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.iterdir() if ".tfrecord" in p.name or p.name in _METADATA):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        if file.name in _METADATA:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def data_dir(data: run_config.Data) -> pathlib.Path:
+    """Return the folder that holds the data sets, as TFDS chooses it.
+
+    Raises:
+      errors.UserError: if it is in an object store: shards are read by their place in a file on a disk, again and again.
+    """
+    chosen = data.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    if "://" in chosen:
+        url = f"{chosen.rstrip('/')}/{run_config.DATASET}"
+        raise errors.UserError(
+            f"--data_dir must be on a disk for training, and {chosen} is not; copy it once, "
+            f"python -c \"from pyarrow import fs; fs.copy_files('{url}', 'data/{run_config.DATASET}')\", "
+            "and say --data_dir=data"
+        )
+    return pathlib.Path(chosen).expanduser()
+
+
+def _encoding(image: "tfds.features.FeatureConnector") -> str:
+    """Return how a feature stores pictures; what does not say counts as JPEG, TFDS's own way with photographs."""
+    import tensorflow_datasets as tfds  # Inside, as above.
+
+    if not isinstance(image, tfds.features.Image):
+        return "raw"
+    return image.encoding_format or "jpeg"
+
+
+def _versions(config_dir: pathlib.Path) -> list[pathlib.Path]:
+    found = [p.parent for p in config_dir.glob("*.*.*/features.json") if _version_key(p.parent)]
+    return sorted(found, key=_version_key)
+
+
+def _version_key(path: pathlib.Path) -> tuple[int, ...]:
+    parts = path.name.split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+
+
+def _default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
+    published = root / ".config" / "metadata.json"
+    if published.exists():
+        default = json.loads(published.read_text(encoding="utf-8")).get("default_config_name")
+        if default in configs:
+            return default
+    return configs[0] if len(configs) == 1 else None

@@ -1,0 +1,1 @@
+"""Demo page: upload an image or use the camera, on this machine only."""

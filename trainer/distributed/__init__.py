@@ -1,0 +1,1 @@
+"""Distributed training: devices, hosts, and what replicas and hosts share."""

@@ -1,0 +1,58 @@
+"""The end of a run whose hosts have lost one of their number.
+
+Owns the sentence and the exit code. A lost host shows as an error of the link, or as one of a dozen of TensorFlow's
+from inside a collective operation: at once where a connection broke, else when its coordination service has missed
+ten seconds of heartbeats. Going on with fewer hosts was rejected: it would change the batch, and so the result.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+from trainer.distributed import host_channel, tf_config
+
+EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits.h: try again."""
+
+_SIGNS = ("Collective ops is aborted", "CoordinationService", "coordination service", "tensorflow.WorkerService")
+_TASK = re.compile(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)")
+
+
+@contextlib.contextmanager
+def ending(hosts: tf_config.Cluster, *, model_dir: str) -> Iterator[None]:
+    """End the process with one sentence when a host is lost inside the block."""
+    try:
+        yield
+    except Exception as error:
+        reason = explain(error, hosts=hosts)
+        if reason is None:
+            raise
+        end(reason, model_dir=model_dir)
+
+
+def end(reason: str, *, model_dir: str) -> NoReturn:
+    """End the process with one sentence.
+
+    At once, without Python's clean-up: TensorFlow's threads may still wait for the host, and what was saved is on disk.
+    """
+    again = f"All hosts stop; the same command on every host continues {model_dir} from its last checkpoint"
+    print(f"\nerror: {reason}. {again}.", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
+
+
+def explain(error: Exception, *, hosts: tf_config.Cluster) -> str | None:
+    """Return which host was lost, or None where the error is about something else."""
+    if isinstance(error, host_channel.LostHost):
+        return str(error)
+    text = str(error)
+    if "tensorflow" not in type(error).__module__ or not any(sign in text for sign in _SIGNS):
+        return None
+    places = [hosts.tasks.index(task) for task in _TASK.findall(text) if task in hosts.tasks]
+    others = [place for place in places if place != hosts.index]
+    who = hosts.name(others[0]) if others else "a host"
+    return f"{who} was lost: it ended, or cannot be reached"

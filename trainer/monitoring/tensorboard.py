@@ -1,0 +1,48 @@
+"""TensorBoard summaries: scalars and images of a run, written without the tensorboard package."""
+
+import pathlib
+
+import tensorflow as tf
+
+from trainer.run import history
+
+_ABOUT_TRAINING = ("loss", "accuracy", "learning_rate", "images_per_s", "input_wait_frac")
+
+
+class TensorBoard:
+    """Write under `<model_dir>/tensorboard`, training and the split it is watched on as two runs that share charts."""
+
+    def __init__(self, model_dir: pathlib.Path) -> None:
+        folder = model_dir / "tensorboard"
+        self._train = tf.summary.create_file_writer(str(folder / "train"))
+        self._watched = tf.summary.create_file_writer(str(folder / "validation"))
+
+    def write(self, row: history.Row, *, prefix: str) -> None:
+        """Write a history row; the numbers of the split that is watched begin with `prefix`."""
+        with self._train.as_default(step=int(row["step"])):
+            for name in _ABOUT_TRAINING:
+                _write_scalar(name, row[name])
+        with self._watched.as_default(step=int(row["step"])):
+            for name in (n for n in row if n.startswith(prefix)):
+                _write_scalar(name.removeprefix(prefix), row[name])
+        self._train.flush()
+        self._watched.flush()
+
+    def write_picture(self, name: str, *, png: bytes, step: int) -> None:
+        """Write a picture."""
+        width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG's IHDR, its first chunk.
+        picture = tf.constant([str(width).encode(), str(height).encode(), png])
+        with self._watched.as_default(step=step):
+            tf.summary.write(name, picture, metadata=_metadata("images", kind="DATA_CLASS_BLOB_SEQUENCE"))
+        self._watched.flush()
+
+
+def _write_scalar(name: str, value: float) -> None:
+    metadata = _metadata("scalars", kind="DATA_CLASS_SCALAR")
+    tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)
+
+
+def _metadata(plugin: str, *, kind: str) -> tf.compat.v1.SummaryMetadata:
+    """Do what tf.summary.scalar and image do, which need the tensorboard package for it; writing does not."""
+    data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
+    return tf.compat.v1.SummaryMetadata(plugin_data=data, data_class=kind)

@@ -1,4 +1,0 @@
-"""The architectures: pictures to features, one number list a picture.
-
-Each module builds one family; `models` names them and puts the heads on.
-"""

@@ -1,0 +1,1 @@
+"""Optimisation: losses, optimizers, schedules, weight averaging."""

@@ -1,0 +1,82 @@
+"""What training minimises, one number an example.
+
+Owns losses over logits. Reduction is the loop's: only it knows how many examples the whole batch holds.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.config import training_config
+from trainer.data import class_balance
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A loss with the numbers it takes from the classes' counts."""
+
+    settings: training_config.Imbalance
+    class_weights: np.ndarray  # float32[C]
+    log_priors: np.ndarray  # float32[C]
+
+    def __call__(self, logits: tf.Tensor, *, labels: tf.Tensor) -> tf.Tensor:
+        """Return the weighted loss of each example.
+
+        Args:
+          logits: float[B, C].
+          labels: int64[B].
+
+        Returns:
+          float32[B].
+        """
+        logits = tf.cast(logits, tf.float32)
+        if self.settings.loss == "logit_adjusted":
+            logits = logit_adjusted(logits, log_priors=self.log_priors, tau=self.settings.tau)
+        each = cross_entropy(logits, labels=labels, smoothing=self.settings.label_smoothing)
+        if self.settings.loss == "focal":
+            each *= focus(logits, labels=labels, gamma=self.settings.focal_gamma)
+        if self.settings.class_weights == "none":
+            return each
+        return each * tf.gather(tf.constant(self.class_weights), labels)
+
+
+def make(settings: training_config.Imbalance, *, counts: np.ndarray) -> Loss:
+    """Return the loss that a configuration names.
+
+    Args:
+      counts: int[C], how often each class is drawn in an epoch.
+    """
+    return Loss(
+        settings=settings,
+        class_weights=class_balance.weights(counts, settings=settings),
+        log_priors=class_balance.log_priors(counts),
+    )
+
+
+def cross_entropy(logits: tf.Tensor, *, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Return the cross entropy to targets of which a part is spread evenly over all classes, float32[B].
+
+    -(1 - e) log p[label] - e mean(log p), e = smoothing (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+    """
+    sharp = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    if smoothing == 0:
+        return sharp
+    even = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
+    return (1 - smoothing) * sharp + smoothing * even
+
+
+def focus(logits: tf.Tensor, *, labels: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Return (1 - p[label])^gamma, by which the focal loss multiplies (Lin et al. 2017, arXiv:1708.02002, Eq. 4)."""
+    chance = tf.gather(tf.nn.softmax(logits), labels, batch_dims=1)
+    # The slope of x^gamma at 0 is infinite for gamma < 1; nothing is gained from examples that close to certain.
+    return tf.maximum(1 - chance, 1e-6) ** gamma
+
+
+def logit_adjusted(logits: tf.Tensor, *, log_priors: np.ndarray, tau: float) -> tf.Tensor:
+    """Return logits + tau log(prior), for the softmax of training only.
+
+    Menon et al. 2021 (arXiv:2007.07314), Eq. 10: the network then learns what the classes look like, and not how
+    frequent they are.
+    """
+    return logits + tau * tf.constant(log_priors)
