@@ -32,14 +32,14 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     folder = tempfile.mkdtemp(prefix="read_benchmark_")  # So that no earlier run's cache is found.
     version = dataset_version.open_version(Path(version_dir))
     split = examples.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
-    shape = input_pipeline.Shape(
-        batch_size=BATCH, num_replicas=1, steps_per_call=input_pipeline.steps_per_call(BATCH, size_px=size_px)
+    shape = input_pipeline.BatchLayout(
+        batch_size=BATCH, num_replicas=1, steps_per_execution=input_pipeline.steps_per_execution(BATCH, size_px=size_px)
     )
     malloc.keep_freed()
     order_of = functools.partial(sampler.natural, split.num_examples, seed=0)
     for epoch in range(EPOCHS):
         lines = input_pipeline.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))
-        calls = input_pipeline.calls(split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e))
+        calls = input_pipeline.step_groups(split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e))
         yield (int(call["weight"].numpy().sum()) for call in _kept(calls.prefetch(2)))
     shutil.rmtree(folder)
 

@@ -45,12 +45,12 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
     from trainer.data import dataset_version, input_pipeline, sampler
     from trainer.training import setup
 
-    at = context.site(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
-    split = context.read(at, split="train")
-    program = setup.program(setup.model(at), at=at, split=split)
+    at = context.create(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
+    split = context.read_split(at, split="train")
+    program = setup.program(setup.model(at), ctx=at, split=split)
     lines = input_pipeline.plan(split.num_examples, shape=at.shape, epochs=range(1))
     numbers = sampler.natural(split.num_examples, seed=0, epoch=0)
-    calls = input_pipeline.calls(split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers)
+    calls = input_pipeline.step_groups(split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers)
     distributed = input_pipeline.distribute(calls, strategy=at.strategy)
     program.compile(distributed.element_spec)
     call, images = next(distributed), 0
@@ -72,8 +72,8 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
     from trainer.models import layers
     from trainer.training import setup
 
-    at = context.site(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
-    split = context.read(at, split="train")
+    at = context.create(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
+    split = context.read_split(at, split="train")
     images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
     batch_size = settings.training.batch_size
     data = tf.data.Dataset.from_tensor_slices((images, split.labels)).shuffle(1000).batch(batch_size)

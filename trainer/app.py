@@ -75,7 +75,7 @@ def serve(run: trained_run.Run, *, detector: str, listener: socket.socket, folde
         from trainer.inference import face_classifier
 
         devices.prepare(run_config.Devices(num_gpus=0))
-        reader, detect = face_classifier.Reader(run), face_detector.detector(detector)
+        reader, detect = face_classifier.FaceClassifier(run), face_detector.detector(detector)
         timed_prediction.warm_up(reader=reader, detect=detect)
     page = page_lib.mounted(
         run, detector=detector, answer=lambda path: answer(path, folder=folder, reader=reader, detect=detect)
@@ -86,7 +86,7 @@ def serve(run: trained_run.Run, *, detector: str, listener: socket.socket, folde
 
 
 def answer(
-    path: str, *, folder: pathlib.Path, reader: "face_classifier.Reader", detect: face_detector.Detector
+    path: str, *, folder: pathlib.Path, reader: "face_classifier.FaceClassifier", detect: face_detector.Detector
 ) -> "markup.Markup":
     """Return what the page says of an upload, which is gone then."""
     from trainer.demo import (
@@ -97,7 +97,7 @@ def answer(
     try:
         content = uploads.take(path, folder=folder)
         return answer_html.answer(
-            timed_prediction.look(content, reader=reader, detect=detect), names=reader.class_names
+            timed_prediction.predict(content, reader=reader, detect=detect), names=reader.class_names
         )
     except invalid_example.InvalidExample as fault:
         return answer_html.refused(fault)

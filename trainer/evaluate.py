@@ -53,13 +53,13 @@ def main() -> None:
     version = dataset_version.open_version(data_path)
     dataset_version.check_split(version, split=asked.split)
     class_subset.check(run.data.class_names, asked=version.class_names, model=asked.model_dir, data=version.name)
-    at = context.site(settings, version=version)
+    at = context.create(settings, version=version)
     with at.strategy.scope():
         network = build.network(settings, image_size=run.image_size, num_classes=len(run.data.class_names))
     evaluation_report.run(
         network,
-        examples=context.read(at, split=asked.split),
-        at=at,
+        examples=context.read_split(at, split=asked.split),
+        ctx=at,
         history=history.read_csv(run.model_dir / history.HISTORY),
         subject=evaluation_report.Subject(
             model_dir=run.model_dir,

@@ -39,7 +39,7 @@ def main() -> None:
         train.run(settings, data_path=path, connection=connection)
 
 
-def _meet(settings: run_config.Config) -> host_channel.Link:
+def _meet(settings: run_config.Config) -> host_channel.HostChannel:
     """Wait for the other hosts of TF_CONFIG: before TensorFlow, so that one that refuses is missed at once."""
     hosts = tf_config.from_environment()
     if hosts is None:
@@ -53,7 +53,7 @@ def _meet(settings: run_config.Config) -> host_channel.Link:
 
 
 @contextlib.contextmanager
-def _one_speaks(connection: host_channel.Link) -> Iterator[None]:
+def _one_speaks(connection: host_channel.HostChannel) -> Iterator[None]:
     """Let the chief alone write to stdout for as long as the block runs; the others say who they are before."""
     if connection.is_chief:
         yield

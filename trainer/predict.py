@@ -68,7 +68,7 @@ def main(paths: Sequence[str]) -> None:
         from trainer.inference import face_classifier  # Inside: the refusals above must not wait for TensorFlow.
 
         devices.prepare(run_config.Devices(num_gpus=0))
-        reader, detect = face_classifier.Reader(run), face_detector.detector(asked.detector)
+        reader, detect = face_classifier.FaceClassifier(run), face_detector.detector(asked.detector)
     troubles: list[str] = []
     print_rows(look(paths, reader=reader, detect=detect, asked=asked, troubles=troubles), asked=asked)
     for trouble in troubles:
@@ -104,7 +104,7 @@ def make_folder(draw: str) -> None:
 def look(
     paths: Sequence[str],
     *,
-    reader: "face_classifier.Reader",
+    reader: "face_classifier.FaceClassifier",
     detect: "face_detector.Detector",
     asked: Predict,
     troubles: list[str],
@@ -117,7 +117,7 @@ def look(
 
     for path in images.find(paths):
         try:
-            for shot in images.shots(path, every_s=asked.every_s):
+            for shot in images.read(path, every_s=asked.every_s):
                 seen = reader.see(shot, detect=detect)
                 if asked.draw:
                     draw_boxes.write(shot, seen, names=reader.class_names, folder=asked.draw)
@@ -126,7 +126,9 @@ def look(
             troubles.append(f"{path}: {fault}")
 
 
-def rows(shot: "images.Shot", seen: "Sequence[face_classifier.Seen]", *, names: Sequence[str]) -> list[dict[str, Any]]:
+def rows(
+    shot: "images.InputImage", seen: "Sequence[face_classifier.ClassifiedFace]", *, names: Sequence[str]
+) -> list[dict[str, Any]]:
     """Return what is said of a picture: one row a face, with valence and arousal where the model has learned them."""
     where = {"file": shot.name, "time_s": shot.time_s}
     if not seen:
@@ -161,9 +163,9 @@ def _line(row: dict[str, Any]) -> str:
         return f"{name}  no face found"
     x, y, width, height = row["box"]
     likely = sorted(row["probabilities"].items(), key=lambda item: -item[1])[:3]
-    chances = "  ".join(f"{label} {chance:.3f}" for label, chance in likely)
+    probs = "  ".join(f"{label} {chance:.3f}" for label, chance in likely)
     affect = "".join(f"  {head} {row[head]:+.2f}" for head in AFFECT if head in row)
-    return f"{name}  face {row['face']} at {x},{y} {width} x {height}  {chances}{affect}"
+    return f"{name}  face {row['face']} at {x},{y} {width} x {height}  {probs}{affect}"
 
 
 def _print_csv(found: Iterator[dict[str, Any]]) -> None:
@@ -174,9 +176,9 @@ def _print_csv(found: Iterator[dict[str, Any]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "time_s", "face", "x", "y", "width", "height", "expression", *names, *affect])
     for row in kept:
-        chances = row["probabilities"] or {}
+        probs = row["probabilities"] or {}
         box = row["box"] or ["", "", "", ""]
-        values = [*(chances.get(name, "") for name in names), *(row.get(head, "") for head in affect)]
+        values = [*(probs.get(name, "") for name in names), *(row.get(head, "") for head in affect)]
         writer.writerow([row["file"], row["time_s"], row["face"], *box, row["expression"] or "", *values])
     print(text.getvalue(), end="")
 

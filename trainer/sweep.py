@@ -38,8 +38,8 @@ def main() -> None:
     with tf_logging.chatter_off():
         from trainer.run import context  # Inside: the refusals above must not wait for TensorFlow.
         from trainer.tuning import report
-    at = context.site(settings, version=dataset_version.open_version(path))
-    study.run(search, asked=asked, at=at)
+    at = context.create(settings, version=dataset_version.open_version(path))
+    study.run(search, asked=asked, ctx=at)
     report.write(search, sweep_dir=pathlib.Path(asked.sweep_dir), settings=settings)
 
 

@@ -23,7 +23,7 @@ SPECIMENS = 4
 """So many examples of each class are remembered in each shard."""
 
 
-class Sight(NamedTuple):
+class ImageInfo(NamedTuple):
     """What was seen of one example when its face was cut out."""
 
     picture_size: tuple[int, int]  # width, height
@@ -31,7 +31,7 @@ class Sight(NamedTuple):
     outline: np.ndarray  # float[3, 2], (x, y) in the picture: the crop's corners left above, right above, left below
 
 
-class Observations:
+class ImageStatistics:
     """Counts over the rows of a shard, further copies left out."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Observations:
         self.enlarged = 0
         self.specimens: list[dict[str, Any]] = []
 
-    def add(self, row: Any, sight: Sight, *, image_size: int, at: int) -> None:
+    def add(self, row: Any, sight: ImageInfo, *, image_size: int, at: int) -> None:
         """Count a row whose crop of `image_size` pixels begins at byte `at` of its shard."""
         self.picture_px[_edge(max(sight.picture_size))] += 1
         self.box_px[_edge(sight.box_px)] += 1

@@ -96,7 +96,7 @@ class Tally:
         self.contents: dict[str, tuple[str, str]] = {}  # file name → hash of the picture file, subset; for copy 0
         self.rows: collections.Counter[int] = collections.Counter()  # rows with copy 0 here, by label
         self.not_aligned = 0  # rows with copy 0 here that were cut by their box
-        self.observed = image_statistics.Observations()
+        self.observed = image_statistics.ImageStatistics()
         self._sha256 = hashlib.sha256()
         self._last_beat = 0.0
 
@@ -167,7 +167,7 @@ class Cut(NamedTuple):
     points: np.ndarray  # float32[68, 2], fractions of the crop
     bbox: tuple[float, ...]
     aligned: bool
-    sight: image_statistics.Sight
+    sight: image_statistics.ImageInfo
     as_is: bytes  # the picture itself, where it is its own crop; else nothing
 
 
@@ -185,7 +185,7 @@ def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cu
     )
     geometry = face_crop.Geometry(settings["image_size"], settings["margin_frac"], settings["align"])
     made = face_crop.cut(content, header=header, box=box, points=annotations.points_of(row), geometry=geometry)
-    sight = image_statistics.Sight(header.size, max(box[2:] if box else header.size), made.place.outline())
+    sight = image_statistics.ImageInfo(header.size, max(box[2:] if box else header.size), made.place.outline())
     as_is = (
         settings["encoding"] == "jpeg"
         and isinstance(made.place, crop_geometry.Square)

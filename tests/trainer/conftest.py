@@ -106,9 +106,9 @@ def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
 def make_site(version):
     """Return a function that makes the site of settings on 1, 2 or 4 of the process's logical CPU devices."""
 
-    def make(*, num_replicas: int = 1, **settings) -> context.Site:
+    def make(*, num_replicas: int = 1, **settings) -> context.RunContext:
         names = [f"/cpu:{i}" for i in range(num_replicas)]
-        return context.Site(
+        return context.RunContext(
             settings=run_config.make({**SMALL, **settings}),
             version=version,
             strategy=devices.strategy(names),
@@ -126,9 +126,9 @@ def photo_run(version, tmp_path_factory, make_site) -> trained_run.Run:
         model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, image_size=16, heads="expression+va"
     )
     model_folder.claim(at.settings)
-    train, validation = (context.read(at, split=split) for split in ("train", "validation"))
+    train, validation = (context.read_split(at, split=split) for split in ("train", "validation"))
     network = setup.model(at)
-    trainer.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
+    trainer.Trainer(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
     data_provenance.save(version, model_dir=model_dir)
     facts = json.loads((model_dir / data_provenance.FILE).read_text())
     (model_dir / data_provenance.FILE).write_text(json.dumps({**facts, "crop": GEOMETRY._asdict()}))

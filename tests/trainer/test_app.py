@@ -44,17 +44,19 @@ needs_gradio = pytest.mark.skipif(
 )
 
 
-def a_face(*chances, box=(10.0, 20.0, 30.0, 40.0), affect=None) -> face_classifier.Seen:
+def a_face(*probs, box=(10.0, 20.0, 30.0, 40.0), affect=None) -> face_classifier.ClassifiedFace:
     cut = types.SimpleNamespace(face=np.zeros((8, 8, 3), np.uint8))
-    return face_classifier.Seen(
-        found=face_detector.Found(box=box), cut=cut, probabilities=np.array(chances, np.float32), affect=affect
+    return face_classifier.ClassifiedFace(
+        found=face_detector.DetectedFace(box=box), cut=cut, probabilities=np.array(probs, np.float32), affect=affect
     )
 
 
 def said(*faces, **times) -> str:
     """What the page says of a black picture with these faces, with the pictures left out."""
-    shot = images.Shot(name="a", pixels=np.zeros((90, 120, 3), np.uint8))
-    looked = timed_prediction.Look(shot=shot, seen=list(faces), **{"detector_ms": 41.6, "network_ms": 7.2, **times})
+    shot = images.InputImage(name="a", pixels=np.zeros((90, 120, 3), np.uint8))
+    looked = timed_prediction.TimedPrediction(
+        shot=shot, seen=list(faces), **{"detector_ms": 41.6, "network_ms": 7.2, **times}
+    )
     return re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", str(answer_html.answer(looked, names=NAMES)))
 
 
@@ -112,12 +114,12 @@ def test_detector_and_network_are_timed_apart(monkeypatch):
         return give
 
     monkeypatch.setattr(timed_prediction.time, "perf_counter", lambda: clock[0])
-    face = face_detector.Found(box=None)
+    face = face_detector.DetectedFace(box=None)
     reader = types.SimpleNamespace(
         cut=lambda shot, found: taking(0.25, [(face, None)] * len(found)),
         judge=lambda cuts: taking(0.0625, [a_face(1.0)] * len(cuts)),
     )
-    looked = timed_prediction.look(PNG, reader=reader, detect=lambda pixels: taking(0.5, [face, face]))
+    looked = timed_prediction.predict(PNG, reader=reader, detect=lambda pixels: taking(0.5, [face, face]))
     assert (looked.detector_ms, looked.network_ms, len(looked.seen)) == (500.0, 62.5, 2)
 
 
@@ -299,10 +301,10 @@ def test_a_drawn_face_goes_in_and_the_bars_come_out(chromium, page, drawn, width
         "row.querySelector('b').textContent, row.querySelector('i').getBoundingClientRect().width])"
     )
     assert [name for name, _, _ in bars] == list(labels.class_names(8))
-    chances = np.array([float(percent.rstrip("%")) for _, percent, _ in bars])
-    assert chances.sum() == pytest.approx(100, abs=0.5)
+    probs = np.array([float(percent.rstrip("%")) for _, percent, _ in bars])
+    assert probs.sum() == pytest.approx(100, abs=0.5)
     lengths = np.array([length for _, _, length in bars])
-    np.testing.assert_allclose(lengths / lengths.sum(), chances / chances.sum(), atol=0.01)
+    np.testing.assert_allclose(lengths / lengths.sum(), probs / probs.sum(), atol=0.01)
     assert re.search(r"Latency: (detector \d+ ms|no detector), network \d+ ms", answer.text)
     assert ("One face: " in answer.text) == (page.detector == "mtcnn")
     assert re.search(r"valence[^+−]*−1 unpleasant\s*pleasant \+1\s*[+−]\d\.\d\d", answer.text), answer.text

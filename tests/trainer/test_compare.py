@@ -26,21 +26,21 @@ def predicted(accuracy, *, seed=0, count=200):
     rng = np.random.default_rng(seed)
     truth = np.arange(count) % 8
     said = np.where(np.arange(count) < accuracy * count, truth, (truth + 1) % 8)
-    chances = np.full((count, 8), 0.05) + 0.6 * np.eye(8)[said]
-    chances += rng.uniform(0, 0.01, chances.shape)
+    probs = np.full((count, 8), 0.05) + 0.6 * np.eye(8)[said]
+    probs += rng.uniform(0, 0.01, probs.shape)
     return predictions.Predictions(
         class_names=affectnet.class_names(8),
         filenames=np.array(NAMES[:count]),
         copies=np.zeros(count, np.int64),
         labels=truth,
-        probabilities=chances / chances.sum(axis=1, keepdims=True),
+        probabilities=probs / probs.sum(axis=1, keepdims=True),
     )
 
 
 def judged(folder, made, *, data="affectnet_faces/a/1.0.0, fingerprint 1"):
     protocol = {"split": "validation", "data": data}
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(files.to_json(results.find(made), protocol=protocol))
+    (folder / "metrics.json").write_text(files.to_json(results.evaluate(made), protocol=protocol))
     (folder / predictions.FILE).write_text(predictions.to_csv(made))
     return str(folder)
 

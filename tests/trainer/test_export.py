@@ -34,9 +34,9 @@ def make_small_run(version, tmp_path_factory, make_site):
         model_dir = tmp_path_factory.mktemp("runs") / "run"
         at = make_site(model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, **settings)
         model_folder.claim(at.settings)
-        train, validation = (context.read(at, split=split) for split in ("train", "validation"))
+        train, validation = (context.read_split(at, split=split) for split in ("train", "validation"))
         network = setup.model(at)
-        trainer.Session(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
+        trainer.Trainer(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
         data_provenance.save(version, model_dir=model_dir)
         return trained_run.find(str(model_dir))
 

@@ -169,10 +169,10 @@ def test_hosts_stop_when_one_lives_but_hangs_and_say_where_each_stands(data_dir,
 
 
 def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
-    other = host_channel.Link(tf_config.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={})
+    other = host_channel.HostChannel(tf_config.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={})
     site = dataclasses.replace(make_site(model_dir=str(tmp_path / "run"), epochs=1), connection=other)
-    train, validation = (context.read(site, split=split) for split in ("train", "validation"))
-    running = trainer.Session(
+    train, validation = (context.read_split(site, split=split) for split in ("train", "validation"))
+    running = trainer.Trainer(
         site, network=setup.model(site), train=train, selection=validation, model_dir=tmp_path / "run"
     )
     assert len(running.train()) == 1
@@ -180,7 +180,7 @@ def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
 
 
 def test_hosts_share_out_the_lines_of_a_plan_and_each_reads_its_own():
-    shape = input_pipeline.Shape(batch_size=8, num_replicas=4, steps_per_call=2)
+    shape = input_pipeline.BatchLayout(batch_size=8, num_replicas=4, steps_per_execution=2)
     whole = input_pipeline.plan(30, shape=shape, epochs=range(2))
     shares = [input_pipeline.plan(30, shape=shape, epochs=range(2), replicas=each) for each in (range(2), range(2, 4))]
     assert set(shares[0][:, 2]) == {0, 1} and set(shares[1][:, 2]) == {2, 3}

@@ -35,8 +35,8 @@ def run(photo_run) -> trained_run.Run:
 
 
 @pytest.fixture(scope="module")
-def reader(run) -> face_classifier.Reader:
-    return face_classifier.Reader(run)
+def reader(run) -> face_classifier.FaceClassifier:
+    return face_classifier.FaceClassifier(run)
 
 
 def gradient(*, width: int, height: int) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_a_face_is_cut_exactly_as_the_job_cuts_it(box, tmp_path):
 
 
 def test_an_aligned_build_is_cut_by_the_five_points_of_the_detector():
-    shot = images.Shot(name="a", pixels=gradient(width=400, height=300))
+    shot = images.InputImage(name="a", pixels=gradient(width=400, height=300))
     points = np.array([(180, 130), (220, 150), (195, 160), (170, 170), (205, 190)], np.float32)
     aligned = GEOMETRY._replace(align=True)
     box = (150.0, 100.0, 100.0, 110.0)
@@ -104,10 +104,10 @@ def test_a_photograph_that_the_camera_notes_as_turned_is_turned_upright(orientat
 
 def test_a_video_gives_a_frame_every_so_many_seconds(tmp_path):
     path = write_video(tmp_path / "a.avi", levels=[0, 50, 100, 150, 200], frames_per_s=10)
-    every = list(images.shots(path, every_s=0.2))
+    every = list(images.read(path, every_s=0.2))
     assert [shot.time_s for shot in every] == [0.0, 0.2, 0.4]
     assert [shot.pixels[24, 32, 2] for shot in every] == pytest.approx([0, 100, 200], abs=4)
-    assert len(list(images.shots(path, every_s=0.01))) == 5
+    assert len(list(images.read(path, every_s=0.01))) == 5
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_cannot_be_read_says_why(name, content, why, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(invalid_example.InvalidExample, match=why):
-        list(images.shots(tmp_path / name, every_s=1))
+        list(images.read(tmp_path / name, every_s=1))
 
 
 def test_a_folder_gives_its_pictures_and_videos_in_order_and_an_empty_one_says_so(tmp_path):
@@ -136,7 +136,7 @@ def test_a_folder_gives_its_pictures_and_videos_in_order_and_an_empty_one_says_s
     (tmp_path / "empty").mkdir()
     (path,) = images.find([str(tmp_path / "empty")])
     with pytest.raises(invalid_example.InvalidExample, match="no file in it ends in .avi, "):
-        list(images.shots(path, every_s=1))
+        list(images.read(path, every_s=1))
 
 
 @pytest.mark.slow
@@ -173,8 +173,8 @@ def test_the_network_is_given_what_the_job_would_have_stored(reader, tmp_path):
     path = save(tmp_path / "a.jpg", gradient(width=300, height=200), quality=90)
     made = shard_writer.cut(path.read_bytes(), row_of(BOX), {**GEOMETRY._asdict(), "encoding": "jpeg"})
     stored = image_codec.encode(made.face)
-    (shot,) = images.shots(path, every_s=1)
-    (seen,) = reader.see(shot, detect=lambda pixels: [face_detector.Found(box=BOX)])
+    (shot,) = images.read(path, every_s=1)
+    (seen,) = reader.see(shot, detect=lambda pixels: [face_detector.DetectedFace(box=BOX)])
     given = reader.as_trained(made.face)
     assert given.shape == (16, 16, 3)
     np.testing.assert_array_equal(reader.as_trained(seen.cut.face), given)
@@ -188,20 +188,20 @@ def test_a_build_that_keeps_every_pixel_gives_the_network_every_pixel(encoding, 
     exact = dataclasses.replace(run, data=dataclasses.replace(run.data, encoding=encoding))
     spotted = np.zeros((32, 32, 3), np.uint8)
     spotted[::2, ::2, 0] = 200  # JPEG cannot keep it; a quarter of the pixels of each 2 x 2 block.
-    assert (face_classifier.Reader(exact).as_trained(spotted) == (50, 0, 0)).all()
+    assert (face_classifier.FaceClassifier(exact).as_trained(spotted) == (50, 0, 0)).all()
     assert not (reader.as_trained(spotted) == (50, 0, 0)).all()
 
 
 @pytest.mark.slow
 def test_a_detection_without_a_pixel_in_the_picture_is_no_face(reader):
-    shot = images.Shot(name="a", pixels=gradient(width=50, height=40))
-    assert reader.see(shot, detect=lambda pixels: [face_detector.Found(box=(90.0, 0.0, 20.0, 20.0))]) == []
+    shot = images.InputImage(name="a", pixels=gradient(width=50, height=40))
+    assert reader.see(shot, detect=lambda pixels: [face_detector.DetectedFace(box=(90.0, 0.0, 20.0, 20.0))]) == []
 
 
 @pytest.mark.slow
 def test_draw_writes_a_picture_of_the_same_size_with_the_box_in_it(reader, drawn, tmp_path):
     path, annotation = drawn
-    detect = lambda pixels: [face_detector.Found(box=tuple(map(float, annotation.box_xywh)))]  # noqa: E731
+    detect = lambda pixels: [face_detector.DetectedFace(box=tuple(map(float, annotation.box_xywh)))]  # noqa: E731
     asked = predict.Predict(draw=str(tmp_path))
     for _ in range(2):
         list(predict.look([str(path)], reader=reader, detect=detect, asked=asked, troubles=[]))
@@ -239,11 +239,11 @@ def test_json_and_csv_have_every_probability(capsys):
 
 
 def test_valence_and_arousal_are_said_where_the_model_has_learned_them(capsys):
-    chances = np.array([0.25, 0.75], np.float32)
+    probs = np.array([0.25, 0.75], np.float32)
     picture = gradient(width=40, height=30)
-    shot = images.Shot(name="a.jpg", pixels=picture, time_s=None)
+    shot = images.InputImage(name="a.jpg", pixels=picture, time_s=None)
     cut = shot.cut(None, points=None, geometry=GEOMETRY)
-    faces_seen = [face_classifier.Seen(found=face_detector.Found(box=(1, 2, 3, 4)), cut=cut, probabilities=chances, affect=affect)
+    faces_seen = [face_classifier.ClassifiedFace(found=face_detector.DetectedFace(box=(1, 2, 3, 4)), cut=cut, probabilities=probs, affect=affect)
                   for affect in ((-0.5, 0.25), None)]  # fmt: skip
     with_affect, without = (predict.rows(shot, [one], names=["sad", "happy"]) for one in faces_seen)
     assert (with_affect[0]["valence"], with_affect[0]["arousal"]) == (-0.5, 0.25) and "valence" not in without[0]
@@ -289,7 +289,7 @@ def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path):
 @pytest.mark.skipif(not HAS_MTCNN, reason="mtcnn is not installed (extra: predict)")
 def test_mtcnn_names_the_five_points_in_the_order_that_alignment_takes(drawn):
     path, annotation = drawn
-    (shot,) = images.shots(path, every_s=1)
+    (shot,) = images.read(path, every_s=1)
     (found,) = face_detector.detector("mtcnn")(shot.pixels)
     wanted = face_alignment.five_points(annotation.landmarks)
     assert np.abs(found.points - wanted).max() < 0.15 * max(annotation.box_xywh[2:])

@@ -23,7 +23,7 @@ def search(make_site, tmp_path):
         )
         at = make_site(**settings)
         study = study_lib.open_study(about, settings=at.settings)
-        study_lib.run(study, asked=about, at=at)
+        study_lib.run(study, asked=about, ctx=at)
         return study
 
     return start
@@ -49,14 +49,14 @@ def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_site, tm
 
 
 def test_a_sweep_that_was_cut_off_continues_the_trial_that_was_under_way(search, monkeypatch, tmp_path, capsys):
-    scores = trainer.Session.scores
+    scores = trainer.Trainer.scores
 
     def cut_off(self):
         yield next(scores(self))
         raise SystemExit(130)
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(trainer.Session, "scores", cut_off)
+        patch.setattr(trainer.Trainer, "scores", cut_off)
         search(trials=1)
     study = search(trials=1)
     assert "1 of 1 trials left" in capsys.readouterr().out

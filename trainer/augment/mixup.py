@@ -18,14 +18,14 @@ _QUANTILES = 4096
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Blend:
+class MixedBatch:
     """Mixed pictures, and the share that is each one's own; the rest is its partner's."""
 
     images: tf.Tensor  # float32[B, S, S, 3]
     share: tf.Tensor  # float32[B] in 0..1
 
 
-def blend(images: tf.Tensor, *, number: tf.Tensor, mixup: float, cutmix: float) -> Blend:
+def mix(images: tf.Tensor, *, number: tf.Tensor, mixup: float, cutmix: float) -> MixedBatch:
     """Mix every picture with its partner's; where both ways are on, each by the toss of a coin.
 
     Args:
@@ -39,7 +39,7 @@ def blend(images: tf.Tensor, *, number: tf.Tensor, mixup: float, cutmix: float) 
     whole = _mixup(images, number=number, alpha=mixup)
     patched = _cutmix(images, number=number, alpha=cutmix)
     heads = number[:, 1] < 0.5
-    return Blend(
+    return MixedBatch(
         images=tf.where(heads[:, None, None, None], whole.images, patched.images),
         share=tf.where(heads, whole.share, patched.share),
     )
@@ -60,20 +60,20 @@ def beta(number: tf.Tensor, *, alpha: float) -> tf.Tensor:
     return low + (high - low) * (place - tf.cast(below, tf.float32))
 
 
-def _mixup(images: tf.Tensor, *, number: tf.Tensor, alpha: float) -> Blend:
+def _mixup(images: tf.Tensor, *, number: tf.Tensor, alpha: float) -> MixedBatch:
     """Zhang et al. 2018 (arXiv:1710.09412), section 2: x = s x_i + (1 - s) x_j, s of Beta(alpha, alpha)."""
     share = beta(number[:, 0], alpha=alpha)
     weight = share[:, None, None, None]
-    return Blend(images=weight * images + (1 - weight) * partners(images), share=share)
+    return MixedBatch(images=weight * images + (1 - weight) * partners(images), share=share)
 
 
-def _cutmix(images: tf.Tensor, *, number: tf.Tensor, alpha: float) -> Blend:
+def _cutmix(images: tf.Tensor, *, number: tf.Tensor, alpha: float) -> MixedBatch:
     """Yun et al. 2019 (arXiv:1905.04899), Eqs. 1 and 2: a patch of the partner's, its area 1 - s before the cut."""
     side = tf.sqrt(1 - beta(number[:, 0], alpha=alpha))
     top, left = number[:, 2] - side / 2, number[:, 3] - side / 2
     patch = random_erasing.inside(tf.shape(images)[1], top=top, left=left, height=side, width=side)
     share = 1 - tf.reduce_mean(tf.cast(patch, tf.float32), axis=[1, 2])
-    return Blend(images=tf.where(patch[..., None], partners(images), images), share=share)
+    return MixedBatch(images=tf.where(patch[..., None], partners(images), images), share=share)
 
 
 @functools.cache

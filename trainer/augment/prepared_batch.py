@@ -11,7 +11,7 @@ from trainer.distributed import example_rng
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Part:
+class Microbatch:
     """What is worked through at once on a replica: pictures as the network sees them, with their labels and noise."""
 
     images: tf.Tensor  # float32[b, S, S, 3]
@@ -21,7 +21,7 @@ class Part:
     share: tf.Tensor | None  # float32[b], how much of a picture is its own; None where nothing is mixed
     weight: tf.Tensor  # float32[b]
     count: tf.Tensor  # float32[], of the whole batch
-    draw: example_rng.Draw
+    draw: example_rng.ExampleRng
 
     def mean(self, of_label: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """Return what a function gives for both labels of each picture, float32[b], weighted by their shares.
@@ -32,7 +32,7 @@ class Part:
         return own if self.share is None else self.share * own + (1 - self.share) * of_label(self.other_label)
 
 
-def affect_targets(part: input_pipeline.Call, *, share: tf.Tensor | None) -> tf.Tensor:
+def affect_targets(part: input_pipeline.StepGroup, *, share: tf.Tensor | None) -> tf.Tensor:
     """Return valence and arousal, float32[b, 2], mixed as the pictures are; NaN where one of two mixed has none."""
     own = tf.stack([part["valence"], part["arousal"]], axis=1)
     return own if share is None else share[:, None] * own + (1 - share[:, None]) * mixup.partners(own)

@@ -67,7 +67,7 @@ def _store(
     fits = num_examples * size_px**2 * 3 < _MEMORY_FRAC * _free_bytes()
     chosen = ("ram" if fits else "none") if cache == "auto" else cache
     if chosen == "none":
-        return pixel_cache.Nowhere(decode, size_px=size_px)
+        return pixel_cache.NoCache(decode, size_px=size_px)
     if chosen == "ram":
         return pixel_cache.in_memory(decode, num_examples=num_examples, size_px=size_px)
     return pixel_cache.on_disk(decode, path=path, num_examples=num_examples, size_px=size_px)

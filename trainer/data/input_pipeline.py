@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from trainer.data import examples
 
-Call = dict[str, tf.Tensor]
+StepGroup = dict[str, tf.Tensor]
 """One call into the graph for one replica: k steps of b examples.
 
 image uint8[k, b, S, S, 3]; number, label, place int64[k, b] (place: position in the epoch's order); valence, arousal
@@ -30,14 +30,14 @@ _MOST_BYTES = 24 * 2**20
 `memory`), which halves the speed of reading from RAM."""
 
 
-def steps_per_call(batch_size: int, *, size_px: int) -> int:
+def steps_per_execution(batch_size: int, *, size_px: int) -> int:
     """Return how many steps of a replica's `batch_size` pictures one call into the graph should hold."""
     return max(1, min(_MOST_STEPS, _MOST_BYTES // (batch_size * size_px**2 * 3)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Shape:
-    """How examples are dealt: `batch_size` a step over `num_replicas`, at most `steps_per_call` steps a call.
+class BatchLayout:
+    """How examples are dealt: `batch_size` a step over `num_replicas`, at most `steps_per_execution` steps a call.
 
     A step is worked through in `num_parts` parts of consecutive places, and every part is shared by all replicas: what
     is computed over a part is then the same for any number of them.
@@ -45,7 +45,7 @@ class Shape:
 
     batch_size: int
     num_replicas: int
-    steps_per_call: int
+    steps_per_execution: int
     num_parts: int = 1
 
     def num_steps(self, num_examples: int) -> int:
@@ -54,7 +54,7 @@ class Shape:
 
 
 def plan(
-    num_examples: int, *, shape: Shape, epochs: range, first_step: int = 0, replicas: range | None = None
+    num_examples: int, *, shape: BatchLayout, epochs: range, first_step: int = 0, replicas: range | None = None
 ) -> np.ndarray:
     """Return one line a call and replica, (epoch, first step, replica): int64[L, 3], the first epoch from a step on.
 
@@ -65,7 +65,7 @@ def plan(
             (epoch, start, replica)
             for epoch in epochs
             for start in range(
-                first_step if epoch == epochs[0] else 0, shape.num_steps(num_examples), shape.steps_per_call
+                first_step if epoch == epochs[0] else 0, shape.num_steps(num_examples), shape.steps_per_execution
             )
             for replica in replicas or range(shape.num_replicas)
         ],
@@ -73,9 +73,9 @@ def plan(
     ).reshape(-1, 3)
 
 
-def row(order: np.ndarray, *, shape: Shape, start: int, replica: int) -> dict[str, np.ndarray]:
-    """Return the arrays of a `Call` that need no file: the numbers that a replica is dealt, from a step on."""
-    steps = np.arange(start, min(start + shape.steps_per_call, shape.num_steps(len(order))))[:, None]
+def row(order: np.ndarray, *, shape: BatchLayout, start: int, replica: int) -> dict[str, np.ndarray]:
+    """Return the arrays of a `StepGroup` that need no file: the numbers that a replica is dealt, from a step on."""
+    steps = np.arange(start, min(start + shape.steps_per_execution, shape.num_steps(len(order))))[:, None]
     part = shape.batch_size // shape.num_parts
     share = part // shape.num_replicas
     in_step = np.arange(0, shape.batch_size, part)[:, None] + replica * share + np.arange(share)
@@ -88,10 +88,10 @@ def row(order: np.ndarray, *, shape: Shape, start: int, replica: int) -> dict[st
     }
 
 
-def calls(
-    split: examples.Split, *, lines: np.ndarray, shape: Shape, order_of: Callable[[int], np.ndarray]
+def step_groups(
+    split: examples.Split, *, lines: np.ndarray, shape: BatchLayout, order_of: Callable[[int], np.ndarray]
 ) -> tf.data.Dataset:
-    """Return the dataset of `Call`s, one a line of the plan; `order_of` gives an epoch's order."""
+    """Return the dataset of `StepGroup`s, one a line of the plan; `order_of` gives an epoch's order."""
     columns = {"label": split.labels, "valence": split.valence, "arousal": split.arousal}
     tensors = {name: tf.constant(column) for name, column in columns.items()}
     order_of = functools.lru_cache(maxsize=2)(order_of)
@@ -100,7 +100,7 @@ def calls(
         made = row(order_of(int(line[0])), shape=shape, start=int(line[1]), replica=int(line[2]))
         return [made[name] for name in _ROW]
 
-    def complete(line: tf.Tensor) -> Call:
+    def complete(line: tf.Tensor) -> StepGroup:
         flat = tf.numpy_function(numbers, [line], [spec.dtype for spec in _ROW.values()], stateful=False)
         made = {name: tf.ensure_shape(t, spec.shape) for t, (name, spec) in zip(flat, _ROW.items(), strict=True)}
         found = {name: tf.gather(column, made["number"]) for name, column in tensors.items()}

@@ -31,7 +31,7 @@ class Store(Protocol):
         """Return the pictures of int64[...] numbers: uint8[..., S, S, 3]."""
 
 
-class Nowhere:
+class NoCache:
     """Decode a picture every time it is asked for."""
 
     def __init__(self, decode: DecodeNumber, *, size_px: int) -> None:
@@ -44,7 +44,7 @@ class Nowhere:
         return pixels.reshape(*numbers.shape, *pixels.shape[1:])
 
 
-class Kept:
+class FillingCache:
     """Decode a picture when it is first asked for, and keep its pixels in an array.
 
     Two threads may decode the same picture at the same time; they write the same bytes.
@@ -71,7 +71,7 @@ class Kept:
                 self._when_whole()
 
 
-class Whole:
+class FullCache:
     """Give back pixels that are all there."""
 
     def __init__(self, pixels: np.ndarray) -> None:
@@ -84,7 +84,7 @@ class Whole:
 def in_memory(decode: DecodeNumber, *, num_examples: int, size_px: int) -> Store:
     """Keep pixels in this process; memory is taken as pictures come."""
     pixels = np.empty((num_examples, size_px, size_px, 3), np.uint8)
-    return Kept(decode, pixels=pixels, when_whole=lambda: None)
+    return FillingCache(decode, pixels=pixels, when_whole=lambda: None)
 
 
 def on_disk(decode: DecodeNumber, *, path: pathlib.Path, num_examples: int, size_px: int) -> Store:
@@ -95,7 +95,7 @@ def on_disk(decode: DecodeNumber, *, path: pathlib.Path, num_examples: int, size
     """
     shape = (num_examples, size_px, size_px, 3)
     if path.exists() and path.stat().st_size == np.prod(shape):
-        return Whole(np.memmap(path, np.uint8, mode="r", shape=shape))
+        return FullCache(np.memmap(path, np.uint8, mode="r", shape=shape))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
     growing = path.with_name(f"incomplete.{uuid.uuid4().hex}.{path.name}")
@@ -107,7 +107,7 @@ def on_disk(decode: DecodeNumber, *, path: pathlib.Path, num_examples: int, size
         growing.replace(path)
         file.close()
 
-    return Kept(decode, pixels=pixels, when_whole=publish)
+    return FillingCache(decode, pixels=pixels, when_whole=publish)
 
 
 def _reserved(path: pathlib.Path, *, num_bytes: int) -> BinaryIO:

@@ -29,7 +29,7 @@ _NONE_FOUND = markup.joined(
 )
 
 
-def answer(looked: timed_prediction.Look, *, names: Sequence[str]) -> Markup:
+def answer(looked: timed_prediction.TimedPrediction, *, names: Sequence[str]) -> Markup:
     """Say what was seen in a picture."""
     cards = [_card(number, face, of=len(looked.seen), names=names) for number, face in enumerate(looked.seen, start=1)]
     return _answer(
@@ -54,7 +54,7 @@ def _answer(*content: Content, class_: str = "answer") -> Markup:
     return markup.element("div", *content, class_=class_)
 
 
-def _sentence(seen: Sequence[face_classifier.Seen], *, names: Sequence[str]) -> Content:
+def _sentence(seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]) -> Content:
     if not seen:
         return _NONE_FOUND
     if len(seen) > 1:
@@ -63,11 +63,11 @@ def _sentence(seen: Sequence[face_classifier.Seen], *, names: Sequence[str]) -> 
     return f"{where}: {_verdict(seen[0], names=names)}."
 
 
-def _verdict(face: face_classifier.Seen, *, names: Sequence[str]) -> str:
+def _verdict(face: face_classifier.ClassifiedFace, *, names: Sequence[str]) -> str:
     return f"{names[int(face.probabilities.argmax())]}, {face.probabilities.max():.0%}"
 
 
-def _picture(looked: timed_prediction.Look, *, names: Sequence[str]) -> Markup:
+def _picture(looked: timed_prediction.TimedPrediction, *, names: Sequence[str]) -> Markup:
     drawn = draw_boxes.annotated(looked.shot, looked.seen, names=names)
     drawn.thumbnail((_SHOWN_PX, _SHOWN_PX), PIL.Image.Resampling.LANCZOS)
     content = io.BytesIO()
@@ -77,14 +77,14 @@ def _picture(looked: timed_prediction.Look, *, names: Sequence[str]) -> Markup:
     return markup.picture(content.getvalue(), alt=f"The picture that was given: {said}", class_="photo")
 
 
-def _card(number: int, face: face_classifier.Seen, *, of: int, names: Sequence[str]) -> Markup:
+def _card(number: int, face: face_classifier.ClassifiedFace, *, of: int, names: Sequence[str]) -> Markup:
     title = f"Face {number}: {_verdict(face, names=names)}" if of > 1 else "Probability of each expression"
     crop = markup.picture(image_codec.encode(face.cut.face), alt=f"Face {number} as it was cut out", class_="crop")
     head = markup.element("div", crop, markup.element("h3", title), class_="title")
     return markup.element("section", head, _bars(face, names=names), _affect(face), class_="face")
 
 
-def _bars(face: face_classifier.Seen, *, names: Sequence[str]) -> Markup:
+def _bars(face: face_classifier.ClassifiedFace, *, names: Sequence[str]) -> Markup:
     best = int(face.probabilities.argmax())
     rows: list[tuple[Content, list[webpage.page.Bar]]] = []
     for number, (name, chance) in enumerate(zip(names, map(float, face.probabilities), strict=True)):
@@ -94,7 +94,7 @@ def _bars(face: face_classifier.Seen, *, names: Sequence[str]) -> Markup:
     return webpage.page.bars(rows)
 
 
-def _affect(face: face_classifier.Seen) -> Markup | None:
+def _affect(face: face_classifier.ClassifiedFace) -> Markup | None:
     if face.affect is None:
         return None
     valence, arousal = face.affect
@@ -122,12 +122,12 @@ def _scale(name: str, value: float, *, low: str, high: str) -> Markup:
     )
 
 
-def _latency(looked: timed_prediction.Look) -> str:
+def _latency(looked: timed_prediction.TimedPrediction) -> str:
     width, height = looked.shot.size
     detector = f"detector {looked.detector_ms:,.0f} ms" if _was_searched(looked) else "no detector"
     network = f"network {looked.network_ms:,.0f} ms" if looked.seen else "network not asked"
     return f"Latency: {detector}, {network}. Picture: {width} × {height} pixels."
 
 
-def _was_searched(looked: timed_prediction.Look) -> bool:
+def _was_searched(looked: timed_prediction.TimedPrediction) -> bool:
     return not looked.seen or looked.seen[0].found.box is not None

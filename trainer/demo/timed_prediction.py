@@ -12,16 +12,18 @@ from trainer.inference import face_classifier, face_detector, images
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Look:
+class TimedPrediction:
     """A picture, its faces (the largest first), and how long finding and judging them took, in milliseconds."""
 
-    shot: images.Shot
-    seen: list[face_classifier.Seen]
+    shot: images.InputImage
+    seen: list[face_classifier.ClassifiedFace]
     detector_ms: float
     network_ms: float
 
 
-def look(content: bytes, *, reader: face_classifier.Reader, detect: face_detector.Detector) -> Look:
+def predict(
+    content: bytes, *, reader: face_classifier.FaceClassifier, detect: face_detector.Detector
+) -> TimedPrediction:
     """Look at the bytes of a picture file.
 
     The network's time is that of all faces together, from crops to probabilities.
@@ -37,11 +39,13 @@ def look(content: bytes, *, reader: face_classifier.Reader, detect: face_detecto
     cut = time.perf_counter()
     seen = reader.judge(cuts)
     judged = time.perf_counter()
-    return Look(shot=shot, seen=seen, detector_ms=1000 * (detected - start), network_ms=1000 * (judged - cut))
+    return TimedPrediction(
+        shot=shot, seen=seen, detector_ms=1000 * (detected - start), network_ms=1000 * (judged - cut)
+    )
 
 
-def warm_up(*, reader: face_classifier.Reader, detect: face_detector.Detector) -> None:
+def warm_up(*, reader: face_classifier.FaceClassifier, detect: face_detector.Detector) -> None:
     """Run detector and network once, since TensorFlow's first run takes many times as long as the others."""
-    shot = images.Shot(name="nothing", pixels=np.zeros((240, 320, 3), np.uint8))
+    shot = images.InputImage(name="nothing", pixels=np.zeros((240, 320, 3), np.uint8))
     detect(shot.pixels)
-    reader.judge(reader.cut(shot, found=[face_detector.Found(box=None)]))
+    reader.judge(reader.cut(shot, found=[face_detector.DetectedFace(box=None)]))

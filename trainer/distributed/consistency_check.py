@@ -14,7 +14,7 @@ from trainer.distributed import host_channel
 
 
 def check(
-    connection: host_channel.Link, *, settings: run_config.Config, fingerprint: str, devices: Sequence[str]
+    connection: host_channel.HostChannel, *, settings: run_config.Config, fingerprint: str, devices: Sequence[str]
 ) -> None:
     """Compare settings, data and devices with those of the other hosts; all hosts come to the same end.
 

@@ -25,7 +25,7 @@ _GROUP = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Draw:
+class ExampleRng:
     """Say whose numbers are drawn: those of `count` consecutive places from `first_place` on, in one epoch."""
 
     seed: int
@@ -38,7 +38,7 @@ class Draw:
             raise ValueError(f"seed must be 0..2^31 - 1: got {self.seed}")
 
 
-def uniform(draw: Draw, *, stream: int, shape: tf.Tensor | tuple[int, ...]) -> tf.Tensor:
+def uniform(draw: ExampleRng, *, stream: int, shape: tf.Tensor | tuple[int, ...]) -> tf.Tensor:
     """Draw float32 numbers in [0, 1).
 
     Args:
@@ -55,7 +55,7 @@ def uniform(draw: Draw, *, stream: int, shape: tf.Tensor | tuple[int, ...]) -> t
     return tf.reshape(tf.reshape(drawn, tf.stack([shape[0], groups * _GROUP]))[:, :size], shape)
 
 
-def _key(draw: Draw, *, stream: int) -> tf.Tensor:
+def _key(draw: ExampleRng, *, stream: int) -> tf.Tensor:
     """Mix seed, stream and epoch into the generator's key, uint64[].
 
     TensorFlow's own key derivation was rejected: XLA derives others.
@@ -109,7 +109,7 @@ _current = threading.local()
 
 
 @contextlib.contextmanager
-def drawing(draw: Draw) -> Iterator[None]:
+def drawing(draw: ExampleRng) -> Iterator[None]:
     """Let the layers called in the block draw these numbers.
 
     A hidden argument, so that a model keeps the picture as its only input in training, export and prediction.
@@ -121,7 +121,7 @@ def drawing(draw: Draw) -> Iterator[None]:
         _current.draw = previous
 
 
-def current() -> Draw:
+def current() -> ExampleRng:
     """Return the draw of the enclosing `drawing` block.
 
     Raises:

@@ -27,7 +27,7 @@ class LostHost(Exception):
     """A host went away: nobody's mistake; the same commands again continue the run."""
 
 
-class Link:
+class HostChannel:
     """Connections to the other hosts: the chief has one to each, the others one to the chief."""
 
     def __init__(self, hosts: tf_config.Cluster, *, peers: Mapping[int, socket.socket]) -> None:
@@ -84,12 +84,12 @@ class Link:
         return LostHost(f"{self.hosts.name(index)} has gone ({error.strerror or error}); its own output says why")
 
 
-def alone() -> Link:
+def alone() -> HostChannel:
     """Return the link of a host that trains by itself."""
-    return Link(tf_config.Cluster(hosts=("localhost",), tasks=(("worker", "0"),), index=0), peers={})
+    return HostChannel(tf_config.Cluster(hosts=("localhost",), tasks=(("worker", "0"),), index=0), peers={})
 
 
-def meet(hosts: tf_config.Cluster, *, wait_s: float) -> Link:
+def meet(hosts: tf_config.Cluster, *, wait_s: float) -> HostChannel:
     """Wait until all hosts are there.
 
     Raises:
@@ -99,7 +99,7 @@ def meet(hosts: tf_config.Cluster, *, wait_s: float) -> Link:
     return _receive_others(hosts, deadline=deadline) if hosts.is_chief else _go_to_chief(hosts, deadline=deadline)
 
 
-def _receive_others(hosts: tf_config.Cluster, *, deadline: float) -> Link:
+def _receive_others(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
     others, peers = range(1, len(hosts.hosts)), dict[int, socket.socket]()
     with _listen(hosts) as door:
         while len(peers) < len(others):
@@ -112,7 +112,7 @@ def _receive_others(hosts: tf_config.Cluster, *, deadline: float) -> Link:
             else:
                 _seat(visitor, hosts=hosts, peers=peers)
     _tell(peers, {})
-    return Link(hosts, peers=peers)
+    return HostChannel(hosts, peers=peers)
 
 
 def _listen(hosts: tf_config.Cluster) -> socket.socket:
@@ -167,7 +167,7 @@ def _tell(peers: Mapping[int, socket.socket], answer: Mapping[str, str]) -> None
             _send(peer, json.dumps(answer).encode())
 
 
-def _go_to_chief(hosts: tf_config.Cluster, *, deadline: float) -> Link:
+def _go_to_chief(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
     chief = _connect(hosts, deadline=deadline)
     try:
         _send(chief, json.dumps({"index": hosts.index, "hosts": hosts.hosts}).encode())
@@ -176,7 +176,7 @@ def _go_to_chief(hosts: tf_config.Cluster, *, deadline: float) -> Link:
         raise LostHost(f"{hosts.name(0)} has gone while it waited for others; its own output says why") from None
     if "refusal" in answer:
         raise errors.UserError(answer["refusal"])
-    return Link(hosts, peers={0: chief})
+    return HostChannel(hosts, peers={0: chief})
 
 
 def _connect(hosts: tf_config.Cluster, *, deadline: float) -> socket.socket:

@@ -10,7 +10,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Agreement:
+class AffectMetrics:
     """How well predictions of one quantity agree with its annotations; NaN where undefined."""
 
     ccc: float
@@ -22,7 +22,7 @@ class Agreement:
     num_examples: int
 
 
-def agree(truth: np.ndarray, predicted: np.ndarray) -> Agreement:
+def evaluate(truth: np.ndarray, predicted: np.ndarray) -> AffectMetrics:
     """Measure float[N] predictions against float[N] annotations; rows with a NaN annotation are left out.
 
     Raises:
@@ -37,8 +37,8 @@ def agree(truth: np.ndarray, predicted: np.ndarray) -> Agreement:
     if not np.isfinite(y).all():
         raise ValueError(f"predictions must be numbers: got {y[~np.isfinite(y)][0]}")
     if not len(x):
-        return Agreement(math.nan, math.nan, math.nan, math.nan, 0)
-    return Agreement(
+        return AffectMetrics(math.nan, math.nan, math.nan, math.nan, 0)
+    return AffectMetrics(
         ccc=ccc(x, y),
         pearson=_pearson(x, y),
         rmse=float(np.sqrt(np.mean((x - y) ** 2))),

@@ -29,7 +29,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _CHUNK = 1024
 
 
-def measure(version: dataset_version.Version, *, image_size: int) -> metrics.Judgement:
+def measure(version: dataset_version.Version, *, image_size: int) -> metrics.ClassificationMetrics:
     """Train on the train split and judge on the validation split; no setting follows from either.
 
     Raises:
@@ -41,7 +41,7 @@ def measure(version: dataset_version.Version, *, image_size: int) -> metrics.Jud
     validation = examples.read(version, split="validation", size_px=image_size, cache="none")
     classifier = fit(gray(train), labels=train.labels, class_names=version.class_names)
     probabilities = predict(classifier, pixels=gray(validation), num_classes=len(version.class_names))
-    return metrics.judge(validation.labels, probabilities, class_names=version.class_names)
+    return metrics.evaluate(validation.labels, probabilities, class_names=version.class_names)
 
 
 def protocol(version: dataset_version.Version, *, image_size: int) -> dict[str, str]:

@@ -29,7 +29,7 @@ class Scores:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judgement:
+class ClassificationMetrics:
     """The numbers of one classifier on one split.
 
     A class without examples has no scores (NaN) and is left out of `macro`, `weighted` and
@@ -77,7 +77,7 @@ class Judgement:
         return plain({**heads, **fields, "per_class": per_class, **gaps})
 
 
-def judge(labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequence[str]) -> Judgement:
+def evaluate(labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequence[str]) -> ClassificationMetrics:
     """Judge predicted probabilities against true labels.
 
     Args:
@@ -97,7 +97,7 @@ def judge(labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequenc
     present = [s for s in per_class if s.support]
     macro = _average(present, weights=[1] * len(present))
     areas = _pair_areas(truth, scores)
-    return Judgement(
+    return ClassificationMetrics(
         class_names=names,
         accuracy=float(np.mean(ranked[:, 0] == truth)),
         top2_accuracy=float(np.mean(np.any(ranked[:, :2] == truth[:, None], axis=1))),

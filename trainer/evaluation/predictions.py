@@ -62,8 +62,8 @@ def to_csv(made: Predictions) -> str:
     affect = np.array([column for pair in made.affect.values() for column in pair]).T.reshape(len(made.labels), -1)
     names, rows = np.array(made.class_names), zip(made.probabilities.tolist(), affect.tolist(), strict=True)
     known = zip(made.filenames, made.copies, names[made.labels], names[made.predicted], strict=True)
-    for facts, (chances, values) in zip(known, rows, strict=True):
-        writer.writerow([*facts, *(f"{p:.7g}" for p in chances), *(f"{v:.6g}" for v in values)])
+    for facts, (probs, values) in zip(known, rows, strict=True):
+        writer.writerow([*facts, *(f"{p:.7g}" for p in probs), *(f"{v:.6g}" for v in values)])
     return text.getvalue()
 
 

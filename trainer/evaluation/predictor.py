@@ -20,7 +20,7 @@ _PLACE = "place"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Said:
+class ModelOutputs:
     """What a model says of N examples."""
 
     probabilities: np.ndarray
@@ -40,36 +40,36 @@ class Predictor:
         """Return the probabilities of `run` alone."""
         return self.run(split, batch_size=batch_size).probabilities
 
-    def run(self, split: examples.Split, *, batch_size: int) -> Said:
+    def run(self, split: examples.Split, *, batch_size: int) -> ModelOutputs:
         """Return what the model says of every example, in the split's own order.
 
         With `tta_flip`, the mean over a picture and its mirror image.
         """
-        shape = input_pipeline.Shape(
-            batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_call=1
+        shape = input_pipeline.BatchLayout(
+            batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_execution=1
         )
         own = devices.local_replicas(self._strategy)
         lines = input_pipeline.plan(split.num_examples, shape=shape, epochs=range(1), replicas=own)
         in_order = np.arange(split.num_examples)
-        dataset = input_pipeline.calls(split, lines=lines, shape=shape, order_of=lambda epoch: in_order)
+        dataset = input_pipeline.step_groups(split, lines=lines, shape=shape, order_of=lambda epoch: in_order)
         made = [self._compiled(call) for call in input_pipeline.distribute(dataset, strategy=self._strategy)]
         whole = {name: np.concatenate([each[name] for each in made]) for name in made[0]}
         order = np.argsort(whole.pop(_PLACE))[: split.num_examples]
-        return Said(
+        return ModelOutputs(
             probabilities=_softmax(whole.pop(heads.LOGITS)[order]).mean(axis=1),
             affect={name: values[order].mean(axis=1)[:, 0] for name, values in whole.items()},
         )
 
     @functools.cached_property
-    def _compiled(self) -> Callable[[input_pipeline.Call], dict[str, tf.Tensor]]:
+    def _compiled(self) -> Callable[[input_pipeline.StepGroup], dict[str, tf.Tensor]]:
         return tf.function(self._call, reduce_retracing=True)
 
-    def _call(self, call: input_pipeline.Call) -> dict[str, tf.Tensor]:
+    def _call(self, call: input_pipeline.StepGroup) -> dict[str, tf.Tensor]:
         """Return what the heads say on all replicas, float32[b, views, ...], and their places, on every host."""
         made = self._strategy.run(self._replica, args=(call,))
         return {name: self._strategy.gather(each, axis=0) for name, each in made.items()}
 
-    def _replica(self, call: input_pipeline.Call) -> dict[str, tf.Tensor]:
+    def _replica(self, call: input_pipeline.StepGroup) -> dict[str, tf.Tensor]:
         """Return what each head says of every view of a picture, float32[b, views, ...], and its place, int64[b]."""
         images = tf.cast(call["image"][0], tf.float32)
         views = [images, tf.reverse(images, axis=[2])] if self._tta_flip else [images]

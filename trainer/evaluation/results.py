@@ -11,17 +11,17 @@ from trainer.evaluation import bootstrap, calibration, ccc, class_subset, metric
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Findings:
+class EvaluationResults:
     """The numbers of one model on one split."""
 
-    judgement: metrics.Judgement
+    judgement: metrics.ClassificationMetrics
     intervals: Mapping[str, bootstrap.Interval]
     """95 % intervals: see intervals.bootstrap."""
     calibrated: calibration.Calibration
     scaling: calibration.Scaling | None
-    seven: metrics.Judgement | None
+    seven: metrics.ClassificationMetrics | None
     """The score on 7 classes of a model of more, contempt's examples left out; None where it is no other score."""
-    affect: Mapping[str, ccc.Agreement]
+    affect: Mapping[str, ccc.AffectMetrics]
     """valence and arousal, where the model has such outputs."""
 
     def to_json(self) -> dict[str, Any]:
@@ -35,31 +35,31 @@ class Findings:
         return {**self.judgement.to_json(), **metrics.plain(more)}
 
 
-def find(made: predictions.Predictions) -> Findings:
+def evaluate(made: predictions.Predictions) -> EvaluationResults:
     """Compute everything from predictions.
 
     Raises:
-      ValueError: see metrics.judge.
+      ValueError: see metrics.evaluate.
     """
-    labels, chances = made.labels, made.probabilities
-    judgement = metrics.judge(labels, chances, class_names=made.class_names)
-    return Findings(
+    labels, probs = made.labels, made.probabilities
+    judgement = metrics.evaluate(labels, probs, class_names=made.class_names)
+    return EvaluationResults(
         judgement=judgement,
-        intervals=bootstrap.bootstrap(labels, chances, groups=made.groups),
-        calibrated=calibration.measure(labels, chances),
-        scaling=calibration.scale(labels, chances, groups=made.groups),
+        intervals=bootstrap.bootstrap(labels, probs, groups=made.groups),
+        calibrated=calibration.measure(labels, probs),
+        scaling=calibration.scale(labels, probs, groups=made.groups),
         seven=_seven(made),
-        affect={name: ccc.agree(truth, said) for name, (truth, said) in made.affect.items()},
+        affect={name: ccc.evaluate(truth, said) for name, (truth, said) in made.affect.items()},
     )
 
 
-def _seven(made: predictions.Predictions) -> metrics.Judgement | None:
+def _seven(made: predictions.Predictions) -> metrics.ClassificationMetrics | None:
     among = made.labels < class_subset.SEVEN
     if len(made.class_names) <= class_subset.SEVEN or not among.any():
         return None
     kept = made.only(among)
-    chances = class_subset.restricted(kept.probabilities, num_classes=class_subset.SEVEN)
-    return metrics.judge(kept.labels, chances, class_names=made.class_names[: class_subset.SEVEN])
+    probs = class_subset.restricted(kept.probabilities, num_classes=class_subset.SEVEN)
+    return metrics.evaluate(kept.labels, probs, class_names=made.class_names[: class_subset.SEVEN])
 
 
 def _calibration(measured: calibration.Calibration, scaling: calibration.Scaling | None) -> dict[str, Any]:

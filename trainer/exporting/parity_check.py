@@ -96,8 +96,8 @@ def accuracy(run: Callable[[np.ndarray], outputs_lib.Outputs], *, split: example
     numbers = _judged(split)
     right = 0
     for batch in np.split(numbers, range(_BATCH, len(numbers), _BATCH)):
-        chances = run(split.fetch(batch).numpy())[outputs_lib.PROBABILITIES]
-        right += int((chances.argmax(axis=1) == split.labels[batch]).sum())
+        probs = run(split.fetch(batch).numpy())[outputs_lib.PROBABILITIES]
+        right += int((probs.argmax(axis=1) == split.labels[batch]).sum())
     return right / len(numbers)
 
 

@@ -13,7 +13,7 @@ _COLOUR, _INK = "#0072B2", "white"
 
 
 def write(
-    shot: images.Shot, seen: Sequence[face_classifier.Seen], *, names: Sequence[str], folder: str
+    shot: images.InputImage, seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str], folder: str
 ) -> pathlib.Path:
     """Write `<name>.png` into a folder that is there; what is there already is kept, and a counter tells it apart."""
     place = pathlib.Path(folder)
@@ -26,7 +26,9 @@ def write(
     return path
 
 
-def annotated(shot: images.Shot, seen: Sequence[face_classifier.Seen], *, names: Sequence[str]) -> PIL.Image.Image:
+def annotated(
+    shot: images.InputImage, seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]
+) -> PIL.Image.Image:
     """Return the picture with boxes and labels, sized by the picture so that they can be read in any."""
     picture = PIL.Image.fromarray(shot.pixels)
     canvas = PIL.ImageDraw.Draw(picture)
@@ -46,7 +48,7 @@ def annotated(shot: images.Shot, seen: Sequence[face_classifier.Seen], *, names:
     return picture
 
 
-def labels(seen: Sequence[face_classifier.Seen], *, names: Sequence[str]) -> list[str]:
+def labels(seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]) -> list[str]:
     """Return what is written above each face; several are numbered, from 1, as wherever faces are listed."""
     said = [f"{names[int(face.probabilities.argmax())]} {face.probabilities.max():.0%}" for face in seen]
     return [f"{number} {label}" for number, label in enumerate(said, start=1)] if len(said) > 1 else said

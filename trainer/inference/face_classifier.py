@@ -19,16 +19,16 @@ from trainer.run import trained_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Seen:
+class ClassifiedFace:
     """A face, its crop uint8[S, S, 3], probabilities float32[C], and valence and arousal where these were learned."""
 
-    found: face_detector.Found
+    found: face_detector.DetectedFace
     cut: face_crop.Cut
     probabilities: np.ndarray
     affect: tuple[float, float] | None = None
 
 
-class Reader:
+class FaceClassifier:
     """A trained network that looks at faces."""
 
     def __init__(self, run: trained_run.Run) -> None:
@@ -40,13 +40,13 @@ class Reader:
         self._decode = image_decoder.to_size(stored, size_px=run.image_size)
         self._to_size = image_decoder.to_size(dataclasses.replace(stored, is_raw=True), size_px=run.image_size)
 
-    def see(self, shot: images.Shot, *, detect: face_detector.Detector) -> list[Seen]:
+    def see(self, shot: images.InputImage, *, detect: face_detector.Detector) -> list[ClassifiedFace]:
         """Return the faces of a picture with their probabilities; none where no face was found."""
         return self.judge(self.cut(shot, found=detect(shot.pixels)))
 
     def cut(
-        self, shot: images.Shot, *, found: Iterable[face_detector.Found]
-    ) -> list[tuple[face_detector.Found, face_crop.Cut]]:
+        self, shot: images.InputImage, *, found: Iterable[face_detector.DetectedFace]
+    ) -> list[tuple[face_detector.DetectedFace, face_crop.Cut]]:
         """Return what was found, each with its crop."""
         cuts = []
         for face in found:
@@ -56,15 +56,15 @@ class Reader:
                 continue
         return cuts
 
-    def judge(self, cuts: Sequence[tuple[face_detector.Found, face_crop.Cut]]) -> list[Seen]:
+    def judge(self, cuts: Sequence[tuple[face_detector.DetectedFace, face_crop.Cut]]) -> list[ClassifiedFace]:
         """Return what the network says of each crop."""
         if not cuts:
             return []
         said = self._run(np.stack([self.as_trained(cut.face) for _, cut in cuts]))
         affects = [_affect(said, number) for number in range(len(cuts))]
         return [
-            Seen(found=face, cut=cut, probabilities=chances, affect=affect)
-            for (face, cut), chances, affect in zip(cuts, said[outputs.PROBABILITIES], affects, strict=True)
+            ClassifiedFace(found=face, cut=cut, probabilities=probs, affect=affect)
+            for (face, cut), probs, affect in zip(cuts, said[outputs.PROBABILITIES], affects, strict=True)
         ]
 
     def as_trained(self, face: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from affectnet_tfds import crop_geometry
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Found:
+class DetectedFace:
     """A face that a detector found: its box (None: the whole picture), `align`'s five points, its confidence."""
 
     box: crop_geometry.Box | None
@@ -17,7 +17,7 @@ class Found:
     confidence: float = 1.0
 
 
-Detector = Callable[[np.ndarray], list[Found]]
+Detector = Callable[[np.ndarray], list[DetectedFace]]
 """uint8[H, W, 3] to faces, the largest first."""
 
 
@@ -27,12 +27,12 @@ _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 def detector(name: str) -> Detector:
     """Return the detector of a name: mtcnn, or none, which takes the whole picture."""
     if name == "none":
-        return lambda pixels: [Found(box=None)]
+        return lambda pixels: [DetectedFace(box=None)]
     import mtcnn  # Inside: an extra.
 
     network = mtcnn.MTCNN()
 
-    def detect(pixels: np.ndarray) -> list[Found]:
+    def detect(pixels: np.ndarray) -> list[DetectedFace]:
         made = [_found(face) for face in network.detect_faces(pixels)]
         usable = [face for face in made if face.box and max(face.box[2:]) >= crop_geometry.MIN_BOX_SIDE]
         return sorted(usable, key=lambda face: -face.box[2] * face.box[3] if face.box else 0)
@@ -40,7 +40,7 @@ def detector(name: str) -> Detector:
     return detect
 
 
-def _found(face: dict) -> Found:
+def _found(face: dict) -> DetectedFace:
     x, y, width, height = map(float, face["box"])
     points = np.array([face["keypoints"][name] for name in _POINTS], np.float32)
-    return Found(box=(x, y, width, height), points=points, confidence=float(face["confidence"]))
+    return DetectedFace(box=(x, y, width, height), points=points, confidence=float(face["confidence"]))

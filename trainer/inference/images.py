@@ -24,7 +24,7 @@ _ORIENTATION = 0x0112
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Shot:
+class InputImage:
     """A picture: uint8[H, W, 3] RGB, and the file's bytes where its pixels are those of the file as stored."""
 
     name: str
@@ -56,14 +56,14 @@ class Shot:
 def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
     """Yield files: those that are named, and of folders all pictures and videos, in order.
 
-    A folder without any is yielded itself, so that `shots` says so.
+    A folder without any is yielded itself, so that `read` says so.
     """
     for path in map(pathlib.Path, paths):
         inside = path.rglob("*") if path.is_dir() else ()
         yield from sorted(p for p in inside if p.suffix.lower() in PICTURES | VIDEOS and p.is_file()) or [path]
 
 
-def shots(path: pathlib.Path, *, every_s: float) -> Iterator[Shot]:
+def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
     """Yield the picture of a file, or the frames of a video that are `every_s` seconds apart.
 
     Raises:
@@ -82,7 +82,7 @@ def shots(path: pathlib.Path, *, every_s: float) -> Iterator[Shot]:
         raise invalid_example.InvalidExample("unreadable file", error.strerror or str(error)) from error
 
 
-def picture(content: bytes, *, name: str) -> Shot:
+def picture(content: bytes, *, name: str) -> InputImage:
     """Decode a picture's bytes.
 
     Raises:
@@ -90,7 +90,7 @@ def picture(content: bytes, *, name: str) -> Shot:
     """
     pixels = image_codec.decode(content, image_codec.read_header(content))
     turned = _upright(pixels, content=content)
-    return Shot(name=name, pixels=turned, content=content if turned is pixels else None)
+    return InputImage(name=name, pixels=turned, content=content if turned is pixels else None)
 
 
 def _upright(pixels: np.ndarray, *, content: bytes) -> np.ndarray:
@@ -112,7 +112,7 @@ def _orientation(content: bytes) -> int:
         return 1
 
 
-def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[Shot]:
+def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
     path.stat()  # OpenCV does not say why a file cannot be opened.
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
@@ -128,7 +128,7 @@ def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[Shot]:
                 read, frame = video.retrieve()
                 if read:
                     pixels = np.ascontiguousarray(frame[:, :, ::-1])
-                    yield Shot(name=str(path), pixels=pixels, time_s=round(time_s, 3))
+                    yield InputImage(name=str(path), pixels=pixels, time_s=round(time_s, 3))
     finally:
         video.release()
     if not number:

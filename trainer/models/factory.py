@@ -27,7 +27,7 @@ def build(model: model_config.Model, *, image_size: int, num_classes: int, seed:
     return keras.Model(pictures, outputs, name=model.model)
 
 
-def backbone(network: keras.Model) -> list[keras.layers.Layer]:
+def backbone_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """Return all layers but the heads, in the network's order."""
     return [layer for layer in network.layers if layer.name not in heads.LAYERS]
 

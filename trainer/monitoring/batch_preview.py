@@ -16,7 +16,7 @@ _MOST = 40
 _COLUMNS = 8
 
 
-def draw(parts: Sequence[prepared_batch.Part], *, class_names: Sequence[str], most: int = _MOST) -> bytes:
+def draw(parts: Sequence[prepared_batch.Microbatch], *, class_names: Sequence[str], most: int = _MOST) -> bytes:
     """Return a PNG of the first pictures of a batch with what each is called; filling is left out.
 
     Args:
@@ -36,7 +36,7 @@ def draw(parts: Sequence[prepared_batch.Part], *, class_names: Sequence[str], mo
     return figures.png(drawing)
 
 
-def _tiles(part: prepared_batch.Part, *, class_names: Sequence[str]) -> list[tuple[np.ndarray, str]]:
+def _tiles(part: prepared_batch.Microbatch, *, class_names: Sequence[str]) -> list[tuple[np.ndarray, str]]:
     pictures = np.clip(np.rint(part.images.numpy()), 0, 255).astype(np.uint8)
     shares = np.ones(len(pictures)) if part.share is None else part.share.numpy()
     rows = zip(pictures, part.label.numpy(), part.other_label.numpy(), shares, part.weight.numpy(), strict=True)

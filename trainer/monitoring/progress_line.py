@@ -11,7 +11,7 @@ _BAR = 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reading:
+class Progress:
     """What the line shows; times in seconds."""
 
     epoch: int
@@ -26,7 +26,7 @@ class Reading:
     left_s: float
 
 
-def line(at: Reading, *, num_replicas: int) -> str:
+def line(at: Progress, *, num_replicas: int) -> str:
     """Return the line for a reading."""
     full = _BAR * at.step // at.steps
     each = f" ({at.images_per_s / num_replicas:,.0f} each)" if num_replicas > 1 else ""

@@ -14,36 +14,36 @@ from trainer.run import context, train_state
 from trainer.run import history as history_lib
 
 
-class Display:
+class RunLogger:
     """Show one run."""
 
-    def __init__(self, at: context.Site, *, model_dir: pathlib.Path, num_examples: int) -> None:
-        self._at, self._model_dir, self._num_examples = at, model_dir, num_examples
-        self._steps = at.shape.num_steps(num_examples)
-        self._tensorboard = tensorboard.TensorBoard(model_dir) if at.is_chief else None
-        profiled = at.settings.run.profile_steps if at.is_chief else ()
+    def __init__(self, ctx: context.RunContext, *, model_dir: pathlib.Path, num_examples: int) -> None:
+        self._ctx, self._model_dir, self._num_examples = ctx, model_dir, num_examples
+        self._steps = ctx.shape.num_steps(num_examples)
+        self._tensorboard = tensorboard.TensorBoard(model_dir) if ctx.is_chief else None
+        profiled = ctx.settings.run.profile_steps if ctx.is_chief else ()
         self.profiler = profiler.Profiler(profiled, model_dir=model_dir)
-        self.ledger = throughput.Ledger()
+        self.ledger = throughput.TimeBudget()
 
-    def begin(self, at: train_state.Standing) -> None:
+    def begin(self, at: train_state.TrainState) -> None:
         """Say so where a run continues."""
         if at.has_begun:
-            is_over = at.epoch >= self._at.settings.training.epochs
+            is_over = at.epoch >= self._ctx.settings.training.epochs
             where = "its end" if is_over else f"epoch {at.epoch + 1}, step {at.step}"
             print(f"continuing    {self._model_dir} at {where}: the result will be that of an unbroken run", flush=True)
 
-    def batch(self, parts: list[prepared_batch.Part]) -> None:
+    def batch(self, parts: list[prepared_batch.Microbatch]) -> None:
         """Show the first batch as the network is given it."""
         if self._tensorboard is None:
             return
-        picture = batch_preview.draw(parts, class_names=self._at.version.class_names)
+        picture = batch_preview.draw(parts, class_names=self._ctx.version.class_names)
         self._tensorboard.write_picture("batch", png=picture, step=0)
 
-    def call(self, at: train_state.Standing, *, clock: throughput.Watch) -> None:
+    def call(self, at: train_state.TrainState, *, clock: throughput.EpochTimer) -> None:
         """Show where an epoch is after a call."""
         progress_line.show(self._line(at, clock=clock), final=at.step == self._steps)
 
-    def epoch(self, history: list[dict[str, float]], *, prefix: str, judgement: metrics.Judgement) -> None:
+    def epoch(self, history: list[dict[str, float]], *, prefix: str, judgement: metrics.ClassificationMetrics) -> None:
         """Show what an epoch came to."""
         if self._tensorboard is None:
             return
@@ -55,19 +55,19 @@ class Display:
         confusion = figures.png(figures.confusion_figure(judgement, split=name))
         self._tensorboard.write_picture("confusion_matrix", png=confusion, step=int(row["step"]))
 
-    def end(self, at: train_state.Standing, *, stalled: bool) -> None:
+    def end(self, at: train_state.TrainState, *, stalled: bool) -> None:
         """Say why training ended, and what limited its speed."""
         self.profiler.stop()
         if stalled:
-            patience = self._at.settings.selection.patience
+            patience = self._ctx.settings.selection.patience
             print(f"stopped       {patience} epochs without a better one than epoch {at.best_epoch} (--patience)")
         if any(self.ledger.seconds.values()):
             print(f"speed         {self.ledger.verdict()}", flush=True)
 
-    def _line(self, at: train_state.Standing, *, clock: throughput.Watch) -> str:
-        epochs = self._at.settings.training.epochs
+    def _line(self, at: train_state.TrainState, *, clock: throughput.EpochTimer) -> str:
+        epochs = self._ctx.settings.training.epochs
         left = (epochs - at.epoch) * self._num_examples - at.sums[2]
-        reading = progress_line.Reading(
+        reading = progress_line.Progress(
             epoch=at.epoch + 1,
             epochs=epochs,
             step=at.step,
@@ -79,4 +79,4 @@ class Display:
             memory_bytes=memory_usage.bytes_in_use(),
             left_s=left / clock.images_per_s,
         )
-        return progress_line.line(reading, num_replicas=self._at.shape.num_replicas)
+        return progress_line.line(reading, num_replicas=self._ctx.shape.num_replicas)

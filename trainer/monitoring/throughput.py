@@ -12,7 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Watch:
+class EpochTimer:
     """Measure one epoch, or the part of it after the calls that `restart` takes out."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ _MUCH_WAITING = 0.2
 """TensorFlow's profiler calls a program input-bound from this share of the steps' time on."""
 
 
-class Ledger:
+class TimeBudget:
     """Seconds of a run by what they were spent on."""
 
     def __init__(self) -> None:

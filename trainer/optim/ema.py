@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 
-class Average:
+class WeightAverage:
     """An exponential moving average of variables; to be made in the strategy's scope."""
 
     def __init__(self, variables: Sequence[tf.Variable], *, decay: float) -> None:

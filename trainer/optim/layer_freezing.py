@@ -12,7 +12,7 @@ import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Frozen:
+class LayerFreezing:
     """Layers that are held for the first `num_steps` steps of a run: they work as in inference and do not change."""
 
     layers: Sequence[keras.layers.Layer]

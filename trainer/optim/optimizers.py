@@ -19,7 +19,7 @@ _ADAMW_DECAY = 0.05
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Moment:
+class UpdateContext:
     """Where in the run an update stands."""
 
     rate: tf.Tensor  # float32[]: the learning rate of this step
@@ -28,7 +28,7 @@ class Moment:
 
 
 _Moment = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
-"""The fields of a `Moment`: tf.distribute takes apart tuples of what differs between replicas, not dataclasses."""
+"""The fields of a `UpdateContext`: tf.distribute takes apart tuples of what differs between replicas, not dataclasses."""
 
 
 class Rule(Protocol):
@@ -38,7 +38,7 @@ class Rule(Protocol):
     def slot_names(self) -> tuple[str, ...]: ...
 
     def update(
-        self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment
+        self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: UpdateContext
     ) -> None: ...
 
 
@@ -54,7 +54,9 @@ class Sgd:
     nesterov: bool = False
     slot_names: tuple[str, ...] = ("velocity",)
 
-    def update(self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment) -> None:
+    def update(
+        self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: UpdateContext
+    ) -> None:
         tf.raw_ops.ResourceApplyMomentum(
             var=variable.handle,
             accum=slots[0].handle,
@@ -74,7 +76,9 @@ class Adam:
     epsilon: float = 1e-8
     slot_names: tuple[str, ...] = ("mean", "square")
 
-    def update(self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: Moment) -> None:
+    def update(
+        self, variable: tf.Variable, *, gradient: tf.Tensor, slots: Sequence[tf.Variable], at: UpdateContext
+    ) -> None:
         mean, square = slots
         count = tf.cast(at.step + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
@@ -119,7 +123,7 @@ class Optimizer:
             first_steps=[self.first_steps[i] for i in kept],
         )
 
-    def apply(self, gradients: Sequence[tf.Tensor], *, at: Moment) -> None:
+    def apply(self, gradients: Sequence[tf.Tensor], *, at: UpdateContext) -> None:
         """Update every copy of every variable; to be called on each replica with the same gradients."""
 
         tf.distribute.get_replica_context().merge_call(
@@ -145,7 +149,7 @@ class Optimizer:
         def update() -> tf.Tensor:
             if self.weight_decay and variable.shape.rank >= 2:
                 variable.assign_sub(rate * self.weight_decay * variable)
-            self.rule.update(variable, gradient=gradient, slots=slots, at=Moment(rate=rate, step=step))
+            self.rule.update(variable, gradient=gradient, slots=slots, at=UpdateContext(rate=rate, step=step))
             return tf.constant(True)
 
         if applies is None:

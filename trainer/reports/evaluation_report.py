@@ -36,10 +36,10 @@ def run(
     network: keras.Model,
     *,
     examples: examples.Split,
-    at: context.Site,
+    ctx: context.RunContext,
     history: Sequence[Mapping[str, float]],
     subject: Subject | None = None,
-) -> metrics.Judgement:
+) -> metrics.ClassificationMetrics:
     """Load the best weights of the run's folder, judge them on a split, write the report and say so.
 
     Args:
@@ -52,12 +52,12 @@ def run(
     Raises:
       errors.UserError: if there are no weights, or they belong to another network.
     """
-    subject = subject or _just_trained(at)
-    facts = best_weights.load_best(network, model_dir=subject.model_dir, connection=at.connection)
-    made = _predict(network, examples=examples, at=at)
-    found = results.find(made)
-    protocol = _protocol(at, subject=subject, split=examples.name, facts=facts, num_epochs=len(history))
-    shown = _thumbnails(at, split=examples.name, numbers=thumbnails.wanted(made))
+    subject = subject or _just_trained(ctx)
+    facts = best_weights.load_best(network, model_dir=subject.model_dir, connection=ctx.connection)
+    made = _predict(network, examples=examples, ctx=ctx)
+    found = results.evaluate(made)
+    protocol = _protocol(ctx, subject=subject, split=examples.name, facts=facts, num_epochs=len(history))
+    shown = _thumbnails(ctx, split=examples.name, numbers=thumbnails.wanted(made))
     page = model_page.render(found, made=made, shown=shown, history=history, protocol=protocol)
     print(tables.table(found.judgement))
     files = files_lib.write(found, made=made, page=page, folder=subject.report_dir, history=history, protocol=protocol)
@@ -72,67 +72,67 @@ def run(
     return judgement
 
 
-def take_part(network: keras.Model, *, examples: examples.Split, at: context.Site) -> None:
+def take_part(network: keras.Model, *, examples: examples.Split, ctx: context.RunContext) -> None:
     """Do another host's share of `run`, which the chief writes up."""
-    best_weights.load_best(network, model_dir=pathlib.Path(at.settings.run.model_dir), connection=at.connection)
-    _predict(network, examples=examples, at=at)
+    best_weights.load_best(network, model_dir=pathlib.Path(ctx.settings.run.model_dir), connection=ctx.connection)
+    _predict(network, examples=examples, ctx=ctx)
 
 
-def _just_trained(at: context.Site) -> Subject:
-    folder = pathlib.Path(at.settings.run.model_dir)
-    return Subject(model_dir=folder, trained_on=data_provenance.of(at.version), report_dir=folder)
+def _just_trained(ctx: context.RunContext) -> Subject:
+    folder = pathlib.Path(ctx.settings.run.model_dir)
+    return Subject(model_dir=folder, trained_on=data_provenance.of(ctx.version), report_dir=folder)
 
 
-def _predict(network: keras.Model, *, examples: examples.Split, at: context.Site) -> predictions.Predictions:
-    predictor = predictor_lib.Predictor(network, strategy=at.strategy, tta_flip=at.settings.selection.tta_flip)
-    said = predictor.run(examples, batch_size=at.settings.training.batch_size)
-    chances = said.probabilities
-    names = at.version.class_names
-    if chances.shape[1] > len(names):
-        chances = class_subset.restricted(chances, num_classes=len(names))
+def _predict(network: keras.Model, *, examples: examples.Split, ctx: context.RunContext) -> predictions.Predictions:
+    predictor = predictor_lib.Predictor(network, strategy=ctx.strategy, tta_flip=ctx.settings.selection.tta_flip)
+    said = predictor.run(examples, batch_size=ctx.settings.training.batch_size)
+    probs = said.probabilities
+    names = ctx.version.class_names
+    if probs.shape[1] > len(names):
+        probs = class_subset.restricted(probs, num_classes=len(names))
     return predictions.Predictions(
         class_names=names,
         filenames=examples.filenames,
         copies=examples.copies,
         labels=examples.labels,
-        probabilities=chances,
+        probabilities=probs,
         affect={name: (getattr(examples, name), values) for name, values in said.affect.items()},
     )
 
 
-def _thumbnails(at: context.Site, *, split: str, numbers: np.ndarray) -> thumbnails.Thumbnails:
+def _thumbnails(ctx: context.RunContext, *, split: str, numbers: np.ndarray) -> thumbnails.Thumbnails:
     """Return small pictures of some examples, made from the stored ones and not from what the network sees."""
-    stored = examples.read(at.version, split=split, size_px=thumbnails.SIDE, cache="none")
+    stored = examples.read(ctx.version, split=split, size_px=thumbnails.SIDE, cache="none")
     pixels = stored.fetch(tf.constant(numbers)).numpy()
     jpegs = (simplejpeg.encode_jpeg(each, quality=_QUALITY, colorspace="RGB") for each in pixels)
     return dict(zip(numbers.tolist(), jpegs, strict=True))
 
 
 def _protocol(
-    at: context.Site, *, subject: Subject, split: str, facts: Mapping[str, Any], num_epochs: int
+    ctx: context.RunContext, *, subject: Subject, split: str, facts: Mapping[str, Any], num_epochs: int
 ) -> dict[str, str]:
-    drawn = " (drawn faces, not AffectNet)" if at.version.is_drawn else ""
-    judged, known = at.version.class_names, subject.trained_on.class_names
-    planned = at.settings.training.epochs
+    drawn = " (drawn faces, not AffectNet)" if ctx.version.is_drawn else ""
+    judged, known = ctx.version.class_names, subject.trained_on.class_names
+    planned = ctx.settings.training.epochs
     trained = f"{num_epochs} trained, {planned} planned" if 0 < num_epochs < planned else f"{planned}"
-    mirrored = ", each as it is and mirrored (--tta_flip)" if at.settings.selection.tta_flip else ""
-    averaged = f"average over the steps, --ema_decay={at.settings.optimization.ema_decay:g}"
+    mirrored = ", each as it is and mirrored (--tta_flip)" if ctx.settings.selection.tta_flip else ""
+    averaged = f"average over the steps, --ema_decay={ctx.settings.optimization.ema_decay:g}"
     left_out = f"; left out of the model's: {', '.join(known[len(judged) :])}" if len(known) > len(judged) else ""
     return {
         "model": subject.model_dir.resolve().name,
-        "data": f"{at.version.name}{drawn}, fingerprint {at.version.fingerprint}",
+        "data": f"{ctx.version.name}{drawn}, fingerprint {ctx.version.fingerprint}",
         "split": split,
-        "examples": f"{at.version.counts[split]:,}{mirrored}",
+        "examples": f"{ctx.version.counts[split]:,}{mirrored}",
         "classes": f"{', '.join(judged)}{left_out}",
-        "weights": averaged if at.settings.optimization.ema_decay else "of the last step of the epoch",
+        "weights": averaged if ctx.settings.optimization.ema_decay else "of the last step of the epoch",
         "selection": f"epoch {facts['epoch']} of {trained}, by {facts['chosen_by']}",
-        "trained on": _training_data(at, trained_on=subject.trained_on),
+        "trained on": _training_data(ctx, trained_on=subject.trained_on),
     }
 
 
-def _training_data(at: context.Site, *, trained_on: data_provenance.Provenance) -> str:
-    if trained_on.fingerprint == at.version.fingerprint:
-        frac = at.settings.selection.holdout_frac
+def _training_data(ctx: context.RunContext, *, trained_on: data_provenance.Provenance) -> str:
+    if trained_on.fingerprint == ctx.version.fingerprint:
+        frac = ctx.settings.selection.holdout_frac
         return "the train split of the same data" + (
             f", without what --holdout_frac={frac:g} holds out" if frac else ""
         )

@@ -23,7 +23,7 @@ SERIES = {
 colour-blind tell apart (Okabe and Ito's palette), with line and marker different as well."""
 
 
-def confusion_figure(judgement: metrics.Judgement, *, split: str) -> figure.Figure:
+def confusion_figure(judgement: metrics.ClassificationMetrics, *, split: str) -> figure.Figure:
     """Draw the confusion matrix: a row a true class, coloured by share of the row, percent over count."""
     counts = np.asarray(judgement.confusion)
     support = counts.sum(axis=1, keepdims=True)

@@ -14,7 +14,7 @@ from trainer.reports import figures
 
 
 def write(
-    found: results.Findings,
+    found: results.EvaluationResults,
     *,
     made: predictions.Predictions,
     page: str,
@@ -44,7 +44,7 @@ def write(
     return {name: atomic_file.replace(folder / name, content=content) for name, content in files.items()}
 
 
-def to_json(found: metrics.Judgement | results.Findings, *, protocol: Mapping[str, str]) -> str:
+def to_json(found: metrics.ClassificationMetrics | results.EvaluationResults, *, protocol: Mapping[str, str]) -> str:
     """Return the protocol and the numbers as the text of a JSON file."""
     fields = {"protocol": dict(protocol), **found.to_json()}
     return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -20,7 +20,7 @@ _HEADLINES = (
 
 
 def render(
-    found: results.Findings,
+    found: results.EvaluationResults,
     *,
     made: predictions.Predictions,
     shown: thumbnails.Thumbnails,
@@ -53,7 +53,7 @@ def render(
     return webpage.page.page(title, lead=_lead(found, protocol), sections=sections)
 
 
-def _lead(found: results.Findings, protocol: Mapping[str, str]) -> list[markup.Content]:
+def _lead(found: results.EvaluationResults, protocol: Mapping[str, str]) -> list[markup.Content]:
     judgement = found.judgement
     values = {name: getattr(judgement, name, math.nan) for _, name in _HEADLINES} | {"macro_f1": judgement.macro.f1}
     tiles = [(said, tables.number(values[name]), _interval(found, name)) for said, name in _HEADLINES]
@@ -73,12 +73,12 @@ def _lead(found: results.Findings, protocol: Mapping[str, str]) -> list[markup.C
     ]
 
 
-def _interval(found: results.Findings, name: str) -> str:
+def _interval(found: results.EvaluationResults, name: str) -> str:
     low, high = found.intervals[name]
     return "no interval" if math.isnan(low) else f"95 %: {low:.3f} to {high:.3f}"
 
 
-def _classes(judgement: metrics.Judgement) -> markup.Markup:
+def _classes(judgement: metrics.ClassificationMetrics) -> markup.Markup:
     named = [*zip(judgement.class_names, judgement.per_class, strict=True)]
     rows = [
         _scores(name, scores) for name, scores in [*named, ("macro", judgement.macro), ("weighted", judgement.weighted)]
@@ -107,7 +107,7 @@ def _roc(made: predictions.Predictions) -> list[markup.Content]:
     return [webpage.page.grid(drawn, kind="small")]
 
 
-def _calibration(found: results.Findings) -> list[markup.Content]:
+def _calibration(found: results.EvaluationResults) -> list[markup.Content]:
     before, scaling = found.calibrated, found.scaling
     heads = ["", "ECE", "NLL", "Brier"]
     rows = [["as the model says", *_three(before)]]
@@ -129,7 +129,7 @@ def _three(measured: calibration.Calibration) -> list[str]:
     return [tables.number(value) for value in (measured.ece, measured.nll, measured.brier)]
 
 
-def _seven(judgement: metrics.Judgement) -> list[markup.Content]:
+def _seven(judgement: metrics.ClassificationMetrics) -> list[markup.Content]:
     tiles = [
         ("accuracy", tables.number(judgement.accuracy), f"{judgement.num_examples:,} examples"),
         ("balanced accuracy", tables.number(judgement.balanced_accuracy), ""),
@@ -149,7 +149,7 @@ def _seven(judgement: metrics.Judgement) -> list[markup.Content]:
     ]
 
 
-def _affect(found: results.Findings, made: predictions.Predictions) -> list[markup.Content]:
+def _affect(found: results.EvaluationResults, made: predictions.Predictions) -> list[markup.Content]:
     heads = ["", "CCC", "Pearson", "RMSE", "sign agreement", "examples"]
     rows = [_agreement(name, each) for name, each in found.affect.items()]
     drawn = [chart_sections.affect(name, truth, said) for name, (truth, said) in made.affect.items()]
@@ -157,7 +157,7 @@ def _affect(found: results.Findings, made: predictions.Predictions) -> list[mark
     return [webpage.page.table(heads, rows), webpage.page.note(note), webpage.page.grid(drawn)]
 
 
-def _agreement(name: str, each: ccc.Agreement) -> list[str]:
+def _agreement(name: str, each: ccc.AffectMetrics) -> list[str]:
     values = (each.ccc, each.pearson, each.rmse, each.sign_agreement)
     return [name, *map(tables.number, values), f"{each.num_examples:,}"]
 

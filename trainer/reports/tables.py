@@ -6,7 +6,7 @@ import math
 from trainer.evaluation import metrics
 
 
-def table(judgement: metrics.Judgement) -> str:
+def table(judgement: metrics.ClassificationMetrics) -> str:
     """Lay the judgement out as plain text: a row a class, the averages, then the single numbers."""
     width = max(len(name) for name in (*judgement.class_names, "balanced accuracy"))
     classes = zip(judgement.class_names, judgement.per_class, strict=True)
@@ -33,7 +33,7 @@ def number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _single_numbers(judgement: metrics.Judgement) -> list[tuple[str, str, str]]:
+def _single_numbers(judgement: metrics.ClassificationMetrics) -> list[tuple[str, str, str]]:
     pairs = f"{judgement.m_pairs_used} of {judgement.m_pairs_possible} class pairs"
     return [
         ("accuracy", number(judgement.accuracy), f"of {judgement.num_examples:,} examples"),
@@ -43,7 +43,7 @@ def _single_numbers(judgement: metrics.Judgement) -> list[tuple[str, str, str]]:
     ]
 
 
-def gaps(judgement: metrics.Judgement) -> list[str]:
+def gaps(judgement: metrics.ClassificationMetrics) -> list[str]:
     """Say which classes had no example or were never predicted: lines, the first of them empty."""
     lines = []
     if judgement.absent:

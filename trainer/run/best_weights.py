@@ -26,7 +26,7 @@ def save_best(model: keras.Model, *, model_dir: pathlib.Path, facts: Mapping[str
 
 
 def load_best(
-    model: keras.Model, *, model_dir: pathlib.Path, connection: host_channel.Link | None = None
+    model: keras.Model, *, model_dir: pathlib.Path, connection: host_channel.HostChannel | None = None
 ) -> dict[str, Any]:
     """Load the best weights into a model and return the facts saved with them; on several hosts as `restore` does.
 
@@ -43,7 +43,7 @@ def load_best(
 
 
 def from_chief(
-    load: Callable[[], checkpoint.Content | None], *, connection: host_channel.Link | None
+    load: Callable[[], checkpoint.Content | None], *, connection: host_channel.HostChannel | None
 ) -> checkpoint.Content | None:
     """Return what the chief loads on every host."""
     if connection is None or connection.num_hosts == 1:

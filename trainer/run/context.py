@@ -10,14 +10,14 @@ from trainer.distributed import consistency_check, devices, host_channel
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Site:
+class RunContext:
     """Where a run takes place: its settings, data and devices."""
 
     settings: run_config.Config
     version: dataset_version.Version
     strategy: tf.distribute.Strategy
     device_line: str
-    connection: host_channel.Link = dataclasses.field(default_factory=host_channel.alone)
+    connection: host_channel.HostChannel = dataclasses.field(default_factory=host_channel.alone)
 
     @property
     def is_chief(self) -> bool:
@@ -29,17 +29,19 @@ class Site:
         return self.settings.data.image_size or self.version.stored_size
 
     @property
-    def shape(self) -> input_pipeline.Shape:
+    def shape(self) -> input_pipeline.BatchLayout:
         """Return how examples are dealt, with as many steps a call as memory allows."""
         replicas, batch = self.strategy.num_replicas_in_sync, self.settings.training.batch_size
-        steps = input_pipeline.steps_per_call(batch // replicas, size_px=self.image_size)
+        steps = input_pipeline.steps_per_execution(batch // replicas, size_px=self.image_size)
         parts = self.settings.training.accumulate_steps
-        return input_pipeline.Shape(batch_size=batch, num_replicas=replicas, steps_per_call=steps, num_parts=parts)
+        return input_pipeline.BatchLayout(
+            batch_size=batch, num_replicas=replicas, steps_per_execution=steps, num_parts=parts
+        )
 
 
-def site(
-    settings: run_config.Config, *, version: dataset_version.Version, connection: host_channel.Link | None = None
-) -> Site:
+def create(
+    settings: run_config.Config, *, version: dataset_version.Version, connection: host_channel.HostChannel | None = None
+) -> RunContext:
     """Take the devices, with those of the hosts there is a connection to; to be called once in a process."""
     connection = connection or host_channel.alone()
     names = devices.prepare(settings.devices)
@@ -53,7 +55,7 @@ def site(
     consistency_check.check(connection, settings=settings, fingerprint=version.fingerprint, devices=names)
     if settings.run.deterministic:
         tf.config.experimental.enable_op_determinism()
-    return Site(
+    return RunContext(
         settings=settings,
         version=version,
         strategy=devices.strategy(names, num_hosts=connection.num_hosts),
@@ -62,7 +64,7 @@ def site(
     )
 
 
-def read(at: Site, *, split: str) -> examples.Split:
+def read_split(ctx: RunContext, *, split: str) -> examples.Split:
     """Read a split at the training size."""
-    data = at.settings.data
-    return examples.read(at.version, split=split, size_px=at.image_size, cache=data.cache, cache_dir=data.cache_dir)
+    data = ctx.settings.data
+    return examples.read(ctx.version, split=split, size_px=ctx.image_size, cache=data.cache, cache_dir=data.cache_dir)

@@ -20,23 +20,23 @@ FILE = "journal.json"
 _PACKAGES = ("affectnet-faces", "tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
 
 
-def record(at: context.Site, *, model_dir: pathlib.Path) -> None:
+def record(ctx: context.RunContext, *, model_dir: pathlib.Path) -> None:
     """Add this start to the model folder's list."""
     path = model_dir / FILE
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     temporary = path.with_name(f"{path.name}.part")
-    temporary.write_text(json.dumps([*entries, entry(at)], indent=2) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps([*entries, entry(ctx)], indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 
-def entry(at: context.Site) -> dict[str, Any]:
+def entry(ctx: context.RunContext) -> dict[str, Any]:
     """Say what is started, with what, on what and where."""
     return {
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
         "folder": str(pathlib.Path.cwd()),
-        "data": {"name": at.version.name, "path": str(at.version.path), "fingerprint": at.version.fingerprint},
-        "devices": at.device_line,
+        "data": {"name": ctx.version.name, "path": str(ctx.version.path), "fingerprint": ctx.version.fingerprint},
+        "devices": ctx.device_line,
         "git": git_revision(pathlib.Path(__file__).parent),
         "versions": {"python": platform.python_version(), **_versions()},
     }

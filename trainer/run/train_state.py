@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(kw_only=True)
-class Standing:
+class TrainState:
     """Say how far a run has come: the next epoch and step (from 0), and what has been seen until there."""
 
     epoch: int = 0

@@ -18,7 +18,7 @@ _FOLDER = "checkpoints"
 
 
 def save(
-    standing: train_state.Standing, *, program: train_step.Loop, model_dir: pathlib.Path, steps_per_epoch: int
+    standing: train_state.TrainState, *, program: train_step.TrainStep, model_dir: pathlib.Path, steps_per_epoch: int
 ) -> None:
     """Write a checkpoint of everything, and keep it apart where it is that of the best epoch."""
     step = standing.epoch * steps_per_epoch + standing.step
@@ -33,8 +33,12 @@ def save(
 
 
 def restore(
-    *, program: train_step.Loop, model_dir: pathlib.Path, data: str, connection: host_channel.Link | None = None
-) -> train_state.Standing:
+    *,
+    program: train_step.TrainStep,
+    model_dir: pathlib.Path,
+    data: str,
+    connection: host_channel.HostChannel | None = None,
+) -> train_state.TrainState:
     """Load the newest checkpoint into the program, or return the beginning where there is none.
 
     The chief reads it and sends it to the other hosts there is a connection to; they need not see its disk.
@@ -44,7 +48,7 @@ def restore(
     """
     found = best_weights.from_chief(lambda: checkpoint.load_newest(model_dir / _FOLDER), connection=connection)
     if found is None:
-        return train_state.Standing(data=data)
+        return train_state.TrainState(data=data)
     arrays, facts = found
     if facts["data"] != data:
         raise errors.UserError(
@@ -52,10 +56,10 @@ def restore(
             f"Give this run a folder of its own (--model_dir) or replace that one (--overwrite)."
         )
     best_weights.assign(_everything(program), arrays=arrays, path=model_dir / _FOLDER)
-    return train_state.Standing(**facts)
+    return train_state.TrainState(**facts)
 
 
-def _everything(program: train_step.Loop) -> dict[str, tf.Variable]:
+def _everything(program: train_step.TrainStep) -> dict[str, tf.Variable]:
     slots = {
         f"slot/{i:03d}/{name}": slot
         for i, of_variable in enumerate(program.optimizer.slots)

@@ -17,15 +17,15 @@ from trainer.training import setup, train_input, train_step
 PICTURE = "first_batch.png"
 
 
-def run(network: keras.Model, *, at: context.Site, train: examples.Split) -> None:
+def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split) -> None:
     """Print what a run would be, and draw its first batch into the model folder."""
-    program = setup.program(network, at=at, split=train)
-    for line in (*layers(network), *steps(at, num_examples=train.num_examples), *memory(program, at=at)):
+    program = setup.program(network, ctx=ctx, split=train)
+    for line in (*layers(network), *steps(ctx, num_examples=train.num_examples), *memory(program, ctx=ctx)):
         print(line)
-    parts = program.look(next(iter(train_input.calls_of(at, split=train))))
-    path = pathlib.Path(at.settings.run.model_dir) / PICTURE
+    parts = program.look(next(iter(train_input.step_groups(ctx, split=train))))
+    path = pathlib.Path(ctx.settings.run.model_dir) / PICTURE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(batch_preview.draw(parts, class_names=at.version.class_names))
+    path.write_bytes(batch_preview.draw(parts, class_names=ctx.version.class_names))
     print(f"first batch   {path}\nnothing trained (--dry_run)", flush=True)
 
 
@@ -41,9 +41,9 @@ def layers(network: keras.Model) -> list[str]:
     ]
 
 
-def steps(at: context.Site, *, num_examples: int) -> list[str]:
+def steps(ctx: context.RunContext, *, num_examples: int) -> list[str]:
     """Return what is dealt: steps, epochs, shapes."""
-    training, shape, size = at.settings.training, at.shape, at.image_size
+    training, shape, size = ctx.settings.training, ctx.shape, ctx.image_size
     each, part = shape.batch_size // shape.num_replicas, shape.batch_size // shape.num_replicas // shape.num_parts
     in_epoch, last = shape.num_steps(num_examples), num_examples % shape.batch_size or shape.batch_size
     in_parts = f", in {shape.num_parts} parts of {part}" if shape.num_parts > 1 else ""
@@ -54,32 +54,32 @@ def steps(at: context.Site, *, num_examples: int) -> list[str]:
     ]
 
 
-def memory(program: train_step.Loop, *, at: context.Site) -> list[str]:
+def memory(program: train_step.TrainStep, *, ctx: context.RunContext) -> list[str]:
     """Return an estimate of what training holds on each replica."""
-    rows = estimate(program, at=at)
+    rows = estimate(program, ctx=ctx)
     listed = ", ".join(f"{name} {_size(count)}" for name, count in rows.items())
     return [f"memory        about {_size(sum(rows.values()))} a replica: {listed}"]
 
 
-def estimate(program: train_step.Loop, *, at: context.Site) -> dict[str, int]:
+def estimate(program: train_step.TrainStep, *, ctx: context.RunContext) -> dict[str, int]:
     """Return bytes on a replica by what takes them.
 
     Activations are every layer's output for one part of the batch, held until the way back has used it; convolutions'
     work space, which depends on the device, is not in it.
     """
-    settings, shape = at.settings, at.shape
+    settings, shape = ctx.settings, ctx.shape
     weights = sum(_bytes(variable) for variable in program.model.variables)
     trained = sum(_bytes(variable) for variable in program.optimizer.variables)
     slots = sum(_bytes(slot) for of_variable in program.optimizer.slots for slot in of_variable)
     each = shape.batch_size // shape.num_replicas
-    pixels = each * at.image_size**2 * 3
+    pixels = each * ctx.image_size**2 * 3
     copies = 1 + (program.average is not None) + bool(settings.optimization.sam_rho)
     return {
         "weights": weights * copies,
         "gradients": trained * (2 if shape.num_parts > 1 or settings.optimization.sam_rho else 1),
         "optimizer": slots,
         "activations": each // shape.num_parts * sum(map(_activation_bytes, program.model.layers)),
-        "pictures": pixels * (3 * shape.steps_per_call + 2 * 4),  # Three calls of bytes, one step twice as floats.
+        "pictures": pixels * (3 * shape.steps_per_execution + 2 * 4),  # Three calls of bytes, one step twice as floats.
     }
 
 

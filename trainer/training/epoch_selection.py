@@ -18,14 +18,14 @@ PREFIXES = {holdout.NAME: "holdout_"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict:
+class EpochEvaluation:
     """A judgement, and its numbers under the names that a history gives them."""
 
-    judgement: metrics.Judgement
+    judgement: metrics.ClassificationMetrics
     numbers: dict[str, float]
 
 
-class Selector:
+class EpochSelector:
     """Judge the weights of every epoch on one split."""
 
     def __init__(
@@ -41,19 +41,19 @@ class Selector:
         self._class_names, self._settings = class_names, settings
         self.prefix = PREFIXES.get(split.name, "val_")
 
-    def judge(self) -> Verdict:
+    def judge(self) -> EpochEvaluation:
         """Judge the network's weights."""
         labels = self._split.labels
-        chances = self._predictor.probabilities(self._split, batch_size=self._batch_size)
-        found = metrics.judge(labels, chances, class_names=self._class_names)
-        of_truth = np.maximum(chances[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
+        probs = self._predictor.probabilities(self._split, batch_size=self._batch_size)
+        found = metrics.evaluate(labels, probs, class_names=self._class_names)
+        of_truth = np.maximum(probs[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
         numbers = {
             "loss": float(-np.log(of_truth).mean()),
             "accuracy": found.accuracy,
             "balanced_accuracy": found.balanced_accuracy,
             "macro_f1": found.macro.f1,
         }
-        return Verdict(judgement=found, numbers={self.prefix + name: value for name, value in numbers.items()})
+        return EpochEvaluation(judgement=found, numbers={self.prefix + name: value for name, value in numbers.items()})
 
     def score(self, row: dict[str, float]) -> float:
         """Return the number of a history row by which epochs are chosen."""

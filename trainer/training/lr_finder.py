@@ -30,7 +30,7 @@ _SMOOTHING = 0.9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reading:
+class RangeTest:
     """What a test found: the rate of each step, its smoothed loss, and the rate of the lowest one."""
 
     rates: np.ndarray  # float64[N]
@@ -42,19 +42,19 @@ class Reading:
         return self.lowest / _MARGIN
 
 
-def run(network: keras.Model, *, at: context.Site, train: examples.Split) -> None:
+def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split) -> None:
     """Test, print what to use, and draw the loss over the rates into the model folder."""
-    reading = read(*_measure(network, at=at, train=train))
-    path = pathlib.Path(at.settings.run.model_dir) / PICTURE
+    reading = read(*_measure(network, ctx=ctx, train=train))
+    path = pathlib.Path(ctx.settings.run.model_dir) / PICTURE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(figures.png(draw(reading, optimizer=at.settings.optimization.optimizer)))
+    path.write_bytes(figures.png(draw(reading, optimizer=ctx.settings.optimization.optimizer)))
     tried = f"{len(reading.rates)} steps from {reading.rates[0]:.0e} to {reading.rates[-1]:.0e}"
     print(f"rates         {tried}; the loss is lowest at {reading.lowest:.1e}")
     print(f"suggestion    --learning_rate={reading.suggestion:.1e}, a tenth of that  (--find_lr; nothing kept)")
     print(f"look at       {path}", flush=True)
 
 
-def read(rates: np.ndarray, losses: np.ndarray) -> Reading:
+def read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """Smooth the losses, up to where they are hopeless, and find the rate of the lowest.
 
     The smoothing is an exponential average, freed from its start at 0 (Kingma and Ba 2015, section 3).
@@ -67,10 +67,10 @@ def read(rates: np.ndarray, losses: np.ndarray) -> Reading:
             smooth.pop()
             break
     values, tried = np.array(smooth), rates[: len(smooth)]
-    return Reading(rates=tried, losses=values, lowest=float(tried[np.argmin(values)]))
+    return RangeTest(rates=tried, losses=values, lowest=float(tried[np.argmin(values)]))
 
 
-def draw(reading: Reading, *, optimizer: str) -> figure.Figure:
+def draw(reading: RangeTest, *, optimizer: str) -> figure.Figure:
     """Draw the smoothed loss over the rate, with the suggestion."""
     drawing = figure.Figure(figsize=(7, 4.2), layout="constrained", dpi=figures.DPI)
     ax = drawing.add_subplot()
@@ -94,9 +94,9 @@ def rising(step: tf.Tensor) -> tf.Tensor:
     return _LOWEST * (_HIGHEST / _LOWEST) ** (tf.cast(step, tf.float32) / (_STEPS - 1))
 
 
-def _measure(network: keras.Model, *, at: context.Site, train: examples.Split) -> tuple[np.ndarray, np.ndarray]:
-    program = setup.program(network, at=at, split=train, rate_of=rising)
-    calls = train_input.calls_of(_long_enough(at, num_examples=train.num_examples), split=train)
+def _measure(network: keras.Model, *, ctx: context.RunContext, train: examples.Split) -> tuple[np.ndarray, np.ndarray]:
+    program = setup.program(network, ctx=ctx, split=train, rate_of=rising)
+    calls = train_input.step_groups(_long_enough(ctx, num_examples=train.num_examples), split=train)
     program.compile(calls.element_spec)
     losses: list[float] = []
     while len(losses) < _STEPS and (not losses or _is_hopeful(losses)):
@@ -106,11 +106,11 @@ def _measure(network: keras.Model, *, at: context.Site, train: examples.Split) -
     return np.array([program.rate(step) for step in range(len(found))]), found
 
 
-def _long_enough(at: context.Site, *, num_examples: int) -> context.Site:
-    settings = at.settings
-    epochs = -(-_STEPS // at.shape.num_steps(num_examples)) + 1
+def _long_enough(ctx: context.RunContext, *, num_examples: int) -> context.RunContext:
+    settings = ctx.settings
+    epochs = -(-_STEPS // ctx.shape.num_steps(num_examples)) + 1
     training = dataclasses.replace(settings.training, epochs=epochs)
-    return dataclasses.replace(at, settings=dataclasses.replace(settings, training=training))
+    return dataclasses.replace(ctx, settings=dataclasses.replace(settings, training=training))
 
 
 def _is_hopeful(losses: list[float]) -> bool:

@@ -45,7 +45,7 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
     from trainer.models import factory  # Inside, as all that imports Keras here: `check` must not wait for it.
 
     path = pathlib.Path(model.weights)
-    layers = [layer for layer in factory.backbone(network) if layer.weights]
+    layers = [layer for layer in factory.backbone_layers(network) if layer.weights]
     try:
         with warnings.catch_warnings():
             # Keras' warning that it leaves layers as they were drawn: half a network of weights is none.

@@ -18,21 +18,21 @@ from trainer.run import context
 from trainer.training import train_step
 
 
-def model(at: context.Site) -> keras.Model:
+def model(ctx: context.RunContext) -> keras.Model:
     """Build the network, a copy on every device."""
-    with at.strategy.scope():
-        return build.network(at.settings, image_size=at.image_size, num_classes=len(at.version.class_names))
+    with ctx.strategy.scope():
+        return build.network(ctx.settings, image_size=ctx.image_size, num_classes=len(ctx.version.class_names))
 
 
-def targets(at: context.Site, *, split: examples.Split) -> np.ndarray:
+def targets(ctx: context.RunContext, *, split: examples.Split) -> np.ndarray:
     """Return how often each class is drawn in an epoch of a split: int64[C]."""
-    counts = np.bincount(split.labels, minlength=len(at.version.class_names))
-    return class_balance.targets(counts, sampling=at.settings.imbalance.sampling)
+    counts = np.bincount(split.labels, minlength=len(ctx.version.class_names))
+    return class_balance.targets(counts, sampling=ctx.settings.imbalance.sampling)
 
 
 def program(
-    network: keras.Model, *, at: context.Site, split: examples.Split, rate_of: lr_schedule.Rate | None = None
-) -> train_step.Loop:
+    network: keras.Model, *, ctx: context.RunContext, split: examples.Split, rate_of: lr_schedule.Schedule | None = None
+) -> train_step.TrainStep:
     """Build the loss, the optimizer and the training step around a network that is trained on a split.
 
     Args:
@@ -44,26 +44,26 @@ def program(
     Raises:
       errors.UserError: if the network cannot be compiled as asked for.
     """
-    settings = at.settings
-    _check_jit(network, at=at)
-    return train_step.Loop(
+    settings = ctx.settings
+    _check_jit(network, ctx=ctx)
+    return train_step.TrainStep(
         network,
-        updates=_updates(network, at=at, split=split, rate_of=rate_of or _rate_of(at, split=split)),
-        loss=losses.make(settings.imbalance, counts=targets(at, split=split)),
+        updates=_updates(network, ctx=ctx, split=split, rate_of=rate_of or _rate_of(ctx, split=split)),
+        loss=losses.make(settings.imbalance, counts=targets(ctx, split=split)),
         settings=settings,
-        strategy=at.strategy,
+        strategy=ctx.strategy,
     )
 
 
 def _updates(
-    network: keras.Model, *, at: context.Site, split: examples.Split, rate_of: lr_schedule.Rate
+    network: keras.Model, *, ctx: context.RunContext, split: examples.Split, rate_of: lr_schedule.Schedule
 ) -> train_step.Updates:
-    settings = at.settings
-    frozen = layer_freezing.Frozen(
-        layers=factory.backbone(network),
-        num_steps=settings.model.freeze_epochs * at.shape.num_steps(split.num_examples),
+    settings = ctx.settings
+    frozen = layer_freezing.LayerFreezing(
+        layers=factory.backbone_layers(network),
+        num_steps=settings.model.freeze_epochs * ctx.shape.num_steps(split.num_examples),
     )
-    with at.strategy.scope():
+    with ctx.strategy.scope():
         optimizer = optimizers.make(
             settings.optimization,
             variables=[variable.value for variable in network.trainable_variables],
@@ -76,9 +76,9 @@ def _updates(
     )
 
 
-def _check_jit(network: keras.Model, *, at: context.Site) -> None:
+def _check_jit(network: keras.Model, *, ctx: context.RunContext) -> None:
     """Refuse to compile sums over replicas: XLA sees one replica's work only."""
-    settings, replicas = at.settings, at.strategy.num_replicas_in_sync
+    settings, replicas = ctx.settings, ctx.strategy.num_replicas_in_sync
     has_batch_norm = any(isinstance(layer, sync_batch_norm.BatchNormalization) for layer in _all_layers(network))
     if settings.training.jit and replicas > 1 and has_batch_norm:
         raise errors.UserError(
@@ -97,14 +97,14 @@ def _all_layers(network: keras.Model) -> Iterator[keras.Layer]:
         yield from _all_layers(layer) if isinstance(layer, keras.Model) else [layer]
 
 
-def _rate_of(at: context.Site, *, split: examples.Split) -> lr_schedule.Rate:
+def _rate_of(ctx: context.RunContext, *, split: examples.Split) -> lr_schedule.Schedule:
     return lr_schedule.make(
-        at.settings.optimization,
-        epochs=at.settings.training.epochs,
-        steps_per_epoch=at.shape.num_steps(split.num_examples),
+        ctx.settings.optimization,
+        epochs=ctx.settings.training.epochs,
+        steps_per_epoch=ctx.shape.num_steps(split.num_examples),
     )
 
 
-def _average(network: keras.Model, *, decay: float) -> ema.Average | None:
+def _average(network: keras.Model, *, decay: float) -> ema.WeightAverage | None:
     variables = [variable.value for variable in network.variables]
-    return ema.Average(variables, decay=decay) if decay else None
+    return ema.WeightAverage(variables, decay=decay) if decay else None

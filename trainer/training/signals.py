@@ -10,7 +10,7 @@ import types
 _names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
-class Interrupt:
+class InterruptHandler:
     """Remember a signal that asks the program to stop; a second one stops it at once."""
 
     def __init__(self) -> None:

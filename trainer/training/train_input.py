@@ -12,22 +12,22 @@ from trainer.run import context
 from trainer.training import setup
 
 
-def calls_of(
-    at: context.Site, *, split: examples.Split, first_epoch: int = 0, first_step: int = 0
+def step_groups(
+    ctx: context.RunContext, *, split: examples.Split, first_epoch: int = 0, first_step: int = 0
 ) -> tf.distribute.DistributedIterator:
     """Return the calls of a run on a training split, from a step of an epoch on, dealt to the replicas."""
-    left = range(first_epoch, at.settings.training.epochs)
-    own = devices.local_replicas(at.strategy)
-    lines = input_pipeline.plan(split.num_examples, shape=at.shape, epochs=left, first_step=first_step, replicas=own)
-    ordered = order_of(at, split=split)
-    calls = input_pipeline.calls(split, lines=lines, shape=at.shape, order_of=lambda epoch: ordered(epoch=epoch))
-    return input_pipeline.distribute(calls, strategy=at.strategy)
+    left = range(first_epoch, ctx.settings.training.epochs)
+    own = devices.local_replicas(ctx.strategy)
+    lines = input_pipeline.plan(split.num_examples, shape=ctx.shape, epochs=left, first_step=first_step, replicas=own)
+    ordered = epoch_order(ctx, split=split)
+    calls = input_pipeline.step_groups(split, lines=lines, shape=ctx.shape, order_of=lambda epoch: ordered(epoch=epoch))
+    return input_pipeline.distribute(calls, strategy=ctx.strategy)
 
 
-def order_of(at: context.Site, *, split: examples.Split) -> Callable[..., np.ndarray]:
+def epoch_order(ctx: context.RunContext, *, split: examples.Split) -> Callable[..., np.ndarray]:
     """Return the function from an epoch to the order of its examples, as the sampling wants it."""
-    seed = at.settings.training.seed
-    if at.settings.imbalance.sampling == "natural":
+    seed = ctx.settings.training.seed
+    if ctx.settings.imbalance.sampling == "natural":
         return functools.partial(sampler.natural, split.num_examples, seed=seed)
-    targets = setup.targets(at, split=split)
+    targets = setup.targets(ctx, split=split)
     return functools.partial(sampler.drawn, split.labels, targets=targets, seed=seed)

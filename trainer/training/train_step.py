@@ -29,13 +29,13 @@ class Updates:
     """What is made of a gradient, and whose variables are the state that training carries besides the weights."""
 
     optimizer: optimizers.Optimizer
-    rate_of: lr_schedule.Rate
-    frozen: layer_freezing.Frozen
-    average: ema.Average | None
+    rate_of: lr_schedule.Schedule
+    frozen: layer_freezing.LayerFreezing
+    average: ema.WeightAverage | None
     loss_scale: loss_scale_lib.LossScale | None
 
 
-class Loop:
+class TrainStep:
     """A model, its optimizer and the compiled training step, on one strategy."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Loop:
         self._compiled = tf.function(self._train_call, input_signature=signature)
         self._compiled_heads = tf.function(self._train_heads_call, input_signature=signature)
 
-    def train(self, call: input_pipeline.Call, *, first_step: int, stop: bool = False) -> np.ndarray:
+    def train(self, call: input_pipeline.StepGroup, *, first_step: int, stop: bool = False) -> np.ndarray:
         """Take the steps of a call.
 
         Args:
@@ -77,7 +77,7 @@ class Loop:
         """Return the learning rate of a step, counted from the start of the run."""
         return float(self._rate_of(tf.constant(step, tf.int64)))
 
-    def look(self, call: input_pipeline.Call) -> list[prepared_batch.Part]:
+    def look(self, call: input_pipeline.StepGroup) -> list[prepared_batch.Microbatch]:
         """Return the parts of a call's first step as the first replica's copy of the network is given them."""
         local = {name: self.strategy.experimental_local_results(value)[0] for name, value in call.items()}
         batch = {name: value[0] for name, value in local.items() if name != "epoch"}
@@ -87,7 +87,7 @@ class Loop:
         """Let the network have the weights to judge and keep for as long as a block runs."""
         return self.average.in_place() if self.average else contextlib.nullcontext()
 
-    def _train_heads_call(self, call: input_pipeline.Call, first_step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+    def _train_heads_call(self, call: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
         with self._frozen.held():
             return self._train_call(call, first_step, stop)
 
@@ -96,7 +96,7 @@ class Loop:
         """The optimizer of what is trained in the graph that is being traced."""
         return self.optimizer.only([variable.value for variable in self.model.trainable_variables])
 
-    def _train_call(self, call: input_pipeline.Call, first_step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+    def _train_call(self, call: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(call["count"])[0])[0]
         sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(4,))
         replica = tf.autograph.experimental.do_not_convert(self._train_replica)
@@ -106,7 +106,9 @@ class Loop:
             sums = sums.write(i, self.strategy.reduce("sum", each, axis=None))
         return sums.stack()
 
-    def _train_replica(self, call: input_pipeline.Call, i: tf.Tensor, step: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+    def _train_replica(
+        self, call: input_pipeline.StepGroup, i: tf.Tensor, step: tf.Tensor, stop: tf.Tensor
+    ) -> tf.Tensor:
         batch = {name: value[i] for name, value in call.items() if name != "epoch"}
         parts = [self._prepare(part, epoch=call["epoch"]) for part in self._parts(batch)]
         gradients, sums = self._gradients(parts)
@@ -115,24 +117,24 @@ class Loop:
         applies = self.loss_scale.update(gradients) if self.loss_scale else None
         penalised = optimizers.add_l2(gradients, variables=self._trained.variables, weight=self._settings.training.l2)
         clipped = optimizers.clip(penalised, norm=self._settings.optimization.clip_norm)
-        self._trained.apply(clipped, at=optimizers.Moment(rate=self._rate_of(step), step=step, applies=applies))
+        self._trained.apply(clipped, at=optimizers.UpdateContext(rate=self._rate_of(step), step=step, applies=applies))
         if self.average:
             self.average.update(step)
         return tf.concat([sums, stop[None]], axis=0)
 
-    def _parts(self, batch: input_pipeline.Call) -> list[input_pipeline.Call]:
+    def _parts(self, batch: input_pipeline.StepGroup) -> list[input_pipeline.StepGroup]:
         """Cut a replica's share of a batch into its shares of the parts; see `input.Shape`."""
         count = self._settings.training.accumulate_steps
         cut = {name: [value] * count if name == "count" else tf.split(value, count) for name, value in batch.items()}
         return [{name: values[j] for name, values in cut.items()} for j in range(count)]
 
-    def _prepare(self, part: input_pipeline.Call, *, epoch: tf.Tensor) -> prepared_batch.Part:
+    def _prepare(self, part: input_pipeline.StepGroup, *, epoch: tf.Tensor) -> prepared_batch.Microbatch:
         """Augment the pictures of a part, and mix them where that is asked for."""
         settings = self._settings.augmentation
-        draw = example_rng.Draw(seed=self._settings.training.seed, epoch=epoch, first_place=part["place"][0])
+        draw = example_rng.ExampleRng(seed=self._settings.training.seed, epoch=epoch, first_place=part["place"][0])
         images = augment.augment(part["image"], draw=draw, settings=settings)
         mixed = augment.mix(images, draw=draw, settings=settings) if settings.is_mixing else None
-        return prepared_batch.Part(
+        return prepared_batch.Microbatch(
             images=mixed.images if mixed else images,
             label=part["label"],
             affect=prepared_batch.affect_targets(part, share=mixed.share if mixed else None),
@@ -143,7 +145,7 @@ class Loop:
             draw=draw,
         )
 
-    def _gradients(self, parts: Sequence[prepared_batch.Part]) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _gradients(self, parts: Sequence[prepared_batch.Microbatch]) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Return the gradient of the whole batch, over all parts and replicas, and this replica's sums.
 
         A part waits for the gradient of the one before it, or all would be in memory at once.
@@ -156,7 +158,7 @@ class Loop:
         added = tf.distribute.get_replica_context().all_reduce("sum", total)
         return self.loss_scale.unscaled(added) if self.loss_scale else added, sums
 
-    def _compiled_gradients(self, part: prepared_batch.Part) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _compiled_gradients(self, part: prepared_batch.Microbatch) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Return `_part_gradients`, compiled as one by XLA where that is asked for.
 
         Augmentation stays outside (its warp has no XLA kernel), and so does the sum over replicas.
@@ -166,7 +168,7 @@ class Loop:
         drawn = dataclasses.replace(part, draw=dataclasses.replace(part.draw, in_graph=True))
         return tf.function(lambda: self._part_gradients(drawn), jit_compile=True, autograph=False)()
 
-    def _part_gradients(self, part: prepared_batch.Part) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _part_gradients(self, part: prepared_batch.Microbatch) -> tuple[list[tf.Tensor], tf.Tensor]:
         with example_rng.drawing(part.draw), sync_batch_norm.over(part.weight), tf.GradientTape() as tape:
             outputs = self.model(tf.identity(part.images), training=True)
             logits = heads.logits(outputs)
@@ -180,7 +182,7 @@ class Loop:
         shown = tf.reduce_sum(each) + affect / self.strategy.num_replicas_in_sync
         return gradients, tf.stack([shown, tf.reduce_sum(right), tf.reduce_sum(part.weight)])
 
-    def _affect_total(self, outputs: heads.Outputs, *, part: prepared_batch.Part) -> tf.Tensor:
+    def _affect_total(self, outputs: heads.Outputs, *, part: prepared_batch.Microbatch) -> tf.Tensor:
         """Return the weighted loss of valence and arousal times the examples, on every replica that of all."""
         predicted = heads.affect(outputs)
         if predicted is None:
@@ -188,7 +190,9 @@ class Loop:
         total = ccc_loss.total(predicted, truth=part.affect, weight=part.weight)
         return self._settings.model.va_weight * total
 
-    def _sharp_gradients(self, parts: Sequence[prepared_batch.Part], *, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    def _sharp_gradients(
+        self, parts: Sequence[prepared_batch.Microbatch], *, gradients: list[tf.Tensor]
+    ) -> list[tf.Tensor]:
         """Return the gradient at the worst place nearby; weights and statistics are left as they are."""
         variables = [variable.value for variable in self.model.variables]
         before = sam.values(variables)

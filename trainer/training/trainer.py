@@ -23,38 +23,38 @@ from trainer.run import best_weights, context
 from trainer.training import checkpointing, epoch_selection, setup, signals, train_input
 
 
-class Session:
+class Trainer:
     """The parts of a run, and where it stands."""
 
     def __init__(
         self,
-        at: context.Site,
+        ctx: context.RunContext,
         *,
         network: keras.Model,
         train: examples.Split,
         selection: examples.Split,
         model_dir: pathlib.Path,
     ) -> None:
-        settings = at.settings
-        self._at, self._network, self._model_dir, self._train = at, network, model_dir, train
-        self._steps = at.shape.num_steps(train.num_examples)
-        self._program = setup.program(network, at=at, split=train)
-        self._selector = epoch_selection.Selector(
+        settings = ctx.settings
+        self._ctx, self._network, self._model_dir, self._train = ctx, network, model_dir, train
+        self._steps = ctx.shape.num_steps(train.num_examples)
+        self._program = setup.program(network, ctx=ctx, split=train)
+        self._selector = epoch_selection.EpochSelector(
             selection,
-            predictor=predictor.Predictor(network, strategy=at.strategy, tta_flip=settings.selection.tta_flip),
+            predictor=predictor.Predictor(network, strategy=ctx.strategy, tta_flip=settings.selection.tta_flip),
             batch_size=settings.training.batch_size,
-            class_names=at.version.class_names,
+            class_names=ctx.version.class_names,
             settings=settings.selection,
         )
-        self._display = run_logger.Display(at, model_dir=model_dir, num_examples=train.num_examples)
+        self._display = run_logger.RunLogger(ctx, model_dir=model_dir, num_examples=train.num_examples)
         self._standing = checkpointing.restore(
-            program=self._program, model_dir=model_dir, data=at.version.fingerprint, connection=at.connection
+            program=self._program, model_dir=model_dir, data=ctx.version.fingerprint, connection=ctx.connection
         )
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
         self._is_compiled = False
-        stall_minutes = settings.devices.host_stall_minutes if at.connection.num_hosts > 1 else 0
+        stall_minutes = settings.devices.host_stall_minutes if ctx.connection.num_hosts > 1 else 0
         self._watchdog = watchdog.Watchdog(limit_s=60 * stall_minutes, model_dir=str(model_dir))
-        self._interrupt = signals.Interrupt()
+        self._interrupt = signals.InterruptHandler()
 
     def train(self) -> list[dict[str, float]]:
         """Train the epochs that are left and return the history, one row an epoch."""
@@ -64,15 +64,15 @@ class Session:
 
     def epochs(self) -> Iterator[dict[str, float]]:
         """Train an epoch at a time and give its history row; whoever stops asking stops the run."""
-        at, patience = self._standing, self._at.settings.selection.patience
+        at, patience = self._standing, self._ctx.settings.selection.patience
         self._display.begin(at)
-        calls = train_input.calls_of(self._at, split=self._train, first_epoch=at.epoch, first_step=at.step)
+        calls = train_input.step_groups(self._ctx, split=self._train, first_epoch=at.epoch, first_step=at.step)
         self._program.compile(calls.element_spec)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._watchdog)
             stack.callback(lambda: self._display.end(at, stalled=at.has_stalled(patience=patience)))
-            while at.epoch < self._at.settings.training.epochs and not at.has_stalled(patience=patience):
-                clock = throughput.Watch()
+            while at.epoch < self._ctx.settings.training.epochs and not at.has_stalled(patience=patience):
+                clock = throughput.EpochTimer()
                 while at.step < self._steps:
                     self._take_call(calls, clock=clock)
                 self._end_epoch(clock)
@@ -92,7 +92,7 @@ class Session:
         """Leave signals to who had them before."""
         self._interrupt.release()
 
-    def _take_call(self, calls: Iterator[input_pipeline.Call], *, clock: throughput.Watch) -> None:
+    def _take_call(self, calls: Iterator[input_pipeline.StepGroup], *, clock: throughput.EpochTimer) -> None:
         self._watchdog.hear()
         at, ledger = self._standing, self._display.ledger
         with ledger.spent("waiting for input" if self._is_compiled else "starting"):
@@ -115,25 +115,25 @@ class Session:
 
     def _is_asked_to_stop(self, sums: np.ndarray) -> bool:
         """Whether a host was: several hosts must agree on the step, so they go by what all of them have been told."""
-        is_alone = self._at.connection.num_hosts == 1
+        is_alone = self._ctx.connection.num_hosts == 1
         return self._interrupt.name is not None if is_alone else bool(sums[-1, 3] > 0)
 
-    def _steps_of(self, call: input_pipeline.Call) -> np.ndarray:
+    def _steps_of(self, call: input_pipeline.StepGroup) -> np.ndarray:
         first = self._standing.epoch * self._steps + self._standing.step
-        last = first + min(self._at.shape.steps_per_call, self._steps - self._standing.step)
+        last = first + min(self._ctx.shape.steps_per_execution, self._steps - self._standing.step)
         self._display.profiler.before(first_step=first + 1, last_step=last)
         sums = self._program.train(call, first_step=first, stop=self._interrupt.name is not None)
         self._display.profiler.after(last)
         return sums
 
-    def _warm_up(self, clock: throughput.Watch) -> None:
+    def _warm_up(self, clock: throughput.EpochTimer) -> None:
         """Leave the first call, which was mostly compilation, out of the speed."""
         self._is_compiled = True
         malloc.keep_freed()
         if self._standing.step < self._steps:
             clock.restart()
 
-    def _end_epoch(self, clock: throughput.Watch) -> None:
+    def _end_epoch(self, clock: throughput.EpochTimer) -> None:
         self._watchdog.hear()
         at, ledger = self._standing, self._display.ledger
         speed = {"images_per_s": clock.images_per_s, "input_wait_frac": clock.input_wait_frac}
@@ -141,7 +141,7 @@ class Session:
             verdict = self._selector.judge()
             row = {**self._sums(), **verdict.numbers, **self._rate(), **speed}
             at.end_epoch(row, score=self._selector.score(row))
-            if self._at.is_chief and at.best_epoch == at.epoch:
+            if self._ctx.is_chief and at.best_epoch == at.epoch:
                 best_weights.save_best(self._network, model_dir=self._model_dir, facts=self._facts())
         self._display.epoch(at.history, prefix=self._selector.prefix, judgement=verdict.judgement)
         with ledger.spent("saving"):
@@ -173,20 +173,20 @@ class Session:
         )
 
     def _is_time_to_save(self) -> bool:
-        often = self._at.settings.run
+        often = self._ctx.settings.run
         steps = self._standing.step - self._saved_at_step
         by_step = often.checkpoint_steps is not None and steps >= often.checkpoint_steps
         return by_step or time.monotonic() - self._saved_at_s >= 60 * often.checkpoint_minutes
 
     def _stop(self) -> None:
-        where = "" if self._at.connection.num_hosts == 1 else " on every host"
+        where = "" if self._ctx.connection.num_hosts == 1 else " on every host"
         by = self._interrupt.name or "a signal to another host"
-        self._at.connection.from_chief(b"")  # Saved. Launchers kill the chief, too, once another host has ended.
+        self._ctx.connection.from_chief(b"")  # Saved. Launchers kill the chief, too, once another host has ended.
         print(f"\nstopped by {by}: the same command{where} continues {self._model_dir}", file=sys.stderr)
         sys.exit(self._interrupt.exit_code)
 
     def _save(self) -> None:
-        if self._at.is_chief:
+        if self._ctx.is_chief:
             checkpointing.save(
                 self._standing, program=self._program, model_dir=self._model_dir, steps_per_epoch=self._steps
             )

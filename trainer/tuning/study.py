@@ -64,7 +64,7 @@ def pruner(asked: options.Sweep) -> "optuna.pruners.BasePruner":
     return pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_STARTUP_EPOCHS + 1)
 
 
-def run(study: "optuna.Study", *, asked: options.Sweep, at: "context.Site") -> None:
+def run(study: "optuna.Study", *, asked: options.Sweep, ctx: "context.RunContext") -> None:
     """Run the trials that are left."""
     from optuna import trial as trials
 
@@ -72,9 +72,9 @@ def run(study: "optuna.Study", *, asked: options.Sweep, at: "context.Site") -> N
     print(
         f"sweep         {asked.sweep_dir}: {max(left, 0)} of {asked.trials} trials left, over {', '.join(asked.vary)}"
     )
-    if not at.settings.selection.holdout_frac:
+    if not ctx.settings.selection.holdout_frac:
         print("warning       the sweep chooses on validation itself; --holdout_frac=0.1 would leave it untouched")
-    reader = Reader(at)
+    reader = Reader(ctx)
     for _ in range(left):
         trial = study.ask()
         trial.set_user_attr(_FOLDER, trial.user_attrs.get(_FOLDER) or f"trial-{trial.number:04d}")
@@ -87,21 +87,21 @@ def run(study: "optuna.Study", *, asked: options.Sweep, at: "context.Site") -> N
 class Reader:
     """The splits of a sweep, read once for each size of picture."""
 
-    def __init__(self, at: "context.Site") -> None:
-        self.at = at
+    def __init__(self, ctx: "context.RunContext") -> None:
+        self.at = ctx
         self._read: dict[int, tuple[examples.Split, examples.Split]] = {}
 
-    def splits(self, at: "context.Site") -> "tuple[examples.Split, examples.Split]":
+    def splits(self, ctx: "context.RunContext") -> "tuple[examples.Split, examples.Split]":
         """Return what a trial trains on, and what its epochs are chosen on."""
         from trainer.data import holdout
         from trainer.run import context
 
-        if at.image_size not in self._read:
-            train = context.read(at, split="train")
-            frac = at.settings.selection.holdout_frac
-            pair = holdout.divide(train, frac=frac) if frac else (train, context.read(at, split="validation"))
-            self._read[at.image_size] = pair
-        return self._read[at.image_size]
+        if ctx.image_size not in self._read:
+            train = context.read_split(ctx, split="train")
+            frac = ctx.settings.selection.holdout_frac
+            pair = holdout.divide(train, frac=frac) if frac else (train, context.read_split(ctx, split="validation"))
+            self._read[ctx.image_size] = pair
+        return self._read[ctx.image_size]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ def _score(trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Read
     train, selection = reader.splits(at)
     network = setup.model(at)
     pretrained.load(network, model=at.settings.model, image_size=at.image_size)
-    running = trainer.Session(
+    running = trainer.Trainer(
         at, network=network, train=train, selection=selection, model_dir=model_folder.claim(at.settings)
     )
     with contextlib.closing(running), contextlib.closing(running.scores()) as scores:

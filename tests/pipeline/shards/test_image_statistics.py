@@ -13,11 +13,11 @@ Row = collections.namedtuple("Row", "label path valence arousal")
 
 
 def sight(*, size=(200, 100), box=50.0, side=80):
-    return image_statistics.Sight(size, box, crop_geometry.Square(10, 20, side).outline())
+    return image_statistics.ImageInfo(size, box, crop_geometry.Square(10, 20, side).outline())
 
 
 def seen(*rows, **changes):
-    found = image_statistics.Observations()
+    found = image_statistics.ImageStatistics()
     for at, row in enumerate(rows):
         found.add(row, sight(**changes), image_size=64, at=at)
     return found.to_json()

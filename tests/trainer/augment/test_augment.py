@@ -20,7 +20,9 @@ def four():
 
 
 def draw(first_place=0):
-    return example_rng.Draw(seed=1, epoch=tf.constant(0, tf.int64), first_place=tf.constant(first_place, tf.int64))
+    return example_rng.ExampleRng(
+        seed=1, epoch=tf.constant(0, tf.int64), first_place=tf.constant(first_place, tf.int64)
+    )
 
 
 def test_strength_zero_changes_nothing():

@@ -24,7 +24,7 @@ def painted(numbers):
 
 def test_nothing_is_kept_with_none():
     decode = Decoder()
-    store = pixel_cache.Nowhere(decode, size_px=2)
+    store = pixel_cache.NoCache(decode, size_px=2)
     for _ in range(2):
         np.testing.assert_array_equal(store.take(np.array([[3, 1], [0, 3]])), painted([[3, 1], [0, 3]]))
     assert decode.asked == [3, 1, 0, 3] * 2

@@ -7,7 +7,7 @@ from trainer.models import layers
 
 
 def numbers(*, first_place=0, count=6, epoch=0, stream=0, seed=5, size=(3, 5)):
-    draw = example_rng.Draw(
+    draw = example_rng.ExampleRng(
         seed=seed, epoch=tf.constant(epoch, tf.int64), first_place=tf.constant(first_place, tf.int64)
     )
     return example_rng.uniform(draw, stream=stream, shape=(count, *size)).numpy()
@@ -32,7 +32,7 @@ def test_seed_epoch_stream_and_place_each_change_the_numbers(change):
 @pytest.mark.parametrize("jit", [False, True])
 def test_plain_arithmetic_and_xla_draw_the_same_numbers(jit):
     def drawn(first_place):
-        draw = example_rng.Draw(seed=5, epoch=tf.constant(3, tf.int64), first_place=first_place, in_graph=True)
+        draw = example_rng.ExampleRng(seed=5, epoch=tf.constant(3, tf.int64), first_place=first_place, in_graph=True)
         return example_rng.uniform(draw, stream=1, shape=(6, 3, 5))
 
     # 2^31 + 1 places of four groups each: the counter's upper half is in use.
@@ -54,7 +54,7 @@ def test_a_layer_outside_a_drawing_block_says_so():
 
 
 def test_dropout_zeroes_its_share_and_scales_the_rest():
-    draw = example_rng.Draw(seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64))
+    draw = example_rng.ExampleRng(seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64))
     with example_rng.drawing(draw):
         dropped = layers.Dropout(0.25, stream=0)(tf.ones((100, 100)), training=True).numpy()
     assert set(np.unique(dropped)) == {np.float32(0), np.float32(1 / 0.75)}

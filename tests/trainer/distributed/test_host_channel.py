@@ -128,7 +128,7 @@ def test_a_stranger_at_the_door_is_not_taken_for_a_host():
         return where
 
     links = on_all(visit, [0, 2, 1])
-    assert [type(each) for each in links] == [host_channel.Link, tuple, host_channel.Link]
+    assert [type(each) for each in links] == [host_channel.HostChannel, tuple, host_channel.HostChannel]
 
 
 def agree(connections, settings, fingerprints=("a", "a"), devices=(("/gpu:0",), ("/gpu:0",))):

@@ -41,7 +41,7 @@ def random_case(num_classes, *, seed, num_examples=60):
 
 
 def test_accuracy_precision_recall_and_f1_are_those_worked_by_hand():
-    judgement = metrics.judge(LABELS, PROBABILITIES, class_names=NAMES)
+    judgement = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
     assert judgement.confusion == ((2, 1, 0), (0, 1, 1), (1, 0, 0))
     assert judgement.accuracy == pytest.approx(3 / 6)
     assert judgement.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
@@ -57,12 +57,12 @@ def test_accuracy_precision_recall_and_f1_are_those_worked_by_hand():
 
 def test_top2_accuracy_counts_a_true_class_in_second_place():
     # The true class is second in rows 2 (0.4) and 5 (0.3), third in row 4 (0.2).
-    judgement = metrics.judge(LABELS, PROBABILITIES, class_names=NAMES)
+    judgement = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
     assert judgement.top2_accuracy == pytest.approx(5 / 6)
 
 
 def test_the_first_of_equally_probable_classes_is_the_predicted_one():
-    judgement = metrics.judge(np.array([0, 1, 2]), np.full((3, 3), 1 / 3), class_names=NAMES)
+    judgement = metrics.evaluate(np.array([0, 1, 2]), np.full((3, 3), 1 / 3), class_names=NAMES)
     assert judgement.confusion == ((1, 0, 0), (1, 0, 0), (1, 0, 0))
     assert judgement.top2_accuracy == pytest.approx(2 / 3)
     assert judgement.never_predicted == ("happy", "sad")
@@ -72,14 +72,14 @@ def test_m_measure_is_that_worked_by_hand():
     # A(n|h): p(n) of n .7 .5 .4, of h .1 .3: all 6 pairs right = 1. A(h|n): .8 .2 against .2 .3 .5: 3 + 0.5 of 6.
     # A(n|s): .7 .5 .4 against .6: 1 of 3.                            A(s|n): .3 against .1 .2 .1: 3 of 3.
     # A(h|s): .8 .2 against .1: 2 of 2.                               A(s|h): .3 against .1 .5: 1 of 2.
-    judgement = metrics.judge(LABELS, PROBABILITIES, class_names=NAMES)
+    judgement = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
     pairs = [(1 + 3.5 / 6) / 2, (1 / 3 + 1) / 2, (1 + 1 / 2) / 2]
     assert judgement.m_measure == pytest.approx(sum(pairs) / 3)
     assert (judgement.m_pairs_used, judgement.m_pairs_possible) == (3, 3)
 
 
 def test_m_measure_of_constant_probabilities_is_one_half():
-    judgement = metrics.judge(LABELS, np.full((6, 3), 1 / 3), class_names=NAMES)
+    judgement = metrics.evaluate(LABELS, np.full((6, 3), 1 / 3), class_names=NAMES)
     assert judgement.m_measure == 0.5
 
 
@@ -87,7 +87,7 @@ def test_m_measure_of_constant_probabilities_is_one_half():
 @pytest.mark.parametrize("num_classes", range(3, 12))
 def test_m_measure_equals_scikit_learns_macro_ovo_area(num_classes, seed):
     labels, probabilities = random_case(num_classes, seed=seed)
-    judgement = metrics.judge(labels, probabilities, class_names=names(num_classes))
+    judgement = metrics.evaluate(labels, probabilities, class_names=names(num_classes))
     area = sklearn_metrics.roc_auc_score(labels, probabilities, multi_class="ovo", average="macro")
     assert judgement.m_measure == pytest.approx(area, abs=1e-12)
     assert judgement.m_pairs_used == num_classes * (num_classes - 1) / 2
@@ -96,7 +96,7 @@ def test_m_measure_equals_scikit_learns_macro_ovo_area(num_classes, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_m_measure_of_two_classes_is_the_area_under_the_roc_curve(seed):
     labels, probabilities = random_case(2, seed=seed)
-    judgement = metrics.judge(labels, probabilities, class_names=names(2))
+    judgement = metrics.evaluate(labels, probabilities, class_names=names(2))
     assert judgement.m_measure == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities[:, 1]))
     assert (judgement.m_pairs_used, judgement.top2_accuracy) == (1, 1.0)
 
@@ -105,7 +105,7 @@ def test_m_measure_of_two_classes_is_the_area_under_the_roc_curve(seed):
 def test_scores_equal_scikit_learns_on_random_predictions(num_classes):
     labels, probabilities = random_case(num_classes, seed=7)
     predicted = probabilities.argmax(axis=1)
-    judgement = metrics.judge(labels, probabilities, class_names=names(num_classes))
+    judgement = metrics.evaluate(labels, probabilities, class_names=names(num_classes))
     report = sklearn_metrics.classification_report(
         labels, predicted, labels=range(num_classes), output_dict=True, zero_division=0
     )
@@ -120,7 +120,7 @@ def test_scores_equal_scikit_learns_on_random_predictions(num_classes):
 
 def test_a_class_without_examples_is_left_out_of_averages_and_pairs():
     labels, probabilities = LABELS[:5], PROBABILITIES[:5]  # No sad; row 4 is predicted sad.
-    judgement = metrics.judge(labels, probabilities, class_names=NAMES)
+    judgement = metrics.evaluate(labels, probabilities, class_names=NAMES)
     sad = judgement.per_class[2]
     assert [math.isnan(v) for v in (sad.precision, sad.recall, sad.f1)] == [True, True, True]
     assert judgement.absent == ("sad",)
@@ -134,7 +134,7 @@ def test_a_class_without_examples_is_left_out_of_averages_and_pairs():
 def test_absent_classes_leave_m_equal_to_scikit_learns():
     labels, probabilities = random_case(8, seed=1)
     kept = ~np.isin(labels, [2, 7])
-    judgement = metrics.judge(labels[kept], probabilities[kept], class_names=names(8))
+    judgement = metrics.evaluate(labels[kept], probabilities[kept], class_names=names(8))
     area = sklearn_metrics.roc_auc_score(
         labels[kept], probabilities[kept], multi_class="ovo", average="macro", labels=range(8)
     )
@@ -143,14 +143,14 @@ def test_absent_classes_leave_m_equal_to_scikit_learns():
 
 
 def test_m_of_a_single_class_is_undefined():
-    judgement = metrics.judge(LABELS[:3], PROBABILITIES[:3], class_names=NAMES)
+    judgement = metrics.evaluate(LABELS[:3], PROBABILITIES[:3], class_names=NAMES)
     assert math.isnan(judgement.m_measure)
     assert (judgement.m_pairs_used, judgement.m_pairs_possible) == (0, 3)
     assert judgement.to_json()["m_measure"] is None
 
 
 def test_json_holds_plain_values_with_none_for_what_is_undefined():
-    judgement = metrics.judge(LABELS[:5], PROBABILITIES[:5], class_names=NAMES)
+    judgement = metrics.evaluate(LABELS[:5], PROBABILITIES[:5], class_names=NAMES)
     fields = judgement.to_json()
     assert json.loads(json.dumps(fields, allow_nan=False)) == fields
     assert fields["per_class"][2] == {
@@ -187,7 +187,7 @@ def test_a_float32_softmax_is_accepted():
     probabilities = weights / weights.sum(axis=1, keepdims=True)
     assert probabilities.dtype == np.float32
     labels = np.resize(np.arange(11), 500)
-    assert metrics.judge(labels, probabilities, class_names=names(11)).m_pairs_used == 55
+    assert metrics.evaluate(labels, probabilities, class_names=names(11)).m_pairs_used == 55
 
 
 def swapped(row, column, value):
@@ -276,7 +276,7 @@ def swapped(row, column, value):
 )
 def test_what_cannot_be_judged_is_refused_with_its_place(labels, probabilities, class_names, message):
     with pytest.raises(ValueError) as refusal:
-        metrics.judge(labels, probabilities, class_names=class_names)
+        metrics.evaluate(labels, probabilities, class_names=class_names)
     assert str(refusal.value) == message
 
 

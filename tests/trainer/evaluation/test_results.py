@@ -16,30 +16,30 @@ def random_predictions(num_classes=8, *, num_examples=400, seed=0, sharp=1.5):
     rng = np.random.default_rng(seed)
     truth = rng.integers(num_classes, size=num_examples)
     scores = rng.normal(size=(num_examples, num_classes)) + sharp * np.eye(num_classes)[truth]
-    chances = np.exp(2 * scores) / np.exp(2 * scores).sum(axis=1, keepdims=True)
+    probs = np.exp(2 * scores) / np.exp(2 * scores).sum(axis=1, keepdims=True)
     return predictions.Predictions(
         class_names=affectnet.class_names(num_classes),
         filenames=np.array([f"1/{n}.jpg" for n in range(num_examples)]),
         copies=np.zeros(num_examples, np.int64),
         labels=truth,
-        probabilities=chances,
+        probabilities=probs,
     )
 
 
 @pytest.mark.parametrize("num_classes", affectnet.CLASS_COUNTS)
 def test_the_numbers_are_those_of_scikit_learn(num_classes):
     made = random_predictions(num_classes)
-    found = results.find(made).to_json()
-    truth, said, chances = made.labels, made.predicted, made.probabilities
+    found = results.evaluate(made).to_json()
+    truth, said, probs = made.labels, made.predicted, made.probabilities
     assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(truth, said))
     assert found["balanced_accuracy"] == pytest.approx(sklearn_metrics.balanced_accuracy_score(truth, said))
-    assert found["top2_accuracy"] == pytest.approx(sklearn_metrics.top_k_accuracy_score(truth, chances, k=2))
+    assert found["top2_accuracy"] == pytest.approx(sklearn_metrics.top_k_accuracy_score(truth, probs, k=2))
     for average in ("macro", "weighted"):
         p, r, f, _ = sklearn_metrics.precision_recall_fscore_support(truth, said, average=average)
         assert [found[average][name] for name in ("precision", "recall", "f1")] == pytest.approx([p, r, f])
     assert found["confusion"] == sklearn_metrics.confusion_matrix(truth, said).tolist()
-    assert found["m_measure"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, chances, multi_class="ovo"))
-    assert found["calibration"]["nll"] == pytest.approx(sklearn_metrics.log_loss(truth, chances))
+    assert found["m_measure"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, probs, multi_class="ovo"))
+    assert found["calibration"]["nll"] == pytest.approx(sklearn_metrics.log_loss(truth, probs))
 
 
 def test_calibration_is_that_of_scikit_learn_bin_by_bin():
@@ -58,8 +58,8 @@ def test_calibration_is_that_of_scikit_learn_bin_by_bin():
 
 
 def test_expected_calibration_error_by_hand():
-    chances = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.5, 0.5]])
-    measured = calibration.measure(np.array([0, 1, 1, 0]), chances)
+    probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.5, 0.5]])
+    measured = calibration.measure(np.array([0, 1, 1, 0]), probs)
     # 0.9 twice, half of them right: |0.5 - 0.9|; 0.6 once, right: |1 - 0.6|; 0.5 once, right: |1 - 0.5|.
     assert measured.ece == pytest.approx((2 * 0.4 + 0.4 + 0.5) / 4)
     assert measured.brier == pytest.approx((0.02 + 1.62 + 0.32 + 0.5) / 4)
@@ -89,12 +89,12 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
 
 
 def test_a_temperature_is_judged_on_pictures_it_was_not_fitted_on():
-    chances = np.array([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.8, 0.2]])
+    probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.8, 0.2]])
     truth = np.array([0, 0, 1, 1])
-    after = calibration.scale(truth, chances, groups=np.array([0, 0, 1, 1])).after
+    after = calibration.scale(truth, probs, groups=np.array([0, 0, 1, 1])).after
     # Fitted on the half that is all right it sharpens to the limit, which the half that is all wrong pays for.
-    assert after.nll > calibration.measure(truth, chances).nll
-    assert calibration.scale(truth, chances, groups=np.zeros(4, np.int64)) is None
+    assert after.nll > calibration.measure(truth, probs).nll
+    assert calibration.scale(truth, probs, groups=np.zeros(4, np.int64)) is None
 
 
 def test_no_probability_is_no_error():
@@ -104,7 +104,7 @@ def test_no_probability_is_no_error():
 
 def test_intervals_hold_the_number_and_are_as_wide_as_theory_has_them():
     made = random_predictions(num_examples=2000)
-    found = results.find(made)
+    found = results.evaluate(made)
     accuracy = found.judgement.accuracy
     low, high = found.intervals["accuracy"]
     half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / 2000)
@@ -125,23 +125,23 @@ def test_a_resample_is_judged_as_its_examples_would_be():
     numbers = bootstrap._numbers(made.labels, made.probabilities, weights)
     for row, weight in enumerate(weights.astype(int)):
         chosen = np.repeat(np.arange(60), weight)
-        truth, chances = made.labels[chosen], made.probabilities[chosen]
+        truth, probs = made.labels[chosen], made.probabilities[chosen]
         present = np.unique(truth)
-        assert numbers["accuracy"][row] == pytest.approx((chances.argmax(axis=1) == truth).mean())
+        assert numbers["accuracy"][row] == pytest.approx((probs.argmax(axis=1) == truth).mean())
         assert numbers["macro_f1"][row] == pytest.approx(
-            sklearn_metrics.f1_score(truth, chances.argmax(axis=1), average="macro", labels=present, zero_division=0)
+            sklearn_metrics.f1_score(truth, probs.argmax(axis=1), average="macro", labels=present, zero_division=0)
         )
         areas = [
-            (pair_area(truth, chances, i, j) + pair_area(truth, chances, j, i)) / 2
+            (pair_area(truth, probs, i, j) + pair_area(truth, probs, j, i)) / 2
             for n, i in enumerate(present)
             for j in present[n + 1 :]
         ]
         assert numbers["m_measure"][row] == pytest.approx(np.mean(areas))
 
 
-def pair_area(truth, chances, i, j):
+def pair_area(truth, probs, i, j):
     among = (truth == i) | (truth == j)
-    return sklearn_metrics.roc_auc_score(truth[among] == i, chances[among, i])
+    return sklearn_metrics.roc_auc_score(truth[among] == i, probs[among, i])
 
 
 def test_the_same_seed_gives_the_same_intervals_and_copies_stay_together():
@@ -157,7 +157,7 @@ def test_the_same_seed_gives_the_same_intervals_and_copies_stay_together():
 
 def test_agreement_by_hand():
     truth = np.array([0.0, 0.5, -0.5, math.nan])
-    found = ccc.agree(truth, np.array([0.0, 1.0, -1.0, 9.0]))
+    found = ccc.evaluate(truth, np.array([0.0, 1.0, -1.0, 9.0]))
     # cov = 1/3, var = 1/6 and 2/3, means are equal.
     assert found.ccc == pytest.approx(2 * (1 / 3) / (1 / 6 + 2 / 3))
     assert (found.pearson, found.sign_agreement, found.num_examples) == (pytest.approx(1), 1, 3)
@@ -168,7 +168,7 @@ def test_agreement_is_that_of_scikit_learn_and_numpy():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, 300)
     y = np.clip(0.6 * x + rng.normal(0, 0.3, 300) + 0.1, -1, 1)
-    found = ccc.agree(x, y)
+    found = ccc.evaluate(x, y)
     assert found.pearson == pytest.approx(np.corrcoef(x, y)[0, 1])
     assert found.rmse == pytest.approx(math.sqrt(sklearn_metrics.mean_squared_error(x, y)))
     assert found.sign_agreement == pytest.approx(sklearn_metrics.accuracy_score(np.sign(x), np.sign(y)))
@@ -178,32 +178,32 @@ def test_agreement_is_that_of_scikit_learn_and_numpy():
 
 
 def test_agreement_of_nothing_is_undefined_and_of_no_numbers_refused():
-    assert math.isnan(ccc.agree(np.array([math.nan]), np.array([0.0])).ccc)
-    assert math.isnan(ccc.agree(np.zeros(3), np.zeros(3)).pearson)
+    assert math.isnan(ccc.evaluate(np.array([math.nan]), np.array([0.0])).ccc)
+    assert math.isnan(ccc.evaluate(np.zeros(3), np.zeros(3)).pearson)
     with pytest.raises(ValueError, match="predictions must be numbers: got nan"):
-        ccc.agree(np.zeros(2), np.array([0.0, math.nan]))
+        ccc.evaluate(np.zeros(2), np.array([0.0, math.nan]))
     with pytest.raises(ValueError, match="of one shape"):
-        ccc.agree(np.zeros(2), np.zeros(3))
+        ccc.evaluate(np.zeros(2), np.zeros(3))
 
 
 def test_valence_and_arousal_are_judged_where_a_model_has_them():
     made = random_predictions(num_examples=20)
     truth, said = np.linspace(-1, 1, 20), np.linspace(-1, 1, 20) / 2
     both = predictions.dataclasses.replace(made, affect={"valence": (truth, said), "arousal": (truth, -said)})
-    found = results.find(both).to_json()["affect"]
+    found = results.evaluate(both).to_json()["affect"]
     assert found["valence"]["pearson"] == pytest.approx(1) and found["arousal"]["pearson"] == pytest.approx(-1)
-    assert results.find(made).to_json()["affect"] == {}
+    assert results.evaluate(made).to_json()["affect"] == {}
 
 
 def test_seven_classes_of_eight_leave_contempt_out():
     made = random_predictions(8)
-    seven = results.find(made).seven
+    seven = results.evaluate(made).seven
     among = made.labels < 7
-    chances = made.probabilities[among, :7]
-    expected = sklearn_metrics.accuracy_score(made.labels[among], chances.argmax(axis=1))
+    probs = made.probabilities[among, :7]
+    expected = sklearn_metrics.accuracy_score(made.labels[among], probs.argmax(axis=1))
     assert seven.num_examples == among.sum() and seven.accuracy == pytest.approx(expected)
     assert seven.class_names == affectnet.class_names(7)
-    assert results.find(random_predictions(7)).seven is None
+    assert results.evaluate(random_predictions(7)).seven is None
 
 
 def test_what_is_left_of_the_probabilities_sums_to_one():

@@ -68,8 +68,8 @@ def test_the_scale_is_halved_by_an_overflow_and_doubled_after_two_thousand_good_
 
 def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_site):
     site = make_site(**PLAIN, precision="float16")
-    network, split = setup.model(site), context.read(site, split="train")
-    program = setup.program(network, at=site, split=split)
+    network, split = setup.model(site), context.read_split(site, split="train")
+    program = setup.program(network, ctx=site, split=split)
     program.loss_scale.scale.assign(2.0**100)
     before = [variable.numpy() for variable in network.variables]
     calls = test_replicas.distributed(
@@ -84,6 +84,6 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_site)
 
 def test_xla_over_batch_norm_of_several_replicas_is_refused(make_site):
     site = make_site(num_replicas=2, jit=True, batch_norm=True)
-    split = context.read(site, split="train")
+    split = context.read_split(site, split="train")
     with pytest.raises(errors.UserError, match=r"--jit cannot compile batch normalisation over 2 replicas"):
-        setup.program(setup.model(site), at=site, split=split)
+        setup.program(setup.model(site), ctx=site, split=split)

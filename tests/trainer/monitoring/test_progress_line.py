@@ -2,7 +2,7 @@ import io
 
 from trainer.monitoring import progress_line
 
-READING = progress_line.Reading(
+READING = progress_line.Progress(
     epoch=4, epochs=20, step=180, steps=300, loss=0.9119, accuracy=0.6712, images_per_s=6240.4,
     input_wait_frac=0.014, memory_bytes=18_240_000_000, left_s=1450.0,
 )  # fmt: skip

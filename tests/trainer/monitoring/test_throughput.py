@@ -4,7 +4,7 @@ from trainer.monitoring import throughput
 
 
 def verdict(**seconds):
-    ledger = throughput.Ledger()
+    ledger = throughput.TimeBudget()
     ledger.seconds |= seconds
     return ledger.verdict()
 
@@ -24,7 +24,7 @@ def test_a_run_that_mostly_did_something_else_says_so():
 def test_time_is_counted_where_it_is_spent(monkeypatch):
     clock = iter([10.0, 12.5])
     monkeypatch.setattr(throughput, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
-    ledger = throughput.Ledger()
+    ledger = throughput.TimeBudget()
     with ledger.spent("saving"):
         pass
     assert ledger.seconds["saving"] == 2.5 and ledger.seconds["steps"] == 0

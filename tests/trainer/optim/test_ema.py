@@ -7,7 +7,7 @@ from trainer.optim import ema
 
 def test_the_average_takes_in_each_step_by_its_share():
     weights = tf.Variable([0.0])
-    average = ema.Average([weights], decay=0.25)
+    average = ema.WeightAverage([weights], decay=0.25)
     seen = []
     for step, value in enumerate([8.0, 16.0, 32.0]):
         weights.assign([value])
@@ -19,7 +19,7 @@ def test_the_average_takes_in_each_step_by_its_share():
 
 def test_whole_numbers_are_copied():
     count = tf.Variable([1])
-    average = ema.Average([count], decay=0.5)
+    average = ema.WeightAverage([count], decay=0.5)
     count.assign([7])
     average.update(tf.constant(0, tf.int64))
     assert average.copies[0].numpy().tolist() == [7]
@@ -27,7 +27,7 @@ def test_whole_numbers_are_copied():
 
 def test_the_network_has_the_averages_inside_the_block_and_exactly_its_own_weights_after_it():
     weights = tf.Variable([0.1, 0.7])
-    average = ema.Average([weights], decay=0.9)
+    average = ema.WeightAverage([weights], decay=0.9)
     average.copies[0].assign([1.0, 2.0])
     own = weights.numpy()
     with average.in_place():

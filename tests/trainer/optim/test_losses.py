@@ -1,4 +1,4 @@
-"""Losses of one example with chances 1/4 and 3/4, worked by hand."""
+"""Losses of one example with probs 1/4 and 3/4, worked by hand."""
 
 import numpy as np
 import pytest

@@ -11,7 +11,7 @@ def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0), **settings):
     variable = tf.Variable(start)
     optimizer = optimizers.make(training_config.Optimization(optimizer=name, **settings), variables=[variable])
     for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
-        at = optimizers.Moment(rate=tf.constant(rate), step=tf.constant(step, tf.int64))
+        at = optimizers.UpdateContext(rate=tf.constant(rate), step=tf.constant(step, tf.int64))
         optimizer.apply([tf.constant(gradient)], at=at)
     return variable.numpy()
 
@@ -105,7 +105,7 @@ def test_a_variable_that_starts_later_counts_its_own_steps():
     """Adam's first step has the size of the rate whenever it is taken; by the run's step it would be three times it."""
     variables = [tf.Variable([1.0]), tf.Variable([1.0])]
     optimizer = optimizers.make(training_config.Optimization(), variables=variables, first_steps=[0, 1000])
-    at = optimizers.Moment(rate=tf.constant(0.1), step=tf.constant(1000, tf.int64))
+    at = optimizers.UpdateContext(rate=tf.constant(0.1), step=tf.constant(1000, tf.int64))
     optimizer.only(variables[1:]).apply([tf.constant([5.0])], at=at)
     np.testing.assert_allclose(variables[1], [0.9], rtol=1e-6)
     np.testing.assert_array_equal(variables[0], [1.0])

@@ -48,16 +48,16 @@ def rows_of(folder):
 
 def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
     site, network = run
-    examples = context.read(site, split="validation")
-    evaluation_report.run(network, examples=examples, at=site, history=[])
-    chances = predictor.Predictor(network, strategy=site.strategy).probabilities(examples, batch_size=16)
+    examples = context.read_split(site, split="validation")
+    evaluation_report.run(network, examples=examples, ctx=site, history=[])
+    probs = predictor.Predictor(network, strategy=site.strategy).probabilities(examples, batch_size=16)
     found, rows = judged(tmp_path / "run"), rows_of(tmp_path / "run")
-    assert found["accuracy"] == np.mean(chances.argmax(axis=1) == examples.labels)
+    assert found["accuracy"] == np.mean(probs.argmax(axis=1) == examples.labels)
     assert found["protocol"]["trained on"] == "the train split of the same data"
     assert found["protocol"]["model"] == "run" and found["protocol"]["selection"].startswith("epoch 2 of 3")
     assert [row["filename"] for row in rows] == examples.filenames.tolist()
     said = np.array([[float(row[f"p_{name}"]) for name in affectnet.class_names(8)] for row in rows])
-    np.testing.assert_allclose(said, chances, atol=1e-6)
+    np.testing.assert_allclose(said, probs, atol=1e-6)
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("data:image/jpeg") >= len(rows) and "No history was recorded." in page
 
@@ -65,7 +65,7 @@ def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
 def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(run, tmp_path, capsys):
     site, network = run
     best_weights.save_best(network, model_dir=tmp_path / "run", facts={"epoch": 2})
-    evaluation_report.run(network, examples=context.read(site, split="validation"), at=site, history=[])
+    evaluation_report.run(network, examples=context.read_split(site, split="validation"), ctx=site, history=[])
     assert judged(tmp_path / "run")["protocol"]["selection"] == "epoch 2 of 3, by accuracy on validation itself"
     assert "(weights of epoch 2, chosen by accuracy on validation itself)" in capsys.readouterr().out
 
@@ -73,11 +73,11 @@ def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(
 def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_path):
     site, network = run
     here = dataclasses.replace(site, version=seven_classes)
-    examples = context.read(here, split="validation")
+    examples = context.read_split(here, split="validation")
     subject = evaluation_report.Subject(
         model_dir=tmp_path / "run", trained_on=data_provenance.of(site.version), report_dir=tmp_path / "other"
     )
-    evaluation_report.run(network, examples=examples, at=here, history=[], subject=subject)
+    evaluation_report.run(network, examples=examples, ctx=here, history=[], subject=subject)
     found = judged(tmp_path / "other")
     assert found["class_names"] == list(affectnet.class_names(7)) and found["seven_classes"] is None
     assert found["protocol"]["classes"].endswith("anger; left out of the model's: contempt")
@@ -114,7 +114,7 @@ def test_thumbnails_are_made_from_the_stored_pictures(make_site):
     site = make_site(image_size=8)
     numbers = np.array([3, 30])
     shown = evaluation_report._thumbnails(site, split="validation", numbers=numbers)
-    stored = context.read(dataclasses.replace(site, settings=make_site().settings), split="validation")
+    stored = context.read_split(dataclasses.replace(site, settings=make_site().settings), split="validation")
     for number in numbers.tolist():
         pixels = simplejpeg.decode_jpeg(shown[number])
         full = cv2.resize(stored.fetch(np.array([number])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR)

@@ -21,14 +21,14 @@ HISTORY = [
 
 
 def judgement():
-    return metrics.judge(LABELS, PROBABILITIES, class_names=NAMES)
+    return metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
 
 
 def random_judgement(num_classes):
     rng = np.random.default_rng(num_classes)
     truth = np.resize(np.arange(num_classes), 500)
     probabilities = rng.dirichlet(np.ones(num_classes), size=500)
-    return metrics.judge(truth, probabilities, class_names=labels.class_names(num_classes))
+    return metrics.evaluate(truth, probabilities, class_names=labels.class_names(num_classes))
 
 
 def made_of(truth, probabilities, *, names=NAMES):
@@ -43,7 +43,7 @@ def made_of(truth, probabilities, *, names=NAMES):
 
 def write(folder, *, made=None, history=HISTORY, protocol=None):
     made = made or made_of(LABELS, PROBABILITIES)
-    found = results.find(made)
+    found = results.evaluate(made)
     return files.write(found, made=made, page="<p>", folder=folder, history=history, protocol=protocol or {})
 
 
@@ -73,7 +73,7 @@ without examples, so left out of the averages: sad"""
 
 
 def test_the_table_names_classes_that_are_never_predicted():
-    silent = metrics.judge(np.array([0, 1, 2]), np.tile([0.8, 0.1, 0.1], (3, 1)), class_names=NAMES)
+    silent = metrics.evaluate(np.array([0, 1, 2]), np.tile([0.8, 0.1, 0.1], (3, 1)), class_names=NAMES)
     assert tables.table(silent).splitlines()[-1] == "never predicted, so of precision 0: happy, sad"
 
 
@@ -84,8 +84,8 @@ def test_the_table_without_gaps_ends_with_the_m_measure():
 @pytest.mark.parametrize("num_classes", labels.CLASS_COUNTS)
 def test_metrics_json_holds_the_protocol_and_the_numbers(tmp_path, num_classes):
     rng = np.random.default_rng(num_classes)
-    truth, chances = np.resize(np.arange(num_classes), 500), rng.dirichlet(np.ones(num_classes), size=500)
-    made = made_of(truth, chances, names=labels.class_names(num_classes))
+    truth, probs = np.resize(np.arange(num_classes), 500), rng.dirichlet(np.ones(num_classes), size=500)
+    made = made_of(truth, probs, names=labels.class_names(num_classes))
     protocol = {"split": "validation", "selected": "last epoch"}
     paths = write(tmp_path / "new" / "run", made=made, protocol=protocol)
     names = ["report.html", "metrics.json", "predictions.csv", "confusion_matrix.png", "curves.png"]
@@ -95,8 +95,8 @@ def test_metrics_json_holds_the_protocol_and_the_numbers(tmp_path, num_classes):
     assert sorted(path.name for path in (tmp_path / "new" / "run").iterdir()) == sorted(paths)
     fields = json.loads(paths["metrics.json"].read_text())
     assert fields.pop("protocol") == protocol
-    assert fields == results.find(made).to_json()
-    assert fields["accuracy"] == np.mean(chances.argmax(axis=1) == truth)
+    assert fields == results.evaluate(made).to_json()
+    assert fields["accuracy"] == np.mean(probs.argmax(axis=1) == truth)
     assert len(paths["predictions.csv"].read_text().splitlines()) == 501
     for name in ("confusion_matrix.png", "curves.png"):
         height, width, _ = image.imread(paths[name]).shape
@@ -123,7 +123,7 @@ def test_the_confusion_matrix_shows_percent_and_count_of_the_true_class():
 def test_a_few_of_many_are_not_rounded_to_none_nor_most_to_all():
     truth = np.array([0] * 1000 + [1])
     probabilities = np.eye(2)[[0] * 999 + [1, 1]]
-    numbers = metrics.judge(truth, probabilities, class_names=("neutral", "happy"))
+    numbers = metrics.evaluate(truth, probabilities, class_names=("neutral", "happy"))
     drawing = figures.confusion_figure(numbers, split="")
     assert texts(drawing.axes[0]) == [">99%", "999", "<1%", "1", "0%", "0", "100%", "1"]
 

@@ -25,15 +25,15 @@ def made_of(truth, said, *, num_classes=8, names=(), confidence=0.9):
     """Predictions of `said`, each with a confidence a little below that of the one before."""
     count = len(truth)
     sure = confidence - 0.3 * np.arange(count)[:, None] / count
-    chances = np.full((count, num_classes), 0.0) + (1 - sure) / (num_classes - 1)
-    chances[np.arange(count), said] = sure[:, 0]
+    probs = np.full((count, num_classes), 0.0) + (1 - sure) / (num_classes - 1)
+    probs[np.arange(count), said] = sure[:, 0]
     filenames = [*names, *(f"2/{n}.jpg" for n in range(len(names), count))]
     return predictions.Predictions(
         class_names=affectnet.class_names(num_classes),
         filenames=np.array(filenames),
         copies=np.zeros(count, np.int64),
         labels=np.asarray(truth),
-        probabilities=chances,
+        probabilities=probs,
     )
 
 
@@ -51,7 +51,7 @@ def random_made(num_classes=8, *, count=400, names=EVIL):
 def render(made, *, history=HISTORY, shown=None, protocol=PROTOCOL):
     if shown is None:
         shown = {n: jpeg(n) for n in thumbnails.wanted(made).tolist()}
-    return model_page.render(results.find(made), made=made, shown=shown, history=history, protocol=protocol)
+    return model_page.render(results.evaluate(made), made=made, shown=shown, history=history, protocol=protocol)
 
 
 def jpeg(number):

@@ -10,8 +10,8 @@ BIG = {"batch_size": 32, "accumulate_steps": 2, "conv_filters": (4,), "dense_uni
 
 
 def estimated(site):
-    split = context.read(site, split="train")
-    return dry_run.estimate(setup.program(setup.model(site), at=site, split=split), at=site)
+    split = context.read_split(site, split="train")
+    return dry_run.estimate(setup.program(setup.model(site), ctx=site, split=split), ctx=site)
 
 
 def test_memory_is_counted_by_what_takes_it(make_site):
@@ -30,7 +30,7 @@ def test_parts_averages_and_sharpness_change_the_estimate(make_site):
 
 def test_a_rehearsal_says_what_would_be_and_draws_the_first_batch_and_keeps_nothing(make_site, tmp_path, capsys):
     site = make_site(model_dir=str(tmp_path / "run"), num_replicas=2)
-    dry_run.run(setup.model(site), at=site, train=context.read(site, split="train"))
+    dry_run.run(setup.model(site), ctx=site, train=context.read_split(site, split="train"))
     said = capsys.readouterr().out
     assert "steps         4 an epoch of 62 pictures, the last of 14; 12 in 3 epochs\n" in said
     assert "batch         uint8 [8, 32, 32, 3] on each of 2 replicas\n" in said
@@ -50,7 +50,7 @@ def part(**changes):
         "draw": None,
     }
     of |= changes
-    return prepared_batch.Part(**of)
+    return prepared_batch.Microbatch(**of)
 
 
 def test_tiles_name_both_of_a_mixed_pair_and_leave_filling_out():

@@ -122,7 +122,7 @@ def test_a_run_cut_off_where_the_backbone_is_set_free_ends_as_an_unbroken_one(
 ):
     how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "epochs": 2, "deterministic": True}
     unbroken = run_session(make_site(**how, model_dir=str(tmp_path / "unbroken")))
-    train = train_step.Loop.train
+    train = train_step.TrainStep.train
 
     def cut(self, call, *, first_step, **about):
         if first_step >= 4:  # The first step of the second epoch.
@@ -131,7 +131,7 @@ def test_a_run_cut_off_where_the_backbone_is_set_free_ends_as_an_unbroken_one(
 
     site = make_site(**how, model_dir=str(tmp_path / "cut"))
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(train_step.Loop, "train", cut)
+        patched.setattr(train_step.TrainStep, "train", cut)
         run_session(site)
     for name, array in run_session(site).items():
         np.testing.assert_array_equal(array, unbroken[name], err_msg=name)
@@ -140,7 +140,10 @@ def test_a_run_cut_off_where_the_backbone_is_set_free_ends_as_an_unbroken_one(
 def run_session(site):
     network = setup.model(site)
     pretrained.load(network, model=site.settings.model, image_size=site.image_size)
-    splits = {"train": context.read(site, split="train"), "selection": context.read(site, split="validation")}
-    running = trainer.Session(site, network=network, model_dir=model_folder.claim(site.settings), **splits)
+    splits = {
+        "train": context.read_split(site, split="train"),
+        "selection": context.read_split(site, split="validation"),
+    }
+    running = trainer.Trainer(site, network=network, model_dir=model_folder.claim(site.settings), **splits)
     running.train()
     return {variable.path: variable.numpy() for variable in network.variables}

@@ -37,8 +37,8 @@ def assert_alike(found, expected, *, start):
 
 def train(network, *, site, epochs, split=None):
     """Train a network for some epochs; return the program and the sums of every step."""
-    split = split or context.read(site, split="train")
-    program = setup.program(network, at=site, split=split)
+    split = split or context.read_split(site, split="train")
+    program = setup.program(network, ctx=site, split=split)
     lines = input_pipeline.plan(split.num_examples, shape=site.shape, epochs=range(epochs))
     calls = distributed(site, split=split, lines=lines, order_of=lambda e: sampler.natural(62, seed=0, epoch=e))
     program.compile(calls.element_spec)
@@ -49,7 +49,7 @@ def train(network, *, site, epochs, split=None):
 
 
 def distributed(site, *, split, lines, order_of):
-    calls = input_pipeline.calls(split, lines=lines, shape=site.shape, order_of=order_of)
+    calls = input_pipeline.step_groups(split, lines=lines, shape=site.shape, order_of=order_of)
     return input_pipeline.distribute(calls, strategy=site.strategy)
 
 
@@ -124,13 +124,13 @@ def test_what_the_replicas_agree_on_is_really_on(make_site, lean, change):
 
 
 def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, lean, monkeypatch):
-    parts, prepare = [], train_step.Loop._prepare
+    parts, prepare = [], train_step.TrainStep._prepare
 
     def counting(self, part, *, epoch):
         parts.append(part)
         return prepare(self, part, epoch=epoch)
 
-    monkeypatch.setattr(train_step.Loop, "_prepare", counting)
+    monkeypatch.setattr(train_step.TrainStep, "_prepare", counting)
     in_two = trained_weights(make_site(**{**LEAN, "accumulate_steps": 2}))
     assert len(parts) == 2
     assert_alike(in_two, lean, start=start_of(make_site(**LEAN)))
@@ -142,8 +142,8 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
     weights = []
     for batch_size, num_replicas in ((14, 1), (16, 4)):
         site = make_site(num_replicas=num_replicas, batch_size=batch_size, **plain)
-        network, split = setup.model(site), context.read(site, split="train")
-        program = setup.program(network, at=site, split=split)
+        network, split = setup.model(site), context.read_split(site, split="train")
+        program = setup.program(network, ctx=site, split=split)
         lines = input_pipeline.plan(14, shape=site.shape, epochs=range(1))
         calls = distributed(site, split=split, lines=lines, order_of=lambda epoch: np.arange(14))
         program.compile(calls.element_spec)

@@ -38,7 +38,7 @@ def test_several_replicas_train_as_one_does(make_site, name, num_replicas):
 
 def with_affect(site):
     """Train with valence and arousal made up of the labels, some of them missing; return weights and sums."""
-    network, split = setup.model(site), context.read(site, split="train")
+    network, split = setup.model(site), context.read_split(site, split="train")
     labels = split.labels.astype(np.float32)
     valence, arousal = labels / 7, np.where(labels == 3, np.nan, 1 - labels / 4)
     valence[5::2] = np.nan

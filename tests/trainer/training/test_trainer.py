@@ -21,11 +21,11 @@ def make_session(make_site, tmp_path):
     def make(name="run", **settings):
         site = make_site(model_dir=str(tmp_path / name), **settings)
         model_dir = model_folder.claim(site.settings)
-        train, selection = (context.read(site, split=split) for split in ("train", "validation"))
+        train, selection = (context.read_split(site, split=split) for split in ("train", "validation"))
         if frac := site.settings.selection.holdout_frac:
             train, selection = holdout.divide(train, frac=frac)
         network = setup.model(site)
-        return trainer.Session(site, network=network, train=train, selection=selection, model_dir=model_dir)
+        return trainer.Trainer(site, network=network, train=train, selection=selection, model_dir=model_dir)
 
     return make
 
@@ -47,7 +47,7 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
     make_session, tmp_path, monkeypatch
 ):
     running = make_session(batch_size=2, epochs=3)  # 31 steps an epoch, in calls of 8.
-    train = train_step.Loop.train
+    train = train_step.TrainStep.train
 
     def diverge(self, call, *, first_step, stop):
         sums = train(self, call, first_step=first_step, stop=stop)
@@ -56,7 +56,7 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
             sums[3:, 0] = np.nan
         return sums
 
-    monkeypatch.setattr(train_step.Loop, "train", diverge)
+    monkeypatch.setattr(train_step.TrainStep, "train", diverge)
     with pytest.raises(errors.UserError, match="no longer a finite number in epoch 2, step 12"):
         running.train()
     names = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
@@ -67,8 +67,8 @@ def test_data_with_another_fingerprint_are_refused(make_session, make_site):
     make_session(epochs=1).train()
     with pytest.raises(errors.UserError, match="was trained on data with fingerprint .*, and those here have 0000"):
         site = make_site()
-        split = context.read(site, split="train")
-        program = setup.program(setup.model(site), at=site, split=split)
+        split = context.read_split(site, split="train")
+        program = setup.program(setup.model(site), ctx=site, split=split)
         checkpointing.restore(program=program, model_dir=make_session(epochs=1)._model_dir, data="0" * 64)
 
 
@@ -93,7 +93,7 @@ def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(ma
 
 
 def test_the_first_of_equally_good_epochs_is_the_best():
-    at = train_state.Standing()
+    at = train_state.TrainState()
     for accuracy in (0.3, 0.5, 0.5, 0.4):
         at.end_epoch({}, score=accuracy)
     assert (at.best_epoch, at.best_score, at.epoch) == (2, 0.5, 4)
@@ -103,7 +103,7 @@ def test_the_first_of_equally_good_epochs_is_the_best():
 @pytest.mark.parametrize("sampling", ["balanced", "sqrt"])
 def test_sampling_changes_what_is_drawn(make_site, sampling):
     drawn, natural = (
-        train_input.order_of(site, split=context.read(site, split="train"))(epoch=0)
+        train_input.epoch_order(site, split=context.read_split(site, split="train"))(epoch=0)
         for site in (make_site(sampling=sampling), make_site(sampling="natural"))
     )
     assert len(drawn) == len(natural) == 62
@@ -170,15 +170,15 @@ def test_the_best_epoch_is_that_of_the_number_asked_for(make_session, select_by)
 
 def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(make_site):
     site = make_site()
-    network, split = setup.model(site), context.read(site, split="validation")
+    network, split = setup.model(site), context.read_split(site, split="validation")
     mirrored = dataclasses.replace(split, fetch=lambda numbers: split.fetch(numbers)[..., ::-1, :])
 
-    def chances(of, **settings):
+    def probs(of, **settings):
         return predictor.Predictor(network, strategy=site.strategy, **settings).probabilities(of, batch_size=16)
 
-    both = chances(split, tta_flip=True)
-    np.testing.assert_allclose(both, (chances(split) + chances(mirrored)) / 2, atol=1e-6)
-    assert np.abs(both - chances(split)).max() > 1e-4
+    both = probs(split, tta_flip=True)
+    np.testing.assert_allclose(both, (probs(split) + probs(mirrored)) / 2, atol=1e-6)
+    assert np.abs(both - probs(split)).max() > 1e-4
 
 
 def test_a_profile_of_some_steps_is_left_for_tensorboard(make_session, tmp_path):
@@ -236,5 +236,5 @@ def test_determinism_is_asked_of_tensorflow_where_it_is_asked_for(version, monke
     monkeypatch.setattr(setup.devices, "prepare", lambda settings: ["/cpu:0"])
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
     for deterministic in (False, True):
-        context.site(run_config.make({"deterministic": deterministic}), version=version)
+        context.create(run_config.make({"deterministic": deterministic}), version=version)
         assert len(asked) == deterministic
