@@ -1,5 +1,5 @@
-"""Packages the project. Beam ships this file to its workers with --setup_file, so what every installation
-gets is what a worker needs and no more; the extras hold the rest."""
+"""Packages the project. Beam ships this file to its workers with --setup_file, so what every
+installation gets is what a worker needs and no more; the extras hold the rest."""
 
 import pathlib
 
@@ -56,7 +56,14 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(
-        include=["affectnet_tfds*", "pipeline*", "trainer*", "runtime*", "synthetic_faces*", "webpage*"]
+        include=[
+            "affectnet_tfds*",
+            "pipeline*",
+            "trainer*",
+            "runtime*",
+            "synthetic_faces*",
+            "webpage*",
+        ]
     ),
     package_data={"trainer": ["recipes/*.yaml", "demo/*.css"], "webpage": ["*.css"]},
     install_requires=WORKER,

@@ -1,7 +1,9 @@
-"""The data contract, and the TFDS data set `affectnet_faces`, which importing this package registers.
+"""The data contract, and the TFDS data set `affectnet_faces`, which importing this package
+registers.
 
-It is registered as soon as TFDS itself is imported, now or later: Beam workers import the labels from here and never
-TFDS, which would cost each of them seconds where it is installed, and is not installed where they are kept small.
+It is registered as soon as TFDS itself is imported, now or later: Beam workers import the labels
+from here and never TFDS, which would cost each of them seconds where it is installed, and is not
+installed where they are kept small.
 """
 
 import importlib

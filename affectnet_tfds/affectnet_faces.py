@@ -1,7 +1,8 @@
 """The registered TFDS builder: tfds.load('affectnet_faces'), tfds build, download_and_prepare.
 
-It reads what the job published and, asked to generate, runs that same job on the copy of AffectNet in `manual_dir`.
-TFDS's own Beam path is not used: it shuffles pixels, cannot resume, and its bytes differ from run to run.
+It reads what the job published and, asked to generate, runs that same job on the copy of AffectNet
+in `manual_dir`. TFDS's own Beam path is not used: it shuffles pixels, cannot resume, and its bytes
+differ from run to run.
 """
 
 import dataclasses
@@ -29,7 +30,10 @@ class AffectnetFacesConfig(tfds.core.BuilderConfig):
 
 def _standard_configs() -> list[AffectnetFacesConfig]:
     configs = []
-    for stem, classes in (*(("affectnet", n) for n in (8, 7, 11)), *(("affectnetplus", n) for n in (8, 7, 11))):
+    for stem, classes in (
+        *(("affectnet", n) for n in (8, 7, 11)),
+        *(("affectnetplus", n) for n in (8, 7, 11)),
+    ):
         for balance, suffix, words in (
             ("median", "", "train balanced to the median class"),
             ("none", "_natural", "train as it is"),
@@ -53,19 +57,33 @@ def _dataset_folder(data_dir: Any) -> Path:
 
 
 def _published_default(folder: Path) -> str | None:
-    """Return the config that the job says a bare name means: the sample, while nothing else was built."""
+    """Return the config that the job says a bare name means: the sample, while nothing else was
+    built."""
     saved = folder / ".config" / "metadata.json"
-    return json.loads(saved.read_text(encoding="utf-8"))["default_config_name"] if saved.is_file() else None
+    return (
+        json.loads(saved.read_text(encoding="utf-8"))["default_config_name"]
+        if saved.is_file()
+        else None
+    )
 
 
 def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
     """Return a config as the job saved it beside the data; None if there is none."""
     saved = folder / name / "1.0.0" / "job_config.json"
     if not saved.is_file():
-        return AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION) if name == "sample" else None
+        return (
+            AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION)
+            if name == "sample"
+            else None
+        )
     settings = json.loads(saved.read_text(encoding="utf-8"))
-    fields = {field: settings[field] for field in ("classes", "image_size", "balance", "soft_labels", "encoding")}
-    return AffectnetFacesConfig(name=name, description="built by the job with its user's flags", **fields)
+    fields = {
+        field: settings[field]
+        for field in ("classes", "image_size", "balance", "soft_labels", "encoding")
+    }
+    return AffectnetFacesConfig(
+        name=name, description="built by the job with its user's flags", **fields
+    )
 
 
 def _beam_args(download_config: Any) -> list[str]:
@@ -96,7 +114,8 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
         return config
 
     def __init__(self, *, config: Any = None, data_dir: Any = None, **kwargs: Any) -> None:
-        """Know, beside the standard configs, what the job published: names of its user's, and the default."""
+        """Know, beside the standard configs, what the job published: names of its user's, and the
+        default."""
         folder = _dataset_folder(data_dir)
         config = config or _published_default(folder)
         if isinstance(config, str) and config not in {known.name for known in self.BUILDER_CONFIGS}:
@@ -119,12 +138,16 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
             citation=features.CITATION,
         )
 
-    def _download_and_prepare(self, dl_manager: Any, download_config: Any, *args: Any, **kwargs: Any) -> None:
+    def _download_and_prepare(
+        self, dl_manager: Any, download_config: Any, *args: Any, **kwargs: Any
+    ) -> None:
         """Run the job beside the place where TFDS wants the files, then move them there.
 
-        The staging folder of the job stays where it is when the job is killed, so that the same call continues.
+        The staging folder of the job stays where it is when the job is killed, so that the same
+        call continues.
         """
-        from pipeline import build, config, console  # The builder is the data contract's one user of the job.
+        # The builder is the data contract's one user of the job.
+        from pipeline import build, config, console
 
         root = Path(str(self._data_dir_root)) / ".affectnet_faces_job"
         built = build.build(

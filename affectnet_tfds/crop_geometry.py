@@ -1,11 +1,13 @@
 """From the bytes of a picture to the bytes of a face crop.
 
-Owns: decoding whatever the extension says, the square around a box, cropping with padding, mirroring, encoding, and
-what all of these do to landmarks. Pure functions of bytes and numbers, so that a crop is the same on any worker. It is
-part of the data contract, since whoever shows a trained network a new photograph must cut it as the job does (`crops`).
+Owns: decoding whatever the extension says, the square around a box, cropping with padding,
+mirroring, encoding, and what all of these do to landmarks. Pure functions of bytes and numbers, so
+that a crop is the same on any worker. It is part of the data contract, since whoever shows a
+trained network a new photograph must cut it as the job does (`crops`).
 
-Frames: a picture is indexed [row, column] = [y, x]; boxes are (x, y, width, height) in pixels of the picture as stored.
-AffectNet's boxes were annotated on stored pixels, so EXIF orientation is not applied.
+Frames: a picture is indexed [row, column] = [y, x]; boxes are (x, y, width, height) in pixels of
+the picture as stored. AffectNet's boxes were annotated on stored pixels, so EXIF orientation is not
+applied.
 """
 
 from typing import NamedTuple
@@ -30,9 +32,11 @@ _EXIF_WITHIN = 65536
 
 
 LINEAR_RATIO = 1.34
-"""Up to this ratio, four neighbours of a point are enough to sample it (a third of the pixels fall between)."""
+"""Up to this ratio, four neighbours of a point are enough to sample it (a third of the pixels fall
+between)."""
 
-# dlib's 68 points, as numbered in iBUG 300-W: entry i is the point that i becomes when the face is mirrored.
+# dlib's 68 points, as numbered in iBUG 300-W: entry i is the point that i becomes when the face is
+# mirrored.
 MIRRORED_POINTS = np.array(
     [
         *range(16, -1, -1),  # jaw
@@ -55,8 +59,12 @@ class Square(NamedTuple):
     side: int
 
     def outline(self) -> np.ndarray:
-        """Return its corners left above, right above and left below: float[3, 2], (x, y) in picture pixels."""
-        return np.array([(self.x, self.y), (self.x + self.side, self.y), (self.x, self.y + self.side)], np.float64)
+        """Return its corners left above, right above and left below: float[3, 2], (x, y) in picture
+        pixels."""
+        return np.array(
+            [(self.x, self.y), (self.x + self.side, self.y), (self.x, self.y + self.side)],
+            np.float64,
+        )
 
 
 def in_pixels(fractions: Box, *, picture_size: tuple[int, int]) -> Box:
@@ -66,7 +74,8 @@ def in_pixels(fractions: Box, *, picture_size: tuple[int, int]) -> Box:
 
 
 def square(box: Box | None, *, picture_size: tuple[int, int], margin_frac: float) -> Square:
-    """Return the square to crop: around the box's centre, as wide as its longer side plus a margin on each side.
+    """Return the square to crop: around the box's centre, as wide as its longer side plus a margin
+    on each side.
 
     Args:
       box: (x, y, width, height); None: the whole picture, without margin.
@@ -93,21 +102,24 @@ def square(box: Box | None, *, picture_size: tuple[int, int], margin_frac: float
 
 
 def part_needed(scale: float, *, image_size: int) -> float:
-    """Return what part of its size a picture has to be decoded to, for crops that show it at a scale.
+    """Return what part of its size a picture has to be decoded to, for crops that show it at a
+    scale.
 
-    The square is cut to whole pixels of what was decoded; in small crops half such a pixel would show, so they are cut
-    from twice as many.
+    The square is cut to whole pixels of what was decoded; in small crops half such a pixel would
+    show, so they are cut from twice as many.
     """
     return scale * (2 if image_size < SMALL_CROP else 1)
 
 
 def shrunk(area: Square, factor: float) -> Square:
-    """Return the square in a picture that was decoded to a part of its size, to whole pixels of that."""
+    """Return the square in a picture that was decoded to a part of its size, to whole pixels of
+    that."""
     return Square(round(area.x * factor), round(area.y * factor), max(1, round(area.side * factor)))
 
 
 def crop(pixels: np.ndarray, area: Square, *, image_size: int) -> np.ndarray:
-    """Cut a square out of uint8[H, W, 3] and resize it to uint8[S, S, 3]; what lies outside the picture is black."""
+    """Cut a square out of uint8[H, W, 3] and resize it to uint8[S, S, 3]; what lies outside the
+    picture is black."""
     height, width = pixels.shape[:2]
     x0, y0 = max(area.x, 0), max(area.y, 0)
     x1, y1 = min(area.x + area.side, width), min(area.y + area.side, height)
@@ -117,14 +129,16 @@ def crop(pixels: np.ndarray, area: Square, *, image_size: int) -> np.ndarray:
         inside = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_CONSTANT, value=(0, 0, 0))
     if area.side == image_size:
         return np.ascontiguousarray(inside)
-    return cv2.resize(inside, (image_size, image_size), interpolation=_interpolation(area.side / image_size))
+    return cv2.resize(
+        inside, (image_size, image_size), interpolation=_interpolation(area.side / image_size)
+    )
 
 
 def _interpolation(ratio: float) -> int:
     """Return how to resize by a ratio of old to new side.
 
-    INTER_AREA averages, and so does not alias, but takes ten times as long as INTER_LINEAR, which sees enough of the
-    pixels while the ratio is small. Enlarging looks better with INTER_CUBIC.
+    INTER_AREA averages, and so does not alias, but takes ten times as long as INTER_LINEAR, which
+    sees enough of the pixels while the ratio is small. Enlarging looks better with INTER_CUBIC.
     """
     if ratio < 1:
         return cv2.INTER_CUBIC
@@ -132,14 +146,18 @@ def _interpolation(ratio: float) -> int:
 
 
 def crop_points(points: np.ndarray | None, area: Square) -> np.ndarray:
-    """Return float32[68, 2] landmarks as fractions of the crop (0..1 across it), NaN where there are none."""
+    """Return float32[68, 2] landmarks as fractions of the crop (0..1 across it), NaN where there
+    are none."""
     if points is None:
         return np.full((len(MIRRORED_POINTS), 2), np.nan, np.float32)
-    return ((points - np.array([area.x, area.y], np.float32)) / np.float32(area.side)).astype(np.float32)
+    return ((points - np.array([area.x, area.y], np.float32)) / np.float32(area.side)).astype(
+        np.float32
+    )
 
 
 def mirror(pixels: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror a crop and its landmarks (fractions of the crop) left to right; a left eye becomes a right eye."""
+    """Mirror a crop and its landmarks (fractions of the crop) left to right; a left eye becomes a
+    right eye."""
     swapped = points[MIRRORED_POINTS] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
     return np.ascontiguousarray(pixels[:, ::-1]), swapped
 
@@ -153,8 +171,11 @@ def bbox_fractions(box: Box | None, *, picture_size: tuple[int, int]) -> tuple[f
     return tuple(min(max(value, 0.0), 1.0) for value in corners)
 
 
-def is_stored_as_is(content: bytes, header: image_codec.Header, area: Square, *, image_size: int) -> bool:
-    """Return whether a picture is its own crop: a plain JPEG of that size, to be stored without a second encoding.
+def is_stored_as_is(
+    content: bytes, header: image_codec.Header, area: Square, *, image_size: int
+) -> bool:
+    """Return whether a picture is its own crop: a plain JPEG of that size, to be stored without a
+    second encoding.
 
     Not one with EXIF data, whose orientation other readers would apply.
     """

@@ -1,8 +1,8 @@
 """From a cropped face to the bytes of a TFRecord.
 
-The bytes are those of tf.train.Example, made here with protobuf itself: TFDS's serializer writes the map of features
-in an order that differs from process to process, and importing TensorFlow would cost every worker seconds and
-gigabytes. A test compares what is written here with what TFDS reads.
+The bytes are those of tf.train.Example, made here with protobuf itself: TFDS's serializer writes
+the map of features in an order that differs from process to process, and importing TensorFlow would
+cost every worker seconds and gigabytes. A test compares what is written here with what TFDS reads.
 """
 
 from typing import Any, NamedTuple
@@ -28,16 +28,21 @@ class Example(NamedTuple):
 
 
 def _message_class() -> Any:
-    """Build tf.train.Example's message class from its public definition (tensorflow/core/example/*.proto).
+    """Build tf.train.Example's message class from its public definition
+    (tensorflow/core/example/*.proto).
 
-    The three kinds of list are declared as alternatives with the field numbers of the original, in a pool and a
-    package of their own, so that TensorFlow may be loaded in the same process.
+    The three kinds of list are declared as alternatives with the field numbers of the original, in
+    a pool and a package of their own, so that TensorFlow may be loaded in the same process.
     """
     field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="affectnet_faces.proto", package="affectnet_faces")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="affectnet_faces.proto", package="affectnet_faces"
+    )
     file.syntax = "proto3"
 
-    def message(name: str, *fields: tuple[str, int, int, int, str]) -> descriptor_pb2.DescriptorProto:
+    def message(
+        name: str, *fields: tuple[str, int, int, int, str]
+    ) -> descriptor_pb2.DescriptorProto:
         added = file.message_type.add(name=name)
         for field_name, number, label, kind, type_name in fields:
             added.field.add(
@@ -59,11 +64,19 @@ def _message_class() -> Any:
         ("float_list", 2, one, field.TYPE_MESSAGE, "FloatList"),
         ("int64_list", 3, one, field.TYPE_MESSAGE, "Int64List"),
     )
-    features = message("Features", ("feature", 1, many, field.TYPE_MESSAGE, "Features.FeatureEntry"))
+    features = message(
+        "Features", ("feature", 1, many, field.TYPE_MESSAGE, "Features.FeatureEntry")
+    )
     entry = features.nested_type.add(name="FeatureEntry")
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, label=one, type=field.TYPE_STRING)
-    entry.field.add(name="value", number=2, label=one, type=field.TYPE_MESSAGE, type_name=".affectnet_faces.Feature")
+    entry.field.add(
+        name="value",
+        number=2,
+        label=one,
+        type=field.TYPE_MESSAGE,
+        type_name=".affectnet_faces.Feature",
+    )
     message("Example", ("features", 1, one, field.TYPE_MESSAGE, "Features"))
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

@@ -1,9 +1,11 @@
-"""Alignment: rotate by the eyes and scale to a template, by the similarity transform that fits best.
+"""Alignment: rotate by the eyes and scale to a template, by the similarity transform that fits
+best.
 
-Five points stand for the face: the centres of the eyes, the tip of the nose, the corners of the mouth, all taken from
-the 68 landmarks. They are brought to the template that face recognition uses (InsightFace, `arcface_dst` in
-python-package/insightface/utils/face_align.py, for 112 x 112 crops), so that models trained there see what they know.
-A similarity keeps the face's shape; an affine transform would fit better and change the expression.
+Five points stand for the face: the centres of the eyes, the tip of the nose, the corners of the
+mouth, all taken from the 68 landmarks. They are brought to the template that face recognition uses
+(InsightFace, `arcface_dst` in python-package/insightface/utils/face_align.py, for 112 x 112 crops),
+so that models trained there see what they know. A similarity keeps the face's shape; an affine
+transform would fit better and change the expression.
 """
 
 from typing import NamedTuple
@@ -12,9 +14,19 @@ import cv2
 import numpy as np
 
 TEMPLATE = (
-    np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]) / 112
+    np.array(
+        [
+            (38.2946, 51.6963),
+            (73.5318, 51.5014),
+            (56.0252, 71.7366),
+            (41.5493, 92.3655),
+            (70.7299, 92.2041),
+        ]
+    )
+    / 112
 )
-"""(x, y) of right eye, left eye (as the viewer sees them: left, right), nose, mouth corners, as fractions of a crop."""
+"""(x, y) of right eye, left eye (as the viewer sees them: left, right), nose, mouth corners, as
+fractions of a crop."""
 
 
 class Similarity(NamedTuple):
@@ -32,16 +44,22 @@ class Similarity(NamedTuple):
 
     def points(self, points: np.ndarray) -> np.ndarray:
         """Map float[N, 2] (x, y) picture pixels to fractions of the crop, float32[N, 2]."""
-        turned = points @ np.array([(self.a, self.b), (-self.b, self.a)]) + np.array([self.tx, self.ty])
+        turned = points @ np.array([(self.a, self.b), (-self.b, self.a)]) + np.array(
+            [self.tx, self.ty]
+        )
         return turned.astype(np.float32)
 
     def outline(self) -> np.ndarray:
-        """Return the crop's corners left above, right above and left below: float[3, 2], (x, y) in picture pixels."""
+        """Return the crop's corners left above, right above and left below: float[3, 2], (x, y) in
+        picture pixels."""
         turned = np.array([(self.a, self.b), (-self.b, self.a)])
-        return (np.array([(0, 0), (1, 0), (0, 1)]) - np.array([self.tx, self.ty])) @ np.linalg.inv(turned)
+        return (np.array([(0, 0), (1, 0), (0, 1)]) - np.array([self.tx, self.ty])) @ np.linalg.inv(
+            turned
+        )
 
     def matrix(self, image_size: int, shrunk: float) -> np.ndarray:
-        """Return the 2x3 matrix from pixel indices of a picture shrunk by a factor to pixel indices of the crop.
+        """Return the 2x3 matrix from pixel indices of a picture shrunk by a factor to pixel indices
+        of the crop.
 
         An index is half a pixel less than the coordinate of the pixel's centre.
         """
@@ -51,20 +69,23 @@ class Similarity(NamedTuple):
 
 
 def five_points(points: np.ndarray) -> np.ndarray:
-    """Return eye centres, nose tip and mouth corners, float[5, 2], from 68 landmarks in dlib's order, or from these."""
+    """Return eye centres, nose tip and mouth corners, float[5, 2], from 68 landmarks in dlib's
+    order, or from these."""
     if len(points) == len(TEMPLATE):
         return np.asarray(points, dtype=np.float64)
     eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
     return np.array([*eyes, points[30], points[48], points[54]], dtype=np.float64)
 
 
-def fit(points: np.ndarray, *, picture_size: tuple[int, int], margin_frac: float) -> Similarity | None:
+def fit(
+    points: np.ndarray, *, picture_size: tuple[int, int], margin_frac: float
+) -> Similarity | None:
     """Return the similarity that brings landmarks nearest to the template.
 
     None if they are all one point, or lie about a point outside the picture.
 
-    Least squares over rotation, scale and shift, without reflection (Umeyama 1991, IEEE PAMI 13(4), Eqs. 40-43, in its
-    closed form for the plane).
+    Least squares over rotation, scale and shift, without reflection (Umeyama 1991, IEEE PAMI 13(4),
+    Eqs. 40-43, in its closed form for the plane).
 
     Args:
       points: float[68, 2] or the five, (x, y) in picture pixels.
@@ -80,16 +101,22 @@ def fit(points: np.ndarray, *, picture_size: tuple[int, int], margin_frac: float
     if spread < 1 or not inside:  # Below 1, the points lie within a pixel of each other.
         return None
     a, b = float((x * u + y * v).sum()) / spread, float((x * v - y * u).sum()) / spread
-    tx, ty = target_mean - np.array([a * source_mean[0] - b * source_mean[1], b * source_mean[0] + a * source_mean[1]])
+    tx, ty = target_mean - np.array(
+        [a * source_mean[0] - b * source_mean[1], b * source_mean[0] + a * source_mean[1]]
+    )
     return Similarity(a, b, float(tx), float(ty))
 
 
-def crop(pixels: np.ndarray, similarity: Similarity, *, image_size: int, decoded: float = 1.0) -> np.ndarray:
+def crop(
+    pixels: np.ndarray, similarity: Similarity, *, image_size: int, decoded: float = 1.0
+) -> np.ndarray:
     """Warp uint8[H, W, 3] to uint8[S, S, 3]; what lies outside the picture is black.
 
-    `decoded` is the part of its size that the picture was decoded to; the similarity is that of the whole picture.
+    `decoded` is the part of its size that the picture was decoded to; the similarity is that of the
+    whole picture.
 
-    warpAffine samples and does not average, so a picture more than twice too large is first shrunk by averaging.
+    warpAffine samples and does not average, so a picture more than twice too large is first shrunk
+    by averaging.
     """
     shrink = max(1, int(decoded / (similarity.scale * image_size)))
     if shrink > 1:

@@ -1,7 +1,9 @@
-"""A face out of a picture, as a build's settings say: the same for a row of the job and for a new photograph.
+"""A face out of a picture, as a build's settings say: the same for a row of the job and for a new
+photograph.
 
-Owns the order of things. Where to cut is known from the header, so that no more of a picture is decoded than the crop
-needs; whoever has the whole picture decoded already (a frame of a video) begins at `cut_decoded`.
+Owns the order of things. Where to cut is known from the header, so that no more of a picture is
+decoded than the crop needs; whoever has the whole picture decoded already (a frame of a video)
+begins at `cut_decoded`.
 """
 
 from typing import NamedTuple
@@ -57,12 +59,20 @@ def cut(
     place = locate(box, points=points, picture_size=header.size, geometry=geometry)
     size = geometry.image_size
     scale = size / place.side if isinstance(place, crop_geometry.Square) else size * place.scale
-    pixels = image_codec.decode(content, header, scale=crop_geometry.part_needed(scale, image_size=size))
-    return cut_decoded(pixels, place=place, points=points, picture_width=header.size[0], image_size=size)
+    pixels = image_codec.decode(
+        content, header, scale=crop_geometry.part_needed(scale, image_size=size)
+    )
+    return cut_decoded(
+        pixels, place=place, points=points, picture_width=header.size[0], image_size=size
+    )
 
 
 def locate(
-    box: crop_geometry.Box | None, *, points: np.ndarray | None, picture_size: tuple[int, int], geometry: Geometry
+    box: crop_geometry.Box | None,
+    *,
+    points: np.ndarray | None,
+    picture_size: tuple[int, int],
+    geometry: Geometry,
 ) -> Place:
     """Return where to cut: by the landmarks if the build aligns and they allow it, else by the box.
 
@@ -74,19 +84,33 @@ def locate(
     area = crop_geometry.square(box, picture_size=picture_size, margin_frac=geometry.margin_frac)
     if not geometry.align or points is None:
         return area
-    return face_alignment.fit(points, picture_size=picture_size, margin_frac=geometry.margin_frac) or area
+    return (
+        face_alignment.fit(points, picture_size=picture_size, margin_frac=geometry.margin_frac)
+        or area
+    )
 
 
 def cut_decoded(
-    pixels: np.ndarray, *, place: Place, points: np.ndarray | None, picture_width: int, image_size: int
+    pixels: np.ndarray,
+    *,
+    place: Place,
+    points: np.ndarray | None,
+    picture_width: int,
+    image_size: int,
 ) -> Cut:
     """Cut a face out of uint8[H, W, 3], the picture decoded to its own width or to less."""
     decoded = pixels.shape[1] / picture_width
     if isinstance(place, face_alignment.Similarity):
         assert points is not None  # There is no similarity without them.
         return Cut(
-            face_alignment.crop(pixels, place, image_size=image_size, decoded=decoded), place.points(points), place
+            face_alignment.crop(pixels, place, image_size=image_size, decoded=decoded),
+            place.points(points),
+            place,
         )
     area = crop_geometry.shrunk(place, decoded)
     points = None if points is None else points * np.float32(decoded)
-    return Cut(crop_geometry.crop(pixels, area, image_size=image_size), crop_geometry.crop_points(points, area), place)
+    return Cut(
+        crop_geometry.crop(pixels, area, image_size=image_size),
+        crop_geometry.crop_points(points, area),
+        place,
+    )

@@ -1,8 +1,9 @@
 """The record: what one example of the data set holds.
 
-The contract between the job, which writes it, and everything that reads it. TFDS features describe it so that any
-TFDS process can read the files without this package; the bytes themselves are written by affectnet_tfds/example_codec.py, because
-TFDS's serializer is neither reproducible byte for byte nor importable without TensorFlow.
+The contract between the job, which writes it, and everything that reads it. TFDS features describe
+it so that any TFDS process can read the files without this package; the bytes themselves are
+written by affectnet_tfds/example_codec.py, because TFDS's serializer is neither reproducible byte
+for byte nor importable without TensorFlow.
 """
 
 from typing import TYPE_CHECKING
@@ -29,17 +30,21 @@ def features(
       soft_labels: whether there is a `soft_label`, as AffectNet+ has it.
       encoding: how pictures are stored: jpeg, png or raw (see `faces.ENCODINGS`).
 
-    Returns:
-      image: uint8[S, S, 3], RGB. label: int64, AffectNet's code. valence, arousal: float32 in [-1, 1], NaN where
-      there is none. landmarks: float32[68, 2], (x, y) in 0..1 across the crop (may leave it), NaN where there are
-      none. bbox: float32[4], (ymin, xmin, ymax, xmax), the face box as a fraction of the original picture, clamped
-      to it. filename: path inside the release, unique within a split. subset: manual or automatic. copy: 0 for the
-      picture itself, k for its k-th repeat by balancing; odd ones are mirrored.
-      soft_label: float32[8], how likely each of the first 8 expressions is, NaN where there is none.
+    Returns: image: uint8[S, S, 3], RGB. label: int64, AffectNet's code. valence, arousal: float32
+      in [-1, 1], NaN where there is none. landmarks: float32[68, 2], (x, y) in 0..1 across the crop
+      (may leave it), NaN where there are none. bbox: float32[4], (ymin, xmin, ymax, xmax), the face
+      box as a fraction of the original picture, clamped to it. filename: path inside the release,
+      unique within a split. subset: manual or automatic. copy: 0 for the picture itself, k for its
+      k-th repeat by balancing; odd ones are mirrored. soft_label: float32[8], how likely each of
+      the first 8 expressions is, NaN where there is none.
     """
     import tensorflow_datasets as tfds  # Here: its first import registers the builder, which imports this module.
 
-    extra = {"soft_label": tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)} if soft_labels else {}
+    extra = (
+        {"soft_label": tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)}
+        if soft_labels
+        else {}
+    )
     return tfds.features.FeaturesDict(
         {
             "image": _image((image_size, image_size, 3), encoding=encoding),
@@ -60,7 +65,9 @@ def _image(shape: tuple[int, int, int], *, encoding: str) -> "tfds.features.Feat
     import tensorflow_datasets as tfds  # As above.
 
     if encoding == "raw":
-        return tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
+        return tfds.features.Tensor(
+            shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+        )
     return tfds.features.Image(shape=shape, encoding_format=encoding)
 
 

@@ -1,4 +1,5 @@
-"""Image decoding and encoding: bytes of a file to uint8[H, W, 3] RGB, and a face crop to the bytes that are stored."""
+"""Image decoding and encoding: bytes of a file to uint8[H, W, 3] RGB, and a face crop to the bytes
+that are stored."""
 
 import io
 import math
@@ -12,9 +13,12 @@ import simplejpeg
 from affectnet_tfds import invalid_example
 
 MAX_PIXELS = 100_000_000
-"""Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes 300 MB)."""
+"""Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes
+300 MB)."""
 
-PIL.Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is a warning below twice its value; ours is a rule.
+PIL.Image.MAX_IMAGE_PIXELS = (
+    None  # Pillow's own limit is a warning below twice its value; ours is a rule.
+)
 
 
 JPEG_QUALITY = 95
@@ -53,15 +57,16 @@ def _jpeg_header(content: bytes) -> Header | None:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
     except ValueError:
         return None
-    return Header((width, height), is_plain_jpeg=True) if colours in ("Gray", "YCbCr", "RGB") else None
+    return (
+        Header((width, height), is_plain_jpeg=True) if colours in ("Gray", "YCbCr", "RGB") else None
+    )
 
 
 def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) -> np.ndarray:
     """Decode a picture of any common format to uint8[H, W, 3] RGB, rows and columns as stored.
 
-    Args:
-      header: what `read_header` said.
-      scale: how many pixels of a side are needed, as a part of all. A JPEG is then decoded by the inverse DCT of the
+    Args: header: what `read_header` said. scale: how many pixels of a side are needed, as a part of
+      all. A JPEG is then decoded by the inverse DCT of the
         next larger eighth, which costs less and averages better than decoding all and shrinking.
 
     Raises:
@@ -98,12 +103,15 @@ def _decode_imperfect(content: bytes) -> np.ndarray:
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
-        raise invalid_example.InvalidExample("broken picture", "the JPEG data end early or are damaged")
+        raise invalid_example.InvalidExample(
+            "broken picture", "the JPEG data end early or are damaged"
+        )
     return pixels
 
 
 def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
-    """Decode through Pillow, which knows palettes, alpha, CMYK and 16 bits; transparent parts become black."""
+    """Decode through Pillow, which knows palettes, alpha, CMYK and 16 bits; transparent parts
+    become black."""
     try:
         picture.load()
         if picture.mode.startswith(("I", "F")):
@@ -113,26 +121,34 @@ def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
             picture = PIL.Image.alpha_composite(black, picture.convert("RGBA"))
         return np.ascontiguousarray(picture.convert("RGB"))
     except (OSError, ValueError, SyntaxError, IndexError, MemoryError, EOFError) as error:
-        raise invalid_example.InvalidExample("broken picture", f"{picture.format} data: {error}") from error
+        raise invalid_example.InvalidExample(
+            "broken picture", f"{picture.format} data: {error}"
+        ) from error
 
 
 def _scale_deep(gray: np.ndarray) -> np.ndarray:
     """Turn 16-bit gray values into RGB by their upper 8 bits."""
     top = 255.0 if gray.max(initial=0) <= 255 else 65535.0
-    return np.repeat(np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    return np.repeat(
+        np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2
+    )
 
 
 ENCODINGS = ("jpeg", "png", "raw")
-"""How crops are stored: as JPEG (small), PNG (exact), or the bytes of uint8[S, S, 3] (exact, nothing to decode)."""
+"""How crops are stored: as JPEG (small), PNG (exact), or the bytes of uint8[S, S, 3] (exact,
+nothing to decode)."""
 
 
 def encode(pixels: np.ndarray, *, encoding: str = "jpeg") -> bytes:
-    """Encode uint8[S, S, 3] RGB; a JPEG has its colour at half the resolution (4:2:0), as cameras do."""
+    """Encode uint8[S, S, 3] RGB; a JPEG has its colour at half the resolution (4:2:0), as cameras
+    do."""
     if encoding == "raw":
         return np.ascontiguousarray(pixels).tobytes()
     if encoding == "png":
         return cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))[1].tobytes()
-    return simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")
+    return simplejpeg.encode_jpeg(
+        pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
+    )
 
 
 def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray:
@@ -150,6 +166,7 @@ def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray
     pixels = decode(content)
     if pixels.shape != (image_size, image_size, 3):
         raise invalid_example.InvalidExample(
-            "wrong size", f"{pixels.shape[1]} x {pixels.shape[0]} is not {image_size} x {image_size}"
+            "wrong size",
+            f"{pixels.shape[1]} x {pixels.shape[0]} is not {image_size} x {image_size}",
         )
     return pixels

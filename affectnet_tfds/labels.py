@@ -1,8 +1,9 @@
 """The expression codes of AffectNet and the class lists made from them.
 
-Owns: names and order. AffectNet's own codes are kept as label numbers in every config (a 7- or 8-class config
-keeps the first 7 or 8), so that no file, model or paper of the field needs a translation table; sorting class
-names, as folder readers do, was rejected because it silently renumbers them.
+Owns: names and order. AffectNet's own codes are kept as label numbers in every config (a 7- or
+8-class config keeps the first 7 or 8), so that no file, model or paper of the field needs a
+translation table; sorting class names, as folder readers do, was rejected because it silently
+renumbers them.
 """
 
 EXPRESSIONS: tuple[str, ...] = (
@@ -25,6 +26,9 @@ CLASS_COUNTS: tuple[int, ...] = (7, 8, 11)
 
 SUBSETS: tuple[str, ...] = ("manual", "automatic")
 """Which annotation a picture came from."""
+
+DIFFICULTIES: tuple[str, ...] = ("easy", "challenging", "difficult")
+"""AffectNet+'s subsets by difficulty, in the order of its codes 0..2."""
 
 NO_VALUE = -2.0
 """What AffectNet writes for valence and arousal where there is none."""

@@ -1,4 +1,5 @@
-"""TFRecord framing: length, masked CRC-32C, content, masked CRC-32C; written and read without TensorFlow."""
+"""TFRecord framing: length, masked CRC-32C, content, masked CRC-32C; written and read without
+TensorFlow."""
 
 import struct
 from collections.abc import Iterator

@@ -1,7 +1,9 @@
-"""python -m benchmarks.imbalance --data_dir=DATA_DIR --config_name=NAME: what each remedy for unequal classes does.
+"""python -m benchmarks.imbalance --data_dir=DATA_DIR --config_name=NAME: what each remedy for
+unequal classes does.
 
-One short run a variant, the same network, steps and seed, one after the other (or `--parallel` at a time); prints a
-Markdown table of accuracy, macro-F1 and M on validation, and each variant's flags. Finished runs are kept.
+One short run a variant, the same network, steps and seed, one after the other (or `--parallel` at a
+time); prints a Markdown table of accuracy, macro-F1 and M on validation, and each variant's flags.
+Finished runs are kept.
 """
 
 import concurrent.futures
@@ -13,13 +15,19 @@ from pathlib import Path
 
 from absl import app, flags
 
-DATA_DIR = flags.DEFINE_string("data_dir", None, "folder that holds affectnet_faces/", required=True)
-CONFIG_NAME = flags.DEFINE_string("config_name", None, "which build of the data set: a natural one", required=True)
+DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "folder that holds affectnet_faces/", required=True
+)
+CONFIG_NAME = flags.DEFINE_string(
+    "config_name", None, "which build of the data set: a natural one", required=True
+)
 WORK_DIR = flags.DEFINE_string("work_dir", None, "folder for the runs", required=True)
 EPOCHS = flags.DEFINE_integer("epochs", 4, "epochs of each run")
 SEEDS = flags.DEFINE_list("seeds", ["0"], "seeds; the mean over them is printed")
 PARALLEL = flags.DEFINE_integer("parallel", 1, "runs at a time")
-TRAINER_FLAGS = flags.DEFINE_multi_string("trainer_flag", [], "further flags of trainer.main for every run")
+TRAINER_FLAGS = flags.DEFINE_multi_string(
+    "trainer_flag", [], "further flags of trainer.main for every run"
+)
 
 VARIANTS: Mapping[str, Sequence[str]] = {
     "nothing": (),
@@ -43,16 +51,30 @@ def train(variant: str, seed: str) -> None:
     """Train a variant, unless it is trained already."""
     if (folder(variant, seed) / "metrics.json").exists():
         return
-    given = [f"--data_dir={DATA_DIR.value}", f"--config_name={CONFIG_NAME.value}", f"--epochs={EPOCHS.value}"]
-    given += [f"--seed={seed}", f"--model_dir={folder(variant, seed)}", *TRAINER_FLAGS.value, *VARIANTS[variant]]
-    done = subprocess.run([sys.executable, "-m", "trainer.main", *given], capture_output=True, text=True, check=False)
+    given = [
+        f"--data_dir={DATA_DIR.value}",
+        f"--config_name={CONFIG_NAME.value}",
+        f"--epochs={EPOCHS.value}",
+    ]
+    given += [
+        f"--seed={seed}",
+        f"--model_dir={folder(variant, seed)}",
+        *TRAINER_FLAGS.value,
+        *VARIANTS[variant],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer.main", *given], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"{variant}: {done.stderr[-2000:]}")
 
 
 def row(variant: str) -> str:
     """Return a line of the table: the mean over the seeds."""
-    judged = [json.loads((folder(variant, seed) / "metrics.json").read_text(encoding="utf-8")) for seed in SEEDS.value]
+    judged = [
+        json.loads((folder(variant, seed) / "metrics.json").read_text(encoding="utf-8"))
+        for seed in SEEDS.value
+    ]
     numbers = [
         sum(pick(one) for one in judged) / len(judged)
         for pick in (
@@ -63,7 +85,9 @@ def row(variant: str) -> str:
         )
     ]
     flags_text = " ".join(f"`{flag}`" for flag in VARIANTS[variant])
-    return f"| {variant} | {flags_text} | " + " | ".join(f"{number:.3f}" for number in numbers) + " |"
+    return (
+        f"| {variant} | {flags_text} | " + " | ".join(f"{number:.3f}" for number in numbers) + " |"
+    )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -71,7 +95,9 @@ def main(argv: Sequence[str]) -> None:
     with concurrent.futures.ThreadPoolExecutor(PARALLEL.value) as pool:
         wanted = [(variant, seed) for seed in SEEDS.value for variant in VARIANTS]
         list(pool.map(lambda pair: train(*pair), wanted))
-    print("| variant | flags | accuracy | balanced accuracy | macro-F1 | M |\n|---|---|---|---|---|---|")
+    print(
+        "| variant | flags | accuracy | balanced accuracy | macro-F1 | M |\n|---|---|---|---|---|---|"
+    )
     for variant in VARIANTS:
         print(row(variant))
 

@@ -1,4 +1,5 @@
-"""Runs a command as a user would and measures it from outside: seconds, and memory of all its processes together."""
+"""Runs a command as a user would and measures it from outside: seconds, and memory of all its
+processes together."""
 
 import os
 import platform
@@ -13,14 +14,17 @@ from typing import NamedTuple
 import psutil
 
 POLL_SECONDS = 1.0
-"""Looking at the memory of all processes takes a hundredth of a second of a core: often enough, and no more."""
+"""Looking at the memory of all processes takes a hundredth of a second of a core: often enough, and
+no more."""
 
 
 class Measured(NamedTuple):
     """One run."""
 
     seconds: float
-    peak_bytes: int  # of the whole process tree: proportional set size, so that shared pages count once
+    peak_bytes: (
+        int  # of the whole process tree: proportional set size, so that shared pages count once
+    )
     output: str
 
 
@@ -32,7 +36,11 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
     """
     start, peaks, ended = time.monotonic(), [0], threading.Event()
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **(environment or {})},
+        text=True,
     ) as process:
         watcher = threading.Thread(target=_watch, args=(process.pid, peaks, ended), daemon=True)
         watcher.start()

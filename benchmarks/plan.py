@@ -1,4 +1,5 @@
-"""python -m benchmarks.plan: annotation rows with landmarks through --dry_run, which opens no picture."""
+"""python -m benchmarks.plan: annotation rows with landmarks through --dry_run, which opens no
+picture."""
 
 import random
 import statistics
@@ -22,7 +23,8 @@ HEADER = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_land
 
 
 def write_table(root: Path, num_rows: int) -> None:
-    """Write a training.csv of as many bytes a row as AffectNet's, and the one picture that finding it needs."""
+    """Write a training.csv of as many bytes a row as AffectNet's, and the one picture that finding
+    it needs."""
     draw = random.Random(0)
     points = ";".join(f"{draw.uniform(10, 300):.2f}" for _ in range(136))
     drawn = draw.choices(range(len(labels.EXPRESSIONS)), TRAIN_ROWS, k=num_rows)
@@ -51,7 +53,9 @@ def main(argv: Sequence[str]) -> None:
         runs = [measure.run(command) for _ in range(RUNS.value)]
     seconds = statistics.median(run.seconds for run in runs)
     peak = statistics.median(run.peak_bytes for run in runs)
-    print(f"{NUM_ROWS.value:,} rows, median of {RUNS.value}: {seconds:.1f} s, {peak / 1e9:.2f} GB; {measure.machine()}")
+    print(
+        f"{NUM_ROWS.value:,} rows, median of {RUNS.value}: {seconds:.1f} s, {peak / 1e9:.2f} GB; {measure.machine()}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""python -m benchmarks.read --version_dir=DATA_DIR/affectnet_faces/NAME/1.0.0: from shards to batches, beside peers.
+"""python -m benchmarks.read --version_dir=DATA_DIR/affectnet_faces/NAME/1.0.0: from shards to
+batches, beside peers.
 
-Every contender is a process of its own, in turn, `--runs` times; imports are not counted, opening the data is.
+Every contender is a process of its own, in turn, `--runs` times; imports are not counted, opening
+the data is.
 """
 
 import importlib.util
@@ -22,15 +24,20 @@ CONTENDERS = flags.DEFINE_list("contenders", [], "who runs (default: all that ar
 def contenders() -> list[str]:
     """Return who runs; a PyTorch DataLoader only where torch is installed."""
     has_torch = importlib.util.find_spec("torch") is not None
-    return CONTENDERS.value or [name for name in read_peers.CONTENDERS if name != "torch" or has_torch]
+    return CONTENDERS.value or [
+        name for name in read_peers.CONTENDERS if name != "torch" or has_torch
+    ]
 
 
 def rates(contender: str, size: str) -> tuple[dict[str, float], int]:
-    """Run a contender once: images a second of the first and of the last epoch, and the peak memory in bytes."""
+    """Run a contender once: images a second of the first and of the last epoch, and the peak memory
+    in bytes."""
     command = [sys.executable, "-m", "benchmarks.read_peers", contender, VERSION_DIR.value, size]
     run = measure.run(command)
     found = json.loads(run.output.splitlines()[-1])
-    each = [count / seconds for count, seconds in zip(found["examples"], found["seconds"], strict=True)]
+    each = [
+        count / seconds for count, seconds in zip(found["examples"], found["seconds"], strict=True)
+    ]
     return {"first": each[0], "later": each[-1]}, run.peak_bytes
 
 
@@ -42,14 +49,22 @@ def table(size: str) -> str:
         for name, runs in found.items():
             runs.append(rates(name, size))
     median = {
-        name: {epoch: statistics.median(rate[epoch] for rate, _ in runs) for epoch in ("first", "later")}
+        name: {
+            epoch: statistics.median(rate[epoch] for rate, _ in runs)
+            for epoch in ("first", "later")
+        }
         for name, runs in found.items()
     }
-    lines = [f"{size} px: images/s", f"{'contender':<20}{'first epoch':>12}{'later':>9}{'peak MB':>9}{'ours is':>16}"]
+    lines = [
+        f"{size} px: images/s",
+        f"{'contender':<20}{'first epoch':>12}{'later':>9}{'peak MB':>9}{'ours is':>16}",
+    ]
     for name, rate in median.items():
         peak = statistics.median(peak for _, peak in found[name]) / 1e6
         ratio = f"{median['ours']['first'] / rate['first']:.2f}x {median['ours']['later'] / rate['later']:.2f}x"
-        lines.append(f"{name:<20}{rate['first']:>12,.0f}{rate['later']:>9,.0f}{peak:>9,.0f}{ratio:>16}")
+        lines.append(
+            f"{name:<20}{rate['first']:>12,.0f}{rate['later']:>9,.0f}{peak:>9,.0f}{ratio:>16}"
+        )
     return "\n".join(lines)
 
 

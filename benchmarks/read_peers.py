@@ -1,7 +1,9 @@
-"""The contenders of the read benchmark, each in a process of its own: from shards to batches of uint8, nothing else.
+"""The contenders of the read benchmark, each in a process of its own: from shards to batches of
+uint8, nothing else.
 
-python -m benchmarks.read_peers CONTENDER VERSION_DIR IMAGE_SIZE prints the seconds of each of three epochs, the first
-from opening the data on. `bare` decodes from memory in as many processes as there are cores and hands nothing over.
+python -m benchmarks.read_peers CONTENDER VERSION_DIR IMAGE_SIZE prints the seconds of each of three
+epochs, the first from opening the data on. `bare` decodes from memory in as many processes as there
+are cores and hands nothing over.
 """
 
 import json
@@ -33,19 +35,24 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     version = dataset_version.open_version(Path(version_dir))
     split = examples.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
     shape = input_pipeline.BatchLayout(
-        batch_size=BATCH, num_replicas=1, steps_per_execution=input_pipeline.steps_per_execution(BATCH, size_px=size_px)
+        batch_size=BATCH,
+        num_replicas=1,
+        steps_per_execution=input_pipeline.steps_per_execution(BATCH, size_px=size_px),
     )
     malloc.keep_freed()
     order_of = functools.partial(sampler.natural, split.num_examples, seed=0)
     for epoch in range(EPOCHS):
         lines = input_pipeline.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))
-        calls = input_pipeline.step_groups(split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e))
+        calls = input_pipeline.step_groups(
+            split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e)
+        )
         yield (int(call["weight"].numpy().sum()) for call in _kept(calls.prefetch(2)))
     shutil.rmtree(folder)
 
 
 def tfds_load(version_dir: str, size_px: int, *, cached: bool) -> Iterator[Iterable[Any]]:
-    """What TFDS's guide shows: load, resize, shuffle, batch; `cached`: with the resized pictures in memory."""
+    """What TFDS's guide shows: load, resize, shuffle, batch; `cached`: with the resized pictures in
+    memory."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -65,7 +72,8 @@ def tfds_load(version_dir: str, size_px: int, *, cached: bool) -> Iterator[Itera
 def _kept(dataset: Any) -> Iterator[Any]:
     """Return an iterator that lives on after its end.
 
-    Deleting one waits for tf.data's tuner to wake, which sleeps 10, 20, 40, … ms: up to half of an epoch, by chance.
+    Deleting one waits for tf.data's tuner to wake, which sleeps 10, 20, 40, … ms: up to half of an
+    epoch, by chance.
     """
     _KEPT.append(iter(dataset))
     return _KEPT[-1]
@@ -75,7 +83,8 @@ _KEPT: list[Iterator[Any]] = []
 
 
 def bare(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
-    """A process a core, each with its part of the JPEGs in memory, decoding and resizing with OpenCV."""
+    """A process a core, each with its part of the JPEGs in memory, decoding and resizing with
+    OpenCV."""
     jpegs = _stored(version_dir)
     cores = len(os.sched_getaffinity(0))
     with multiprocessing.Pool(cores) as pool:
@@ -84,7 +93,8 @@ def bare(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
 
 
 def torch(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
-    """A PyTorch DataLoader with a worker a core over JPEGs in memory, decoded and resized by Pillow."""
+    """A PyTorch DataLoader with a worker a core over JPEGs in memory, decoded and resized by
+    Pillow."""
     import torch.utils.data as data
 
     loader = data.DataLoader(
@@ -113,7 +123,9 @@ class _InMemory:
         import PIL.Image
 
         picture = PIL.Image.open(io.BytesIO(self._jpegs[number])).convert("RGB")
-        return np.asarray(picture.resize((self._size_px, self._size_px), PIL.Image.Resampling.BILINEAR))
+        return np.asarray(
+            picture.resize((self._size_px, self._size_px), PIL.Image.Resampling.BILINEAR)
+        )
 
 
 def _stored(version_dir: str) -> list[bytes]:

@@ -10,7 +10,8 @@ from pipeline.rows import annotations
 
 
 def repeated(root: Path, num_images: int, folder: Path) -> Path:
-    """Return a release with so many training rows: the good ones of `root` again and again, by hard links."""
+    """Return a release with so many training rows: the good ones of `root` again and again, by hard
+    links."""
     (table,) = root.rglob("training.csv")
     (images,) = (path for path in root.rglob("Manually_Annotated_Images") if path.is_dir())
     with table.open(newline="") as lines:
@@ -31,9 +32,12 @@ def repeated(root: Path, num_images: int, folder: Path) -> Path:
 
 
 def _is_good(images: Path, row: Sequence[str]) -> bool:
-    """Say whether every contender can make a crop of a row: a defect would cost them more than it costs us."""
+    """Say whether every contender can make a crop of a row: a defect would cost them more than it
+    costs us."""
     place = annotations.Place("train", "manual", "", "", "")
-    fields = dict(zip(("path", "x", "y", "width", "height", "landmarks", "label"), row, strict=False))
+    fields = dict(
+        zip(("path", "x", "y", "width", "height", "landmarks", "label"), row, strict=False)
+    )
     parsed = annotations.parse(fields, place)
     if not isinstance(parsed, annotations.Row) or parsed.label > 7 or parsed.box is None:
         return False

@@ -1,4 +1,5 @@
-"""python -m benchmarks.scale --input_dir=AFFECTNET: the job's memory and speed as the number of pictures grows."""
+"""python -m benchmarks.scale --input_dir=AFFECTNET: the job's memory and speed as the number of
+pictures grows."""
 
 import statistics
 import sys
@@ -11,15 +12,24 @@ from absl import app, flags
 from benchmarks import measure, releases
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
-NUM_IMAGES = flags.DEFINE_list("num_images", ["10000", "30000", "100000"], "pictures to repeat it to")
+NUM_IMAGES = flags.DEFINE_list(
+    "num_images", ["10000", "30000", "100000"], "pictures to repeat it to"
+)
 RUNS = flags.DEFINE_integer("runs", 3, "how often each; the median is printed")
 
 
 def measured(num_images: int) -> list[measure.Measured]:
     """Run the job on so many pictures."""
-    with tempfile.TemporaryDirectory(prefix="scale_benchmark_", dir=Path(INPUT_DIR.value).parent) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="scale_benchmark_", dir=Path(INPUT_DIR.value).parent
+    ) as folder:
         root = releases.repeated(Path(INPUT_DIR.value), num_images, Path(folder, "release"))
-        given = [f"--input_dir={root}", f"--data_dir={folder}/out", "--balance=none", "--config_name=benchmark"]
+        given = [
+            f"--input_dir={root}",
+            f"--data_dir={folder}/out",
+            "--balance=none",
+            "--config_name=benchmark",
+        ]
         command = [sys.executable, "-m", "pipeline.main", *given, "--overwrite"]
         return [measure.run(command) for _ in range(RUNS.value)]
 
@@ -32,7 +42,10 @@ def main(argv: Sequence[str]) -> None:
         runs = measured(num_images)
         seconds = statistics.median(run.seconds for run in runs)
         peak = statistics.median(run.peak_bytes for run in runs) / 1e6
-        print(f"{num_images:>10,}{seconds:>9.1f}{num_images / seconds:>10,.0f}{peak:>9,.0f}", flush=True)
+        print(
+            f"{num_images:>10,}{seconds:>9.1f}{num_images / seconds:>10,.0f}{peak:>9,.0f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

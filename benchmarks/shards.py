@@ -1,7 +1,9 @@
-"""python -m benchmarks.shards --input_dir=AFFECTNET: the job beside what one would write without it.
+"""python -m benchmarks.shards --input_dir=AFFECTNET: the job beside what one would write without
+it.
 
-Every contender is a command of its own, measured from outside, start-up counted, in turn, `--runs` times.
-`--num_images` repeats the training rows by hard links to the pictures, so that a small release makes a large one.
+Every contender is a command of its own, measured from outside, start-up counted, in turn, `--runs`
+times. `--num_images` repeats the training rows by hard links to the pictures, so that a small
+release makes a large one.
 """
 
 import csv
@@ -19,7 +21,9 @@ from benchmarks import measure, releases
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
 NUM_IMAGES = flags.DEFINE_integer("num_images", 0, "pictures to repeat it to (0: as it is)")
 RUNS = flags.DEFINE_integer("runs", 3, "how often each contender runs; the median is printed")
-CONTENDERS = flags.DEFINE_list("contenders", ["ours", "bare", "tfds_beam", "tfds_generator", "img2dataset"], "who runs")
+CONTENDERS = flags.DEFINE_list(
+    "contenders", ["ours", "bare", "tfds_beam", "tfds_generator", "img2dataset"], "who runs"
+)
 WORK_DIR = flags.DEFINE_string("work_dir", None, "where to work (default: a temporary folder)")
 
 
@@ -27,7 +31,14 @@ def command(contender: str, root: Path, output: Path) -> list[str]:
     """Return a contender's command."""
     if contender == "ours":
         given = ["--balance=none", "--config_name=benchmark", "--max_reject_frac=0.05"]
-        return [sys.executable, "-m", "pipeline.main", f"--input_dir={root}", f"--data_dir={output}", *given]
+        return [
+            sys.executable,
+            "-m",
+            "pipeline.main",
+            f"--input_dir={root}",
+            f"--data_dir={output}",
+            *given,
+        ]
     return [sys.executable, "-m", "benchmarks.shards_peers", contender, str(root), str(output)]
 
 
@@ -42,7 +53,9 @@ def main(argv: Sequence[str]) -> None:
         count = sum(1 for _ in csv.reader(lines)) - 1
     found: dict[str, list[measure.Measured]] = {name: [] for name in CONTENDERS.value}
     if "img2dataset" in found and shutil.which("img2dataset") is None:
-        print("img2dataset is left out: it is not on the PATH (its requirements want an environment of its own)")
+        print(
+            "img2dataset is left out: it is not on the PATH (its requirements want an environment of its own)"
+        )
         del found["img2dataset"]
     for _ in range(RUNS.value):
         for name, runs in found.items():
@@ -54,7 +67,9 @@ def main(argv: Sequence[str]) -> None:
     for name, runs in found.items():
         seconds = statistics.median(run.seconds for run in runs)
         peak = statistics.median(run.peak_bytes for run in runs) / 1e6
-        print(f"{name:<16}{seconds:>9.1f}{count / seconds:>10,.0f}{peak:>9,.0f}{seconds / ours:>8.2f}x")
+        print(
+            f"{name:<16}{seconds:>9.1f}{count / seconds:>10,.0f}{peak:>9,.0f}{seconds / ours:>8.2f}x"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The peers of the shards benchmark: what one would write by hand, and what TFDS offers.
 
-Each is a program of its own, run in a process of its own: python -m benchmarks.shards_peers PEER INPUT_DIR OUTPUT_DIR.
-All but img2dataset, which knows no faces, cut the same squares to the same size; they read rows as the job does, so
-that only the pictures' way differs.
+Each is a program of its own, run in a process of its own: python -m benchmarks.shards_peers PEER
+INPUT_DIR OUTPUT_DIR. All but img2dataset, which knows no faces, cut the same squares to the same
+size; they read rows as the job does, so that only the pictures' way differs.
 """
 
 import contextlib
@@ -48,7 +48,12 @@ def crop(root: str, row: annotations.Row) -> bytes | None:
     inside = pixels[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     if not inside.size:
         return None
-    edges = (max(-top, 0), max(top + side - pixels.shape[0], 0), max(-left, 0), max(left + side - pixels.shape[1], 0))
+    edges = (
+        max(-top, 0),
+        max(top + side - pixels.shape[0], 0),
+        max(-left, 0),
+        max(left + side - pixels.shape[1], 0),
+    )
     padded = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_CONSTANT)
     face = cv2.resize(padded, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
     return cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
@@ -81,15 +86,22 @@ def _builder(root: str, *, with_beam: bool) -> type:
             return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(kept))
 
         def _split_generators(self, dl_manager: Any, pipeline: Any = None) -> dict[str, Any]:
-            by_split = {split: [r for r in rows(root) if r.split == split] for split in ("train", "validation")}
-            return {split: self._generate_examples(found) for split, found in by_split.items() if found}
+            by_split = {
+                split: [r for r in rows(root) if r.split == split]
+                for split in ("train", "validation")
+            }
+            return {
+                split: self._generate_examples(found) for split, found in by_split.items() if found
+            }
 
         def _generate_examples(self, found: list[annotations.Row]) -> Any:
             if not with_beam:
                 return (pair for row in _unique(found) for pair in _example(row, root))
             import apache_beam as beam  # Here: only this peer needs it.
 
-            return beam.Create(list(_unique(found))) | beam.Reshuffle() | beam.FlatMap(_example, root)
+            return (
+                beam.Create(list(_unique(found))) | beam.Reshuffle() | beam.FlatMap(_example, root)
+            )
 
     return PlainFaces
 
@@ -125,7 +137,8 @@ def tfds_beam(root: str, output: str) -> None:
 
 
 def img2dataset(root: str, output: str) -> None:
-    """img2dataset, as it is on the PATH, from a server on this machine: the middle of each picture, not the face.
+    """img2dataset, as it is on the PATH, from a server on this machine: the middle of each picture,
+    not the face.
 
     Raises:
       RuntimeError: if it could not make nearly all pictures.
@@ -134,7 +147,10 @@ def img2dataset(root: str, output: str) -> None:
     place.mkdir(parents=True)
     with _served(root) as address:
         urls = place / "urls.txt"
-        urls.write_text("".join(f"{address}/{urllib.parse.quote(row.path)}\n" for row in found), encoding="utf-8")
+        urls.write_text(
+            "".join(f"{address}/{urllib.parse.quote(row.path)}\n" for row in found),
+            encoding="utf-8",
+        )
         flags = {
             "url_list": urls, "output_folder": place / "shards", "output_format": "webdataset",
             "image_size": IMAGE_SIZE, "resize_mode": "center_crop", "encode_quality": QUALITY,
@@ -143,7 +159,10 @@ def img2dataset(root: str, output: str) -> None:
         command = ["img2dataset", *(f"--{name}={value}" for name, value in flags.items())]
         # One of its libraries would ask another machine for its newest version first.
         subprocess.run(command, check=True, env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"})
-    stats = [json.loads(path.read_text(encoding="utf-8")) for path in (place / "shards").glob("*_stats.json")]
+    stats = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (place / "shards").glob("*_stats.json")
+    ]
     made = sum(one["successes"] for one in stats)
     if made < 0.98 * len(found):
         raise RuntimeError(f"img2dataset made {made} of {len(found)} pictures")
@@ -155,11 +174,21 @@ def _served(root: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "http.server", str(port), "--bind=127.0.0.1", f"--directory={root}"]
+    command = [
+        sys.executable,
+        "-m",
+        "http.server",
+        str(port),
+        "--bind=127.0.0.1",
+        f"--directory={root}",
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while True:
-            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            with (
+                contextlib.suppress(ConnectionRefusedError),
+                socket.create_connection(("127.0.0.1", port)),
+            ):
                 break
             if server.poll() is not None:
                 raise RuntimeError(f"{' '.join(command)} ended with {server.returncode}")
@@ -170,7 +199,12 @@ def _served(root: str) -> Iterator[str]:
         server.wait()
 
 
-PEERS = {"bare": bare, "tfds_beam": tfds_beam, "tfds_generator": tfds_generator, "img2dataset": img2dataset}
+PEERS = {
+    "bare": bare,
+    "tfds_beam": tfds_beam,
+    "tfds_generator": tfds_generator,
+    "img2dataset": img2dataset,
+}
 
 if __name__ == "__main__":
     PEERS[sys.argv[1]](sys.argv[2], sys.argv[3])

@@ -1,6 +1,8 @@
-"""python -m benchmarks.train --data_dir=DATA_DIR --config_name=NAME: the loop beside Keras' `fit` and its own ceiling.
+"""python -m benchmarks.train --data_dir=DATA_DIR --config_name=NAME: the loop beside Keras' `fit`
+and its own ceiling.
 
-Every contender is a process of its own, in turn, `--runs` times; the last epoch counts, so compilation does not.
+Every contender is a process of its own, in turn, `--runs` times; the last epoch counts, so
+compilation does not.
 """
 
 import json
@@ -12,21 +14,42 @@ from absl import app, flags
 
 from benchmarks import measure
 
-DATA_DIR = flags.DEFINE_string("data_dir", None, "folder that holds affectnet_faces/", required=True)
+DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "folder that holds affectnet_faces/", required=True
+)
 CONFIG_NAME = flags.DEFINE_string("config_name", None, "which build of the data set", required=True)
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 48, "training size, in pixels")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "pictures a step, over all devices")
 VIRTUAL_DEVICES = flags.DEFINE_list("virtual_devices", ["1", "2", "4"], "logical CPU devices")
 RUNS = flags.DEFINE_integer("runs", 3, "how often each contender runs; the median is printed")
 CONTENDERS = flags.DEFINE_list("contenders", ["ours", "ceiling", "fit"], "who runs")
-TRAINER_FLAGS = flags.DEFINE_multi_string("trainer_flag", [], "further flags of trainer.main, such as --jit=true")
+TRAINER_FLAGS = flags.DEFINE_multi_string(
+    "trainer_flag", [], "further flags of trainer.main, such as --jit=true"
+)
 
 
 def run(contender: str, devices: str) -> tuple[float, float, int]:
     """Run a contender once: images a second, share of time waiting for input, peak memory in bytes."""
-    given = [f"--data_dir={DATA_DIR.value}", f"--config_name={CONFIG_NAME.value}", "--num_gpus=0", "--epochs=2"]
-    given += [f"--virtual_devices={devices}", f"--image_size={IMAGE_SIZE.value}", f"--batch_size={BATCH_SIZE.value}"]
-    command = [sys.executable, "-m", "benchmarks.train_peers", contender, *given, "--augment=0", *TRAINER_FLAGS.value]
+    given = [
+        f"--data_dir={DATA_DIR.value}",
+        f"--config_name={CONFIG_NAME.value}",
+        "--num_gpus=0",
+        "--epochs=2",
+    ]
+    given += [
+        f"--virtual_devices={devices}",
+        f"--image_size={IMAGE_SIZE.value}",
+        f"--batch_size={BATCH_SIZE.value}",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.train_peers",
+        contender,
+        *given,
+        "--augment=0",
+        *TRAINER_FLAGS.value,
+    ]
     done = measure.run(command)
     found = json.loads(done.output.splitlines()[-1])
     return found["images_per_s"], found["input_wait_frac"], done.peak_bytes
@@ -34,8 +57,12 @@ def run(contender: str, devices: str) -> tuple[float, float, int]:
 
 def main(argv: Sequence[str]) -> None:
     """Measure, and print a table."""
-    print(f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}, median of {RUNS.value}; {measure.machine()}")
-    print(f"{'devices':>7}  {'contender':<10}{'images/s':>10}{'input wait':>12}{'peak MB':>9}{'ours is':>9}")
+    print(
+        f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}, median of {RUNS.value}; {measure.machine()}"
+    )
+    print(
+        f"{'devices':>7}  {'contender':<10}{'images/s':>10}{'input wait':>12}{'peak MB':>9}{'ours is':>9}"
+    )
     for devices in VIRTUAL_DEVICES.value:
         found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CONTENDERS.value}
         for _ in range(RUNS.value):
@@ -46,7 +73,8 @@ def main(argv: Sequence[str]) -> None:
             rate, wait, peak = (statistics.median(column) for column in zip(*runs, strict=True))
             waited = "" if name != "ours" else f"{wait:.1%}"
             print(
-                f"{devices:>7}  {name:<10}{rate:>10,.0f}{waited:>12}{peak / 1e6:>9,.0f}{ours / rate:>8.2f}x", flush=True
+                f"{devices:>7}  {name:<10}{rate:>10,.0f}{waited:>12}{peak / 1e6:>9,.0f}{ours / rate:>8.2f}x",
+                flush=True,
             )
 
 

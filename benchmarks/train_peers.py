@@ -1,8 +1,10 @@
-"""The contenders of the train benchmark, each in a process of its own: one network, one data set, one batch size.
+"""The contenders of the train benchmark, each in a process of its own: one network, one data set,
+one batch size.
 
-python -m benchmarks.train_peers CONTENDER FLAGS… takes the trainer's own flags and prints images a second and the share
-of time spent waiting for input, of the last epoch. `ceiling` is the trainer's compiled step on pictures that lie in the
-device's memory; `fit` is Keras' `Model.fit` over the same pictures in memory, batched and fetched ahead by tf.data.
+python -m benchmarks.train_peers CONTENDER FLAGS… takes the trainer's own flags and prints images a
+second and the share of time spent waiting for input, of the last epoch. `ceiling` is the trainer's
+compiled step on pictures that lie in the device's memory; `fit` is Keras' `Model.fit` over the same
+pictures in memory, batched and fetched ahead by tf.data.
 """
 
 import csv
@@ -33,7 +35,9 @@ def ours(settings: run_config.Config) -> tuple[float, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         run = dataclasses.replace(settings.run, model_dir=folder)
-        train.run(dataclasses.replace(settings, run=run), data_path=dataset_version.locate(settings.data))
+        train.run(
+            dataclasses.replace(settings, run=run), data_path=dataset_version.locate(settings.data)
+        )
         with (pathlib.Path(folder) / history.HISTORY).open(newline="") as file:
             *_, last = csv.DictReader(file)
     return float(last["images_per_s"]), float(last["input_wait_frac"])
@@ -45,12 +49,16 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
     from trainer.data import dataset_version, input_pipeline, sampler
     from trainer.training import setup
 
-    at = context.create(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
+    at = context.create(
+        settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
+    )
     split = context.read_split(at, split="train")
     program = setup.program(setup.model(at), ctx=at, split=split)
     lines = input_pipeline.plan(split.num_examples, shape=at.shape, epochs=range(1))
     numbers = sampler.natural(split.num_examples, seed=0, epoch=0)
-    calls = input_pipeline.step_groups(split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers)
+    calls = input_pipeline.step_groups(
+        split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers
+    )
     distributed = input_pipeline.distribute(calls, strategy=at.strategy)
     program.compile(distributed.element_spec)
     call, images = next(distributed), 0
@@ -63,7 +71,8 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
 
 
 def fit(settings: run_config.Config) -> tuple[float, float]:
-    """Keras' own loop; layers that take their random numbers from our loop are replaced by Keras' own."""
+    """Keras' own loop; layers that take their random numbers from our loop are replaced by Keras'
+    own."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -72,15 +81,23 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
     from trainer.models import layers
     from trainer.training import setup
 
-    at = context.create(settings, version=dataset_version.open_version(dataset_version.locate(settings.data)))
+    at = context.create(
+        settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
+    )
     split = context.read_split(at, split="train")
     images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
     batch_size = settings.training.batch_size
-    data = tf.data.Dataset.from_tensor_slices((images, split.labels)).shuffle(1000).batch(batch_size)
+    data = (
+        tf.data.Dataset.from_tensor_slices((images, split.labels)).shuffle(1000).batch(batch_size)
+    )
 
     def replaced(layer: Any) -> Any:
         is_ours = isinstance(layer, layers.Dropout)
-        return keras.layers.Dropout(layer.rate) if is_ours else layer.__class__.from_config(layer.get_config())
+        return (
+            keras.layers.Dropout(layer.rate)
+            if is_ours
+            else layer.__class__.from_config(layer.get_config())
+        )
 
     class Clock(keras.callbacks.Callback):
         seconds = 0.0
@@ -96,7 +113,12 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
         network = keras.models.clone_model(setup.model(at), clone_function=replaced)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
-    network.fit(data.prefetch(tf.data.AUTOTUNE), epochs=settings.training.epochs, verbose=0, callbacks=[clock])
+    network.fit(
+        data.prefetch(tf.data.AUTOTUNE),
+        epochs=settings.training.epochs,
+        verbose=0,
+        callbacks=[clock],
+    )
     assert np.isfinite(network.get_weights()[0]).all()
     return split.num_examples / clock.seconds, float("nan")
 

@@ -1,8 +1,8 @@
 """Run docs/affectnet_faces.ipynb and keep its outputs: python -m docs.notebook.
 
-Owns what is kept: outputs of the drawn sample only, since AffectNet's pictures may not be passed on, and nothing that
-differs from machine to machine. jupyter nbconvert --execute was rejected: it keeps times and takes whichever build of
-the data it finds.
+Owns what is kept: outputs of the drawn sample only, since AffectNet's pictures may not be passed
+on, and nothing that differs from machine to machine. jupyter nbconvert --execute was rejected: it
+keeps times and takes whichever build of the data it finds.
 """
 
 import os
@@ -43,14 +43,19 @@ def read(*, settings: Mapping[str, int] | None = None) -> nbformat.NotebookNode:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     for name, value in (settings or {}).items():
-        first.source, count = re.subn(rf"^{name} = \d+", f"{name} = {value}", first.source, flags=re.MULTILINE)
+        first.source, count = re.subn(
+            rf"^{name} = \d+", f"{name} = {value}", first.source, flags=re.MULTILINE
+        )
         if count != 1:
             raise KeyError(name)
     return notebook
 
 
-def execute(notebook: nbformat.NotebookNode, *, folder: pathlib.Path, data_dir: str) -> nbformat.NotebookNode:
-    """Run every cell in a folder, with this checkout's code and TFDS_DATA_DIR as given, and return the notebook.
+def execute(
+    notebook: nbformat.NotebookNode, *, folder: pathlib.Path, data_dir: str
+) -> nbformat.NotebookNode:
+    """Run every cell in a folder, with this checkout's code and TFDS_DATA_DIR as given, and return
+    the notebook.
 
     Raises:
       nbclient.exceptions.CellExecutionError: if a cell raises.
@@ -72,9 +77,14 @@ def execute(notebook: nbformat.NotebookNode, *, folder: pathlib.Path, data_dir: 
 
 
 def faults(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return what a kept notebook must not have: a cell without output, an error, noise, a path of some machine."""
+    """Return what a kept notebook must not have: a cell without output, an error, noise, a path of
+    some machine."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [f"code cell {number} {fault}" for number, cell in enumerate(cells, start=1) for fault in _faults_of(cell)]
+    return [
+        f"code cell {number} {fault}"
+        for number, cell in enumerate(cells, start=1)
+        for fault in _faults_of(cell)
+    ]
 
 
 def _faults_of(cell: nbformat.NotebookNode) -> list[str]:
@@ -86,8 +96,11 @@ def _faults_of(cell: nbformat.NotebookNode) -> list[str]:
     return found + (["has execution times"] if "execution" in cell.metadata else [])
 
 
-_NOT_KEPT = re.compile(r"(?<![\w.:/<])/(?:\w[\w.+-]*/)+[\w.+-]+|[A-Z]:\\\w+|[\r\b\x1b]|0x[0-9a-f]{6,}|\w*Warning\b")
-"""An absolute path on Unix or Windows, what moves a terminal's cursor, an object's address, a warning."""
+_NOT_KEPT = re.compile(
+    r"(?<![\w.:/<])/(?:\w[\w.+-]*/)+[\w.+-]+|[A-Z]:\\\w+|[\r\b\x1b]|0x[0-9a-f]{6,}|\w*Warning\b"
+)
+"""An absolute path on Unix or Windows, what moves a terminal's cursor, an object's address, a
+warning."""
 
 
 def _text(output: nbformat.NotebookNode) -> str:

@@ -1,6 +1,8 @@
-"""One build, from a release on disk to a published version: what runs in which order, and what stops it.
+"""One build, from a release on disk to a published version: what runs in which order, and what
+stops it.
 
-The program (main.py) and the TFDS builder both call `build`; neither Beam nor TFDS is visible to them.
+The program (main.py) and the TFDS builder both call `build`; neither Beam nor TFDS is visible to
+them.
 """
 
 import dataclasses
@@ -22,7 +24,9 @@ from runtime import errors
 class Listener(Protocol):
     """Who is told how a build goes; main.py prints it."""
 
-    def found(self, release: base.Release, surveyed: survey.Survey, config: config.JobConfig) -> None:
+    def found(
+        self, release: base.Release, surveyed: survey.Survey, config: config.JobConfig
+    ) -> None:
         """Tell what the annotations hold."""
 
     def planned(self, plans: Mapping[str, plan.SplitPlan], config: config.JobConfig) -> None:
@@ -68,7 +72,9 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     account = ledger.make(surveyed, plans, written.sidecars)
     check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
     report = _report(order, surveyed, written, account)
-    version = publish.publish(order.config, account=account, sidecars=written.sidecars, report=report)
+    version = publish.publish(
+        order.config, account=account, sidecars=written.sidecars, report=report
+    )
     return Build(version, order.config, account, report, time.monotonic() - start)
 
 
@@ -83,9 +89,19 @@ def _planned(
     surveyed = _survey(order, staging)
     listener.found(order.release, surveyed, order.config)
     check_rejects(surveyed.rejects, num_rows=surveyed.num_rows, limit=order.config.max_reject_frac)
-    plans = plan.make(_planned_counts(surveyed, order.config.classes), order.config)
+    wanted = order.config
+    plans = plan.make(
+        _planned_counts(surveyed, wanted.classes),
+        balance=wanted.balance,
+        max_copies=wanted.max_copies,
+        image_size=wanted.image_size,
+        encoding=wanted.encoding,
+        num_shards=wanted.num_shards,
+    )
     if "train" not in plans:
-        raise errors.UserError(f"{order.release.root} has no usable training row: {_worst(surveyed.rejects)}")
+        raise errors.UserError(
+            f"{order.release.root} has no usable training row: {_worst(surveyed.rejects)}"
+        )
     listener.planned(plans, order.config)
     return surveyed, plans
 
@@ -105,7 +121,9 @@ def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     root = storage.absolute(storage.path(wanted.input_dir))
     drawn = registry.drawn_sample(root) is not None
     release = registry.recognise(root, _request(wanted))
-    named = config.named(dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn)
+    named = config.named(
+        dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn
+    )
     settled = dataclasses.replace(named, data_dir=str(storage.path(wanted.data_dir)))
     runner = runner_lib.Runner(num_workers=settled.num_workers, beam_args=beam_args)
     return _Order(settled, release, drawn, identity(settled, release), runner)
@@ -120,7 +138,9 @@ def _request(wanted: config.JobConfig) -> base.Request:
 def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
     """Count the rows, and find the identical files that are to be dropped."""
     settings = order.config.content()
-    found = transforms.run_survey(order.release, settings=settings, staging=staging, options=order.runner)
+    found = transforms.run_survey(
+        order.release, settings=settings, staging=staging, options=order.runner
+    )
     if not order.config.drop_duplicates or order.config.dry_run:
         return found
     return transforms.run_duplicates(
@@ -128,7 +148,9 @@ def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
     )
 
 
-def _report(order: _Order, surveyed: survey.Survey, written: "_Written", account: ledger.Ledger) -> dict[str, Any]:
+def _report(
+    order: _Order, surveyed: survey.Survey, written: "_Written", account: ledger.Ledger
+) -> dict[str, Any]:
     """Return what build_report.json says."""
     return {
         "data": "drawn faces, not AffectNet" if order.drawn else "AffectNet",
@@ -137,7 +159,9 @@ def _report(order: _Order, surveyed: survey.Survey, written: "_Written", account
         "ledger": account.to_json(),
         "boxes": dict(surveyed.boxes),
         "rows_without_landmarks": surveyed.without_landmarks,
-        "rows_not_aligned": sum(done["not_aligned"] for done in written.sidecars) if order.config.align else None,
+        "rows_not_aligned": sum(done["not_aligned"] for done in written.sidecars)
+        if order.config.align
+        else None,
         "dropped": [
             {"split": split, "subset": subset, "label": label, "reason": reason, "rows": rows}
             for (split, subset, label, reason), rows in sorted(surveyed.dropped.items())
@@ -149,14 +173,19 @@ def _report(order: _Order, surveyed: survey.Survey, written: "_Written", account
 
 
 def identity(job_config: config.JobConfig, release: base.Release) -> dict[str, Any]:
-    """Return what a build is made from: settings that decide the bytes, and the annotations' fingerprint."""
+    """Return what a build is made from: settings that decide the bytes, and the annotations'
+    fingerprint."""
     return {"settings": job_config.content(), "annotations_sha256": base.fingerprint(release)}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Say in what two identities differ, old value first."""
     before, after = old["settings"], new["settings"]
-    changed = [f"{name}={before.get(name)} (now {value})" for name, value in after.items() if before.get(name) != value]
+    changed = [
+        f"{name}={before.get(name)} (now {value})"
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
     if old["annotations_sha256"] != new["annotations_sha256"]:
         changed.append("other annotation files")
     return changed
@@ -195,17 +224,20 @@ def _planned_counts(surveyed: survey.Survey, classes: int) -> dict[tuple[str, in
 
 
 def _published(order: _Order) -> Build | None:
-    """Return the build that is published under this name already, if it is the same one and need not be mended.
+    """Return the build that is published under this name already, if it is the same one and need
+    not be mended.
 
-    Raises:
-      errors.UserError: if it is another one and --overwrite was not given, or there is none to mend.
+    Raises: errors.UserError: if it is another one and --overwrite was not given, or there is none
+      to mend.
     """
     version = publish.version_folder(order.config)
     is_there = publish.is_there(order.config)
     if is_there:
         atomic.clear_published(publish.staging_folder(order.config))
     if not is_there and order.config.retry_rejects:
-        raise errors.UserError(f"--retry_rejects mends a published build, and {version} is not there; leave it out")
+        raise errors.UserError(
+            f"--retry_rejects mends a published build, and {version} is not there; leave it out"
+        )
     if not is_there or order.config.overwrite:
         return None
     report_path = version / "build_report.json"
@@ -231,7 +263,9 @@ def _open_staging(order: _Order) -> storage.AnyPath:
         staging = staging.with_name(f"{staging.name}-dry-run")
         atomic.remove_tree(staging)
     note = staging / "building.json"
-    if note.is_file() and (changed := differences(json.loads(note.read_text(encoding="utf-8")), order.made_from)):
+    if note.is_file() and (
+        changed := differences(json.loads(note.read_text(encoding="utf-8")), order.made_from)
+    ):
         if not order.config.overwrite:
             raise errors.UserError(
                 f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its own flags, "
@@ -254,7 +288,9 @@ def _remove_dry(staging: storage.AnyPath) -> None:
 class _Written(NamedTuple):
     """What the shards' sidecars say."""
 
-    sidecars: list[dict[str, Any]]  # without the hash of every picture, which would take most of the memory
+    sidecars: list[
+        dict[str, Any]
+    ]  # without the hash of every picture, which would take most of the memory
     leaks: duplicate_files.Leaks
 
 
@@ -264,7 +300,11 @@ def _written(spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan]) -> _W
     Raises:
       AssertionError: if one is missing, which is a defect of the job.
     """
-    names = [shard_writer.file_name(p.split, i, p.num_shards) for p in plans.values() for i in range(p.num_shards)]
+    names = [
+        shard_writer.file_name(p.split, i, p.num_shards)
+        for p in plans.values()
+        for i in range(p.num_shards)
+    ]
     hashes, found = duplicate_files.Hashes(), []
     for done in _sidecars(spec, names):
         hashes.add(done)
@@ -275,7 +315,9 @@ def _written(spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan]) -> _W
 def _sidecars(spec: shard_writer.Spec, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     threads = storage.read_threads(storage.path(spec.staging))
     for name, done in zip(
-        names, storage.ahead(lambda n: shard_writer.sidecar(spec, n), names, threads=threads), strict=True
+        names,
+        storage.ahead(lambda n: shard_writer.sidecar(spec, n), names, threads=threads),
+        strict=True,
     ):
         if done is None:
             raise AssertionError(f"a shard was not written: {name}")

@@ -1,7 +1,7 @@
 """The job's configuration: one frozen value, validated when made, saved as JSON beside the output.
 
-Flags mirror its fields (pipeline/main.py). Fields marked `_bytes` decide what is in the files: two builds with the
-same release and the same values there have the same bytes, whatever the rest says.
+Flags mirror its fields (pipeline/main.py). Fields marked `_bytes` decide what is in the files: two
+builds with the same release and the same values there have the same bytes, whatever the rest says.
 """
 
 import dataclasses
@@ -21,9 +21,6 @@ SUBSET_CHOICES: Mapping[str, tuple[str, ...]] = {
     "automatic": ("automatic",),
     "all": ("manual", "automatic"),
 }
-DIFFICULTIES = ("easy", "challenging", "difficult")
-"""AffectNet+'s subsets, in the order of its codes 0..2."""
-
 BALANCE_WORDS = ("none", "median", "min", "max")
 
 
@@ -82,11 +79,13 @@ class JobConfig:
             self.subsets,
         )
         _require(
-            self.difficulty in ("all", *DIFFICULTIES),
-            f"--difficulty must be one of all, {', '.join(DIFFICULTIES)}",
+            self.difficulty in ("all", *labels.DIFFICULTIES),
+            f"--difficulty must be one of all, {', '.join(labels.DIFFICULTIES)}",
             self.difficulty,
         )
-        _require(16 <= self.image_size <= 1024, "--image_size must be 16..1024 pixels", self.image_size)
+        _require(
+            16 <= self.image_size <= 1024, "--image_size must be 16..1024 pixels", self.image_size
+        )
         _require(
             self.encoding in image_codec.ENCODINGS,
             f"--encoding must be one of {', '.join(image_codec.ENCODINGS)}",
@@ -102,14 +101,31 @@ class JobConfig:
             f"--balance must be {', '.join(BALANCE_WORDS)} or a number of pictures per class",
             self.balance,
         )
-        _require(0 <= self.num_shards <= 99_999, "--num_shards must be 1..99999 (0: computed)", self.num_shards)
-        _require(self.max_copies >= 0, "--max_copies must be 1 or more (0: no limit)", self.max_copies)
         _require(
-            self.clean in label_cleaning.RULES, f"--clean must be one of {', '.join(label_cleaning.RULES)}", self.clean
+            0 <= self.num_shards <= 99_999,
+            "--num_shards must be 1..99999 (0: computed)",
+            self.num_shards,
         )
-        _require(self.num_workers >= 0, "--num_workers must be 1 or more (0: all cores)", self.num_workers)
-        _require(0 <= self.max_reject_frac <= 1, "--max_reject_frac must be 0..1", self.max_reject_frac)
-        name_ok = self.config_name.replace("_", "").replace("-", "").isalnum() and self.config_name.isascii()
+        _require(
+            self.max_copies >= 0, "--max_copies must be 1 or more (0: no limit)", self.max_copies
+        )
+        _require(
+            self.clean in label_cleaning.RULES,
+            f"--clean must be one of {', '.join(label_cleaning.RULES)}",
+            self.clean,
+        )
+        _require(
+            self.num_workers >= 0,
+            "--num_workers must be 1 or more (0: all cores)",
+            self.num_workers,
+        )
+        _require(
+            0 <= self.max_reject_frac <= 1, "--max_reject_frac must be 0..1", self.max_reject_frac
+        )
+        name_ok = (
+            self.config_name.replace("_", "").replace("-", "").isalnum()
+            and self.config_name.isascii()
+        )
         _require(
             not self.config_name or name_ok,
             "--config_name may have letters, digits, _ and - only",
@@ -119,7 +135,9 @@ class JobConfig:
     def content(self) -> dict[str, Any]:
         """Return the fields that decide what is in the files."""
         fields = dataclasses.fields(self)
-        return {field.name: getattr(self, field.name) for field in fields if field.metadata.get("bytes")}
+        return {
+            field.name: getattr(self, field.name) for field in fields if field.metadata.get("bytes")
+        }
 
     def to_json(self) -> str:
         """Return all fields as JSON."""
@@ -127,9 +145,11 @@ class JobConfig:
 
 
 def standard_name(config: JobConfig) -> str:
-    """Return the name that a build of these flags bears by itself, or "" if it needs one of its own.
+    """Return the name that a build of these flags bears by itself, or "" if it needs one of its
+    own.
 
-    A standard name promises its content: affectnet8 is 8 classes, manual annotations, 224 px, balanced to the median.
+    A standard name promises its content: affectnet8 is 8 classes, manual annotations, 224 px,
+    balanced to the median.
     """
     same = {**config.content(), "num_shards": 0, "seed": 0}
     return next((name for name, promised in _promises().items() if promised == same), "")
@@ -179,8 +199,15 @@ def named(config: JobConfig, *, drawn: bool) -> JobConfig:
 def _needs_a_name(config: JobConfig, taken: str = "") -> str:
     base = taken or f"{'affectnetplus' if config.soft_labels else 'affectnet'}{config.classes}"
     promised = _promises()[base]
-    other = {k: v for k, v in config.content().items() if v != promised[k] and k not in ("num_shards", "seed")}
-    listed, (first, value) = ", ".join(f"{k}={v}" for k, v in other.items()), next(iter(other.items()))
+    other = {
+        k: v
+        for k, v in config.content().items()
+        if v != promised[k] and k not in ("num_shards", "seed")
+    }
+    listed, (first, value) = (
+        ", ".join(f"{k}={v}" for k, v in other.items()),
+        next(iter(other.items())),
+    )
     word = str(value) if str(value).isalnum() and not isinstance(value, bool) else first
     suggested = standard_name(config) or f"{base}_{word}"
     return (

@@ -45,7 +45,10 @@ class Console:
             text = f"data          DRAWN FACES, not AffectNet (seed {drawn.get('seed')}): to try things out with"
             self.out.print(text, style="bold yellow")
         for table in release.tables:
-            self._say("release", f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}")
+            self._say(
+                "release",
+                f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}",
+            )
         for note in release.notes:
             self._say("", note)
         for reason, count in build.ledger.Ledger((), tuple(surveyed.rejects)).reasons():
@@ -63,7 +66,9 @@ class Console:
             f"balance {job.balance}",
         )
         self.out.print(_plan_table(plans))
-        size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(job.image_size, job.encoding)
+        size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(
+            job.image_size, job.encoding
+        )
         files = " + ".join(f"{p.num_shards} {p.split}" for p in plans.values())
         self._say("", f"{files} shards, about {_bytes(size)} in all")
 
@@ -77,14 +82,19 @@ class Console:
             num_examples=sum(p.num_examples for p in plans.values()),
         )
         if self.bar.before.shards:
-            self._say("continuing", f"{self.bar.before.shards} of {self.bar.num_shards} shards are finished")
+            self._say(
+                "continuing",
+                f"{self.bar.before.shards} of {self.bar.num_shards} shards are finished",
+            )
         return self.bar
 
     def interrupted(self, *, exit_code: int) -> int:
         """Say that what was done is kept; return the exit code."""
         if self.bar:
             done = self.bar.watch.state().shards
-            print(f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. The same command continues.")
+            print(
+                f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. The same command continues."
+            )
         else:
             print("stopped: nothing was written. The same command starts again.")
         return exit_code
@@ -98,14 +108,23 @@ class Console:
             self.out.print(_account_table(built.account))
             self._print_account(built)
         else:
-            self._say("published", f"{built.version}: already there, made from the same input with the same flags")
+            self._say(
+                "published",
+                f"{built.version}: already there, made from the same input with the same flags",
+            )
             if built.report["ledger"]["rejected"]:
-                self._say("", "pictures mended since? --retry_rejects makes the shards that miss some again")
+                self._say(
+                    "",
+                    "pictures mended since? --retry_rejects makes the shards that miss some again",
+                )
         self._say("look at", f"{built.version / 'report.html'}")
         if copy := _copy_command(built):
             self._say("copy it", f"{copy}   (TensorFlow reads no such URLs: docs/scaling.md)")
         split = "split='train', as_supervised=True"
-        self._say("load it", f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})")
+        self._say(
+            "load it",
+            f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})",
+        )
 
     def _print_account(self, built: build.Build) -> None:
         assert built.account and built.version
@@ -128,9 +147,15 @@ class Console:
                 f"{_pictures(across)} in train and in validation: build_report.json names them",
             )
         if not_aligned := built.report["rows_not_aligned"]:
-            self._say("not aligned", f"{not_aligned:,} rows, for want of usable landmarks: cut by their box")
+            self._say(
+                "not aligned",
+                f"{not_aligned:,} rows, for want of usable landmarks: cut by their box",
+            )
         if across := built.report["identical_files"]["across_subsets"]:
-            self._say("duplicates", f"{_pictures(across)} in the manual and in the automatic subset: likewise")
+            self._say(
+                "duplicates",
+                f"{_pictures(across)} in the manual and in the automatic subset: likewise",
+            )
         if within := built.report["identical_files"]["within_split"]:
             self._say(
                 "duplicates",
@@ -154,18 +179,25 @@ def _where(built: build.Build) -> str:
 
 
 def _copy_command(built: build.Build) -> str:
-    """Return what brings a build to a disk, where TensorFlow cannot read it in its place; "" where it can."""
-    if not isinstance(built.version, object_store.RemotePath) or built.version.store.startswith("gs://"):
+    """Return what brings a build to a disk, where TensorFlow cannot read it in its place; "" where
+    it can."""
+    if not isinstance(built.version, object_store.RemotePath) or built.version.store.startswith(
+        "gs://"
+    ):
         return ""
     name = config.DATASET_NAME
     return f"python -c \"from pyarrow import fs; fs.copy_files('{built.version.parent.parent}', 'data/{name}')\""
 
 
 def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:
-    counted: list[tuple[str, str, int]] = [(split, subset, n) for (split, subset, _), n in surveyed.counts.items()]
+    counted: list[tuple[str, str, int]] = [
+        (split, subset, n) for (split, subset, _), n in surveyed.counts.items()
+    ]
     counted += [(split, subset, n) for (split, subset, _, _), n in surveyed.dropped.items()]
     counted += [(reject.split, reject.subset, 1) for reject in surveyed.rejects]
-    count = sum(n for split, subset, n in counted if subset == table.subset and table.split in ("", split))
+    count = sum(
+        n for split, subset, n in counted if subset == table.subset and table.split in ("", split)
+    )
     if not table.expected:
         return f"{count:,} rows"
     if count in table.expected:
@@ -188,16 +220,38 @@ def _plan_table(plans: Mapping[str, plan.SplitPlan]) -> rich.table.Table:
         low, high = (target // kept, -(-target // kept)) if kept else (0, 0)
         copies = str(low) if low == high else f"{low}-{high}"
         made = [f"{p.targets.get(label, 0):,}" for p in plans.values()]
-        table.add_row(labels.EXPRESSIONS[label], f"{train.counts.get(label, 0):,}", f"{kept:,}", copies, *made)
+        table.add_row(
+            labels.EXPRESSIONS[label], f"{train.counts.get(label, 0):,}", f"{kept:,}", copies, *made
+        )
     return table
 
 
 def _account_table(account: build.ledger.Ledger) -> rich.table.Table:
-    table = _table("split", "class", "rows", "written", "left out", "other class", "dropped", "rejected", "examples")
+    table = _table(
+        "split",
+        "class",
+        "rows",
+        "written",
+        "left out",
+        "other class",
+        "dropped",
+        "rejected",
+        "examples",
+    )
     for line in account.lines:
-        numbers = (line.read, line.written, line.left_out, line.other_class, line.dropped, line.rejected, line.examples)
+        numbers = (
+            line.read,
+            line.written,
+            line.left_out,
+            line.other_class,
+            line.dropped,
+            line.rejected,
+            line.examples,
+        )
         table.add_row(line.split, line.name, *(f"{n:,}" for n in numbers))
-    totals = [sum(getattr(line, name) for line in account.lines) for name in build.ledger.Line._fields[2:]]
+    totals = [
+        sum(getattr(line, name) for line in account.lines) for name in build.ledger.Line._fields[2:]
+    ]
     table.add_row("all", "", *(f"{n:,}" for n in totals))
     return table
 
@@ -205,7 +259,9 @@ def _account_table(account: build.ledger.Ledger) -> rich.table.Table:
 def _table(*columns: str) -> rich.table.Table:
     table = rich.table.Table(box=None, padding=(0, 1), header_style="", pad_edge=True)
     for i, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, justify="left" if i == 0 or column == "class" else "right")
+        table.add_column(
+            column, no_wrap=True, justify="left" if i == 0 or column == "class" else "right"
+        )
     return table
 
 

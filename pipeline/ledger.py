@@ -1,7 +1,9 @@
-"""The account of every row: read = written + left out by balancing + of other classes + dropped + rejected.
+"""The account of every row: read = written + left out by balancing + of other classes + dropped +
+rejected.
 
-Made from the survey, the plan and the shards' sidecars, and checked; a build whose account does not close is not
-published. Rows are counted, not examples: a row that balancing repeats is written once.
+Made from the survey, the plan and the shards' sidecars, and checked; a build whose account does not
+close is not published. Rows are counted, not examples: a row that balancing repeats is written
+once.
 """
 
 import collections
@@ -32,7 +34,10 @@ class Line(NamedTuple):
 
     @property
     def closes(self) -> bool:
-        return self.read == self.written + self.left_out + self.other_class + self.dropped + self.rejected
+        return (
+            self.read
+            == self.written + self.left_out + self.other_class + self.dropped + self.rejected
+        )
 
 
 class Ledger(NamedTuple):
@@ -119,7 +124,9 @@ def unique(rejects: Iterable[annotations.Reject]) -> list[annotations.Reject]:
     return list({reject.source: reject for reject in rejects}.values())
 
 
-def _by_class(sidecars: Sequence[Mapping[str, Any]], key: str) -> collections.Counter[tuple[str, int]]:
+def _by_class(
+    sidecars: Sequence[Mapping[str, Any]], key: str
+) -> collections.Counter[tuple[str, int]]:
     counts: collections.Counter[tuple[str, int]] = collections.Counter()
     for done in sidecars:
         split = done["name"].split("-")[1].split(".")[0]

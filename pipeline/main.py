@@ -1,6 +1,7 @@
 """python -m pipeline.main: AffectNet on disk to sharded, face-cropped, class-balanced TFRecords.
 
-Flags mirror config.JobConfig. Flags that are not ours go to Beam untouched, so any runner can be used.
+Flags mirror config.JobConfig. Flags that are not ours go to Beam untouched, so any runner can be
+used.
 """
 
 import difflib
@@ -17,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import app, flags, logging
 
-from affectnet_tfds import image_codec
+from affectnet_tfds import image_codec, labels
 from pipeline import build, config, console
 from pipeline.beam import runner
 from pipeline.files import object_store
@@ -37,18 +38,30 @@ CONFIG_NAME = flags.DEFINE_string(
     "",
     "name of this build (default: affectnet8, affectnet8_natural, …, where the flags are its)",
 )
-LAYOUT = flags.DEFINE_enum("layout", "auto", ["auto", *console.layouts()], "how the input is laid out")
-CSV = flags.DEFINE_string("csv", "", "lists of pictures of another form: train=a.csv,validation=b.csv; or one list")
-COLUMNS = flags.DEFINE_string("columns", "", "what their columns hold: path=image,label=emotion,left=x0,… (or numbers)")
-LABELS = flags.DEFINE_string("labels", "", "what labels mean, where they are not AffectNet's: 1=surprise,2=fear,…")
+LAYOUT = flags.DEFINE_enum(
+    "layout", "auto", ["auto", *console.layouts()], "how the input is laid out"
+)
+CSV = flags.DEFINE_string(
+    "csv", "", "lists of pictures of another form: train=a.csv,validation=b.csv; or one list"
+)
+COLUMNS = flags.DEFINE_string(
+    "columns", "", "what their columns hold: path=image,label=emotion,left=x0,… (or numbers)"
+)
+LABELS = flags.DEFINE_string(
+    "labels", "", "what labels mean, where they are not AffectNet's: 1=surprise,2=fear,…"
+)
 PICTURES = flags.DEFINE_string(
     "pictures", "", "where their pictures are: a folder, or Image/aligned/{stem}_aligned.jpg"
 )
 DIFFICULTY = flags.DEFINE_enum(
-    "difficulty", "all", ["all", *config.DIFFICULTIES], "which pictures of AffectNet+ to take"
+    "difficulty", "all", ["all", *labels.DIFFICULTIES], "which pictures of AffectNet+ to take"
 )
-CLASSES = flags.DEFINE_integer("classes", 8, "7 (without contempt), 8, or 11 (with none, uncertain, no-face)")
-SUBSETS = flags.DEFINE_enum("subsets", "manual", list(config.SUBSET_CHOICES), "whose annotations to take")
+CLASSES = flags.DEFINE_integer(
+    "classes", 8, "7 (without contempt), 8, or 11 (with none, uncertain, no-face)"
+)
+SUBSETS = flags.DEFINE_enum(
+    "subsets", "manual", list(config.SUBSET_CHOICES), "whose annotations to take"
+)
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the square crops, in pixels")
 ENCODING = flags.DEFINE_enum(
     "encoding",
@@ -56,11 +69,17 @@ ENCODING = flags.DEFINE_enum(
     list(image_codec.ENCODINGS),
     "how crops are stored: jpeg (small), png (exact), raw (exact, fastest)",
 )
-MARGIN_FRAC = flags.DEFINE_float("margin_frac", 0.15, "margin on each side of the box, in parts of its longer side")
-BALANCE = flags.DEFINE_string(
-    "balance", "median", "examples of each class in train: none (as they are), median, min, max, or a number"
+MARGIN_FRAC = flags.DEFINE_float(
+    "margin_frac", 0.15, "margin on each side of the box, in parts of its longer side"
 )
-MAX_COPIES = flags.DEFINE_integer("max_copies", 0, "how often balancing may write a row (0: as often as needed)")
+BALANCE = flags.DEFINE_string(
+    "balance",
+    "median",
+    "examples of each class in train: none (as they are), median, min, max, or a number",
+)
+MAX_COPIES = flags.DEFINE_integer(
+    "max_copies", 0, "how often balancing may write a row (0: as often as needed)"
+)
 ALIGN = flags.DEFINE_bool("align", False, "rotate and scale faces to a template by their landmarks")
 CLEAN = flags.DEFINE_enum(
     "clean", "none", list(label_cleaning.RULES), "leave out rows whose labels contradict each other"
@@ -68,12 +87,20 @@ CLEAN = flags.DEFINE_enum(
 DROP_DUPLICATES = flags.DEFINE_bool(
     "drop_duplicates", False, "leave out of train what is there twice, or in validation"
 )
-NUM_SHARDS = flags.DEFINE_integer("num_shards", 0, "files of the train split; validation in proportion (0: computed)")
-SEED = flags.DEFINE_integer("seed", 0, "decides which rows balancing keeps, and the order of examples")
+NUM_SHARDS = flags.DEFINE_integer(
+    "num_shards", 0, "files of the train split; validation in proportion (0: computed)"
+)
+SEED = flags.DEFINE_integer(
+    "seed", 0, "decides which rows balancing keeps, and the order of examples"
+)
 NUM_WORKERS = flags.DEFINE_integer("num_workers", 0, "processes on this machine (0: one a core)")
-MAX_REJECT_FRAC = flags.DEFINE_float("max_reject_frac", 0.01, "fail when a larger part of the rows is rejected")
+MAX_REJECT_FRAC = flags.DEFINE_float(
+    "max_reject_frac", 0.01, "fail when a larger part of the rows is rejected"
+)
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace a build of the same name that differs")
-RETRY_REJECTS = flags.DEFINE_bool("retry_rejects", False, "make only the shards again that miss pictures")
+RETRY_REJECTS = flags.DEFINE_bool(
+    "retry_rejects", False, "make only the shards again that miss pictures"
+)
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the plan; open no picture, write nothing")
 
 
@@ -111,7 +138,8 @@ def job_config() -> config.JobConfig:
 
 
 def check_beam_args(beam_args: Sequence[str]) -> None:
-    """Refuse flags that neither we nor Beam know; an engine may have more, so there only what resembles one of ours.
+    """Refuse flags that neither we nor Beam know; an engine may have more, so there only what
+    resembles one of ours.
 
     Raises:
       errors.UserError: naming the nearest flag.
@@ -122,11 +150,14 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
         if elsewhere and not near:
             continue
         hint = f"; did you mean --{near[0]}?" if near else ""
-        raise errors.UserError(f"--{name} is no flag of this program, nor of Beam{hint} (--help lists ours)")
+        raise errors.UserError(
+            f"--{name} is no flag of this program, nor of Beam{hint} (--help lists ours)"
+        )
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: what a queue or a container sends where a person presses ^C; workers are stopped the same way."""
+    """SIGTERM came: what a queue or a container sends where a person presses ^C; workers are
+    stopped the same way."""
 
 
 def _terminate(number: int, frame: types.FrameType | None) -> None:

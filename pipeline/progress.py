@@ -1,7 +1,7 @@
 """How far a build is: read from the files that the workers leave, so that it works on every runner.
 
-The local runner blocks until it is done and tells its metrics only then; finished shards have a sidecar, and shards in
-the making a beat file with their number of examples.
+The local runner blocks until it is done and tells its metrics only then; finished shards have a
+sidecar, and shards in the making a beat file with their number of examples.
 """
 
 import json
@@ -40,7 +40,9 @@ class Watch:
             elif path.suffix == ".progress" and name not in self._done:
                 beating += _number(path)
         examples = sum(count for count, _ in self._done.values())
-        return State(len(self._done), examples + beating, sum(count for _, count in self._done.values()))
+        return State(
+            len(self._done), examples + beating, sum(count for _, count in self._done.values())
+        )
 
     def _read_sidecar(self, path: storage.AnyPath, name: str) -> None:
         try:
@@ -90,7 +92,9 @@ class Bar:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: types.TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: types.TracebackType | None
+    ) -> None:
         """Show the last state and stop."""
         self._stop.set()
         self._thread.join()
@@ -107,7 +111,9 @@ class Bar:
         except object_store.Unreachable:
             return  # The workers will say so, if it lasts.
         elapsed = self._bar.tasks[0].elapsed or 1.0
-        planned = now.examples if now.shards == self.num_shards else self.num_examples  # Rejected rows give none.
+        planned = (
+            now.examples if now.shards == self.num_shards else self.num_examples
+        )  # Rejected rows give none.
         self._bar.update(
             self._task,
             total=planned,

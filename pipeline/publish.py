@@ -1,7 +1,9 @@
-"""From a staging folder of finished shards to a published version: TFDS's metadata, the report, and commit.publish.
+"""From a staging folder of finished shards to a published version: TFDS's metadata, the report, and
+commit.publish.
 
-A reader sees a finished version or none: the folder gets its version's name, by which TFDS finds it, when nothing is
-missing from it; in an object store, the files by which TFDS finds a version come after all others.
+A reader sees a finished version or none: the folder gets its version's name, by which TFDS finds
+it, when nothing is missing from it; in an object store, the files by which TFDS finds a version
+come after all others.
 """
 
 import csv
@@ -29,7 +31,8 @@ LAST = ("dataset_info.json", "features.json")
 """The files by which TFDS finds a version: the last to appear in a store, in this order."""
 
 DEFAULT_ORDER = ("affectnet8", "affectnet7", "affectnet11")
-"""Which of the published configs tfds.load('affectnet_faces') means: the first of these, else the newest other."""
+"""Which of the published configs tfds.load('affectnet_faces') means: the first of these, else the
+newest other."""
 
 
 def version_folder(job: config.JobConfig) -> storage.AnyPath:
@@ -63,7 +66,9 @@ def publish(
     return version
 
 
-def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]], *, folder: Path) -> None:
+def write_metadata(
+    job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]], *, folder: Path
+) -> None:
     """Write features.json and dataset_info.json from the sidecars, without reading a shard again."""
     template = tfds.core.ShardedFileTemplate(
         dataset_name=config.DATASET_NAME,
@@ -84,7 +89,8 @@ def write_metadata(job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]],
         )
         for split, group in by_split.items()
     ]
-    # TFDS wants to see files of the splits' names; where the shards are in a store, empty ones stand in for them.
+    # TFDS wants to see files of the splits' names; where the shards are in a store, empty ones
+    # stand in for them.
     stand_ins = [folder / done["name"] for done in sidecars if not (folder / done["name"]).exists()]
     for file in stand_ins:
         file.touch()
@@ -121,7 +127,8 @@ def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
 
 
 def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]) -> None:
-    """Write all shards' sidecars as one list, a shard at a time: those of a million pictures take a gigabyte."""
+    """Write all shards' sidecars as one list, a shard at a time: those of a million pictures take a
+    gigabyte."""
     texts = storage.ahead(
         lambda name: (staging / f"{name}.json").read_text(encoding="utf-8"),
         names,
@@ -139,9 +146,15 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def _is_leaving(name: str) -> bool:
-    """Tell whether only the making needed a file: sidecars (the report has them), beats, files of killed workers."""
+    """Tell whether only the making needed a file: sidecars (the report has them), beats, files of
+    killed workers."""
     sidecar = name.startswith(config.DATASET_NAME) and name.endswith((".json", ".progress"))
-    return sidecar or name.startswith("incomplete.") or name in _WORKING_FILES or row_index.is_working_file(name)
+    return (
+        sidecar
+        or name.startswith("incomplete.")
+        or name in _WORKING_FILES
+        or row_index.is_working_file(name)
+    )
 
 
 def is_there(job: config.JobConfig) -> bool:
@@ -150,7 +163,8 @@ def is_there(job: config.JobConfig) -> bool:
 
 
 def reopen(job: config.JobConfig) -> int:
-    """Fill the staging folder with the published shards that miss no picture; return how many do miss some.
+    """Fill the staging folder with the published shards that miss no picture; return how many do
+    miss some.
 
     Shards are linked, not copied: they are replaced and never written into.
     """
@@ -165,7 +179,9 @@ def reopen(job: config.JobConfig) -> int:
 
 def set_default(dataset_folder: storage.AnyPath, built: str) -> None:
     """Say in .config/metadata.json which config a name without one means."""
-    published = {path.parent.parent.name for path in dataset_folder.glob(f"*/{config.VERSION}/{LAST[-1]}")}
+    published = {
+        path.parent.parent.name for path in dataset_folder.glob(f"*/{config.VERSION}/{LAST[-1]}")
+    }
     default = next((name for name in DEFAULT_ORDER if name in published), built)
     path = dataset_folder / ".config" / "metadata.json"
     path.parent.mkdir(exist_ok=True)

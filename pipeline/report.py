@@ -1,4 +1,5 @@
-"""python -m pipeline.report: write report.html again for a published build, as the job did at its end."""
+"""python -m pipeline.report: write report.html again for a published build, as the job did at its
+end."""
 
 import os
 
@@ -29,8 +30,14 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
 
 if __name__ == "__main__":
     DATA_DIR = flags.DEFINE_string(
-        "data_dir", None, "a data_dir, or a version's own folder (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)"
+        "data_dir",
+        None,
+        "a data_dir, or a version's own folder (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)",
     )
     CONFIG_NAME = flags.DEFINE_string("config_name", "", "which build (default: all in data_dir)")
-    INPUT_DIR = flags.DEFINE_string("input_dir", None, "where the originals are (default: where the build found them)")
-    app.run(lambda argv: run(DATA_DIR.value, config_name=CONFIG_NAME.value, input_dir=INPUT_DIR.value))
+    INPUT_DIR = flags.DEFINE_string(
+        "input_dir", None, "where the originals are (default: where the build found them)"
+    )
+    app.run(
+        lambda argv: run(DATA_DIR.value, config_name=CONFIG_NAME.value, input_dir=INPUT_DIR.value)
+    )

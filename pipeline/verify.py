@@ -1,7 +1,8 @@
-"""python -m pipeline.verify: re-read a published version and prove what build_report.json says of it.
+"""python -m pipeline.verify: re-read a published version and prove what build_report.json says of
+it.
 
-Reads the files itself, so that it works on a copy on any machine, names the record that is bad, and goes on after it.
-TFDS's reader would stop at the first, and TFDS checks nothing on its own.
+Reads the files itself, so that it works on a copy on any machine, names the record that is bad, and
+goes on after it. TFDS's reader would stop at the first, and TFDS checks nothing on its own.
 """
 
 import concurrent.futures
@@ -37,15 +38,24 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
     Raises:
       errors.UserError: if the folder holds no version that this job built.
     """
-    report, settings = _read_json(folder / "build_report.json"), _read_json(folder / "job_config.json")
+    report, settings = (
+        _read_json(folder / "build_report.json"),
+        _read_json(folder / "job_config.json"),
+    )
     entries: Sequence[Mapping[str, Any]] = report["shards"]
-    with concurrent.futures.ProcessPoolExecutor(cpu_count.count(), mp_context=storage.processes(folder)) as pool:
-        results = pool.map(verify_shard, [folder] * len(entries), entries, [settings] * len(entries))
+    with concurrent.futures.ProcessPoolExecutor(
+        cpu_count.count(), mp_context=storage.processes(folder)
+    ) as pool:
+        results = pool.map(
+            verify_shard, [folder] * len(entries), entries, [settings] * len(entries)
+        )
         problems = [problem for found in results for problem in found]
     return problems + _strays(folder, entries) + _against_metadata(folder, entries)
 
 
-def verify_shard(folder: storage.AnyPath, entry: Mapping[str, Any], settings: Mapping[str, Any]) -> list[Problem]:
+def verify_shard(
+    folder: storage.AnyPath, entry: Mapping[str, Any], settings: Mapping[str, Any]
+) -> list[Problem]:
     """Return all that is wrong with one shard, its records and its counts."""
     path, name = folder / entry["name"], entry["name"]
     if not path.is_file():
@@ -70,12 +80,16 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
     except ValueError as error:
         return str(error)
     if not 0 <= example.label < settings["classes"]:
-        return f"label must be 0..{settings['classes'] - 1}: got {example.label} ({example.filename})"
+        return (
+            f"label must be 0..{settings['classes'] - 1}: got {example.label} ({example.filename})"
+        )
     counts[str(example.label)] = counts.get(str(example.label), 0) + 1
     if not 0 <= example.subset < len(labels.SUBSETS):
         return f"subset must be 0..{len(labels.SUBSETS) - 1}: got {example.subset} ({example.filename})"
     try:
-        image_codec.decode_crop(example.image, encoding=settings["encoding"], image_size=settings["image_size"])
+        image_codec.decode_crop(
+            example.image, encoding=settings["encoding"], image_size=settings["image_size"]
+        )
     except invalid_example.InvalidExample as found:
         return f"its picture cannot be used: {found.reason}, {found} ({example.filename})"
     return ""
@@ -84,16 +98,26 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
 def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
     known = {entry["name"] for entry in entries}
     names = sorted(path.name for path in folder.glob("*.tfrecord*"))
-    return [Problem(name, -1, "build_report.json does not know this file") for name in names if name not in known]
+    return [
+        Problem(name, -1, "build_report.json does not know this file")
+        for name in names
+        if name not in known
+    ]
 
 
-def _against_metadata(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
+def _against_metadata(
+    folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]
+) -> list[Problem]:
     """Compare TFDS's metadata with the report: by them, TFDS finds and counts records."""
     info = _read_json(folder / "dataset_info.json")
     wanted: dict[str, list[int]] = {}
     for entry in entries:
-        wanted.setdefault(entry["name"].split("-")[1].split(".")[0], []).append(entry["num_examples"])
-    found = {split["name"]: [int(length) for length in split["shardLengths"]] for split in info["splits"]}
+        wanted.setdefault(entry["name"].split("-")[1].split(".")[0], []).append(
+            entry["num_examples"]
+        )
+    found = {
+        split["name"]: [int(length) for length in split["shardLengths"]] for split in info["splits"]
+    }
     if found == wanted:
         return []
     return [Problem("dataset_info.json", -1, f"its shard lengths are {found}, not {wanted}")]
@@ -103,7 +127,9 @@ def _read_json(path: storage.AnyPath) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise errors.UserError(f"{path.parent} holds no version built by this job: it has no {path.name}") from None
+        raise errors.UserError(
+            f"{path.parent} holds no version built by this job: it has no {path.name}"
+        ) from None
     except ValueError as error:
         raise errors.UserError(
             f"{path} is damaged ({error}); copy it again, or build again with --overwrite"
@@ -151,14 +177,20 @@ def _report(folder: storage.AnyPath) -> bool:
         print(problem)
     entries = _read_json(folder / "build_report.json")["shards"]
     examples = sum(entry["num_examples"] for entry in entries)
-    verdict = f"{len(problems)} problems" if problems else "every checksum, count, label and picture holds"
+    verdict = (
+        f"{len(problems)} problems"
+        if problems
+        else "every checksum, count, label and picture holds"
+    )
     print(f"verified      {folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
     return bool(problems)
 
 
 if __name__ == "__main__":
     DATA_DIR = flags.DEFINE_string(
-        "data_dir", None, "a data_dir, or a version's own folder (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)"
+        "data_dir",
+        None,
+        "a data_dir, or a version's own folder (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)",
     )
     CONFIG_NAME = flags.DEFINE_string("config_name", "", "which build (default: all in data_dir)")
     app.run(lambda argv: run(DATA_DIR.value, config_name=CONFIG_NAME.value))

@@ -1,9 +1,9 @@
 """python -m pipeline.worker: a Beam worker on a machine without containers.
 
-Engines call it where --environment_type=PROCESS names it, with the arguments that they would give to the container's
-boot program; it asks the engine for the pipeline's options and becomes Beam's own worker. The container's boot also
-installs packages that a pipeline brings along; here they are installed beforehand (setup.py's install_requires), so
-that starting a worker needs no network.
+Engines call it where --environment_type=PROCESS names it, with the arguments that they would give
+to the container's boot program; it asks the engine for the pipeline's options and becomes Beam's
+own worker. The container's boot also installs packages that a pipeline brings along; here they are
+installed beforehand (setup.py's install_requires), so that starting a worker needs no network.
 """
 
 import argparse
@@ -11,7 +11,11 @@ import os
 import sys
 
 import grpc
-from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc, endpoints_pb2
+from apache_beam.portability.api import (
+    beam_provision_api_pb2,
+    beam_provision_api_pb2_grpc,
+    endpoints_pb2,
+)
 from google.protobuf import json_format, text_format
 
 TIMEOUT_SECONDS = 60
@@ -22,13 +26,20 @@ def provision(worker_id: str, endpoint: str) -> beam_provision_api_pb2.Provision
     with grpc.insecure_channel(endpoint) as channel:
         service = beam_provision_api_pb2_grpc.ProvisionServiceStub(channel)
         request = beam_provision_api_pb2.GetProvisionInfoRequest()
-        return service.GetProvisionInfo(request, metadata=[("worker_id", worker_id)], timeout=TIMEOUT_SECONDS).info
+        return service.GetProvisionInfo(
+            request, metadata=[("worker_id", worker_id)], timeout=TIMEOUT_SECONDS
+        ).info
 
 
 def environment(
-    worker_id: str, info: beam_provision_api_pb2.ProvisionInfo, *, logging: str = "", control: str = ""
+    worker_id: str,
+    info: beam_provision_api_pb2.ProvisionInfo,
+    *,
+    logging: str = "",
+    control: str = "",
 ) -> dict[str, str]:
-    """Return the variables that Beam's worker reads (apache_beam/runners/worker/sdk_worker_main.py: create_harness).
+    """Return the variables that Beam's worker reads (apache_beam/runners/worker/sdk_worker_main.py:
+    create_harness).
 
     Args:
       worker_id: name that the engine gave to the worker.
@@ -53,14 +64,22 @@ def main() -> None:
     """Become Beam's worker."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--id", required=True, help="name that the engine gave to this worker")
-    parser.add_argument("--provision_endpoint", required=True, help="address that tells what the worker is for")
     parser.add_argument(
-        "--logging_endpoint", default="", help="address for log entries, where the provision names none"
+        "--provision_endpoint", required=True, help="address that tells what the worker is for"
     )
-    parser.add_argument("--control_endpoint", default="", help="address of the work, where the provision names none")
+    parser.add_argument(
+        "--logging_endpoint",
+        default="",
+        help="address for log entries, where the provision names none",
+    )
+    parser.add_argument(
+        "--control_endpoint", default="", help="address of the work, where the provision names none"
+    )
     given, _ = parser.parse_known_args()
     info = provision(given.id, given.provision_endpoint)
-    os.environ |= environment(given.id, info, logging=given.logging_endpoint, control=given.control_endpoint)
+    os.environ |= environment(
+        given.id, info, logging=given.logging_endpoint, control=given.control_endpoint
+    )
     os.execv(sys.executable, [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"])
 
 

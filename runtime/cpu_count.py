@@ -1,4 +1,5 @@
-"""How many cores this process may use: Linux may give it fewer than the machine has, and macOS does not tell."""
+"""How many cores this process may use: Linux may give it fewer than the machine has, and macOS does
+not tell."""
 
 import os
 

@@ -1,7 +1,8 @@
 """A field of a configuration that is also a flag.
 
-Owns what a field knows about itself (help, unit, choices, range) and its check, so that flag, help text, JSON and
-recipe cannot drift apart. Defining absl flags by hand beside the dataclass was rejected for that reason.
+Owns what a field knows about itself (help, unit, choices, range) and its check, so that flag, help
+text, JSON and recipe cannot drift apart. Defining absl flags by hand beside the dataclass was
+rejected for that reason.
 """
 
 import dataclasses
@@ -15,7 +16,8 @@ from runtime import errors
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Option:
-    """Describe one field: its help text, its unit, the values it may take and whether it changes the result."""
+    """Describe one field: its help text, its unit, the values it may take and whether it changes
+    the result."""
 
     help: str
     unit: str = ""
@@ -25,7 +27,8 @@ class Option:
     default_text: str = ""
     changes_result: bool = True
     goes_with: tuple[str, tuple[str, ...]] | None = None
-    """Another field of the same section, and the values of it without which this one would do nothing."""
+    """Another field of the same section, and the values of it without which this one would do
+    nothing."""
 
 
 def field(default: Any, help: str, **about: Any) -> Any:
@@ -42,11 +45,16 @@ class Checked:
 
 def options(config_type: type) -> dict[str, Option]:
     """Return the options of a configuration class by field name, in order."""
-    return {f.name: f.metadata["option"] for f in dataclasses.fields(config_type) if "option" in f.metadata}
+    return {
+        f.name: f.metadata["option"]
+        for f in dataclasses.fields(config_type)
+        if "option" in f.metadata
+    }
 
 
 def value_type(config_type: type, *, name: str) -> tuple[type, bool]:
-    """Return the type of a field's values and whether there may be several: (int, True) for tuple[int, ...]."""
+    """Return the type of a field's values and whether there may be several: (int, True) for
+    tuple[int, ...]."""
     annotation = typing.get_type_hints(config_type)[name]
     if typing.get_origin(annotation) is types.UnionType:
         annotation = next(a for a in typing.get_args(annotation) if a is not type(None))
@@ -65,7 +73,13 @@ def value_of(raw: Any, *, config_type: type, name: str) -> Any:
     if raw is None:
         return None
     if several:
-        parts = raw.split(",") if isinstance(raw, str) else raw if isinstance(raw, (list, tuple)) else [raw]
+        parts = (
+            raw.split(",")
+            if isinstance(raw, str)
+            else raw
+            if isinstance(raw, (list, tuple))
+            else [raw]
+        )
         return tuple(_one_value(part, kind=kind, several=True) for part in parts if part != "")
     return _one_value(raw, kind=kind, several=False)
 
@@ -81,7 +95,10 @@ def check(config: Any) -> None:
         for each in value if isinstance(value, tuple) else (value,):
             _check_one(each, name=name, option=option)
     for each_field in dataclasses.fields(config):
-        if each_field.name in options(type(config)) and getattr(config, each_field.name) != each_field.default:
+        if (
+            each_field.name in options(type(config))
+            and getattr(config, each_field.name) != each_field.default
+        ):
             _check_company(config, name=each_field.name)
 
 
@@ -91,11 +108,17 @@ def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
     if is_fitting:
         return raw
     try:
-        if kind is bool or isinstance(raw, (bool, list, dict)) or (kind is int and isinstance(raw, float)):
+        if (
+            kind is bool
+            or isinstance(raw, (bool, list, dict))
+            or (kind is int and isinstance(raw, float))
+        ):
             raise ValueError
         return kind(raw.strip() if isinstance(raw, str) else raw)
     except ValueError:
-        raise ValueError(f"must be {rules[kind]}{' or several with commas' * several}: got {raw!r}") from None
+        raise ValueError(
+            f"must be {rules[kind]}{' or several with commas' * several}: got {raw!r}"
+        ) from None
 
 
 def _check_one(value: Any, *, name: str, option: Option) -> None:
@@ -112,7 +135,9 @@ def _check_company(config: Any, *, name: str) -> None:
     if goes_with is None or getattr(config, goes_with[0]) in goes_with[1]:
         return
     company = getattr(config, goes_with[0])
-    raise errors.UserError(f"--{name} goes with {company_text(goes_with)}: --{goes_with[0]}={company} does not use it")
+    raise errors.UserError(
+        f"--{name} goes with {company_text(goes_with)}: --{goes_with[0]}={company} does not use it"
+    )
 
 
 def company_text(goes_with: tuple[str, tuple[str, ...]]) -> str:

@@ -1,7 +1,8 @@
 """Flags made from a configuration's sections, parsed without importing TensorFlow.
 
-Owns definition, help text and parsing; the rules live with the fields (`option`). absl's own --help was rejected: it
-sorts flags by name, so that batch_size stands between arousal and beta rather than beside learning_rate.
+Owns definition, help text and parsing; the rules live with the fields (`option`). absl's own --help
+was rejected: it sorts flags by name, so that batch_size stands between arousal and beta rather than
+beside learning_rate.
 """
 
 import dataclasses
@@ -53,14 +54,16 @@ def help_text(sections: Sections, *, about: str) -> str:
     blocks = [about]
     for title, config_type in sections.items():
         entries = [
-            _entry(f, is_switch=fields.value_type(config_type, name=f.name)[0] is bool) for f in _fields(config_type)
+            _entry(f, is_switch=fields.value_type(config_type, name=f.name)[0] is bool)
+            for f in _fields(config_type)
         ]
         blocks.append(f"{title}\n" + "\n".join(entries))
     return "\n\n".join(blocks)
 
 
 def run(main: Callable[[], None], *, sections: Sections, about: str) -> None:
-    """Run a program: `--help` prints the page, a `errors.UserError` becomes its sentence and exit code 2."""
+    """Run a program: `--help` prints the page, a `errors.UserError` becomes its sentence and exit
+    code 2."""
 
     def parse(argv: Sequence[str]) -> list[str]:
         rest = _parse(argv, sections=sections, about=about)
@@ -82,7 +85,8 @@ def run_on(main: Callable[[Sequence[str]], None], *, sections: Sections, about: 
 
 
 def _parse(argv: Sequence[str], *, sections: Sections, about: str) -> list[str]:
-    """Return what is no flag, the program's name first; print the help page, or what is wrong, and leave."""
+    """Return what is no flag, the program's name first; print the help page, or what is wrong, and
+    leave."""
     if any(arg in ("--help", "-h", "-help") for arg in argv[1:]):
         print(help_text(sections, about=about))
         sys.exit(0)
@@ -103,7 +107,9 @@ def _parsed(argv: Sequence[str], *, sections: Sections) -> list[str]:
         name, _, rule = str(error).removeprefix("flag --").partition("=")
         value, _, rule = rule.partition(": ")
         is_switch = rule.startswith("('Non-boolean")  # absl's own words, which are not a sentence.
-        raise errors.UserError(f"--{name} {f'must be true or false: got {value!r}' if is_switch else rule}") from None
+        raise errors.UserError(
+            f"--{name} {f'must be true or false: got {value!r}' if is_switch else rule}"
+        ) from None
     except flags.Error as error:
         raise errors.UserError(str(error)) from None
 

@@ -1,8 +1,9 @@
 """How the C library hands freed memory back.
 
-Owns one setting. Building an iterator over devices makes TensorFlow 2.21 set malloc so that every large buffer is
-returned at once and mapped anew in the next step; on two CPU cores that cost 40 % of the speed (210 against 350
-pictures a second, demo recipe). Environment variables were rejected: TensorFlow overrides them.
+Owns one setting. Building an iterator over devices makes TensorFlow 2.21 set malloc so that every
+large buffer is returned at once and mapped anew in the next step; on two CPU cores that cost 40 %
+of the speed (210 against 350 pictures a second, demo recipe). Environment variables were rejected:
+TensorFlow overrides them.
 """
 
 import ctypes
@@ -25,4 +26,6 @@ def keep_freed() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1) and mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD))
+    return bool(
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1) and mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    )

@@ -1,7 +1,9 @@
-"""Makes a release: draws every picture, on as many processes as asked for, and writes them in the chosen layout.
+"""Makes a release: draws every picture, on as many processes as asked for, and writes them in the
+chosen layout.
 
-Owns: the folder's life. Everything is made in a folder beside the wanted one and renamed at the end, so that a reader
-sees a finished sample or none, and a killed run leaves nothing that looks like one.
+Owns: the folder's life. Everything is made in a folder beside the wanted one and renamed at the
+end, so that a reader sees a finished sample or none, and a killed run leaves nothing that looks
+like one.
 """
 
 import concurrent.futures
@@ -28,7 +30,8 @@ Nothing learned or measured on them says anything about photographs. drawn_sampl
 
 
 def make(settings: settings_lib.Settings, *, num_workers: int) -> list[scenes.Annotation]:
-    """Draw a sample and put it at its place, replacing what is there; return its annotations by row index."""
+    """Draw a sample and put it at its place, replacing what is there; return its annotations by row
+    index."""
     staging = _clean_staging(settings.output_dir)
     settings_lib.write_marker(staging, settings)
     annotations = _write(staging, settings, num_workers=num_workers)
@@ -66,7 +69,9 @@ def _clean_staging(output_dir: pathlib.Path) -> pathlib.Path:
     """Return an empty folder beside the wanted one, in place of what a killed run left there."""
     staging = output_dir.with_name(output_dir.name + ".drawing")
     if staging.exists() and settings_lib.read_marker(staging) is None:
-        raise settings_lib.SettingsError(f"{staging} is in the way and is no half-drawn sample; move it elsewhere.")
+        raise settings_lib.SettingsError(
+            f"{staging} is in the way and is no half-drawn sample; move it elsewhere."
+        )
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     return staging
@@ -74,12 +79,20 @@ def _clean_staging(output_dir: pathlib.Path) -> pathlib.Path:
 
 def _differences(found: dict[str, object], settings: settings_lib.Settings) -> str:
     wanted = settings.marker()
-    return ", ".join(f"{key} {found.get(key)}, not {wanted[key]}" for key in wanted if found.get(key) != wanted[key])
+    return ", ".join(
+        f"{key} {found.get(key)}, not {wanted[key]}"
+        for key in wanted
+        if found.get(key) != wanted[key]
+    )
 
 
-def _write(root: pathlib.Path, settings: settings_lib.Settings, *, num_workers: int) -> list[scenes.Annotation]:
+def _write(
+    root: pathlib.Path, settings: settings_lib.Settings, *, num_workers: int
+) -> list[scenes.Annotation]:
     layout = registry.LAYOUTS[settings.layout]
-    jobs = list(_jobs(root, layout, dataset_rows.rows(num_images=settings.num_images, seed=settings.seed)))
+    jobs = list(
+        _jobs(root, layout, dataset_rows.rows(num_images=settings.num_images, seed=settings.seed))
+    )
     for folder in sorted({job.path.parent for job in jobs}):
         folder.mkdir(parents=True, exist_ok=True)
     annotations = _draw_all(jobs, seed=settings.seed, num_workers=num_workers)
@@ -95,7 +108,9 @@ class _Job:
     path: pathlib.Path
 
 
-def _jobs(root: pathlib.Path, layout: base.Layout, rows: Iterable[dataset_rows.Row]) -> Iterable[_Job]:
+def _jobs(
+    root: pathlib.Path, layout: base.Layout, rows: Iterable[dataset_rows.Row]
+) -> Iterable[_Job]:
     for row in rows:
         place = layout.picture_path(row)
         if place is not None:
@@ -108,7 +123,9 @@ def _draw_all(jobs: list[_Job], *, seed: int, num_workers: int) -> list[scenes.A
         return [draw(job) for job in jobs]
     # Spawned, not forked: a fork would copy the locks of whatever threads the caller runs.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(num_workers, mp_context=context, initializer=_be_one_thread) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        num_workers, mp_context=context, initializer=_be_one_thread
+    ) as pool:
         return list(pool.map(draw, jobs, chunksize=_CHUNK))
 
 

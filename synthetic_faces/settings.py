@@ -1,6 +1,7 @@
 """What a sample is asked to be, and the marker that says what one is.
 
-Owns: the settings and `drawn_sample.json`, by which the job recognises a drawn sample and never takes it for AffectNet.
+Owns: the settings and `drawn_sample.json`, by which the job recognises a drawn sample and never
+takes it for AffectNet.
 """
 
 import dataclasses
@@ -23,7 +24,8 @@ class SettingsError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """A sample: where it goes, how many pictures (all splits together), from which seed, in which layout."""
+    """A sample: where it goes, how many pictures (all splits together), from which seed, in which
+    layout."""
 
     output_dir: pathlib.Path
     num_images: int

@@ -8,9 +8,13 @@ from synthetic_faces.examples import scenes
 from synthetic_faces.layouts import registry
 
 
-def describe(annotations: Sequence[scenes.Annotation], *, layout: str, folder: pathlib.Path, seconds: float) -> str:
+def describe(
+    annotations: Sequence[scenes.Annotation], *, layout: str, folder: pathlib.Path, seconds: float
+) -> str:
     """Return the line: rows per list, seconds, place (as it was given), and what to do next."""
-    command = " ".join(["python -m pipeline.main", f"--input_dir={folder}", *registry.LAYOUTS[layout].job_flags])
+    command = " ".join(
+        ["python -m pipeline.main", f"--input_dir={folder}", *registry.LAYOUTS[layout].job_flags]
+    )
     return (
         f"sample        {len(annotations):,} drawn faces ({_rows(annotations)}) in {seconds:.0f} s: {folder}   "
         f"next: {command}"

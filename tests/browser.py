@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 DRIVER = shutil.which("chromedriver")
 
 WIDTHS = (1280, 390)
@@ -16,19 +18,30 @@ WIDTHS = (1280, 390)
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
-    """A browser that keeps nothing, reaches this machine only, and has a camera; resize it with `show`."""
+    """A browser that keeps nothing, reaches this machine only, and has a camera; resize it with
+    `show`."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium and chromedriver are not installed (apt-get install chromium chromium-driver)")
+        pytest.skip(
+            "chromium and chromedriver are not installed (apt-get install chromium chromium-driver)"
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for given in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
+    for given in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+    ):
         options.add_argument(given)
     for given in ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"):
         options.add_argument(given)
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    browser = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(executable_path=DRIVER)
+    )
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _ALARM})
     yield browser
     browser.quit()
@@ -64,9 +77,12 @@ def resize(browser, *, width: int, height: int = 900) -> None:
 
 
 def requested(browser) -> list[str]:
-    """Return the addresses that were asked for since this was last asked, those that the browser blocked included."""
+    """Return the addresses that were asked for since this was last asked, those that the browser
+    blocked included."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    return [
+        e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"
+    ]
 
 
 def overflowing(browser) -> list[str]:

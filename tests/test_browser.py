@@ -3,11 +3,10 @@
 import pytest
 
 from tests import browser
-from tests.browser import chromium  # noqa: F401  (a fixture)
 
 
 @pytest.mark.slow
-def test_a_page_that_runs_what_it_was_given_is_caught(chromium, tmp_path):  # noqa: F811
+def test_a_page_that_runs_what_it_was_given_is_caught(chromium, tmp_path):
     page = tmp_path / "bad.html"
     page.write_text('<!doctype html><body><img src="x" onerror=alert(1)><script>alert(2)</script>')
     browser.show(chromium, page)
@@ -16,7 +15,7 @@ def test_a_page_that_runs_what_it_was_given_is_caught(chromium, tmp_path):  # no
 
 
 @pytest.mark.slow
-def test_what_overflows_and_overlaps_is_caught(chromium, tmp_path):  # noqa: F811
+def test_what_overflows_and_overlaps_is_caught(chromium, tmp_path):
     page = tmp_path / "wide.html"
     page.write_text(
         '<!doctype html><meta name="viewport" content="width=device-width"><body><p style="width: 900px">wide</p>'

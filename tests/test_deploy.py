@@ -1,4 +1,5 @@
-"""The job files for Slurm and Kubernetes: they parse, name flags that exist, and tell every host who it is.
+"""The job files for Slurm and Kubernetes: they parse, name flags that exist, and tell every host
+who it is.
 
 The Flink cluster itself is tested with the job that runs on it."""
 
@@ -19,7 +20,9 @@ from trainer.distributed import tf_config
 
 ROOT = Path(__file__).resolve().parent.parent
 SLURM = ROOT / "deploy/slurm/train.sbatch"
-SERVICE, JOB = yaml.safe_load_all((ROOT / "deploy/kubernetes/train.yaml").read_text(encoding="utf-8"))
+SERVICE, JOB = yaml.safe_load_all(
+    (ROOT / "deploy/kubernetes/train.yaml").read_text(encoding="utf-8")
+)
 POD = JOB["spec"]["template"]["spec"]
 SCRIPT = POD["containers"][0]["args"][0]
 TELL = 'echo "$TF_CONFIG"; echo "$@"'
@@ -33,7 +36,8 @@ def tell(folder, *, name, script=TELL):
 
 
 def told(command, *, folder, **variables):
-    """Run a job file with stand-ins for the cluster's programs; return what TF_CONFIG said, and the flags."""
+    """Run a job file with stand-ins for the cluster's programs; return what TF_CONFIG said, and the
+    flags."""
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -45,13 +49,19 @@ def told(command, *, folder, **variables):
 def test_the_scripts_parse_and_name_flags_that_exist(script):
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     known = {name for section in run_config.SECTIONS.values() for name in fields.options(section)}
-    named = re.findall(r"--(\w+)", script.partition("trainer.main")[2].replace("\\\n", "").partition("\n")[0])
+    named = re.findall(
+        r"--(\w+)", script.partition("trainer.main")[2].replace("\\\n", "").partition("\n")[0]
+    )
     assert len(named) == 6
     assert set(named) <= known
 
 
 def test_the_page_names_flags_that_exist():
-    page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8").partition("## Training on several hosts")[2]
+    page = (
+        (ROOT / "docs/scaling.md")
+        .read_text(encoding="utf-8")
+        .partition("## Training on several hosts")[2]
+    )
     sections = {**run_config.SECTIONS, "Hosts": hosts.Hosts}
     known = {name for section in sections.values() for name in fields.options(section)}
     named = set(re.findall(r"--(\w+)", page))
@@ -62,7 +72,9 @@ def test_slurm_tells_every_task_who_it_is(tmp_path):
     tell(tmp_path, name="scontrol", script="printf 'node-a\\nnode-b\\n'")
     tell(tmp_path, name="srun", script='shift; SLURM_PROCID=1 exec "$@"')
     tell(tmp_path, name="python")
-    found, flags = told(["bash", SLURM], folder=tmp_path, SLURM_JOB_ID="20003", SLURM_JOB_NODELIST="node-[a-b]")
+    found, flags = told(
+        ["bash", SLURM], folder=tmp_path, SLURM_JOB_ID="20003", SLURM_JOB_NODELIST="node-[a-b]"
+    )
     assert found.hosts == ("node-a:20003", "node-b:20003")
     assert found.index == 1
     assert flags.startswith("-m trainer.main --data_dir=")
@@ -82,7 +94,10 @@ def test_kubernetes_tells_every_pod_who_it_is_by_the_names_it_gives_them(tmp_pat
     tell(tmp_path, name="python")
     found, _ = told(["bash", "-c", SCRIPT], folder=tmp_path, JOB_COMPLETION_INDEX="1")
     service = SERVICE["metadata"]["name"]
-    names = [f"{JOB['metadata']['name']}-{index}.{service}:2222" for index in range(JOB["spec"]["completions"])]
+    names = [
+        f"{JOB['metadata']['name']}-{index}.{service}:2222"
+        for index in range(JOB["spec"]["completions"])
+    ]
     assert found.hosts == tuple(names)
     assert found.index == 1
 
@@ -100,6 +115,9 @@ def test_the_parts_of_the_kubernetes_file_fit_together():
 def test_a_flink_is_not_started_on_a_port_that_another_program_has(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SystemExit, match=f"error: another program listens on port {port}: end it, or say another"):
+        with pytest.raises(
+            SystemExit,
+            match=f"error: another program listens on port {port}: end it, or say another",
+        ):
             flink.up(tmp_path, port)
     assert not list(tmp_path.iterdir())

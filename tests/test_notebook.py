@@ -1,4 +1,5 @@
-"""docs/affectnet_faces.ipynb: it runs on drawn faces and on a build that is there, and what is kept of it is clean."""
+"""docs/affectnet_faces.ipynb: it runs on drawn faces and on a build that is there, and what is kept
+of it is clean."""
 
 import importlib.util
 import io
@@ -9,7 +10,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-if missing := [name for name in ("nbclient", "nbformat", "ipykernel") if importlib.util.find_spec(name) is None]:
+if missing := [
+    name for name in ("nbclient", "nbformat", "ipykernel") if importlib.util.find_spec(name) is None
+]:
     pytest.skip(f"{', '.join(missing)} not installed (extra: notebook)", allow_module_level=True)
 
 import base64
@@ -33,7 +36,9 @@ def pictures_of(done) -> dict[str, np.ndarray]:
     for cell in done.cells:
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
-                found[cell.id] = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"))
+                found[cell.id] = np.asarray(
+                    PIL.Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+                )
     return found
 
 
@@ -72,7 +77,9 @@ def test_a_build_that_is_there_is_taken_and_nothing_is_drawn(done, tmp_path):
     opening = notebook.read()
     opening.cells = [cell for cell in opening.cells if cell.id in ("setup", "build")]
     ran = notebook.execute(opening, folder=tmp_path, data_dir=str(done[1] / BUILD))
-    assert output_of(ran, "build").startswith("affectnet_faces/sample/1.0.0  train: 400 examples in ")
+    assert output_of(ran, "build").startswith(
+        "affectnet_faces/sample/1.0.0  train: 400 examples in "
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +109,10 @@ def test_what_is_kept_is_of_drawn_faces_which_may_be_passed_on():
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("published     /home/ada/data/affectnet_faces   18 shards", "/home/ada/data/affectnet_faces"),
+        (
+            "published     /home/ada/data/affectnet_faces   18 shards",
+            "/home/ada/data/affectnet_faces",
+        ),
         ("in C:\\Users", "C:\\Users"),
         ("\x1b[2Kshards", "\x1b"),
         ("<Axes at 0x7f1234567890>", "0x7f1234567890"),
@@ -120,7 +130,9 @@ def test_a_cell_without_output_or_with_an_error_is_noticed():
     made = code("print()")
     made.cells[0].outputs = [nbformat.v4.new_output("stream", name="stderr", text="oneDNN is on")]
     assert notebook.faults(made) == ["code cell 1 ends in stream: 'oneDNN is on'"]
-    made.cells[0].outputs = [nbformat.v4.new_output("error", ename="KeyError", evalue="'a'", traceback=[])]
+    made.cells[0].outputs = [
+        nbformat.v4.new_output("error", ename="KeyError", evalue="'a'", traceback=[])
+    ]
     assert notebook.faults(made) == ["code cell 1 ends in error: \"KeyError: 'a'\""]
 
 

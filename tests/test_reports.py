@@ -1,4 +1,5 @@
-"""From a release whose files are called as an attacker would call them to both reports, opened in a browser."""
+"""From a release whose files are called as an attacker would call them to both reports, opened in a
+browser."""
 
 import subprocess
 import sys
@@ -6,14 +7,15 @@ import sys
 import pytest
 
 from tests import browser
-from tests.browser import chromium  # noqa: F401  (a fixture)
 from tests.pipeline import conftest
 
 EVIL = ['1/"><img src=x onerror=alert(1)>.jpg', "1/<script>alert(2)</script>.jpg"]
 
 
 def run(module, *flags):
-    done = subprocess.run([sys.executable, "-m", module, *flags], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *flags], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -50,9 +52,12 @@ def reports(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1], ids=["data report", "evaluation report"])
 @pytest.mark.parametrize("width", browser.WIDTHS)
-def test_names_of_files_are_text_and_nothing_more(reports, chromium, which, width):  # noqa: F811
+def test_names_of_files_are_text_and_nothing_more(reports, chromium, which, width):
     browser.show(chromium, reports[which], width=width)
-    for link in ["", *(f"#{one.get_attribute('id')}" for one in chromium.find_elements("css selector", ".cell"))]:
+    for link in [
+        "",
+        *(f"#{one.get_attribute('id')}" for one in chromium.find_elements("css selector", ".cell")),
+    ]:
         chromium.execute_script("location.hash = arguments[0]", link)
         assert browser.alarms(chromium) == []
     text = chromium.execute_script("return document.body.textContent")

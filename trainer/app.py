@@ -1,11 +1,14 @@
-"""Try a model on pictures in a browser: python -m trainer.app --model_dir=DIR, on this machine only.
+"""Try a model on pictures in a browser: python -m trainer.app --model_dir=DIR, on this machine
+only.
 
-Owns the flags and what a picture is answered with. Gradio's own launch() was rejected: it offers a link to the whole
-world, asks its makers' server for the newest version, and takes another port without a word.
+Owns the flags and what a picture is answered with. Gradio's own launch() was rejected: it offers a
+link to the whole world, asks its makers' server for the newest version, and takes another port
+without a word.
 
-No picture is kept: Gradio writes an upload to a folder of this run (`uploads`), where it is removed as it is read, or a
-minute or two later if it never is; what the page shows is never written. The folder goes when the program ends, by ^C
-or SIGTERM; a SIGKILL leaves it, with the picture that was just then on its way, if any.
+No picture is kept: Gradio writes an upload to a folder of this run (`uploads`), where it is removed
+as it is read, or a minute or two later if it never is; what the page shows is never written. The
+folder goes when the program ends, by ^C or SIGTERM; a SIGKILL leaves it, with the picture that was
+just then on its way, if any.
 """
 
 import contextlib
@@ -44,8 +47,12 @@ class App(fields.Checked):
     """What the page shows, and where."""
 
     model_dir: str = fields.field("runs/latest", "folder of the trained model")
-    detector: str = fields.field("mtcnn", "what finds faces; none takes the whole picture", choices=predict.DETECTORS)
-    port: int = fields.field(7860, "port on 127.0.0.1; 0 takes a free one", at_least=0, at_most=65535)
+    detector: str = fields.field(
+        "mtcnn", "what finds faces; none takes the whole picture", choices=predict.DETECTORS
+    )
+    port: int = fields.field(
+        7860, "port on 127.0.0.1; 0 takes a free one", at_least=0, at_most=65535
+    )
 
 
 SECTIONS = {"App": App}
@@ -61,11 +68,16 @@ def main() -> None:
     run.data.geometry()  # Refuses, if that is not known.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    with contextlib.closing(local_server.listen(asked.port)) as listener, uploads.folder() as folder:
+    with (
+        contextlib.closing(local_server.listen(asked.port)) as listener,
+        uploads.folder() as folder,
+    ):
         serve(run, detector=asked.detector, listener=listener, folder=folder)
 
 
-def serve(run: trained_run.Run, *, detector: str, listener: socket.socket, folder: pathlib.Path) -> None:
+def serve(
+    run: trained_run.Run, *, detector: str, listener: socket.socket, folder: pathlib.Path
+) -> None:
     """Load the model, and show the page until a signal comes."""
     with tf_logging.chatter_off():
         import uvicorn  # Inside, like the others: a refusal has to come before TensorFlow, `uploads` before Gradio.
@@ -78,26 +90,36 @@ def serve(run: trained_run.Run, *, detector: str, listener: socket.socket, folde
         reader, detect = face_classifier.FaceClassifier(run), face_detector.detector(detector)
         timed_prediction.warm_up(reader=reader, detect=detect)
     page = page_lib.mounted(
-        run, detector=detector, answer=lambda path: answer(path, folder=folder, reader=reader, detect=detect)
+        run,
+        detector=detector,
+        answer=lambda path: answer(path, folder=folder, reader=reader, detect=detect),
     )
-    server = uvicorn.Config(local_server.confined(page), log_level="warning", timeout_graceful_shutdown=1)
-    print(f"look at       http://{local_server.HOST}:{listener.getsockname()[1]}   (^C ends it)", flush=True)
+    server = uvicorn.Config(
+        local_server.confined(page), log_level="warning", timeout_graceful_shutdown=1
+    )
+    print(
+        f"look at       http://{local_server.HOST}:{listener.getsockname()[1]}   (^C ends it)",
+        flush=True,
+    )
     uvicorn.Server(server).run(sockets=[listener])
 
 
 def answer(
-    path: str, *, folder: pathlib.Path, reader: "face_classifier.FaceClassifier", detect: face_detector.Detector
+    path: str,
+    *,
+    folder: pathlib.Path,
+    reader: "face_classifier.FaceClassifier",
+    detect: face_detector.Detector,
 ) -> "markup.Markup":
     """Return what the page says of an upload, which is gone then."""
-    from trainer.demo import (
-        answer_html,
-        timed_prediction,  # Inside, as above.
-    )
+    # Inside, as above.
+    from trainer.demo import answer_html, timed_prediction
 
     try:
         content = uploads.take(path, folder=folder)
         return answer_html.answer(
-            timed_prediction.predict(content, reader=reader, detect=detect), names=reader.class_names
+            timed_prediction.predict(content, reader=reader, detect=detect),
+            names=reader.class_names,
         )
     except invalid_example.InvalidExample as fault:
         return answer_html.refused(fault)

@@ -1,7 +1,9 @@
-"""The yardstick: a linear classifier on gray pixels, judged as the network is, which the network must beat.
+"""The yardstick: a linear classifier on gray pixels, judged as the network is, which the network
+must beat.
 
-Owns that classifier and its program. Logistic regression by L-BFGS draws nothing at random, so there is no seed to
-set; a one-layer Keras model was rejected because its number would hang on a learning rate and an epoch count.
+Owns that classifier and its program. Logistic regression by L-BFGS draws nothing at random, so
+there is no seed to set; a one-layer Keras model was rejected because its number would hang on a
+learning rate and an epoch count.
 """
 
 import dataclasses
@@ -24,10 +26,14 @@ class Baseline:
     """What the yardstick is measured on, and how large it sees it."""
 
     data_dir: str | None = fields.field(
-        None, f"folder that holds {run_config.DATASET}/", default_text="TFDS_DATA_DIR, else ~/tensorflow_datasets"
+        None,
+        f"folder that holds {run_config.DATASET}/",
+        default_text="TFDS_DATA_DIR, else ~/tensorflow_datasets",
     )
     config_name: str | None = fields.field(
-        None, "which build of the data set", default_text="the data set's own default, or the only one there"
+        None,
+        "which build of the data set",
+        default_text="the data set's own default, or the only one there",
     )
     image_size: int = fields.field(48, "side the crops are shrunk to", unit="pixels", at_least=1)
     output: str | None = fields.field(None, "JSON file to write the judgement to")
@@ -46,22 +52,31 @@ def main() -> None:
     judgement = linear_baseline.measure(version, image_size=asked.image_size)
     about = linear_baseline.protocol(version, image_size=asked.image_size)
     if asked.output:
-        atomic_file.replace(pathlib.Path(asked.output), content=files.to_json(judgement, protocol=about).encode())
+        atomic_file.replace(
+            pathlib.Path(asked.output), content=files.to_json(judgement, protocol=about).encode()
+        )
     print(tables.table(judgement))
-    print(f"\nlinear classifier on {about['input']}: validation accuracy {judgement.accuracy:.3f}", flush=True)
+    print(
+        f"\nlinear classifier on {about['input']}: validation accuracy {judgement.accuracy:.3f}",
+        flush=True,
+    )
 
 
 def find(asked: Baseline) -> dataset_version.Version:
     """Open the data set asked for, and see that the answer has a place to go.
 
-    Raises:
-      errors.UserError: if the data set is not there, has nothing to train on or to judge by, or if the output is a
+    Raises: errors.UserError: if the data set is not there, has nothing to train on or to judge by,
+      or if the output is a
         folder.
     """
     if asked.output and pathlib.Path(asked.output).is_dir():
         way_out = pathlib.Path(asked.output) / "baseline.json"
-        raise errors.UserError(f"--output must be a file: {asked.output} is a folder; give {way_out}")
-    path = dataset_version.locate(run_config.Data(data_dir=asked.data_dir, config_name=asked.config_name))
+        raise errors.UserError(
+            f"--output must be a file: {asked.output} is a folder; give {way_out}"
+        )
+    path = dataset_version.locate(
+        run_config.Data(data_dir=asked.data_dir, config_name=asked.config_name)
+    )
     with tf_logging.chatter_off():
         version = dataset_version.open_version(path)
     for split in ("train", "validation"):

@@ -1,7 +1,7 @@
 """Set runs side by side: python -m trainer.compare RUN RUN ...
 
-Owns which runs may be compared, and the page; the test is `mcnemar`'s. Runs are compared by what trainer.evaluate
-left in their folders, so that neither the models nor the data need be there.
+Owns which runs may be compared, and the page; the test is `mcnemar`'s. Runs are compared by what
+trainer.evaluate left in their folders, so that neither the models nor the data need be there.
 """
 
 import dataclasses

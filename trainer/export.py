@@ -27,7 +27,9 @@ class Export:
     """What to ship, and how."""
 
     model_dir: str = fields.field("runs/latest", "folder of the trained model")
-    format: str = fields.field("savedmodel", "file format", choices=("keras", "savedmodel", "onnx", "tflite"))
+    format: str = fields.field(
+        "savedmodel", "file format", choices=("keras", "savedmodel", "onnx", "tflite")
+    )
     quantize: str = fields.field(
         "none",
         "numbers of a smaller type (tflite): float16 halves the weights, int8 computes in whole numbers, with ranges "
@@ -37,7 +39,9 @@ class Export:
     output_dir: str | None = fields.field(
         None, "folder to write, replaced if it is an export", default_text="MODEL_DIR/export/FORMAT"
     )
-    data_dir: str | None = fields.field(None, "folder that holds the data set", default_text="as in training")
+    data_dir: str | None = fields.field(
+        None, "folder that holds the data set", default_text="as in training"
+    )
 
     def __post_init__(self) -> None:
         fields.check(self)
@@ -53,22 +57,29 @@ def main() -> None:
     folder = check(asked, run=run)
     data_path = find_data(asked, run=run)
     with tf_logging.chatter_off():
-        from trainer.exporting import exporter  # Inside: the refusals above must not wait for TensorFlow.
+        # Inside: the refusals above must not wait for TensorFlow.
+        from trainer.exporting import exporter
 
         devices.prepare(run_config.Devices(num_gpus=0))
-    order = exporter.Order(run=run, format=asked.format, quantize=asked.quantize, folder=folder, data_path=data_path)
+    order = exporter.Order(
+        run=run, format=asked.format, quantize=asked.quantize, folder=folder, data_path=data_path
+    )
     exporter.ship(order)
 
 
 def check(asked: Export, *, run: trained_run.Run) -> pathlib.Path:
     """Return the folder to write.
 
-    Raises:
-      errors.UserError: if the format cannot be quantised, lacks its packages, or the folder is something else.
+    Raises: errors.UserError: if the format cannot be quantised, lacks its packages, or the folder
+      is something else.
     """
     if asked.quantize != "none" and asked.format != "tflite":
-        raise errors.UserError(f"--quantize={asked.quantize} is for --format=tflite: got --format={asked.format}")
-    missing = [name for name in _NEEDS.get(asked.format, ()) if importlib.util.find_spec(name) is None]
+        raise errors.UserError(
+            f"--quantize={asked.quantize} is for --format=tflite: got --format={asked.format}"
+        )
+    missing = [
+        name for name in _NEEDS.get(asked.format, ()) if importlib.util.find_spec(name) is None
+    ]
     if missing:
         raise errors.UserError(
             f"--format={asked.format} needs {', '.join(missing)}: pip install 'affectnet-faces[export]'"
@@ -80,7 +91,9 @@ def check(asked: Export, *, run: trained_run.Run) -> pathlib.Path:
         and not (folder / manifest.MANIFEST).is_file()
         and (not folder.is_dir() or any(folder.iterdir()))
     ):
-        raise errors.UserError(f"--output_dir={folder} is there and is no export: name a new folder")
+        raise errors.UserError(
+            f"--output_dir={folder} is there and is no export: name a new folder"
+        )
     return folder
 
 

@@ -1,7 +1,9 @@
-"""Try several hosts on one machine: python -m trainer.hosts --hosts=2 -- --num_gpus=0 --model_dir=runs/two.
+"""Try several hosts on one machine: python -m trainer.hosts --hosts=2 -- --num_gpus=0
+--model_dir=runs/two.
 
-Owns the processes: a free port and a TF_CONFIG for each, whose output comes through line by line with the host's number
-before it. It is for trying out; a cluster's own launcher (srun, Kubernetes) does this across machines.
+Owns the processes: a free port and a TF_CONFIG for each, whose output comes through line by line
+with the host's number before it. It is for trying out; a cluster's own launcher (srun, Kubernetes)
+does this across machines.
 """
 
 import dataclasses
@@ -33,20 +35,24 @@ _GRACE_S = 20.0
 class Hosts(fields.Checked):
     """How many."""
 
-    hosts: int = fields.field(2, "processes to start, each a host of its own", at_least=1, at_most=64)
+    hosts: int = fields.field(
+        2, "processes to start, each a host of its own", at_least=1, at_most=64
+    )
 
 
 SECTIONS = {"Hosts": Hosts}
 
 
 def main(flags: Sequence[str]) -> None:
-    """Run the hosts with the flags of `trainer.main`, and exit with the code of the first that failed."""
+    """Run the hosts with the flags of `trainer.main`, and exit with the code of the first that
+    failed."""
     asked = Hosts(**flags_lib.given(SECTIONS))
     addresses = [f"127.0.0.1:{port}" for port in free_ports(asked.hosts)]
     started = [start(flags, addresses=addresses, index=index) for index in range(asked.hosts)]
     _pass_on_signals(started)
     printers = [
-        threading.Thread(target=_print_lines, args=(host,), kwargs={"index": i}) for i, host in enumerate(started)
+        threading.Thread(target=_print_lines, args=(host,), kwargs={"index": i})
+        for i, host in enumerate(started)
     ]
     for printer in printers:
         printer.start()
@@ -72,7 +78,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def start(flags: Sequence[str], *, addresses: Sequence[str], index: int) -> subprocess.Popen[str]:
-    """Start one host; in a session of its own, so that Ctrl-C reaches it once, through this program."""
+    """Start one host; in a session of its own, so that Ctrl-C reaches it once, through this
+    program."""
     task = {"type": "worker", "index": index}
     config = json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
     return subprocess.Popen(

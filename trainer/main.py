@@ -1,4 +1,5 @@
-"""Train a classifier of facial expressions: python -m trainer.main --num_gpus=4 --model_dir=runs/first.
+"""Train a classifier of facial expressions: python -m trainer.main --num_gpus=4
+--model_dir=runs/first.
 
 Owns the order of things: flags, refusals that need no TensorFlow, then the rest.
 """
@@ -31,21 +32,26 @@ def main() -> None:
         model_folder.check(settings)
     pretrained.check(settings.model)
     connection = _meet(settings)
-    with host_failure.ending(connection.hosts, model_dir=settings.run.model_dir), _one_speaks(connection):
+    with (
+        host_failure.ending(connection.hosts, model_dir=settings.run.model_dir),
+        _one_speaks(connection),
+    ):
         with tf_logging.chatter_off():
-            from trainer.training import (
-                train,  # Inside: TensorFlow's import takes seconds; what is refused above needs none.
-            )
+            # Inside: TensorFlow's import takes seconds; what is refused above needs none.
+            from trainer.training import train
         train.run(settings, data_path=path, connection=connection)
 
 
 def _meet(settings: run_config.Config) -> host_channel.HostChannel:
-    """Wait for the other hosts of TF_CONFIG: before TensorFlow, so that one that refuses is missed at once."""
+    """Wait for the other hosts of TF_CONFIG: before TensorFlow, so that one that refuses is missed
+    at once."""
     hosts = tf_config.from_environment()
     if hosts is None:
         return host_channel.alone()
     if settings.run.is_trial:
-        raise errors.UserError(f"--dry_run and --find_lr are for one host: start them without {tf_config.VARIABLE}")
+        raise errors.UserError(
+            f"--dry_run and --find_lr are for one host: start them without {tf_config.VARIABLE}"
+        )
     devices.check_hosts(settings.devices, num_hosts=len(hosts.hosts))
     tf_logging.errors_off()
     with host_failure.ending(hosts, model_dir=settings.run.model_dir):
@@ -54,12 +60,16 @@ def _meet(settings: run_config.Config) -> host_channel.HostChannel:
 
 @contextlib.contextmanager
 def _one_speaks(connection: host_channel.HostChannel) -> Iterator[None]:
-    """Let the chief alone write to stdout for as long as the block runs; the others say who they are before."""
+    """Let the chief alone write to stdout for as long as the block runs; the others say who they
+    are before."""
     if connection.is_chief:
         yield
         return
     hosts = connection.hosts
-    print(f"devices       {hosts.name(hosts.index)} trains; {hosts.name(0)} says how it goes", flush=True)
+    print(
+        f"devices       {hosts.name(hosts.index)} trains; {hosts.name(0)} says how it goes",
+        flush=True,
+    )
     with pathlib.Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
 

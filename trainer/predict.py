@@ -37,8 +37,12 @@ class Predict:
     """How to look, and what to write; pictures are given without a flag."""
 
     model_dir: str = fields.field("runs/latest", "folder of the trained model")
-    detector: str = fields.field("mtcnn", "what finds faces; none takes the whole picture", choices=DETECTORS)
-    every_s: float = fields.field(1.0, "time between the frames of a video", unit="seconds", at_least=0.001)
+    detector: str = fields.field(
+        "mtcnn", "what finds faces; none takes the whole picture", choices=DETECTORS
+    )
+    every_s: float = fields.field(
+        1.0, "time between the frames of a video", unit="seconds", at_least=0.001
+    )
     json: bool = fields.field(False, "print JSON: one object a face, with every probability")
     csv: bool = fields.field(False, "print CSV: one row a face, with every probability")
     draw: str | None = fields.field(
@@ -58,19 +62,24 @@ def main(paths: Sequence[str]) -> None:
     """Predict as the flags say; the exit code is 1 when a file could not be read."""
     asked = Predict(**flags.given(SECTIONS))
     if not paths:
-        raise errors.UserError("trainer.predict wants pictures, folders or videos: got none; --help shows how")
+        raise errors.UserError(
+            "trainer.predict wants pictures, folders or videos: got none; --help shows how"
+        )
     check_detector(asked.detector)
     run = trained_run.find(asked.model_dir)
     run.data.geometry()  # Refuses, if that is not known.
     if asked.draw:
         make_folder(asked.draw)
     with tf_logging.chatter_off():
-        from trainer.inference import face_classifier  # Inside: the refusals above must not wait for TensorFlow.
+        # Inside: the refusals above must not wait for TensorFlow.
+        from trainer.inference import face_classifier
 
         devices.prepare(run_config.Devices(num_gpus=0))
         reader, detect = face_classifier.FaceClassifier(run), face_detector.detector(asked.detector)
     troubles: list[str] = []
-    print_rows(look(paths, reader=reader, detect=detect, asked=asked, troubles=troubles), asked=asked)
+    print_rows(
+        look(paths, reader=reader, detect=detect, asked=asked, troubles=troubles), asked=asked
+    )
     for trouble in troubles:
         print(f"error: {trouble}", file=sys.stderr)
     if troubles:
@@ -98,7 +107,9 @@ def make_folder(draw: str) -> None:
     try:
         pathlib.Path(draw).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise errors.UserError(f"--draw must name a folder: got {draw!r} ({error.strerror})") from None
+        raise errors.UserError(
+            f"--draw must name a folder: got {draw!r} ({error.strerror})"
+        ) from None
 
 
 def look(
@@ -109,11 +120,10 @@ def look(
     asked: Predict,
     troubles: list[str],
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row a face, and one without an expression for a picture that shows none; collect what went wrong."""
-    from trainer.inference import (
-        draw_boxes,
-        images,  # Inside, as above.
-    )
+    """Yield one row a face, and one without an expression for a picture that shows none; collect
+    what went wrong."""
+    # Inside, as above.
+    from trainer.inference import draw_boxes, images
 
     for path in images.find(paths):
         try:
@@ -127,9 +137,13 @@ def look(
 
 
 def rows(
-    shot: "images.InputImage", seen: "Sequence[face_classifier.ClassifiedFace]", *, names: Sequence[str]
+    shot: "images.InputImage",
+    seen: "Sequence[face_classifier.ClassifiedFace]",
+    *,
+    names: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Return what is said of a picture: one row a face, with valence and arousal where the model has learned them."""
+    """Return what is said of a picture: one row a face, with valence and arousal where the model
+    has learned them."""
     where = {"file": shot.name, "time_s": shot.time_s}
     if not seen:
         return [{**where, "face": 0, "box": None, "expression": None, "probabilities": None}]
@@ -139,8 +153,14 @@ def rows(
             "face": number,
             "box": list(map(round, face.found.box)) if face.found.box else [0, 0, *shot.size],
             "expression": names[int(face.probabilities.argmax())],
-            "probabilities": {n: round(float(p), 6) for n, p in zip(names, face.probabilities, strict=True)},
-            **({n: round(v, 6) for n, v in zip(AFFECT, face.affect, strict=True)} if face.affect else {}),
+            "probabilities": {
+                n: round(float(p), 6) for n, p in zip(names, face.probabilities, strict=True)
+            },
+            **(
+                {n: round(v, 6) for n, v in zip(AFFECT, face.affect, strict=True)}
+                if face.affect
+                else {}
+            ),
         }
         for number, face in enumerate(seen, start=1)
     ]
@@ -174,12 +194,16 @@ def _print_csv(found: Iterator[dict[str, Any]]) -> None:
     affect = [head for head in AFFECT if any(head in row for row in kept)]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "time_s", "face", "x", "y", "width", "height", "expression", *names, *affect])
+    writer.writerow(
+        ["file", "time_s", "face", "x", "y", "width", "height", "expression", *names, *affect]
+    )
     for row in kept:
         probs = row["probabilities"] or {}
         box = row["box"] or ["", "", "", ""]
         values = [*(probs.get(name, "") for name in names), *(row.get(head, "") for head in affect)]
-        writer.writerow([row["file"], row["time_s"], row["face"], *box, row["expression"] or "", *values])
+        writer.writerow(
+            [row["file"], row["time_s"], row["face"], *box, row["expression"] or "", *values]
+        )
     print(text.getvalue(), end="")
 
 

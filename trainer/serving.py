@@ -1,4 +1,5 @@
-"""Compatibility: importing this module registers the layers of an exported .keras file, as model cards say."""
+"""Compatibility: importing this module registers the layers of an exported .keras file, as model
+cards say."""
 
 from trainer.exporting import signature
 

@@ -1,8 +1,9 @@
 """Search for a better CNN: python -m trainer.sweep --sweep_dir=runs/sweep --trials=40.
 
-Owns the search: Optuna proposes, `session` trains in this process on one strategy, and a trial that falls behind is
-given up. A process a trial was rejected: it would read the data and start TensorFlow anew each time. A sweep that was
-cut off continues, in the very step of the trial that was under way.
+Owns the search: Optuna proposes, `session` trains in this process on one strategy, and a trial that
+falls behind is given up. A process a trial was rejected: it would read the data and start
+TensorFlow anew each time. A sweep that was cut off continues, in the very step of the trial that
+was under way.
 """
 
 import pathlib
@@ -51,7 +52,9 @@ def settings_of(given: Mapping[str, Any]) -> run_config.Config:
     """
     for name in study.OF_ONE_RUN:
         if name in given:
-            raise errors.UserError(f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir")
+            raise errors.UserError(
+                f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir"
+            )
     return run_config.resolve(given)
 
 

@@ -1,7 +1,7 @@
 """Charts as inline SVG: a frame with labelled axes, and marks in it.
 
-Drawn 340 units wide and shown at about that many pixels, on a phone as on a desk, so that letters keep their size; a
-page sets several side by side where it has room.
+Drawn 340 units wide and shown at about that many pixels, on a phone as on a desk, so that letters
+keep their size; a page sets several side by side where it has room.
 """
 
 import dataclasses
@@ -35,7 +35,9 @@ class Frame:
     y_label: str
     x_range: tuple[float, float]
     y_range: tuple[float, float]
-    x_ticks: Sequence[tuple[float, str]] | None = None  # where, and what is written; None: round numbers
+    x_ticks: Sequence[tuple[float, str]] | None = (
+        None  # where, and what is written; None: round numbers
+    )
     height: int = 220
     width: int = WIDTH
 
@@ -59,10 +61,15 @@ class Frame:
         y_ticks = [(value, scales.text(value)) for value in self._y_ticks]
         x_ticks = self.x_ticks
         if x_ticks is None:
-            x_ticks = [(value, scales.text(value)) for value in scales.ticks(*self.x_range, count=5)]
+            x_ticks = [
+                (value, scales.text(value)) for value in scales.ticks(*self.x_range, count=5)
+            ]
         axes = [
             [_grid_line(self, value) for value, _ in y_ticks],
-            [text(self.x.start - 6, self.y(value) + 4, said, anchor="end") for value, said in y_ticks],
+            [
+                text(self.x.start - 6, self.y(value) + 4, said, anchor="end")
+                for value, said in y_ticks
+            ],
             [text(self.x(value), self.y.start + 16, said) for value, said in x_ticks],
             text((self.x.start + self.x.stop) / 2, self.height - 6, self.x_label, class_="label"),
             _turned(self.y_label, x=12, y=(self.y.start + self.y.stop) / 2),
@@ -73,15 +80,21 @@ class Frame:
     def path(self, points: Sequence[tuple[float, float]], **attributes: object) -> list[Markup]:
         """Return a line through points in units of the data; at a NaN it is interrupted."""
         return [
-            line([(self.x(x), self.y(y)) for x, y in piece], **attributes) if len(piece) > 1 else self.dot(*piece[0])
+            line([(self.x(x), self.y(y)) for x, y in piece], **attributes)
+            if len(piece) > 1
+            else self.dot(*piece[0])
             for piece in _pieces(points)
         ]
 
     def dot(self, x: float, y: float, *, radius: float = 3, **attributes: object) -> Markup:
         """Return a dot at a point in units of the data."""
-        return markup.element("circle", cx=self.x(x), cy=self.y(y), r=round(radius, 1), **attributes)
+        return markup.element(
+            "circle", cx=self.x(x), cy=self.y(y), r=round(radius, 1), **attributes
+        )
 
-    def bar(self, left: float, right: float, low: float, high: float, **attributes: object) -> Markup:
+    def bar(
+        self, left: float, right: float, low: float, high: float, **attributes: object
+    ) -> Markup:
         """Return a rectangle in units of the data."""
         x, y = self.x(left), self.y(high)
         width, height = round(self.x(right) - x, 1), round(self.y(low) - y, 1)
@@ -92,10 +105,15 @@ def lines(series: Sequence[Series], frame: Frame, *, alt: str, markers: bool = T
     """Draw lines, with a legend where there are several."""
     marks = [_drawn(frame, one, markers=markers) for one in series]
     chart = frame.draw(*marks, alt=alt)
-    return figure(chart, legend([(one.name, one.colour, one.dashes) for one in series]) if len(series) > 1 else None)
+    return figure(
+        chart,
+        legend([(one.name, one.colour, one.dashes) for one in series]) if len(series) > 1 else None,
+    )
 
 
-def columns(names: Sequence[str], values: Sequence[float], *, x_label: str, y_label: str, alt: str) -> Markup:
+def columns(
+    names: Sequence[str], values: Sequence[float], *, x_label: str, y_label: str, alt: str
+) -> Markup:
     """Draw a column a name, each with its number; names are written where there is room for them."""
     top = scales.ceiling(max(values, default=0) * 1.08)
     every = math.ceil(len(names) / 8)
@@ -106,7 +124,9 @@ def columns(names: Sequence[str], values: Sequence[float], *, x_label: str, y_la
         y_range=(0, top),
         x_ticks=[(i + 0.5, name) for i, name in enumerate(names) if i % every == 0],
     )
-    bars = [frame.bar(i + 0.1, i + 0.9, 0, value, fill=colours.BLUE) for i, value in enumerate(values)]
+    bars = [
+        frame.bar(i + 0.1, i + 0.9, 0, value, fill=colours.BLUE) for i, value in enumerate(values)
+    ]
     return figure(frame.draw(bars, alt=alt))
 
 
@@ -129,18 +149,26 @@ def svg(*content: Content, width: float, height: float, alt: str, **attributes: 
 
 def line(points: Sequence[tuple[float, float]], **attributes: object) -> Markup:
     """Return a line through points in units of the drawing."""
-    return markup.element("polyline", points=" ".join(f"{x:g},{y:g}" for x, y in points), fill="none", **attributes)
+    return markup.element(
+        "polyline", points=" ".join(f"{x:g},{y:g}" for x, y in points), fill="none", **attributes
+    )
 
 
 def text(x: float, y: float, said: str, *, anchor: str = "middle", **attributes: object) -> Markup:
     """Return words at a point in units of the drawing."""
-    return markup.element("text", said, x=round(x, 1), y=round(y, 1), text_anchor=anchor, **attributes)
+    return markup.element(
+        "text", said, x=round(x, 1), y=round(y, 1), text_anchor=anchor, **attributes
+    )
 
 
 def _drawn(frame: Frame, one: Series, *, markers: bool) -> list[Content]:
     stroke = {"stroke": one.colour, "stroke_width": 2, "stroke_dasharray": one.dashes or None}
     path = frame.path(one.points, **stroke)
-    dots = [frame.dot(x, y, fill=one.colour) for x, y in one.points if math.isfinite(y)] if markers else []
+    dots = (
+        [frame.dot(x, y, fill=one.colour) for x, y in one.points if math.isfinite(y)]
+        if markers
+        else []
+    )
     return [path, dots]
 
 
@@ -150,7 +178,9 @@ def _entry(name: str, colour: str, dashes: str) -> Markup:
 
 
 def _grid_line(frame: Frame, value: float) -> Markup:
-    return line([(frame.x.start, frame.y(value)), (frame.x.stop, frame.y(value))], class_="grid-line")
+    return line(
+        [(frame.x.start, frame.y(value)), (frame.x.stop, frame.y(value))], class_="grid-line"
+    )
 
 
 def _turned(said: str, *, x: float, y: float) -> Markup:

@@ -1,7 +1,8 @@
 """The palette of all pages: colours that people with any form of colour blindness tell apart.
 
-Okabe and Ito 2008, "Color Universal Design", https://jfly.uni-koeln.de/color/. Yellow is left to last and drawn with
-an outline, since it is hard to see on white; no chart tells things apart by colour alone.
+Okabe and Ito 2008, "Color Universal Design", https://jfly.uni-koeln.de/color/. Yellow is left to
+last and drawn with an outline, since it is hard to see on white; no chart tells things apart by
+colour alone.
 """
 
 BLUE = "#0072B2"

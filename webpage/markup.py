@@ -1,7 +1,7 @@
 """HTML and SVG elements whose texts and attributes are escaped when they are made.
 
-Owns escaping, by markupsafe, so that no page can forget it: a str is text, and only what `element` made is markup.
-Templates were rejected: they would put tables and charts into a second language.
+Owns escaping, by markupsafe, so that no page can forget it: a str is text, and only what `element`
+made is markup. Templates were rejected: they would put tables and charts into a second language.
 """
 
 import base64
@@ -20,13 +20,12 @@ _VOID = {"br", "img", "meta", "link", "hr"}
 def element(name: str, /, *content: Content, **attributes: object) -> Markup:
     """Return an element.
 
-    Args:
-      name: of the element.
-      content: texts and elements, or lists of them.
-      attributes: by name; a trailing underscore is dropped (class_), others become hyphens (stroke_width). None is
+    Args: name: of the element. content: texts and elements, or lists of them. attributes: by name;
+      a trailing underscore is dropped (class_), others become hyphens (stroke_width). None is
         left out; True is an attribute without a value.
     """
-    # Safe as markup: names come from our code, values are escaped by `_attribute`, content by `joined`.
+    # Safe as markup: names come from our code, values are escaped by `_attribute`, content by
+    # `joined`.
     start = f"<{name}{''.join(_attribute(key, value) for key, value in attributes.items())}>"
     return Markup(start if name in _VOID else f"{start}{joined(content)}</{name}>")
 
@@ -41,7 +40,8 @@ def joined(content: Content) -> Markup:
 
 
 def name_of_file(text: str) -> Markup:
-    """Return a file's name as code that may be broken anywhere and does not turn the direction of what follows."""
+    """Return a file's name as code that may be broken anywhere and does not turn the direction of
+    what follows."""
     return element("code", text, class_="name")
 
 

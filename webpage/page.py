@@ -1,7 +1,8 @@
 """The page as a whole: its head, its list of sections, and tables, bars and notes in them.
 
-No script at all, and a content security policy that says so to the browser: whatever a data set's file names hold,
-there is nothing that would run it. What opens on a click is done with links and :target.
+No script at all, and a content security policy that says so to the browser: whatever a data set's
+file names hold, there is nothing that would run it. What opens on a click is done with links and
+:target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,8 @@ def page(title: str, *, lead: Content, sections: Sequence[Section]) -> str:
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a page in one rename; what cannot be written as UTF-8 (half of a surrogate pair) becomes "?"."""
+    """Write a page in one rename; what cannot be written as UTF-8 (half of a surrogate pair)
+    becomes "?"."""
     staged = path.with_name(f".{path.name}.tmp")
     staged.write_bytes(text.encode("utf-8", errors="replace"))
     return staged.replace(path)
@@ -60,7 +62,9 @@ def style() -> str:
     return resources.files("webpage").joinpath("style.css").read_text(encoding="utf-8")
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[Content]], *, texts: int = 1, caption: str = "") -> Markup:
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[Content]], *, texts: int = 1, caption: str = ""
+) -> Markup:
     """Return a table that scrolls sideways by itself where the screen is too narrow for it.
 
     Args:
@@ -71,7 +75,10 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Content]], *, texts: int
     """
 
     def cells(name: str, row: Sequence[Content]) -> list[Markup]:
-        return [markup.element(name, cell, class_="number" if i >= texts else None) for i, cell in enumerate(row)]
+        return [
+            markup.element(name, cell, class_="number" if i >= texts else None)
+            for i, cell in enumerate(row)
+        ]
 
     inner = markup.element(
         "table",
@@ -84,7 +91,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Content]], *, texts: int
 
 def facts(items: Mapping[str, Content]) -> Markup:
     """Return a list of names and what they are."""
-    pairs = ((markup.element("dt", name), markup.element("dd", value)) for name, value in items.items())
+    pairs = (
+        (markup.element("dt", name), markup.element("dd", value)) for name, value in items.items()
+    )
     return markup.element("dl", [markup.element("div", *pair) for pair in pairs], class_="facts")
 
 
@@ -112,7 +121,8 @@ def note(*content: Content) -> Markup:
 
 
 def grid(items: Sequence[Content], *, kind: str = "charts") -> Markup:
-    """Return things side by side, as many as the screen has room for. `kind` is charts, small or pictures."""
+    """Return things side by side, as many as the screen has room for. `kind` is charts, small or
+    pictures."""
     return markup.element("div", items, class_=f"grid {kind}")
 
 
@@ -144,7 +154,8 @@ def _bar_row(name: Content, group: Sequence[Bar]) -> Markup:
         markup.element(
             "div",
             markup.element(
-                "i", style=f"width: calc((100% - var(--room, 110px)) * {bar.share:.4f}); background: {bar.colour}"
+                "i",
+                style=f"width: calc((100% - var(--room, 110px)) * {bar.share:.4f}); background: {bar.colour}",
             ),
             markup.element("b", bar.said),
             class_="bar",
@@ -152,5 +163,8 @@ def _bar_row(name: Content, group: Sequence[Bar]) -> Markup:
         for bar in group
     ]
     return markup.element(
-        "div", markup.element("span", name), markup.element("div", drawn, class_="pair"), class_="row"
+        "div",
+        markup.element("span", name),
+        markup.element("div", drawn, class_="pair"),
+        class_="row",
     )

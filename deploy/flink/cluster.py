@@ -1,10 +1,11 @@
-"""A real Flink cluster on this machine: one JobManager and two TaskManagers, processes of their own on 127.0.0.1.
+"""A real Flink cluster on this machine: one JobManager and two TaskManagers, processes of their own
+on 127.0.0.1.
 
     python deploy/flink/cluster.py up      starts them and writes build/flink/flags for pipeline.main --flagfile=
     python deploy/flink/cluster.py down    stops them
 
-The jars come from Maven Central (`mvn -f deploy/flink/pom.xml package`). Flink's own scripts are not among them, so the
-two main classes that they call are called here.
+The jars come from Maven Central (`mvn -f deploy/flink/pom.xml package`). Flink's own scripts are
+not among them, so the two main classes that they call are called here.
 """
 
 import argparse
@@ -29,10 +30,15 @@ STOP_SECONDS = 20
 
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-PROCESSES = {"jobmanager": JOB_MANAGER, "taskmanager-1": TASK_MANAGER, "taskmanager-2": TASK_MANAGER}
+PROCESSES = {
+    "jobmanager": JOB_MANAGER,
+    "taskmanager-1": TASK_MANAGER,
+    "taskmanager-2": TASK_MANAGER,
+}
 MEMORY = {JOB_MANAGER: ["-Xmx512m"], TASK_MANAGER: ["-Xmx640m", "-XX:MaxDirectMemorySize=256m"]}
 
-# Java 17 closes these packages; Flink's serialisers look into them (as job-server.jar's manifest says too).
+# Java 17 closes these packages; Flink's serialisers look into them (as job-server.jar's manifest
+# says too).
 OPENED = ("lang", "util", "net", "text", "time", "util.concurrent")
 
 
@@ -46,12 +52,17 @@ def missing() -> str:
 
 
 def up(folder: Path, rest_port: int) -> None:
-    """Start the cluster; its files (logs, numbers of processes, flags for the job) go into a folder."""
+    """Start the cluster; its files (logs, numbers of processes, flags for the job) go into a
+    folder."""
     if running(folder):
-        sys.exit(f"error: a cluster is running already; {folder}/flags has the flags, 'down' stops it")
+        sys.exit(
+            f"error: a cluster is running already; {folder}/flags has the flags, 'down' stops it"
+        )
     with socket.socket() as probe:
         if not probe.connect_ex(("127.0.0.1", rest_port)):
-            sys.exit(f"error: another program listens on port {rest_port}: end it, or say another with --rest_port")
+            sys.exit(
+                f"error: another program listens on port {rest_port}: end it, or say another with --rest_port"
+            )
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     settings = _settings(folder, rest_port)
@@ -81,7 +92,15 @@ def free_port() -> int:
 
 def _start(folder: Path, name: str, program: str, settings: list[str]) -> int:
     opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPENED]
-    command = ["java", *opens, *MEMORY[program], f"-Djava.io.tmpdir={folder}/tmp", "-cp", f"{JARS}/lib/*", program]
+    command = [
+        "java",
+        *opens,
+        *MEMORY[program],
+        f"-Djava.io.tmpdir={folder}/tmp",
+        "-cp",
+        f"{JARS}/lib/*",
+        program,
+    ]
     with (folder / "logs" / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [*command, f"--configDir={CONFIG}", *settings],
@@ -163,10 +182,16 @@ def down(folder: Path) -> None:
 
 def main() -> None:
     """Start or stop the cluster."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["up", "down"])
-    parser.add_argument("--folder", type=Path, default=JARS / "cluster", help="logs, process numbers, flags")
-    parser.add_argument("--rest_port", type=int, default=8081, help="port of the JobManager's REST interface")
+    parser.add_argument(
+        "--folder", type=Path, default=JARS / "cluster", help="logs, process numbers, flags"
+    )
+    parser.add_argument(
+        "--rest_port", type=int, default=8081, help="port of the JobManager's REST interface"
+    )
     given = parser.parse_args()
     folder = given.folder.absolute()
     if given.what == "down":
@@ -176,8 +201,12 @@ def main() -> None:
     if what := missing():
         sys.exit(f"error: {what}")
     up(folder, given.rest_port)
-    print(f"flink         JobManager and 2 TaskManagers on 127.0.0.1:{given.rest_port}; logs in {folder}/logs")
-    print(f"next          make shards RUNNER=flink, or python -m pipeline.main … --flagfile={folder}/flags")
+    print(
+        f"flink         JobManager and 2 TaskManagers on 127.0.0.1:{given.rest_port}; logs in {folder}/logs"
+    )
+    print(
+        f"next          make shards RUNNER=flink, or python -m pipeline.main … --flagfile={folder}/flags"
+    )
 
 
 if __name__ == "__main__":

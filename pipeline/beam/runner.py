@@ -1,7 +1,8 @@
 """Where the pipelines run: this machine's cores, or the engine that Beam's own flags name.
 
-Owns Beam's options, and how a pipeline is waited for and given up. No engine but the local one is known by name here:
-what a cluster needs comes in as Beam's flags, and so any Beam runner can be used.
+Owns Beam's options, and how a pipeline is waited for and given up. No engine but the local one is
+known by name here: what a cluster needs comes in as Beam's flags, and so any Beam runner can be
+used.
 """
 
 import atexit
@@ -28,22 +29,29 @@ from pipeline.files import object_store
 from runtime import cpu_count, errors
 
 SMALL_TABLE_BYTES = 64 << 20
-"""Tables up to this size are surveyed in this process: starting workers would take longer, a cluster's even more."""
+"""Tables up to this size are surveyed in this process: starting workers would take longer, a
+cluster's even more."""
 
 
 class Runner:
     """Where the pipelines run: this machine's cores unless Beam's own flags say otherwise."""
 
     def __init__(self, *, num_workers: int, beam_args: Sequence[str] = ()) -> None:
-        """Take --num_workers (0: as many as there are) and Beam's flags, which are passed on untouched."""
+        """Take --num_workers (0: as many as there are) and Beam's flags, which are passed on
+        untouched."""
         self.num_workers = num_workers
         self.beam_args = list(beam_args)
         # It warns, for every worker, of a folder that no pipeline of ours uses.
-        logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(logging.ERROR)
-        # Local workers are processes of their own; they find this package where this process found it.
+        logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(
+            logging.ERROR
+        )
+        # Local workers are processes of their own; they find this package where this process found
+        # it.
         root = str(Path(__file__).resolve().parents[2])
         if root not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
-            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+            os.environ["PYTHONPATH"] = os.pathsep.join(
+                filter(None, [root, os.environ.get("PYTHONPATH")])
+            )
 
     @property
     def is_local(self) -> bool:
@@ -56,9 +64,8 @@ class Runner:
         Args:
           reads_bytes: how much the pipeline reads (None: much).
 
-        Raises:
-          object_store.Unreachable: if that is what a worker raised; Beam hands on the text of its traceback.
-          errors.UserError: if an engine gave up.
+        Raises: object_store.Unreachable: if that is what a worker raised; Beam hands on the text of
+          its traceback. errors.UserError: if an engine gave up.
         """
         try:
             with no_notebook(), temporary_files():
@@ -66,7 +73,9 @@ class Runner:
                 yield pipeline
                 wait(pipeline.run())
         except RuntimeError as error:
-            if told := re.search(r"\bUnreachable: (.*?)(?: \[while running|$)", str(error), re.MULTILINE):
+            if told := re.search(
+                r"\bUnreachable: (.*?)(?: \[while running|$)", str(error), re.MULTILINE
+            ):
                 raise object_store.Unreachable(told[1]) from error
             if self.is_local:
                 raise
@@ -81,24 +90,28 @@ class Runner:
             given = [f"--num_workers={self.num_workers}"] if self.num_workers else []
             return pipeline_options.PipelineOptions([*self.beam_args, *given])
         workers = 1 if small else self.num_workers or cpu_count.count()
-        # By name: DirectRunner would first try to download Prism, and ignores the number of workers then.
+        # By name: DirectRunner would first try to download Prism, and ignores the number of workers
+        # then.
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
         local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
         return pipeline_options.PipelineOptions([*self.beam_args, *local])
 
 
 def wait(result: runner.PipelineResult) -> None:
-    """Wait for a pipeline; cancel it when the wait is interrupted, for an engine would go on without us.
+    """Wait for a pipeline; cancel it when the wait is interrupted, for an engine would go on
+    without us.
 
-    Beam's job servers answer an interrupt by stopping themselves first, after which nobody can cancel the pipeline; so
-    Python's own answer is put back for the time of waiting.
+    Beam's job servers answer an interrupt by stopping themselves first, after which nobody can
+    cancel the pipeline; so Python's own answer is put back for the time of waiting.
     """
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.default_int_handler) if in_main else None
     try:
         result.wait_until_finish()
     except KeyboardInterrupt:
-        with contextlib.suppress(Exception):  # An engine that is gone cannot be told; the interrupt counts.
+        with contextlib.suppress(
+            Exception
+        ):  # An engine that is gone cannot be told; the interrupt counts.
             result.cancel()
         raise
     finally:
@@ -107,7 +120,9 @@ def wait(result: runner.PipelineResult) -> None:
 
 
 def _gave_up(error: RuntimeError) -> str:
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+    reason = next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), "no reason given"
+    )
     return (
         f"the engine gave up: {reason}. Finished shards are kept: the same command continues; "
         "docs/scaling.md says where engines log"
@@ -116,7 +131,8 @@ def _gave_up(error: RuntimeError) -> str:
 
 @contextlib.contextmanager
 def no_notebook() -> Iterator[None]:
-    """Spare Beam the import of all of IPython for every step, only to learn that it does not run in a notebook."""
+    """Spare Beam the import of all of IPython for every step, only to learn that it does not run in
+    a notebook."""
     if "IPython" in sys.modules:
         yield
         return
@@ -129,7 +145,8 @@ def no_notebook() -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_files() -> Iterator[None]:
-    """Give Beam a folder for temporary files that goes when this program ends: it leaves some for each pipeline.
+    """Give Beam a folder for temporary files that goes when this program ends: it leaves some for
+    each pipeline.
 
     Not earlier, for its job servers work in that folder until then.
     """
@@ -154,7 +171,8 @@ def names_a_runner(beam_args: Sequence[str]) -> bool:
 
 
 def unknown_beam_args(args: Sequence[str]) -> list[str]:
-    """Return the arguments that Beam itself does not know: flags of ours, misspelt, or an engine's own."""
+    """Return the arguments that Beam itself does not know: flags of ours, misspelt, or an engine's
+    own."""
     known = pipeline_options.PipelineOptions(list(args))
     with contextlib.redirect_stderr(io.StringIO()):
         options = known.get_all_options(drop_default=True, retain_unknown_options=False)

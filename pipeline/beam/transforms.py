@@ -1,8 +1,9 @@
 """The Beam wiring: two pipelines, in which neither pixels nor rows are shuffled.
 
-Pixels go from the picture file into the shard within one call. With pixels in a GroupByKey, as TFDS's own writer has
-them, the local runner's memory grows by about 50 kB an image, and with whole rows by 9 kB. What is shuffled here is
-entries (index.py), packed: one value for all the entries that one call has for one key.
+Pixels go from the picture file into the shard within one call. With pixels in a GroupByKey, as
+TFDS's own writer has them, the local runner's memory grows by about 50 kB an image, and with whole
+rows by 9 kB. What is shuffled here is entries (index.py), packed: one value for all the entries
+that one call has for one key.
 """
 
 import contextlib
@@ -25,20 +26,32 @@ HASHED_TOGETHER = 256
 """Pictures that are hashed as one element, so that threads can read them ahead."""
 
 SURVEYED, UNIQUE = "surveyed", "unique"
-"""Stages that leave an index: every row that may be used; the same without rows whose picture is there twice."""
+"""Stages that leave an index: every row that may be used; the same without rows whose picture is
+there twice."""
 
 
 class SurveyRows(beam.PTransform):
-    """(number, base.Part) → one survey.Survey; the rows, and the index of those that may be used, go into files."""
+    """(number, base.Part) → one survey.Survey; the rows, and the index of those that may be used,
+    go into files."""
 
     def __init__(self, root: str, staging: str, *, clean: str, seed: int, buckets: int) -> None:
         """Survey a release, leaving out what the cleaning rules say."""
         super().__init__()
-        self.root, self.staging, self.clean, self.seed, self.buckets = root, staging, clean, seed, buckets
+        self.root, self.staging, self.clean, self.seed, self.buckets = (
+            root,
+            staging,
+            clean,
+            seed,
+            buckets,
+        )
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         """Wire."""
-        read = parts | beam.Reshuffle() | beam.FlatMap(self._survey_part).with_outputs("entries", main="surveys")
+        read = (
+            parts
+            | beam.Reshuffle()
+            | beam.FlatMap(self._survey_part).with_outputs("entries", main="surveys")
+        )
         repeats = (
             read.entries  # (bucket, packed entries)
             | beam.GroupByKey()
@@ -122,15 +135,23 @@ class FindDuplicates(beam.PTransform):
     def _drop(self, bucket: int, packed: Iterable[bytes]) -> survey.Survey:
         place = storage.path(self.staging)
         hashed = row_index.joined(packed, deduplicate.HASHED)
-        found, stays = deduplicate.drop_duplicates(hashed, fetch=lambda some: row_index.fetch(place, some))
+        found, stays = deduplicate.drop_duplicates(
+            hashed, fetch=lambda some: row_index.fetch(place, some)
+        )
         row_index.write(place, UNIQUE, bucket, row_index.converted(stays, row_index.ENTRY))
         return found
 
 
-def _contents(rows: Sequence[annotations.Row], root: str) -> Iterator[bytes | annotations.InvalidExample]:
+def _contents(
+    rows: Sequence[annotations.Row], root: str
+) -> Iterator[bytes | annotations.InvalidExample]:
     place = storage.path(root)
-    threads = storage.read_threads(place, on_disk=1)  # There is no other work for which reading would have to be ahead.
-    return storage.ahead(lambda row: shard_writer.read_picture(place, row.path), rows, threads=threads)
+    threads = storage.read_threads(
+        place, on_disk=1
+    )  # There is no other work for which reading would have to be ahead.
+    return storage.ahead(
+        lambda row: shard_writer.read_picture(place, row.path), rows, threads=threads
+    )
 
 
 class AssignTasks(beam.PTransform):
@@ -145,27 +166,40 @@ class AssignTasks(beam.PTransform):
         """Wire."""
         keyed = numbers | beam.FlatMap(self._by_class)  # (Bucket, packed entries)
         groups = keyed | "GroupByClass" >> beam.GroupByKey()
-        if all(plan.num_buckets(n) == 1 for one in self.plans.values() for n in one.counts.values()):
+        if all(
+            plan.num_buckets(n) == 1 for one in self.plans.values() for n in one.counts.values()
+        ):
             return groups | beam.FlatMap(self._assign)
-        sizes = keyed | beam.MapTuple(lambda of, packed: (of, len(packed))) | beam.CombinePerKey(sum)
+        sizes = (
+            keyed | beam.MapTuple(lambda of, packed: (of, len(packed))) | beam.CombinePerKey(sum)
+        )
         return groups | beam.FlatMap(self._assign_in_part, beam.pvalue.AsDict(sizes))
 
     def _by_class(self, number: int) -> Iterator[tuple[Bucket, bytes]]:
         entries = row_index.read(storage.path(self.staging), self.stage, number)
         for split, one in self.plans.items():
             for label, count in one.counts.items():
-                of_class = (entries["split"] == row_index.SPLITS.index(split)) & (entries["label"] == label)
+                of_class = (entries["split"] == row_index.SPLITS.index(split)) & (
+                    entries["label"] == label
+                )
                 some = entries[of_class]
-                for part, packed in _packed(some, plan.buckets_of(some["key"], plan.num_buckets(count))):
+                for part, packed in _packed(
+                    some, plan.buckets_of(some["key"], plan.num_buckets(count))
+                ):
                     yield (split, label, part), packed
 
     def _assign(
-        self, group: tuple[Bucket, Iterable[bytes]], first_rank: int = 0, num_rows: int | None = None
+        self,
+        group: tuple[Bucket, Iterable[bytes]],
+        first_rank: int = 0,
+        num_rows: int | None = None,
     ) -> Iterator[tuple[str, bytes]]:
         """Deal the tasks of a class, or of a bucket of it, to the shards."""
         (split, _, _), packed = group
         one, entries = self.plans[split], row_index.joined(packed)
-        for number, dealt in plan.tasks_of_class(entries, plan=one, first_rank=first_rank, num_rows=num_rows):
+        for number, dealt in plan.tasks_of_class(
+            entries, plan=one, first_rank=first_rank, num_rows=num_rows
+        ):
             yield shard_writer.file_name(split, number, one.num_shards), dealt.tobytes()
 
     def _assign_in_part(
@@ -174,7 +208,9 @@ class AssignTasks(beam.PTransform):
         """Deal the tasks of a bucket to the shards, knowing how many rows every bucket has."""
         (split, label, part), _ = group
         rows = {
-            b: n // row_index.ENTRY.itemsize for (other, its, b), n in sizes.items() if (other, its) == (split, label)
+            b: n // row_index.ENTRY.itemsize
+            for (other, its, b), n in sizes.items()
+            if (other, its) == (split, label)
         }
         before = sum(n for b, n in rows.items() if b < part)
         yield from self._assign(group, first_rank=before, num_rows=sum(rows.values()))
@@ -206,12 +242,18 @@ class _WriteShard(beam.DoFn):
         dealt = row_index.joined(packed, plan.DEALT)
         rows = row_index.fetch(storage.path(self.spec.staging), dealt)
         tasks = plan.tasks(dealt, rows, seed=self.spec.content["seed"])
-        with contextlib.suppress(write_lease.Abandoned):  # The sooner the engine is done with it, the better.
+        with contextlib.suppress(
+            write_lease.Abandoned
+        ):  # The sooner the engine is done with it, the better.
             yield shard_writer.write(self.spec, name, tasks)["name"]
 
 
 def run_survey(
-    release: base.Release, *, settings: Mapping[str, Any], staging: storage.AnyPath, options: runner.Runner
+    release: base.Release,
+    *,
+    settings: Mapping[str, Any],
+    staging: storage.AnyPath,
+    options: runner.Runner,
 ) -> survey.Survey:
     """Survey a release with Beam; the result comes back through a file in the staging folder."""
     row_index.clear(staging)
@@ -224,7 +266,12 @@ def run_survey(
         buckets=row_index.num_buckets(num_bytes),
     )
     with options.pipeline(reads_bytes=num_bytes) as pipeline:
-        (pipeline | beam.Create(list(enumerate(release.parts()))) | surveyed | beam.Map(_write_survey, out))
+        (
+            pipeline
+            | beam.Create(list(enumerate(release.parts())))
+            | surveyed
+            | beam.Map(_write_survey, out)
+        )
     return survey.Survey.from_json(storage.path(out).read_text(encoding="utf-8"))
 
 
@@ -242,14 +289,20 @@ def run_duplicates(
 ) -> survey.Survey:
     """Return the survey without the rows of train whose picture is there under another name."""
     out, buckets = str(staging / "duplicates.json"), row_index.num_buckets(release.num_bytes())
-    dropped = FindDuplicates(release.root, str(staging), classes=settings["classes"], buckets=buckets)
+    dropped = FindDuplicates(
+        release.root, str(staging), classes=settings["classes"], buckets=buckets
+    )
     with options.pipeline() as pipeline:
         (pipeline | beam.Create(range(buckets)) | dropped | beam.Map(_write_survey, out))
     return surveyed.merge(survey.Survey.from_json(storage.path(out).read_text(encoding="utf-8")))
 
 
 def run_shards(
-    release: base.Release, *, plans: Mapping[str, plan.SplitPlan], spec: shard_writer.Spec, options: runner.Runner
+    release: base.Release,
+    *,
+    plans: Mapping[str, plan.SplitPlan],
+    spec: shard_writer.Spec,
+    options: runner.Runner,
 ) -> None:
     """Write all shards with Beam; what was written stands in the sidecars."""
     stage = UNIQUE if spec.content["drop_duplicates"] else SURVEYED

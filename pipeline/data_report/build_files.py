@@ -43,14 +43,16 @@ class Material(NamedTuple):
 
 
 def load(
-    folder: storage.AnyPath, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None
+    folder: storage.AnyPath,
+    *,
+    root: str | None = None,
+    sidecars: Sequence[Mapping[str, Any]] | None = None,
 ) -> Material:
     """Read a build's files.
 
-    Args:
-      folder: of a published version, or of one about to be.
-      root: of the release; None: where the build found it.
-      sidecars: what sidecars.json holds, by whom has it at hand: of a million pictures it takes a gigabyte.
+    Args: folder: of a published version, or of one about to be. root: of the release; None: where
+      the build found it. sidecars: what sidecars.json holds, by whom has it at hand: of a million
+      pictures it takes a gigabyte.
 
     Raises:
       errors.UserError: if a file is missing or damaged.
@@ -86,5 +88,7 @@ def _json(path: storage.AnyPath) -> Any:
 
 def _opened(path: storage.AnyPath) -> storage.AnyPath:
     if not path.is_file():
-        raise errors.UserError(f"{path.parent} holds no version that this job can report on: it has no {path.name}")
+        raise errors.UserError(
+            f"{path.parent} holds no version that this job can report on: it has no {path.name}"
+        )
     return path

@@ -20,7 +20,9 @@ def classes(made: build_files.Material) -> list[markup.Content]:
     by_split = {split: [line for line in lines if line["split"] == split] for split in made.splits}
     drawn = [_split_bars(made, split, group) for split, group in by_split.items()]
     return [
-        charts.legend([("rows in the annotations", _BEFORE, ""), ("examples in the data set", _AFTER, "")]),
+        charts.legend(
+            [("rows in the annotations", _BEFORE, ""), ("examples in the data set", _AFTER, "")]
+        ),
         webpage.page.grid(drawn),
         webpage.page.note(
             "The account: rows read = written + left out by balancing + of other classes + dropped + rejected. "
@@ -33,7 +35,11 @@ def classes(made: build_files.Material) -> list[markup.Content]:
 def shards(made: build_files.Material) -> list[markup.Content]:
     """Show what is in each shard, by class, and how far shards differ."""
     by_split = {
-        split: [shard for shard in made.account["shards"] if build_files.split_of(shard["name"]) == split]
+        split: [
+            shard
+            for shard in made.account["shards"]
+            if build_files.split_of(shard["name"]) == split
+        ]
         for split in made.splits
     }
     drawn = [_stacks(split, group, made.class_names) for split, group in by_split.items()]
@@ -55,7 +61,9 @@ def shards(made: build_files.Material) -> list[markup.Content]:
     ]
 
 
-def _split_bars(made: build_files.Material, split: str, lines: Sequence[Mapping[str, Any]]) -> markup.Markup:
+def _split_bars(
+    made: build_files.Material, split: str, lines: Sequence[Mapping[str, Any]]
+) -> markup.Markup:
     shown = [line for line in lines if 0 <= line["label"] < len(made.class_names)]
     longest = max((max(line["read"], line["examples"]) for line in shown), default=0) or 1
     rows = [
@@ -63,7 +71,9 @@ def _split_bars(made: build_files.Material, split: str, lines: Sequence[Mapping[
             line["name"],
             [
                 webpage.page.Bar(line["read"] / longest, f"{line['read']:,} rows", _BEFORE),
-                webpage.page.Bar(line["examples"] / longest, f"{line['examples']:,} examples", _AFTER),
+                webpage.page.Bar(
+                    line["examples"] / longest, f"{line['examples']:,} examples", _AFTER
+                ),
             ],
         )
         for line in shown
@@ -77,10 +87,14 @@ def _account(split: str, lines: Sequence[Mapping[str, Any]]) -> markup.Markup:
     rows = [[line["name"], *(f"{line[key]:,}" for key in met)] for line in lines]
     total = ["all", *(f"{sum(line[key] for line in lines):,}" for key in met)]
     heads = ["class", *(key.replace("_", " ") for key in met)]
-    return webpage.page.table(heads, [*rows, total], caption=f"{split}, in rows; the last column in examples")
+    return webpage.page.table(
+        heads, [*rows, total], caption=f"{split}, in rows; the last column in examples"
+    )
 
 
-def _stacks(split: str, group: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> markup.Markup:
+def _stacks(
+    split: str, group: Sequence[Mapping[str, Any]], class_names: Sequence[str]
+) -> markup.Markup:
     """Draw a column a shard, its classes one over the other."""
     drawn = evenly(group, most=MOST_SHARDS_DRAWN)
     top = scales.ceiling(max(shard["num_examples"] for shard in drawn))
@@ -90,14 +104,18 @@ def _stacks(split: str, group: Sequence[Mapping[str, Any]], class_names: Sequenc
         y_label="examples",
         x_range=(0, len(drawn)),
         y_range=(0, top),
-        x_ticks=[(i + 0.5, _number(shard["name"])) for i, shard in enumerate(drawn) if i % every == 0],
+        x_ticks=[
+            (i + 0.5, _number(shard["name"])) for i, shard in enumerate(drawn) if i % every == 0
+        ],
     )
     marks = []
     for i, shard in enumerate(drawn):
         low = 0
         for label in range(len(class_names)):
             count = shard["label_counts"].get(str(label), 0)
-            marks.append(frame.bar(i + 0.06, i + 0.94, low, low + count, fill=colours.SERIES[label]))
+            marks.append(
+                frame.bar(i + 0.06, i + 0.94, low, low + count, fill=colours.SERIES[label])
+            )
             low += count
     title = f"{split}: {len(group):,} shard{'s' * (len(group) > 1)}" + (
         f", {len(drawn)} of them drawn" if len(drawn) < len(group) else ""
@@ -106,12 +124,19 @@ def _stacks(split: str, group: Sequence[Mapping[str, Any]], class_names: Sequenc
     return charts.figure(frame.draw(marks, alt=alt), title=title)
 
 
-def _spread(split: str, group: Sequence[Mapping[str, Any]], *, class_names: Sequence[str]) -> list[list[str]]:
+def _spread(
+    split: str, group: Sequence[Mapping[str, Any]], *, class_names: Sequence[str]
+) -> list[list[str]]:
     def row(name: str, found: Sequence[int]) -> list[str]:
         return [split, name, f"{len(found):,}", f"{min(found):,}", f"{max(found):,}"]
 
-    by_class = [[shard["label_counts"].get(str(label), 0) for shard in group] for label in range(len(class_names))]
-    rows = [row(name, found) for name, found in zip(class_names, by_class, strict=True) if any(found)]
+    by_class = [
+        [shard["label_counts"].get(str(label), 0) for shard in group]
+        for label in range(len(class_names))
+    ]
+    rows = [
+        row(name, found) for name, found in zip(class_names, by_class, strict=True) if any(found)
+    ]
     return [*rows, row("all", [shard["num_examples"] for shard in group])]
 
 

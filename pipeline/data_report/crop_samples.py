@@ -1,6 +1,8 @@
-"""A few crops of each class beside the pictures they were cut from, with box, crop and landmarks drawn in.
+"""A few crops of each class beside the pictures they were cut from, with box, crop and landmarks
+drawn in.
 
-The eye finds here what no count shows: shifted boxes, x and y swapped, landmarks of another picture, wrong labels.
+The eye finds here what no count shows: shifted boxes, x and y swapped, landmarks of another
+picture, wrong labels.
 """
 
 import math
@@ -55,13 +57,21 @@ def section(made: build_files.Material) -> list[markup.Content]:
         if found
     ]
     if not shown:
-        return [webpage.page.note("This build's shards were made by a version of the job that remembered none.")]
+        return [
+            webpage.page.note(
+                "This build's shards were made by a version of the job that remembered none."
+            )
+        ]
     named = [
         ("face box of the annotation", colours.VERMILION, ""),
         ("what was cut out", colours.SKY, "5 3"),
         ("landmarks", colours.YELLOW, "3 3"),
     ]
-    missing = "" if made.root else " The originals are no longer where the build found them: only the crops are shown."
+    missing = (
+        ""
+        if made.root
+        else " The originals are no longer where the build found them: only the crops are shown."
+    )
     return [
         webpage.page.note(f"Left the original, right the crop as it is in the data set.{missing}"),
         charts.legend(named),
@@ -81,7 +91,9 @@ def _chosen(made: build_files.Material, label: int) -> Iterator[Specimen]:
     """Yield the first of the class in each shard, then the second of each, until there are enough."""
     ranked = []
     for shard_number, done in enumerate(_train_first(made)):
-        own = [one for one in done.get("observed", {}).get("specimens", ()) if one["label"] == label]
+        own = [
+            one for one in done.get("observed", {}).get("specimens", ()) if one["label"] == label
+        ]
         ranked += [(rank, shard_number, done["name"], one) for rank, one in enumerate(own)]
     for _, _, name, one in sorted(ranked, key=lambda item: item[:2])[:PER_CLASS]:
         example = read_record(made.folder / name, one["at"])
@@ -89,7 +101,9 @@ def _chosen(made: build_files.Material, label: int) -> Iterator[Specimen]:
             split=build_files.split_of(name),
             example=example,
             crop=image_codec.decode_crop(
-                example.image, encoding=made.settings["encoding"], image_size=made.settings["image_size"]
+                example.image,
+                encoding=made.settings["encoding"],
+                image_size=made.settings["image_size"],
             ),
             path=one["path"],
             picture_size=tuple(one["picture_size"]),
@@ -98,7 +112,10 @@ def _chosen(made: build_files.Material, label: int) -> Iterator[Specimen]:
 
 
 def _train_first(made: build_files.Material) -> list[Mapping[str, Any]]:
-    return sorted(made.sidecars, key=lambda done: (build_files.split_of(done["name"]) != "train", done["name"]))
+    return sorted(
+        made.sidecars,
+        key=lambda done: (build_files.split_of(done["name"]) != "train", done["name"]),
+    )
 
 
 def _pairs(found: Sequence[Specimen], root: storage.AnyPath | None) -> markup.Markup:
@@ -113,21 +130,28 @@ def _pair(one: Specimen, root: storage.AnyPath | None) -> markup.Markup:
         said.append(f"valence {one.example.valence:+.2f}, arousal {one.example.arousal:+.2f}")
     return markup.element(
         "figure",
-        markup.element("div", _original(one, root) if root else None, _crop(one), class_="specimen"),
+        markup.element(
+            "div", _original(one, root) if root else None, _crop(one), class_="specimen"
+        ),
         markup.name_of_file(one.example.filename),
         webpage.page.note(" · ".join(said)),
     )
 
 
 def _original(one: Specimen, root: storage.AnyPath) -> markup.Markup:
-    """Draw the original with what is known of the face in it, in a square that holds the picture and the crop."""
+    """Draw the original with what is known of the face in it, in a square that holds the picture
+    and the crop."""
     content = shard_writer.read_picture(root, one.path)
     try:
         if isinstance(content, invalid_example.InvalidExample):
             raise content
-        jpeg, (width, height) = _small(image_codec.decode(content, scale=SIDE / max(one.picture_size)))
+        jpeg, (width, height) = _small(
+            image_codec.decode(content, scale=SIDE / max(one.picture_size))
+        )
     except invalid_example.InvalidExample as found:
-        return markup.element("p", f"The original can no longer be read: {found.reason}.", class_="note")
+        return markup.element(
+            "p", f"The original can no longer be read: {found.reason}.", class_="note"
+        )
     to_drawing = np.array([width, height]) / one.picture_size
     crop = one.in_picture(_CORNERS) * to_drawing
     y0, x0, y1, x1 = one.example.bbox
@@ -136,8 +160,12 @@ def _original(one: Specimen, root: storage.AnyPath) -> markup.Markup:
     shift, side = _square_around(np.vstack([crop, _CORNERS * (width, height)]))
     left, top = shift
     return charts.svg(
-        markup.element("image", href=markup.data_uri(jpeg), x=left, y=top, width=width, height=height),
-        charts.line(_rounded(crop + shift), stroke=colours.SKY, stroke_width=1.6, stroke_dasharray="5 3"),
+        markup.element(
+            "image", href=markup.data_uri(jpeg), x=left, y=top, width=width, height=height
+        ),
+        charts.line(
+            _rounded(crop + shift), stroke=colours.SKY, stroke_width=1.6, stroke_dasharray="5 3"
+        ),
         charts.line(_rounded(box + shift), stroke=colours.VERMILION, stroke_width=1.6),
         _dots(points + shift, side=side),
         width=side,
@@ -147,7 +175,8 @@ def _original(one: Specimen, root: storage.AnyPath) -> markup.Markup:
 
 
 def _square_around(corners: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return what moves points into the square around them, in which they are centred, and its side."""
+    """Return what moves points into the square around them, in which they are centred, and its
+    side."""
     low, high = corners.min(axis=0) - _MARGIN, corners.max(axis=0) + _MARGIN
     side = math.ceil(min((high - low).max(), _MOST_SIDES * SIDE))
     return np.round((side - (low + high)) / 2, 1), side
@@ -165,20 +194,26 @@ def _crop(one: Specimen) -> markup.Markup:
 
 
 def _small(pixels: np.ndarray) -> tuple[bytes, tuple[int, int]]:
-    """Return a picture's JPEG of at most SIDE pixels, and its width and height when it is drawn SIDE units long."""
+    """Return a picture's JPEG of at most SIDE pixels, and its width and height when it is drawn
+    SIDE units long."""
     height, width = pixels.shape[:2]
     ratio = SIDE / max(width, height)
     size = max(1, round(width * ratio)), max(1, round(height * ratio))
     if ratio < 1:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=_QUALITY, colorspace="RGB"), size
+    return simplejpeg.encode_jpeg(
+        np.ascontiguousarray(pixels), quality=_QUALITY, colorspace="RGB"
+    ), size
 
 
 def _dots(points: np.ndarray, *, side: float) -> list[markup.Markup]:
-    """Draw landmarks; those outside the drawing are left out, and so are all where there are none (NaN)."""
+    """Draw landmarks; those outside the drawing are left out, and so are all where there are none
+    (NaN)."""
     inside = points[np.all((points >= 0) & (points <= side), axis=1)]
     return [
-        markup.element("circle", cx=x, cy=y, r=1.5, fill=colours.YELLOW, stroke=colours.BLACK, stroke_width=0.5)
+        markup.element(
+            "circle", cx=x, cy=y, r=1.5, fill=colours.YELLOW, stroke=colours.BLACK, stroke_width=0.5
+        )
         for x, y in _rounded(inside)
     ]
 

@@ -21,7 +21,9 @@ def sizes(made: build_files.Material) -> list[markup.Content]:
     return [
         webpage.page.grid(
             [
-                _histogram("Originals", found.picture_px, "longer side of the picture, in pixels (from)"),
+                _histogram(
+                    "Originals", found.picture_px, "longer side of the picture, in pixels (from)"
+                ),
                 _histogram("Faces", found.box_px, "longer side of the face box, in pixels (from)"),
             ]
         ),
@@ -57,13 +59,20 @@ def _histogram(title: str, counted: Mapping[int, int], x_label: str) -> markup.M
     edges = [edge for edge in image_statistics.EDGES_PX if first <= edge <= last]
     names = [str(edge) for edge in edges]
     values = [counted.get(edge, 0) for edge in edges]
-    drawn = charts.columns(names, values, x_label=x_label, y_label="pictures", alt=f"{title}: {x_label}")
+    drawn = charts.columns(
+        names, values, x_label=x_label, y_label="pictures", alt=f"{title}: {x_label}"
+    )
     return markup.element("div", markup.element("h3", title), drawn)
 
 
 def _scatter(name: str, cells: Mapping[tuple[int, int], int]) -> markup.Markup:
     frame = charts.Frame(
-        x_label="valence", y_label="arousal", x_range=(-1.05, 1.05), y_range=(-1.05, 1.05), width=250, height=240
+        x_label="valence",
+        y_label="arousal",
+        x_range=(-1.05, 1.05),
+        y_range=(-1.05, 1.05),
+        width=250,
+        height=240,
     )
     circle = [(math.cos(t / 30 * math.pi), math.sin(t / 30 * math.pi)) for t in range(61)]
     most = max(cells.values())

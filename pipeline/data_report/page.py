@@ -26,7 +26,10 @@ _SHOWN = (
 
 
 def write(
-    folder: storage.AnyPath, *, root: str | None = None, sidecars: Sequence[Mapping[str, Any]] | None = None
+    folder: storage.AnyPath,
+    *,
+    root: str | None = None,
+    sidecars: Sequence[Mapping[str, Any]] | None = None,
 ) -> storage.AnyPath:
     """Write report.html into a build's folder and return its path.
 
@@ -39,12 +42,15 @@ def write(
       errors.UserError: if the folder holds no build.
     """
     with atomic.on_disk(folder) as place:
-        webpage.page.write(place / FILE, render(build_files.load(folder, root=root, sidecars=sidecars)))
+        webpage.page.write(
+            place / FILE, render(build_files.load(folder, root=root, sidecars=sidecars))
+        )
     return folder / FILE
 
 
 def render(made: build_files.Material) -> str:
-    """Return the report's HTML. It depends on the build and the originals only: no date, no path of this machine."""
+    """Return the report's HTML. It depends on the build and the originals only: no date, no path of
+    this machine."""
     section = webpage.page.Section
     sections = [
         section("classes", "Classes, before and after balancing", class_counts.classes(made)),
@@ -56,13 +62,17 @@ def render(made: build_files.Material) -> str:
         section("affect", "Valence and arousal", image_charts.affect(made)),
     ]
     return webpage.page.page(
-        f"Data report: affectnet_faces/{made.settings['config_name']}", lead=_lead(made), sections=sections
+        f"Data report: affectnet_faces/{made.settings['config_name']}",
+        lead=_lead(made),
+        sections=sections,
     )
 
 
 def _lead(made: build_files.Material) -> list[markup.Content]:
     account = made.account
-    drawn = markup.element("p", "Drawn faces, not AffectNet: to try things out with.", class_="warning")
+    drawn = markup.element(
+        "p", "Drawn faces, not AffectNet: to try things out with.", class_="warning"
+    )
     rows = sum(line["read"] for line in account["ledger"]["classes"])
     rejected = sum(account["ledger"]["rejected"].values())
     leaks = len(account["identical_files"]["across_splits"])
@@ -92,5 +102,7 @@ def _facts(account: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str,
     return {
         "data": account["data"],
         "made with": made_with,
-        "annotations": markup.element("code", f"sha256 {account['made_from']['annotations_sha256'][:16]}…"),
+        "annotations": markup.element(
+            "code", f"sha256 {account['made_from']['annotations_sha256'][:16]}…"
+        ),
     }

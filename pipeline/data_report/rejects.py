@@ -1,4 +1,5 @@
-"""What is wrong with the input: rejected and dropped rows by reason with examples, and identical files."""
+"""What is wrong with the input: rejected and dropped rows by reason with examples, and identical
+files."""
 
 import collections
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,14 @@ _KINDS = {
         "In train and in another split",
         "A model is judged on pictures it was trained on. --drop_duplicates removes them from train.",
     ),
-    "across_subsets": ("In the manual and in the automatic subset", "One picture with two annotations."),
-    "within_split": ("More than once in a split", "The same file under several names, perhaps with several labels."),
+    "across_subsets": (
+        "In the manual and in the automatic subset",
+        "One picture with two annotations.",
+    ),
+    "within_split": (
+        "More than once in a split",
+        "The same file under several names, perhaps with several labels.",
+    ),
 }
 
 
@@ -55,7 +62,9 @@ def identical(made: build_files.Material) -> list[markup.Content]:
 
 def _reason(reason: str, rows: Sequence[Mapping[str, str]]) -> markup.Markup:
     by_class = collections.Counter((row["split"], _class_name(row["expression"])) for row in rows)
-    where = ", ".join(f"{split} {name} {count:,}" for (split, name), count in sorted(by_class.items()))
+    where = ", ".join(
+        f"{split} {name} {count:,}" for (split, name), count in sorted(by_class.items())
+    )
     listed = [
         markup.element(
             "li",
@@ -69,7 +78,10 @@ def _reason(reason: str, rows: Sequence[Mapping[str, str]]) -> markup.Markup:
 
 
 def _dropped(made: build_files.Material) -> markup.Content:
-    rows = [[d["split"], _class_name(str(d["label"])), d["reason"], f"{d['rows']:,}"] for d in made.account["dropped"]]
+    rows = [
+        [d["split"], _class_name(str(d["label"])), d["reason"], f"{d['rows']:,}"]
+        for d in made.account["dropped"]
+    ]
     if not rows:
         return None
     caption = "Rows that the flags of this build leave out"
@@ -78,13 +90,17 @@ def _dropped(made: build_files.Material) -> markup.Content:
 
 def _kind(title: str, meaning: str, groups: Sequence[Sequence[str]]) -> markup.Markup:
     listed = [
-        markup.element("li", [[markup.name_of_file(_cut(name)), markup.element("br")] for name in group])
+        markup.element(
+            "li", [[markup.name_of_file(_cut(name)), markup.element("br")] for name in group]
+        )
         for group in groups[:GROUPS]
     ]
     return _first_of(groups, listed, title=title, meaning=meaning)
 
 
-def _first_of(found: Sequence[object], listed: Sequence[markup.Markup], *, title: str, meaning: str) -> markup.Markup:
+def _first_of(
+    found: Sequence[object], listed: Sequence[markup.Markup], *, title: str, meaning: str
+) -> markup.Markup:
     """Show how many were found and the first of them, which are listed."""
     rest = len(found) - len(listed)
     return markup.element(

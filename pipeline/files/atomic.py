@@ -1,9 +1,10 @@
 """How something that is being written becomes visible: a file, a version.
 
-A disk has a rename that nobody can see half of (NFS too, within one folder): a file and a version are written aside,
-synced and renamed. A store has no rename, but a file in it appears as a whole; there the store copies a version's files
-into place, and those by which readers know a version come last. Writing shards into their last place was rejected for
-stores: a version that is replaced would be gone for as long as its successor is in the making.
+A disk has a rename that nobody can see half of (NFS too, within one folder): a file and a version
+are written aside, synced and renamed. A store has no rename, but a file in it appears as a whole;
+there the store copies a version's files into place, and those by which readers know a version come
+last. Writing shards into their last place was rejected for stores: a version that is replaced would
+be gone for as long as its successor is in the making.
 """
 
 import contextlib
@@ -20,8 +21,8 @@ from pipeline.files.object_store import RemotePath
 from pipeline.files.storage import AnyPath
 
 PUBLISHING_NOTE = "publishing"
-"""In a store's staging folder from when the version's name is free until all is done: if there is a version then, it is
-the one made here, and what is left of the staging folder may go."""
+"""In a store's staging folder from when the version's name is free until all is done: if there is a
+version then, it is the one made here, and what is left of the staging folder may go."""
 
 
 @contextlib.contextmanager
@@ -85,18 +86,19 @@ def remove_empty(folders: Iterable[AnyPath]) -> None:
 
 
 def is_published(version: AnyPath, *, last: Sequence[str]) -> bool:
-    """Tell whether a version is there: a folder on a disk, and in a store the file that is written last."""
+    """Tell whether a version is there: a folder on a disk, and in a store the file that is written
+    last."""
     return (version / last[-1]).exists() if isinstance(version, RemotePath) else version.exists()
 
 
-def publish(staging: AnyPath, version: AnyPath, *, leave: Callable[[str], bool], last: Sequence[str]) -> None:
+def publish(
+    staging: AnyPath, version: AnyPath, *, leave: Callable[[str], bool], last: Sequence[str]
+) -> None:
     """Make the files of a staging folder the version, in place of the one that may be there.
 
-    Args:
-      staging: the finished files, and some that only the making needed.
-      version: where readers look.
-      leave: by name, whether a file is of the latter.
-      last: the files by which readers know that a version is there, in the order in which they appear.
+    Args: staging: the finished files, and some that only the making needed. version: where readers
+      look. leave: by name, whether a file is of the latter. last: the files by which readers know
+      that a version is there, in the order in which they appear.
     """
     if isinstance(staging, RemotePath) and isinstance(version, RemotePath):
         _publish_by_copies(staging, version, leave=leave, last=last)
@@ -110,7 +112,9 @@ def _publish_by_rename(staging: Path, version: Path, *, leave: Callable[[str], b
     if version.exists():
         version.rename(old)
     staging.rename(version)
-    _remove(version, leave)  # What a worker that was taken for dead wrote before the renaming; now it has no folder.
+    _remove(
+        version, leave
+    )  # What a worker that was taken for dead wrote before the renaming; now it has no folder.
     shutil.rmtree(old, ignore_errors=True)
 
 

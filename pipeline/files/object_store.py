@@ -1,8 +1,10 @@
-"""A place in an object store (s3://, gs://, abfs://, hdfs://), with the part of pathlib's interface that the job uses.
+"""A place in an object store (s3://, gs://, abfs://, hdfs://), with the part of pathlib's interface
+that the job uses.
 
-Stores are reached with pyarrow, which Beam brings to every worker already. What was rejected, with the processor time
-of one GET of 60 kB from a server on loopback: fsspec with s3fs (15 more packages, 7 ms), Beam's own S3 files (a new
-client for every file, 200 ms), obstore (one package, no ~/.aws profiles, 0.6 ms); pyarrow takes 1.8 ms and no package.
+Stores are reached with pyarrow, which Beam brings to every worker already. What was rejected, with
+the processor time of one GET of 60 kB from a server on loopback: fsspec with s3fs (15 more
+packages, 7 ms), Beam's own S3 files (a new client for every file, 200 ms), obstore (one package, no
+~/.aws profiles, 0.6 ms); pyarrow takes 1.8 ms and no package.
 """
 
 import concurrent.futures
@@ -24,7 +26,8 @@ from runtime import errors
 SCHEMES = ("s3", "gs", "abfs", "abfss", "hdfs")
 
 ATTEMPTS = 10
-"""How often a request is made before its failure counts: server errors and timeouts pass, and waits double."""
+"""How often a request is made before its failure counts: server errors and timeouts pass, and waits
+double."""
 
 THREADS = 32
 """Files read at a time: a GET waits tens of milliseconds for the network."""
@@ -180,15 +183,23 @@ def parse(url: str) -> RemotePath:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in SCHEMES or not parts.netloc:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise errors.UserError(f"a place must be a path, or a URL with one of {known} and a bucket: got {url}")
-    return RemotePath(f"{parts.scheme}://{parts.netloc}", "") / url.split("://", 1)[1].partition("/")[2]
+        raise errors.UserError(
+            f"a place must be a path, or a URL with one of {known} and a bucket: got {url}"
+        )
+    return (
+        RemotePath(f"{parts.scheme}://{parts.netloc}", "")
+        / url.split("://", 1)[1].partition("/")[2]
+    )
 
 
 def entries(folder: RemotePath) -> list[Entry]:
     """List a folder: one request for a thousand names."""
     with _asking(folder):
         found = _reached(folder).get_file_info(fs.FileSelector(_full(folder)))
-    return [Entry(info.base_name, -1 if info.type == fs.FileType.Directory else info.size) for info in found]
+    return [
+        Entry(info.base_name, -1 if info.type == fs.FileType.Directory else info.size)
+        for info in found
+    ]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -205,14 +216,17 @@ def each(pairs: Iterable[tuple[RemotePath, RemotePath]]) -> None:
 
 @contextlib.contextmanager
 def _asking(path: RemotePath) -> Iterator[None]:
-    """Tell a file that is not there (FileNotFoundError) from a store that does not say so (Unreachable)."""
+    """Tell a file that is not there (FileNotFoundError) from a store that does not say so
+    (Unreachable)."""
     try:
         yield
     except FileNotFoundError:
         raise
     except OSError as error:
         why = " ".join(str(error).split())
-        raise Unreachable(f"{path} cannot be had: {why}; nothing is lost, the same command continues") from error
+        raise Unreachable(
+            f"{path} cannot be had: {why}; nothing is lost, the same command continues"
+        ) from error
 
 
 def _full(path: RemotePath) -> str:
@@ -234,7 +248,9 @@ def _open(store: str) -> tuple[fs.FileSystem, str]:
     try:
         found, base = fs.FileSystem.from_uri(store)
     except NotImplementedError as error:
-        raise errors.UserError(f"this pyarrow cannot reach {store}: {error}; install the one from PyPI") from error
+        raise errors.UserError(
+            f"this pyarrow cannot reach {store}: {error}; install the one from PyPI"
+        ) from error
     if isinstance(found, fs.S3FileSystem):
         found = _s3(found.region)
     return found, base.rstrip("/")
@@ -242,7 +258,9 @@ def _open(store: str) -> tuple[fs.FileSystem, str]:
 
 def _s3(region: str) -> fs.S3FileSystem:
     """Return S3 in a region, or the server that AWS_ENDPOINT_URL names, as the AWS tools take it."""
-    endpoint = urllib.parse.urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "")
+    endpoint = urllib.parse.urlsplit(
+        os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    )
     return fs.S3FileSystem(
         region=region,
         scheme=endpoint.scheme or None,

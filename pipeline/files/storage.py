@@ -1,8 +1,9 @@
 """Where the job's files are: on a disk (shared ones too), or in an object store.
 
-A place on a disk is a plain pathlib.Path, so that nothing is slower for the stores' sake; a place in a store is an
-object_store.RemotePath, which answers to the same methods. What truly differs is a function here, where it is about
-finding and reading, or in commit.py, where it is about what readers may see of something that is being written.
+A place on a disk is a plain pathlib.Path, so that nothing is slower for the stores' sake; a place
+in a store is an object_store.RemotePath, which answers to the same methods. What truly differs is a
+function here, where it is about finding and reading, or in commit.py, where it is about what
+readers may see of something that is being written.
 """
 
 import concurrent.futures
@@ -79,7 +80,8 @@ def files_below(root: AnyPath) -> Iterator[AnyPath]:
 
 
 def namesakes(place: AnyPath) -> list[AnyPath]:
-    """Return the files beside a place whose names differ from its own by the case of letters, or not at all."""
+    """Return the files beside a place whose names differ from its own by the case of letters, or
+    not at all."""
     folder, wanted = place.parent, place.name.lower()
     if isinstance(folder, Path):
         names = [found.name for found in folder.iterdir()] if folder.is_dir() else []
@@ -95,7 +97,9 @@ def _listed_or_empty(folder: RemotePath) -> list[object_store.Entry]:
         return []
 
 
-def contents(folder: AnyPath, names: Iterable[str], *, at_most: int = -1) -> Iterator[bytes | OSError]:
+def contents(
+    folder: AnyPath, names: Iterable[str], *, at_most: int = -1
+) -> Iterator[bytes | OSError]:
     """Yield what many small files hold, or why they cannot be read.
 
     Args:
@@ -125,25 +129,33 @@ def _content(place: RemotePath) -> bytes | OSError:
 
 
 def read_threads(root: AnyPath, *, on_disk: int = 4) -> int:
-    """Return how many files to read at a time: as many as the caller wants of a disk, more of a store."""
+    """Return how many files to read at a time: as many as the caller wants of a disk, more of a
+    store."""
     return on_disk if isinstance(root, Path) else object_store.THREADS
 
 
 def read_batch(root: AnyPath) -> int:
     """Return how many files a thread should read at once.
 
-    On a disk, handing a file from one thread to another costs more than reading it; in a store, every file is a wait.
+    On a disk, handing a file from one thread to another costs more than reading it; in a store,
+    every file is a wait.
     """
     return 8 if isinstance(root, Path) else 1
 
 
 def worth_skipping(place: AnyPath) -> int:
-    """Return how many bytes of a file are better skipped than read; in a store, a request takes as long as so many."""
+    """Return how many bytes of a file are better skipped than read; in a store, a request takes as
+    long as so many."""
     return 4 << 10 if isinstance(place, Path) else 64 << 10
 
 
 def ahead(
-    read: Callable[[Item], Result], items: Iterable[Item], *, threads: int, batch: int = 1, waiting: int | None = None
+    read: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int,
+    batch: int = 1,
+    waiting: int | None = None,
 ) -> Iterator[Result]:
     """Yield read(item) for every item, in order, read by threads ahead of their use.
 
@@ -157,7 +169,10 @@ def ahead(
     if threads == 1:
         yield from map(read, items)
         return
-    pool, queue = concurrent.futures.ThreadPoolExecutor(threads), deque[concurrent.futures.Future[list[Result]]]()
+    pool, queue = (
+        concurrent.futures.ThreadPoolExecutor(threads),
+        deque[concurrent.futures.Future[list[Result]]](),
+    )
     remaining = iter(items)
     try:
         while group := list(itertools.islice(remaining, batch)):
@@ -176,5 +191,6 @@ def poll_seconds(folder: AnyPath) -> float:
 
 
 def processes(folder: AnyPath) -> BaseContext:
-    """Return how to start processes that read from a folder: a store's connections do not live through a fork."""
+    """Return how to start processes that read from a folder: a store's connections do not live
+    through a fork."""
     return multiprocessing.get_context(None if isinstance(folder, Path) else "spawn")

@@ -1,8 +1,9 @@
 """The annotation row, the reject, and the rules that tell one from the other.
 
-Every layout's reader hands what it found to `parse`, so that a rule holds for all layouts alike. Bad values are
-rejected with a reason and never mended by guessing; the one exception is a missing box where landmarks say where the
-face is (AffectNet's training.csv has such a row), which the ledger counts.
+Every layout's reader hands what it found to `parse`, so that a rule holds for all layouts alike.
+Bad values are rejected with a reason and never mended by guessing; the one exception is a missing
+box where landmarks say where the face is (AffectNet's training.csv has such a row), which the
+ledger counts.
 """
 
 import math
@@ -17,12 +18,15 @@ NUM_LANDMARKS = 68
 
 
 class Row(NamedTuple):
-    """One annotated face. Boxes and landmarks are in pixels of the picture as stored (no EXIF rotation)."""
+    """One annotated face. Boxes and landmarks are in pixels of the picture as stored (no EXIF
+    rotation)."""
 
     split: str  # train, validation; or test, where a copy has one beside validation
     subset: str  # manual or automatic
     path: str  # of the picture, relative to the release's root
-    filename: str  # the record's: the same for every copy of a release, whatever its folders are called
+    filename: (
+        str  # the record's: the same for every copy of a release, whatever its folders are called
+    )
     label: int  # AffectNet's code, 0..10
     valence: float  # in [-1, 1], NaN where there is none
     arousal: float
@@ -60,11 +64,13 @@ class Place(NamedTuple):
     source: str
 
 
-def parse(fields: Mapping[str, str], place: Place, *, points: np.ndarray | None = None) -> Row | Reject:
+def parse(
+    fields: Mapping[str, str], place: Place, *, points: np.ndarray | None = None
+) -> Row | Reject:
     """Turn the text fields of one row into a `Row`, or a `Reject` that names the first rule broken.
 
-    Args:
-      fields: path, label; and where the layout has them x, y, width, height, landmarks ("x1;y1;x2;…"), valence,
+    Args: fields: path, label; and where the layout has them x, y, width, height, landmarks
+      ("x1;y1;x2;…"), valence,
         arousal. "", NULL and nan mean that there is none.
       place: where the row stands.
       points: landmarks of a layout that has them as numbers, in any shape; instead of the text.
@@ -73,11 +79,21 @@ def parse(fields: Mapping[str, str], place: Place, *, points: np.ndarray | None 
     try:
         path = relative_path(fields["path"])
         label = parse_label(fields["label"])
-        landmarks = parse_landmarks(fields.get("landmarks", "")) if points is None else as_landmarks(points)
+        landmarks = (
+            parse_landmarks(fields.get("landmarks", "")) if points is None else as_landmarks(points)
+        )
         box, box_from = parse_box([fields.get(k) for k in ("x", "y", "width", "height")], landmarks)
         values = [parse_affect(fields.get(name, ""), name) for name in ("valence", "arousal")]
     except InvalidExample as defect:
-        return Reject(place.split, place.subset, fields["path"], label, defect.reason, str(defect), place.source)
+        return Reject(
+            place.split,
+            place.subset,
+            fields["path"],
+            label,
+            defect.reason,
+            str(defect),
+            place.source,
+        )
     return Row(
         split=place.split,
         subset=place.subset,
@@ -104,7 +120,9 @@ def relative_path(text: str) -> str:
     if not parts:
         raise InvalidExample("no file name", "the row must name a picture: got an empty path")
     if path.startswith("/") or ".." in parts or ":" in parts[0] or "\0" in path:
-        raise InvalidExample("path leaves the release", f"a path must stay inside its folder: got {text!r}")
+        raise InvalidExample(
+            "path leaves the release", f"a path must stay inside its folder: got {text!r}"
+        )
     return "/".join(parts)
 
 
@@ -125,7 +143,9 @@ def parse_affect(text: str, name: str) -> float:
     if value is None or value == labels.NO_VALUE:
         return math.nan
     if not -1 <= value <= 1:
-        raise InvalidExample(f"bad {name}", f"{name} must be in [-1, 1], or -2 for none: got {text.strip()}")
+        raise InvalidExample(
+            f"bad {name}", f"{name} must be in [-1, 1], or -2 for none: got {text.strip()}"
+        )
     return value
 
 
@@ -142,7 +162,11 @@ def parse_landmarks(text: str) -> np.ndarray | None:
 
 def as_landmarks(points: np.ndarray) -> np.ndarray | None:
     """Return float32[68, 2] (x, y), or None unless there are 136 finite numbers."""
-    if points.size != 2 * NUM_LANDMARKS or points.dtype.kind not in "fiu" or not np.isfinite(points).all():
+    if (
+        points.size != 2 * NUM_LANDMARKS
+        or points.dtype.kind not in "fiu"
+        or not np.isfinite(points).all()
+    ):
         return None
     return points.reshape(NUM_LANDMARKS, 2).astype(np.float32)
 
@@ -153,19 +177,28 @@ Box = tuple[float, float, float, float]
 def parse_box(texts: Sequence[str | None], landmarks: np.ndarray | None) -> tuple[Box | None, str]:
     """Return the box (x, y, width, height) and what it is from: annotation, landmarks or picture.
 
-    A layout without boxes (every text None) holds pictures that are face crops already: the whole picture is taken.
-    A box that is NULL, or has no positive size, falls back to the landmarks' bounding box.
+    A layout without boxes (every text None) holds pictures that are face crops already: the whole
+    picture is taken. A box that is NULL, or has no positive size, falls back to the landmarks'
+    bounding box.
     """
     if all(text is None for text in texts):
         return None, "picture"
     numbers = [_number(text or "") for text in texts]
     x, y, width, height = numbers
-    if x is not None and y is not None and width is not None and height is not None and min(width, height) > 0:
+    if (
+        x is not None
+        and y is not None
+        and width is not None
+        and height is not None
+        and min(width, height) > 0
+    ):
         return (x, y, width, height), "annotation"
     if landmarks is not None:
         return bounding_box(landmarks), "landmarks"
     given = ", ".join((text or "").strip() or "nothing" for text in texts)
-    raise InvalidExample("no face box", f"a row needs a box of positive size, or 68 landmarks: got {given}")
+    raise InvalidExample(
+        "no face box", f"a row needs a box of positive size, or 68 landmarks: got {given}"
+    )
 
 
 def bounding_box(points: np.ndarray) -> Box:

@@ -1,4 +1,5 @@
-"""Repeated rows and identical image files: found by key and by content hash, settled within one bucket."""
+"""Repeated rows and identical image files: found by key and by content hash, settled within one
+bucket."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,11 +20,13 @@ HASHED = np.dtype([*row_index.ENTRY.descr, ("high", "<u8"), ("low", "<u8")])
 """A row's entry, and the hash of what its picture file holds; 0 and 0 where it cannot be read."""
 
 
-def find_repeats(entries: np.ndarray, *, fetch: Fetch, seed: int) -> tuple[survey.Survey, np.ndarray]:
+def find_repeats(
+    entries: np.ndarray, *, fetch: Fetch, seed: int
+) -> tuple[survey.Survey, np.ndarray]:
     """Return a survey that corrects the counts for rows said twice, and the entries that stay.
 
-    The first row about a picture, in the table's order, keeps the plain file name; a further one with other fields is
-    another face and gets "#2", "#3", …; one with the same fields is rejected.
+    The first row about a picture, in the table's order, keeps the plain file name; a further one
+    with other fields is another face and gets "#2", "#3", …; one with the same fields is rejected.
 
     Args:
       entries: index.ENTRY[N], with all entries of every key among them.
@@ -73,21 +76,27 @@ def _sort_out(
         faces[said] = row
         if len(faces) > 1:
             entries["face"][place] = len(faces)
-            entries["key"][place] = stable_hash.key(row_index.face_name(row.filename, len(faces)), seed)
+            entries["key"][place] = stable_hash.key(
+                row_index.face_name(row.filename, len(faces)), seed
+            )
 
 
 def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[survey.Survey, np.ndarray]:
-    """Return a survey that drops from train every row whose picture file is there under another name, and what stays.
+    """Return a survey that drops from train every row whose picture file is there under another
+    name, and what stays.
 
-    One file stays: validation before train, manual before automatic, then the first in the table. Rows about further
-    faces in the file that stays are no duplicates, and nothing is dropped from validation.
+    One file stays: validation before train, manual before automatic, then the first in the table.
+    Rows about further faces in the file that stays are no duplicates, and nothing is dropped from
+    validation.
 
     Args:
       hashed: HASHED[N], with all entries of every hash among them.
       fetch: gets the rows of those that share one.
     """
     found, stays = survey.Survey(), np.ones(len(hashed), bool)
-    groups = (group for group in row_index.grouped(hashed, ("high", "low")) if hashed["high"][group[0]])
+    groups = (
+        group for group in row_index.grouped(hashed, ("high", "low")) if hashed["high"][group[0]]
+    )
     for places, rows in _fetched(groups, hashed, fetch):
         best = min(rows, key=lambda row: (row.split == "train", row.subset != "manual"))
         for place, row in zip(places, rows, strict=True):

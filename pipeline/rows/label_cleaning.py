@@ -1,8 +1,9 @@
-"""Leaving out rows whose expression and valence/arousal contradict each other, as EmoNet's authors do.
+"""Leaving out rows whose expression and valence/arousal contradict each other, as EmoNet's authors
+do.
 
 Rules of Toisoul et al. 2021 (Nature Machine Intelligence 3:42-50), as published in their code
-(github.com/face-analysis/emonet, emonet/data/affecnet.py). They hold for train and validation alike: the numbers that
-EmoNet reports are on a cleaned validation set.
+(github.com/face-analysis/emonet, emonet/data/affecnet.py). They hold for train and validation
+alike: the numbers that EmoNet reports are on a cleaned validation set.
 """
 
 import math
@@ -28,8 +29,8 @@ NEUTRAL_INTENSITY = 0.2
 def contradiction(row: annotations.Row, rules: str) -> str:
     """Return why a row is left out, or "".
 
-    Intensity is the distance from the middle of the valence/arousal plane. A row without valence or arousal, or with
-    none of the eight expressions, cannot contradict itself and stays.
+    Intensity is the distance from the middle of the valence/arousal plane. A row without valence or
+    arousal, or with none of the eight expressions, cannot contradict itself and stays.
     """
     if rules == "none" or math.isnan(row.valence) or math.isnan(row.arousal):
         return ""

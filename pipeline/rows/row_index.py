@@ -1,10 +1,11 @@
 """The index: a few bytes for every row of a release, in place of the row itself.
 
-Owns the working files of a staging folder that hold the parsed rows, and the entries that say where each lies. Rows
-are parsed once, by the survey; what is shuffled, ranked and dealt to shards later takes 24 bytes a row, where a row
-with its landmarks takes 1.3 kB, and whoever writes a shard fetches its rows. Whole rows in the shuffle cost the local
-runner 9 kB each. Places in the annotation lists instead were rejected: a layout of small files has none, and every row
-would have to be parsed again.
+Owns the working files of a staging folder that hold the parsed rows, and the entries that say where
+each lies. Rows are parsed once, by the survey; what is shuffled, ranked and dealt to shards later
+takes 24 bytes a row, where a row with its landmarks takes 1.3 kB, and whoever writes a shard
+fetches its rows. Whole rows in the shuffle cost the local runner 9 kB each. Places in the
+annotation lists instead were rejected: a layout of small files has none, and every row would have
+to be parsed again.
 """
 
 import itertools
@@ -52,7 +53,8 @@ def is_working_file(name: str) -> bool:
 
 
 def clear(staging: storage.AnyPath) -> None:
-    """Remove what an earlier attempt left: a file that this one does not write would give rows twice."""
+    """Remove what an earlier attempt left: a file that this one does not write would give rows
+    twice."""
     for entry in list(storage.entries(staging)):
         if is_working_file(entry.name):
             (staging / entry.name).unlink(missing_ok=True)
@@ -70,7 +72,9 @@ class Rows:
         """Write a row."""
         content = pickle.dumps(tuple(row), protocol=5)
         self._file.write(content)
-        self._entries.append((key, self._start, self._part, len(content), 0, SPLITS.index(row.split), row.label))
+        self._entries.append(
+            (key, self._start, self._part, len(content), 0, SPLITS.index(row.split), row.label)
+        )
         self._start += len(content)
 
     def entries(self) -> np.ndarray:
@@ -86,7 +90,9 @@ def rows_of_part(staging: storage.AnyPath, part: int) -> storage.AnyPath:
 def fetch(staging: storage.AnyPath, entries: np.ndarray) -> list[annotations.Row]:
     """Return the rows of ENTRY[N], in their order, under the file names that the index gives them."""
     order = np.lexsort((entries["start"], entries["part"]))
-    spans = (entries[span] for span in _spans(entries, order, gap_bytes=storage.worth_skipping(staging)))
+    spans = (
+        entries[span] for span in _spans(entries, order, gap_bytes=storage.worth_skipping(staging))
+    )
     threads = storage.read_threads(staging, on_disk=1)
     found = storage.ahead(lambda span: _read_span(staging, span), spans, threads=threads)
     in_order = [row for rows in found for row in rows]
@@ -98,7 +104,10 @@ def fetch(staging: storage.AnyPath, entries: np.ndarray) -> list[annotations.Row
 def _spans(entries: np.ndarray, order: np.ndarray, *, gap_bytes: int) -> Iterator[np.ndarray]:
     """Yield the places of entries whose rows lie near each other, and are fetched in one go."""
     ordered = entries[order]
-    starts, ends = ordered["start"].astype(np.int64), ordered["start"].astype(np.int64) + ordered["size"]
+    starts, ends = (
+        ordered["start"].astype(np.int64),
+        ordered["start"].astype(np.int64) + ordered["size"],
+    )
     cuts = ordered["part"][1:] != ordered["part"][:-1]
     cuts |= starts[1:] - ends[:-1] >= gap_bytes
     cuts |= starts[1:] // SPAN_BYTES != starts[:-1] // SPAN_BYTES
@@ -111,7 +120,10 @@ def _read_span(staging: storage.AnyPath, span: np.ndarray) -> list[annotations.R
     with rows_of_part(staging, int(first["part"])).open("rb") as file:
         file.seek(begin)
         content = memoryview(file.read(int(last["start"]) + int(last["size"]) - begin))
-    return [_row(content[start - begin : start - begin + size], face) for start, size, face in _places(span)]
+    return [
+        _row(content[start - begin : start - begin + size], face)
+        for start, size, face in _places(span)
+    ]
 
 
 def _places(span: np.ndarray) -> Iterator[tuple[int, int, int]]:
@@ -163,12 +175,15 @@ def dealt(entries: np.ndarray, numbers: np.ndarray) -> Iterator[tuple[int, np.nd
     """Yield (number, its entries) for every number that an entry has; their order stays."""
     order = np.argsort(numbers, kind="stable")
     found, starts = np.unique(numbers[order], return_index=True)
-    for number, (begin, end) in zip(found.tolist(), itertools.pairwise([*starts, len(order)]), strict=True):
+    for number, (begin, end) in zip(
+        found.tolist(), itertools.pairwise([*starts, len(order)]), strict=True
+    ):
         yield number, entries if len(found) == 1 else entries[order[begin:end]]
 
 
 def grouped(entries: np.ndarray, by: tuple[str, ...]) -> Iterator[np.ndarray]:
-    """Yield the places of two or more entries that agree in all fields of `by`, in the order of the release."""
+    """Yield the places of two or more entries that agree in all fields of `by`, in the order of the
+    release."""
     order = np.lexsort((entries["start"], entries["part"], *(entries[name] for name in by)))
     ordered = entries[order]
     differs = np.ones(len(order) + 1, bool)  # from the one before it; and the end

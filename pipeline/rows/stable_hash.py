@@ -1,4 +1,5 @@
-"""Salted hashes that depend on nothing but their arguments: every choice that a seed decides is made from one."""
+"""Salted hashes that depend on nothing but their arguments: every choice that a seed decides is
+made from one."""
 
 import hashlib
 

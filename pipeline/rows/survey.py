@@ -1,7 +1,7 @@
 """What the annotations hold: counted before any picture is opened.
 
-The survey decides nothing about pictures. It is made by its own pass so that the plan can be printed, and refused, in
-seconds, and so that the second pass knows how many rows each class has.
+The survey decides nothing about pictures. It is made by its own pass so that the plan can be
+printed, and refused, in seconds, and so that the second pass knows how many rows each class has.
 """
 
 import collections
@@ -15,11 +15,15 @@ class Survey:
 
     def __init__(self) -> None:
         """Start with nothing counted."""
-        self.counts: collections.Counter[tuple[str, str, int]] = collections.Counter()  # split, subset, label
+        self.counts: collections.Counter[tuple[str, str, int]] = (
+            collections.Counter()
+        )  # split, subset, label
         self.boxes: collections.Counter[str] = collections.Counter()
         self.without_landmarks = 0
         self.rejects: list[annotations.Reject] = []
-        self.dropped: collections.Counter[tuple[str, str, int, str]] = collections.Counter()  # …, reason
+        self.dropped: collections.Counter[tuple[str, str, int, str]] = (
+            collections.Counter()
+        )  # …, reason
         self.duplicates: dict[str, str] = {}  # source of a dropped row → the file that is kept
 
     def add(self, item: annotations.Row | annotations.Reject, *, clean: str = "none") -> bool:
@@ -40,7 +44,9 @@ class Survey:
         self.counts[row.split, row.subset, row.label] -= 1
         detail = f"a row may be there once: this one repeats {first.source}"
         self.rejects.append(
-            annotations.Reject(row.split, row.subset, row.path, row.label, "repeated row", detail, row.source)
+            annotations.Reject(
+                row.split, row.subset, row.path, row.label, "repeated row", detail, row.source
+            )
         )
 
     def merge(self, other: "Survey") -> "Survey":
@@ -75,7 +81,9 @@ class Survey:
     def from_json(cls, text: str) -> "Survey":
         """Return what `to_json` wrote."""
         value, survey = json.loads(text), cls()
-        survey.counts.update({(split, subset, label): n for split, subset, label, n in value["counts"]})
+        survey.counts.update(
+            {(split, subset, label): n for split, subset, label, n in value["counts"]}
+        )
         survey.boxes.update(value["boxes"])
         survey.without_landmarks = value["without_landmarks"]
         survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]

@@ -1,7 +1,7 @@
 """Identical picture files: inside a split, across splits, across subsets.
 
-Found by the content hash that is taken while the shards are written, so only pictures that are in the output count;
-rows that balancing left out were never opened.
+Found by the content hash that is taken while the shards are written, so only pictures that are in
+the output count; rows that balancing left out were never opened.
 """
 
 import collections
@@ -23,7 +23,8 @@ Group = tuple[File, ...]
 
 
 class Leaks(NamedTuple):
-    """Groups of identical files, sorted. A group that spans splits and subsets stands in both of the last two."""
+    """Groups of identical files, sorted. A group that spans splits and subsets stands in both of
+    the last two."""
 
     within_split: tuple[Group, ...]  # all in one split and one subset
     across_splits: tuple[Group, ...]
@@ -38,7 +39,8 @@ class Leaks(NamedTuple):
 
 
 class Hashes:
-    """The hashes of all picture files of the output, 16 bytes each: names are looked up for the few that repeat."""
+    """The hashes of all picture files of the output, 16 bytes each: names are looked up for the few
+    that repeat."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -46,7 +48,9 @@ class Hashes:
 
     def add(self, sidecar: Mapping[str, Any]) -> None:
         """Add the files of a shard."""
-        self._packed.append(bytes.fromhex("".join(content for content, _ in sidecar["contents"].values())))
+        self._packed.append(
+            bytes.fromhex("".join(content for content, _ in sidecar["contents"].values()))
+        )
 
     def repeated(self) -> frozenset[str]:
         """Return the hashes that are there more than once."""
@@ -72,5 +76,7 @@ def find(repeated: Set[str], sidecars: Iterable[Mapping[str, Any]]) -> Leaks:
     groups = sorted(tuple(sorted(group)) for group in by_content.values() if len(group) > 1)
     across_splits = tuple(group for group in groups if len({file.split for file in group}) > 1)
     across_subsets = tuple(group for group in groups if len({file.subset for file in group}) > 1)
-    within = tuple(group for group in groups if group not in across_splits and group not in across_subsets)
+    within = tuple(
+        group for group in groups if group not in across_splits and group not in across_subsets
+    )
     return Leaks(within, across_splits, across_subsets)

@@ -1,8 +1,9 @@
-"""What a shard's pictures look like, counted while they are in memory: sizes, valence and arousal, a few specimens.
+"""What a shard's pictures look like, counted while they are in memory: sizes, valence and arousal,
+a few specimens.
 
-Goes into the shard's sidecar, so that the report at the end of a build says it of every picture and opens next to none.
-Counting afterwards, from the shards, was rejected: it would read all pixels once more, and the sizes of the originals
-are not in the shards.
+Goes into the shard's sidecar, so that the report at the end of a build says it of every picture and
+opens next to none. Counting afterwards, from the shards, was rejected: it would read all pixels
+once more, and the sizes of the originals are not in the shards.
 """
 
 import bisect
@@ -28,7 +29,9 @@ class ImageInfo(NamedTuple):
 
     picture_size: tuple[int, int]  # width, height
     box_px: float  # the longer side of the face box; of the picture where there is none
-    outline: np.ndarray  # float[3, 2], (x, y) in the picture: the crop's corners left above, right above, left below
+    outline: (
+        np.ndarray
+    )  # float[3, 2], (x, y) in the picture: the crop's corners left above, right above, left below
 
 
 class ImageStatistics:
@@ -38,7 +41,9 @@ class ImageStatistics:
         """Start with nothing seen."""
         self.picture_px: collections.Counter[int] = collections.Counter()  # by lower edge
         self.box_px: collections.Counter[int] = collections.Counter()
-        self.affect: collections.Counter[tuple[int, int, int]] = collections.Counter()  # label, cells of v and a
+        self.affect: collections.Counter[tuple[int, int, int]] = (
+            collections.Counter()
+        )  # label, cells of v and a
         self.enlarged = 0
         self.specimens: list[dict[str, Any]] = []
 

@@ -1,8 +1,9 @@
 """Which rows become which examples, in which shard, at which place.
 
-Owns every choice that the seed decides. All are made from salted hashes of the record's file name, so that they do not
-depend on the order of rows, on workers, or on Python's own hash. Ranks are exact rather than hashes modulo n: class
-counts per shard and shard sizes then differ by at most one, and a larger target only adds rows.
+Owns every choice that the seed decides. All are made from salted hashes of the record's file name,
+so that they do not depend on the order of rows, on workers, or on Python's own hash. Ranks are
+exact rather than hashes modulo n: class counts per shard and shard sizes then differ by at most
+one, and a larger target only adds rows.
 """
 
 import hashlib
@@ -12,22 +13,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline import config
 from pipeline.rows import annotations, row_index, stable_hash
 from pipeline.shards import class_balance
 
 SHARD_BYTES = 24 << 20
-"""Large enough to read in one go, small enough that 100 of them keep many workers and hosts busy."""
+"""Large enough to read in one go, small enough that 100 of them keep many workers and hosts busy.
+"""
 
 SMALL_SHARD_ROWS, SMALL_SHARDS = 128, 16
 """A small data set still gets up to 16 shards, if each has 128 examples."""
 
 
 BUCKET_ROWS = 1_000_000
-"""A class of more rows is ranked in parts, so that no worker has to hold it: a row takes 24 bytes in the shuffle, where
-the rows of a part are one value, and a few times that while it is ranked. AffectNet's classes are ranked whole."""
+"""A class of more rows is ranked in parts, so that no worker has to hold it: a row takes 24 bytes
+in the shuffle, where the rows of a part are one value, and a few times that while it is ranked.
+AffectNet's classes are ranked whole."""
 
-DEALT = np.dtype([("start", "<u4"), ("part", "<u4"), ("size", "<u4"), ("face", "<u2"), ("copy", "<u4")])
+DEALT = np.dtype(
+    [("start", "<u4"), ("part", "<u4"), ("size", "<u4"), ("face", "<u2"), ("copy", "<u4")]
+)
 """Of a row's entry, what fetching it takes; and which of its copies is meant."""
 
 
@@ -56,22 +60,37 @@ class Task(NamedTuple):
     row: annotations.Row
 
 
-def make(counts: Mapping[tuple[str, int], int], job: config.JobConfig) -> dict[str, SplitPlan]:
+def make(
+    counts: Mapping[tuple[str, int], int],
+    *,
+    balance: str,
+    max_copies: int = 0,
+    image_size: int,
+    encoding: str = "jpeg",
+    num_shards: int = 0,
+) -> dict[str, SplitPlan]:
     """Plan every split that has rows.
 
     Args:
       counts: rows of each (split, label), labels beyond the config's classes already left out.
+      balance: examples of each class in train, as `class_balance.targets` takes it.
+      max_copies: how often a row may be written (0: as often as needed).
+      image_size: side of the crops in pixels; with `encoding`, the size of an example follows.
+      encoding: how crops are stored, one of `image_codec.ENCODINGS`.
+      num_shards: files of train, validation in proportion (0: computed from the sizes).
     """
     per_split: dict[str, dict[int, int]] = {}
     for (split, label), count in sorted(counts.items()):
         per_split.setdefault(split, {})[label] = count
     plans: dict[str, SplitPlan] = {}
     for split, split_counts in per_split.items():
-        policy = job.balance if split == "train" else "none"
-        targets = class_balance.targets(split_counts, policy, max_copies=job.max_copies)
+        policy = balance if split == "train" else "none"
+        targets = class_balance.targets(split_counts, policy, max_copies=max_copies)
         total = sum(targets.values())
-        plans[split] = SplitPlan(split, split_counts, targets, computed_shards(total, job.image_size, job.encoding))
-    return {split: _with_shards(plan, plans, job.num_shards) for split, plan in plans.items()}
+        plans[split] = SplitPlan(
+            split, split_counts, targets, computed_shards(total, image_size, encoding)
+        )
+    return {split: _with_shards(plan, plans, num_shards) for split, plan in plans.items()}
 
 
 def _with_shards(plan: SplitPlan, plans: Mapping[str, SplitPlan], num_shards: int) -> SplitPlan:
@@ -84,7 +103,8 @@ def _with_shards(plan: SplitPlan, plans: Mapping[str, SplitPlan], num_shards: in
 
 
 def computed_shards(num_examples: int, image_size: int, encoding: str = "jpeg") -> int:
-    """Return the number of shards for so many examples; it depends on nothing else, least of all on workers."""
+    """Return the number of shards for so many examples; it depends on nothing else, least of all on
+    workers."""
     by_bytes = math.ceil(num_examples * example_bytes(image_size, encoding) / SHARD_BYTES)
     return max(1, by_bytes, min(SMALL_SHARDS, num_examples // SMALL_SHARD_ROWS))
 
@@ -92,7 +112,8 @@ def computed_shards(num_examples: int, image_size: int, encoding: str = "jpeg") 
 def example_bytes(image_size: int, encoding: str = "jpeg") -> int:
     """Estimate the size of an example, of which 1 kB is not picture.
 
-    JPEG at quality 95 takes about a quarter byte a pixel, PNG two bytes of the three that there are.
+    JPEG at quality 95 takes about a quarter byte a pixel, PNG two bytes of the three that there
+    are.
     """
     return 1000 + image_size * image_size * {"jpeg": 1, "png": 8, "raw": 12}[encoding] // 4
 
@@ -103,8 +124,11 @@ def num_buckets(num_rows: int) -> int:
 
 
 def buckets_of(keys: np.ndarray, buckets: int) -> np.ndarray:
-    """Return which part of its class each of uint64[N] keys is in; keys of a part lie below those of the next."""
-    first = [-(-(part << stable_hash.HASH_BITS) // buckets) for part in range(1, buckets)]  # ⌈part * 2^63 / buckets⌉
+    """Return which part of its class each of uint64[N] keys is in; keys of a part lie below those
+    of the next."""
+    first = [
+        -(-(part << stable_hash.HASH_BITS) // buckets) for part in range(1, buckets)
+    ]  # ⌈part * 2^63 / buckets⌉
     return np.searchsorted(np.array(first, np.uint64), keys, side="right")
 
 
@@ -113,8 +137,9 @@ def tasks_of_class(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (shard, DEALT[M]) for all examples of one class, or of one bucket of it.
 
-    The n rows with the smallest keys come first; the i-th example is the (i mod n)-th row's copy i div n. Examples
-    are dealt to the shards in turn, each class going on where the one before it stopped.
+    The n rows with the smallest keys come first; the i-th example is the (i mod n)-th row's copy i
+    div n. Examples are dealt to the shards in turn, each class going on where the one before it
+    stopped.
 
     Args:
       entries: index.ENTRY[N] of the class or the bucket, in any order.

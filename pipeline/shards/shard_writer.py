@@ -1,8 +1,8 @@
 """One shard: read its pictures, crop them, write the file, prove it with a sidecar.
 
-A shard appears as a whole (commit.py), and then its sidecar does; a sidecar with the right digest therefore means a
-whole shard, and a killed job goes on with the shards that have none. Attempts that
-run twice write the same bytes and so do no harm.
+A shard appears as a whole (commit.py), and then its sidecar does; a sidecar with the right digest
+therefore means a whole shard, and a killed job goes on with the shards that have none. Attempts
+that run twice write the same bytes and so do no harm.
 """
 
 import collections
@@ -93,8 +93,12 @@ class Tally:
         self.label_counts: collections.Counter[int] = collections.Counter()
         self.record_bytes = self.file_bytes = 0
         self.rejects: list[annotations.Reject] = []
-        self.contents: dict[str, tuple[str, str]] = {}  # file name → hash of the picture file, subset; for copy 0
-        self.rows: collections.Counter[int] = collections.Counter()  # rows with copy 0 here, by label
+        self.contents: dict[
+            str, tuple[str, str]
+        ] = {}  # file name → hash of the picture file, subset; for copy 0
+        self.rows: collections.Counter[int] = (
+            collections.Counter()
+        )  # rows with copy 0 here, by label
         self.not_aligned = 0  # rows with copy 0 here that were cut by their box
         self.observed = image_statistics.ImageStatistics()
         self._sha256 = hashlib.sha256()
@@ -141,8 +145,11 @@ class Tally:
         }
 
 
-def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[example_codec.Example]:
-    """Yield an example for every task whose picture can be used; the others become rejects of the tally."""
+def examples(
+    spec: Spec, tasks: Sequence[plan.Task], tally: Tally
+) -> Iterator[example_codec.Example]:
+    """Yield an example for every task whose picture can be used; the others become rejects of the
+    tally."""
     for task, content in read_ahead(storage.path(spec.root), tasks):
         try:
             if isinstance(content, annotations.InvalidExample):
@@ -156,7 +163,15 @@ def examples(spec: Spec, tasks: Sequence[plan.Task], tally: Tally) -> Iterator[e
         except annotations.InvalidExample as defect:
             row = task.row
             tally.rejects.append(
-                annotations.Reject(row.split, row.subset, row.path, row.label, defect.reason, str(defect), row.source)
+                annotations.Reject(
+                    row.split,
+                    row.subset,
+                    row.path,
+                    row.label,
+                    defect.reason,
+                    str(defect),
+                    row.source,
+                )
             )
 
 
@@ -172,7 +187,8 @@ class Cut(NamedTuple):
 
 
 def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cut:
-    """Cut a row's face out of its picture, aligned if the settings say so and the landmarks allow it.
+    """Cut a row's face out of its picture, aligned if the settings say so and the landmarks allow
+    it.
 
     Raises:
       annotations.InvalidExample: if the picture or its box cannot be used.
@@ -183,13 +199,21 @@ def cut(content: bytes, row: annotations.Row, settings: Mapping[str, Any]) -> Cu
         if row.box and row.box_from == "fractions"
         else row.box
     )
-    geometry = face_crop.Geometry(settings["image_size"], settings["margin_frac"], settings["align"])
-    made = face_crop.cut(content, header=header, box=box, points=annotations.points_of(row), geometry=geometry)
-    sight = image_statistics.ImageInfo(header.size, max(box[2:] if box else header.size), made.place.outline())
+    geometry = face_crop.Geometry(
+        settings["image_size"], settings["margin_frac"], settings["align"]
+    )
+    made = face_crop.cut(
+        content, header=header, box=box, points=annotations.points_of(row), geometry=geometry
+    )
+    sight = image_statistics.ImageInfo(
+        header.size, max(box[2:] if box else header.size), made.place.outline()
+    )
     as_is = (
         settings["encoding"] == "jpeg"
         and isinstance(made.place, crop_geometry.Square)
-        and crop_geometry.is_stored_as_is(content, header, made.place, image_size=settings["image_size"])
+        and crop_geometry.is_stored_as_is(
+            content, header, made.place, image_size=settings["image_size"]
+        )
     )
     bbox = crop_geometry.bbox_fractions(box, picture_size=header.size)
     return Cut(made.face, made.points, bbox, made.aligned, sight, content if as_is else b"")
@@ -224,7 +248,8 @@ def content_hash(content: bytes) -> str:
 def read_ahead(
     root: storage.AnyPath, tasks: Sequence[plan.Task]
 ) -> Iterator[tuple[plan.Task, bytes | annotations.InvalidExample]]:
-    """Yield every task with its picture file, read by threads so that the core does not wait for the disk."""
+    """Yield every task with its picture file, read by threads so that the core does not wait for
+    the disk."""
     threads, batch = storage.read_threads(root), storage.read_batch(root)
     paths = (task.row.path for task in tasks)
     read = functools.partial(read_picture, root)
@@ -233,7 +258,8 @@ def read_ahead(
 
 
 def read_picture(root: storage.AnyPath, path: str) -> bytes | annotations.InvalidExample:
-    """Return a picture file's bytes, whatever the case of its extension, or the defect that prevents it.
+    """Return a picture file's bytes, whatever the case of its extension, or the defect that
+    prevents it.
 
     Raises:
       object_store.Unreachable: if a store does not say whether it is there.
@@ -245,7 +271,9 @@ def read_picture(root: storage.AnyPath, path: str) -> bytes | annotations.Invali
             continue
         except OSError as error:
             return annotations.InvalidExample("unreadable file", f"{error.strerror}: {path}")
-    return annotations.InvalidExample("no such file", f"the row names a file that is not there: {path}")
+    return annotations.InvalidExample(
+        "no such file", f"the row names a file that is not there: {path}"
+    )
 
 
 def _spellings(path: storage.AnyPath) -> Iterator[storage.AnyPath]:

@@ -1,7 +1,9 @@
-"""Which attempt at a build may write: workers can outlive their driver, and an engine goes on with a job given up.
+"""Which attempt at a build may write: workers can outlive their driver, and an engine goes on with
+a job given up.
 
-A note in the staging folder names the attempt; workers look now and then, and stop when it is gone or names another.
-To cancel the engine's job instead does not suffice: a killed driver cannot, and Beam's job server for Flink does not.
+A note in the staging folder names the attempt; workers look now and then, and stop when it is gone
+or names another. To cancel the engine's job instead does not suffice: a killed driver cannot, and
+Beam's job server for Flink does not.
 """
 
 import contextlib

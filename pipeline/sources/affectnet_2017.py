@@ -1,7 +1,9 @@
-"""The 2017 release: training.csv, validation.csv, automatically_annotated.csv and folders of pictures.
+"""The 2017 release: training.csv, validation.csv, automatically_annotated.csv and folders of
+pictures.
 
-Copies differ in folder names, in whether the CSV has a header and under which name, and in where the lists lie; a
-table is therefore found by its normalised name, and its picture folder by trying where its first rows' pictures are.
+Copies differ in folder names, in whether the CSV has a header and under which name, and in where
+the lists lie; a table is therefore found by its normalised name, and its picture folder by trying
+where its first rows' pictures are.
 """
 
 from collections.abc import Iterator
@@ -63,7 +65,8 @@ _FOLDERS = {
 
 
 def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict[str, str]:
-    """Return the lists that are there: the first, in order of depth, whose normalised name is one of a kind's."""
+    """Return the lists that are there: the first, in order of depth, whose normalised name is one
+    of a kind's."""
     found = {}
     for kind in _KINDS:
         for folder in folders if kind.subset in request.subsets else ():
@@ -78,17 +81,29 @@ def _stem(name: str) -> str:
     return folder_walk.normalised(name[:-4]) if name.lower().endswith(".csv") else ""
 
 
-def find(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> base.Release:
+def find(
+    root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
+) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found = spot(folders, request)
-    tables = [_as_table(root, found[kind.names[0]], kind, folders) for kind in _KINDS if kind.names[0] in found]
+    tables = [
+        _as_table(root, found[kind.names[0]], kind, folders)
+        for kind in _KINDS
+        if kind.names[0] in found
+    ]
     return base.Release(layout="2017", root=str(root), tables=tuple(tables))
 
 
-def _as_table(root: storage.AnyPath, path: str, kind: _Kind, folders: tuple[folder_walk.Folder, ...]) -> base.Table:
+def _as_table(
+    root: storage.AnyPath, path: str, kind: _Kind, folders: tuple[folder_walk.Folder, ...]
+) -> base.Table:
     header = sniff(root / path)
     place = header.columns.index("path")
-    named = [fields[place] for fields in line_ranges.head(root / path)[header.rows :] if len(fields) > place]
+    named = [
+        fields[place]
+        for fields in line_ranges.head(root / path)[header.rows :]
+        if len(fields) > place
+    ]
     likely = [folder for folder in folders if _says(folder, kind.subset)]
     return base.Table(
         layout="2017",
@@ -102,7 +117,10 @@ def _as_table(root: storage.AnyPath, path: str, kind: _Kind, folders: tuple[fold
 
 
 def _says(folder: folder_walk.Folder, subset: str) -> bool:
-    return any(folder_walk.normalised(part).startswith(_FOLDERS[subset]) for part in folder.relative.split("/"))
+    return any(
+        folder_walk.normalised(part).startswith(_FOLDERS[subset])
+        for part in folder.relative.split("/")
+    )
 
 
 class Header(NamedTuple):
@@ -126,7 +144,9 @@ def sniff(table: storage.AnyPath) -> Header:
     columns = tuple(known.get(name, "") for name in names)
     if missing := {"path", "label"} - set(columns):
         wanted = ", ".join(sorted(HEADER[COLUMNS.index(name)] for name in missing))
-        raise errors.UserError(f"{table} must have a column {wanted}: its header is {', '.join(first)}")
+        raise errors.UserError(
+            f"{table} must have a column {wanted}: its header is {', '.join(first)}"
+        )
     return Header(columns, 1)
 
 
@@ -154,4 +174,6 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 def _short(fields: list[str], header: Header, place: annotations.Place) -> annotations.Reject:
     detail = f"a row must have {len(header.columns)} fields: got {len(fields)}"
     path = fields[0] if header.columns[0] == "path" else ""
-    return annotations.Reject(place.split, place.subset, path, -1, "short row", detail, place.source)
+    return annotations.Reject(
+        place.split, place.subset, path, -1, "short row", detail, place.source
+    )

@@ -1,7 +1,9 @@
-"""The npy release of 2021: train_set/images/N.jpg and train_set/annotations/N_{exp,val,aro,lnd}.npy.
+"""The npy release of 2021: train_set/images/N.jpg and
+train_set/annotations/N_{exp,val,aro,lnd}.npy.
 
-Pictures are face crops already, so the whole picture is taken and landmarks are in its pixels. Ids have gaps and are
-shared between the splits; a file name in the record therefore begins with the split's folder, as the release calls it.
+Pictures are face crops already, so the whole picture is taken and landmarks are in its pixels. Ids
+have gaps and are shared between the splits; a file name in the record therefore begins with the
+split's folder, as the release calls it.
 """
 
 import functools
@@ -30,7 +32,9 @@ MAX_BYTES = 1 << 16
 _NAME = re.compile(r"(.+)_(?:exp|val|aro|lnd)\.npy")
 
 
-def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict[str, image_folders.Pair]:
+def spot(
+    folders: tuple[folder_walk.Folder, ...], request: base.Request
+) -> dict[str, image_folders.Pair]:
     """Return the folders that hold pictures beside npy annotations."""
     found = (
         image_folders.pairs_of(folders, images="images", annotations="annotations")
@@ -41,7 +45,9 @@ def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict
     return {folder: pair for folder, pair in found.items() if pair.annotations in with_npy}
 
 
-def find(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> base.Release:
+def find(
+    root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
+) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     pairs, notes = split_names.by_split(spot(folders, request), root=str(root))
     tables = tuple(_as_table(root, split, pair) for split, pair in pairs.items())
@@ -77,7 +83,9 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         place = image_folders.place_of(part.table, name, prefix=FOLDERS[part.table.split])
         found = dict(zip(kinds, contents, strict=False))
         try:
-            arrays = {kind: _load(found[kind], f"{image_folders.stem(name)}_{kind}.npy") for kind in kinds}
+            arrays = {
+                kind: _load(found[kind], f"{image_folders.stem(name)}_{kind}.npy") for kind in kinds
+            }
             fields = {field: _scalar(arrays[kind], kind) for kind, field in FIELDS.items()}
         except annotations.InvalidExample as defect:
             yield image_folders.reject(place, name, defect.reason, str(defect))
@@ -94,7 +102,12 @@ def _load(content: bytes | OSError, name: str) -> np.ndarray:
     except FileNotFoundError as error:
         detail = f"a picture must have exp, val, aro and lnd: {name} is not there"
         raise annotations.InvalidExample("no annotation", detail) from error
-    except (OSError, ValueError, SyntaxError, tokenize.TokenError) as error:  # What NumPy says of a bad header.
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        tokenize.TokenError,
+    ) as error:  # What NumPy says of a bad header.
         raise annotations.InvalidExample(
             "unreadable annotation", f"an annotation must be a plain npy array: {name}: {error}"
         ) from error
@@ -103,7 +116,8 @@ def _load(content: bytes | OSError, name: str) -> np.ndarray:
 def parse_npy(content: bytes) -> np.ndarray:
     """Return the array of an npy file; never a pickled one.
 
-    np.load parses every file's header as Python, which takes longer than all the rest; there are few different ones.
+    np.load parses every file's header as Python, which takes longer than all the rest; there are
+    few different ones.
 
     Raises:
       ValueError: if it is no npy file, holds objects, or ends early.
@@ -119,7 +133,11 @@ def _header(head: bytes) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"]]:
     """Return what an npy file's first bytes, up to the end of its header, say: type, shape, order."""
     file = io.BytesIO(head)
     version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     shape, is_fortran, dtype = read(file)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects")

@@ -1,8 +1,9 @@
-"""AffectNet+ (arXiv 2410.22506): one JSON a picture, with a soft label and how difficult the picture is.
+"""AffectNet+ (arXiv 2410.22506): one JSON a picture, with a soft label and how difficult the
+picture is.
 
-Keys are compared without case and hyphens, as two spellings are about. The automatic part (no_human_annotated) may
-have no human label; its label is then the likeliest of the soft ones. Soft labels are taken to be in the order of
-AffectNet's codes 0..7.
+Keys are compared without case and hyphens, as two spellings are about. The automatic part
+(no_human_annotated) may have no human label; its label is then the likeliest of the soft ones. Soft
+labels are taken to be in the order of AffectNet's codes 0..7.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline import config
+from affectnet_tfds import labels
 from pipeline.files import storage
 from pipeline.rows import annotations
 from pipeline.sources import base, folder_walk, image_folders
@@ -44,7 +45,9 @@ _KINDS = (
 )
 
 
-def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict[str, image_folders.Pair]:
+def spot(
+    folders: tuple[folder_walk.Folder, ...], request: base.Request
+) -> dict[str, image_folders.Pair]:
     """Return the folders of the release, as it calls them, that lie below."""
     pairs = image_folders.pairs_of(folders, images="images", annotations="annotations")
     found: dict[str, image_folders.Pair] = {}
@@ -60,15 +63,25 @@ def _names(folder: str) -> list[str]:
     return [folder_walk.normalised(part) for part in folder.split("/")]
 
 
-def find(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> base.Release:
+def find(
+    root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
+) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found = spot(folders, request)
-    tables = [_as_table(root, kind, found[kind.folder], request) for kind in _KINDS if kind.folder in found]
+    tables = [
+        _as_table(root, kind, found[kind.folder], request)
+        for kind in _KINDS
+        if kind.folder in found
+    ]
     return base.Release(layout="affectnetplus", root=str(root), tables=tuple(tables))
 
 
-def _as_table(root: storage.AnyPath, kind: _Kind, pair: image_folders.Pair, request: base.Request) -> base.Table:
-    listed = image_folders.paired(str(root), pair, stem_of=lambda name: name[:-5] if name.endswith(".json") else None)
+def _as_table(
+    root: storage.AnyPath, kind: _Kind, pair: image_folders.Pair, request: base.Request
+) -> base.Table:
+    listed = image_folders.paired(
+        str(root), pair, stem_of=lambda name: name[:-5] if name.endswith(".json") else None
+    )
     return base.Table(
         layout="affectnetplus",
         split=kind.split,
@@ -96,7 +109,9 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         except annotations.InvalidExample as defect:
             yield image_folders.reject(place, name, defect.reason, str(defect))
             continue
-        row = annotations.parse({"path": name, **_fields(found, soft, part.table.subset)}, place, points=_points(found))
+        row = annotations.parse(
+            {"path": name, **_fields(found, soft, part.table.subset)}, place, points=_points(found)
+        )
         if isinstance(row, annotations.Row):
             wanted = part.table.reading.difficulty in ("all", _difficulty(found))
             row = row._replace(soft_label=soft, left_out="" if wanted else "other difficulty")
@@ -144,7 +159,9 @@ def _fields(found: Mapping[str, Any], soft: tuple[float, ...], subset: str) -> d
     label = found.get("humanlabel")
     if subset == "automatic" and label in (None, -1, "") and soft:
         label = soft.index(max(soft))
-    fields = {name: "" if found.get(name) is None else str(found[name]) for name in ("valence", "arousal")}
+    fields = {
+        name: "" if found.get(name) is None else str(found[name]) for name in ("valence", "arousal")
+    }
     return {"label": "" if label is None else str(label), **fields}
 
 
@@ -159,5 +176,5 @@ def _points(found: Mapping[str, Any]) -> np.ndarray:
 def _difficulty(found: Mapping[str, Any]) -> str:
     """Return easy, challenging or difficult; nothing where the file does not say."""
     code = found.get("subset")
-    names = dict(enumerate(config.DIFFICULTIES))
+    names = dict(enumerate(labels.DIFFICULTIES))
     return names.get(code, "") if isinstance(code, int) else str(code or "").lower()

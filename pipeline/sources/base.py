@@ -1,8 +1,10 @@
-"""What every layout's reader gives and gets: a search, a release, its tables, and parts that workers read on their own.
+"""What every layout's reader gives and gets: a search, a release, its tables, and parts that
+workers read on their own.
 
-A part of a list of rows is a byte range with the number of its first line, found by one pass that looks for line ends
-only. A part of a folder of small files is the names themselves, listed once on the driver: workers that list the folder
-again, to find a range in it, would each pay for the whole listing, and could see another one.
+A part of a list of rows is a byte range with the number of its first line, found by one pass that
+looks for line ends only. A part of a folder of small files is the names themselves, listed once on
+the driver: workers that list the folder again, to find a range in it, would each pay for the whole
+listing, and could see another one.
 """
 
 import hashlib
@@ -12,12 +14,13 @@ from typing import Any, NamedTuple
 from pipeline.files import storage
 
 FILES_BYTES = 4_000
-"""What a name counts as, beside bytes of a list: opening its few files takes as long as parsing so much."""
+"""What a name counts as, beside bytes of a list: opening its few files takes as long as parsing so
+much."""
 
 EIGHT_TRAIN = (287_651, 283_901)
 EIGHT_VALIDATION = (4_000, 3_999, 3_500)
-"""Pictures of the 8 and of the 7 expressions in copies without classes 8 to 10 (one validation picture is missing in
-some)."""
+"""Pictures of the 8 and of the 7 expressions in copies without classes 8 to 10 (one validation
+picture is missing in some)."""
 
 
 class Range(NamedTuple):
@@ -80,7 +83,9 @@ class Release(NamedTuple):
 
     def parts(self) -> list[Part]:
         """Return all parts, to be dealt to workers."""
-        return [Part(table._replace(parts=()), part) for table in self.tables for part in table.parts]
+        return [
+            Part(table._replace(parts=()), part) for table in self.tables for part in table.parts
+        ]
 
     def num_bytes(self) -> int:
         """Return how much there is to read."""
@@ -102,12 +107,14 @@ class Request(NamedTuple):
 def fingerprint(release: Release) -> str:
     """Return a digest of all annotations: what a build was made from.
 
-    A folder counts by the names and sizes of its annotation files (a million are not opened for it), and pictures by
-    their names only, so that repairing one does not make another release.
+    A folder counts by the names and sizes of its annotation files (a million are not opened for
+    it), and pictures by their names only, so that repairing one does not make another release.
     """
     state = hashlib.sha256()
     for table in release.tables:
-        state.update(f"{table.layout}\0{table.split}\0{table.subset}\0{table.digest}\0{table.reading!r}\0".encode())
+        state.update(
+            f"{table.layout}\0{table.split}\0{table.subset}\0{table.digest}\0{table.reading!r}\0".encode()
+        )
         if not table.digest:
             state.update(_content_digest(storage.join(storage.path(release.root), table.path)))
     return state.hexdigest()
@@ -123,4 +130,6 @@ def _content_digest(path: storage.AnyPath) -> bytes:
 
 def in_parts(names: Sequence[str], *, names_per_part: int = 2_000) -> tuple[Names, ...]:
     """Cut sorted names into parts."""
-    return tuple(Names(tuple(names[i : i + names_per_part])) for i in range(0, len(names), names_per_part))
+    return tuple(
+        Names(tuple(names[i : i + names_per_part])) for i in range(0, len(names), names_per_part)
+    )

@@ -1,7 +1,7 @@
 """Which column of a list holds what: --columns=path=image,label=emotion,left=x0,…
 
-Columns are named as in the header, or numbered from 1 where there is none. Only what cannot be misunderstood is
-guessed; a box is not: "width" is as often the picture's.
+Columns are named as in the header, or numbered from 1 where there is none. Only what cannot be
+misunderstood is guessed; a box is not: "width" is as often the picture's.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,35 @@ from typing import NamedTuple
 from pipeline.sources import folder_walk, label_names
 from runtime import errors
 
-ROLES = ("path", "label", "split", "x", "y", "width", "height", "right", "bottom", "landmarks", "valence", "arousal")
+ROLES = (
+    "path",
+    "label",
+    "split",
+    "x",
+    "y",
+    "width",
+    "height",
+    "right",
+    "bottom",
+    "landmarks",
+    "valence",
+    "arousal",
+)
 OTHER_NAMES = {"left": "x", "top": "y", "x1": "x", "y1": "y", "x2": "right", "y2": "bottom"}
 BOXES = ({"x", "y", "width", "height"}, {"x", "y", "right", "bottom"})
 
 _KNOWN = {
-    "path": ("path", "image", "imagename", "imagepath", "img", "file", "filename", "filepath", "pth"),
+    "path": (
+        "path",
+        "image",
+        "imagename",
+        "imagepath",
+        "img",
+        "file",
+        "filename",
+        "filepath",
+        "pth",
+    ),
     "label": ("label", "emotion", "expression", "class"),
     "split": ("split", "usage"),
     "valence": ("valence",),
@@ -26,7 +49,9 @@ _KNOWN = {
 class Columns(NamedTuple):
     """Where a row's fields are."""
 
-    places: tuple[tuple[str, tuple[int, ...]], ...]  # role → indices; several only for a label by votes
+    places: tuple[
+        tuple[str, tuple[int, ...]], ...
+    ]  # role → indices; several only for a label by votes
     by_name: bool  # some are named, so that there is a header
 
     def of(self, role: str) -> tuple[int, ...]:
@@ -35,24 +60,28 @@ class Columns(NamedTuple):
 
 
 def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
-    """Find the columns that --columns names, and those that need no naming, in the first line of a list.
+    """Find the columns that --columns names, and those that need no naming, in the first line of a
+    list.
 
-    Args:
-      text: the flag. label may name several columns, joined by "+": the one with the most votes is the label.
-      first: fields of the first line.
-      where: the list, for messages.
+    Args: text: the flag. label may name several columns, joined by "+": the one with the most votes
+      is the label. first: fields of the first line. where: the list, for messages.
 
-    Raises:
-      errors.UserError: for an unknown role or column, a box without all its sides, and no path or label.
+    Raises: errors.UserError: for an unknown role or column, a box without all its sides, and no
+      path or label.
     """
     given = {
         _role(role): columns
-        for role, columns in label_names.pairs(text, flag="--columns", like="path=image,label=emotion")
+        for role, columns in label_names.pairs(
+            text, flag="--columns", like="path=image,label=emotion"
+        )
     }
-    guessed = {role: column for role in _KNOWN if role not in given and (column := _guess(role, first))}
+    guessed = {
+        role: column for role in _KNOWN if role not in given and (column := _guess(role, first))
+    }
     names = {**guessed, **given}
     places = {
-        role: tuple(_index(one, first, role, where) for one in _split(column, role)) for role, column in names.items()
+        role: tuple(_index(one, first, role, where) for one in _split(column, role))
+        for role, column in names.items()
     }
     if missing := [role for role in ("path", "label") if role not in places]:
         raise errors.UserError(
@@ -65,7 +94,9 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
             "a box in --columns must be x, y, width, height or left, top, right, bottom: got "
             + ", ".join(role for role in ROLES if role in box)
         )
-    by_name = any(not column.isdecimal() for columns in names.values() for column in columns.split("+"))
+    by_name = any(
+        not column.isdecimal() for columns in names.values() for column in columns.split("+")
+    )
     return Columns(tuple(sorted(places.items())), by_name)
 
 

@@ -26,7 +26,9 @@ class Reading(NamedTuple):
 def all_rows(root: storage.AnyPath, table: base.Table) -> Iterator[tuple[int, list[str]]]:
     for part in table.parts:
         assert isinstance(part, base.Range)
-        for number, fields in line_ranges.rows(storage.join(root, table.path), part, delimiter=table.reading.delimiter):
+        for number, fields in line_ranges.rows(
+            storage.join(root, table.path), part, delimiter=table.reading.delimiter
+        ):
             if number > table.reading.header_rows and any(fields):
                 yield number, fields
 
@@ -41,7 +43,9 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         place = annotations.Place(split, table.subset, table.images, table.images, source)
         if len(fields) <= last:
             detail = f"a row must have {last + 1} fields: got {len(fields)}"
-            yield annotations.Reject(split, table.subset, " ".join(fields), -1, "short row", detail, source)
+            yield annotations.Reject(
+                split, table.subset, " ".join(fields), -1, "short row", detail, source
+            )
             continue
         yield annotations.parse(_fields(fields, reading), place)
 
@@ -73,18 +77,22 @@ def _picture(path: str, template: str) -> str:
 
 
 def code(fields: Sequence[str], reading: Reading) -> str:
-    """Return the label as AffectNet's code, or as it is where it is none; votes that tie are Uncertain."""
+    """Return the label as AffectNet's code, or as it is where it is none; votes that tie are
+    Uncertain."""
     written = _voted(fields, reading)
     if written is None:
         return UNCERTAIN
     if reading.labels:
-        return dict(reading.labels).get(label_names.as_written(written), f"{written} (not in --labels)")
+        return dict(reading.labels).get(
+            label_names.as_written(written), f"{written} (not in --labels)"
+        )
     code = label_names.code_of(written) if number_in(written) is None else None
     return written if code is None else str(code)
 
 
 def _voted(fields: Sequence[str], reading: Reading) -> str | None:
-    """Return the label; where columns hold votes, the name of the one with the most, None for a tie."""
+    """Return the label; where columns hold votes, the name of the one with the most, None for a
+    tie."""
     places = reading.columns.of("label")
     if len(places) == 1:
         return fields[places[0]].strip()

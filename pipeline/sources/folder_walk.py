@@ -1,7 +1,8 @@
-"""A look around below a folder: one listing of each folder, from which every layout tells whether it is there.
+"""A look around below a folder: one listing of each folder, from which every layout tells whether
+it is there.
 
-Numbered folders are not entered where there are many: the 2017 release keeps its pictures in 1,500 of them. Nothing is
-opened.
+Numbered folders are not entered where there are many: the 2017 release keeps its pictures in 1,500
+of them. Nothing is opened.
 """
 
 from collections.abc import Iterable, Sequence, Set
@@ -46,17 +47,25 @@ def walk(root: storage.AnyPath) -> tuple[Folder, ...]:
     for _ in range(DEPTH + 1):
         looked = [_look(root, relative) for relative in level]
         found += looked
-        level = [f"{folder.relative}/{name}".lstrip("/") for folder in looked for name in _entered(folder)][
-            : max(0, MAX_FOLDERS - len(found))
-        ]
+        level = [
+            f"{folder.relative}/{name}".lstrip("/")
+            for folder in looked
+            for name in _entered(folder)
+        ][: max(0, MAX_FOLDERS - len(found))]
     return tuple(found)
 
 
 def _entered(folder: Folder) -> list[str]:
     """Return which of its folders are looked at too."""
     numbered = sum(name.isdecimal() for name in folder.folders)
-    skipped = {name for name in folder.folders if name.isdecimal()} if numbered > MAX_NUMBERED else set()
-    return [name for name in folder.folders if name not in skipped and not name.startswith((".", "__MACOSX"))]
+    skipped = (
+        {name for name in folder.folders if name.isdecimal()} if numbered > MAX_NUMBERED else set()
+    )
+    return [
+        name
+        for name in folder.folders
+        if name not in skipped and not name.startswith((".", "__MACOSX"))
+    ]
 
 
 def _look(root: storage.AnyPath, relative: str) -> Folder:
@@ -72,7 +81,13 @@ def _look(root: storage.AnyPath, relative: str) -> Folder:
                 lists.append(entry.name)
     except PermissionError:
         pass  # What may not be seen is not there.
-    return Folder(root / relative, relative, tuple(sorted(folders)), frozenset(kinds), tuple(sorted(lists)[:1000]))
+    return Folder(
+        root / relative,
+        relative,
+        tuple(sorted(folders)),
+        frozenset(kinds),
+        tuple(sorted(lists)[:1000]),
+    )
 
 
 def normalised(name: str) -> str:
@@ -87,11 +102,15 @@ def is_picture(name: str) -> bool:
 
 def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:
     """Return the first folder directly below `parent` whose normalised name is one of `names`."""
-    return next((f for f in folders if f.relative and f.parent == parent and normalised(f.name) in names), None)
+    return next(
+        (f for f in folders if f.relative and f.parent == parent and normalised(f.name) in names),
+        None,
+    )
 
 
 def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: storage.AnyPath) -> str:
-    """Return which folder, relative to the search, has most of the pictures that a list names first.
+    """Return which folder, relative to the search, has most of the pictures that a list names
+    first.
 
     Args:
       likely: folders to try, the likeliest first; of equally good ones the first is taken.
@@ -117,7 +136,8 @@ def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: storag
 
 
 def _count(folder: Folder, paths: Sequence[str]) -> int:
-    """Return how many of the pictures are in a folder, asking for those only that its listing does not rule out."""
+    """Return how many of the pictures are in a folder, asking for those only that its listing does
+    not rule out."""
     inside = {name.lower() for name in folder.folders}
     possible = [path for path in map(_relative, paths) if path and _may_hold(folder, inside, path)]
     if not possible:
@@ -134,7 +154,8 @@ def _relative(path: str) -> str:
 
 
 def _may_hold(folder: Folder, inside: Set[str], path: str) -> bool:
-    """Tell by what a folder's listing said whether a picture can be in it; names may differ in case."""
+    """Tell by what a folder's listing said whether a picture can be in it; names may differ in
+    case."""
     first, slash, _ = path.partition("/")
     if slash:
         return first.lower() in inside

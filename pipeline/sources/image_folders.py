@@ -1,6 +1,7 @@
 """Folders of one small file a picture: listed once, in an order that does not depend on the disk.
 
-A row is a picture or an annotation; either may lack the other, which the reader, or the writing of shards, rejects.
+A row is a picture or an annotation; either may lack the other, which the reader, or the writing of
+shards, rejects.
 """
 
 import hashlib
@@ -23,13 +24,16 @@ class Pair(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Names of pictures, sorted, and a digest of these and of the names and sizes of their annotations."""
+    """Names of pictures, sorted, and a digest of these and of the names and sizes of their
+    annotations."""
 
     names: tuple[str, ...]
     digest: str
 
 
-def pairs_of(folders: Iterable[folder_walk.Folder], *, images: str, annotations: str) -> dict[str, Pair]:
+def pairs_of(
+    folders: Iterable[folder_walk.Folder], *, images: str, annotations: str
+) -> dict[str, Pair]:
     """Return every folder, relative, that has both a folder of pictures and one of annotations."""
     known = list(folders)
     found = {}
@@ -60,7 +64,9 @@ def paired(root: str, pair: Pair, *, stem_of: Callable[[str], str | None]) -> Li
 
 def pictures_in(root: str, folder: str) -> list[str]:
     """Return the names of the pictures in a folder, sorted."""
-    return sorted(entry.name for entry in _entries(root, folder) if folder_walk.is_picture(entry.name))
+    return sorted(
+        entry.name for entry in _entries(root, folder) if folder_walk.is_picture(entry.name)
+    )
 
 
 def digest(lines: Iterable[str]) -> str:
@@ -75,12 +81,16 @@ def stem(name: str) -> str:
 
 def reject(place: annotations.Place, name: str, reason: str, detail: str) -> annotations.Reject:
     """Reject a picture whose annotation cannot be read."""
-    return annotations.Reject(place.split, place.subset, f"{place.images}/{name}", -1, reason, detail, place.source)
+    return annotations.Reject(
+        place.split, place.subset, f"{place.images}/{name}", -1, reason, detail, place.source
+    )
 
 
 def place_of(table: base.Table, name: str, *, prefix: str) -> annotations.Place:
     """Return where a picture of a folder stands."""
-    return annotations.Place(table.split, table.subset, table.images, prefix, f"{table.images}/{name}".lstrip("/"))
+    return annotations.Place(
+        table.split, table.subset, table.images, prefix, f"{table.images}/{name}".lstrip("/")
+    )
 
 
 def _entries(root: str, folder: str) -> Iterable[storage.AnyEntry]:

@@ -1,7 +1,8 @@
 """What people call expressions and splits, and which code or split that is.
 
-An expression's number is AffectNet's code only where the numbers can be AffectNet's: sorted class names, as folder
-readers make them, and other data sets' codes look the same, and would be trained on as wrong labels.
+An expression's number is AffectNet's code only where the numbers can be AffectNet's: sorted class
+names, as folder readers make them, and other data sets' codes look the same, and would be trained
+on as wrong labels.
 """
 
 import re
@@ -32,7 +33,13 @@ NAMES: Mapping[str, int] = {
 }
 """Normalised name → AffectNet's code."""
 
-_SPLITS = {"train": "train", "val": "validation", "publictest": "validation", "test": "test", "privatetest": "test"}
+_SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "publictest": "validation",
+    "test": "test",
+    "privatetest": "test",
+}
 
 
 def code_of(name: str) -> int | None:
@@ -41,9 +48,11 @@ def code_of(name: str) -> int | None:
 
 
 def split_of(name: str) -> str:
-    """Return train, validation or test for "Train", "val", "valid_set", "PublicTest", "train_00001.jpg"; else ""."""
+    """Return train, validation or test for "Train", "val", "valid_set", "PublicTest",
+    "train_00001.jpg"; else ""."""
     word = re.match(
-        r"(train|val|publictest|test|privatetest)(ing|id|idation)?(set|images|data)?(?![a-z])", _start(name)
+        r"(train|val|publictest|test|privatetest)(ing|id|idation)?(set|images|data)?(?![a-z])",
+        _start(name),
     )
     return _SPLITS[word[1]] if word else ""
 
@@ -60,16 +69,23 @@ def parse_labels(text: str) -> dict[str, str]:
     """
     found = {}
     for label, expression in pairs(text, flag="--labels", like="1=surprise,2=fear"):
-        code = int(expression) if expression in map(str, range(len(labels.EXPRESSIONS))) else code_of(expression)
+        code = (
+            int(expression)
+            if expression in map(str, range(len(labels.EXPRESSIONS)))
+            else code_of(expression)
+        )
         if code is None:
             known = ", ".join(labels.EXPRESSIONS)
-            raise errors.UserError(f"--labels must give each label one of {known}: got {label}={expression}")
+            raise errors.UserError(
+                f"--labels must give each label one of {known}: got {label}={expression}"
+            )
         found[as_written(label)] = str(code)
     return found
 
 
 def as_written(label: str) -> str:
-    """Return a label as compared with those that --labels names: 3.0 is 3, and spelling does not count."""
+    """Return a label as compared with those that --labels names: 3.0 is 3, and spelling does not
+    count."""
     try:
         number = float(label)
     except ValueError:
@@ -84,7 +100,9 @@ def pairs(text: str, *, flag: str, like: str) -> list[tuple[str, str]]:
       errors.UserError: for a part without "=".
     """
     found = [part.partition("=") for part in text.split(",") if part.strip()]
-    if bad := [key for key, equals, value in found if not (equals and key.strip() and value.strip())]:
+    if bad := [
+        key for key, equals, value in found if not (equals and key.strip() and value.strip())
+    ]:
         raise errors.UserError(f"{flag} must be like {flag}={like}: got {bad[0]!r} in {text!r}")
     return [(key.strip(), value.strip()) for key, _, value in found]
 
@@ -102,7 +120,11 @@ def codes(names: Iterable[str], *, given: Mapping[str, str], where: str) -> dict
     """
     found = {name: int(given[as_written(name)]) for name in names if as_written(name) in given}
     others = [name for name in names if name not in found]
-    found |= {name: code for name in others if not name.isdecimal() and (code := code_of(name)) is not None}
+    found |= {
+        name: code
+        for name in others
+        if not name.isdecimal() and (code := code_of(name)) is not None
+    }
     numbers = {name: int(name) for name in others if name.isdecimal()}
     if given or not numbers:
         return found

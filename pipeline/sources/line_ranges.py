@@ -1,7 +1,7 @@
 """Lists of rows as text: cut into byte ranges on the driver, parsed from a range on a worker.
 
-Rows are lines: a quoted field that spans lines does not occur in any list on record, and would need one pass over the
-whole file before it could be cut.
+Rows are lines: a quoted field that spans lines does not occur in any list on record, and would need
+one pass over the whole file before it could be cut.
 """
 
 import csv
@@ -24,7 +24,9 @@ def byte_ranges(path: storage.AnyPath, *, chunk_bytes: int = CHUNK_BYTES) -> Ite
             first += chunk.count(b"\n")
 
 
-def rows(path: storage.AnyPath, part: base.Range, *, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+def rows(
+    path: storage.AnyPath, part: base.Range, *, delimiter: str = ","
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number from 1, fields) of a range of a list."""
     with path.open("rb") as file:
         file.seek(part.start)
@@ -46,13 +48,18 @@ def split_line(line: str, delimiter: str) -> list[str]:
 def head(path: storage.AnyPath, *, delimiter: str = ",", num_rows: int = 51) -> list[list[str]]:
     """Return the fields of the first lines."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
-        return [split_line(line, delimiter) for line, _ in zip(lines, range(num_rows), strict=False)]
+        return [
+            split_line(line, delimiter) for line, _ in zip(lines, range(num_rows), strict=False)
+        ]
 
 
 def delimiter_of(path: storage.AnyPath) -> str:
-    """Return what separates the fields: the first of comma, semicolon, tab and space that gives every line as many."""
+    """Return what separates the fields: the first of comma, semicolon, tab and space that gives
+    every line as many."""
     for delimiter in ",;\t ":
         widths = {len(fields) for fields in head(path, delimiter=delimiter) if fields}
         if len(widths) == 1 and widths.pop() > 1:
             return delimiter
-    return max(",;\t ", key=lambda d: sum(len(fields) for fields in head(path, delimiter=d, num_rows=1)))
+    return max(
+        ",;\t ", key=lambda d: sum(len(fields) for fields in head(path, delimiter=d, num_rows=1))
+    )

@@ -32,7 +32,8 @@ LAYOUTS: dict[str, ModuleType] = {
 }
 
 AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo")
-"""What --layout=auto looks for first; class folders, which say least of themselves, only where none of these is."""
+"""What --layout=auto looks for first; class folders, which say least of themselves, only where none
+of these is."""
 
 FLAGS = {
     "csv": ("csv",),
@@ -50,20 +51,24 @@ SAMPLE_MARKER = "drawn_sample.json"
 def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     """Return the release in a folder.
 
-    Raises:
-      errors.UserError: if the folder is none, holds none, or holds several; the message lists what was looked for and
+    Raises: errors.UserError: if the folder is none, holds none, or holds several; the message lists
+      what was looked for and
         found.
     """
     storage.forget_listings()
     if not root.is_dir():
-        raise errors.UserError(f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}")
+        raise errors.UserError(
+            f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}"
+        )
     folders = folder_walk.walk(root)
     named = _named(request)
     layout = named or _spotted(root, folders, request)
     _check_flags(request, layout)
     if LAYOUTS[layout].spot(folders, request):
         return LAYOUTS[layout].find(root, folders, request)
-    looked_for = [LAYOUTS[name].LOOKED_FOR for name in ([named] if named else [*AUTOMATIC, "folders"])]
+    looked_for = [
+        LAYOUTS[name].LOOKED_FOR for name in ([named] if named else [*AUTOMATIC, "folders"])
+    ]
     raise errors.UserError(
         f"{root} is no AffectNet release known here, or has no {' or '.join(request.subsets)} annotations. "
         f"Looked for: {', '.join(looked_for)}. Found: {_census(root)}. "
@@ -78,7 +83,9 @@ def _named(request: base.Request) -> str:
     return "" if request.layout == "auto" else request.layout
 
 
-def _spotted(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> str:
+def _spotted(
+    root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
+) -> str:
     """Return the one layout that is there; class folders, if any, where there is no other.
 
     Raises:

@@ -1,7 +1,8 @@
 """YOLO folders: train/images/x.jpg, train/labels/x.txt, data.yaml.
 
-A line is a class and a box in fractions of the picture, which is not opened to learn its size: the box stays in
-fractions until the picture is decoded. A class is known by its name in data.yaml; its index follows the alphabet.
+A line is a class and a box in fractions of the picture, which is not opened to learn its size: the
+box stays in fractions until the picture is decoded. A class is known by its name in data.yaml; its
+index follows the alphabet.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,11 +35,15 @@ class _Found(NamedTuple):
 
 def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _Found | None:
     """Return the data.yaml and the folders of pictures and labels, in either order of nesting."""
-    yamls = [f"{f.relative}/{name}".lstrip("/") for f in folders for name in f.lists if name in _YAMLS]
+    yamls = [
+        f"{f.relative}/{name}".lstrip("/") for f in folders for name in f.lists if name in _YAMLS
+    ]
     if not yamls or "manual" not in request.subsets:
         return None
     pairs: dict[str, image_folders.Pair] = {}
-    for parent, pair in image_folders.pairs_of(folders, images="images", annotations="labels").items():
+    for parent, pair in image_folders.pairs_of(
+        folders, images="images", annotations="labels"
+    ).items():
         inner = _nested(folders, pair)
         pairs |= inner or {parent: pair}
     return _Found(yamls[0], pairs) if pairs else None
@@ -47,15 +52,25 @@ def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _Fou
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 
 
-def _nested(folders: tuple[folder_walk.Folder, ...], pair: image_folders.Pair) -> dict[str, image_folders.Pair]:
+def _nested(
+    folders: tuple[folder_walk.Folder, ...], pair: image_folders.Pair
+) -> dict[str, image_folders.Pair]:
     """Return the pairs of images/train and labels/train."""
-    inside = [f for f in folders if f.relative and f.parent == pair.images and label_names.split_of(f.name)]
+    inside = [
+        f
+        for f in folders
+        if f.relative and f.parent == pair.images and label_names.split_of(f.name)
+    ]
     known = {folder.relative for folder in folders}
     both = [f for f in inside if f"{pair.annotations}/{f.name}" in known]
-    return {f.relative: image_folders.Pair(f.relative, f"{pair.annotations}/{f.name}") for f in both}
+    return {
+        f.relative: image_folders.Pair(f.relative, f"{pair.annotations}/{f.name}") for f in both
+    }
 
 
-def find(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request) -> base.Release:
+def find(
+    root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
+) -> base.Release:
     """Return the release below a folder in which `spot` found something."""
     found = spot(folders, request)
     assert found
@@ -65,8 +80,12 @@ def find(root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request
     return base.Release(layout="yolo", root=str(root), tables=tables, notes=notes)
 
 
-def _as_table(root: storage.AnyPath, split: str, pair: image_folders.Pair, reading: Reading) -> base.Table:
-    listed = image_folders.paired(str(root), pair, stem_of=lambda name: name[:-4] if name.endswith(".txt") else None)
+def _as_table(
+    root: storage.AnyPath, split: str, pair: image_folders.Pair, reading: Reading
+) -> base.Table:
+    listed = image_folders.paired(
+        str(root), pair, stem_of=lambda name: name[:-4] if name.endswith(".txt") else None
+    )
     return base.Table(
         layout="yolo",
         split=split,
@@ -86,8 +105,8 @@ def class_codes(path: storage.AnyPath, given: dict[str, str]) -> tuple[int, ...]
     Args:
       given: what --labels says.
 
-    Raises:
-      errors.UserError: if it has no names, another number of them than it says, or one that is no expression.
+    Raises: errors.UserError: if it has no names, another number of them than it says, or one that
+      is no expression.
     """
     names = _class_names(path)
     codes = label_names.codes(names, given=given, where=f"names in {path}")
@@ -106,7 +125,9 @@ def _class_names(path: storage.AnyPath) -> list[str]:
         raise errors.UserError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
     names: Any = value.get("names") if isinstance(value, dict) else None
     if isinstance(names, dict):
-        names = [names[index] for index in sorted(names, key=int)] if _counts_from_0(names) else None
+        names = (
+            [names[index] for index in sorted(names, key=int)] if _counts_from_0(names) else None
+        )
     if not isinstance(names, list) or not names:
         raise errors.UserError(f"{path} must have names, a list or 0: …, 1: …: got {names!r}")
     if value.get("nc", len(names)) != len(names):
@@ -117,7 +138,9 @@ def _class_names(path: storage.AnyPath) -> list[str]:
 
 
 def _counts_from_0(names: dict[Any, Any]) -> bool:
-    return sorted(map(str, names), key=lambda text: (len(text), text)) == [str(i) for i in range(len(names))]
+    return sorted(map(str, names), key=lambda text: (len(text), text)) == [
+        str(i) for i in range(len(names))
+    ]
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
@@ -133,8 +156,12 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
                 raise content
             lines = [line.split() for line in content.decode("utf-8-sig").splitlines()]
         except (OSError, ValueError) as error:
-            reason = "no annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"
-            yield image_folders.reject(place, name, reason, f"a picture must have a list of faces: {file}: {error}")
+            reason = (
+                "no annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"
+            )
+            yield image_folders.reject(
+                place, name, reason, f"a picture must have a list of faces: {file}: {error}"
+            )
             continue
         yield from _faces(name, lines, place, part.table.reading.codes)
 
@@ -143,7 +170,9 @@ def _faces(
     name: str, lines: Sequence[Sequence[str]], place: annotations.Place, codes: Sequence[int]
 ) -> Iterator[annotations.Row | annotations.Reject]:
     if not any(lines):
-        yield image_folders.reject(place, name, "no face", f"a list of faces must have one: that of {name} is empty")
+        yield image_folders.reject(
+            place, name, "no face", f"a list of faces must have one: that of {name} is empty"
+        )
     for number, words in enumerate(lines, start=1):
         if words:
             here = place._replace(source=f"{place.source} face {number}")
@@ -156,7 +185,8 @@ def _faces(
 
 
 def _fields(words: Sequence[str], codes: Sequence[int]) -> dict[str, str]:
-    """Return the text fields of a line: class, centre, width and height; a sixth number, confidence, is not read."""
+    """Return the text fields of a line: class, centre, width and height; a sixth number,
+    confidence, is not read."""
     try:
         index, (x, y, width, height) = int(words[0]), map(float, words[1:5])
     except ValueError as error:
@@ -168,7 +198,9 @@ def _fields(words: Sequence[str], codes: Sequence[int]) -> dict[str, str]:
             "bad line", f"a line must be a box, not an outline: got {len(words) - 1} numbers"
         )
     if not 0 <= index < len(codes):
-        raise annotations.InvalidExample("bad label", f"a class must be 0..{len(codes) - 1}: got {index}")
+        raise annotations.InvalidExample(
+            "bad label", f"a class must be 0..{len(codes) - 1}: got {index}"
+        )
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 < width <= 1 and 0 < height <= 1):
         detail = f"a box must be in fractions of the picture, 0..1: got {' '.join(words[1:5])}"
         raise annotations.InvalidExample("bad box", detail)

@@ -1,7 +1,7 @@
 """Smooth curves through points, in whatever frame the points are in.
 
-Owns: Catmull-Rom splines, which pass through their knots, so that a painted edge passes through its landmarks; Bezier
-curves, as most drawing tools have them, would not.
+Owns: Catmull-Rom splines, which pass through their knots, so that a painted edge passes through its
+landmarks; Bezier curves, as most drawing tools have them, would not.
 """
 
 import functools
@@ -15,7 +15,8 @@ _STEPS = 6
 
 
 def through(points: npt.ArrayLike) -> Points:
-    """Return a smooth open curve through the points (a Catmull-Rom spline), float[n, 2] -> float[m, 2]."""
+    """Return a smooth open curve through the points (a Catmull-Rom spline), float[n, 2] -> float[m,
+    2]."""
     knots = np.asarray(points, dtype=np.float64)
     smooth: Points = _spline(len(knots)) @ knots
     return smooth
@@ -30,7 +31,9 @@ def loop(points: npt.ArrayLike) -> Points:
     return closed
 
 
-def ellipse(centre: npt.ArrayLike, across: npt.ArrayLike, down: npt.ArrayLike, *, steps: int = 24) -> Points:
+def ellipse(
+    centre: npt.ArrayLike, across: npt.ArrayLike, down: npt.ArrayLike, *, steps: int = 24
+) -> Points:
     """Return an ellipse from its centre and its two half axes, as vectors in pixels."""
     points: Points = _circle(steps) @ np.array([across, down]) + np.asarray(centre)
     return points

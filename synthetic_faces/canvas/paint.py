@@ -1,7 +1,7 @@
 """Painting in picture pixels: filled shapes, tapered strokes, clipping and soft shade.
 
-Owns: the few strokes that every part of a portrait is made of, on OpenCV. All edges are anti-aliased at a sixteenth of
-a pixel, so nothing need be drawn larger and shrunk.
+Owns: the few strokes that every part of a portrait is made of, on OpenCV. All edges are
+anti-aliased at a sixteenth of a pixel, so nothing need be drawn larger and shrunk.
 """
 
 import functools
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from synthetic_faces.canvas import curves
 
 Canvas: TypeAlias = npt.NDArray[np.uint8]
-"""uint8[height, width, 3] in OpenCV's order (blue, green, red), or uint8[height, width] for shade."""
+"""uint8[height, width, 3] in OpenCV's order (blue, green, red), or uint8[height, width] for shade.
+"""
 Points: TypeAlias = curves.Points
 Colour: TypeAlias = tuple[float, float, float]
 """Blue, green, red, 0..255."""
@@ -35,20 +36,34 @@ def fill(canvas: Canvas, points: npt.ArrayLike, colour: Colour | float) -> None:
 
 
 def stroke(
-    canvas: Canvas, points: npt.ArrayLike, colour: Colour | float, *, width_px: float, taper: float = 0.8
+    canvas: Canvas,
+    points: npt.ArrayLike,
+    colour: Colour | float,
+    *,
+    width_px: float,
+    taper: float = 0.8,
 ) -> None:
-    """Draw a stroke that thins out towards its ends; `taper` 0 keeps its width, 1 ends it in points."""
+    """Draw a stroke that thins out towards its ends; `taper` 0 keeps its width, 1 ends it in
+    points."""
     spine = curves.through(points)
-    ribbon(canvas, spine, colour, half_width_px=width_px / 2 * (1 - taper + taper * _bulge(len(spine))))
+    ribbon(
+        canvas, spine, colour, half_width_px=width_px / 2 * (1 - taper + taper * _bulge(len(spine)))
+    )
 
 
-def hairs(canvas: Canvas, lines: Sequence[npt.ArrayLike], colour: Colour | float, *, width_px: float) -> None:
+def hairs(
+    canvas: Canvas, lines: Sequence[npt.ArrayLike], colour: Colour | float, *, width_px: float
+) -> None:
     """Draw many thin smooth lines of one colour, at least a pixel wide."""
     fixed = [np.rint(curves.through(line) * (1 << _SHIFT)).astype(np.int32) for line in lines]
-    cv2.polylines(canvas, fixed, False, _scalar(colour), max(1, round(width_px)), cv2.LINE_AA, _SHIFT)
+    cv2.polylines(
+        canvas, fixed, False, _scalar(colour), max(1, round(width_px)), cv2.LINE_AA, _SHIFT
+    )
 
 
-def ribbon(canvas: Canvas, spine: Points, colour: Colour | float, *, half_width_px: npt.ArrayLike) -> None:
+def ribbon(
+    canvas: Canvas, spine: Points, colour: Colour | float, *, half_width_px: npt.ArrayLike
+) -> None:
     """Fill a band of varying width along a line."""
     step = np.empty_like(spine)
     step[1:-1] = spine[2:] - spine[:-2]
@@ -104,12 +119,16 @@ def soften(shade: Canvas, *, sigma_px: float) -> Canvas:
     shrink = 2 if sigma_px < 2 * _COARSE_SIGMA_PX else 4
     small = cv2.resize(shade, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (0, 0), sigma_px / shrink)
-    return _uint8(cv2.resize(blurred, (shade.shape[1], shade.shape[0]), interpolation=cv2.INTER_LINEAR))
+    return _uint8(
+        cv2.resize(blurred, (shade.shape[1], shade.shape[0]), interpolation=cv2.INTER_LINEAR)
+    )
 
 
 def multiply(canvas: Canvas, *shades: Canvas) -> None:
     """Darken and lighten a picture by shade canvases."""
-    shade = functools.reduce(lambda first, second: _uint8(cv2.multiply(first, second, scale=1 / LIT)), shades)
+    shade = functools.reduce(
+        lambda first, second: _uint8(cv2.multiply(first, second, scale=1 / LIT)), shades
+    )
     cv2.multiply(canvas, cv2.merge([shade, shade, shade]), canvas, scale=1 / LIT)
 
 
@@ -126,7 +145,11 @@ def mixed(first: Sequence[float], second: Sequence[float], share: float) -> Colo
 
 
 def _scalar(colour: Colour | float) -> tuple[float, ...]:
-    return (float(colour),) if isinstance(colour, int | float) else tuple(float(part) for part in colour)
+    return (
+        (float(colour),)
+        if isinstance(colour, int | float)
+        else tuple(float(part) for part in colour)
+    )
 
 
 def _uint8(picture: Any) -> Canvas:

@@ -1,8 +1,9 @@
 """The cast: which pictures a sample holds, and which expression each is asked to show.
 
-Owns: the rows and their numbers per split and class. The training split is as uneven as AffectNet's, except that no
-class falls below a fiftieth of the sample and pictures without a usable expression are thinned out: a small sample in
-AffectNet's exact proportions would hold 25 contempt faces and 700 pictures nobody trains on.
+Owns: the rows and their numbers per split and class. The training split is as uneven as
+AffectNet's, except that no class falls below a fiftieth of the sample and pictures without a usable
+expression are thinned out: a small sample in AffectNet's exact proportions would hold 25 contempt
+faces and 700 pictures nobody trains on.
 """
 
 import dataclasses
@@ -15,8 +16,9 @@ from affectnet_tfds import labels
 MIN_IMAGES = 44
 """Fewer leave a class empty."""
 
-# Rows of AffectNet's training.csv by code 0..7 (Mollahosseini et al. 2019; counted in public notebooks), then what
-# stands for None, Uncertain and No-Face; theirs are 33,088 and, together, 94,060.
+# Rows of AffectNet's training.csv by code 0..7 (Mollahosseini et al. 2019; counted in public
+# notebooks), then what stands for None, Uncertain and No-Face; theirs are 33,088 and, together,
+# 94,060.
 _TRAIN_ROWS = (74_874, 134_416, 25_459, 14_090, 6_378, 3_803, 24_882, 3_750, 18_000, 14_000, 14_000)
 _VALIDATION_FRAC = 0.147
 _AUTOMATIC_FRAC = 0.05
@@ -60,7 +62,9 @@ def rows(*, num_images: int, seed: int) -> list[Row]:
     for split, subset, codes in lists:
         for place, code in enumerate(codes):
             index = len(found)
-            found.append(Row(index, split, subset, place, code, _name(seed, index), suffixes[index]))
+            found.append(
+                Row(index, split, subset, place, code, _name(seed, index), suffixes[index])
+            )
     return found
 
 
@@ -76,7 +80,11 @@ def validation_count(num_images: int) -> int:
 
 def train_counts(num_images: int) -> list[int]:
     """Return how many manual training pictures each of the 11 codes has."""
-    total = num_images - validation_count(num_images) * len(labels.EXPRESSIONS) - _automatic_total(num_images)
+    total = (
+        num_images
+        - validation_count(num_images) * len(labels.EXPRESSIONS)
+        - _automatic_total(num_images)
+    )
     floor = max(1, int(num_images * _CLASS_FRAC_MIN))
     counts = np.maximum(_share(total, np.array(_TRAIN_ROWS)), floor)
     counts[int(np.argmax(counts))] += total - counts.sum()
@@ -88,7 +96,8 @@ def _automatic_total(num_images: int) -> int:
 
 
 def _share(total: int, weights: np.ndarray) -> list[int]:
-    """Divide a total in proportion to whole weights: each share is a difference of rounded-down running sums."""
+    """Divide a total in proportion to whole weights: each share is a difference of rounded-down
+    running sums."""
     edges = np.concatenate([[0], np.cumsum(weights)]) * total // weights.sum()
     return [int(count) for count in np.diff(edges)]
 

@@ -1,7 +1,7 @@
 """Composes the picture of a row: a face, or none, somewhere in a picture of some size.
 
-Owns: what a row becomes, and the annotation that goes with it. Annotations are read off the model that is painted, so
-they are exact; the box alone is loosened, as a detector's would be.
+Owns: what a row becomes, and the annotation that goes with it. Annotations are read off the model
+that is painted, so they are exact; the box alone is loosened, as a detector's would be.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ _LEAVING_SHARE = 0.08
 class Annotation:
     """What a release says about a picture.
 
-    `box_xywh` and `landmarks`, float[68, 2] rounded to hundredths, are in picture pixels and may leave the picture.
-    Valence and arousal are in [-1, 1], or labels.NO_VALUE.
+    `box_xywh` and `landmarks`, float[68, 2] rounded to hundredths, are in picture pixels and may
+    leave the picture. Valence and arousal are in [-1, 1], or labels.NO_VALUE.
     """
 
     row: dataset_rows.Row
@@ -48,7 +48,9 @@ def draw(row: dataset_rows.Row, *, seed: int) -> tuple[bytes, Annotation]:
     encoded = camera_lib.encode(photograph, suffix=row.suffix, jpeg_quality=camera.jpeg_quality)
     points = np.round(sitter.landmarks, 2)
     box = _box(points, rng=rng)
-    return encoded, Annotation(row, width, height, box, points, expression.valence, expression.arousal)
+    return encoded, Annotation(
+        row, width, height, box, points, expression.valence, expression.arousal
+    )
 
 
 def _draw_sitter(
@@ -56,17 +58,24 @@ def _draw_sitter(
 ) -> subjects.Sitter:
     unit_px = min(width, height) * float(rng.uniform(0.22, 0.36))
     edge = unit_px * (0.45 if rng.random() < _LEAVING_SHARE else 1.05)
-    centre = (_between(edge, width - edge, rng=rng), _between(edge * 1.15, height - edge * 1.15, rng=rng))
+    centre = (
+        _between(edge, width - edge, rng=rng),
+        _between(edge * 1.15, height - edge * 1.15, rng=rng),
+    )
     pose = poses.draw_pose(rng, scale_px=unit_px, centre_xy=centre)
     shape = anatomy.draw_shape(rng)
-    return subjects.seat(shape, look=appearance.draw_look(rng), activity=expression.activity, pose=pose)
+    return subjects.seat(
+        shape, look=appearance.draw_look(rng), activity=expression.activity, pose=pose
+    )
 
 
 def _between(low: float, high: float, *, rng: np.random.Generator) -> float:
     return float(rng.uniform(low, high)) if low < high else (low + high) / 2
 
 
-def _paint_scene(canvas: paint.Canvas, sitter: subjects.Sitter, *, code: int, rng: np.random.Generator) -> bool:
+def _paint_scene(
+    canvas: paint.Canvas, sitter: subjects.Sitter, *, code: int, rng: np.random.Generator
+) -> bool:
     """Paint what the code asks for; return whether the photograph is to be spoilt as well."""
     if code == expressions.NO_FACE:
         for _ in range(int(rng.integers(0, 4))):
@@ -83,7 +92,8 @@ def _paint_scene(canvas: paint.Canvas, sitter: subjects.Sitter, *, code: int, rn
 
 
 def _box(landmarks: anatomy.Points, *, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Return a whole-pixel box around the landmarks, each side off by up to a tenth; a few points may lie outside."""
+    """Return a whole-pixel box around the landmarks, each side off by up to a tenth; a few points
+    may lie outside."""
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
     size = high - low
     x, y = low - size * rng.uniform([-0.03, -0.02], [0.06, 0.09])

@@ -1,7 +1,7 @@
 """The original release of 2017: three CSV lists and pictures in numbered folders.
 
-As it is found on disks: training.csv with a header, validation.csv without one, the automatic list with a '#' before
-its first column. It expresses everything an annotation holds.
+As it is found on disks: training.csv with a header, validation.csv without one, the automatic list
+with a '#' before its first column. It expresses everything an annotation holds.
 """
 
 import pathlib

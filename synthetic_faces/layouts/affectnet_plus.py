@@ -1,7 +1,8 @@
-"""AffectNet+ (arXiv 2410.22506): a JSON file beside each picture, with soft labels and a difficulty.
+"""AffectNet+ (arXiv 2410.22506): a JSON file beside each picture, with soft labels and a
+difficulty.
 
-It cannot express boxes. Soft labels are made up here: the code's own share follows the difficulty, the rest is even.
-Age, gender, race and the 29 landmarks stay empty: drawn faces have none.
+It cannot express boxes. Soft labels are made up here: the code's own share follows the difficulty,
+the rest is even. Age, gender, race and the 29 landmarks stay empty: drawn faces have none.
 """
 
 import json

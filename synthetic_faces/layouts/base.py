@@ -11,11 +11,10 @@ from synthetic_faces.examples import dataset_rows, scenes
 class Layout:
     """A way to lay a release out on disk.
 
-    Attributes:
-      summary: one phrase for help and README.
-      picture_path: where a row's picture goes, relative to the release, or None where the layout has no such rows.
-      write_lists: write the annotations of all its rows, in row order, once the pictures are there.
-      job_flags: what the job must be told beside the folder, where it cannot recognise the layout by itself.
+    Attributes: summary: one phrase for help and README. picture_path: where a row's picture goes,
+      relative to the release, or None where the layout has no such rows. write_lists: write the
+      annotations of all its rows, in row order, once the pictures are there. job_flags: what the
+      job must be told beside the folder, where it cannot recognise the layout by itself.
     """
 
     summary: str

@@ -1,4 +1,5 @@
-"""Class folders, as re-uploads have them: train/Happy/x.jpg, or train/1/x.jpg with AffectNet's codes.
+"""Class folders, as re-uploads have them: train/Happy/x.jpg, or train/1/x.jpg with AffectNet's
+codes.
 
 Only codes 0..7 of the manual set. It expresses the code and nothing else.
 """
@@ -16,7 +17,8 @@ _SPLITS = {"train": "train", "validation": "val"}
 
 
 def picture_path(row: dataset_rows.Row, *, named: bool) -> pathlib.PurePosixPath | None:
-    """Return where a row's picture goes: in a folder named after the expression, or numbered by its code."""
+    """Return where a row's picture goes: in a folder named after the expression, or numbered by its
+    code."""
     if row.subset != "manual" or row.code > expressions.CONTEMPT:
         return None
     folder = labels.EXPRESSIONS[row.code].capitalize() if named else str(row.code)
@@ -27,5 +29,9 @@ def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) ->
     """Write nothing: the folders say it all."""
 
 
-NAMED = base.Layout("class folders by name", functools.partial(picture_path, named=True), write_lists)
-NUMBERED = base.Layout("class folders by code", functools.partial(picture_path, named=False), write_lists)
+NAMED = base.Layout(
+    "class folders by name", functools.partial(picture_path, named=True), write_lists
+)
+NUMBERED = base.Layout(
+    "class folders by code", functools.partial(picture_path, named=False), write_lists
+)

@@ -1,6 +1,8 @@
-"""One CSV of another data set's making: other column names, expressions by name, boxes by their corners.
+"""One CSV of another data set's making: other column names, expressions by name, boxes by their
+corners.
 
-The manual set, all 11 codes. It expresses everything but the subset, to a job that is told what its columns hold.
+The manual set, all 11 codes. It expresses everything but the subset, to a job that is told what its
+columns hold.
 """
 
 import pathlib
@@ -32,7 +34,14 @@ def _fields(annotation: scenes.Annotation) -> list[str]:
     corners = [str(edge) for edge in (x, y, x + width, y + height)]
     points = ";".join(f"{value:.2f}" for value in annotation.landmarks.ravel())
     feeling = [f"{annotation.valence:.4f}", f"{annotation.arousal:.4f}"]
-    return [str(picture_path(row)), row.split, labels.EXPRESSIONS[row.code], *corners, *feeling, points]
+    return [
+        str(picture_path(row)),
+        row.split,
+        labels.EXPRESSIONS[row.code],
+        *corners,
+        *feeling,
+        points,
+    ]
 
 
 _JOB_FLAGS = (

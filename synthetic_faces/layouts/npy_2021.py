@@ -1,8 +1,9 @@
 """The npy release of 2021: four small arrays beside each picture.
 
-Only codes 0..7 of the manual set; numbers have gaps where the others were, and both splits count from 0. It cannot
-express boxes or file names; text scalars and flat landmarks are as in the real files. Every picture is called .jpg,
-also the few that are PNG or BMP inside, as happens in releases that people repack.
+Only codes 0..7 of the manual set; numbers have gaps where the others were, and both splits count
+from 0. It cannot express boxes or file names; text scalars and flat landmarks are as in the real
+files. Every picture is called .jpg, also the few that are PNG or BMP inside, as happens in releases
+that people repack.
 """
 
 import pathlib
@@ -30,7 +31,12 @@ def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) ->
         (root / split / "annotations").mkdir(parents=True, exist_ok=True)
     for annotation in annotations:
         for name, array in _arrays(annotation).items():
-            stem = root / _SETS[annotation.row.split] / "annotations" / f"{annotation.row.place}_{name}.npy"
+            stem = (
+                root
+                / _SETS[annotation.row.split]
+                / "annotations"
+                / f"{annotation.row.place}_{name}.npy"
+            )
             np.save(stem, array, allow_pickle=False)
 
 

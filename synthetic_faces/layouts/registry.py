@@ -1,6 +1,14 @@
 """The layouts by the names that --layout takes."""
 
-from synthetic_faces.layouts import affectnet_2017, affectnet_plus, base, class_folders, generic_csv, npy_2021, yolo
+from synthetic_faces.layouts import (
+    affectnet_2017,
+    affectnet_plus,
+    base,
+    class_folders,
+    generic_csv,
+    npy_2021,
+    yolo,
+)
 
 LAYOUTS: dict[str, base.Layout] = {
     "2017": affectnet_2017.LAYOUT,

@@ -1,7 +1,7 @@
 """YOLO folders: a text file beside each picture, classes in alphabetical order.
 
-Only codes 0..7 of the manual set. Boxes are fractions of the picture and are cut off at its edge, as YOLO wants them;
-landmarks, valence and arousal cannot be expressed.
+Only codes 0..7 of the manual set. Boxes are fractions of the picture and are cut off at its edge,
+as YOLO wants them; landmarks, valence and arousal cannot be expressed.
 """
 
 import pathlib
@@ -41,8 +41,12 @@ def _yaml() -> str:
 
 def _line(annotation: scenes.Annotation) -> str:
     x, y, width, height = annotation.box_xywh
-    left, right = (min(max(edge, 0), annotation.width) / annotation.width for edge in (x, x + width))
-    top, bottom = (min(max(edge, 0), annotation.height) / annotation.height for edge in (y, y + height))
+    left, right = (
+        min(max(edge, 0), annotation.width) / annotation.width for edge in (x, x + width)
+    )
+    top, bottom = (
+        min(max(edge, 0), annotation.height) / annotation.height for edge in (y, y + height)
+    )
     index = CLASSES.index(labels.EXPRESSIONS[annotation.row.code].capitalize())
     return f"{index} {(left + right) / 2:.6f} {(top + bottom) / 2:.6f} {right - left:.6f} {bottom - top:.6f}"
 

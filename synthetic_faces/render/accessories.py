@@ -50,14 +50,18 @@ def _jaw_beard(sitter: subjects.Sitter) -> anatomy.Points:
     return np.concatenate([curves.through(points[2:15]), np.array(upper)])
 
 
-def paint_freckles(canvas: paint.Canvas, sitter: subjects.Sitter, *, rng: np.random.Generator) -> None:
+def paint_freckles(
+    canvas: paint.Canvas, sitter: subjects.Sitter, *, rng: np.random.Generator
+) -> None:
     """Dot the cheeks and the nose."""
     if not sitter.look.freckled:
         return
     for side in rng.choice([-1.0, 1.0], size=36):
         place = sitter.at((side * rng.uniform(0.05, 0.65), rng.uniform(0.25, 0.7), 0.3))
         radius = float(rng.uniform(0.008, 0.02))
-        dot = curves.ellipse(place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=8)
+        dot = curves.ellipse(
+            place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=8
+        )
         paint.fill(canvas, dot, paint.scaled(sitter.look.skin, 0.7))
 
 
@@ -71,13 +75,19 @@ def paint_glasses(canvas: paint.Canvas, sitter: subjects.Sitter) -> None:
         lens = _lens(sitter, eye, roundness=_LENS[style])
         if style == "dark":
             paint.fill(canvas, lens, (30, 26, 26))
-        paint.ribbon(canvas, np.concatenate([lens, lens[:1]]), colour, half_width_px=0.02 * sitter.unit_px)
+        paint.ribbon(
+            canvas, np.concatenate([lens, lens[:1]]), colour, half_width_px=0.02 * sitter.unit_px
+        )
         temple = [
             lens[np.argmax((lens - lens.mean(axis=0)) @ sitter.pose.across(side, 0))],
             sitter.at((side * 1.0, -0.05, -0.4)),
         ]
         paint.stroke(canvas, temple, colour, width_px=0.035 * sitter.unit_px, taper=0)
-    bridge = [sitter.at((-0.17, 0.0, 0.42)), sitter.at((0, -0.05, 0.46)), sitter.at((0.17, 0.0, 0.42))]
+    bridge = [
+        sitter.at((-0.17, 0.0, 0.42)),
+        sitter.at((0, -0.05, 0.46)),
+        sitter.at((0.17, 0.0, 0.42)),
+    ]
     paint.stroke(canvas, bridge, colour, width_px=0.035 * sitter.unit_px, taper=0)
 
 
@@ -86,11 +96,15 @@ def _lens(sitter: subjects.Sitter, eye: tuple[int, ...], *, roundness: float) ->
     centre = sitter.model[list(eye)].mean(axis=0)
     angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
     cos, sin = (np.sign(f) * np.abs(f) ** roundness for f in (np.cos(angle), np.sin(angle)))
-    points = np.stack([centre[0] + 0.27 * cos, centre[1] + 0.02 + 0.225 * sin, np.full(36, 0.38)], axis=1)
+    points = np.stack(
+        [centre[0] + 0.27 * cos, centre[1] + 0.02 + 0.225 * sin, np.full(36, 0.38)], axis=1
+    )
     return sitter.at(points)
 
 
-def paint_occluder(canvas: paint.Canvas, sitter: subjects.Sitter, kind: str, *, rng: np.random.Generator) -> None:
+def paint_occluder(
+    canvas: paint.Canvas, sitter: subjects.Sitter, kind: str, *, rng: np.random.Generator
+) -> None:
     """Hide part of the face behind one of OCCLUDERS."""
     if kind == "mask":
         mask = np.concatenate([curves.through(sitter.landmarks[1:16]), sitter.landmarks[[28]]])
@@ -112,7 +126,11 @@ def paint_occluder(canvas: paint.Canvas, sitter: subjects.Sitter, kind: str, *, 
         )
     else:
         for x in rng.uniform(-0.9, 0.9, size=26):
-            lock = [sitter.near(27, x, -1.2), sitter.near(28, x * 1.1, -0.2), sitter.near(33, x * 0.9, 0.5)]
+            lock = [
+                sitter.near(27, x, -1.2),
+                sitter.near(28, x * 1.1, -0.2),
+                sitter.near(33, x * 0.9, 0.5),
+            ]
             paint.stroke(
                 canvas,
                 lock,
@@ -126,12 +144,18 @@ def _paint_hand(canvas: paint.Canvas, sitter: subjects.Sitter, *, rng: np.random
     skin = paint.scaled(sitter.look.skin, 0.93)
     paint.fill(
         canvas,
-        curves.ellipse(sitter.near(28, side * 1.0, low + 0.1), sitter.pose.across(0.5, 0), sitter.pose.across(0, 0.42)),
+        curves.ellipse(
+            sitter.near(28, side * 1.0, low + 0.1),
+            sitter.pose.across(0.5, 0),
+            sitter.pose.across(0, 0.42),
+        ),
         skin,
     )
     for finger in range(4):
         height = low - 0.24 + 0.2 * finger
         tip = sitter.near(28, -side * float(rng.uniform(0.3, 0.6)), height)
         line = np.stack([sitter.near(28, side * 0.9, height), tip])
-        paint.stroke(canvas, line, paint.scaled(skin, 0.6), width_px=0.24 * sitter.unit_px, taper=0.25)
+        paint.stroke(
+            canvas, line, paint.scaled(skin, 0.6), width_px=0.24 * sitter.unit_px, taper=0.25
+        )
         paint.stroke(canvas, line, skin, width_px=0.2 * sitter.unit_px, taper=0.25)

@@ -1,6 +1,7 @@
 """Paints what is behind a face, and pictures in which there is no face.
 
-Owns: backgrounds and things. Things are what face detectors mistake for faces: round, dotted, symmetrical.
+Owns: backgrounds and things. Things are what face detectors mistake for faces: round, dotted,
+symmetrical.
 """
 
 import cv2
@@ -60,15 +61,21 @@ def _place(canvas: paint.Canvas, *, rng: np.random.Generator) -> paint.Points:
 
 def _gradient(width: int, height: int, *, rng: np.random.Generator, flat: bool) -> paint.Canvas:
     corners = np.array(_colour(rng)) + (0 if flat else 1) * rng.uniform(-60, 60, size=(2, 2, 3))
-    small = np.ascontiguousarray(np.broadcast_to(np.clip(corners, 0, 255), (2, 2, 3)).astype(np.uint8))
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    small = np.ascontiguousarray(
+        np.broadcast_to(np.clip(corners, 0, 255), (2, 2, 3)).astype(np.uint8)
+    )
+    return np.asarray(
+        cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8
+    )
 
 
 def _paint_lamps(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
     layer = canvas.copy()
     for _ in range(14):
         radius = min(canvas.shape[:2]) * float(rng.uniform(0.03, 0.16))
-        spot = curves.ellipse(_place(canvas, rng=rng) * 1.6 - 0.3 * min(canvas.shape[:2]), [radius, 0], [0, radius])
+        spot = curves.ellipse(
+            _place(canvas, rng=rng) * 1.6 - 0.3 * min(canvas.shape[:2]), [radius, 0], [0, radius]
+        )
         paint.fill(layer, spot, _colour(rng))
     cv2.addWeighted(layer, 0.6, canvas, 0.4, 0, canvas)
     canvas[:] = cv2.blur(canvas, (7, 7))
@@ -81,7 +88,9 @@ def _paint_clutter(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
             rng.uniform(0, 1, size=2) * [width, height],
             rng.uniform(0.04, 0.3, size=2) * [width, height],
         )
-        corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half + rng.uniform(-8, 8, size=(4, 2))
+        corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half + rng.uniform(
+            -8, 8, size=(4, 2)
+        )
         paint.fill(canvas, middle + corners, _colour(rng))
     canvas[:] = cv2.blur(canvas, (5, 5))
 
@@ -109,24 +118,45 @@ def _paint_landscape(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
         xs = np.linspace(-0.1, 1.1, 7) * width
         ys = (level + rng.uniform(-0.1, 0.1, size=7)) * height
         ridge = curves.through(np.stack([xs, ys], axis=1))
-        paint.fill(canvas, np.concatenate([ridge, [[width * 1.2, height * 2], [-width, height * 2]]]), _colour(rng))
+        paint.fill(
+            canvas,
+            np.concatenate([ridge, [[width * 1.2, height * 2], [-width, height * 2]]]),
+            _colour(rng),
+        )
 
 
-def _paint_house(canvas: paint.Canvas, centre: paint.Points, size: float, colour: paint.Colour) -> None:
+def _paint_house(
+    canvas: paint.Canvas, centre: paint.Points, size: float, colour: paint.Colour
+) -> None:
     square = np.array([(-1, -0.6), (1, -0.6), (1, 1), (-1, 1)]) * size
     paint.fill(canvas, centre + square, colour)
-    paint.fill(canvas, centre + np.array([(-1.2, -0.6), (0, -1.4), (1.2, -0.6)]) * size, paint.scaled(colour, 0.5))
+    paint.fill(
+        canvas,
+        centre + np.array([(-1.2, -0.6), (0, -1.4), (1.2, -0.6)]) * size,
+        paint.scaled(colour, 0.5),
+    )
     for place in ((-0.5, -0.1), (0.5, -0.1), (0.0, 0.65)):
-        paint.fill(canvas, centre + np.array(place) * size + square * 0.22, paint.scaled(colour, 0.3))
+        paint.fill(
+            canvas, centre + np.array(place) * size + square * 0.22, paint.scaled(colour, 0.3)
+        )
 
 
 def _paint_petals(
     canvas: paint.Canvas, centre: paint.Points, size: float, colour: paint.Colour, *, petals: int
 ) -> None:
     for angle in np.linspace(0, 2 * np.pi, petals, endpoint=False):
-        out, side = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-        paint.fill(canvas, curves.ellipse(centre + out * size * 0.6, out * size * 0.45, side * size * 0.28), colour)
-    paint.fill(canvas, curves.ellipse(centre, [size * 0.3, 0], [0, size * 0.3]), paint.scaled(colour, 0.4))
+        out, side = (
+            np.array([np.cos(angle), np.sin(angle)]),
+            np.array([-np.sin(angle), np.cos(angle)]),
+        )
+        paint.fill(
+            canvas,
+            curves.ellipse(centre + out * size * 0.6, out * size * 0.45, side * size * 0.28),
+            colour,
+        )
+    paint.fill(
+        canvas, curves.ellipse(centre, [size * 0.3, 0], [0, size * 0.3]), paint.scaled(colour, 0.4)
+    )
 
 
 def _paint_disc(
@@ -146,5 +176,7 @@ def _paint_disc(
             paint.stroke(canvas, np.stack([centre, hand]), dark, width_px=size * 0.08)
     dots = 2 if kind == "socket" else 12
     for angle in np.arange(dots) * 2 * np.pi / dots:
-        dot = centre + np.array([np.cos(angle), np.sin(angle)]) * size * (0.4 if dots == 2 else 0.85)
+        dot = centre + np.array([np.cos(angle), np.sin(angle)]) * size * (
+            0.4 if dots == 2 else 0.85
+        )
         paint.fill(canvas, curves.ellipse(dot, [size * 0.09, 0], [0, size * 0.09]), dark)

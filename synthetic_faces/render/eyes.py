@@ -1,6 +1,7 @@
 """Paints eyes and brows.
 
-Owns: lids, iris, gaze, lashes and the hair of the brows. Lids run through landmarks 36..47, brows along 17..26.
+Owns: lids, iris, gaze, lashes and the hair of the brows. Lids run through landmarks 36..47, brows
+along 17..26.
 """
 
 import numpy as np
@@ -24,11 +25,15 @@ def paint_eyes(canvas: paint.Canvas, sitter: subjects.Sitter, *, gaze: tuple[flo
 
 def paint_brows(canvas: paint.Canvas, sitter: subjects.Sitter, *, rng: np.random.Generator) -> None:
     """Paint the brows as a band with single hairs over it."""
-    colour = paint.mixed(paint.scaled(sitter.look.hair, 0.75), paint.scaled(sitter.look.skin, 0.3), 0.5)
+    colour = paint.mixed(
+        paint.scaled(sitter.look.hair, 0.75), paint.scaled(sitter.look.skin, 0.3), 0.5
+    )
     half = 0.047 * sitter.unit_px * sitter.look.brow_weight
     for rows in (range(17, 22), range(26, 21, -1)):
         spine = curves.through(sitter.landmarks[list(rows)])
-        widths = half * np.interp(np.linspace(0, 1, len(spine)), [0, 0.35, 0.85, 1], [0.25, 1.0, 1.15, 0.7])
+        widths = half * np.interp(
+            np.linspace(0, 1, len(spine)), [0, 0.35, 0.85, 1], [0.25, 1.0, 1.15, 0.7]
+        )
         paint.ribbon(canvas, spine, colour, half_width_px=widths)
         _paint_brow_hairs(canvas, spine, colour=paint.scaled(colour, 0.84), half_px=half, rng=rng)
 
@@ -36,7 +41,9 @@ def paint_brows(canvas: paint.Canvas, sitter: subjects.Sitter, *, rng: np.random
 class _EyeBall:
     """What shows between the lids of one eye."""
 
-    def __init__(self, sitter: subjects.Sitter, points: anatomy.Points, gaze: tuple[float, float]) -> None:
+    def __init__(
+        self, sitter: subjects.Sitter, points: anatomy.Points, gaze: tuple[float, float]
+    ) -> None:
         self._sitter = sitter
         corners = (points[0] + points[3]) / 2
         self._iris = corners + sitter.pose.across(0.05 * gaze[0], 0.02 * gaze[1] - 0.015)
@@ -62,13 +69,17 @@ class _EyeBall:
     ) -> None:
         radius = _IRIS_RADIUS * share
         across, down = self._sitter.pose.across(radius, 0), self._sitter.pose.across(0, radius)
-        paint.fill(canvas, curves.ellipse(self._iris if centre is None else centre, across, down), colour)
+        paint.fill(
+            canvas, curves.ellipse(self._iris if centre is None else centre, across, down), colour
+        )
 
 
 def _paint_lids(canvas: paint.Canvas, sitter: subjects.Sitter, points: anatomy.Points) -> None:
     unit, dark = sitter.unit_px, paint.scaled(sitter.look.skin, 0.22)
     paint.stroke(canvas, points[:4], dark, width_px=0.05 * unit, taper=0.5)
-    paint.stroke(canvas, points[[3, 4, 5, 0]], paint.scaled(sitter.look.skin, 0.55), width_px=0.022 * unit)
+    paint.stroke(
+        canvas, points[[3, 4, 5, 0]], paint.scaled(sitter.look.skin, 0.55), width_px=0.022 * unit
+    )
     crease = points[:4] + sitter.pose.across(0, -0.055) * np.array([[0.5], [1], [1], [0.3]])
     paint.stroke(canvas, crease, paint.scaled(sitter.look.skin, 0.66), width_px=0.022 * unit)
 
@@ -85,4 +96,9 @@ def _paint_brow_hairs(
     along = spine[place] - spine[place - 1]
     lift = along[:, ::-1] * [1, -1] * rng.uniform(-0.5, 0.5, size=(9, 1))
     start = spine[place] - lift
-    paint.hairs(canvas, list(np.stack([start, start - along * 1.6 + lift], axis=1)), colour, width_px=half_px * 0.4)
+    paint.hairs(
+        canvas,
+        list(np.stack([start, start - along * 1.6 + lift], axis=1)),
+        colour,
+        width_px=half_px * 0.4,
+    )

@@ -9,7 +9,8 @@ from synthetic_faces.canvas import curves, paint
 from synthetic_faces.render import head_shape
 from synthetic_faces.subject import anatomy, subjects
 
-# Style -> how far the hair stands off the skull, and how low it hangs behind, in half face widths (None: not at all).
+# Style -> how far the hair stands off the skull, and how low it hangs behind, in half face widths
+# (None: not at all).
 _VOLUME: dict[str, float] = {
     "cropped": 0.03, "short": 0.09, "swept": 0.15, "fringe": 0.12, "long": 0.15, "bob": 0.17, "curly": 0.30,
     "cap": 0.10, "scarf": 0.13,
@@ -36,7 +37,9 @@ def paint_behind(canvas: paint.Canvas, sitter: subjects.Sitter) -> None:
             (-1.12 - grow, low * 0.6, -0.5),
         ]
     )
-    paint.fill(canvas, curves.loop(np.concatenate([over, sides])), paint.scaled(_colour(sitter), 0.7))
+    paint.fill(
+        canvas, curves.loop(np.concatenate([over, sides])), paint.scaled(_colour(sitter), 0.7)
+    )
 
 
 def paint_front(canvas: paint.Canvas, sitter: subjects.Sitter, *, rng: np.random.Generator) -> None:
@@ -44,10 +47,15 @@ def paint_front(canvas: paint.Canvas, sitter: subjects.Sitter, *, rng: np.random
     style = sitter.look.hair_style
     if style == "bald":
         return
-    outer, line = head_shape.crown(sitter, grow=_VOLUME[style], count=13), _hair_line(sitter, rng=rng)
+    outer, line = (
+        head_shape.crown(sitter, grow=_VOLUME[style], count=13),
+        _hair_line(sitter, rng=rng),
+    )
     if style == "curly":
         _paint_curls(canvas, sitter, outer, rng=rng)
-    paint.fill(canvas, np.concatenate([curves.through(outer), curves.through(line)[::-1]]), _colour(sitter))
+    paint.fill(
+        canvas, np.concatenate([curves.through(outer), curves.through(line)[::-1]]), _colour(sitter)
+    )
     if style in ("cap", "scarf"):
         _paint_hem(canvas, sitter, line)
     else:
@@ -72,7 +80,9 @@ def _hair_line(sitter: subjects.Sitter, *, rng: np.random.Generator) -> anatomy.
         rise = np.minimum(rise, _FOREHEAD[style]) + rng.uniform(-0.03, 0.03, size=13)
     temple = (sitter.model[0] + sitter.model[16]) / 2
     width = abs(sitter.model[16, 0]) * (1.02 - 0.05 * np.sin(angle))
-    points = np.stack([-np.cos(angle) * width, temple[1] - 0.05 - rise, -0.33 + 0.5 * np.sin(angle)], axis=1)
+    points = np.stack(
+        [-np.cos(angle) * width, temple[1] - 0.05 - rise, -0.33 + 0.5 * np.sin(angle)], axis=1
+    )
     return sitter.at(points)
 
 
@@ -81,7 +91,9 @@ def _paint_curls(
 ) -> None:
     for place in curves.through(outer)[::3]:
         radius = rng.uniform(0.12, 0.2)
-        curl = curves.ellipse(place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=14)
+        curl = curves.ellipse(
+            place, sitter.pose.across(radius, 0), sitter.pose.across(0, radius), steps=14
+        )
         paint.fill(canvas, curl, paint.scaled(_colour(sitter), float(rng.uniform(0.8, 1.05))))
 
 
@@ -113,4 +125,6 @@ def _paint_strands(
         start, end = roots[place] * 0.92 + ends[place] * 0.08, ends[place]
         bend = (start + end) / 2 + rng.uniform(-0.05, 0.05, size=(8, 2)) * sitter.unit_px
         lines = list(np.stack([start, bend, end], axis=1))
-        paint.hairs(canvas, lines, paint.scaled(_colour(sitter), tone), width_px=0.018 * sitter.unit_px)
+        paint.hairs(
+            canvas, lines, paint.scaled(_colour(sitter), tone), width_px=0.018 * sitter.unit_px
+        )

@@ -1,6 +1,7 @@
 """Paints neck, shoulders, ears and the skin of the head.
 
-Owns: the outline of the head above the jaw line, which has no landmarks; hair, caps and scarves follow it.
+Owns: the outline of the head above the jaw line, which has no landmarks; hair, caps and scarves
+follow it.
 """
 
 import numpy as np
@@ -13,7 +14,8 @@ _CROWN_HEIGHT = 1.22
 
 
 def crown(sitter: subjects.Sitter, *, grow: float = 0.0, count: int = 9) -> anatomy.Points:
-    """Return the outline over the head from the left temple to the right, float[count, 2] in pixels.
+    """Return the outline over the head from the left temple to the right, float[count, 2] in
+    pixels.
 
     Args:
       sitter: the face.
@@ -37,7 +39,12 @@ def paint_body(canvas: paint.Canvas, sitter: subjects.Sitter) -> None:
     foot = np.array([middle[0], max(chin[1], middle[1]) + 0.5 * unit])
     shoulders = curves.ellipse(foot + [0, 2.9 * unit], [2.0 * unit, 0], [0, 2.8 * unit], steps=40)
     paint.fill(canvas, shoulders, sitter.look.cloth)
-    neck = [middle - [width, 0], middle + [width, 0], foot + [width * 1.15, 0], foot - [width * 1.15, 0]]
+    neck = [
+        middle - [width, 0],
+        middle + [width, 0],
+        foot + [width * 1.15, 0],
+        foot - [width * 1.15, 0],
+    ]
     paint.fill(canvas, neck, paint.scaled(sitter.look.skin, 0.74))
     collar = curves.ellipse(foot, [width * 1.2, 0], [0, 0.28 * unit])
     paint.fill(canvas, collar, paint.scaled(sitter.look.skin, 0.80))

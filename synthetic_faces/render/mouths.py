@@ -22,8 +22,14 @@ def paint_mouth(canvas: paint.Canvas, sitter: subjects.Sitter) -> None:
     paint.fill(canvas, np.concatenate([top, bottom]), look.lips)
     upper = np.concatenate([top, curves.through(points[[64, 63, 62, 61, 60]])])
     paint.fill(canvas, upper, paint.scaled(look.lips, 0.84))
-    glow = [sitter.near(58, 0.02, -0.035), sitter.near(57, 0, -0.035), sitter.near(56, -0.02, -0.035)]
-    paint.stroke(canvas, glow, paint.mixed(look.lips, (235, 235, 245), 0.3), width_px=0.035 * sitter.unit_px)
+    glow = [
+        sitter.near(58, 0.02, -0.035),
+        sitter.near(57, 0, -0.035),
+        sitter.near(56, -0.02, -0.035),
+    ]
+    paint.stroke(
+        canvas, glow, paint.mixed(look.lips, (235, 235, 245), 0.3), width_px=0.035 * sitter.unit_px
+    )
     opening = np.concatenate([curves.through(points[60:65]), seam])
     paint.inside(canvas, opening, _Inside(sitter).show)
     _paint_seam(canvas, sitter)
@@ -48,7 +54,9 @@ class _Inside:
             centre = self._sitter.near(66, 0, 0.02)
             paint.fill(
                 canvas,
-                curves.ellipse(centre, self._sitter.pose.across(0.2, 0), self._sitter.pose.across(0, 0.12)),
+                curves.ellipse(
+                    centre, self._sitter.pose.across(0.2, 0), self._sitter.pose.across(0, 0.12)
+                ),
                 _TONGUE,
             )
         self._teeth(canvas, [60, 61, 62, 63, 64], min(0.10, self._gap * 0.6))
@@ -57,12 +65,18 @@ class _Inside:
 
     def _teeth(self, canvas: paint.Canvas, row: list[int], height: float) -> None:
         gum = self._sitter.landmarks[row]
-        edge = gum + np.array([[0.0], [1.0], [1.0], [1.0], [0.0]]) * self._sitter.pose.across(0, height)
-        paint.fill(canvas, np.concatenate([curves.through(gum), curves.through(edge)[::-1]]), _TEETH)
+        edge = gum + np.array([[0.0], [1.0], [1.0], [1.0], [0.0]]) * self._sitter.pose.across(
+            0, height
+        )
+        paint.fill(
+            canvas, np.concatenate([curves.through(gum), curves.through(edge)[::-1]]), _TEETH
+        )
         if self._gap > 0.09:
             spine, reach = curves.through(gum)[3:-3:3], self._sitter.pose.across(0, height)
             lines = list(np.stack([spine, spine + reach], axis=1))
-            paint.hairs(canvas, lines, paint.scaled(_TEETH, 0.86), width_px=0.012 * self._sitter.unit_px)
+            paint.hairs(
+                canvas, lines, paint.scaled(_TEETH, 0.86), width_px=0.012 * self._sitter.unit_px
+            )
 
 
 def _paint_seam(canvas: paint.Canvas, sitter: subjects.Sitter) -> None:
@@ -70,6 +84,14 @@ def _paint_seam(canvas: paint.Canvas, sitter: subjects.Sitter) -> None:
     dark = paint.scaled(sitter.look.lips, 0.38)
     closed = opening(sitter.landmarks) < 0.04 * sitter.unit_px
     line = sitter.landmarks[[48, 60, 61, 62, 63, 64, 54]]
-    paint.stroke(canvas, line, dark, width_px=(0.032 if closed else 0.014) * sitter.unit_px, taper=0.4)
+    paint.stroke(
+        canvas, line, dark, width_px=(0.032 if closed else 0.014) * sitter.unit_px, taper=0.4
+    )
     for corner, inner in ((48, 60), (54, 64)):
-        paint.stroke(canvas, sitter.landmarks[[corner, inner]], dark, width_px=0.045 * sitter.unit_px, taper=0.6)
+        paint.stroke(
+            canvas,
+            sitter.landmarks[[corner, inner]],
+            dark,
+            width_px=0.045 * sitter.unit_px,
+            taper=0.6,
+        )

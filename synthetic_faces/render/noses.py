@@ -44,6 +44,10 @@ def bridge(canvas: paint.Canvas, sitter: subjects.Sitter, light: lighting.Light)
         sitter.near(27, 0.03 * away, 0.0),
     ]
     paint.fill(shade, [*side, sitter.landmarks[wing], *ridge], paint.LIT - 34)
-    tip = curves.ellipse(sitter.near(30, -0.03 * away, -0.03), sitter.pose.across(0.06, 0), sitter.pose.across(0, 0.06))
+    tip = curves.ellipse(
+        sitter.near(30, -0.03 * away, -0.03),
+        sitter.pose.across(0.06, 0),
+        sitter.pose.across(0, 0.06),
+    )
     paint.fill(shade, tip, paint.LIT + 30)
     return paint.soften(shade, sigma_px=0.03 * sitter.unit_px)

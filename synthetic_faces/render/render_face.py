@@ -4,14 +4,28 @@ import cv2
 import numpy as np
 
 from synthetic_faces.canvas import paint
-from synthetic_faces.render import accessories, eyes, hair, head_shape, lighting, mouths, noses, wrinkles
+from synthetic_faces.render import (
+    accessories,
+    eyes,
+    hair,
+    head_shape,
+    lighting,
+    mouths,
+    noses,
+    wrinkles,
+)
 from synthetic_faces.subject import subjects
 
 
 def paint_person(
-    canvas: paint.Canvas, sitter: subjects.Sitter, *, light: lighting.Light, rng: np.random.Generator
+    canvas: paint.Canvas,
+    sitter: subjects.Sitter,
+    *,
+    light: lighting.Light,
+    rng: np.random.Generator,
 ) -> None:
-    """Paint a sitter into a picture; the light falls on the person and leaves the background as it was."""
+    """Paint a sitter into a picture; the light falls on the person and leaves the background as it
+    was."""
     before = canvas.copy()
     head_shape.paint_body(canvas, sitter)
     hair.paint_behind(canvas, sitter)
@@ -27,8 +41,11 @@ def paint_person(
     cv2.copyTo(lit, paint.changed(before, canvas), canvas)
 
 
-def _head_window(canvas: paint.Canvas, sitter: subjects.Sitter) -> tuple[paint.Canvas, paint.Points]:
-    """Return the part of the picture that the head lies in, as a view, and its upper left corner: (x, y) in pixels."""
+def _head_window(
+    canvas: paint.Canvas, sitter: subjects.Sitter
+) -> tuple[paint.Canvas, paint.Points]:
+    """Return the part of the picture that the head lies in, as a view, and its upper left corner:
+    (x, y) in pixels."""
     outline = head_shape.outline(sitter)
     left, top = np.maximum(np.floor(outline.min(axis=0)), 0).astype(int)
     right, bottom = np.maximum(np.ceil(outline.max(axis=0)) + 1, 0).astype(int)
@@ -36,7 +53,11 @@ def _head_window(canvas: paint.Canvas, sitter: subjects.Sitter) -> tuple[paint.C
 
 
 def _paint_features(
-    canvas: paint.Canvas, sitter: subjects.Sitter, *, light: lighting.Light, rng: np.random.Generator
+    canvas: paint.Canvas,
+    sitter: subjects.Sitter,
+    *,
+    light: lighting.Light,
+    rng: np.random.Generator,
 ) -> None:
     def paint_soft_parts(layer: paint.Canvas) -> None:
         noses.paint_nose(layer, sitter)

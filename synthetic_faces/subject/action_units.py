@@ -1,8 +1,9 @@
 """What each facial action unit does to the landmarks.
 
-Owns: the action units in use and their displacements at full intensity. Numbers and names are those of the Facial
-Action Coding System (Ekman & Friesen 1978; Ekman, Friesen & Hager 2002); the displacements are our drawing of the
-manual's descriptions, in half face widths. Blend shapes of a 3-D scan would look better and cost a licence.
+Owns: the action units in use and their displacements at full intensity. Numbers and names are those
+of the Facial Action Coding System (Ekman & Friesen 1978; Ekman, Friesen & Hager 2002); the
+displacements are our drawing of the manual's descriptions, in half face widths. Blend shapes of a
+3-D scan would look better and cost a licence.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ from synthetic_faces.subject import anatomy
 
 
 class Sides(NamedTuple):
-    """Intensity of an action unit, 0..1, on either side of the picture (the left is the person's right)."""
+    """Intensity of an action unit, 0..1, on either side of the picture (the left is the person's
+    right)."""
 
     left: float
     right: float

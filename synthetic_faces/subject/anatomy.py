@@ -1,8 +1,9 @@
 """The face at rest: a 3-D model of the 68 landmarks and of the head around them.
 
-Owns: where the points of a face are, and how faces differ. x points to the picture's right, y down, z to the viewer;
-half the width of the face is 1; the origin lies between the eyes. The proportions are ours, after the usual drawing
-canon (eyes halfway down the head, nose and mouth at thirds); a scanned mean face would bring a licence along.
+Owns: where the points of a face are, and how faces differ. x points to the picture's right, y down,
+z to the viewer; half the width of the face is 1; the origin lies between the eyes. The proportions
+are ours, after the usual drawing canon (eyes halfway down the head, nose and mouth at thirds); a
+scanned mean face would bring a licence along.
 """
 
 import dataclasses
@@ -55,7 +56,8 @@ MOUTH = tuple(range(48, 68))
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """How one face differs from the mean: factors around 1, shifts and tilts around 0, in half face widths."""
+    """How one face differs from the mean: factors around 1, shifts and tilts around 0, in half face
+    widths."""
 
     length: float
     jaw_width: float
@@ -75,7 +77,8 @@ class Shape:
 
 
 def draw_shape(rng: np.random.Generator) -> Shape:
-    """Draw a face's shape; the spreads are wide enough that no pixel column means the same thing twice."""
+    """Draw a face's shape; the spreads are wide enough that no pixel column means the same thing
+    twice."""
     spread = {
         "length": 0.07, "jaw_width": 0.07, "chin_length": 0.07, "eye_size": 0.11, "eye_spacing": 0.05,
         "nose_length": 0.09, "nose_width": 0.14, "mouth_width": 0.10, "lip_fullness": 0.24,
@@ -84,7 +87,9 @@ def draw_shape(rng: np.random.Generator) -> Shape:
         "eye_tilt": 0.018, "brow_height": 0.035, "brow_tilt": 0.02, "mouth_height": 0.03, "mouth_curve": 0.012,
         "asymmetry": 0.008,
     }  # fmt: skip
-    factors = {name: float(np.exp(width * rng.uniform(-1.6, 1.6))) for name, width in spread.items()}
+    factors = {
+        name: float(np.exp(width * rng.uniform(-1.6, 1.6))) for name, width in spread.items()
+    }
     shifts = {name: float(width * rng.uniform(-1.7, 1.7)) for name, width in shift.items()}
     return Shape(**factors, **shifts)
 

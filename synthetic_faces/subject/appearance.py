@@ -1,6 +1,8 @@
-"""What a person looks like apart from the shape of the face: skin, hair, eyes, beard, glasses, clothes.
+"""What a person looks like apart from the shape of the face: skin, hair, eyes, beard, glasses,
+clothes.
 
-Owns: appearance, drawn at random. Nothing here depends on the expression, so nothing here can give it away.
+Owns: appearance, drawn at random. Nothing here depends on the expression, so nothing here can give
+it away.
 """
 
 import dataclasses
@@ -39,7 +41,8 @@ GLASSES: tuple[str, ...] = ("none", "round", "square", "dark")
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """A person's colours and styles. Colours are (blue, green, red); `age` is 0 (smooth) to 1 (lined)."""
+    """A person's colours and styles. Colours are (blue, green, red); `age` is 0 (smooth) to 1
+    (lined)."""
 
     skin: paint.Colour
     hair: paint.Colour
@@ -75,7 +78,9 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 
 def _varied(colour: paint.Colour, *, rng: np.random.Generator) -> paint.Colour:
-    blue, green, red = np.clip(np.array(colour) * rng.uniform(0.93, 1.07) + rng.uniform(-6, 6, size=3), 8, 250).tolist()
+    blue, green, red = np.clip(
+        np.array(colour) * rng.uniform(0.93, 1.07) + rng.uniform(-6, 6, size=3), 8, 250
+    ).tolist()
     return blue, green, red
 
 

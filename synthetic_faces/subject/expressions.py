@@ -1,9 +1,11 @@
-"""Which action units make each of AffectNet's expressions, and the valence and arousal that go with them.
+"""Which action units make each of AffectNet's expressions, and the valence and arousal that go with
+them.
 
-Owns: prototypes, their variants, and the muddles that AffectNet calls None and Uncertain. Prototypes are those of the
-FACS Investigator's Guide, Table 10-1 (Ekman, Friesen & Hager 2002) and EMFACS (Friesen & Ekman 1983); contempt is the
-one-sided 12+14 (Ekman & Friesen 1986). The centres in valence and arousal are ours, in the quadrants of Russell's
-circumplex (1980): the published AffectNet figure is a picture, not numbers.
+Owns: prototypes, their variants, and the muddles that AffectNet calls None and Uncertain.
+Prototypes are those of the FACS Investigator's Guide, Table 10-1 (Ekman, Friesen & Hager 2002) and
+EMFACS (Friesen & Ekman 1983); contempt is the one-sided 12+14 (Ekman & Friesen 1986). The centres
+in valence and arousal are ours, in the quadrants of Russell's circumplex (1980): the published
+AffectNet figure is a picture, not numbers.
 """
 
 import dataclasses
@@ -50,7 +52,8 @@ CENTRES: dict[int, tuple[float, float]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Expression:
-    """What one face does. Valence and arousal are in [-1, 1], or labels.NO_VALUE where AffectNet gives none."""
+    """What one face does. Valence and arousal are in [-1, 1], or labels.NO_VALUE where AffectNet
+    gives none."""
 
     code: int
     activity: action_units.Activity
@@ -94,7 +97,8 @@ def _one_side(sides: action_units.Sides, *, left: bool) -> action_units.Sides:
 
 
 def _at_rest(rng: np.random.Generator) -> dict[int, action_units.Sides]:
-    """Return what a face does without meaning anything by it: half-lowered lids, slightly parted lips."""
+    """Return what a face does without meaning anything by it: half-lowered lids, slightly parted
+    lips."""
     lids = action_units.both(float(rng.uniform(0.0, 0.22)))
     lips = action_units.both(float(rng.choice([0.0, 0.0, 0.35])))
     return {43: lids, 25: lips}

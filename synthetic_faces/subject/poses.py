@@ -1,7 +1,8 @@
-"""Where the head is in the picture: a rotation and a scale from the face's own frame to picture pixels.
+"""Where the head is in the picture: a rotation and a scale from the face's own frame to picture
+pixels.
 
-Owns: pose. Parallel projection: at the distances of portraits the perspective of a face is a few per cent, less than
-the spread of face shapes.
+Owns: pose. Parallel projection: at the distances of portraits the perspective of a face is a few
+per cent, less than the spread of face shapes.
 """
 
 import dataclasses
@@ -19,7 +20,8 @@ ROLL_MAX_DEG = 16.0
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-    """A head's place. Positive yaw looks to the picture's right, positive pitch down, positive roll clockwise."""
+    """A head's place. Positive yaw looks to the picture's right, positive pitch down, positive roll
+    clockwise."""
 
     rotation: npt.NDArray[np.float64]
     scale_px: float
@@ -43,7 +45,8 @@ class Pose:
 
 
 def draw_pose(rng: np.random.Generator, *, scale_px: float, centre_xy: tuple[float, float]) -> Pose:
-    """Draw the angles of a head whose middle is at `centre_xy` and half of whose face is `scale_px` wide."""
+    """Draw the angles of a head whose middle is at `centre_xy` and half of whose face is `scale_px`
+    wide."""
     yaw = np.radians(YAW_MAX_DEG) * _bell(rng)
     pitch = np.radians(PITCH_MAX_DEG) * _bell(rng)
     roll = np.radians(ROLL_MAX_DEG) * _bell(rng)
@@ -58,7 +61,8 @@ def rotation(*, yaw_rad: float, pitch_rad: float, roll_rad: float) -> npt.NDArra
 
 
 def _bell(rng: np.random.Generator) -> float:
-    """Draw from -1..1, the middle twice as likely as the ends: the mean of a uniform and a triangle."""
+    """Draw from -1..1, the middle twice as likely as the ends: the mean of a uniform and a
+    triangle."""
     return float(rng.uniform(-1, 1) if rng.random() < 0.5 else rng.triangular(-1, 0, 1))
 
 

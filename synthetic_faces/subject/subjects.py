@@ -1,6 +1,8 @@
-"""The sitter: one person's face in one expression at one pose, all that the painters of its parts need to know.
+"""The sitter: one person's face in one expression at one pose, all that the painters of its parts
+need to know.
 
-Owns: the step from face model to picture pixels. The landmarks that are painted are the landmarks that are written
+Owns: the step from face model to picture pixels. The landmarks that are painted are the landmarks
+that are written
 down: there is no second model that could drift from the first.
 """
 
@@ -14,7 +16,8 @@ from synthetic_faces.subject import action_units, anatomy, appearance, poses
 
 @dataclasses.dataclass(frozen=True)
 class Sitter:
-    """A face to paint. `model` is float[68, 3] in the face's frame, `landmarks` float[68, 2] in picture pixels."""
+    """A face to paint. `model` is float[68, 3] in the face's frame, `landmarks` float[68, 2] in
+    picture pixels."""
 
     look: appearance.Look
     activity: action_units.Activity
@@ -45,11 +48,21 @@ class Sitter:
         step = np.asarray(step_px, dtype=np.float64)
         x, y = (self.pose.centre_xy + step).tolist()
         return dataclasses.replace(
-            self, pose=dataclasses.replace(self.pose, centre_xy=(x, y)), landmarks=self.landmarks + step
+            self,
+            pose=dataclasses.replace(self.pose, centre_xy=(x, y)),
+            landmarks=self.landmarks + step,
         )
 
 
-def seat(shape: anatomy.Shape, *, look: appearance.Look, activity: action_units.Activity, pose: poses.Pose) -> Sitter:
+def seat(
+    shape: anatomy.Shape,
+    *,
+    look: appearance.Look,
+    activity: action_units.Activity,
+    pose: poses.Pose,
+) -> Sitter:
     """Move a face's muscles and put it in the picture."""
     model = action_units.displace(anatomy.landmarks(shape), activity)
-    return Sitter(look=look, activity=activity, pose=pose, model=model, landmarks=pose.project(model))
+    return Sitter(
+        look=look, activity=activity, pose=pose, model=model, landmarks=pose.project(model)
+    )

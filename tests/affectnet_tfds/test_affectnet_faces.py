@@ -32,7 +32,9 @@ def data_dir(release, tmp_path_factory) -> Path:
     """The standard build, affectnet8, and one of a user's own."""
     folder = tmp_path_factory.mktemp("data")
     for fields in ({"num_shards": 3}, {"config_name": "mine", "image_size": 48, "classes": 7}):
-        test_main.run(config.JobConfig(input_dir=str(release), data_dir=str(folder), num_workers=1, **fields))
+        test_main.run(
+            config.JobConfig(input_dir=str(release), data_dir=str(folder), num_workers=1, **fields)
+        )
     return folder
 
 
@@ -81,7 +83,9 @@ def test_the_registered_builder_reads_the_same(data_dir):
     assert mine.element_spec["image"].shape == (48, 48, 3)
 
 
-def test_the_registered_builder_generates_the_same_bytes_through_the_job(release, data_dir, tmp_path):
+def test_the_registered_builder_generates_the_same_bytes_through_the_job(
+    release, data_dir, tmp_path
+):
     import tensorflow_datasets as tfds  # Slow; only these tests need it.
 
     import affectnet_tfds
@@ -90,7 +94,9 @@ def test_the_registered_builder_generates_the_same_bytes_through_the_job(release
     download_config = tfds.download.DownloadConfig(manual_dir=str(release), num_shards=3)
     builder.download_and_prepare(download_config=download_config)
     made = Path(str(builder.data_dir))
-    assert test_main.sums(made) == test_main.sums(data_dir / "affectnet_faces" / "affectnet8" / "1.0.0")
+    assert test_main.sums(made) == test_main.sums(
+        data_dir / "affectnet_faces" / "affectnet8" / "1.0.0"
+    )
     assert len(list(builder.as_dataset(split="train"))) == 9
     assert not list(tmp_path.glob(".affectnet*"))
 
@@ -105,7 +111,9 @@ def test_the_builder_does_not_take_drawn_faces_for_affectnet(tmp_path):
     (writer.write() / "drawn_sample.json").write_text("{}")
     builder = affectnet_tfds.AffectnetFaces(data_dir=tmp_path / "data")
     with pytest.raises(errors.UserError, match="a build of the drawn sample is called sample"):
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=str(tmp_path / "drawn")))
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=str(tmp_path / "drawn"))
+        )
 
 
 def test_the_record_is_what_the_contract_says():
@@ -113,7 +121,15 @@ def test_the_record_is_what_the_contract_says():
     assert sorted(described) == [
         "arousal", "bbox", "copy", "filename", "image", "label", "landmarks", "subset", "valence",
     ]  # fmt: skip
-    assert described["label"].names == ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger"]
+    assert described["label"].names == [
+        "neutral",
+        "happy",
+        "sad",
+        "surprise",
+        "fear",
+        "disgust",
+        "anger",
+    ]
     assert described["landmarks"].shape == (68, 2) and described["landmarks"].np_dtype == np.float32
 
 
@@ -135,5 +151,9 @@ def test_the_builder_is_registered_whichever_is_imported_first(imports):
     shown = "'affectnet_faces' in tfds.list_builders(with_community_datasets=False), tfds.__spec__.loader"
     code = f"{imports}; print({shown})"
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert done.stdout.startswith("True <_frozen_importlib_external.SourceFileLoader")  # As without us.
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout.startswith(
+        "True <_frozen_importlib_external.SourceFileLoader"
+    )  # As without us.

@@ -29,7 +29,8 @@ def saved(pixels: np.ndarray, kind: str, mode: str = "RGB", **options: object) -
 
 
 def test_a_non_square_box_at_unequal_x_and_y_is_cut_where_it_is():
-    # 20 wide, 10 high, at x=100, y=30: centre (110, 35), side 20, so columns 100..119 and rows 25..44.
+    # 20 wide, 10 high, at x=100, y=30: centre (110, 35), side 20, so columns 100..119 and rows
+    # 25..44.
     pixels = coordinates(200, 80)
     area = crop_geometry.square((100, 30, 20, 10), picture_size=(200, 80), margin_frac=0)
     assert area == crop_geometry.Square(100, 25, 20)
@@ -39,9 +40,9 @@ def test_a_non_square_box_at_unequal_x_and_y_is_cut_where_it_is():
 
 
 def test_the_margin_is_added_on_each_side():
-    assert crop_geometry.square((100, 30, 20, 10), picture_size=(200, 80), margin_frac=0.25) == crop_geometry.Square(
-        95, 20, 30
-    )
+    assert crop_geometry.square(
+        (100, 30, 20, 10), picture_size=(200, 80), margin_frac=0.25
+    ) == crop_geometry.Square(95, 20, 30)
 
 
 def test_a_box_that_leaves_the_picture_is_padded_with_black_and_not_squashed():
@@ -110,7 +111,11 @@ def real_pictures() -> tuple[bytes, ...]:
                 content = file.read()
                 with contextlib.suppress(invalid_example.InvalidExample):
                     header = image_codec.read_header(content)
-                    if header.size == (350, 350) and header.is_plain_jpeg and image_codec.decode(content) is not None:
+                    if (
+                        header.size == (350, 350)
+                        and header.is_plain_jpeg
+                        and image_codec.decode(content) is not None
+                    ):
                         found.append(content)
     return tuple(found)
 
@@ -138,13 +143,16 @@ def test_what_cannot_be_decoded_is_a_defect_with_a_reason(content, reason):
 
 def test_a_picture_that_claims_too_many_pixels_is_refused_by_its_header(monkeypatch):
     monkeypatch.setattr(crop_geometry, "MAX_PIXELS", 64 * 64 - 1)
-    monkeypatch.setattr(crop_geometry.simplejpeg, "decode_jpeg", lambda *args, **kwargs: pytest.fail("decoded"))
+    monkeypatch.setattr(
+        crop_geometry.simplejpeg, "decode_jpeg", lambda *args, **kwargs: pytest.fail("decoded")
+    )
     with pytest.raises(invalid_example.InvalidExample, match="this one claims 64 x 64"):
         image_codec.decode(noise_jpeg())
 
 
 @pytest.mark.parametrize(
-    ("box", "reason"), [((500, 5, 20, 20), "box outside the picture"), ((5, 5, 2, 2), "box too small")]
+    ("box", "reason"),
+    [((500, 5, 20, 20), "box outside the picture"), ((5, 5, 2, 2), "box too small")],
 )
 def test_a_box_that_shows_no_face_is_a_defect(box, reason):
     with pytest.raises(invalid_example.InvalidExample) as caught:
@@ -153,7 +161,9 @@ def test_a_box_that_shows_no_face_is_a_defect(box, reason):
 
 
 def test_without_a_box_the_whole_picture_is_centred_in_the_square():
-    assert crop_geometry.square(None, picture_size=(30, 10), margin_frac=0.15) == crop_geometry.Square(0, -10, 30)
+    assert crop_geometry.square(
+        None, picture_size=(30, 10), margin_frac=0.15
+    ) == crop_geometry.Square(0, -10, 30)
 
 
 def test_landmarks_follow_the_crop():
@@ -167,7 +177,11 @@ def test_landmarks_follow_the_crop():
 def test_mirroring_swaps_left_and_right_points():
     points = np.zeros((68, 2), np.float32)
     points[36], points[45] = (0.2, 0.4), (0.9, 0.5)  # outer corners of the eyes
-    points[8], points[48], points[54] = (0.5, 1.0), (0.3, 0.8), (0.6, 0.7)  # chin, corners of the mouth
+    points[8], points[48], points[54] = (
+        (0.5, 1.0),
+        (0.3, 0.8),
+        (0.6, 0.7),
+    )  # chin, corners of the mouth
     pixels = coordinates(10, 10)
     mirrored, swapped = crop_geometry.mirror(pixels, points)
     assert mirrored[0, 0, 0] == 9
@@ -193,7 +207,11 @@ def test_encoding_keeps_the_order_of_colours():
 
 def smooth_picture(width: int = 400, height: int = 300) -> np.ndarray:
     random = np.random.Generator(np.random.PCG64(3))
-    return cv2.resize(random.integers(0, 256, (9, 12, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(
+        random.integers(0, 256, (9, 12, 3), np.uint8),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
 
 
 def test_no_more_is_decoded_than_the_crop_needs():
@@ -204,24 +222,32 @@ def test_no_more_is_decoded_than_the_crop_needs():
     assert image_codec.decode(content, scale=3.0).shape == (300, 400, 3)
 
 
-def crop_both_ways(content: bytes, box: crop_geometry.Box, image_size: int) -> tuple[np.ndarray, np.ndarray]:
+def crop_both_ways(
+    content: bytes, box: crop_geometry.Box, image_size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the crop as the job makes it, and from the whole picture, averaged."""
     header = image_codec.read_header(content)
     area = crop_geometry.square(box, picture_size=header.size, margin_frac=0.15)
     scale = crop_geometry.part_needed(image_size / area.side, image_size=image_size)
     part = image_codec.decode(content, header, scale=scale)
-    fast = crop_geometry.crop(part, crop_geometry.shrunk(area, part.shape[1] / header.size[0]), image_size=image_size)
+    fast = crop_geometry.crop(
+        part, crop_geometry.shrunk(area, part.shape[1] / header.size[0]), image_size=image_size
+    )
     whole = crop_geometry.crop(image_codec.decode(content, header), area, image_size=area.side)
     return fast, cv2.resize(whole, (image_size, image_size), interpolation=cv2.INTER_AREA)
 
 
 @pytest.mark.parametrize("image_size", [48, 112, 224])
 def test_decoding_less_changes_pixels_by_little(image_size):
-    fast, full = crop_both_ways(saved(smooth_picture(), "JPEG", quality=95), (60, 40, 220, 200), image_size)
+    fast, full = crop_both_ways(
+        saved(smooth_picture(), "JPEG", quality=95), (60, 40, 220, 200), image_size
+    )
     assert np.abs(fast.astype(int) - full).mean() < 4
 
 
-@pytest.mark.skipif(not real_pictures(), reason="shared/data/faces_in_the_wild.tar.gz is not beside the project")
+@pytest.mark.skipif(
+    not real_pictures(), reason="shared/data/faces_in_the_wild.tar.gz is not beside the project"
+)
 @pytest.mark.parametrize(("image_size", "mean_difference"), [(48, 3.5), (112, 2.5), (224, 2.5)])
 def test_decoding_less_changes_real_pictures_by_little(image_size, mean_difference):
     differences = []

@@ -13,7 +13,9 @@ BOX = (100.0, 30.0, 40.0, 20.0)
 
 def picture() -> np.ndarray:
     random = np.random.Generator(np.random.PCG64(1))
-    return cv2.resize(random.integers(0, 256, (8, 10, 3), np.uint8), (200, 160), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(
+        random.integers(0, 256, (8, 10, 3), np.uint8), (200, 160), interpolation=cv2.INTER_CUBIC
+    )
 
 
 def landmarks() -> np.ndarray:
@@ -26,7 +28,13 @@ def landmarks() -> np.ndarray:
 
 
 def cut(content: bytes, **changes) -> face_crop.Cut:
-    given = {"header": image_codec.read_header(content), "box": BOX, "points": None, "geometry": PLAIN, **changes}
+    given = {
+        "header": image_codec.read_header(content),
+        "box": BOX,
+        "points": None,
+        "geometry": PLAIN,
+        **changes,
+    }
     return face_crop.cut(content, **given)
 
 
@@ -47,7 +55,9 @@ def test_bytes_and_pixels_give_the_same_crop():
     for geometry, points in ((PLAIN, None), (ALIGNED, landmarks())):
         from_bytes = cut(png(pixels), geometry=geometry, points=points)
         place = face_crop.locate(BOX, points=points, picture_size=(200, 160), geometry=geometry)
-        from_pixels = face_crop.cut_decoded(pixels, place=place, points=points, picture_width=200, image_size=40)
+        from_pixels = face_crop.cut_decoded(
+            pixels, place=place, points=points, picture_width=200, image_size=40
+        )
         assert (from_bytes.face == from_pixels.face).all()
         assert from_bytes.place == from_pixels.place
 
@@ -55,7 +65,9 @@ def test_bytes_and_pixels_give_the_same_crop():
 def test_aligning_brings_the_landmarks_to_the_template():
     made = cut(png(picture()), geometry=ALIGNED._replace(margin_frac=0), points=landmarks())
     assert made.aligned
-    assert face_alignment.five_points(made.points) == pytest.approx(face_alignment.TEMPLATE, abs=1e-5)
+    assert face_alignment.five_points(made.points) == pytest.approx(
+        face_alignment.TEMPLATE, abs=1e-5
+    )
 
 
 def test_five_points_align_as_the_68_do():

@@ -1,4 +1,5 @@
-"""A release of AffectNet's 2017 layout, small enough to be read at a glance, with pictures made from numbers."""
+"""A release of AffectNet's 2017 layout, small enough to be read at a glance, with pictures made
+from numbers."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +53,9 @@ class ReleaseWriter:
             file.write_bytes(cv2.imencode(".jpg", picture(self.count))[1].tobytes())
         box = other.get("box", (30, 20, 50, 40))
         points = other.get("landmarks", landmarks_text())
-        self.rows[table].append([path, *box, points, label, other.get("valence", 0.5), other.get("arousal", -0.25)])
+        self.rows[table].append(
+            [path, *box, points, label, other.get("valence", 0.5), other.get("arousal", -0.25)]
+        )
         return path
 
     def write(self) -> Path:
@@ -73,7 +76,8 @@ def release(tmp_path: Path) -> ReleaseWriter:
 
 @pytest.fixture
 def small_release(tmp_path: Path) -> Path:
-    """12 neutral, 6 happy, 4 sad and 2 anger rows in train; 2 of each in validation; a none and a no-face row."""
+    """12 neutral, 6 happy, 4 sad and 2 anger rows in train; 2 of each in validation; a none and a
+    no-face row."""
     release = ReleaseWriter(tmp_path / "small")
     for label, count in ((0, 12), (1, 6), (2, 4), (6, 2), (8, 1), (10, 1)):
         for _ in range(count):
@@ -101,7 +105,8 @@ def job_config(small_release: Path, tmp_path: Path) -> Callable[..., config.JobC
 @pytest.fixture(scope="module")
 def s3_running() -> "Iterator[s3_server.Server]":
     """An S3 server on loopback."""
-    from tests.pipeline.files import s3_server  # Inside: few tests want it, and it takes a second to import.
+    # Inside: few tests want it, and it takes a second to import.
+    from tests.pipeline.files import s3_server
 
     with s3_server.running() as server:
         yield server

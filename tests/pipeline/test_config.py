@@ -32,7 +32,9 @@ def test_a_value_out_of_range_is_refused_in_one_sentence(fields, message):
 
 @pytest.mark.parametrize("balance", ["sometimes", "0", "-3", "2.5"])
 def test_an_unknown_balance_is_refused_with_the_known_ones(balance):
-    with pytest.raises(errors.UserError, match=f"--balance must be .*a number of pictures per class: got {balance}"):
+    with pytest.raises(
+        errors.UserError, match=f"--balance must be .*a number of pictures per class: got {balance}"
+    ):
         make(balance=balance)
 
 

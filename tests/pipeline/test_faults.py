@@ -1,4 +1,5 @@
-"""kill -9 at any moment, the same command again: the same bytes. SIGTERM: the same, and nothing is left over."""
+"""kill -9 at any moment, the same command again: the same bytes. SIGTERM: the same, and nothing is
+left over."""
 
 import os
 import signal
@@ -25,9 +26,16 @@ def release(tmp_path_factory) -> Path:
 
 
 def start(release: Path, data_dir: Path, *, temporary: Path | None = None) -> subprocess.Popen:
-    """Start a build in a process group of its own, and with a folder of its own for temporary files."""
+    """Start a build in a process group of its own, and with a folder of its own for temporary
+    files."""
     environment = {**os.environ, "TMPDIR": str(temporary)} if temporary else None
-    flags = ["--image_size=600", "--num_shards=24", "--num_workers=2", "--config_name=tiny", "--balance=150"]
+    flags = [
+        "--image_size=600",
+        "--num_shards=24",
+        "--num_workers=2",
+        "--config_name=tiny",
+        "--balance=150",
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.main", f"--input_dir={release}", f"--data_dir={data_dir}", *flags],
         stdout=subprocess.PIPE if temporary else subprocess.DEVNULL,
@@ -65,7 +73,9 @@ def test_three_kills_and_a_restart_give_the_bytes_of_an_unbroken_build(release, 
     assert {p.name for p in versions[0].iterdir()} == {p.name for p in versions[1].iterdir()}
 
 
-def test_sigterm_stops_workers_too_keeps_finished_shards_and_leaves_no_temporary_files(release, tmp_path):
+def test_sigterm_stops_workers_too_keeps_finished_shards_and_leaves_no_temporary_files(
+    release, tmp_path
+):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     process = start(release, tmp_path, temporary=temporary)

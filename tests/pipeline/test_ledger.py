@@ -20,10 +20,19 @@ def bad(source: str, label: int = 0, reason: str = "broken picture") -> annotati
 
 def account(rows_written: int) -> ledger.Ledger:
     found = survey.Survey()
-    found.counts.update({("train", "manual", 0): 10, ("train", "automatic", 0): 5, ("train", "manual", 9): 4})
-    found.rejects = [bad("t row 1", label=-1, reason="bad label"), bad("t row 2", reason="bad valence")]
+    found.counts.update(
+        {("train", "manual", 0): 10, ("train", "automatic", 0): 5, ("train", "manual", 9): 4}
+    )
+    found.rejects = [
+        bad("t row 1", label=-1, reason="bad label"),
+        bad("t row 2", reason="bad valence"),
+    ]
     plans = {"train": plan.SplitPlan("train", {0: 15}, {0: 8}, 1)}
-    late = [bad("t row 12"), bad("t row 12"), bad("t row 5")]  # One of them met twice, for two copies.
+    late = [
+        bad("t row 12"),
+        bad("t row 12"),
+        bad("t row 5"),
+    ]  # One of them met twice, for two copies.
     return ledger.make(found, plans, [sidecar("train", {"0": rows_written}, {"0": 6}, late)])
 
 

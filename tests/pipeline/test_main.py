@@ -38,7 +38,10 @@ def run(config):
 
 
 def sums(folder: Path) -> dict[str, str]:
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*.tfrecord*"))}
+    return {
+        p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.glob("*.tfrecord*"))
+    }
 
 
 def test_every_row_is_accounted_for(job_config):
@@ -61,7 +64,9 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(job_config, tmp_path):
     assert sums(one.version) == sums(two.version)
 
 
-def test_the_bytes_do_not_depend_on_whether_classes_are_ranked_in_parts(job_config, tmp_path, monkeypatch):
+def test_the_bytes_do_not_depend_on_whether_classes_are_ranked_in_parts(
+    job_config, tmp_path, monkeypatch
+):
     whole = run(job_config(balance="7", num_shards=3))
     monkeypatch.setattr(plan, "BUCKET_ROWS", 2)
     in_parts = run(job_config(balance="7", num_shards=3, data_dir=str(tmp_path / "parts")))
@@ -164,12 +169,18 @@ def test_finished_shards_are_kept_by_the_next_attempt(job_config, monkeypatch):
         run(config)
     assert not Path(config.data_dir, VERSION).exists()
     staging = Path(config.data_dir, VERSION).with_name(".building-1.0.0")
-    kept = {p.name: p.stat().st_mtime_ns for p in staging.glob("*.tfrecord*") if p.suffix not in (".json", ".progress")}
+    kept = {
+        p.name: p.stat().st_mtime_ns
+        for p in staging.glob("*.tfrecord*")
+        if p.suffix not in (".json", ".progress")
+    }
     assert sorted(kept) == sorted(made)
     monkeypatch.setattr(shard_writer, "write", write)
     built = run(config)
     assert {n: (built.version / n).stat().st_mtime_ns for n in made} == kept
-    assert not [p for p in built.version.iterdir() if "incomplete" in p.name or p.suffix == ".progress"]
+    assert not [
+        p for p in built.version.iterdir() if "incomplete" in p.name or p.suffix == ".progress"
+    ]
 
 
 def test_identical_files_are_reported(release, job_config):
@@ -177,7 +188,9 @@ def test_identical_files_are_reported(release, job_config):
     (release.images / two).write_bytes((release.images / one).read_bytes())
     report = run(job_config(input_dir=str(release.write()))).report
     prefix = "Manually_Annotated_Images/"
-    assert report["identical_files"]["across_splits"] == [[f"train: {prefix}{one}", f"validation: {prefix}{two}"]]
+    assert report["identical_files"]["across_splits"] == [
+        [f"train: {prefix}{one}", f"validation: {prefix}{two}"]
+    ]
 
 
 def test_duplicates_are_dropped_from_train_when_asked(release, job_config):
@@ -189,7 +202,11 @@ def test_duplicates_are_dropped_from_train_when_asked(release, job_config):
     release.add("training", 1)
     built = run(job_config(input_dir=str(release.write()), drop_duplicates=True, balance="none"))
     lines = {(line.split, line.name): line for line in built.account.lines}
-    assert (lines["train", "happy"].read, lines["train", "happy"].dropped, lines["train", "happy"].written) == (2, 1, 1)
+    assert (
+        lines["train", "happy"].read,
+        lines["train", "happy"].dropped,
+        lines["train", "happy"].written,
+    ) == (2, 1, 1)
     assert lines["validation", "happy"].written == 1
     assert built.report["identical_files"]["across_splits"] == []
     (dropped,) = built.report["dropped_as_identical_to"].items()
@@ -240,7 +257,8 @@ def test_the_program_prints_the_account_and_the_line_that_loads(small_release, t
     assert done.returncode == 0, done.stderr
     assert "training.csv: 26 rows (AffectNet has 414,800: this is a part of it)" in done.stdout
     assert (
-        f"tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, data_dir='{tmp_path}/d')" in done.stdout
+        f"tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, data_dir='{tmp_path}/d')"
+        in done.stdout
     )
 
 
@@ -261,7 +279,10 @@ def program(capsys):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--input_dir=/no/such/folder"], "--input_dir must be a folder: /no/such/folder is not there"),
+        (
+            ["--input_dir=/no/such/folder"],
+            "--input_dir must be a folder: /no/such/folder is not there",
+        ),
         (
             ["--input_dir=x", "--image_sise=3"],
             "--image_sise is no flag of this program, nor of Beam; did you mean --image_size? (--help lists ours)",

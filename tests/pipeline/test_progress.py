@@ -13,7 +13,9 @@ def finish_shard(folder, *, name, examples, rejects):
 
 
 @pytest.mark.parametrize(("last", "total", "is_full"), [(True, 9, True), (False, 10, False)])
-def test_a_bar_is_full_when_all_shards_are_there_whatever_was_rejected(tmp_path, last, total, is_full):
+def test_a_bar_is_full_when_all_shards_are_there_whatever_was_rejected(
+    tmp_path, last, total, is_full
+):
     with progress.Bar(tmp_path, num_shards=2, num_examples=10) as bar:
         finish_shard(tmp_path, name="train-0", examples=4, rejects=1)
         if last:

@@ -116,13 +116,18 @@ def test_metadata_that_count_otherwise_are_found(version):
 def test_a_folder_without_a_build_is_refused(tmp_path):
     with pytest.raises(errors.UserError, match="holds no affectnet_faces build; make one with"):
         verify.versions(tmp_path, "")
-    with pytest.raises(errors.UserError, match="holds no version built by this job: it has no build_report.json"):
+    with pytest.raises(
+        errors.UserError, match="holds no version built by this job: it has no build_report.json"
+    ):
         verify.verify(tmp_path)
 
 
 def test_the_exit_code_says_whether_all_holds(version, capsys):
     assert verify.run(str(version)) == 0
-    assert "3 shards, 10 examples: every checksum, count, label and picture holds" in capsys.readouterr().out
+    assert (
+        "3 shards, 10 examples: every checksum, count, label and picture holds"
+        in capsys.readouterr().out
+    )
     change(shard(version), 100)
     assert verify.run(str(version)) == 1
     assert verify.run(str(version.parent / "nothing")) == 2

@@ -8,7 +8,9 @@ from synthetic_faces.examples import dataset_rows
 
 
 def count(rows, split, subset="manual"):
-    return collections.Counter(row.code for row in rows if (row.split, row.subset) == (split, subset))
+    return collections.Counter(
+        row.code for row in rows if (row.split, row.subset) == (split, subset)
+    )
 
 
 def test_three_thousand_rows_are_shared_out_as_promised():
@@ -17,7 +19,19 @@ def test_three_thousand_rows_are_shared_out_as_promised():
     assert dict(count(rows, "validation")) == dict.fromkeys(range(11), 40)
     assert sum(count(rows, "train", "automatic").values()) == 150
     train = count(rows, "train")
-    assert [train[code] for code in range(11)] == [540, 891, 184, 102, 60, 60, 180, 60, 130, 101, 102]
+    assert [train[code] for code in range(11)] == [
+        540,
+        891,
+        184,
+        102,
+        60,
+        60,
+        180,
+        60,
+        130,
+        101,
+        102,
+    ]
 
 
 @pytest.mark.parametrize("num_images", [44, 45, 100, 999, 12_345])
@@ -37,7 +51,10 @@ def test_names_and_places_are_unique():
 
 
 def test_the_seed_changes_order_and_names_but_no_count():
-    first, second = dataset_rows.rows(num_images=300, seed=1), dataset_rows.rows(num_images=300, seed=2)
+    first, second = (
+        dataset_rows.rows(num_images=300, seed=1),
+        dataset_rows.rows(num_images=300, seed=2),
+    )
     assert [row.code for row in first] != [row.code for row in second]
     assert {row.name for row in first}.isdisjoint(row.name for row in second)
     assert count(first, "train") == count(second, "train")

@@ -21,7 +21,9 @@ def act(*units: int) -> np.ndarray:
 def show(code: int, variant: int = 0) -> np.ndarray:
     """The mean face showing a prototype."""
     prototype = expressions.PROTOTYPES[code][variant]
-    return action_units.displace(REST, {unit: action_units.both(level) for unit, level in prototype.items()})
+    return action_units.displace(
+        REST, {unit: action_units.both(level) for unit, level in prototype.items()}
+    )
 
 
 def corner_drop(points: np.ndarray) -> float:
@@ -162,7 +164,8 @@ def test_curves_pass_through_their_points():
 
 
 def test_the_painted_edges_lie_on_the_landmarks():
-    """Painted on black with white lips and nothing else, the mouth's outline is where its landmarks are."""
+    """Painted on black with white lips and nothing else, the mouth's outline is where its landmarks
+    are."""
     canvas = np.zeros((300, 300, 3), np.uint8)
     sitter = _sitter()
     outer = sitter.landmarks[48:60]
@@ -177,15 +180,20 @@ def test_the_painted_edges_lie_on_the_landmarks():
 
 
 def test_eyes_are_painted_where_their_landmarks_are():
-    """The whites of the eyes are the brightest grey inside the lids' landmarks, and differ from the skin around."""
+    """The whites of the eyes are the brightest grey inside the lids' landmarks, and differ from the
+    skin around."""
     canvas = np.zeros((300, 300, 3), np.uint8)
     sitter = _sitter()
-    render_face.paint_person(canvas, sitter, light=lighting.Light((0, 0, 1), 0.0), rng=np.random.default_rng(0))
+    render_face.paint_person(
+        canvas, sitter, light=lighting.Light((0, 0, 1), 0.0), rng=np.random.default_rng(0)
+    )
     for eye in anatomy.EYES:
         mask = np.zeros(canvas.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.round(sitter.landmarks[list(eye)]).astype(np.int32)], 255)
         inside = canvas[mask > 0]
-        assert (np.ptp(inside, axis=1) < 30).mean() > 0.3  # whites and pupil have no colour; the skin has
+        assert (
+            np.ptp(inside, axis=1) < 30
+        ).mean() > 0.3  # whites and pupil have no colour; the skin has
         brow = canvas[tuple(np.round(sitter.landmarks[19][::-1]).astype(int))]
         assert brow.mean() < 130
 

@@ -18,7 +18,8 @@ SPLITS = {"train": "train", "validation": "val"}
 
 
 class Said(dict):
-    """What a layout says of one picture: whichever of code, box, landmarks, valence, arousal, split it can."""
+    """What a layout says of one picture: whichever of code, box, landmarks, valence, arousal, split
+    it can."""
 
 
 def digest(path: Path) -> str:
@@ -62,7 +63,9 @@ def read_npy(root: Path) -> dict[str, Said]:
     for split in ("train", "val"):
         for picture in (root / f"{split}_set" / "images").iterdir():
             stem = root / f"{split}_set" / "annotations" / picture.stem
-            exp, val, aro, lnd = (np.load(f"{stem}_{name}.npy") for name in ("exp", "val", "aro", "lnd"))
+            exp, val, aro, lnd = (
+                np.load(f"{stem}_{name}.npy") for name in ("exp", "val", "aro", "lnd")
+            )
             assert exp.dtype.kind == val.dtype.kind == aro.dtype.kind == "U" and lnd.shape == (136,)
             found[digest(picture)] = Said(
                 split=split, code=int(exp.item()), valence=float(val.item()), arousal=float(aro.item()),
@@ -81,7 +84,9 @@ def read_affectnetplus(root: Path) -> dict[str, Said]:
         for path in (root / folder / "annotations").iterdir():
             record = json.loads(path.read_text())
             about, soft = record["meta-data"], record["soft-label"]
-            assert len(soft) == 8 and sum(soft) == pytest.approx(1) and record["subset"] in (0, 1, 2)
+            assert (
+                len(soft) == 8 and sum(soft) == pytest.approx(1) and record["subset"] in (0, 1, 2)
+            )
             assert ("human-label" in record) == (split != "automatic")
             found[digest(root / folder / "images" / f"{path.stem}.jpg")] = Said(
                 split=split, code=record.get("human-label", soft.index(max(soft))), valence=about["valence"],
@@ -116,7 +121,9 @@ def read_yolo(root: Path) -> dict[str, Said]:
         for picture in (root / split / "images").iterdir():
             index, *box = (root / split / "labels" / f"{picture.stem}.txt").read_text().split()
             assert all(0 <= float(number) <= 1 for number in box)
-            found[digest(picture)] = Said(split=split[:5].replace("valid", "val"), code=codes[int(index)])
+            found[digest(picture)] = Said(
+                split=split[:5].replace("valid", "val"), code=codes[int(index)]
+            )
     return found
 
 
@@ -143,7 +150,8 @@ LEFT_OUT = {
     "affectnetplus": lambda said: False,
     "csv": lambda said: said["split"] == "automatic",
 } | dict.fromkeys(
-    ["npy", "folders", "code_folders", "yolo"], lambda said: said["split"] == "automatic" or said["code"] > 7
+    ["npy", "folders", "code_folders", "yolo"],
+    lambda said: said["split"] == "automatic" or said["code"] > 7,
 )
 
 
@@ -164,7 +172,9 @@ def test_every_layout_is_tested():
 @pytest.mark.parametrize("layout", READERS)
 def test_a_layout_says_the_same_of_the_same_pictures(layout, original, tmp_path):
     found = READERS[layout](draw(tmp_path / layout, layout))
-    assert found.keys() == {picture for picture, said in original.items() if not LEFT_OUT[layout](said)}
+    assert found.keys() == {
+        picture for picture, said in original.items() if not LEFT_OUT[layout](said)
+    }
     for picture, said in found.items():
         assert said == {name: original[picture][name] for name in said}
 
@@ -180,7 +190,10 @@ def test_yolo_boxes_are_those_of_2017_cut_off_at_the_edge(tmp_path):
 
 def test_numbers_of_the_npy_release_have_gaps_and_both_splits_count_from_the_start(tmp_path):
     root = draw(tmp_path / "npy", "npy")
-    train, val = (sorted(int(p.stem) for p in (root / s / "images").iterdir()) for s in ("train_set", "val_set"))
+    train, val = (
+        sorted(int(p.stem) for p in (root / s / "images").iterdir())
+        for s in ("train_set", "val_set")
+    )
     assert set(train) & set(val)
     assert val != list(range(len(val)))
 

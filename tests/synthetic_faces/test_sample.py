@@ -1,4 +1,5 @@
-"""The sample as its user meets it: what is made, what is said, what is refused, and what every flag changes."""
+"""The sample as its user meets it: what is made, what is said, what is refused, and what every flag
+changes."""
 
 import hashlib
 import json
@@ -18,7 +19,12 @@ NUM_IMAGES = 66
 
 
 def make(
-    folder: Path, *, num_images: int = NUM_IMAGES, seed: int = 1, layout: str = "2017", num_workers: int = 1
+    folder: Path,
+    *,
+    num_images: int = NUM_IMAGES,
+    seed: int = 1,
+    layout: str = "2017",
+    num_workers: int = 1,
 ) -> Path:
     release.make(settings.Settings(folder, num_images, seed, layout), num_workers=num_workers)
     return folder
@@ -27,12 +33,18 @@ def make(
 def sums(folder: Path) -> dict[str, str]:
     """Path below the folder → hash of the file."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def run(*flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pipeline.sample", *flags], capture_output=True, text=True, timeout=400
+        [sys.executable, "-m", "pipeline.sample", *flags],
+        capture_output=True,
+        text=True,
+        timeout=400,
     )
 
 
@@ -44,7 +56,11 @@ def sample(tmp_path_factory):
 def test_the_lists_and_pictures_are_where_the_release_of_2017_has_them(sample):
     training = (sample / LISTS / "training.csv").read_text().splitlines()
     validation = (sample / LISTS / "validation.csv").read_text().splitlines()
-    automatic = (sample / "Automatically_annotated_file_list" / "automatically_annotated.csv").read_text().splitlines()
+    automatic = (
+        (sample / "Automatically_annotated_file_list" / "automatically_annotated.csv")
+        .read_text()
+        .splitlines()
+    )
     assert training[0].startswith("subDirectory_filePath,face_x,")
     assert automatic[0].startswith("#subDirectory_filePath,face_x,")
     assert validation[0].split(",")[0].endswith((".jpg", ".JPG", ".png", ".bmp"))
@@ -62,7 +78,12 @@ def test_every_row_has_a_box_68_points_a_code_and_values(sample):
     for line in (sample / LISTS / "validation.csv").read_text().splitlines():
         path, x, y, width, height, points, code, valence, arousal = line.split(",")
         assert len(Path(path).stem) == 56 and Path(path).parent.name.isdecimal()
-        assert int(width) > 0 and int(height) > 0 and x.lstrip("-").isdecimal() and y.lstrip("-").isdecimal()
+        assert (
+            int(width) > 0
+            and int(height) > 0
+            and x.lstrip("-").isdecimal()
+            and y.lstrip("-").isdecimal()
+        )
         assert all(len(number.split(".")[1]) == 2 for number in points.split(";"))
         assert len(points.split(";")) == 136
         if int(code) in (9, 10):
@@ -110,13 +131,17 @@ def test_what_a_killed_run_left_is_drawn_anew(sample, tmp_path):
 def test_a_folder_in_the_place_of_the_half_drawn_one_is_left_alone(tmp_path):
     (tmp_path / "new.drawing").mkdir()
     (tmp_path / "new.drawing" / "mine.txt").write_text("mine")
-    with pytest.raises(settings.SettingsError, match="is in the way and is no half-drawn sample; move it elsewhere"):
+    with pytest.raises(
+        settings.SettingsError, match="is in the way and is no half-drawn sample; move it elsewhere"
+    ):
         make(tmp_path / "new")
     assert (tmp_path / "new.drawing" / "mine.txt").read_text() == "mine"
 
 
 def check(folder: Path, *, overwrite: bool = False, seed: int = 1) -> bool:
-    return release.check_target(settings.Settings(folder, NUM_IMAGES, seed, "2017"), overwrite=overwrite)
+    return release.check_target(
+        settings.Settings(folder, NUM_IMAGES, seed, "2017"), overwrite=overwrite
+    )
 
 
 def test_a_new_or_empty_folder_is_drawn_into(tmp_path):
@@ -157,7 +182,10 @@ def test_a_file_in_the_way_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"num_images": 43}, "--num_images must be at least 44, or a class would be empty: got 43."),
+        (
+            {"num_images": 43},
+            "--num_images must be at least 44, or a class would be empty: got 43.",
+        ),
         ({"seed": -1}, "--seed must not be negative: got -1."),
         (
             {"layout": "2018"},
@@ -178,7 +206,9 @@ def test_the_line_at_the_end_counts_rows_and_names_the_command_that_reads_them(t
         dataset_rows.Row(1, "train", "automatic", 0, 1, "b", ".jpg"),
         dataset_rows.Row(2, "train", "manual", 1, 2, "c", ".jpg"),
     ]
-    annotations = [scenes.Annotation(row, 9, 9, (0, 0, 9, 9), np.zeros((68, 2)), 0.0, 0.0) for row in rows]
+    annotations = [
+        scenes.Annotation(row, 9, 9, (0, 0, 9, 9), np.zeros((68, 2)), 0.0, 0.0) for row in rows
+    ]
     assert summary.describe(annotations, layout="csv", folder=Path("b/d"), seconds=1.6) == (
         "sample        3 drawn faces (2 train, 1 automatic) in 2 s: b/d   "
         "next: python -m pipeline.main --input_dir=b/d --layout=csv --csv=faces.csv "
@@ -212,7 +242,10 @@ def test_the_program_draws_says_so_and_does_nothing_the_second_time(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--num_images=1"], "error: --num_images must be at least 44, or a class would be empty: got 1.\n"),
+        (
+            ["--num_images=1"],
+            "error: --num_images must be at least 44, or a class would be empty: got 1.\n",
+        ),
         (["--num_workers=-1"], "error: --num_workers must not be negative: got -1.\n"),
         (["photos"], "error: pipeline.sample takes flags only: got 'photos'.\n"),
     ],

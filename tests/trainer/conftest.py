@@ -1,4 +1,5 @@
-"""One small published version, made without the job, and four logical CPU devices for the whole process."""
+"""One small published version, made without the job, and four logical CPU devices for the whole
+process."""
 
 import json
 import os
@@ -26,7 +27,13 @@ COUNTS = {"train": (21, 21, 20), "validation": (19, 18)}
 GEOMETRY = face_crop.Geometry(image_size=SIZE, margin_frac=0.15, align=False)
 """How the faces of `photo_run` are cut, as if by the job."""
 
-SMALL = {"batch_size": 16, "conv_filters": (4, 8), "dense_units": (16,), "epochs": 3, "learning_rate": 0.01}
+SMALL = {
+    "batch_size": 16,
+    "conv_filters": (4, 8),
+    "dense_units": (16,),
+    "epochs": 3,
+    "learning_rate": 0.01,
+}
 """Settings that train in a second: four steps an epoch, the last of 14 examples."""
 
 tf.config.set_logical_device_configuration(
@@ -36,7 +43,8 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> pathlib.Path:
-    """A data_dir with config `sample`: class k is a bright square in place k of a 3 x 3 board, with noise."""
+    """A data_dir with config `sample`: class k is a bright square in place k of a 3 x 3 board, with
+    noise."""
     root = tmp_path_factory.mktemp("data")
     write_version(root / run_config.DATASET / "sample" / "1.0.0")
     return root
@@ -51,7 +59,9 @@ def write_version(folder: pathlib.Path, *, num_classes: int = 8, encoding: str =
     folder.mkdir(parents=True)
     record = features.features(image_size=SIZE, num_classes=num_classes, encoding=encoding)
     serializer = tfds.core.ExampleSerializer(record.get_serialized_info())
-    splits = [_write_split(name, folder=folder, record=record, serializer=serializer) for name in COUNTS]
+    splits = [
+        _write_split(name, folder=folder, record=record, serializer=serializer) for name in COUNTS
+    ]
     tfds.folder_dataset.write_metadata(
         data_dir=folder, features=record, split_infos=splits, supervised_keys=("image", "label")
     )
@@ -104,7 +114,8 @@ def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def make_site(version):
-    """Return a function that makes the site of settings on 1, 2 or 4 of the process's logical CPU devices."""
+    """Return a function that makes the site of settings on 1, 2 or 4 of the process's logical CPU
+    devices."""
 
     def make(*, num_replicas: int = 1, **settings) -> context.RunContext:
         names = [f"/cpu:{i}" for i in range(num_replicas)]
@@ -123,12 +134,18 @@ def photo_run(version, tmp_path_factory, make_site) -> trained_run.Run:
     """A trained run that knows how to cut new photographs, and tells valence and arousal too."""
     model_dir = tmp_path_factory.mktemp("runs") / "run"
     at = make_site(
-        model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, image_size=16, heads="expression+va"
+        model_dir=str(model_dir),
+        data_dir=str(version.path.parents[2]),
+        epochs=1,
+        image_size=16,
+        heads="expression+va",
     )
     model_folder.claim(at.settings)
     train, validation = (context.read_split(at, split=split) for split in ("train", "validation"))
     network = setup.model(at)
-    trainer.Trainer(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
+    trainer.Trainer(
+        at, network=network, model_dir=model_dir, train=train, selection=validation
+    ).train()
     data_provenance.save(version, model_dir=model_dir)
     facts = json.loads((model_dir / data_provenance.FILE).read_text())
     (model_dir / data_provenance.FILE).write_text(json.dumps({**facts, "crop": GEOMETRY._asdict()}))
@@ -138,7 +155,9 @@ def photo_run(version, tmp_path_factory, make_site) -> trained_run.Run:
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory):
     """A photograph of one drawn face, and its annotation."""
-    content, annotation = scenes.draw(dataset_rows.Row(3, "train", "manual", 3, 1, "0" * 56, ".jpg"), seed=5)
+    content, annotation = scenes.draw(
+        dataset_rows.Row(3, "train", "manual", 3, 1, "0" * 56, ".jpg"), seed=5
+    )
     path = tmp_path_factory.mktemp("drawn") / "face.jpg"
     path.write_bytes(content)
     return path, annotation

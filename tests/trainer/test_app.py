@@ -1,4 +1,5 @@
-"""The demo page: in headless Chromium, its server and its uploads watched; and its parts one by one."""
+"""The demo page: in headless Chromium, its server and its uploads watched; and its parts one by
+one."""
 
 import importlib.util
 import json
@@ -19,7 +20,6 @@ import pytest
 from affectnet_tfds import invalid_example, labels
 from runtime import errors
 from tests import browser
-from tests.browser import chromium  # noqa: F401  (a fixture)
 from trainer import app
 from trainer.demo import answer_html, local_server, timed_prediction, uploads
 from trainer.inference import draw_boxes, face_classifier, face_detector, images
@@ -47,7 +47,10 @@ needs_gradio = pytest.mark.skipif(
 def a_face(*probs, box=(10.0, 20.0, 30.0, 40.0), affect=None) -> face_classifier.ClassifiedFace:
     cut = types.SimpleNamespace(face=np.zeros((8, 8, 3), np.uint8))
     return face_classifier.ClassifiedFace(
-        found=face_detector.DetectedFace(box=box), cut=cut, probabilities=np.array(probs, np.float32), affect=affect
+        found=face_detector.DetectedFace(box=box),
+        cut=cut,
+        probabilities=np.array(probs, np.float32),
+        affect=affect,
     )
 
 
@@ -57,7 +60,9 @@ def said(*faces, **times) -> str:
     looked = timed_prediction.TimedPrediction(
         shot=shot, seen=list(faces), **{"detector_ms": 41.6, "network_ms": 7.2, **times}
     )
-    return re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", str(answer_html.answer(looked, names=NAMES)))
+    return re.sub(
+        r"data:image/jpeg;base64,[\w+/=]+", "", str(answer_html.answer(looked, names=NAMES))
+    )
 
 
 def words(markup: str) -> str:
@@ -78,7 +83,9 @@ def test_several_faces_are_numbered_in_the_picture_and_each_has_its_bars():
     two = [a_face(0.1, 0.85, 0.05), a_face(0.5, 0.2, 0.3)]
     made = words(said(*two))
     assert made.startswith("2 faces, numbered from the largest.")
-    assert made.index("Face 1: happy, 85% neutral 10.0%") < made.index("Face 2: neutral, 50% neutral 50.0%")
+    assert made.index("Face 1: happy, 85% neutral 10.0%") < made.index(
+        "Face 2: neutral, 50% neutral 50.0%"
+    )
     assert draw_boxes.labels(two, names=NAMES) == ["1 happy 85%", "2 neutral 50%"]
     assert draw_boxes.labels(two[:1], names=NAMES) == ["happy 85%"]
 
@@ -91,19 +98,31 @@ def test_a_picture_without_a_face_says_so_in_one_sentence():
 
 def test_a_whole_picture_is_not_said_to_have_been_searched():
     made = words(said(a_face(0.1, 0.85, 0.05, box=None)))
-    assert made.startswith("The whole picture taken for a face: happy, 85%. Latency: no detector, network 7 ms.")
+    assert made.startswith(
+        "The whole picture taken for a face: happy, 85%. Latency: no detector, network 7 ms."
+    )
 
 
 def test_valence_and_arousal_are_shown_where_the_model_has_them():
     made = said(a_face(0.1, 0.85, 0.05, affect=(-0.5, 0.25)))
-    assert words(made).endswith("valence −1 unpleasant pleasant +1 −0.50 arousal −1 calm excited +1 +0.25")
-    assert re.findall(r"left: ([\d.]+)%; width: ([\d.]+)%", made) == [("25.00", "25.00"), ("50.00", "12.50")]
+    assert words(made).endswith(
+        "valence −1 unpleasant pleasant +1 −0.50 arousal −1 calm excited +1 +0.25"
+    )
+    assert re.findall(r"left: ([\d.]+)%; width: ([\d.]+)%", made) == [
+        ("25.00", "25.00"),
+        ("50.00", "12.50"),
+    ]
     assert "valence" not in said(a_face(0.1, 0.85, 0.05))
 
 
 def test_what_cannot_be_read_is_text_and_nothing_more():
-    made = str(answer_html.refused(invalid_example.InvalidExample("no picture", "begins with '<b>'")))
-    assert "This picture cannot be read: begins with &#39;&lt;b&gt;&#39;." in made and 'role="alert"' in made
+    made = str(
+        answer_html.refused(invalid_example.InvalidExample("no picture", "begins with '<b>'"))
+    )
+    assert (
+        "This picture cannot be read: begins with &#39;&lt;b&gt;&#39;." in made
+        and 'role="alert"' in made
+    )
 
 
 def test_detector_and_network_are_timed_apart(monkeypatch):
@@ -119,7 +138,9 @@ def test_detector_and_network_are_timed_apart(monkeypatch):
         cut=lambda shot, found: taking(0.25, [(face, None)] * len(found)),
         judge=lambda cuts: taking(0.0625, [a_face(1.0)] * len(cuts)),
     )
-    looked = timed_prediction.predict(PNG, reader=reader, detect=lambda pixels: taking(0.5, [face, face]))
+    looked = timed_prediction.predict(
+        PNG, reader=reader, detect=lambda pixels: taking(0.5, [face, face])
+    )
     assert (looked.detector_ms, looked.network_ms, len(looked.seen)) == (500.0, 62.5, 2)
 
 
@@ -134,12 +155,15 @@ def test_an_upload_is_gone_once_it_is_read(tmp_path):
     path = upload(tmp_path)
     assert uploads.take(str(path), folder=tmp_path) == b"bytes"
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(invalid_example.InvalidExample, match="not here any more; give it once again"):
+    with pytest.raises(
+        invalid_example.InvalidExample, match="not here any more; give it once again"
+    ):
         uploads.take(str(path), folder=tmp_path)
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "{folder}/0f3a/../../secret/b.jpg", "{folder}/0f3a", "{folder}/link/b.jpg"]
+    "path",
+    ["/etc/passwd", "{folder}/0f3a/../../secret/b.jpg", "{folder}/0f3a", "{folder}/link/b.jpg"],
 )
 def test_what_is_no_upload_is_neither_read_nor_removed(path, tmp_path):
     folder, secret = tmp_path / "uploads", tmp_path / "secret"
@@ -167,7 +191,8 @@ def test_the_server_listens_on_this_machine_only_and_says_when_a_port_is_taken()
         host, port = listener.getsockname()
         assert host == "127.0.0.1" and port > 0
         with pytest.raises(
-            errors.UserError, match=rf"--port={port} cannot be had on 127.0.0.1 \(Address already in use\)"
+            errors.UserError,
+            match=rf"--port={port} cannot be had on 127.0.0.1 \(Address already in use\)",
         ):
             local_server.listen(port)
 
@@ -176,27 +201,42 @@ def test_what_is_missing_is_said_in_one_sentence(tmp_path, monkeypatch):
     def refused(missing: str = "", **flags) -> str:
         real = importlib.util.find_spec
         monkeypatch.setattr(app.commandline, "given", lambda sections: flags)
-        monkeypatch.setattr(app.importlib.util, "find_spec", lambda name: None if name == missing else real("json"))
+        monkeypatch.setattr(
+            app.importlib.util, "find_spec", lambda name: None if name == missing else real("json")
+        )
         with pytest.raises(errors.UserError) as no:
             app.main()
         monkeypatch.undo()
         return str(no.value)
 
     assert refused("gradio") == "trainer.app needs gradio: pip install 'affectnet-faces[app]'"
-    assert refused("mtcnn").startswith("--detector=mtcnn needs mtcnn: pip install 'affectnet-faces[predict]'")
-    assert refused("mtcnn", detector="none", model_dir=str(tmp_path)).startswith(f"{tmp_path} holds no trained model")
+    assert refused("mtcnn").startswith(
+        "--detector=mtcnn needs mtcnn: pip install 'affectnet-faces[predict]'"
+    )
+    assert refused("mtcnn", detector="none", model_dir=str(tmp_path)).startswith(
+        f"{tmp_path} holds no trained model"
+    )
     assert refused(port=70000) == "--port must be between 0 and 65535: got 70000"
 
 
 def test_there_is_no_flag_that_shows_the_page_to_others():
-    done = subprocess.run([sys.executable, "-m", "trainer.app", "--share"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer.app", "--share"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == errors.EXIT_CODE
-    assert done.stderr.startswith("error: there is no flag --share") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith("error: there is no flag --share") and done.stderr.count("\n") == 1
+    )
 
 
 @needs_gradio
 @pytest.mark.slow
-def test_an_upload_that_nobody_asks_about_goes_too_and_no_other_name_of_this_machine_is_heard(photo_run, monkeypatch):
+def test_an_upload_that_nobody_asks_about_goes_too_and_no_other_name_of_this_machine_is_heard(
+    photo_run, monkeypatch
+):
     from starlette import testclient
 
     from trainer.demo import page as page_lib
@@ -213,8 +253,12 @@ def test_an_upload_that_nobody_asks_about_goes_too_and_no_other_name_of_this_mac
             assert answer.headers["cache-control"] == "no-store"
             assert "It has not been judged." in answer.text
             assert client.get("/", headers={"host": "evil.example"}).status_code == 400
-            (path,) = client.post("/gradio_api/upload", files={"files": ("a.png", PNG, "image/png")}).json()
-            assert pathlib.Path(path).is_relative_to(folder) and pathlib.Path(path).read_bytes() == PNG
+            (path,) = client.post(
+                "/gradio_api/upload", files={"files": ("a.png", PNG, "image/png")}
+            ).json()
+            assert (
+                pathlib.Path(path).is_relative_to(folder) and pathlib.Path(path).read_bytes() == PNG
+            )
             until(lambda: not pathlib.Path(path).exists(), seconds=30)
 
 
@@ -224,8 +268,12 @@ def test_the_page_says_how_well_the_model_was_judged(tmp_path):
     from trainer.demo import page as page_lib
 
     path = tmp_path / "metrics.json"
-    path.write_text(json.dumps({"accuracy": 0.625, "num_examples": 4000, "protocol": {"split": "validation"}}))
-    assert page_lib._judged(path) == "It got 62% of the 4,000 pictures of its validation split right."
+    path.write_text(
+        json.dumps({"accuracy": 0.625, "num_examples": 4000, "protocol": {"split": "validation"}})
+    )
+    assert (
+        page_lib._judged(path) == "It got 62% of the 4,000 pictures of its validation split right."
+    )
 
 
 def until(is_so, *, seconds: float):
@@ -239,7 +287,8 @@ def until(is_so, *, seconds: float):
 
 @pytest.fixture(scope="module")
 def page(photo_run, tmp_path_factory):
-    """The program, with mtcnn where there is one: its address, its temporary folder, and where it connected."""
+    """The program, with mtcnn where there is one: its address, its temporary folder, and where it
+    connected."""
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("gradio is not installed (extra: app)")
     root = tmp_path_factory.mktemp("page")
@@ -266,20 +315,22 @@ def page(photo_run, tmp_path_factory):
     process.wait()
 
 
-def give(chromium, path):  # noqa: F811
+def give(chromium, path):
     """Drop a picture on the page that is open, and return the answer."""
     next_answer = awaiting(chromium)
     chromium.find_element("css selector", "#picture input[type=file]").send_keys(str(path))
     return next_answer()
 
 
-def awaiting(chromium):  # noqa: F811
+def awaiting(chromium):
     """Return a function that waits for another answer than the one that is shown now."""
     chromium.execute_script("document.querySelector('.answer').dataset.old = 'yes'")
-    return lambda: until(lambda: chromium.find_elements("css selector", ".answer:not([data-old])"), seconds=60)[0]
+    return lambda: until(
+        lambda: chromium.find_elements("css selector", ".answer:not([data-old])"), seconds=60
+    )[0]
 
 
-def open_page(chromium, page, *, width: int = 1280):  # noqa: F811
+def open_page(chromium, page, *, width: int = 1280):
     browser.requested(chromium)
     browser.resize(chromium, width=width)
     chromium.get(page.address)
@@ -292,7 +343,7 @@ def files_in(folder: pathlib.Path) -> list[pathlib.Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", browser.WIDTHS)
-def test_a_drawn_face_goes_in_and_the_bars_come_out(chromium, page, drawn, width):  # noqa: F811
+def test_a_drawn_face_goes_in_and_the_bars_come_out(chromium, page, drawn, width):
     path, _ = drawn
     open_page(chromium, page, width=width)
     answer = give(chromium, path)
@@ -307,20 +358,27 @@ def test_a_drawn_face_goes_in_and_the_bars_come_out(chromium, page, drawn, width
     np.testing.assert_allclose(lengths / lengths.sum(), probs / probs.sum(), atol=0.01)
     assert re.search(r"Latency: (detector \d+ ms|no detector), network \d+ ms", answer.text)
     assert ("One face: " in answer.text) == (page.detector == "mtcnn")
-    assert re.search(r"valence[^+−]*−1 unpleasant\s*pleasant \+1\s*[+−]\d\.\d\d", answer.text), answer.text
+    assert re.search(r"valence[^+−]*−1 unpleasant\s*pleasant \+1\s*[+−]\d\.\d\d", answer.text), (
+        answer.text
+    )
     photo = chromium.find_element("css selector", "#answer .photo")
-    assert chromium.execute_script("return arguments[0].complete && arguments[0].naturalWidth", photo) > 100
+    assert (
+        chromium.execute_script("return arguments[0].complete && arguments[0].naturalWidth", photo)
+        > 100
+    )
     assert browser.overflowing(chromium) == []
     assert "Gradio" not in chromium.find_element("tag name", "body").text
 
 
 @pytest.mark.slow
-def test_the_page_asks_nobody_but_this_machine_and_neither_does_the_program(chromium, page, drawn):  # noqa: F811
+def test_the_page_asks_nobody_but_this_machine_and_neither_does_the_program(chromium, page, drawn):
     open_page(chromium, page)
     give(chromium, drawn[0])
     asked = browser.requested(chromium)
     assert any("/gradio_api/upload" in url for url in asked)
-    assert [url for url in asked if not url.startswith((page.address + "/", "data:", "blob:"))] == []
+    assert [
+        url for url in asked if not url.startswith((page.address + "/", "data:", "blob:"))
+    ] == []
     connected = page.watched.read_text().splitlines()
     assert connected[0] == "socket.connect watching"
     assert [line for line in connected[1:] if "'127.0.0.1'" not in line] == []
@@ -337,7 +395,9 @@ def test_the_watch_on_the_program_sees_what_it_would_ask(tmp_path):
 
 
 @pytest.mark.slow
-def test_no_picture_is_left_on_the_disk_and_a_broken_one_is_a_sentence(chromium, page, drawn, tmp_path):  # noqa: F811
+def test_no_picture_is_left_on_the_disk_and_a_broken_one_is_a_sentence(
+    chromium, page, drawn, tmp_path
+):
     (tmp_path / "broken.jpg").write_bytes(b"hello, world")
     open_page(chromium, page)
     give(chromium, drawn[0])
@@ -349,13 +409,22 @@ def test_no_picture_is_left_on_the_disk_and_a_broken_one_is_a_sentence(chromium,
 
 
 @pytest.mark.slow
-def test_the_cameras_picture_is_looked_at(chromium, page):  # noqa: F811
+def test_the_cameras_picture_is_looked_at(chromium, page):
     open_page(chromium, page)
     next_answer = awaiting(chromium)
     chromium.find_element("css selector", "[aria-label='Capture from camera']").click()
-    access = lambda: [b for b in chromium.find_elements("css selector", "#picture button") if "Webcam" in b.text]  # noqa: E731
+
+    def access():
+        buttons = chromium.find_elements("css selector", "#picture button")
+        return [button for button in buttons if "Webcam" in button.text]
+
     until(access, seconds=10)[0].click()
-    until(lambda: chromium.execute_script("return document.querySelector('#picture video')?.videoWidth"), seconds=30)
+    until(
+        lambda: chromium.execute_script(
+            "return document.querySelector('#picture video')?.videoWidth"
+        ),
+        seconds=30,
+    )
     chromium.find_element("css selector", "[aria-label='capture photo']").click()
     assert "Latency: " in next_answer().text
     assert files_in(page.tmp) == []

@@ -46,7 +46,9 @@ def publish(data_dir, *, config_name="bars", train=NAMES * 4, validation=NAMES):
     folder.mkdir(parents=True)
     record = features.features(image_size=SIDE, num_classes=7)
     for split, names in {"train": train, "validation": validation}.items():
-        with tf.io.TFRecordWriter(str(folder / f"affectnet_faces-{split}.tfrecord-00000-of-00001")) as writer:
+        with tf.io.TFRecordWriter(
+            str(folder / f"affectnet_faces-{split}.tfrecord-00000-of-00001")
+        ) as writer:
             for row, name in enumerate(names):
                 drawn = example(NAMES.index(name), seed=row + (1000 if split == "train" else 0))
                 writer.write(record.serialize_example(record.encode_example(drawn)))
@@ -77,7 +79,9 @@ def test_a_linear_classifier_finds_bars_by_their_place(bars_dir):
 
 def test_measuring_again_gives_the_same_numbers(bars_dir):
     version = open_version(bars_dir)
-    assert linear_baseline.measure(version, image_size=4) == linear_baseline.measure(version, image_size=4)
+    assert linear_baseline.measure(version, image_size=4) == linear_baseline.measure(
+        version, image_size=4
+    )
 
 
 def test_image_size_changes_what_the_classifier_sees(bars_dir):
@@ -106,7 +110,9 @@ def test_gray_is_the_luma_of_the_pictures_row_by_row():
 
 def test_a_class_that_was_not_in_training_gets_probability_zero():
     pixels = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 1.0], [1.0, 0.2]], np.float32)
-    classifier = linear_baseline.fit(pixels.copy(), labels=np.array([0, 2, 0, 2]), class_names=NAMES[:3])
+    classifier = linear_baseline.fit(
+        pixels.copy(), labels=np.array([0, 2, 0, 2]), class_names=NAMES[:3]
+    )
     probabilities = linear_baseline.predict(classifier, pixels=pixels, num_classes=3)
     np.testing.assert_array_equal(probabilities[:, 1], 0)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), [0, 2, 0, 2])
@@ -123,7 +129,10 @@ def test_a_train_split_of_one_class_is_refused(tmp_path):
 def test_a_folder_as_output_is_refused_before_any_work(tmp_path):
     with pytest.raises(errors.UserError) as no:
         baseline.find(baseline.Baseline(data_dir="nowhere", output=str(tmp_path)))
-    assert str(no.value) == f"--output must be a file: {tmp_path} is a folder; give {tmp_path}/baseline.json"
+    assert (
+        str(no.value)
+        == f"--output must be a file: {tmp_path} is a folder; give {tmp_path}/baseline.json"
+    )
 
 
 def test_an_image_size_of_nothing_is_refused():
@@ -141,13 +150,17 @@ def test_the_config_asked_for_is_the_one_that_is_read(tmp_path):
 
 def test_the_program_prints_the_table_and_one_line_and_writes_the_json(bars_dir, tmp_path):
     output = tmp_path / "new" / "baseline.json"
-    done = run(f"--data_dir={bars_dir}", "--config_name=bars", "--image_size=8", f"--output={output}")
+    done = run(
+        f"--data_dir={bars_dir}", "--config_name=bars", "--image_size=8", f"--output={output}"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "class              precision  recall     F1  support"
     assert lines[-1] == "linear classifier on 8 x 8 gray pixels: validation accuracy 1.000"
     fields = json.loads(output.read_text())
-    version = dataset_version.open_version(dataset_version.locate(run_config.Data(data_dir=str(bars_dir))))
+    version = dataset_version.open_version(
+        dataset_version.locate(run_config.Data(data_dir=str(bars_dir)))
+    )
     assert fields["protocol"] == {
         "model": "logistic regression, C=0.001, at most 200 steps of L-BFGS",
         "input": "8 x 8 gray pixels",
@@ -162,5 +175,7 @@ def test_the_program_prints_the_table_and_one_line_and_writes_the_json(bars_dir,
 def test_a_data_dir_without_the_data_set_says_what_to_run_and_exits_with_2(tmp_path):
     done = run(f"--data_dir={tmp_path}")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {tmp_path} holds no affectnet_faces. Make it with 'make shards'")
+    assert done.stderr.startswith(
+        f"error: {tmp_path} holds no affectnet_faces. Make it with 'make shards'"
+    )
     assert done.stderr.count("\n") == 1

@@ -13,7 +13,6 @@ import pytest
 from affectnet_tfds import labels as affectnet
 from runtime import errors
 from tests import browser
-from tests.browser import chromium  # noqa: F401  (a fixture)
 from trainer import compare
 from trainer.evaluation import paired_comparison, predictions, results
 from trainer.reports import comparison_page, files
@@ -61,7 +60,10 @@ def test_two_runs_are_tested_on_the_examples_that_only_one_has_right(runs):
 def test_examples_are_matched_by_name_and_not_by_their_order(tmp_path, runs):
     shuffled = predicted(0.6, seed=1)
     order = np.random.default_rng(5).permutation(200)
-    rows = {name: getattr(shuffled, name)[order] for name in ("filenames", "labels", "probabilities", "copies")}
+    rows = {
+        name: getattr(shuffled, name)[order]
+        for name in ("filenames", "labels", "probabilities", "copies")
+    }
     other = judged(tmp_path / "c", dataclasses.replace(shuffled, **rows))
     (pair,) = paired_comparison.compare(paired_comparison.load([runs[0], other]))
     assert (pair.result.only_first, pair.result.only_second) == (0, 20)
@@ -78,7 +80,9 @@ def test_copies_of_a_picture_are_examples_of_their_own(tmp_path):
 
 
 def test_runs_judged_on_other_examples_are_refused(tmp_path, runs):
-    other = judged(tmp_path / "c", predicted(0.5, count=150), data="affectnet_faces/b/1.0.0, fingerprint 2")
+    other = judged(
+        tmp_path / "c", predicted(0.5, count=150), data="affectnet_faces/b/1.0.0, fingerprint 2"
+    )
     with pytest.raises(errors.UserError) as no:
         paired_comparison.compare(paired_comparison.load([runs[0], other]))
     assert str(no.value) == (
@@ -93,7 +97,9 @@ def test_another_label_makes_another_example(tmp_path, runs):
     labels = made.labels.copy()
     labels[0] = 5
     other = judged(tmp_path / "c", dataclasses.replace(made, labels=labels))
-    with pytest.raises(errors.UserError, match="of which 199 are the same file with the same label"):
+    with pytest.raises(
+        errors.UserError, match="of which 199 are the same file with the same label"
+    ):
         paired_comparison.compare(paired_comparison.load([runs[0], other]))
 
 
@@ -135,16 +141,23 @@ def test_the_table_says_the_numbers_and_the_verdict(runs):
     lines = comparison_page.table(there, paired_comparison.compare(there)).splitlines()
     assert lines[0].split() == ["a", "b"]
     assert lines[1].split() == ["accuracy", "0.500", "0.600"]
-    assert lines[-1] == ("b is more accurate than a by 10.0 points: a difference (McNemar mid-p = 1e-06)")
+    assert lines[-1] == (
+        "b is more accurate than a by 10.0 points: a difference (McNemar mid-p = 1e-06)"
+    )
 
 
 def test_a_difference_that_chance_explains_is_said_to_be_one(tmp_path, runs):
     close = judged(tmp_path / "c", predicted(0.51))
     there = paired_comparison.load([runs[0], close])
     said = comparison_page.table(there, paired_comparison.compare(there)).splitlines()[-1]
-    assert said == "c is more accurate than a by 1.0 points: chance can explain that (McNemar mid-p = 0.250)"
+    assert (
+        said
+        == "c is more accurate than a by 1.0 points: chance can explain that (McNemar mid-p = 0.250)"
+    )
     three = paired_comparison.load([*runs, close])
-    assert "adjusted for several pairs" in comparison_page.table(three, paired_comparison.compare(three))
+    assert "adjusted for several pairs" in comparison_page.table(
+        three, paired_comparison.compare(three)
+    )
     same = paired_comparison.load([runs[0], judged(tmp_path / "d", predicted(0.5))])
     assert comparison_page.table(same, paired_comparison.compare(same)).endswith(
         "a and d have equally many examples right"
@@ -155,28 +168,38 @@ def program(*given, cwd):
     root = pathlib.Path(compare.__file__).parent.parent
     command = [sys.executable, "-m", "trainer.compare", *given]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=cwd, env=environment
+    )
 
 
 def test_the_program_prints_the_table_and_writes_the_page(runs, tmp_path):
     done = program(*runs, f"--output={tmp_path}/page.html", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "balanced accuracy" in done.stdout and f"look at       {tmp_path}/page.html" in done.stdout
+    assert (
+        "balanced accuracy" in done.stdout and f"look at       {tmp_path}/page.html" in done.stdout
+    )
     assert "McNemar" in (tmp_path / "page.html").read_text()
     wrong = program("--output=x.html", str(tmp_path / "a"), cwd=tmp_path)
     assert wrong.returncode == 2
     assert wrong.stderr == "error: a comparison needs two runs or more: got 1; name their folders\n"
-    assert program("--ouput=x", *runs, cwd=tmp_path).stderr.startswith("error: there is no flag --ouput; did you mean")
+    assert program("--ouput=x", *runs, cwd=tmp_path).stderr.startswith(
+        "error: there is no flag --ouput; did you mean"
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", browser.WIDTHS)
-def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):  # noqa: F811
+def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):
     names = ["a", "a_run_with_quite_a_long_name", "<script>alert(1)<script>"]
-    folders = [judged(tmp_path / name, predicted(0.4 + i / 10, seed=i)) for i, name in enumerate(names)]
+    folders = [
+        judged(tmp_path / name, predicted(0.4 + i / 10, seed=i)) for i, name in enumerate(names)
+    ]
     there = paired_comparison.load(folders)
     page = tmp_path / "page.html"
-    page.write_text(comparison_page.render(there, paired_comparison.compare(there)), encoding="utf-8")
+    page.write_text(
+        comparison_page.render(there, paired_comparison.compare(there)), encoding="utf-8"
+    )
     browser.show(chromium, page, width=width)
     assert browser.alarms(chromium) == []
     assert names[2] in chromium.find_element("tag name", "body").text

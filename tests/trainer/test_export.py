@@ -32,11 +32,17 @@ def run(make_small_run) -> trained_run.Run:
 def make_small_run(version, tmp_path_factory, make_site):
     def make(**settings) -> trained_run.Run:
         model_dir = tmp_path_factory.mktemp("runs") / "run"
-        at = make_site(model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, **settings)
+        at = make_site(
+            model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, **settings
+        )
         model_folder.claim(at.settings)
-        train, validation = (context.read_split(at, split=split) for split in ("train", "validation"))
+        train, validation = (
+            context.read_split(at, split=split) for split in ("train", "validation")
+        )
         network = setup.model(at)
-        trainer.Trainer(at, network=network, model_dir=model_dir, train=train, selection=validation).train()
+        trainer.Trainer(
+            at, network=network, model_dir=model_dir, train=train, selection=validation
+        ).train()
         data_provenance.save(version, model_dir=model_dir)
         return trained_run.find(str(model_dir))
 
@@ -45,14 +51,17 @@ def make_small_run(version, tmp_path_factory, make_site):
 
 @pytest.fixture(scope="module")
 def ship(run, version, tmp_path_factory):
-    """Return a function that makes an export once and returns its folder, its runner and its comparison."""
+    """Return a function that makes an export once and returns its folder, its runner and its
+    comparison."""
     made: dict[str, tuple] = {}
 
     def once(format: str, quantize: str = "none"):
         name = f"{format}_{quantize}"
         if name not in made:
             place = tmp_path_factory.mktemp("exports") / name
-            order = exporter.Order(run=run, format=format, quantize=quantize, folder=place, data_path=version.path)
+            order = exporter.Order(
+                run=run, format=format, quantize=quantize, folder=place, data_path=version.path
+            )
             compared = exporter.ship(order)
             made[name] = (place, formats.OPEN[format](place / formats.FILES[format]), compared)
         return made[name]
@@ -66,7 +75,9 @@ def crops(*shape: int) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
-def test_an_export_takes_crops_of_any_size_and_number_and_differs_by_less_than_a_ten_thousandth(format, ship, run):
+def test_an_export_takes_crops_of_any_size_and_number_and_differs_by_less_than_a_ten_thousandth(
+    format, ship, run
+):
     place, exported, compared = ship(format)
     network, _ = trained_model.network(run)
     for shape in ((1, 40, 40), (5, 16, 16), (2, 33, 9), (3, 7, 60)):
@@ -75,7 +86,11 @@ def test_an_export_takes_crops_of_any_size_and_number_and_differs_by_less_than_a
         wanted = reference_runner.original(network, run=run)(crops(*shape))
         assert parity_check.difference({"probabilities": found}, wanted) < 1e-4
     assert compared.largest < 1e-4 and compared.num_judged == 37
-    assert {path.name for path in place.iterdir()} == {formats.FILES[format], "README.md", "export.json"}
+    assert {path.name for path in place.iterdir()} == {
+        formats.FILES[format],
+        "README.md",
+        "export.json",
+    }
 
 
 @pytest.mark.slow
@@ -85,7 +100,9 @@ def test_quantising_makes_the_file_smaller_and_says_what_it_costs(quantize, smal
     sizes = [(place / "model.tflite").stat().st_size for place in (plain, quantised[0])]
     assert sizes[1] < smaller * sizes[0]
     assert 0 < quantised[2].largest < 0.2
-    assert quantised[2].exported_accuracy == pytest.approx(quantised[2].network_accuracy, abs=0.06)  # 2 of 37
+    assert quantised[2].exported_accuracy == pytest.approx(
+        quantised[2].network_accuracy, abs=0.06
+    )  # 2 of 37
 
 
 @pytest.mark.slow
@@ -105,7 +122,9 @@ def test_int8_is_whole_numbers_from_end_to_end(ship):
 def test_a_network_trained_in_half_precision_is_shipped_in_float32(run, tmp_path):
     half = dataclasses.replace(run.settings.training, precision="bfloat16")
     as_half = dataclasses.replace(run, settings=dataclasses.replace(run.settings, training=half))
-    order = exporter.Order(run=as_half, format="keras", quantize="none", folder=tmp_path / "out", data_path=None)
+    order = exporter.Order(
+        run=as_half, format="keras", quantize="none", folder=tmp_path / "out", data_path=None
+    )
     assert exporter.ship(order).largest == 0
     exported = formats.open_keras(tmp_path / "out/model.keras")
     network, _ = trained_model.network(run)
@@ -113,8 +132,12 @@ def test_a_network_trained_in_half_precision_is_shipped_in_float32(run, tmp_path
     assert parity_check.difference(exported(crops(2, 16, 16)), wanted) < 1e-6
 
 
-@pytest.mark.parametrize(("encoding", "by_eighths"), [("jpeg", True), ("png", False), ("raw", False)])
-def test_a_shipped_model_resizes_crops_as_training_resized_those_of_its_build(encoding, by_eighths, run):
+@pytest.mark.parametrize(
+    ("encoding", "by_eighths"), [("jpeg", True), ("png", False), ("raw", False)]
+)
+def test_a_shipped_model_resizes_crops_as_training_resized_those_of_its_build(
+    encoding, by_eighths, run
+):
     stored = dataclasses.replace(run, data=dataclasses.replace(run.data, encoding=encoding))
     network, _ = trained_model.network(run)
     assert signature.model(stored, network=network).get_layer("resize").by_eighths is by_eighths
@@ -136,7 +159,10 @@ def test_every_format_carries_the_class_names(ship):
     onnx_model = onnxruntime.InferenceSession(ship("onnx")[0] / "model.onnx")
     assert json.loads(onnx_model.get_modelmeta().custom_metadata_map["class_names"]) == NAMES
     assert onnx_model.get_inputs()[0].shape == ["batch", "height", "width", 3]
-    assert zipfile.ZipFile(ship("tflite")[0] / "model.tflite").read("labels.txt").decode().split() == NAMES
+    assert (
+        zipfile.ZipFile(ship("tflite")[0] / "model.tflite").read("labels.txt").decode().split()
+        == NAMES
+    )
     assert json.loads((ship("onnx")[0] / "export.json").read_text())["class_names"] == NAMES
 
 
@@ -165,12 +191,16 @@ def test_the_card_says_what_the_data_were_and_that_drawn_faces_are_not_people(sh
                 "balanced_accuracy": 0.5,
                 "macro": {"f1": 0.125},
                 "m_measure": None,
-                "per_class": [{"name": "happy", "precision": 0.75, "recall": None, "f1": 0.5, "support": 7}],
+                "per_class": [
+                    {"name": "happy", "precision": 0.75, "recall": None, "f1": 0.5, "support": 7}
+                ],
             }
         )
     )
     folder_ = run.model_dir / "again"
-    exporter.ship(exporter.Order(run=run, format="keras", quantize="none", folder=folder_, data_path=None))
+    exporter.ship(
+        exporter.Order(run=run, format="keras", quantize="none", folder=folder_, data_path=None)
+    )
     card = (folder_ / "README.md").read_text()
     (run.model_dir / "metrics.json").unlink()
     assert "- selection: epoch 1 of 1" in card
@@ -183,8 +213,12 @@ def test_a_file_that_does_something_else_is_refused_and_not_kept(run, tmp_path, 
         return lambda crops: {"probabilities": np.full((len(crops), 8), 1 / 8, np.float32)}
 
     monkeypatch.setitem(formats.OPEN, "keras", skewed)
-    order = exporter.Order(run=run, format="keras", quantize="none", folder=tmp_path / "out", data_path=None)
-    with pytest.raises(errors.UserError, match="may differ from its network by 0.0001: .*model.keras differs by 0"):
+    order = exporter.Order(
+        run=run, format="keras", quantize="none", folder=tmp_path / "out", data_path=None
+    )
+    with pytest.raises(
+        errors.UserError, match="may differ from its network by 0.0001: .*model.keras differs by 0"
+    ):
         exporter.ship(order)
     assert not (tmp_path / "out").exists()
 
@@ -204,14 +238,18 @@ def test_the_difference_is_the_largest_of_any_output(one, other, wanted):
 
 
 def test_what_cannot_be_exported_is_refused_before_tensorflow(run, tmp_path, monkeypatch):
-    with pytest.raises(errors.UserError, match="--quantize=int8 is for --format=tflite: got --format=onnx"):
+    with pytest.raises(
+        errors.UserError, match="--quantize=int8 is for --format=tflite: got --format=onnx"
+    ):
         export.check(export.Export(format="onnx", quantize="int8"), run=run)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").touch()
     with pytest.raises(errors.UserError, match="is there and is no export"):
         export.check(export.Export(output_dir=str(tmp_path / "mine")), run=run)
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(errors.UserError, match=r"needs onnx, onnxruntime, tf2onnx: pip install '.*\[export\]'"):
+    with pytest.raises(
+        errors.UserError, match=r"needs onnx, onnxruntime, tf2onnx: pip install '.*\[export\]'"
+    ):
         export.check(export.Export(format="onnx"), run=run)
 
 
@@ -223,7 +261,9 @@ def test_int8_needs_the_data_it_was_trained_on(run, tmp_path, data_dir):
     shutil.copytree(data_dir, tmp_path / "other")
     with (tmp_path / "other/affectnet_faces/sample/1.0.0/dataset_info.json").open("a") as file:
         file.write(" ")
-    with pytest.raises(errors.UserError, match="was trained on data with fingerprint .*, and those in"):
+    with pytest.raises(
+        errors.UserError, match="was trained on data with fingerprint .*, and those in"
+    ):
         export.find_data(export.Export(data_dir=str(tmp_path / "other")), run=run)
 
 
@@ -231,7 +271,9 @@ def test_a_folder_without_a_run_or_without_its_data_is_refused(run, tmp_path):
     with pytest.raises(errors.UserError, match="holds no trained model"):
         trained_run.find(str(tmp_path))
     shutil.copy(run.model_dir / "config.json", tmp_path)
-    with pytest.raises(errors.UserError, match=r"does not say what it was trained on \(data.json\)"):
+    with pytest.raises(
+        errors.UserError, match=r"does not say what it was trained on \(data.json\)"
+    ):
         trained_run.find(str(tmp_path))
 
 
@@ -242,6 +284,9 @@ def test_the_program_exports_and_prints_the_difference(run):
         capture_output=True, text=True, check=False, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert re.search(r"compared +on validation crops of 32 x 32, .*: largest difference of an output \d", done.stdout)
+    assert re.search(
+        r"compared +on validation crops of 32 x 32, .*: largest difference of an output \d",
+        done.stdout,
+    )
     assert (run.model_dir / "export/keras/model.keras").is_file()
     assert pathlib.Path(run.model_dir / "export/keras/README.md").is_file()

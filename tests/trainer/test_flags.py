@@ -17,7 +17,9 @@ def is_tested(name: str) -> bool:
     return re.search(rf"\b{name}\b", TESTS) is not None
 
 
-@pytest.mark.parametrize("name", [name for section in sweep.SECTIONS.values() for name in fields.options(section)])
+@pytest.mark.parametrize(
+    "name", [name for section in sweep.SECTIONS.values() for name in fields.options(section)]
+)
 def test_every_flag_is_in_a_test(name):
     assert is_tested(name)
 
@@ -27,4 +29,6 @@ def test_a_flag_without_a_test_would_be_noticed():
 
 
 def test_every_section_is_in_the_help_and_in_the_configuration():
-    assert [title.lower() for title in run_config.SECTIONS] == list(run_config.Config.__dataclass_fields__)
+    assert [title.lower() for title in run_config.SECTIONS] == list(
+        run_config.Config.__dataclass_fields__
+    )

@@ -20,11 +20,19 @@ from trainer.evaluation import predictions
 from trainer.run import checkpoint, context
 from trainer.training import setup, trainer
 
-FLAGS = ["--num_gpus=0", "--conv_filters=4,8", "--dense_units=16", "--epochs=8", "--batch_size=20", "--deterministic"]
+FLAGS = [
+    "--num_gpus=0",
+    "--conv_filters=4,8",
+    "--dense_units=16",
+    "--epochs=8",
+    "--batch_size=20",
+    "--deterministic",
+]
 FULL = [*FLAGS, "--dropout=0.3", "--augment=1", "--optimizer=sgd", "--clip_norm=4", "--batch_norm", "--ema_decay=0.9",
         "--sam_rho=0.02", "--learning_rate=0.0005", "--activation=tanh"]  # fmt: skip
-"""62 examples in batches of 20: 4 steps an epoch, the last of 2, so that one of two hosts has none of them. Not all
-gradients are clipped: those that are do not show by what they were multiplied. What is smooth drifts less."""
+"""62 examples in batches of 20: 4 steps an epoch, the last of 2, so that one of two hosts has none
+of them. Not all gradients are clipped: those that are do not show by what they were multiplied.
+What is smooth drifts less."""
 NUM_STEPS = 32
 
 
@@ -52,7 +60,9 @@ def signal_host(launcher, number, *, index, after_step, folder):
 
 
 def newest_step(folder):
-    return max((int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.npz")), default=0)
+    return max(
+        (int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.npz")), default=0
+    )
 
 
 def arrays_of(model_dir):
@@ -82,14 +92,17 @@ def assert_same(arrays, others):
 
 
 def judged(model_dir):
-    """Return the loss of every epoch on validation, and the probabilities given by the best weights."""
+    """Return the loss of every epoch on validation, and the probabilities given by the best
+    weights."""
     losses = [float(row["val_loss"]) for row in csv.DictReader((model_dir / "history.csv").open())]
     return np.array(losses), predictions.read(model_dir / "predictions.csv").probabilities
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_killed(data_dir, make_site, tmp_path):
+def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_killed(
+    data_dir, make_site, tmp_path
+):
     flags = [f"--data_dir={data_dir}", *FULL]
     one = started(*flags, f"--model_dir={tmp_path}/one")
     two = two_hosts(*flags, f"--model_dir={tmp_path}/two")
@@ -97,7 +110,9 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     code, output = ended(two)
     assert code == 0, output
     assert "devices       2 hosts of 1 CPU each" in output
-    code, output = ended(started(*flags, "--virtual_devices=2", f"--model_dir={tmp_path}/two_replicas"))
+    code, output = ended(
+        started(*flags, "--virtual_devices=2", f"--model_dir={tmp_path}/two_replicas")
+    )
     assert code == 0, output
     expected = arrays_of(tmp_path / "two")
     network = setup.model(make_site(batch_norm=True, activation="tanh"))
@@ -106,9 +121,12 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     for found, wanted in zip(judged(tmp_path / "two"), judged(tmp_path / "one"), strict=True):
         assert len(found) in (8, 37)
         np.testing.assert_allclose(found, wanted, rtol=1e-3)
-    # A sum of two is the same in either order: what one host with as many replicas does, two do bit for bit.
+    # A sum of two is the same in either order: what one host with as many replicas does, two do bit
+    # for bit.
     assert_same(arrays_of(tmp_path / "two_replicas"), expected)
-    for found, wanted in zip(judged(tmp_path / "two_replicas"), judged(tmp_path / "two"), strict=True):
+    for found, wanted in zip(
+        judged(tmp_path / "two_replicas"), judged(tmp_path / "two"), strict=True
+    ):
         np.testing.assert_array_equal(found, wanted)
 
     cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]
@@ -118,8 +136,13 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     signal_host(stopped, signal.SIGTERM, index=1, after_step=8, folder=folder)
     code, output = ended(stopped)
     assert code == 143, output
-    assert f"[0] stopped by a signal to another host: the same command on every host continues {tmp_path}/cut" in output
-    assert f"[1] stopped by SIGTERM: the same command on every host continues {tmp_path}/cut" in output
+    assert (
+        f"[0] stopped by a signal to another host: the same command on every host continues {tmp_path}/cut"
+        in output
+    )
+    assert (
+        f"[1] stopped by SIGTERM: the same command on every host continues {tmp_path}/cut" in output
+    )
     assert 8 <= newest_step(folder) < NUM_STEPS
 
     killed = two_hosts(*cut)
@@ -152,28 +175,50 @@ runpy.run_module("trainer.main", run_name="__main__")
 
 
 @pytest.mark.slow
-def test_hosts_stop_when_one_lives_but_hangs_and_say_where_each_stands(data_dir, tmp_path, monkeypatch):
-    flags = [f"--data_dir={data_dir}", *FLAGS, f"--model_dir={tmp_path}/run", "--host_stall_minutes=0.3"]
+def test_hosts_stop_when_one_lives_but_hangs_and_say_where_each_stands(
+    data_dir, tmp_path, monkeypatch
+):
+    flags = [
+        f"--data_dir={data_dir}",
+        *FLAGS,
+        f"--model_dir={tmp_path}/run",
+        "--host_stall_minutes=0.3",
+    ]
     addresses, processes = [f"127.0.0.1:{port}" for port in hosts.free_ports(2)], []
     for index, program in enumerate((["-m", "trainer.main"], ["-c", HANGS])):
         task = {"type": "worker", "index": index}
-        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": addresses}, "task": task}))
+        monkeypatch.setenv(
+            "TF_CONFIG", json.dumps({"cluster": {"worker": addresses}, "task": task})
+        )
         command = [sys.executable, *program, *flags]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        processes.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
     outputs = [ended(process) for process in processes]
     sentence = "error: no step was finished in 0.3 minutes (--host_stall_minutes=0.3): a host hangs. All hosts stop; "
     assert [code for code, _ in outputs] == [host_failure.EXIT_CODE] * 2, outputs
-    assert "tensorflow/python/distribute" in outputs[0][1] and "read_from_a_dead_disk" not in outputs[0][1]
+    assert (
+        "tensorflow/python/distribute" in outputs[0][1]
+        and "read_from_a_dead_disk" not in outputs[0][1]
+    )
     assert "in read_from_a_dead_disk" in outputs[1][1]
     assert sentence in outputs[0][1] and sentence in outputs[1][1]
 
 
 def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
-    other = host_channel.HostChannel(tf_config.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={})
-    site = dataclasses.replace(make_site(model_dir=str(tmp_path / "run"), epochs=1), connection=other)
+    other = host_channel.HostChannel(
+        tf_config.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={}
+    )
+    site = dataclasses.replace(
+        make_site(model_dir=str(tmp_path / "run"), epochs=1), connection=other
+    )
     train, validation = (context.read_split(site, split=split) for split in ("train", "validation"))
     running = trainer.Trainer(
-        site, network=setup.model(site), train=train, selection=validation, model_dir=tmp_path / "run"
+        site,
+        network=setup.model(site),
+        train=train,
+        selection=validation,
+        model_dir=tmp_path / "run",
     )
     assert len(running.train()) == 1
     assert list(tmp_path.iterdir()) == []
@@ -182,7 +227,10 @@ def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
 def test_hosts_share_out_the_lines_of_a_plan_and_each_reads_its_own():
     shape = input_pipeline.BatchLayout(batch_size=8, num_replicas=4, steps_per_execution=2)
     whole = input_pipeline.plan(30, shape=shape, epochs=range(2))
-    shares = [input_pipeline.plan(30, shape=shape, epochs=range(2), replicas=each) for each in (range(2), range(2, 4))]
+    shares = [
+        input_pipeline.plan(30, shape=shape, epochs=range(2), replicas=each)
+        for each in (range(2), range(2, 4))
+    ]
     assert set(shares[0][:, 2]) == {0, 1} and set(shares[1][:, 2]) == {2, 3}
     assert sorted(map(tuple, np.concatenate(shares).tolist())) == sorted(map(tuple, whole.tolist()))
 
@@ -213,7 +261,9 @@ def test_a_bad_config_is_one_sentence_before_tensorflow_is_loaded(
     data_dir, tmp_path, monkeypatch, config, flags, sentence
 ):
     monkeypatch.setenv("TF_CONFIG", config)
-    code, output = ended(started(f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run", "--num_gpus=0", *flags))
+    code, output = ended(
+        started(f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run", "--num_gpus=0", *flags)
+    )
     assert code == 2
     assert output.startswith(sentence)
     assert output.count("\n") == 1
@@ -229,15 +279,26 @@ def test_a_lost_host_is_told_from_other_errors_and_named():
     broken = UnavailableError(
         "Collective ops is aborted by: /job:worker/task:0 misses /job:worker/replica:0/task:1 now"
     )
-    assert host_failure.explain(broken, hosts=TWO) == "host 1 (b:2) was lost: it ended, or cannot be reached"
-    assert host_failure.explain(UnavailableError("Collective ops is aborted"), hosts=TWO).startswith("a host was lost")
-    assert host_failure.explain(host_channel.LostHost("host 1 has gone"), hosts=TWO) == "host 1 has gone"
+    assert (
+        host_failure.explain(broken, hosts=TWO)
+        == "host 1 (b:2) was lost: it ended, or cannot be reached"
+    )
+    assert host_failure.explain(
+        UnavailableError("Collective ops is aborted"), hosts=TWO
+    ).startswith("a host was lost")
+    assert (
+        host_failure.explain(host_channel.LostHost("host 1 has gone"), hosts=TWO)
+        == "host 1 has gone"
+    )
     assert host_failure.explain(UnavailableError("out of memory"), hosts=TWO) is None
     assert host_failure.explain(ValueError("Collective ops is aborted"), hosts=TWO) is None
 
 
 def test_the_launcher_splits_its_own_flags_from_those_of_the_hosts():
-    assert hosts.split(["x", "--hosts=3", "--", "--epochs=1", "--"]) == (["x", "--hosts=3"], ["--epochs=1", "--"])
+    assert hosts.split(["x", "--hosts=3", "--", "--epochs=1", "--"]) == (
+        ["x", "--hosts=3"],
+        ["--epochs=1", "--"],
+    )
     assert hosts.split(["x"]) == (["x"], [])
 
 

@@ -14,7 +14,13 @@ import pytest
 
 from trainer.run import checkpoint
 
-SMALL = ["--num_gpus=0", "--virtual_devices=2", "--conv_filters=4,8", "--dense_units=16", "--learning_rate=0.01"]
+SMALL = [
+    "--num_gpus=0",
+    "--virtual_devices=2",
+    "--conv_filters=4,8",
+    "--dense_units=16",
+    "--learning_rate=0.01",
+]
 
 
 def command(*flags, module="trainer.main"):
@@ -22,7 +28,9 @@ def command(*flags, module="trainer.main"):
 
 
 def run(*flags, module="trainer.main"):
-    return subprocess.run(command(*flags, module=module), capture_output=True, text=True, timeout=240)
+    return subprocess.run(
+        command(*flags, module=module), capture_output=True, text=True, timeout=240
+    )
 
 
 def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds():
@@ -30,7 +38,9 @@ def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds
     done = run("--num_gpus=400")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 2
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime  # However busy the machine is.
+    cpu_s = (
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    )  # However busy the machine is.
     assert cpu_s < 2 or pathlib.Path("/dev/nvidia0").exists()  # To import TensorFlow takes more.
     assert done.stdout == ""
     assert done.stderr.startswith("error: --num_gpus=400, but this machine has ")
@@ -42,18 +52,30 @@ def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds
     "flag, sentence",
     [
         ("--epochs=many", "--epochs must be a whole number: got 'many'"),
-        ("--conv_filters=8,x", "--conv_filters must be a whole number or several with commas: got 'x'"),
+        (
+            "--conv_filters=8,x",
+            "--conv_filters must be a whole number or several with commas: got 'x'",
+        ),
         ("--dropout=2", "--dropout must be between 0 and 0.95: got 2.0"),
-        ("--optimizer=adm", "--optimizer must be one of adam, adamw, sgd: got adm; did you mean adam?"),
+        (
+            "--optimizer=adm",
+            "--optimizer must be one of adam, adamw, sgd: got adm; did you mean adam?",
+        ),
         ("--nesterov=perhaps", "--nesterov must be true or false: got 'perhaps'"),
         ("--learning_rate=-1", "--learning_rate must be at least 0: got -1.0"),
         (
             "--schedule=cosin",
             "--schedule must be one of cosine, step, exponential, constant: got cosin; did you mean cosine?",
         ),
-        ("--decay_epochs=5,soon", "--decay_epochs must be a number or several with commas: got 'soon'"),
+        (
+            "--decay_epochs=5,soon",
+            "--decay_epochs must be a number or several with commas: got 'soon'",
+        ),
         ("--holdout_frac=0.9", "--holdout_frac must be between 0 and 0.5: got 0.9"),
-        ("--profile_steps=9", "--profile_steps must be the first and the last step, as 10,20: got 9"),
+        (
+            "--profile_steps=9",
+            "--profile_steps must be the first and the last step, as 10,20: got 9",
+        ),
         ("--recipe=dmo", "no recipe and no .yaml file is called dmo; did you mean demo?"),
         ("--epoch=3", "there is no flag --epoch; did you mean epochs? (--help describes all)"),
         ("epochs=3", "flags are written --name=value: got 'epochs=3' by itself; --help lists them"),
@@ -67,13 +89,19 @@ def test_a_bad_flag_is_one_sentence(flag, sentence):
 def test_a_folder_without_the_data_set_says_what_to_run(tmp_path):
     done = run(f"--data_dir={tmp_path}")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {tmp_path} holds no affectnet_faces. Make it with 'make shards' or ")
+    assert done.stderr.startswith(
+        f"error: {tmp_path} holds no affectnet_faces. Make it with 'make shards' or "
+    )
 
 
 def test_help_is_grouped_and_says_units_and_defaults():
     done = run("--help")
     assert done.returncode == 0
-    assert done.stdout.index("\nData\n") < done.stdout.index("\nModel\n") < done.stdout.index("\nRun\n")
+    assert (
+        done.stdout.index("\nData\n")
+        < done.stdout.index("\nModel\n")
+        < done.stdout.index("\nRun\n")
+    )
     assert "--checkpoint_minutes\n      longest time between checkpoints" in done.stdout
     assert "in minutes. Default: 10.0." in done.stdout
     assert "  --[no]tta_flip\n" in done.stdout
@@ -82,7 +110,15 @@ def test_help_is_grouped_and_says_units_and_defaults():
 @pytest.mark.slow
 def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_dir, tmp_path):
     where = [f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run"]
-    done = run(*where, *SMALL, "--epochs=12", "--batch_size=8", "--augment=0", "--dropout=0", "--conv_filters=8,16")
+    done = run(
+        *where,
+        *SMALL,
+        "--epochs=12",
+        "--batch_size=8",
+        "--augment=0",
+        "--dropout=0",
+        "--conv_filters=8,16",
+    )
     assert done.returncode == 0, done.stderr
     assert "DRAWN FACES, NOT AFFECTNET" in done.stdout
     judged = json.loads((tmp_path / "run/metrics.json").read_text())
@@ -105,7 +141,9 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
     on_train = run(*where, "--num_gpus=0", "--split=train", module="trainer.evaluate")
     assert on_train.returncode == 0, on_train.stderr
     assert (tmp_path / "run/metrics.json").read_text() == evaluated  # Nothing of it was replaced.
-    assert json.loads((tmp_path / "run/sample_train/metrics.json").read_text())["num_examples"] == 62
+    assert (
+        json.loads((tmp_path / "run/sample_train/metrics.json").read_text())["num_examples"] == 62
+    )
     nothing = run(*where, "--config_name=affectnet7", module="trainer.evaluate")
     assert nothing.returncode == 2 and "--config_name=affectnet7 is not in" in nothing.stderr
     other = run(*where, *SMALL, "--epochs=13")
@@ -115,8 +153,15 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
 
 @pytest.mark.slow
 def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(data_dir, tmp_path):
-    """With averages, decay, a holdout and early stopping on; and two unbroken runs are bitwise alike."""
-    craft = ["--optimizer=adamw", "--ema_decay=0.9", "--holdout_frac=0.3", "--patience=2", "--erase_prob=0.5"]
+    """With averages, decay, a holdout and early stopping on; and two unbroken runs are bitwise
+    alike."""
+    craft = [
+        "--optimizer=adamw",
+        "--ema_decay=0.9",
+        "--holdout_frac=0.3",
+        "--patience=2",
+        "--erase_prob=0.5",
+    ]
     flags = [
         f"--data_dir={data_dir}",
         *SMALL,
@@ -147,7 +192,9 @@ def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(data_di
 
 def kill_when_step(step, flags, *, folder):
     """Start the program and kill it as soon as it has a checkpoint of a later step than `step`."""
-    process = subprocess.Popen(command(*flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(*flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None and newest_step(folder) < step:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -155,7 +202,9 @@ def kill_when_step(step, flags, *, folder):
 
 
 def newest_step(folder):
-    return max((int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.npz")), default=0)
+    return max(
+        (int(path.stem.removeprefix("step-")) for path in folder.glob("step-*.npz")), default=0
+    )
 
 
 def newest(model_dir):

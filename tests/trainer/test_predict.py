@@ -61,14 +61,28 @@ def write_video(path, *, levels, frames_per_s: float):
 def looked(paths, *, reader, **flags) -> tuple[list[dict], list[str]]:
     asked, troubles = predict.Predict(detector="none", **flags), []
     made = predict.look(
-        [str(p) for p in paths], reader=reader, detect=face_detector.detector("none"), asked=asked, troubles=troubles
+        [str(p) for p in paths],
+        reader=reader,
+        detect=face_detector.detector("none"),
+        asked=asked,
+        troubles=troubles,
     )
     return list(made), troubles
 
 
 def row_of(box) -> annotations.Row:
     return annotations.Row(
-        "train", "manual", "a.jpg", "a.jpg", 1, 0.0, 0.0, box, "annotation" if box else "picture", b"", "a.csv, row 2"
+        "train",
+        "manual",
+        "a.jpg",
+        "a.jpg",
+        1,
+        0.0,
+        0.0,
+        box,
+        "annotation" if box else "picture",
+        b"",
+        "a.csv, row 2",
     )
 
 
@@ -90,16 +104,21 @@ def test_an_aligned_build_is_cut_by_the_five_points_of_the_detector():
 
 
 @pytest.mark.parametrize(
-    ("orientation", "corner"), [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0)), (2, (0, -1))]
+    ("orientation", "corner"),
+    [(1, (0, 0)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0)), (2, (0, -1))],
 )
-def test_a_photograph_that_the_camera_notes_as_turned_is_turned_upright(orientation, corner, tmp_path):
+def test_a_photograph_that_the_camera_notes_as_turned_is_turned_upright(
+    orientation, corner, tmp_path
+):
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[:10, :10] = 255  # Left above as stored.
     shot = images.picture(save(tmp_path / "a.png", pixels, exif=exif).read_bytes(), name="a")
     assert shot.size == ((40, 60) if orientation in (6, 8) else (60, 40))
-    assert shot.pixels[corner].tolist() == [255, 255, 255] and shot.pixels.mean() == pytest.approx(255 * 100 / 2400)
+    assert shot.pixels[corner].tolist() == [255, 255, 255] and shot.pixels.mean() == pytest.approx(
+        255 * 100 / 2400
+    )
 
 
 def test_a_video_gives_a_frame_every_so_many_seconds(tmp_path):
@@ -140,7 +159,9 @@ def test_a_folder_gives_its_pictures_and_videos_in_order_and_an_empty_one_says_s
 
 
 @pytest.mark.slow
-def test_detector_none_takes_the_whole_picture_and_others_go_on_after_an_unreadable_one(reader, tmp_path):
+def test_detector_none_takes_the_whole_picture_and_others_go_on_after_an_unreadable_one(
+    reader, tmp_path
+):
     save(tmp_path / "a.png", gradient(width=50, height=40))
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     save(tmp_path / "c.png", gradient(width=30, height=60))
@@ -164,14 +185,20 @@ def test_the_rows_of_a_video_say_when_and_every_s_says_how_many(reader, tmp_path
         (0.2, [0, 0, 64, 48]),
         (0.4, [0, 0, 64, 48]),
     ]
-    assert sorted(p.name for p in tmp_path.glob("*.png")) == ["a.avi_0.2s.png", "a.avi_0.4s.png", "a.avi_0s.png"]
+    assert sorted(p.name for p in tmp_path.glob("*.png")) == [
+        "a.avi_0.2s.png",
+        "a.avi_0.4s.png",
+        "a.avi_0s.png",
+    ]
     assert len(looked([path], reader=reader, every_s=0.3)[0]) == 2 and not troubles
 
 
 @pytest.mark.slow
 def test_the_network_is_given_what_the_job_would_have_stored(reader, tmp_path):
     path = save(tmp_path / "a.jpg", gradient(width=300, height=200), quality=90)
-    made = shard_writer.cut(path.read_bytes(), row_of(BOX), {**GEOMETRY._asdict(), "encoding": "jpeg"})
+    made = shard_writer.cut(
+        path.read_bytes(), row_of(BOX), {**GEOMETRY._asdict(), "encoding": "jpeg"}
+    )
     stored = image_codec.encode(made.face)
     (shot,) = images.read(path, every_s=1)
     (seen,) = reader.see(shot, detect=lambda pixels: [face_detector.DetectedFace(box=BOX)])
@@ -195,7 +222,12 @@ def test_a_build_that_keeps_every_pixel_gives_the_network_every_pixel(encoding, 
 @pytest.mark.slow
 def test_a_detection_without_a_pixel_in_the_picture_is_no_face(reader):
     shot = images.InputImage(name="a", pixels=gradient(width=50, height=40))
-    assert reader.see(shot, detect=lambda pixels: [face_detector.DetectedFace(box=(90.0, 0.0, 20.0, 20.0))]) == []
+    assert (
+        reader.see(
+            shot, detect=lambda pixels: [face_detector.DetectedFace(box=(90.0, 0.0, 20.0, 20.0))]
+        )
+        == []
+    )
 
 
 @pytest.mark.slow
@@ -232,7 +264,19 @@ def test_json_and_csv_have_every_probability(capsys):
     assert json.loads(capsys.readouterr().out) == ROWS
     predict.print_rows(iter(ROWS), asked=predict.Predict(csv=True))
     assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [
-        ["file", "time_s", "face", "x", "y", "width", "height", "expression", "neutral", "happy", "sad"],
+        [
+            "file",
+            "time_s",
+            "face",
+            "x",
+            "y",
+            "width",
+            "height",
+            "expression",
+            "neutral",
+            "happy",
+            "sad",
+        ],
         ["a,b.jpg", "", "1", "1", "2", "30", "40", "happy", "0.25", "0.625", "0.125"],
         ["c.avi", "1.5", "0", "", "", "", "", "", "", "", ""],
     ]
@@ -246,7 +290,10 @@ def test_valence_and_arousal_are_said_where_the_model_has_learned_them(capsys):
     faces_seen = [face_classifier.ClassifiedFace(found=face_detector.DetectedFace(box=(1, 2, 3, 4)), cut=cut, probabilities=probs, affect=affect)
                   for affect in ((-0.5, 0.25), None)]  # fmt: skip
     with_affect, without = (predict.rows(shot, [one], names=["sad", "happy"]) for one in faces_seen)
-    assert (with_affect[0]["valence"], with_affect[0]["arousal"]) == (-0.5, 0.25) and "valence" not in without[0]
+    assert (with_affect[0]["valence"], with_affect[0]["arousal"]) == (
+        -0.5,
+        0.25,
+    ) and "valence" not in without[0]
     predict.print_rows(iter(with_affect + ROWS[1:]), asked=predict.Predict())
     said = "a.jpg  face 1 at 1,2 3 x 4  happy 0.750  sad 0.250  valence -0.50  arousal +0.25"
     assert capsys.readouterr().out.splitlines() == [said, "c.avi at 1.5 s  no face found"]
@@ -268,7 +315,9 @@ def test_bad_flags_are_refused_in_a_sentence(tmp_path, monkeypatch):
         predict.main([])
     monkeypatch.setattr(predict.commandline, "given", lambda sections: {"model_dir": str(tmp_path)})
     monkeypatch.setattr(predict.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(errors.UserError, match=r"--detector=mtcnn needs mtcnn: pip install '.*\[predict\]'"):
+    with pytest.raises(
+        errors.UserError, match=r"--detector=mtcnn needs mtcnn: pip install '.*\[predict\]'"
+    ):
         predict.main(["a.jpg"])
 
 
@@ -282,7 +331,10 @@ def program(*words) -> subprocess.CompletedProcess:
 def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path):
     done = program("a.jpg", f"--model_dir={tmp_path}", "--detector=none")
     assert done.returncode == errors.EXIT_CODE
-    assert done.stderr.startswith(f"error: {tmp_path} holds no trained model") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith(f"error: {tmp_path} holds no trained model")
+        and done.stderr.count("\n") == 1
+    )
 
 
 @pytest.mark.slow
@@ -301,13 +353,21 @@ def test_the_program_finds_a_drawn_face_and_says_where_there_is_none(run, drawn,
     path, annotation = drawn
     plain = save(tmp_path / "plain.png", gradient(width=200, height=150))
     missing = tmp_path / "missing.jpg"
-    done = program(missing, path, plain, f"--model_dir={run.model_dir}", "--csv", f"--draw={tmp_path / 'seen'}")
+    done = program(
+        missing, path, plain, f"--model_dir={run.model_dir}", "--csv", f"--draw={tmp_path / 'seen'}"
+    )
     assert done.returncode == 1, done.stderr
     assert f"error: {missing}: No such file or directory" in done.stderr
     face, none = csv.DictReader(io.StringIO(done.stdout))
     assert (face["file"], face["face"]) == (str(path), "1") and face["expression"] in NAMES
     assert (none["file"], none["face"], none["expression"]) == (str(plain), "0", "")
     x, y, width, height = annotation.box_xywh
-    middle = float(face["x"]) + float(face["width"]) / 2, float(face["y"]) + float(face["height"]) / 2
+    middle = (
+        float(face["x"]) + float(face["width"]) / 2,
+        float(face["y"]) + float(face["height"]) / 2,
+    )
     assert middle == pytest.approx((x + width / 2, y + height / 2), abs=0.25 * max(width, height))
-    assert sorted(p.name for p in (tmp_path / "seen").iterdir()) == ["face.jpg.png", "plain.png.png"]
+    assert sorted(p.name for p in (tmp_path / "seen").iterdir()) == [
+        "face.jpg.png",
+        "plain.png.png",
+    ]

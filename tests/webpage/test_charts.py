@@ -22,13 +22,16 @@ def test_ticks_are_round_numbers_inside_the_axis(low, high, expected):
     assert scales.ticks(low, high) == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0, 1), (7, 8), (132, 150), (1.0, 1.0), (1001, 1500)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0, 1), (7, 8), (132, 150), (1.0, 1.0), (1001, 1500)]
+)
 def test_an_axis_ends_on_a_round_number(value, expected):
     assert scales.ceiling(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.25, "0.25"), (40, "40"), (1500, "1,500"), (20_000, "20k"), (3e6, "3M"), (-0.5, "-0.5")]
+    ("value", "said"),
+    [(0.25, "0.25"), (40, "40"), (1500, "1,500"), (20_000, "20k"), (3e6, "3M"), (-0.5, "-0.5")],
 )
 def test_ticks_are_written_short(value, said):
     assert scales.text(value) == said
@@ -37,7 +40,9 @@ def test_ticks_are_written_short(value, said):
 def test_a_frame_puts_its_corners_where_the_axes_meet():
     frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 10), y_range=(0, 2))
     assert (frame.x(0), frame.x(10)) == (46, 328)
-    assert charts.Frame(x_label="x", y_label="y", x_range=(0, 10), y_range=(0, 3000)).x(0) == 60  # Room for "3,000".
+    assert (
+        charts.Frame(x_label="x", y_label="y", x_range=(0, 10), y_range=(0, 3000)).x(0) == 60
+    )  # Room for "3,000".
     assert (frame.y(0), frame.y(2)) == (180, 10)
     assert frame.bar(0, 10, 0, 2) == '<rect x="46.0" y="10.0" width="282.0" height="170.0"></rect>'
 
@@ -52,7 +57,10 @@ def test_a_line_is_interrupted_where_there_is_no_number():
 
 def test_several_lines_have_a_legend_and_differ_in_more_than_colour():
     frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 1), y_range=(0, 1))
-    pair = [charts.Series("a", [(0, 0), (1, 1)]), charts.Series("b", [(0, 1), (1, 0)], dashes="4 3")]
+    pair = [
+        charts.Series("a", [(0, 0), (1, 1)]),
+        charts.Series("b", [(0, 1), (1, 0)], dashes="4 3"),
+    ]
     drawn = charts.lines(pair, frame, alt="two")
     assert 'class="legend"' in drawn and drawn.count('stroke-dasharray="4 3"') == 2
     assert 'class="legend"' not in charts.lines(pair[:1], frame, alt="one")

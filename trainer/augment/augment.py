@@ -1,8 +1,8 @@
 """Random changes to a batch of pictures, on the device that trains on them.
 
-Owns who gets how much of which change: a function of (seed, epoch, place), drawn for the whole batch at once. The
-changes are `warp`, `shade`, `erase` and `blend`. Augmenting single pictures in the input pipeline was rejected: it
-takes CPU cores from decoding.
+Owns who gets how much of which change: a function of (seed, epoch, place), drawn for the whole
+batch at once. The changes are `warp`, `shade`, `erase` and `blend`. Augmenting single pictures in
+the input pipeline was rejected: it takes CPU cores from decoding.
 """
 
 import tensorflow as tf
@@ -19,7 +19,9 @@ _NUM_KINDS = 10
 _GEOMETRY, _LIGHT, _HUE, _SHARPNESS = slice(0, 5), slice(5, 7), slice(7, 9), 9
 
 
-def augment(images: tf.Tensor, *, draw: example_rng.ExampleRng, settings: training_config.Augmentation) -> tf.Tensor:
+def augment(
+    images: tf.Tensor, *, draw: example_rng.ExampleRng, settings: training_config.Augmentation
+) -> tf.Tensor:
     """Change each picture at random.
 
     Args:
@@ -48,16 +50,23 @@ def augment(images: tf.Tensor, *, draw: example_rng.ExampleRng, settings: traini
     return images
 
 
-def mix(images: tf.Tensor, *, draw: example_rng.ExampleRng, settings: training_config.Augmentation) -> mixup.MixedBatch:
+def mix(
+    images: tf.Tensor, *, draw: example_rng.ExampleRng, settings: training_config.Augmentation
+) -> mixup.MixedBatch:
     """Mix each picture, float32[B, S, S, 3], with its partner's."""
     number = _numbers(draw, stream=_BLEND, count=tf.shape(images)[0], each=4)
     return mixup.mix(images, number=number, mixup=settings.mixup, cutmix=settings.cutmix)
 
 
-def _all_kinds(draw: example_rng.ExampleRng, *, count: tf.Tensor, settings: training_config.Augmentation) -> tf.Tensor:
-    """Return amounts drawn evenly up to the strength, either way, of all kinds but shear and sharpness: [B, kinds]."""
+def _all_kinds(
+    draw: example_rng.ExampleRng, *, count: tf.Tensor, settings: training_config.Augmentation
+) -> tf.Tensor:
+    """Return amounts drawn evenly up to the strength, either way, of all kinds but shear and
+    sharpness: [B, kinds]."""
     main = settings.augment * (2 * _numbers(draw, stream=_MAIN, count=count, each=8) - 1)
-    jitter = settings.color_jitter * (2 * _numbers(draw, stream=_COLOUR, count=count, each=4)[:, :2] - 1)
+    jitter = settings.color_jitter * (
+        2 * _numbers(draw, stream=_COLOUR, count=count, each=4)[:, :2] - 1
+    )
     none = tf.zeros([count, 1])
     return tf.concat([main[:, 1:5], none, main[:, 5:7], jitter, none], axis=1)
 
@@ -65,9 +74,11 @@ def _all_kinds(draw: example_rng.ExampleRng, *, count: tf.Tensor, settings: trai
 def _random_kinds(
     draw: example_rng.ExampleRng, *, count: tf.Tensor, settings: training_config.Augmentation
 ) -> tf.Tensor:
-    """Return the full strength, either way, of some kinds drawn for each picture, and 0 of the others: [B, kinds].
+    """Return the full strength, either way, of some kinds drawn for each picture, and 0 of the
+    others: [B, kinds].
 
-    Cubuk et al. 2020 (arXiv:1909.13719), section 3, on kinds that can be done to a whole batch; each at most once.
+    Cubuk et al. 2020 (arXiv:1909.13719), section 3, on kinds that can be done to a whole batch;
+    each at most once.
     """
     number = _numbers(draw, stream=_CHOICE, count=count, each=2 * _NUM_KINDS)
     rank = tf.argsort(tf.argsort(number[:, :_NUM_KINDS], axis=1), axis=1)
@@ -75,5 +86,7 @@ def _random_kinds(
     return settings.augment * sign * tf.cast(rank < settings.randaugment, tf.float32)
 
 
-def _numbers(draw: example_rng.ExampleRng, *, stream: int, count: tf.Tensor, each: int) -> tf.Tensor:
+def _numbers(
+    draw: example_rng.ExampleRng, *, stream: int, count: tf.Tensor, each: int
+) -> tf.Tensor:
     return example_rng.uniform(draw, stream=stream, shape=tf.stack([count, each]))

@@ -1,6 +1,7 @@
 """Geometric changes to a batch of pictures: mirror, turn, scale, shift and shear in one resampling.
 
-Owns the transformation. One resampling for all of them rather than one each: every further one would blur.
+Owns the transformation. One resampling for all of them rather than one each: every further one
+would blur.
 """
 
 import math
@@ -12,12 +13,11 @@ _TURN_DEGREES, _SCALE_FRAC, _SHIFT_FRAC, _SHEAR_FRAC = 10.0, 0.08, 0.06, 0.1
 
 
 def warp(images: tf.Tensor, *, flip: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
-    """Mirror, turn, scale, shift and shear pictures about their centres; the edge is repeated outwards.
+    """Mirror, turn, scale, shift and shear pictures about their centres; the edge is repeated
+    outwards.
 
-    Args:
-      images: float32[B, S, S, 3].
-      flip: bool[B].
-      amount: float32[B, 5]: turn, scale, shift in x and in y, shear, each as a multiple of its range.
+    Args: images: float32[B, S, S, 3]. flip: bool[B]. amount: float32[B, 5]: turn, scale, shift in x
+      and in y, shear, each as a multiple of its range.
     """
     size = tf.cast(tf.shape(images)[1], tf.float32)
     angle = amount[:, 0] * (_TURN_DEGREES * math.pi / 180)

@@ -1,8 +1,9 @@
 """Mixup and cutmix: every picture is mixed with its partner's, and so is what it is called.
 
-Owns who is whose partner, and the mixing. Partners are neighbours in the epoch's random order, places 2k and 2k + 1: a
-replica always holds both, however many share the batch, so the result does not depend on them. A permutation of the
-batch, as usual, was rejected: the partner would be on another replica, or another partner.
+Owns who is whose partner, and the mixing. Partners are neighbours in the epoch's random order,
+places 2k and 2k + 1: a replica always holds both, however many share the batch, so the result does
+not depend on them. A permutation of the batch, as usual, was rejected: the partner would be on
+another replica, or another partner.
 """
 
 import dataclasses
@@ -35,7 +36,11 @@ def mix(images: tf.Tensor, *, number: tf.Tensor, mixup: float, cutmix: float) ->
       cutmix: alpha of cutmix, 0 for none.
     """
     if not (mixup and cutmix):
-        return _mixup(images, number=number, alpha=mixup) if mixup else _cutmix(images, number=number, alpha=cutmix)
+        return (
+            _mixup(images, number=number, alpha=mixup)
+            if mixup
+            else _cutmix(images, number=number, alpha=cutmix)
+        )
     whole = _mixup(images, number=number, alpha=mixup)
     patched = _cutmix(images, number=number, alpha=cutmix)
     heads = number[:, 1] < 0.5
@@ -52,7 +57,8 @@ def partners(values: tf.Tensor) -> tf.Tensor:
 
 
 def beta(number: tf.Tensor, *, alpha: float) -> tf.Tensor:
-    """Turn numbers in [0, 1) into draws of Beta(alpha, alpha), by its quantiles between 4096 exact ones."""
+    """Turn numbers in [0, 1) into draws of Beta(alpha, alpha), by its quantiles between 4096 exact
+    ones."""
     table = tf.constant(_quantiles(alpha))
     place = number * _QUANTILES
     below = tf.cast(place, tf.int32)
@@ -61,14 +67,16 @@ def beta(number: tf.Tensor, *, alpha: float) -> tf.Tensor:
 
 
 def _mixup(images: tf.Tensor, *, number: tf.Tensor, alpha: float) -> MixedBatch:
-    """Zhang et al. 2018 (arXiv:1710.09412), section 2: x = s x_i + (1 - s) x_j, s of Beta(alpha, alpha)."""
+    """Zhang et al. 2018 (arXiv:1710.09412), section 2: x = s x_i + (1 - s) x_j, s of Beta(alpha,
+    alpha)."""
     share = beta(number[:, 0], alpha=alpha)
     weight = share[:, None, None, None]
     return MixedBatch(images=weight * images + (1 - weight) * partners(images), share=share)
 
 
 def _cutmix(images: tf.Tensor, *, number: tf.Tensor, alpha: float) -> MixedBatch:
-    """Yun et al. 2019 (arXiv:1905.04899), Eqs. 1 and 2: a patch of the partner's, its area 1 - s before the cut."""
+    """Yun et al. 2019 (arXiv:1905.04899), Eqs. 1 and 2: a patch of the partner's, its area 1 - s
+    before the cut."""
     side = tf.sqrt(1 - beta(number[:, 0], alpha=alpha))
     top, left = number[:, 2] - side / 2, number[:, 3] - side / 2
     patch = random_erasing.inside(tf.shape(images)[1], top=top, left=left, height=side, width=side)

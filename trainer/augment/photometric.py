@@ -1,7 +1,7 @@
 """Changes to the light, colour and sharpness of a batch of pictures; every pixel stays where it is.
 
-Owns the arithmetic on float32[B, S, S, 3] in 0..255. Hue is turned in YIQ, which a matrix does; HSV, which needs
-branches in every pixel, was rejected.
+Owns the arithmetic on float32[B, S, S, 3] in 0..255. Hue is turned in YIQ, which a matrix does;
+HSV, which needs branches in every pixel, was rejected.
 """
 
 import math
@@ -12,7 +12,9 @@ import tensorflow as tf
 _LIGHT_FRAC, _SATURATION_FRAC, _HUE_DEGREES, _SHARPNESS_FRAC = 0.2, 0.4, 12.0, 0.8
 """An amount of 1 changes a picture by this much."""
 
-_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
+_YIQ = np.array(
+    [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32
+)
 """RGB to brightness and two coordinates of colour (the NTSC standard of 1953)."""
 
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
@@ -29,8 +31,15 @@ def light(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
 def colour(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
     """Change saturation and hue; amount: float32[B, 2], each as a multiple of its range."""
     gain, angle = 1 + amount[:, 0] * _SATURATION_FRAC, amount[:, 1] * (_HUE_DEGREES * math.pi / 180)
-    cos, sin, one, zero = gain * tf.cos(angle), gain * tf.sin(angle), tf.ones_like(gain), tf.zeros_like(gain)
-    turn = tf.reshape(tf.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], axis=1), [-1, 3, 3])
+    cos, sin, one, zero = (
+        gain * tf.cos(angle),
+        gain * tf.sin(angle),
+        tf.ones_like(gain),
+        tf.zeros_like(gain),
+    )
+    turn = tf.reshape(
+        tf.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], axis=1), [-1, 3, 3]
+    )
     matrix = tf.constant(np.linalg.inv(_YIQ)) @ turn @ tf.constant(_YIQ)  # [B, 3, 3]
     return tf.clip_by_value(tf.einsum("bhwc,bdc->bhwd", images, matrix), 0, 255)
 

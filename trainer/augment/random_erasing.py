@@ -1,4 +1,5 @@
-"""Random erasing: a rectangle of a picture is blotted out, so that no part of a face becomes the only one looked at.
+"""Random erasing: a rectangle of a picture is blotted out, so that no part of a face becomes the
+only one looked at.
 
 Owns the rectangle and its colour.
 """
@@ -9,14 +10,16 @@ import tensorflow as tf
 
 _AREA = (0.02, 0.33)
 _ASPECT = 0.3
-"""Zhong et al. 2020 (arXiv:1708.04896), section 3.2, but for the largest area, which there is 0.4 and here a third."""
+"""Zhong et al. 2020 (arXiv:1708.04896), section 3.2, but for the largest area, which there is 0.4
+and here a third."""
 
 
 def erase(images: tf.Tensor, *, number: tf.Tensor, prob: float) -> tf.Tensor:
-    """Blot out a rectangle of some pictures with the picture's mean colour, which the network sees as nothing.
+    """Blot out a rectangle of some pictures with the picture's mean colour, which the network sees
+    as nothing.
 
-    Zhong et al. 2020, Algorithm 1, except that a rectangle that would not fit is cut to the picture rather than drawn
-    again, and that its colour is the mean rather than noise (their variant RE-M).
+    Zhong et al. 2020, Algorithm 1, except that a rectangle that would not fit is cut to the picture
+    rather than drawn again, and that its colour is the mean rather than noise (their variant RE-M).
 
     Args:
       images: float32[B, S, S, 3] in 0..255.
@@ -32,8 +35,11 @@ def erase(images: tf.Tensor, *, number: tf.Tensor, prob: float) -> tf.Tensor:
     return tf.where(hole[..., None], tf.reduce_mean(images, axis=[1, 2], keepdims=True), images)
 
 
-def inside(size: tf.Tensor, *, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Return which pixels have their centre in a rectangle given in fractions, float32[B] each: bool[B, S, S]."""
+def inside(
+    size: tf.Tensor, *, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+) -> tf.Tensor:
+    """Return which pixels have their centre in a rectangle given in fractions, float32[B] each:
+    bool[B, S, S]."""
     centres = (tf.range(tf.cast(size, tf.float32)) + 0.5) / tf.cast(size, tf.float32)
     rows, columns = (
         tf.logical_and(centres >= first[:, None], centres < (first + length)[:, None])

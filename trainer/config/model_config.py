@@ -25,7 +25,10 @@ AFFECT = ("valence", "arousal")
 """What --heads=expression+va adds to what is learned of a picture, -1 to 1 each."""
 
 _OWN = ("model", ("cnn", "resnet_small"))
-_WITH_BRANCHES = ("resnet_small", *(name for name in BACKBONES if name.startswith(("efficientnet", "convnext"))))
+_WITH_BRANCHES = (
+    "resnet_small",
+    *(name for name in BACKBONES if name.startswith(("efficientnet", "convnext"))),
+)
 _INITIALIZERS = (
     "glorot_uniform",
     "glorot_normal",
@@ -44,7 +47,10 @@ class Model(fields.Checked):
     model: str = field("cnn", "architecture", choices=("cnn", "resnet_small", *BACKBONES))
     color: str = field("rgb", "what the network sees of a picture", choices=("rgb", "gray"))
     conv_filters: tuple[int, ...] = field(
-        (32, 64, 128), "filters of each convolution block, or of each stage of resnet_small", at_least=1, goes_with=_OWN
+        (32, 64, 128),
+        "filters of each convolution block, or of each stage of resnet_small",
+        at_least=1,
+        goes_with=_OWN,
     )
     blocks_per_stage: int = field(
         2, "residual blocks of each stage", at_least=1, goes_with=("model", ("resnet_small",))

@@ -1,7 +1,7 @@
 """Named settings in files: trainer/recipes/*.yaml, or any YAML file by its path.
 
-Owns finding and reading them; flags given beside a recipe win. Python files as recipes were rejected: a recipe should
-be diffable and unable to do anything.
+Owns finding and reading them; flags given beside a recipe win. Python files as recipes were
+rejected: a recipe should be diffable and unable to do anything.
 """
 
 import pathlib
@@ -15,20 +15,25 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "recipes"
 
 
 def load(name: str) -> dict[str, Any]:
-    """Return the settings of a recipe, unchecked: `config.make` says which of them it does not know.
+    """Return the settings of a recipe, unchecked: `config.make` says which of them it does not
+    know.
 
     Raises:
       errors.UserError: if there is no such recipe, or its file is not a mapping.
     """
     path = pathlib.Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise errors.UserError(f"no recipe and no .yaml file is called {name}; {errors.nearest(name, known=names())}")
+        raise errors.UserError(
+            f"no recipe and no .yaml file is called {name}; {errors.nearest(name, known=names())}"
+        )
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise errors.UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
-        raise errors.UserError(f"{path} must hold lines 'setting: value': got {type(settings).__name__}")
+        raise errors.UserError(
+            f"{path} must hold lines 'setting: value': got {type(settings).__name__}"
+        )
     return settings
 
 

@@ -1,8 +1,8 @@
 """The training program's configuration: frozen, checked when made, saved as JSON beside the model.
 
-Owns every knob with its help text and rule. One section a concern, so that a module is given only the section it
-works with; one flat class was rejected because every module would then see, and come to use, all of it. Names are
-unique over all sections, so that flags and recipes stay flat.
+Owns every knob with its help text and rule. One section a concern, so that a module is given only
+the section it works with; one flat class was rejected because every module would then see, and come
+to use, all of it. Names are unique over all sections, so that flags and recipes stay flat.
 """
 
 import dataclasses
@@ -31,7 +31,9 @@ class Data(fields.Checked):
         changes_result=False,
     )
     config_name: str | None = field(
-        None, "which build of the data set", default_text="the data set's own default, or the only one there"
+        None,
+        "which build of the data set",
+        default_text="the data set's own default, or the only one there",
     )
     image_size: int | None = field(
         None, "side of the training picture", unit="pixels", at_least=8, default_text="as stored"
@@ -43,7 +45,10 @@ class Data(fields.Checked):
         changes_result=False,
     )
     cache_dir: str | None = field(
-        None, "folder of --cache=disk", default_text="~/.cache/affectnet_faces", changes_result=False
+        None,
+        "folder of --cache=disk",
+        default_text="~/.cache/affectnet_faces",
+        changes_result=False,
     )
 
 
@@ -52,7 +57,11 @@ class Devices(fields.Checked):
     """What the program runs on. Nothing here changes the result beyond the order of float addition."""
 
     num_gpus: int | None = field(
-        None, "GPUs to share each batch; 0 is the CPU", at_least=0, default_text="all there are", changes_result=False
+        None,
+        "GPUs to share each batch; 0 is the CPU",
+        at_least=0,
+        default_text="all there are",
+        changes_result=False,
     )
     virtual_devices: int = field(
         1, "logical devices to split the CPU into", at_least=1, at_most=64, changes_result=False
@@ -76,18 +85,28 @@ class Run(fields.Checked):
         f"settings to start from, which flags override: a .yaml file, or one of {', '.join(recipes.names())}",
         changes_result=False,
     )
-    model_dir: str = field("runs/latest", "folder of the run; one that was cut off continues", changes_result=False)
+    model_dir: str = field(
+        "runs/latest", "folder of the run; one that was cut off continues", changes_result=False
+    )
     checkpoint_minutes: float = field(
         10.0, "longest time between checkpoints, besides the one after each epoch", unit="minutes", at_least=0,
         changes_result=False,
     )  # fmt: skip
     checkpoint_steps: int | None = field(
-        None, "also a checkpoint after this many steps", at_least=1, default_text="by time only", changes_result=False
+        None,
+        "also a checkpoint after this many steps",
+        at_least=1,
+        default_text="by time only",
+        changes_result=False,
     )
     deterministic: bool = field(
-        False, "choose operations that repeat bit for bit, some of them slower", changes_result=False
+        False,
+        "choose operations that repeat bit for bit, some of them slower",
+        changes_result=False,
     )
-    overwrite: bool = field(False, "delete what model_dir holds and start anew", changes_result=False)
+    overwrite: bool = field(
+        False, "delete what model_dir holds and start anew", changes_result=False
+    )
     dry_run: bool = field(
         False, "train nothing: print the network, shapes, steps and memory, and draw the first batch as the network "
         "sees it", changes_result=False,
@@ -125,10 +144,18 @@ class Config:
     devices: Devices = dataclasses.field(default_factory=Devices)
     model: model_config.Model = dataclasses.field(default_factory=model_config.Model)
     training: training_config.Training = dataclasses.field(default_factory=training_config.Training)
-    optimization: training_config.Optimization = dataclasses.field(default_factory=training_config.Optimization)
-    augmentation: training_config.Augmentation = dataclasses.field(default_factory=training_config.Augmentation)
-    imbalance: training_config.Imbalance = dataclasses.field(default_factory=training_config.Imbalance)
-    selection: training_config.Selection = dataclasses.field(default_factory=training_config.Selection)
+    optimization: training_config.Optimization = dataclasses.field(
+        default_factory=training_config.Optimization
+    )
+    augmentation: training_config.Augmentation = dataclasses.field(
+        default_factory=training_config.Augmentation
+    )
+    imbalance: training_config.Imbalance = dataclasses.field(
+        default_factory=training_config.Imbalance
+    )
+    selection: training_config.Selection = dataclasses.field(
+        default_factory=training_config.Selection
+    )
     run: Run = dataclasses.field(default_factory=Run)
 
 
@@ -155,19 +182,31 @@ def make(settings: Mapping[str, Any]) -> Config:
     known = [name for section in SECTIONS.values() for name in fields.options(section)]
     for name in settings:
         if name not in known:
-            raise errors.UserError(f"no setting is called {name}; {errors.nearest(name, known=known)}")
-    return Config(**{title.lower(): _section(section, settings=settings) for title, section in SECTIONS.items()})
+            raise errors.UserError(
+                f"no setting is called {name}; {errors.nearest(name, known=known)}"
+            )
+    return Config(
+        **{
+            title.lower(): _section(section, settings=settings)
+            for title, section in SECTIONS.items()
+        }
+    )
 
 
 def resolve(given: Mapping[str, Any]) -> Config:
-    """Build a configuration from what the command line gives: its recipe's settings, and over them its own."""
+    """Build a configuration from what the command line gives: its recipe's settings, and over them
+    its own."""
     name = given.get("recipe")
     return make({**(recipes.load(name) if name else {}), **given})
 
 
 def flat(config: Config) -> dict[str, Any]:
     """Return the settings as one flat mapping, the inverse of `make`."""
-    return {name: value for section in dataclasses.asdict(config).values() for name, value in section.items()}
+    return {
+        name: value
+        for section in dataclasses.asdict(config).values()
+        for name, value in section.items()
+    }
 
 
 def save(config: Config, *, path: pathlib.Path) -> None:
@@ -183,7 +222,12 @@ def load(path: pathlib.Path) -> Config:
 def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ and change the result, as name to (old, new)."""
     before, after = flat(old), flat(new)
-    matters = {n for s in SECTIONS.values() for n, about in fields.options(s).items() if about.changes_result}
+    matters = {
+        n
+        for s in SECTIONS.values()
+        for n, about in fields.options(s).items()
+        if about.changes_result
+    }
     return {n: (before[n], after[n]) for n in after if n in matters and before[n] != after[n]}
 
 

@@ -1,7 +1,8 @@
-"""The sections of the configuration about craft: how weights are found, what is done to pictures, how one is chosen.
+"""The sections of the configuration about craft: how weights are found, what is done to pictures,
+how one is chosen.
 
-Owns their fields; `config` puts all sections together. They are apart from it because a file of every knob was too
-long to read.
+Owns their fields; `config` puts all sections together. They are apart from it because a file of
+every knob was too long to read.
 """
 
 import dataclasses
@@ -19,7 +20,9 @@ class Optimization(fields.Checked):
     optimizer: str = field("adam", "update rule", choices=("adam", "adamw", "sgd"))
     learning_rate: float = field(1e-3, "peak learning rate", at_least=0)
     momentum: float = field(0.9, "momentum", at_least=0, at_most=0.999, goes_with=_SGD)
-    nesterov: bool = field(False, "take the gradient's share of the momentum one step ahead", goes_with=_SGD)
+    nesterov: bool = field(
+        False, "take the gradient's share of the momentum one step ahead", goes_with=_SGD
+    )
     weight_decay: float | None = field(
         None,
         "part of every kernel that a step takes away, times the learning rate; biases and scales are spared",
@@ -33,7 +36,9 @@ class Optimization(fields.Checked):
         "fall of the learning rate after warm-up",
         choices=("cosine", "step", "exponential", "constant"),
     )
-    warmup_epochs: float = field(1.0, "linear rise to the peak, before the fall", unit="epochs", at_least=0)
+    warmup_epochs: float = field(
+        1.0, "linear rise to the peak, before the fall", unit="epochs", at_least=0
+    )
     decay_factor: float | None = field(
         None,
         "what the rate is multiplied by: at each of --decay_epochs, or over every epoch (exponential)",
@@ -51,7 +56,10 @@ class Optimization(fields.Checked):
         goes_with=("schedule", ("step",)),
     )
     clip_norm: float | None = field(
-        None, "largest norm of the whole gradient, over all replicas", at_least=1e-6, default_text="no clipping"
+        None,
+        "largest norm of the whole gradient, over all replicas",
+        at_least=1e-6,
+        default_text="no clipping",
     )
     sam_rho: float = field(
         0.0,
@@ -90,7 +98,10 @@ class Augmentation(fields.Checked):
         at_most=10,
     )
     erase_prob: float = field(
-        0.0, "share of the pictures of which a random rectangle is blotted out", at_least=0, at_most=1
+        0.0,
+        "share of the pictures of which a random rectangle is blotted out",
+        at_least=0,
+        at_most=1,
     )
     mixup: float = field(
         0.0, "alpha of mixup, by which pictures and labels are mixed in pairs; 0.2 is usual, 0 is off",
@@ -118,12 +129,20 @@ class Selection(fields.Checked):
         at_most=0.5,
     )
     select_by: str = field(
-        "accuracy", "number by which the best epoch is chosen", choices=("accuracy", "balanced_accuracy", "macro_f1")
+        "accuracy",
+        "number by which the best epoch is chosen",
+        choices=("accuracy", "balanced_accuracy", "macro_f1"),
     )
     patience: int | None = field(
-        None, "stop after this many epochs without a better one", unit="epochs", at_least=1, default_text="train all"
+        None,
+        "stop after this many epochs without a better one",
+        unit="epochs",
+        at_least=1,
+        default_text="train all",
     )
-    tta_flip: bool = field(False, "judge by the mean of the probabilities of a picture and of its mirror image")
+    tta_flip: bool = field(
+        False, "judge by the mean of the probabilities of a picture and of its mirror image"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,9 +169,13 @@ class Training(fields.Checked):
         "replicas",
     )
     l2: float = field(
-        0.0, "weight of the sum of squared weights (not of biases and scales) in what is minimised", at_least=0
+        0.0,
+        "weight of the sum of squared weights (not of biases and scales) in what is minimised",
+        at_least=0,
     )
-    seed: int = field(0, "seed of weights, order, dropout and augmentation", at_least=0, at_most=2**31 - 1)
+    seed: int = field(
+        0, "seed of weights, order, dropout and augmentation", at_least=0, at_most=2**31 - 1
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,13 +193,28 @@ class Imbalance(fields.Checked):
         choices=("none", "inverse", "sqrt", "effective"),
     )
     effective_beta: float = field(
-        0.999, "beta of the effective number", at_least=0, at_most=0.999999, goes_with=("class_weights", ("effective",))
+        0.999,
+        "beta of the effective number",
+        at_least=0,
+        at_most=0.999999,
+        goes_with=("class_weights", ("effective",)),
     )
-    loss: str = field("cross_entropy", "what is minimised", choices=("cross_entropy", "focal", "logit_adjusted"))
+    loss: str = field(
+        "cross_entropy", "what is minimised", choices=("cross_entropy", "focal", "logit_adjusted")
+    )
     focal_gamma: float = field(
-        2.0, "gamma: how little easy examples count", at_least=0, at_most=10, goes_with=("loss", ("focal",))
+        2.0,
+        "gamma: how little easy examples count",
+        at_least=0,
+        at_most=10,
+        goes_with=("loss", ("focal",)),
     )
     tau: float = field(
-        1.0, "how far the classes' shares are corrected for", at_least=0, goes_with=("loss", ("logit_adjusted",))
+        1.0,
+        "how far the classes' shares are corrected for",
+        at_least=0,
+        goes_with=("loss", ("logit_adjusted",)),
     )
-    label_smoothing: float = field(0.0, "part of the target that is spread over all classes", at_least=0, at_most=0.9)
+    label_smoothing: float = field(
+        0.0, "part of the target that is spread over all classes", at_least=0, at_most=0.9
+    )

@@ -1,7 +1,8 @@
 """A published version of the data set on disk: which one, what it holds, and who it is.
 
-Owns finding it, the refusal when it is not there, and the fingerprint; reading pictures is `pictures`'. Looking it up
-with tfds.load was rejected: it may start to generate what is missing, and it takes seconds before it can say no.
+Owns finding it, the refusal when it is not there, and the fingerprint; reading pictures is
+`pictures`'. Looking it up with tfds.load was rejected: it may start to generate what is missing,
+and it takes seconds before it can say no.
 """
 
 import dataclasses
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 SAMPLE = "sample"
-"""How the config names of drawn faces begin, and no others; the job sees to it (pipeline.config)."""
+"""How the config names of drawn faces begin, and no others; the job sees to it (pipeline.config).
+"""
 
 _METADATA = ("features.json", "dataset_info.json")
 
@@ -51,10 +53,11 @@ class Version:
 
 
 def locate(data: run_config.Data) -> pathlib.Path:
-    """Return the folder of the newest version of the config asked for, without importing TensorFlow.
+    """Return the folder of the newest version of the config asked for, without importing
+    TensorFlow.
 
-    Raises:
-      errors.UserError: if there is none, saying what to run; or if several configs are there and none is named.
+    Raises: errors.UserError: if there is none, saying what to run; or if several configs are there
+      and none is named.
     """
     root = data_dir(data) / run_config.DATASET
     configs = sorted(p.name for p in root.glob("*") if _versions(p))
@@ -110,8 +113,8 @@ def fingerprint(path: pathlib.Path) -> str:
 def data_dir(data: run_config.Data) -> pathlib.Path:
     """Return the folder that holds the data sets, as TFDS chooses it.
 
-    Raises:
-      errors.UserError: if it is in an object store: shards are read by their place in a file on a disk, again and again.
+    Raises: errors.UserError: if it is in an object store: shards are read by their place in a file
+      on a disk, again and again.
     """
     chosen = data.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     if "://" in chosen:
@@ -125,7 +128,8 @@ def data_dir(data: run_config.Data) -> pathlib.Path:
 
 
 def _encoding(image: "tfds.features.FeatureConnector") -> str:
-    """Return how a feature stores pictures; what does not say counts as JPEG, TFDS's own way with photographs."""
+    """Return how a feature stores pictures; what does not say counts as JPEG, TFDS's own way with
+    photographs."""
     import tensorflow_datasets as tfds  # Inside, as above.
 
     if not isinstance(image, tfds.features.Image):

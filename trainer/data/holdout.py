@@ -1,8 +1,9 @@
-"""Pictures held out of the training split to choose by, so that what is chosen is not chosen on what is judged.
+"""Pictures held out of the training split to choose by, so that what is chosen is not chosen on
+what is judged.
 
-Owns who is held out: a function of the file name alone, so that all repeats of a picture are on one side, and every
-run, seed and sweep holds out the same. A random split of the examples was rejected: balancing repeats pictures, and
-their copies would be on both sides.
+Owns who is held out: a function of the file name alone, so that all repeats of a picture are on one
+side, and every run, seed and sweep holds out the same. A random split of the examples was rejected:
+balancing repeats pictures, and their copies would be on both sides.
 """
 
 import dataclasses
@@ -20,7 +21,8 @@ _SALT = b"affectnet_faces holdout\0"
 
 
 def divide(train: examples.Split, *, frac: float) -> tuple[examples.Split, examples.Split]:
-    """Return what is left to train on, and what is held out: of each picture there itself, without its repeats.
+    """Return what is left to train on, and what is held out: of each picture there itself, without
+    its repeats.
 
     Args:
       train: the training split.
@@ -47,6 +49,10 @@ def are_held_out(filenames: Iterable[str], *, frac: float) -> np.ndarray:
 def take(split: examples.Split, *, numbers: np.ndarray, name: str) -> examples.Split:
     """Return the split that holds only these examples, int64[M], renumbered from 0."""
     columns = {f.name: getattr(split, f.name) for f in dataclasses.fields(split)}
-    taken = {name: column[numbers] for name, column in columns.items() if isinstance(column, np.ndarray)}
+    taken = {
+        name: column[numbers] for name, column in columns.items() if isinstance(column, np.ndarray)
+    }
     places, fetch = tf.constant(numbers, tf.int64), split.fetch
-    return dataclasses.replace(split, name=name, fetch=lambda chosen: fetch(tf.gather(places, chosen)), **taken)
+    return dataclasses.replace(
+        split, name=name, fetch=lambda chosen: fetch(tf.gather(places, chosen)), **taken
+    )

@@ -1,9 +1,11 @@
-"""From a picture's stored bytes to pixels of the training size, decoding no more than that size needs.
+"""From a picture's stored bytes to pixels of the training size, decoding no more than that size
+needs.
 
-Owns the choice of the inverse DCT: a JPEG is decoded straight to the next larger eighth of its size that still has the
-training size's pixels, and only the rest is resized. Decoding all of it and resizing (tf.io.decode_jpeg and
-tf.image.resize) was rejected: from 224 to 112 pixels it costs five times as much, and TensorFlow's own ratios are only
-1, 1/2, 1/4 and 1/8. At full size the pixels are exactly those of tfds.load (whose decoder takes the fast DCT as well).
+Owns the choice of the inverse DCT: a JPEG is decoded straight to the next larger eighth of its size
+that still has the training size's pixels, and only the rest is resized. Decoding all of it and
+resizing (tf.io.decode_jpeg and tf.image.resize) was rejected: from 224 to 112 pixels it costs five
+times as much, and TensorFlow's own ratios are only 1, 1/2, 1/4 and 1/8. At full size the pixels are
+exactly those of tfds.load (whose decoder takes the fast DCT as well).
 """
 
 import dataclasses
@@ -30,10 +32,15 @@ class Stored:
 def to_size(stored: Stored, *, size_px: int) -> Decode:
     """Return the function that decodes stored pictures to a training size.
 
-    Against decoding everything and averaging (INTER_AREA), pixels differ by 2 of 255 on average at 48 px and by less
-    than 1 from 64 px on (from 224; a test on photographs holds this). tf.image.resize differs as much.
+    Against decoding everything and averaging (INTER_AREA), pixels differ by 2 of 255 on average at
+    48 px and by less than 1 from 64 px on (from 224; a test on photographs holds this).
+    tf.image.resize differs as much.
     """
-    decode = _raw(stored.size_px) if stored.is_raw else (lambda content: _encoded(content, size_px=size_px))
+    decode = (
+        _raw(stored.size_px)
+        if stored.is_raw
+        else (lambda content: _encoded(content, size_px=size_px))
+    )
     return lambda content: _resized(decode(content), size_px=size_px)
 
 
@@ -56,7 +63,9 @@ def _opencv(content: memoryview) -> np.ndarray:
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
-        raise ValueError("a stored picture cannot be decoded; 'python -m pipeline.verify' says which")
+        raise ValueError(
+            "a stored picture cannot be decoded; 'python -m pipeline.verify' says which"
+        )
     return pixels
 
 
@@ -64,4 +73,8 @@ def _resized(pixels: np.ndarray, *, size_px: int) -> np.ndarray:
     side = pixels.shape[0]
     if side == size_px:
         return pixels
-    return cv2.resize(pixels, (size_px, size_px), interpolation=cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR)
+    return cv2.resize(
+        pixels,
+        (size_px, size_px),
+        interpolation=cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR,
+    )

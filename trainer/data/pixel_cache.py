@@ -1,7 +1,8 @@
 """Pixels that were decoded once, kept for the epochs to come: nowhere, in memory, or in a file.
 
-Owns what is kept and where. A picture is decoded when it is first asked for, so that training starts at once, and what
-is asked for does not depend on what is kept. tf.data's cache() was rejected: it has to see a whole pass in its order.
+Owns what is kept and where. A picture is decoded when it is first asked for, so that training
+starts at once, and what is asked for does not depend on what is kept. tf.data's cache() was
+rejected: it has to see a whole pass in its order.
 """
 
 import contextlib
@@ -50,7 +51,9 @@ class FillingCache:
     Two threads may decode the same picture at the same time; they write the same bytes.
     """
 
-    def __init__(self, decode: DecodeNumber, *, pixels: np.ndarray, when_whole: Callable[[], None]) -> None:
+    def __init__(
+        self, decode: DecodeNumber, *, pixels: np.ndarray, when_whole: Callable[[], None]
+    ) -> None:
         self._decode, self._pixels, self._when_whole = decode, pixels, when_whole
         self._is_there = np.zeros(len(pixels), bool)
         self._told, self._lock = False, threading.Lock()
@@ -113,7 +116,8 @@ def on_disk(decode: DecodeNumber, *, path: pathlib.Path, num_examples: int, size
 def _reserved(path: pathlib.Path, *, num_bytes: int) -> BinaryIO:
     """Make a file with all its blocks, and lock it for as long as this process lives.
 
-    Blocks are taken at once because writing into a hole of a mapped file on a full disk would end the process.
+    Blocks are taken at once because writing into a hole of a mapped file on a full disk would end
+    the process.
     """
     free = shutil.disk_usage(path.parent).free
     try:

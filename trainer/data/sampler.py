@@ -1,7 +1,8 @@
 """Which example comes when in an epoch.
 
-Owns the order, a pure function of (seed, epoch). NumPy's Philox is seeded with both numbers; chaining one generator
-over the epochs was rejected, because epoch 7 would then need epochs 0 to 6 first.
+Owns the order, a pure function of (seed, epoch). NumPy's Philox is seeded with both numbers;
+chaining one generator over the epochs was rejected, because epoch 7 would then need epochs 0 to 6
+first.
 """
 
 import numpy as np
@@ -15,15 +16,17 @@ def natural(num_examples: int, *, seed: int, epoch: int) -> np.ndarray:
 def drawn(labels: np.ndarray, *, targets: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     """Return an epoch's examples in random order, `targets[c]` of class c: int64[sum of targets].
 
-    A class is gone through again and again in fresh random orders, an epoch going on where the one before stopped; so
-    over the epochs every example of a class is drawn equally often, within one.
+    A class is gone through again and again in fresh random orders, an epoch going on where the one
+    before stopped; so over the epochs every example of a class is drawn equally often, within one.
 
     Args:
       labels: int[N].
       targets: int[C], how often each class is drawn in an epoch.
     """
     chosen = [
-        _of_class(np.flatnonzero(labels == label), count=int(count), seed=seed, epoch=epoch, label=label)
+        _of_class(
+            np.flatnonzero(labels == label), count=int(count), seed=seed, epoch=epoch, label=label
+        )
         for label, count in enumerate(targets)
         if count
     ]
@@ -35,7 +38,9 @@ def _of_class(members: np.ndarray, *, count: int, seed: int, epoch: int, label: 
     first, last = epoch * count, (epoch + 1) * count
     rounds = range(first // len(members), -(-last // len(members)))
     orders = [
-        np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 1, label, turn]))).permutation(members)
+        np.random.Generator(
+            np.random.Philox(np.random.SeedSequence([seed, 1, label, turn]))
+        ).permutation(members)
         for turn in rounds
     ]
     start = first - rounds.start * len(members)

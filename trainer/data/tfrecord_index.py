@@ -1,8 +1,9 @@
 """Where each example of a split lies in its shards, and what it says besides its picture.
 
-Owns one walk over the shards at start-up, which checks every checksum, and the way back to a picture's bytes by its
-number. The files are mapped, not read: what is used stays in the system's page cache, which all processes of a machine
-share. tf.data's TFRecord reader was rejected: it can only go forward, and an epoch's order is any permutation.
+Owns one walk over the shards at start-up, which checks every checksum, and the way back to a
+picture's bytes by its number. The files are mapped, not read: what is used stays in the system's
+page cache, which all processes of a machine share. tf.data's TFRecord reader was rejected: it can
+only go forward, and an epoch's order is any permutation.
 """
 
 import dataclasses
@@ -21,7 +22,8 @@ from runtime import errors
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _HEADER, _FOOTER = _LENGTH.size + _CRC.size, _CRC.size
-"""A TFRecord is length, checksum of the length, content, checksum of the content (tensorflow/core/lib/io)."""
+"""A TFRecord is length, checksum of the length, content, checksum of the content
+(tensorflow/core/lib/io)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,9 @@ def read(files: Sequence[pathlib.Path]) -> Records:
       errors.UserError: naming the file and the record where something is not as it was written.
     """
     found = [(shard, *entry) for shard, file in enumerate(files) for entry in _walk(file)]
-    shard, start, length, labels, valence, arousal, filenames, copies = zip(*found, strict=True) if found else [()] * 8
+    shard, start, length, labels, valence, arousal, filenames, copies = (
+        zip(*found, strict=True) if found else [()] * 8
+    )
     return Records(
         files=tuple(files),
         shard=np.array(shard, np.int32),
@@ -86,7 +90,8 @@ def _walk(file: pathlib.Path) -> Iterator[_Entry]:
 
 
 def _content(shard: mmap.mmap, *, place: int) -> bytes | None:
-    """Return the content of the record that begins at `place`, or None if the record is damaged or cut off."""
+    """Return the content of the record that begins at `place`, or None if the record is damaged or
+    cut off."""
     header = shard[place : place + _HEADER]
     if len(header) < _HEADER or header[_LENGTH.size :] != _masked_crc(header[: _LENGTH.size]):
         return None
@@ -116,7 +121,8 @@ def _entry(shard: mmap.mmap, *, content: bytes, place: int) -> _Entry:
 
 
 def _place(image: bytes, *, within: bytes) -> int:
-    """Return where a picture's bytes are in a record; `index` prepares its search by all of what it looks for."""
+    """Return where a picture's bytes are in a record; `index` prepares its search by all of what it
+    looks for."""
     place = within.index(image[:_SEARCHED])
     while within[place : place + len(image)] != image:
         place = within.index(image[:_SEARCHED], place + 1)

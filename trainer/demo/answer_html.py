@@ -31,7 +31,10 @@ _NONE_FOUND = markup.joined(
 
 def answer(looked: timed_prediction.TimedPrediction, *, names: Sequence[str]) -> Markup:
     """Say what was seen in a picture."""
-    cards = [_card(number, face, of=len(looked.seen), names=names) for number, face in enumerate(looked.seen, start=1)]
+    cards = [
+        _card(number, face, of=len(looked.seen), names=names)
+        for number, face in enumerate(looked.seen, start=1)
+    ]
     return _answer(
         markup.element("p", _sentence(looked.seen, names=names), class_="sentence", role="status"),
         _picture(looked, names=names),
@@ -42,12 +45,16 @@ def answer(looked: timed_prediction.TimedPrediction, *, names: Sequence[str]) ->
 
 def refused(why: object) -> Markup:
     """Say why a picture cannot be looked at."""
-    return _answer(markup.element("p", f"This picture cannot be read: {why}.", class_="sentence", role="alert"))
+    return _answer(
+        markup.element("p", f"This picture cannot be read: {why}.", class_="sentence", role="alert")
+    )
 
 
 def waiting() -> Markup:
     """Say that nothing was given yet."""
-    return _answer(webpage.page.note("What the model sees in a picture is shown here."), class_="answer empty")
+    return _answer(
+        webpage.page.note("What the model sees in a picture is shown here."), class_="answer empty"
+    )
 
 
 def _answer(*content: Content, class_: str = "answer") -> Markup:
@@ -73,13 +80,29 @@ def _picture(looked: timed_prediction.TimedPrediction, *, names: Sequence[str]) 
     content = io.BytesIO()
     drawn.save(content, "jpeg", quality=_QUALITY)
     count = len(looked.seen)
-    said = "no face was found" if not count else "one face" if count == 1 else f"{count} numbered faces"
-    return markup.picture(content.getvalue(), alt=f"The picture that was given: {said}", class_="photo")
+    said = (
+        "no face was found"
+        if not count
+        else "one face"
+        if count == 1
+        else f"{count} numbered faces"
+    )
+    return markup.picture(
+        content.getvalue(), alt=f"The picture that was given: {said}", class_="photo"
+    )
 
 
-def _card(number: int, face: face_classifier.ClassifiedFace, *, of: int, names: Sequence[str]) -> Markup:
-    title = f"Face {number}: {_verdict(face, names=names)}" if of > 1 else "Probability of each expression"
-    crop = markup.picture(image_codec.encode(face.cut.face), alt=f"Face {number} as it was cut out", class_="crop")
+def _card(
+    number: int, face: face_classifier.ClassifiedFace, *, of: int, names: Sequence[str]
+) -> Markup:
+    title = (
+        f"Face {number}: {_verdict(face, names=names)}"
+        if of > 1
+        else "Probability of each expression"
+    )
+    crop = markup.picture(
+        image_codec.encode(face.cut.face), alt=f"Face {number} as it was cut out", class_="crop"
+    )
     head = markup.element("div", crop, markup.element("h3", title), class_="title")
     return markup.element("section", head, _bars(face, names=names), _affect(face), class_="face")
 
@@ -87,7 +110,9 @@ def _card(number: int, face: face_classifier.ClassifiedFace, *, of: int, names: 
 def _bars(face: face_classifier.ClassifiedFace, *, names: Sequence[str]) -> Markup:
     best = int(face.probabilities.argmax())
     rows: list[tuple[Content, list[webpage.page.Bar]]] = []
-    for number, (name, chance) in enumerate(zip(names, map(float, face.probabilities), strict=True)):
+    for number, (name, chance) in enumerate(
+        zip(names, map(float, face.probabilities), strict=True)
+    ):
         colour = colours.BLUE if number == best else _OTHER
         shown = markup.element("strong", name) if number == best else name
         rows.append((shown, [webpage.page.Bar(chance, f"{chance:.1%}", colour)]))
@@ -109,9 +134,14 @@ def _affect(face: face_classifier.ClassifiedFace) -> Markup | None:
 def _scale(name: str, value: float, *, low: str, high: str) -> Markup:
     """Return a value in -1..1 as a bar from the middle of a line."""
     left, width = 50 + 50 * min(value, 0.0), 50 * abs(value)
-    bar = markup.element("i", style=f"left: {left:.2f}%; width: {width:.2f}%; background: {colours.BLUE}")
+    bar = markup.element(
+        "i", style=f"left: {left:.2f}%; width: {width:.2f}%; background: {colours.BLUE}"
+    )
     ends = markup.element(
-        "div", markup.element("small", f"−1 {low}"), markup.element("small", f"{high} +1"), class_="ends"
+        "div",
+        markup.element("small", f"−1 {low}"),
+        markup.element("small", f"{high} +1"),
+        class_="ends",
     )
     return markup.element(
         "div",

@@ -1,7 +1,8 @@
 """A server that this machine alone reaches, and a page in it that reaches nothing else.
 
-Owns the socket and what every answer tells the browser. To trust that the page's libraries ask nobody was rejected:
-the policy makes the browser refuse whatever a later version of them would ask of other machines.
+Owns the socket and what every answer tells the browser. To trust that the page's libraries ask
+nobody was rejected: the policy makes the browser refuse whatever a later version of them would ask
+of other machines.
 """
 
 import socket
@@ -12,7 +13,8 @@ from runtime import errors
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
-"""What a browser may call this machine: another name that leads here is another site's trick (DNS rebinding)."""
+"""What a browser may call this machine: another name that leads here is another site's trick (DNS
+rebinding)."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -53,7 +55,11 @@ def confined(application: Application) -> Application:
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                others = [(name, value) for name, value in message["headers"] if name.lower() != b"cache-control"]
+                others = [
+                    (name, value)
+                    for name, value in message["headers"]
+                    if name.lower() != b"cache-control"
+                ]
                 message["headers"] = [*others, *told]
             await send(message)
 

@@ -60,7 +60,9 @@ def mounted(run: trained_run.Run, *, detector: str, answer: Answer) -> fastapi.F
 
 
 def _blocks(run: trained_run.Run, *, detector: str, answer: Answer) -> gradio.Blocks:
-    with gradio.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(_KEPT_S, _KEPT_S)) as blocks:
+    with gradio.Blocks(
+        title=TITLE, analytics_enabled=False, delete_cache=(_KEPT_S, _KEPT_S)
+    ) as blocks:
         gradio.HTML(_head(run, detector=detector), apply_default_css=False)
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):
@@ -70,7 +72,9 @@ def _blocks(run: trained_run.Run, *, detector: str, answer: Answer) -> gradio.Bl
                 )  # fmt: skip
                 gradio.HTML(_said(_KEPT, class_="note"), apply_default_css=False)
             with gradio.Column(scale=3, min_width=300):
-                shown = gradio.HTML(str(answer_html.waiting()), elem_id="answer", apply_default_css=False)
+                shown = gradio.HTML(
+                    str(answer_html.waiting()), elem_id="answer", apply_default_css=False
+                )
         gradio.HTML(_said(_LIMITS, class_="note limits"), apply_default_css=False)
 
         def look(given: Mapping[str, Any] | None) -> tuple[object, object]:
@@ -97,7 +101,11 @@ def _head(run: trained_run.Run, *, detector: str) -> str:
     )
     judged = _judged(run.model_dir / "metrics.json")
     warning = markup.element("p", _DRAWN, class_="warning") if run.data.is_drawn else None
-    return str(markup.element("header", markup.element("h1", TITLE), markup.element("p", f"{about} {judged}"), warning))
+    return str(
+        markup.element(
+            "header", markup.element("h1", TITLE), markup.element("p", f"{about} {judged}"), warning
+        )
+    )
 
 
 def _judged(path: pathlib.Path) -> str:

@@ -13,7 +13,8 @@ from trainer.inference import face_classifier, face_detector, images
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TimedPrediction:
-    """A picture, its faces (the largest first), and how long finding and judging them took, in milliseconds."""
+    """A picture, its faces (the largest first), and how long finding and judging them took, in
+    milliseconds."""
 
     shot: images.InputImage
     seen: list[face_classifier.ClassifiedFace]
@@ -40,12 +41,16 @@ def predict(
     seen = reader.judge(cuts)
     judged = time.perf_counter()
     return TimedPrediction(
-        shot=shot, seen=seen, detector_ms=1000 * (detected - start), network_ms=1000 * (judged - cut)
+        shot=shot,
+        seen=seen,
+        detector_ms=1000 * (detected - start),
+        network_ms=1000 * (judged - cut),
     )
 
 
 def warm_up(*, reader: face_classifier.FaceClassifier, detect: face_detector.Detector) -> None:
-    """Run detector and network once, since TensorFlow's first run takes many times as long as the others."""
+    """Run detector and network once, since TensorFlow's first run takes many times as long as the
+    others."""
     shot = images.InputImage(name="nothing", pixels=np.zeros((240, 320, 3), np.uint8))
     detect(shot.pixels)
     reader.judge(reader.cut(shot, found=[face_detector.DetectedFace(box=None)]))

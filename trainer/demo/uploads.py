@@ -1,8 +1,9 @@
 """Pictures that a browser sends, which nobody keeps.
 
-Owns the folder that Gradio writes them to on their way here: made for one run of the program, readable by its user
-alone, and removed at its end. A picture lies in it from its upload until it has been read, which is when it is looked
-at. Receiving pictures in memory was rejected: it takes the upload, the camera and the clipboard out of Gradio's hands.
+Owns the folder that Gradio writes them to on their way here: made for one run of the program,
+readable by its user alone, and removed at its end. A picture lies in it from its upload until it
+has been read, which is when it is looked at. Receiving pictures in memory was rejected: it takes
+the upload, the camera and the clipboard out of Gradio's hands.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ from affectnet_tfds import invalid_example
 
 @contextlib.contextmanager
 def folder() -> Iterator[pathlib.Path]:
-    """Make Gradio's folder, for as long as the block runs. Gradio must be imported inside the block, not before."""
+    """Make Gradio's folder, for as long as the block runs. Gradio must be imported inside the
+    block, not before."""
     with tempfile.TemporaryDirectory(prefix="affectnet_faces_app_") as name:  # Mode 0700.
         os.environ["GRADIO_TEMP_DIR"] = name
         yield pathlib.Path(name)
@@ -31,7 +33,9 @@ def take(path: str, *, folder: pathlib.Path) -> bytes:
     """
     place, uploads = pathlib.Path(path).resolve(), folder.resolve()
     if place.parent.parent != uploads:
-        raise invalid_example.InvalidExample("no upload", "the picture did not come through this page")
+        raise invalid_example.InvalidExample(
+            "no upload", "the picture did not come through this page"
+        )
     try:
         return place.read_bytes()
     except OSError:

@@ -1,7 +1,8 @@
 """GPUs asked for against GPUs there, and the strategy that shares a batch among them.
 
-Owns the count, the refusal and the strategy. MirroredStrategy is given only devices that were counted here: asked for
-absent GPUs it takes the CPU silently and hangs in the first all-reduce (facts tried on TensorFlow 2.21).
+Owns the count, the refusal and the strategy. MirroredStrategy is given only devices that were
+counted here: asked for absent GPUs it takes the CPU silently and hangs in the first all-reduce
+(facts tried on TensorFlow 2.21).
 """
 
 import pathlib
@@ -38,15 +39,22 @@ def check_count(devices: run_config.Devices, *, available: int) -> None:
     if asked <= available:
         return
     there = {0: "no GPU", 1: "1 GPU"}.get(available, f"{available} GPUs")
-    fewer = f"--num_gpus={available} for {'that one' if available == 1 else 'those'}, " if available else ""
+    fewer = (
+        f"--num_gpus={available} for {'that one' if available == 1 else 'those'}, "
+        if available
+        else ""
+    )
     raise errors.UserError(
         f"--num_gpus={asked}, but this machine has {there}. Use {fewer}--num_gpus=0 for the CPU, "
         f"or --num_gpus=0 --virtual_devices={asked} to try the {_ways(asked)} path on it."
     )
 
 
-def check_batch(batch_size: int, *, num_replicas: int, num_parts: int = 1, in_pairs: bool = False) -> None:
-    """Check that the global batch can be cut into parts and these be shared evenly, with pairs kept together.
+def check_batch(
+    batch_size: int, *, num_replicas: int, num_parts: int = 1, in_pairs: bool = False
+) -> None:
+    """Check that the global batch can be cut into parts and these be shared evenly, with pairs kept
+    together.
 
     Raises:
       errors.UserError: with all numbers and the nearest sizes that can.
@@ -59,7 +67,9 @@ def check_batch(batch_size: int, *, num_replicas: int, num_parts: int = 1, in_pa
     parts = f" in {num_parts} parts each (--accumulate_steps)" if num_parts > 1 else ""
     parts += " in pairs (--mixup, --cutmix)" if in_pairs else ""
     shared = f"{num_replicas} replicas" if num_replicas > 1 else "one replica"
-    raise errors.UserError(f"--batch_size={batch_size} cannot be shared evenly by {shared}{parts}: use {nearby}")
+    raise errors.UserError(
+        f"--batch_size={batch_size} cannot be shared evenly by {shared}{parts}: use {nearby}"
+    )
 
 
 def prepare(devices: run_config.Devices) -> list[str]:
@@ -86,8 +96,8 @@ def prepare(devices: run_config.Devices) -> list[str]:
 def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
     """Check that a CPU is not split on several hosts.
 
-    Raises:
-      errors.UserError: if it is; MultiWorkerMirroredStrategy would take the first part, and leave the others idle.
+    Raises: errors.UserError: if it is; MultiWorkerMirroredStrategy would take the first part, and
+      leave the others idle.
     """
     if num_hosts > 1 and devices.virtual_devices > 1:
         raise errors.UserError(
@@ -97,11 +107,13 @@ def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
 
 
 def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy":
-    """Return the strategy that shares a batch among the named devices; every one keeps a copy of the model.
+    """Return the strategy that shares a batch among the named devices; every one keeps a copy of
+    the model.
 
-    On CPU devices gradients are added on the first one, in order: the same sum every time, and no collective that
-    a second strategy in the process could disturb. With several hosts all visible devices are shared in, as TF_CONFIG
-    says; must then be called before TensorFlow's first operation.
+    On CPU devices gradients are added on the first one, in order: the same sum every time, and no
+    collective that a second strategy in the process could disturb. With several hosts all visible
+    devices are shared in, as TF_CONFIG says; must then be called before TensorFlow's first
+    operation.
     """
     import tensorflow as tf  # Inside, as above.
 
@@ -115,7 +127,9 @@ def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy
 
 def local_replicas(strategy: "tf.distribute.Strategy") -> range:
     """Return the numbers, among all replicas, of those on this host."""
-    numbers = strategy.experimental_distribute_values_from_function(lambda context: context.replica_id_in_sync_group)
+    numbers = strategy.experimental_distribute_values_from_function(
+        lambda context: context.replica_id_in_sync_group
+    )
     first, *others = strategy.experimental_local_results(numbers)
     return range(first, first + 1 + len(others))
 
@@ -129,7 +143,11 @@ def describe(names: list[str], *, num_hosts: int = 1) -> str:
         each = f"{len(names)} {kind}{'s' * (len(names) > 1)}"
         return f"{num_hosts} hosts of {each} each (MultiWorkerMirroredStrategy)"
     if names[0].startswith("/cpu"):
-        return f"CPU, {len(names)} virtual devices (MirroredStrategy)" if len(names) > 1 else "CPU, one replica"
+        return (
+            f"CPU, {len(names)} virtual devices (MirroredStrategy)"
+            if len(names) > 1
+            else "CPU, one replica"
+        )
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
     return f"{len(names)} x {details.get('device_name', 'GPU')} (MirroredStrategy)"
 

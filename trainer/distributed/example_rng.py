@@ -1,10 +1,11 @@
 """Random numbers that belong to an example, not to a device or a step.
 
-Owns the one generator the trainer draws from: Philox, where the numbers of stream s at place p of epoch e are a pure
-function of (seed, e, s, p). A replica that holds places p..p+b therefore draws its own stretch of the numbers that one
-device would draw for the whole batch. The place (position in the epoch's order) stands for the example because
-balanced sampling draws an example several times. Keras' SeedGenerator was rejected: it gives every replica the same
-mask, and its state has to be checkpointed.
+Owns the one generator the trainer draws from: Philox, where the numbers of stream s at place p of
+epoch e are a pure function of (seed, e, s, p). A replica that holds places p..p+b therefore draws
+its own stretch of the numbers that one device would draw for the whole batch. The place (position
+in the epoch's order) stands for the example because balanced sampling draws an example several
+times. Keras' SeedGenerator was rejected: it gives every replica the same mask, and its state has to
+be checkpointed.
 """
 
 import contextlib
@@ -21,17 +22,21 @@ _FACTORS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 """Constants of Philox-4x32-10 (Salmon et al. 2011, section 3.3, Table 2)."""
 _GROUP = 4
-"""Philox makes four 32-bit numbers for each value of its counter (Salmon et al. 2011, Table 2: Philox-4x32)."""
+"""Philox makes four 32-bit numbers for each value of its counter (Salmon et al. 2011, Table 2:
+Philox-4x32)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExampleRng:
-    """Say whose numbers are drawn: those of `count` consecutive places from `first_place` on, in one epoch."""
+    """Say whose numbers are drawn: those of `count` consecutive places from `first_place` on, in
+    one epoch."""
 
     seed: int
     epoch: tf.Tensor  # int64[]
     first_place: tf.Tensor  # int64[]
-    in_graph: bool = False  # made of plain arithmetic, which XLA compiles as it is; the same numbers
+    in_graph: bool = (
+        False  # made of plain arithmetic, which XLA compiles as it is; the same numbers
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
@@ -51,7 +56,11 @@ def uniform(draw: ExampleRng, *, stream: int, shape: tf.Tensor | tuple[int, ...]
     groups = (size + _GROUP - 1) // _GROUP
     key = _key(draw, stream=stream)
     first, count = draw.first_place * groups, shape[0] * groups
-    drawn = _drawn_in_graph(key, first=first, count=count) if draw.in_graph else _drawn(key, first=first, count=count)
+    drawn = (
+        _drawn_in_graph(key, first=first, count=count)
+        if draw.in_graph
+        else _drawn(key, first=first, count=count)
+    )
     return tf.reshape(tf.reshape(drawn, tf.stack([shape[0], groups * _GROUP]))[:, :size], shape)
 
 
@@ -65,24 +74,30 @@ def _key(draw: ExampleRng, *, stream: int) -> tf.Tensor:
 
 
 def _mixed(z: tf.Tensor) -> tf.Tensor:
-    """Return SplitMix64's next number from a state, uint64[] (Steele, Lea and Flood 2014, Figure 16)."""
+    """Return SplitMix64's next number from a state, uint64[] (Steele, Lea and Flood 2014, Figure
+    16)."""
     z = z + tf.constant(0x9E3779B97F4A7C15, tf.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z = (z ^ tf.bitwise.right_shift(z, tf.constant(shift, tf.uint64))) * tf.constant(factor, tf.uint64)
+        z = (z ^ tf.bitwise.right_shift(z, tf.constant(shift, tf.uint64))) * tf.constant(
+            factor, tf.uint64
+        )
     return z ^ tf.bitwise.right_shift(z, tf.constant(31, tf.uint64))
 
 
 def _drawn(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Draw the groups first .. first + count - 1 with TensorFlow's kernel: float32[4 count]."""
     counter = tf.cast(tf.stack([first, tf.zeros([], tf.int64)]), tf.uint64)
-    return tf.raw_ops.StatelessRandomUniformV2(shape=[count * _GROUP], key=key[None], counter=counter, alg=_PHILOX)
+    return tf.raw_ops.StatelessRandomUniformV2(
+        shape=[count * _GROUP], key=key[None], counter=counter, alg=_PHILOX
+    )
 
 
 def _drawn_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Do what `_drawn` does with Philox written out (Salmon et al. 2011, section 3.3: Philox-4x32-10).
+    """Do what `_drawn` does with Philox written out (Salmon et al. 2011, section 3.3:
+    Philox-4x32-10).
 
-    XLA has a kernel too, but arranges the numbers by the size of the whole draw, so that they would no longer belong
-    to their places.
+    XLA has a kernel too, but arranges the numbers by the size of the whole draw, so that they would
+    no longer belong to their places.
     """
     low32, half = tf.constant(0xFFFFFFFF, tf.uint64), tf.constant(32, tf.uint64)
     counter = tf.cast(first + tf.range(count), tf.uint64)
@@ -91,15 +106,22 @@ def _drawn_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf
     keys = [key & low32, tf.bitwise.right_shift(key, half)]
     for _ in range(_ROUNDS):
         products = [words[2 * i] * tf.constant(_FACTORS[i], tf.uint64) for i in (0, 1)]
-        high, low = [tf.bitwise.right_shift(p, half) for p in products], [p & low32 for p in products]
+        high, low = (
+            [tf.bitwise.right_shift(p, half) for p in products],
+            [p & low32 for p in products],
+        )
         words = [high[1] ^ words[1] ^ keys[0], low[1], high[0] ^ words[3] ^ keys[1], low[0]]
-        keys = [(k + tf.constant(step, tf.uint64)) & low32 for k, step in zip(keys, _KEY_STEPS, strict=True)]
+        keys = [
+            (k + tf.constant(step, tf.uint64)) & low32
+            for k, step in zip(keys, _KEY_STEPS, strict=True)
+        ]
     bits = tf.reshape(tf.stack(words, axis=1), [-1])
     return _unit_floats(tf.cast(bits, tf.uint32))
 
 
 def _unit_floats(bits: tf.Tensor) -> tf.Tensor:
-    """Turn uint32[N] into floats in [0, 1): the low 23 bits are the fraction of a number in [1, 2), less 1."""
+    """Turn uint32[N] into floats in [0, 1): the low 23 bits are the fraction of a number in [1, 2),
+    less 1."""
     fraction = bits & tf.constant(0x7FFFFF, tf.uint32)
     return tf.bitcast(fraction | tf.constant(0x3F800000, tf.uint32), tf.float32) - 1.0
 
@@ -112,7 +134,8 @@ _current = threading.local()
 def drawing(draw: ExampleRng) -> Iterator[None]:
     """Let the layers called in the block draw these numbers.
 
-    A hidden argument, so that a model keeps the picture as its only input in training, export and prediction.
+    A hidden argument, so that a model keeps the picture as its only input in training, export and
+    prediction.
     """
     previous, _current.draw = getattr(_current, "draw", None), draw
     try:
@@ -129,5 +152,7 @@ def current() -> ExampleRng:
     """
     draw = getattr(_current, "draw", None)
     if draw is None:
-        raise RuntimeError("a layer that draws random numbers was called in training mode outside noise.drawing")
+        raise RuntimeError(
+            "a layer that draws random numbers was called in training mode outside noise.drawing"
+        )
     return draw

@@ -1,8 +1,10 @@
-"""What hosts say to each other besides gradients: that they are there, what they were told, where the run stands.
+"""What hosts say to each other besides gradients: that they are there, what they were told, where
+the run stands.
 
-Owns the meeting at the start, and plain TCP connections from the chief to each other host, kept until the end.
-TensorFlow's own start was rejected as the meeting: it waits on and on for a missing host, deaf to Ctrl-C, and does not
-say which. The chief listens on its own port of TF_CONFIG, which it then frees for TensorFlow.
+Owns the meeting at the start, and plain TCP connections from the chief to each other host, kept
+until the end. TensorFlow's own start was rejected as the meeting: it waits on and on for a missing
+host, deaf to Ctrl-C, and does not say which. The chief listens on its own port of TF_CONFIG, which
+it then frees for TensorFlow.
 """
 
 import contextlib
@@ -81,22 +83,30 @@ class HostChannel:
             raise self._lost(index, error) from None
 
     def _lost(self, index: int, error: OSError) -> LostHost:
-        return LostHost(f"{self.hosts.name(index)} has gone ({error.strerror or error}); its own output says why")
+        return LostHost(
+            f"{self.hosts.name(index)} has gone ({error.strerror or error}); its own output says why"
+        )
 
 
 def alone() -> HostChannel:
     """Return the link of a host that trains by itself."""
-    return HostChannel(tf_config.Cluster(hosts=("localhost",), tasks=(("worker", "0"),), index=0), peers={})
+    return HostChannel(
+        tf_config.Cluster(hosts=("localhost",), tasks=(("worker", "0"),), index=0), peers={}
+    )
 
 
 def meet(hosts: tf_config.Cluster, *, wait_s: float) -> HostChannel:
     """Wait until all hosts are there.
 
-    Raises:
-      errors.UserError: if they are not after `wait_s` seconds, or were told of other hosts or the same place.
+    Raises: errors.UserError: if they are not after `wait_s` seconds, or were told of other hosts or
+      the same place.
     """
     deadline = time.monotonic() + wait_s
-    return _receive_others(hosts, deadline=deadline) if hosts.is_chief else _go_to_chief(hosts, deadline=deadline)
+    return (
+        _receive_others(hosts, deadline=deadline)
+        if hosts.is_chief
+        else _go_to_chief(hosts, deadline=deadline)
+    )
 
 
 def _receive_others(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
@@ -108,7 +118,10 @@ def _receive_others(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel
                 visitor, _ = door.accept()
             except TimeoutError:
                 missing = " and ".join(hosts.name(index) for index in others if index not in peers)
-                _turn_away(peers, f"{missing} did not come in time: are all hosts started, with one TF_CONFIG each?")
+                _turn_away(
+                    peers,
+                    f"{missing} did not come in time: are all hosts started, with one TF_CONFIG each?",
+                )
             else:
                 _seat(visitor, hosts=hosts, peers=peers)
     _tell(peers, {})
@@ -122,14 +135,18 @@ def _listen(hosts: tf_config.Cluster) -> socket.socket:
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error  # Python adds the address to its strerror.
+        reason = (
+            os.strerror(error.errno) if error.errno else error
+        )  # Python adds the address to its strerror.
         raise errors.UserError(
             f"{hosts.name(0)} is this host, and its port cannot be listened on ({reason}): end the program "
             f"that has it, or give another port in every host's {tf_config.VARIABLE}"
         ) from None
 
 
-def _seat(visitor: socket.socket, *, hosts: tf_config.Cluster, peers: dict[int, socket.socket]) -> None:
+def _seat(
+    visitor: socket.socket, *, hosts: tf_config.Cluster, peers: dict[int, socket.socket]
+) -> None:
     """Take in a host that says which one it is; whoever says something else is none of ours."""
     try:
         visitor.settimeout(10)
@@ -140,11 +157,16 @@ def _seat(visitor: socket.socket, *, hosts: tf_config.Cluster, peers: dict[int, 
         return
     everyone = {**peers, -1: visitor}
     if listed != hosts.hosts or not 0 <= index < len(listed):
-        said, ours = f"{tf_config.VARIABLE} must list the same hosts everywhere", ", ".join(hosts.hosts)
+        said, ours = (
+            f"{tf_config.VARIABLE} must list the same hosts everywhere",
+            ", ".join(hosts.hosts),
+        )
         _turn_away(everyone, f"{said}: host {index} has {', '.join(listed)}, host 0 has {ours}")
     if index == 0 or (index in peers and not _has_gone(peers[index])):
         said = f"two hosts say that they are {hosts.name(index)}"
-        _turn_away(everyone, f"{said}: {tf_config.VARIABLE} must give every host an index of its own")
+        _turn_away(
+            everyone, f"{said}: {tf_config.VARIABLE} must give every host an index of its own"
+        )
     peers[index] = _lasting(visitor)
 
 
@@ -163,7 +185,9 @@ def _turn_away(peers: Mapping[int, socket.socket], sentence: str) -> None:
 
 def _tell(peers: Mapping[int, socket.socket], answer: Mapping[str, str]) -> None:
     for peer in peers.values():
-        with contextlib.suppress(OSError):  # One that has gone is noticed when the link is next used.
+        with contextlib.suppress(
+            OSError
+        ):  # One that has gone is noticed when the link is next used.
             _send(peer, json.dumps(answer).encode())
 
 
@@ -173,7 +197,9 @@ def _go_to_chief(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
         _send(chief, json.dumps({"index": hosts.index, "hosts": hosts.hosts}).encode())
         answer = json.loads(_receive(chief))
     except OSError:
-        raise LostHost(f"{hosts.name(0)} has gone while it waited for others; its own output says why") from None
+        raise LostHost(
+            f"{hosts.name(0)} has gone while it waited for others; its own output says why"
+        ) from None
     if "refusal" in answer:
         raise errors.UserError(answer["refusal"])
     return HostChannel(hosts, peers={0: chief})

@@ -1,8 +1,9 @@
 """The end of a run whose hosts have lost one of their number.
 
-Owns the sentence and the exit code. A lost host shows as an error of the link, or as one of a dozen of TensorFlow's
-from inside a collective operation: at once where a connection broke, else when its coordination service has missed
-ten seconds of heartbeats. Going on with fewer hosts was rejected: it would change the batch, and so the result.
+Owns the sentence and the exit code. A lost host shows as an error of the link, or as one of a dozen
+of TensorFlow's from inside a collective operation: at once where a connection broke, else when its
+coordination service has missed ten seconds of heartbeats. Going on with fewer hosts was rejected:
+it would change the batch, and so the result.
 """
 
 import contextlib
@@ -17,7 +18,12 @@ from trainer.distributed import host_channel, tf_config
 EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: try again."""
 
-_SIGNS = ("Collective ops is aborted", "CoordinationService", "coordination service", "tensorflow.WorkerService")
+_SIGNS = (
+    "Collective ops is aborted",
+    "CoordinationService",
+    "coordination service",
+    "tensorflow.WorkerService",
+)
 _TASK = re.compile(r"/job:(\w+)(?:/replica:\d+)?/task:(\d+)")
 
 
@@ -36,7 +42,8 @@ def ending(hosts: tf_config.Cluster, *, model_dir: str) -> Iterator[None]:
 def end(reason: str, *, model_dir: str) -> NoReturn:
     """End the process with one sentence.
 
-    At once, without Python's clean-up: TensorFlow's threads may still wait for the host, and what was saved is on disk.
+    At once, without Python's clean-up: TensorFlow's threads may still wait for the host, and what
+    was saved is on disk.
     """
     again = f"All hosts stop; the same command on every host continues {model_dir} from its last checkpoint"
     print(f"\nerror: {reason}. {again}.", file=sys.stderr)

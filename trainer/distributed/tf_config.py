@@ -1,7 +1,8 @@
 """The hosts that train together, as TF_CONFIG names them.
 
-Owns that variable's rules and its refusals, which need no TensorFlow: its own reading of a bad TF_CONFIG ends in a
-traceback, or in one host training by itself. Flags for the same were rejected: Kubernetes operators set TF_CONFIG.
+Owns that variable's rules and its refusals, which need no TensorFlow: its own reading of a bad
+TF_CONFIG ends in a traceback, or in one host training by itself. Flags for the same were rejected:
+Kubernetes operators set TF_CONFIG.
 """
 
 import dataclasses
@@ -50,7 +51,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | N
     addresses = tuple(address for role in _ROLES for address in hosts.get(role, []))
     twice = sorted({address for address in addresses if addresses.count(address) > 1})
     if twice:
-        raise errors.UserError(f"{VARIABLE} must name each host once: {', '.join(twice)} is there twice")
+        raise errors.UserError(
+            f"{VARIABLE} must name each host once: {', '.join(twice)} is there twice"
+        )
     tasks = tuple((role, str(i)) for role in _ROLES for i in range(len(hosts.get(role, []))))
     return Cluster(hosts=addresses, tasks=tasks, index=index) if len(addresses) > 1 else None
 
@@ -63,7 +66,9 @@ def port_of(address: str) -> int:
     """
     name, _, port = address.rpartition(":")
     if not name or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise errors.UserError(f"{VARIABLE} must name hosts as name:port, the port 1 to 65535: got {address!r}")
+        raise errors.UserError(
+            f"{VARIABLE} must name hosts as name:port, the port 1 to 65535: got {address!r}"
+        )
     return int(port)
 
 
@@ -76,7 +81,9 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise errors.UserError(f"{VARIABLE} is not JSON ({error}); it looks like {_EXAMPLE}") from None
+        raise errors.UserError(
+            f"{VARIABLE} is not JSON ({error}); it looks like {_EXAMPLE}"
+        ) from None
 
 
 def _mapping(config: Any, *, key: str) -> Mapping[str, Any]:
@@ -93,8 +100,12 @@ def _hosts(config: Mapping[str, Any]) -> dict[str, list[str]]:
             f"{VARIABLE} may have hosts of the types {' and '.join(_ROLES)}: got {', '.join(others)}"
         )
     lists = [addresses for addresses in config.values() if addresses]
-    if not lists or not all(isinstance(each, list) and all(isinstance(a, str) for a in each) for each in lists):
-        raise errors.UserError(f"{VARIABLE} must list the addresses of all hosts; it looks like {_EXAMPLE}")
+    if not lists or not all(
+        isinstance(each, list) and all(isinstance(a, str) for a in each) for each in lists
+    ):
+        raise errors.UserError(
+            f"{VARIABLE} must list the addresses of all hosts; it looks like {_EXAMPLE}"
+        )
     if len(config.get("chief") or []) > 1:
         raise errors.UserError(f"{VARIABLE} may have one chief: got {', '.join(config['chief'])}")
     for address in (address for each in lists for address in each):
@@ -105,7 +116,9 @@ def _hosts(config: Mapping[str, Any]) -> dict[str, list[str]]:
 def _index(task: Mapping[str, Any], *, hosts: Mapping[str, list[str]]) -> int:
     role, given = str(task.get("type")), str(task.get("index"))
     if role not in hosts:
-        raise errors.UserError(f"{VARIABLE} says that this host is a {role}, and its cluster has {' and '.join(hosts)}")
+        raise errors.UserError(
+            f"{VARIABLE} says that this host is a {role}, and its cluster has {' and '.join(hosts)}"
+        )
     number = int(given) if given.isdecimal() else -1
     if not 0 <= number < len(hosts[role]):
         raise errors.UserError(

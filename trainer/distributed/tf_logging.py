@@ -1,7 +1,8 @@
 """Importing TensorFlow without its start-up chatter.
 
-Owns the settings and the muffled import; every module that needs TensorFlow is imported inside `chatter_off`, or
-after it. TF_CPP_MIN_LOG_LEVEL alone was not enough: the CUDA stub writes before logging is configured.
+Owns the settings and the muffled import; every module that needs TensorFlow is imported inside
+`chatter_off`, or after it. TF_CPP_MIN_LOG_LEVEL alone was not enough: the CUDA stub writes before
+logging is configured.
 """
 
 import contextlib
@@ -14,13 +15,15 @@ from absl import logging
 
 
 def errors_off() -> None:
-    """Keep TensorFlow's own error log out of stderr: a lost host fills it with pages, and gets one sentence of ours."""
+    """Keep TensorFlow's own error log out of stderr: a lost host fills it with pages, and gets one
+    sentence of ours."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @contextlib.contextmanager
 def chatter_off() -> Iterator[None]:
-    """Send what C++ libraries write to stderr nowhere, for as long as the block runs; exceptions still arrive."""
+    """Send what C++ libraries write to stderr nowhere, for as long as the block runs; exceptions
+    still arrive."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
     warnings.filterwarnings("ignore", module="tensorflow|tensorflow_datasets|keras")

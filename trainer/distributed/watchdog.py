@@ -1,8 +1,9 @@
-"""A watchdog for several hosts: one that hangs lives on and answers, and all others wait for its gradients.
+"""A watchdog for several hosts: one that hangs lives on and answers, and all others wait for its
+gradients.
 
-Owns the limit, and how the run ends at it: as with a lost host, after saying where this one stands, since the one
-that waits for no other is the one that hangs. TensorFlow's own time limit for collective operations was rejected: it
-starts a thread for each, and is meant for debugging.
+Owns the limit, and how the run ends at it: as with a lost host, after saying where this one stands,
+since the one that waits for no other is the one that hangs. TensorFlow's own time limit for
+collective operations was rejected: it starts a thread for each, and is meant for debugging.
 """
 
 import sys

@@ -1,8 +1,9 @@
 """95 % intervals of the headline numbers, by bootstrap over pictures.
 
-Percentile intervals of 1,000 resamples (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", Chapter 13).
-Pictures are drawn, not examples, so that copies of one picture are in a resample together or not at all. Resampling
-predictions one by one and judging each was rejected: as weights, all resamples are judged at once.
+Percentile intervals of 1,000 resamples (Efron and Tibshirani 1993, "An Introduction to the
+Bootstrap", Chapter 13). Pictures are drawn, not examples, so that copies of one picture are in a
+resample together or not at all. Resampling predictions one by one and judging each was rejected: as
+weights, all resamples are judged at once.
 """
 
 import math
@@ -27,7 +28,8 @@ class Interval(NamedTuple):
 def bootstrap(
     labels: np.ndarray, probabilities: np.ndarray, *, groups: np.ndarray, seed: int = 0
 ) -> dict[str, Interval]:
-    """Return an interval each for accuracy, top2_accuracy, balanced_accuracy, macro_f1 and m_measure.
+    """Return an interval each for accuracy, top2_accuracy, balanced_accuracy, macro_f1 and
+    m_measure.
 
     Args:
       labels: int[N], true classes.
@@ -51,14 +53,17 @@ def resamples(groups: np.ndarray, *, seed: int) -> Iterator[np.ndarray]:
 
 
 def interval(values: np.ndarray) -> Interval:
-    """Return the middle 95 % of values; NaN among them (a resample without a class) are passed over."""
+    """Return the middle 95 % of values; NaN among them (a resample without a class) are passed
+    over."""
     if np.isnan(values).all():
         return Interval(math.nan, math.nan)
     low, high = np.nanquantile(values, [(1 - _COVERAGE) / 2, (1 + _COVERAGE) / 2])
     return Interval(float(low), float(high))
 
 
-def _numbers(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def _numbers(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
     ranked = np.argsort(-probabilities, axis=1, kind="stable")
     right, among_two = ranked[:, 0] == labels, (ranked[:, :2] == labels[:, None]).any(axis=1)
     recall, f1 = _by_class(labels, ranked[:, 0], weights, num_classes=probabilities.shape[1])
@@ -75,7 +80,8 @@ def _numbers(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray)
 def _by_class(
     labels: np.ndarray, predicted: np.ndarray, weights: np.ndarray, *, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return recall and F1 of each class in each resample, float[R, C], NaN where it has no example."""
+    """Return recall and F1 of each class in each resample, float[R, C], NaN where it has no
+    example."""
     truth, said = (np.eye(num_classes)[classes] for classes in (labels, predicted))
     both, support, claimed = weights @ (truth * said), weights @ truth, weights @ said
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -85,11 +91,15 @@ def _by_class(
 
 
 def _m_measure(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return Hand & Till's M of each resample (see metrics._pair_areas), over the pairs that it has examples of."""
+    """Return Hand & Till's M of each resample (see metrics._pair_areas), over the pairs that it has
+    examples of."""
     present = np.unique(labels)
     rows = {k: np.flatnonzero(labels == k) for k in present}
     areas = [
-        (_area(probabilities[:, i], rows[i], rows[j], weights) + _area(probabilities[:, j], rows[j], rows[i], weights))
+        (
+            _area(probabilities[:, i], rows[i], rows[j], weights)
+            + _area(probabilities[:, j], rows[j], rows[i], weights)
+        )
         / 2
         for n, i in enumerate(present)
         for j in present[n + 1 :]
@@ -97,11 +107,18 @@ def _m_measure(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarra
     return _mean(np.array(areas)) if areas else np.full(len(weights), np.nan)
 
 
-def _area(scores: np.ndarray, own: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return A(i|j) of each resample: how often an own case scores above another one, ties counting half."""
+def _area(
+    scores: np.ndarray, own: np.ndarray, other: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Return A(i|j) of each resample: how often an own case scores above another one, ties counting
+    half."""
     order = other[np.argsort(scores[other], kind="stable")]
-    below = np.concatenate([np.zeros((len(weights), 1)), np.cumsum(weights[:, order], axis=1)], axis=1)
-    first, last = (np.searchsorted(scores[order], scores[own], side=side) for side in ("left", "right"))
+    below = np.concatenate(
+        [np.zeros((len(weights), 1)), np.cumsum(weights[:, order], axis=1)], axis=1
+    )
+    first, last = (
+        np.searchsorted(scores[order], scores[own], side=side) for side in ("left", "right")
+    )
     wins = (weights[:, own] * (below[:, first] + below[:, last]) / 2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return wins / (weights[:, own].sum(axis=1) * below[:, -1])

@@ -1,8 +1,9 @@
 """Whether probabilities mean what they say, and the one number that mends most of it.
 
-Owns expected calibration error, the reliability diagram's numbers, and temperature scaling (Guo et al. 2017, "On
-Calibration of Modern Neural Networks", ICML, arXiv:1706.04599). The temperature that is judged was fitted on the other
-half of the split: fitted on the very examples it is judged on, it would flatter itself.
+Owns expected calibration error, the reliability diagram's numbers, and temperature scaling (Guo et
+al. 2017, "On Calibration of Modern Neural Networks", ICML, arXiv:1706.04599). The temperature that
+is judged was fitted on the other half of the split: fitted on the very examples it is judged on, it
+would flatter itself.
 """
 
 import dataclasses
@@ -22,7 +23,8 @@ _TEMPERATURES = (0.05, 20.0)
 
 
 class Bin(NamedTuple):
-    """The examples whose highest probability lies in (low, high]; means are NaN where there is none."""
+    """The examples whose highest probability lies in (low, high]; means are NaN where there is
+    none."""
 
     low: float
     high: float
@@ -58,11 +60,14 @@ def measure(labels: np.ndarray, probabilities: np.ndarray) -> Calibration:
     """Measure int[N] labels against float[N, C] probabilities."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     place = np.clip(np.ceil(confidence * NUM_BINS).astype(np.int64) - 1, 0, NUM_BINS - 1)
-    bins = tuple(_bin(k, confidence=confidence[place == k], right=right[place == k]) for k in range(NUM_BINS))
+    bins = tuple(
+        _bin(k, confidence=confidence[place == k], right=right[place == k]) for k in range(NUM_BINS)
+    )
     of_truth = probabilities[np.arange(len(labels)), labels]
     unit = np.eye(probabilities.shape[1])[labels]
     return Calibration(
-        ece=sum(b.num_examples * abs(b.accuracy - b.confidence) for b in bins if b.num_examples) / len(labels),
+        ece=sum(b.num_examples * abs(b.accuracy - b.confidence) for b in bins if b.num_examples)
+        / len(labels),
         nll=float(-np.log(np.maximum(of_truth, _LOWEST)).mean()),
         brier=float(((probabilities - unit) ** 2).sum(axis=1).mean()),
         bins=bins,
@@ -70,7 +75,8 @@ def measure(labels: np.ndarray, probabilities: np.ndarray) -> Calibration:
 
 
 def scale(labels: np.ndarray, probabilities: np.ndarray, *, groups: np.ndarray) -> Scaling | None:
-    """Fit a temperature and judge it on what it was not fitted on; None for fewer than two pictures.
+    """Fit a temperature and judge it on what it was not fitted on; None for fewer than two
+    pictures.
 
     Args:
       labels: int[N].
@@ -83,7 +89,9 @@ def scale(labels: np.ndarray, probabilities: np.ndarray, *, groups: np.ndarray) 
     first = (shuffled % 2 == 0)[groups]
     mended = np.empty_like(probabilities)
     for part, other in ((first, ~first), (~first, first)):
-        mended[part] = scaled(probabilities[part], temperature=fit(labels[other], probabilities[other]))
+        mended[part] = scaled(
+            probabilities[part], temperature=fit(labels[other], probabilities[other])
+        )
     return Scaling(temperature=fit(labels, probabilities), after=measure(labels, mended))
 
 
@@ -99,7 +107,9 @@ def fit(labels: np.ndarray, probabilities: np.ndarray) -> float:
         return float((np.logaddexp.reduce(scores, axis=1) - scores[rows, labels]).mean())
 
     low, high = (1 / temperature for temperature in reversed(_TEMPERATURES))
-    found = optimize.minimize_scalar(nll, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    found = optimize.minimize_scalar(
+        nll, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
+    )
     return 1 / float(found.x)
 
 

@@ -1,6 +1,7 @@
 """Valence and arousal, predicted against annotated: the four numbers that the field reports.
 
-Over the whole split at once, never averaged over batches: a concordance of parts is not the concordance of the whole.
+Over the whole split at once, never averaged over batches: a concordance of parts is not the
+concordance of the whole.
 """
 
 import dataclasses
@@ -14,16 +15,19 @@ class AffectMetrics:
     """How well predictions of one quantity agree with its annotations; NaN where undefined."""
 
     ccc: float
-    """Concordance (Lin 1989, "A Concordance Correlation Coefficient to Evaluate Reproducibility", Biometrics 45)."""
+    """Concordance (Lin 1989, "A Concordance Correlation Coefficient to Evaluate Reproducibility",
+    Biometrics 45)."""
     pearson: float
     rmse: float
     sign_agreement: float
-    """Share of equal signs (SAGR: Nicolaou et al. 2011, IEEE Trans. Affective Computing 2(2)); 0 is its own sign."""
+    """Share of equal signs (SAGR: Nicolaou et al. 2011, IEEE Trans. Affective Computing 2(2)); 0 is
+    its own sign."""
     num_examples: int
 
 
 def evaluate(truth: np.ndarray, predicted: np.ndarray) -> AffectMetrics:
-    """Measure float[N] predictions against float[N] annotations; rows with a NaN annotation are left out.
+    """Measure float[N] predictions against float[N] annotations; rows with a NaN annotation are
+    left out.
 
     Raises:
       ValueError: if the shapes differ, or a prediction is no number.
@@ -48,7 +52,8 @@ def evaluate(truth: np.ndarray, predicted: np.ndarray) -> AffectMetrics:
 
 
 def ccc(x: np.ndarray, y: np.ndarray) -> float:
-    """Return 2 cov(x, y) / (var x + var y + (mean x - mean y)^2), with population moments; NaN for 0 / 0."""
+    """Return 2 cov(x, y) / (var x + var y + (mean x - mean y)^2), with population moments; NaN for
+    0 / 0."""
     spread = x.var() + y.var() + (x.mean() - y.mean()) ** 2
     return float(2 * _covariance(x, y) / spread) if spread else math.nan
 

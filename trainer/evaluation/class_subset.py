@@ -1,8 +1,8 @@
 """A model judged on fewer classes than it knows: the 7-class score of an 8-class model, for one.
 
-Papers report AffectNet-7 beside AffectNet-8, and the usual way from a model of 8 to a score of 7 is to leave contempt's
-output and contempt's examples out. Every class list here is the beginning of AffectNet's (affectnet_tfds/labels.py), so
-that leaving out is cutting off.
+Papers report AffectNet-7 beside AffectNet-8, and the usual way from a model of 8 to a score of 7 is
+to leave contempt's output and contempt's examples out. Every class list here is the beginning of
+AffectNet's (affectnet_tfds/labels.py), so that leaving out is cutting off.
 """
 
 from collections.abc import Sequence

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from trainer.data import examples
 
 INVERSE_PENALTY = 1e-3
-"""scikit-learn's C, chosen on FER2013's validation split (48 x 48). The default of 1 learns pixels by heart: 0.27
-there after 2,400 pictures and 0.35 after 28,709, against 0.36 and 0.39; 1e-2 (both) and 1e-4 (2,400) were worse."""
+"""scikit-learn's C, chosen on FER2013's validation split (48 x 48). The default of 1 learns pixels
+by heart: 0.27 there after 2,400 pictures and 0.35 after 28,709, against 0.36 and 0.39; 1e-2 (both)
+and 1e-4 (2,400) were worse."""
 
 
 MAX_ITERATIONS = 200
@@ -36,11 +37,14 @@ def measure(version: dataset_version.Version, *, image_size: int) -> metrics.Cla
       errors.UserError: if the train split has a single class.
     """
     with tf_logging.chatter_off():
-        from trainer.data import examples  # Inside: what `find` refuses must not wait for TensorFlow.
+        # Inside: what `find` refuses must not wait for TensorFlow.
+        from trainer.data import examples
     train = examples.read(version, split="train", size_px=image_size, cache="none")
     validation = examples.read(version, split="validation", size_px=image_size, cache="none")
     classifier = fit(gray(train), labels=train.labels, class_names=version.class_names)
-    probabilities = predict(classifier, pixels=gray(validation), num_classes=len(version.class_names))
+    probabilities = predict(
+        classifier, pixels=gray(validation), num_classes=len(version.class_names)
+    )
     return metrics.evaluate(validation.labels, probabilities, class_names=version.class_names)
 
 
@@ -64,15 +68,20 @@ def gray(split: "examples.Split") -> np.ndarray:
     return pixels
 
 
-def fit(pixels: np.ndarray, *, labels: np.ndarray, class_names: tuple[str, ...]) -> pipeline.Pipeline:
-    """Fit the classifier. Standardises `pixels`, float32[N, P], in place: a second copy might not fit.
+def fit(
+    pixels: np.ndarray, *, labels: np.ndarray, class_names: tuple[str, ...]
+) -> pipeline.Pipeline:
+    """Fit the classifier. Standardises `pixels`, float32[N, P], in place: a second copy might not
+    fit.
 
     Raises:
       errors.UserError: if all labels are the same.
     """
     if len(np.unique(labels)) < 2:
         only = class_names[labels[0]]
-        raise errors.UserError(f"a classifier needs two classes: split train has {len(labels):,} x {only} alone")
+        raise errors.UserError(
+            f"a classifier needs two classes: split train has {len(labels):,} x {only} alone"
+        )
     regression = linear_model.LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS)
     classifier = pipeline.make_pipeline(preprocessing.StandardScaler(copy=False), regression)
     with warnings.catch_warnings():
@@ -82,7 +91,8 @@ def fit(pixels: np.ndarray, *, labels: np.ndarray, class_names: tuple[str, ...])
 
 
 def predict(classifier: pipeline.Pipeline, *, pixels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return probabilities float64[N, C], 0 for a class that was not in training. Changes `pixels` in place."""
+    """Return probabilities float64[N, C], 0 for a class that was not in training. Changes `pixels`
+    in place."""
     probabilities = np.zeros((len(pixels), num_classes))
     probabilities[:, classifier.classes_] = classifier.predict_proba(pixels)
     return probabilities

@@ -1,8 +1,10 @@
-"""The judgement: labels and class probabilities of one split to the numbers that describe a classifier.
+"""The judgement: labels and class probabilities of one split to the numbers that describe a
+classifier.
 
-Owns the numbers, not their pictures (report) nor where the inputs come from (evaluate); free of TensorFlow.
-The M measure is summed from ranks here rather than taken from scikit-learn's roc_auc_score, which hides how
-many class pairs it used and refuses two columns; a test keeps the two equal.
+Owns the numbers, not their pictures (report) nor where the inputs come from (evaluate); free of
+TensorFlow. The M measure is summed from ranks here rather than taken from scikit-learn's
+roc_auc_score, which hides how many class pairs it used and refuses two columns; a test keeps the
+two equal.
 """
 
 import dataclasses
@@ -15,12 +17,14 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 SUM_TOLERANCE = 1e-5
-"""How far a row of probabilities may be from 1: passes a float32 softmax, stops a half-precision one."""
+"""How far a row of probabilities may be from 1: passes a float32 softmax, stops a half-precision
+one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Precision, recall and F1 in 0..1, NaN where undefined, and the number of examples they speak for."""
+    """Precision, recall and F1 in 0..1, NaN where undefined, and the number of examples they speak
+    for."""
 
     precision: float
     recall: float
@@ -33,7 +37,8 @@ class ClassificationMetrics:
     """The numbers of one classifier on one split.
 
     A class without examples has no scores (NaN) and is left out of `macro`, `weighted` and
-    `balanced_accuracy`. A class with examples that is never predicted has precision 0: silence earns nothing.
+    `balanced_accuracy`. A class with examples that is never predicted has precision 0: silence
+    earns nothing.
     """
 
     class_names: tuple[str, ...]
@@ -46,7 +51,8 @@ class ClassificationMetrics:
     confusion: tuple[tuple[int, ...], ...]
     """Counts: confusion[truth][predicted]."""
     m_measure: float
-    """Hand & Till's M over the class pairs that have examples of both; NaN if there is no such pair."""
+    """Hand & Till's M over the class pairs that have examples of both; NaN if there is no such
+    pair."""
     m_pairs_used: int
     m_pairs_possible: int
 
@@ -58,7 +64,9 @@ class ClassificationMetrics:
     @property
     def absent(self) -> tuple[str, ...]:
         """Return the classes of which there was no example."""
-        return tuple(n for n, s in zip(self.class_names, self.per_class, strict=True) if s.support == 0)
+        return tuple(
+            n for n, s in zip(self.class_names, self.per_class, strict=True) if s.support == 0
+        )
 
     @property
     def never_predicted(self) -> tuple[str, ...]:
@@ -77,12 +85,13 @@ class ClassificationMetrics:
         return plain({**heads, **fields, "per_class": per_class, **gaps})
 
 
-def evaluate(labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequence[str]) -> ClassificationMetrics:
+def evaluate(
+    labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequence[str]
+) -> ClassificationMetrics:
     """Judge predicted probabilities against true labels.
 
-    Args:
-      labels: int[N], the true classes, 0..C-1.
-      probabilities: float[N, C], each row summing to 1 within SUM_TOLERANCE. Of equally probable classes the
+    Args: labels: int[N], the true classes, 0..C-1. probabilities: float[N, C], each row summing to
+      1 within SUM_TOLERANCE. Of equally probable classes the
         first counts as predicted.
       class_names: the C names, in the order of the labels.
 
@@ -126,7 +135,9 @@ def _checked_labels(labels: np.ndarray, *, names: tuple[str, ...]) -> np.ndarray
     if len(names) < 2:
         raise ValueError(f"class_names must hold at least 2 names: got {list(names)}")
     if truth.ndim != 1 or truth.dtype.kind not in "iu":
-        raise ValueError(f"labels must be integers of shape [N]: got {truth.dtype} of shape {truth.shape}")
+        raise ValueError(
+            f"labels must be integers of shape [N]: got {truth.dtype} of shape {truth.shape}"
+        )
     if truth.size == 0:
         raise ValueError("there must be at least one example to judge: got 0; is the split empty?")
     for row in np.flatnonzero((truth < 0) | (truth >= len(names))):
@@ -137,7 +148,9 @@ def _checked_labels(labels: np.ndarray, *, names: tuple[str, ...]) -> np.ndarray
     return truth
 
 
-def _checked_probabilities(probabilities: np.ndarray, *, num_examples: int, names: tuple[str, ...]) -> np.ndarray:
+def _checked_probabilities(
+    probabilities: np.ndarray, *, num_examples: int, names: tuple[str, ...]
+) -> np.ndarray:
     scores = np.asarray(probabilities, dtype=np.float64)
     if scores.shape != (num_examples, len(names)):
         raise ValueError(
@@ -161,7 +174,9 @@ def _per_class(truth: np.ndarray, predicted: np.ndarray, *, num_classes: int) ->
     columns = sklearn_metrics.precision_recall_fscore_support(
         truth, predicted, labels=np.arange(num_classes), zero_division=0
     )
-    rows = (Scores(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True))
+    rows = (
+        Scores(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True)
+    )
     return tuple(s if s.support else Scores(math.nan, math.nan, math.nan, 0) for s in rows)
 
 
@@ -171,7 +186,9 @@ def _average(present: Sequence[Scores], *, weights: Sequence[int]) -> Scores:
     return Scores(float(precision), float(recall), float(f1), sum(s.support for s in present))
 
 
-def _confusion(truth: np.ndarray, predicted: np.ndarray, *, num_classes: int) -> tuple[tuple[int, ...], ...]:
+def _confusion(
+    truth: np.ndarray, predicted: np.ndarray, *, num_classes: int
+) -> tuple[tuple[int, ...], ...]:
     counts = sklearn_metrics.confusion_matrix(truth, predicted, labels=np.arange(num_classes))
     return tuple(tuple(row) for row in counts.tolist())
 
@@ -191,10 +208,11 @@ def _pair_areas(truth: np.ndarray, scores: np.ndarray) -> list[float]:
 
 
 def _area(own: np.ndarray, other: np.ndarray) -> float:
-    """Return A(i|j), how often a case of i has the higher probability of i than a case of j; ties count half.
+    """Return A(i|j), how often a case of i has the higher probability of i than a case of j; ties
+    count half.
 
-    own, other: float[n_i] and float[n_j], the probabilities of class i of the cases of i and of j. Hand &
-    Till 2001, Eq. 3: (S_i - n_i (n_i + 1) / 2) / (n_i n_j), with S_i the rank sum of `own`.
+    own, other: float[n_i] and float[n_j], the probabilities of class i of the cases of i and of j.
+    Hand & Till 2001, Eq. 3: (S_i - n_i (n_i + 1) / 2) / (n_i n_j), with S_i the rank sum of `own`.
     """
     rank_sum = _mid_ranks(np.concatenate([own, other]))[: len(own)].sum()
     return float((rank_sum - len(own) * (len(own) + 1) / 2) / (len(own) * len(other)))

@@ -1,4 +1,5 @@
-"""Paired comparison of runs on the same examples: McNemar's test for each pair, Holm's correction over all."""
+"""Paired comparison of runs on the same examples: McNemar's test for each pair, Holm's correction
+over all."""
 
 import dataclasses
 import itertools
@@ -25,7 +26,14 @@ class Run:
     def keys(self) -> list[tuple[str, int, str]]:
         """Return what each example is: file name, copy, label."""
         labels = np.array(self.made.class_names)[self.made.labels]
-        return [*zip(self.made.filenames.tolist(), self.made.copies.tolist(), labels.tolist(), strict=True)]
+        return [
+            *zip(
+                self.made.filenames.tolist(),
+                self.made.copies.tolist(),
+                labels.tolist(),
+                strict=True,
+            )
+        ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +57,9 @@ def load(folders: Sequence[str]) -> list[Run]:
     """
     paths = [pathlib.Path(folder) for folder in folders]
     if len(paths) < 2:
-        raise errors.UserError(f"a comparison needs two runs or more: got {len(paths)}; name their folders")
+        raise errors.UserError(
+            f"a comparison needs two runs or more: got {len(paths)}; name their folders"
+        )
     for one, other in itertools.combinations(paths, 2):
         if one.resolve() == other.resolve():
             raise errors.UserError(f"{one} is given twice; a run does not differ from itself")
@@ -63,7 +73,9 @@ def compare(runs: Sequence[Run]) -> list[Pair]:
       errors.UserError: if they were not judged on the same examples.
     """
     order = [_order(run, like=runs[0]) for run in runs]
-    right = [(run.made.predicted == run.made.labels)[rows] for run, rows in zip(runs, order, strict=True)]
+    right = [
+        (run.made.predicted == run.made.labels)[rows] for run, rows in zip(runs, order, strict=True)
+    ]
     couples = [*itertools.combinations(range(len(runs)), 2)]
     results = [significance.test(right[i], right[j]) for i, j in couples]
     adjusted = significance.holm([result.mid_p for result in results])
@@ -84,7 +96,9 @@ def _load(path: pathlib.Path, *, name: str) -> Run:
     try:
         metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise errors.UserError(f"{path}/metrics.json cannot be read ({error}): judge the run again") from error
+        raise errors.UserError(
+            f"{path}/metrics.json cannot be read ({error}): judge the run again"
+        ) from error
     return Run(name=name, metrics=metrics, made=made)
 
 

@@ -1,6 +1,7 @@
 """What a model said of each example of a split, in memory and as predictions.csv.
 
-Owns the file: one row an example, with names rather than codes, so that people and other programs can go on from it.
+Owns the file: one row an example, with names rather than codes, so that people and other programs
+can go on from it.
 """
 
 import csv
@@ -28,7 +29,8 @@ class Predictions:
     labels: np.ndarray  # int64[N]
     probabilities: np.ndarray  # float64[N, C]
     affect: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
-    """valence, arousal: annotated (NaN where there is none) and predicted, float[N] each; empty without such heads."""
+    """valence, arousal: annotated (NaN where there is none) and predicted, float[N] each; empty
+    without such heads."""
 
     @property
     def predicted(self) -> np.ndarray:
@@ -47,20 +49,31 @@ class Predictions:
 
     def only(self, chosen: np.ndarray) -> "Predictions":
         """Return the examples where bool[N] holds."""
-        rows = {name: getattr(self, name)[chosen] for name in ("filenames", "copies", "labels", "probabilities")}
-        affect = {name: (truth[chosen], said[chosen]) for name, (truth, said) in self.affect.items()}
+        rows = {
+            name: getattr(self, name)[chosen]
+            for name in ("filenames", "copies", "labels", "probabilities")
+        }
+        affect = {
+            name: (truth[chosen], said[chosen]) for name, (truth, said) in self.affect.items()
+        }
         return dataclasses.replace(self, **rows, affect=affect)
 
 
 def to_csv(made: Predictions) -> str:
-    """Return predictions.csv: filename, copy, label, predicted, p_<class> each, then valence and arousal if any."""
+    """Return predictions.csv: filename, copy, label, predicted, p_<class> each, then valence and
+    arousal if any."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     heads = [f"{_PREFIX}{name}" for name in made.class_names]
     extra = [column for name in made.affect for column in (name, f"predicted_{name}")]
     writer.writerow([*_FIXED, *heads, *extra])
-    affect = np.array([column for pair in made.affect.values() for column in pair]).T.reshape(len(made.labels), -1)
-    names, rows = np.array(made.class_names), zip(made.probabilities.tolist(), affect.tolist(), strict=True)
+    affect = np.array([column for pair in made.affect.values() for column in pair]).T.reshape(
+        len(made.labels), -1
+    )
+    names, rows = (
+        np.array(made.class_names),
+        zip(made.probabilities.tolist(), affect.tolist(), strict=True),
+    )
     known = zip(made.filenames, made.copies, names[made.labels], names[made.predicted], strict=True)
     for facts, (probs, values) in zip(known, rows, strict=True):
         writer.writerow([*facts, *(f"{p:.7g}" for p in probs), *(f"{v:.6g}" for v in values)])
@@ -74,13 +87,17 @@ def read(path: pathlib.Path) -> Predictions:
       errors.UserError: if it is not there, or no such file.
     """
     if not path.is_file():
-        raise errors.UserError(f"{path.parent} holds no {FILE}: judge it first (python -m trainer.evaluate)")
+        raise errors.UserError(
+            f"{path.parent} holds no {FILE}: judge it first (python -m trainer.evaluate)"
+        )
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     try:
         return _parsed(rows[0], rows[1:])
     except (ValueError, IndexError) as error:
-        raise errors.UserError(f"{path} is no file of predictions ({error}): judge the run again") from error
+        raise errors.UserError(
+            f"{path} is no file of predictions ({error}): judge the run again"
+        ) from error
 
 
 def _parsed(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:
@@ -93,5 +110,7 @@ def _parsed(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:
         filenames=np.array([row[0] for row in rows], np.str_),
         copies=np.array([int(row[1]) for row in rows], np.int64),
         labels=np.array([names.index(row[2]) for row in rows], np.int64),
-        probabilities=np.array([[float(p) for p in row[start : start + len(names)]] for row in rows]),
+        probabilities=np.array(
+            [[float(p) for p in row[start : start + len(names)]] for row in rows]
+        ),
     )

@@ -1,7 +1,8 @@
-"""Class probabilities, and valence and arousal where the model has them, for every example of a split.
+"""Class probabilities, and valence and arousal where the model has them, for every example of a
+split.
 
-Owns the compiled forward pass on every replica and the order of what comes back. Nothing is dropped: the filling of
-the last batch is cut off here.
+Owns the compiled forward pass on every replica and the order of what comes back. Nothing is
+dropped: the filling of the last batch is cut off here.
 """
 
 import dataclasses
@@ -33,7 +34,9 @@ class ModelOutputs:
 class Predictor:
     """A model and its compiled forward pass, on one strategy."""
 
-    def __init__(self, model: keras.Model, *, strategy: tf.distribute.Strategy, tta_flip: bool = False) -> None:
+    def __init__(
+        self, model: keras.Model, *, strategy: tf.distribute.Strategy, tta_flip: bool = False
+    ) -> None:
         self._model, self._strategy, self._tta_flip = model, strategy, tta_flip
 
     def probabilities(self, split: examples.Split, *, batch_size: int) -> np.ndarray:
@@ -46,13 +49,20 @@ class Predictor:
         With `tta_flip`, the mean over a picture and its mirror image.
         """
         shape = input_pipeline.BatchLayout(
-            batch_size=batch_size, num_replicas=self._strategy.num_replicas_in_sync, steps_per_execution=1
+            batch_size=batch_size,
+            num_replicas=self._strategy.num_replicas_in_sync,
+            steps_per_execution=1,
         )
         own = devices.local_replicas(self._strategy)
         lines = input_pipeline.plan(split.num_examples, shape=shape, epochs=range(1), replicas=own)
         in_order = np.arange(split.num_examples)
-        dataset = input_pipeline.step_groups(split, lines=lines, shape=shape, order_of=lambda epoch: in_order)
-        made = [self._compiled(call) for call in input_pipeline.distribute(dataset, strategy=self._strategy)]
+        dataset = input_pipeline.step_groups(
+            split, lines=lines, shape=shape, order_of=lambda epoch: in_order
+        )
+        made = [
+            self._compiled(call)
+            for call in input_pipeline.distribute(dataset, strategy=self._strategy)
+        ]
         whole = {name: np.concatenate([each[name] for each in made]) for name in made[0]}
         order = np.argsort(whole.pop(_PLACE))[: split.num_examples]
         return ModelOutputs(
@@ -65,16 +75,20 @@ class Predictor:
         return tf.function(self._call, reduce_retracing=True)
 
     def _call(self, call: input_pipeline.StepGroup) -> dict[str, tf.Tensor]:
-        """Return what the heads say on all replicas, float32[b, views, ...], and their places, on every host."""
+        """Return what the heads say on all replicas, float32[b, views, ...], and their places, on
+        every host."""
         made = self._strategy.run(self._replica, args=(call,))
         return {name: self._strategy.gather(each, axis=0) for name, each in made.items()}
 
     def _replica(self, call: input_pipeline.StepGroup) -> dict[str, tf.Tensor]:
-        """Return what each head says of every view of a picture, float32[b, views, ...], and its place, int64[b]."""
+        """Return what each head says of every view of a picture, float32[b, views, ...], and its
+        place, int64[b]."""
         images = tf.cast(call["image"][0], tf.float32)
         views = [images, tf.reverse(images, axis=[2])] if self._tta_flip else [images]
         said = [heads.by_name(self._model(view, training=False)) for view in views]
-        return {name: tf.stack([each[name] for each in said], axis=1) for name in said[0]} | {_PLACE: call["place"][0]}
+        return {name: tf.stack([each[name] for each in said], axis=1) for name in said[0]} | {
+            _PLACE: call["place"][0]
+        }
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

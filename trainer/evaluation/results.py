@@ -20,7 +20,8 @@ class EvaluationResults:
     calibrated: calibration.Calibration
     scaling: calibration.Scaling | None
     seven: metrics.ClassificationMetrics | None
-    """The score on 7 classes of a model of more, contempt's examples left out; None where it is no other score."""
+    """The score on 7 classes of a model of more, contempt's examples left out; None where it is no
+    other score."""
     affect: Mapping[str, ccc.AffectMetrics]
     """valence and arousal, where the model has such outputs."""
 
@@ -62,7 +63,9 @@ def _seven(made: predictions.Predictions) -> metrics.ClassificationMetrics | Non
     return metrics.evaluate(kept.labels, probs, class_names=made.class_names[: class_subset.SEVEN])
 
 
-def _calibration(measured: calibration.Calibration, scaling: calibration.Scaling | None) -> dict[str, Any]:
+def _calibration(
+    measured: calibration.Calibration, scaling: calibration.Scaling | None
+) -> dict[str, Any]:
     scaled = None
     if scaling:
         numbers = {name: getattr(scaling.after, name) for name in ("ece", "nll", "brier")}

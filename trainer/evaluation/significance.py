@@ -1,8 +1,10 @@
-"""McNemar's test: whether two classifiers judged on the same pictures differ by more than chance would have them.
+"""McNemar's test: whether two classifiers judged on the same pictures differ by more than chance
+would have them.
 
-Only pictures on which one is right and the other wrong tell anything (McNemar 1947, Psychometrika 12). The exact test
-is conservative; the mid-p test, which is what to read, is not, and holds its level in nearly all cases (Fagerland,
-Lydersen and Laake 2013, BMC Medical Research Methodology 13:91).
+Only pictures on which one is right and the other wrong tell anything (McNemar 1947, Psychometrika
+12). The exact test is conservative; the mid-p test, which is what to read, is not, and holds its
+level in nearly all cases (Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology
+13:91).
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,8 @@ def test(first_right: np.ndarray, second_right: np.ndarray) -> Result:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for there being several of them (Holm 1979, Scandinavian Journal of Statistics 6)."""
+    """Adjust p-values for there being several of them (Holm 1979, Scandinavian Journal of
+    Statistics 6)."""
     order = np.argsort(p_values, kind="stable")
     raised = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))

@@ -1,6 +1,7 @@
 """An export's folder: the model, README.md and export.json, there whole or not at all.
 
-Owns the steps from a run to that folder. What was written is opened again and compared before it is kept.
+Owns the steps from a run to that folder. What was written is opened again and compared before it is
+kept.
 """
 
 import dataclasses
@@ -25,7 +26,8 @@ _NUM_REPRESENTATIVE = 256
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Order:
-    """What to ship and where: `data_path` is the version the run was trained on, None where that is not at hand."""
+    """What to ship and where: `data_path` is the version the run was trained on, None where that is
+    not at hand."""
 
     run: trained_run.Run
     format: str
@@ -52,9 +54,13 @@ def ship(order: Order) -> parity_check.Comparison:
     path = staged / formats.FILES[order.format]
     shipped = _write(order, network=network, version=version, path=path)
     compared = _compare(order, network=network, version=version, path=path)
-    facts = _facts(order, shipped=shipped, network=network, best_epoch=best_epoch, compared=compared)
+    facts = _facts(
+        order, shipped=shipped, network=network, best_epoch=best_epoch, compared=compared
+    )
     (staged / "README.md").write_text(model_card.text(facts), encoding="utf-8")
-    (staged / manifest.MANIFEST).write_text(json.dumps(_manifest(facts), indent=2) + "\n", encoding="utf-8")
+    (staged / manifest.MANIFEST).write_text(
+        json.dumps(_manifest(facts), indent=2) + "\n", encoding="utf-8"
+    )
     shutil.rmtree(order.folder, ignore_errors=True)
     staged.replace(order.folder)
     _say(order, facts=facts)
@@ -62,20 +68,27 @@ def ship(order: Order) -> parity_check.Comparison:
 
 
 def _in_float32(run: trained_run.Run) -> trained_run.Run:
-    """Return the run with a network that computes in float32: weights are float32 in every precision of training."""
+    """Return the run with a network that computes in float32: weights are float32 in every
+    precision of training."""
     training = dataclasses.replace(run.settings.training, precision="float32")
     return dataclasses.replace(run, settings=dataclasses.replace(run.settings, training=training))
 
 
 def _write(
-    order: Order, *, network: keras.Model, version: dataset_version.Version | None, path: pathlib.Path
+    order: Order,
+    *,
+    network: keras.Model,
+    version: dataset_version.Version | None,
+    path: pathlib.Path,
 ) -> keras.Model:
     """Write the model file and return the model that is in it."""
     with tf_logging.chatter_off():
         if order.quantize == "int8":
             assert version  # export.find_data refused otherwise.
             fixed = signature.fixed(order.run, network=network)
-            formats.write_int8(fixed, path=path, pictures=_representative(version, size_px=order.run.image_size))
+            formats.write_int8(
+                fixed, path=path, pictures=_representative(version, size_px=order.run.image_size)
+            )
             return fixed
         model = signature.model(order.run, network=network)
         formats.write(model, format=order.format, path=path, quantize=order.quantize)
@@ -85,24 +98,37 @@ def _write(
 def _representative(version: dataset_version.Version, *, size_px: int) -> Iterator[np.ndarray]:
     split = examples.read(version, split="train", size_px=size_px, cache="none")
     count = split.num_examples
-    for number in np.linspace(0, count - 1, min(count, _NUM_REPRESENTATIVE)).round().astype(np.int64):
+    for number in (
+        np.linspace(0, count - 1, min(count, _NUM_REPRESENTATIVE)).round().astype(np.int64)
+    ):
         yield split.fetch(number[None]).numpy()[0]
 
 
 def _compare(
-    order: Order, *, network: keras.Model, version: dataset_version.Version | None, path: pathlib.Path
+    order: Order,
+    *,
+    network: keras.Model,
+    version: dataset_version.Version | None,
+    path: pathlib.Path,
 ) -> parity_check.Comparison:
     with tf_logging.chatter_off():
         exported = formats.OPEN[order.format](path)
         is_fixed = order.quantize == "int8"
-        compared = parity_check.compare(exported, network=network, run=order.run, version=version, fixed_size=is_fixed)
+        compared = parity_check.compare(
+            exported, network=network, run=order.run, version=version, fixed_size=is_fixed
+        )
     if order.quantize == "none":
         parity_check.check(compared, path=order.folder / path.name)
     return compared
 
 
 def _facts(
-    order: Order, *, shipped: keras.Model, network: keras.Model, best_epoch: int, compared: parity_check.Comparison
+    order: Order,
+    *,
+    shipped: keras.Model,
+    network: keras.Model,
+    best_epoch: int,
+    compared: parity_check.Comparison,
 ) -> model_card.Facts:
     metrics = order.run.model_dir / "metrics.json"
     return model_card.Facts(
@@ -110,7 +136,11 @@ def _facts(
         best_epoch=best_epoch,
         num_parameters=network.count_params(),
         metrics=json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None,
-        heads={name: tuple(head.shape) for name, head in shipped.output.items() if name != outputs.PROBABILITIES},
+        heads={
+            name: tuple(head.shape)
+            for name, head in shipped.output.items()
+            if name != outputs.PROBABILITIES
+        },
         format=order.format,
         quantize=order.quantize,
         compared=compared,

@@ -1,8 +1,9 @@
 """The formats that a model is shipped in: how each is written, and how it is run again.
 
-Owns the calls into the exporters. Every format carries the class names itself, beside the probabilities it gives:
-Keras in its last layer, a SavedModel in a signature, ONNX in its metadata, TFLite as its associated file labels.txt.
-Keras' own TFLite export (litert) was not taken: it has no quantisation.
+Owns the calls into the exporters. Every format carries the class names itself, beside the
+probabilities it gives: Keras in its last layer, a SavedModel in a signature, ONNX in its metadata,
+TFLite as its associated file labels.txt. Keras' own TFLite export (litert) was not taken: it has no
+quantisation.
 """
 
 import json
@@ -19,7 +20,12 @@ import tensorflow as tf
 from trainer.inference import outputs
 from trainer.inference import outputs as outputs_lib
 
-FILES = {"keras": "model.keras", "savedmodel": "saved_model", "onnx": "model.onnx", "tflite": "model.tflite"}
+FILES = {
+    "keras": "model.keras",
+    "savedmodel": "saved_model",
+    "onnx": "model.onnx",
+    "tflite": "model.tflite",
+}
 CLASS_NAMES = "class_names"
 _SERVE = "serve"
 _LABELS = "labels.txt"
@@ -30,7 +36,9 @@ def write(model: keras.Model, *, format: str, path: pathlib.Path, quantize: str)
     if format == "tflite":
         write_tflite(model, path=path, halve=quantize == "float16")
     else:
-        {"keras": write_keras, "savedmodel": write_savedmodel, "onnx": write_onnx}[format](model, path=path)
+        {"keras": write_keras, "savedmodel": write_savedmodel, "onnx": write_onnx}[format](
+            model, path=path
+        )
 
 
 def write_keras(model: keras.Model, *, path: pathlib.Path) -> None:
@@ -39,11 +47,14 @@ def write_keras(model: keras.Model, *, path: pathlib.Path) -> None:
 
 
 def write_savedmodel(model: keras.Model, *, path: pathlib.Path) -> None:
-    """Write a SavedModel with signatures serving_default (crops → outputs) and class_names (→ string[C])."""
+    """Write a SavedModel with signatures serving_default (crops → outputs) and class_names (→
+    string[C])."""
     names = class_names(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint(_SERVE, lambda crops: model(crops, training=False), input_signature=[_crops_spec(model)])
+    archive.add_endpoint(
+        _SERVE, lambda crops: model(crops, training=False), input_signature=[_crops_spec(model)]
+    )
     archive.add_endpoint(CLASS_NAMES, lambda: {CLASS_NAMES: tf.constant(names)}, input_signature=[])
     archive.write_out(path, verbose=False)
 
@@ -79,10 +90,8 @@ def write_tflite(model: keras.Model, *, path: pathlib.Path, halve: bool = False)
 def write_int8(fixed: keras.Model, *, path: pathlib.Path, pictures: Iterable[np.ndarray]) -> None:
     """Write a TFLite file that computes in whole numbers alone, from uint8 crops to uint8 outputs.
 
-    Args:
-      fixed: see `serving.fixed`.
-      path: of the file.
-      pictures: uint8[S, S, 3] each, from which the ranges of all tensors are learned. Two pixels of each are made
+    Args: fixed: see `serving.fixed`. path: of the file. pictures: uint8[S, S, 3] each, from which
+      the ranges of all tensors are learned. Two pixels of each are made
         black and white, so that the input's range is 0..255 and its numbers stand for themselves.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -120,11 +129,14 @@ def open_onnx(path: pathlib.Path) -> outputs.Runner:
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return lambda crops: dict(zip(names, session.run(names, {outputs_lib.CROPS: crops}), strict=True))
+    return lambda crops: dict(
+        zip(names, session.run(names, {outputs_lib.CROPS: crops}), strict=True)
+    )
 
 
 def open_tflite(path: pathlib.Path) -> outputs.Runner:
-    """Return the function that runs a TFLite file; quantised outputs come back as the numbers they stand for."""
+    """Return the function that runs a TFLite file; quantised outputs come back as the numbers they
+    stand for."""
     from ai_edge_litert import interpreter  # Inside: an extra.
 
     loaded = interpreter.Interpreter(model_path=str(path))
@@ -133,7 +145,10 @@ def open_tflite(path: pathlib.Path) -> outputs.Runner:
 
     def outputs(crops: np.ndarray) -> outputs_lib.Outputs:
         given = run(**{outputs_lib.CROPS: crops})
-        return {name: _dequantised(value, *details[name]["quantization"]) for name, value in given.items()}
+        return {
+            name: _dequantised(value, *details[name]["quantization"])
+            for name, value in given.items()
+        }
 
     return outputs
 
@@ -163,13 +178,15 @@ def _converter(model: keras.Model, *, folder: pathlib.Path) -> tf.lite.TFLiteCon
 
 
 def _attach_labels(path: pathlib.Path, *, names: Sequence[str]) -> None:
-    """Append labels.txt as a zip archive, as TFLite Metadata has associated files: interpreters pass over it."""
+    """Append labels.txt as a zip archive, as TFLite Metadata has associated files: interpreters
+    pass over it."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(_LABELS), "\n".join(names) + "\n")
 
 
 def _embed_constants(model: keras.Model) -> None:
-    """Make the fixed mean and variance of Normalization part of the graph: tf2onnx takes eager tensors for inputs."""
+    """Make the fixed mean and variance of Normalization part of the graph: tf2onnx takes eager
+    tensors for inputs."""
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)

@@ -1,4 +1,5 @@
-"""The model card that is shipped with an export (Mitchell et al. 2019, "Model Cards for Model Reporting").
+"""The model card that is shipped with an export (Mitchell et al. 2019, "Model Cards for Model
+Reporting").
 
 Owns its text. Every number comes from the run's own files: nothing is measured or estimated here.
 """
@@ -132,7 +133,10 @@ def _interface(facts: Facts) -> str:
         size = f"uint8 RGB [B, H, W, 3], any size: the model brings them to {side} x {side} itself"
         unit = "float32"
     names = ", ".join(f"{k} {name}" for k, name in enumerate(facts.run.data.class_names))
-    heads = [f"- `{name}`: [{', '.join(str(n or 'B') for n in shape)}]." for name, shape in facts.heads.items()]
+    heads = [
+        f"- `{name}`: [{', '.join(str(n or 'B') for n in shape)}]."
+        for name, shape in facts.heads.items()
+    ]
     probabilities = f"- `probabilities`: {unit}, [B, {len(facts.run.data.class_names)}]: {names}."
     return "\n".join([f"- `crops`: {size}.", probabilities, *heads])
 

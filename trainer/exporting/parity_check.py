@@ -1,7 +1,9 @@
-"""An exported model beside the network it was made from: the largest difference, and what each gets right.
+"""An exported model beside the network it was made from: the largest difference, and what each gets
+right.
 
-Owns the pictures they are compared on and the rule for how far apart they may be. The two accuracies differ in one
-more thing on purpose: the network judges pictures as training decodes them, the export the crops that its user has.
+Owns the pictures they are compared on and the rule for how far apart they may be. The two
+accuracies differ in one more thing on purpose: the network judges pictures as training decodes
+them, the export the crops that its user has.
 """
 
 import dataclasses
@@ -26,7 +28,8 @@ _BATCH = 32
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What was compared, how far apart it was, and what share of examples each gets right (None without data)."""
+    """What was compared, how far apart it was, and what share of examples each gets right (None
+    without data)."""
 
     on: str
     largest: float
@@ -54,9 +57,16 @@ def compare(
     """
     size = run.image_size if fixed_size else run.data.stored_size
     crops = examples.read(version, split="validation", size_px=size) if version else None
-    sample = _made_up(size) if crops is None else crops.fetch(np.arange(min(16, crops.num_examples))).numpy()
+    sample = (
+        _made_up(size)
+        if crops is None
+        else crops.fetch(np.arange(min(16, crops.num_examples))).numpy()
+    )
     batches = [sample] if fixed_size else list(_shapes(sample))
-    largest = max(difference(exported(batch), reference_runner.original(network, run=run)(batch)) for batch in batches)
+    largest = max(
+        difference(exported(batch), reference_runner.original(network, run=run)(batch))
+        for batch in batches
+    )
     kind = "made-up pictures (the data set is not here)" if crops is None else "validation crops"
     sizes = ", ".join(f"{batch.shape[1]} x {batch.shape[2]}" for batch in batches)
     if version is None or crops is None:
@@ -88,7 +98,9 @@ def difference(one: outputs_lib.Outputs, other: outputs_lib.Outputs) -> float:
     """Return the largest difference of any output; infinite where names, shapes or NaNs differ."""
     if one.keys() != other.keys() or any(one[name].shape != other[name].shape for name in one):
         return float("inf")
-    return max(float(np.nan_to_num(np.abs(one[name] - other[name]), nan=np.inf).max()) for name in one)
+    return max(
+        float(np.nan_to_num(np.abs(one[name] - other[name]), nan=np.inf).max()) for name in one
+    )
 
 
 def accuracy(run: Callable[[np.ndarray], outputs_lib.Outputs], *, split: examples.Split) -> float:
@@ -118,4 +130,6 @@ def _shapes(sample: np.ndarray) -> Iterator[np.ndarray]:
 def _made_up(size_px: int) -> np.ndarray:
     """Return uint8[16, S, S, 3], smooth as photographs are."""
     coarse = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3))
-    return tf.cast(tf.clip_by_value(tf.image.resize(coarse, (size_px, size_px), "bicubic"), 0, 255), tf.uint8).numpy()
+    return tf.cast(
+        tf.clip_by_value(tf.image.resize(coarse, (size_px, size_px), "bicubic"), 0, 255), tf.uint8
+    ).numpy()

@@ -1,8 +1,8 @@
 """The model as it is shipped: crops of any size in, named probabilities out.
 
-Owns what stands around the network, its resize before and its softmax after, and the registration of every layer that
-a .keras file may hold. Written against any network that takes pictures of one size and gives logits, alone or under
-that name beside other heads.
+Owns what stands around the network, its resize before and its softmax after, and the registration
+of every layer that a .keras file may hold. Written against any network that takes pictures of one
+size and gives logits, alone or under that name beside other heads.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ REGISTERED = (sync_batch_norm, layers)
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class Resize(keras.layers.Layer):
-    """Bring crops, uint8[B, H, W, 3] of any size, to whole numbers float32[B, S, S, 3] (see `resizing`)."""
+    """Bring crops, uint8[B, H, W, 3] of any size, to whole numbers float32[B, S, S, 3] (see
+    `resizing`)."""
 
     def __init__(self, size_px: int, *, by_eighths: bool, **kwargs: object) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -54,9 +55,9 @@ class Probabilities(keras.layers.Layer):
 def model(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
     """Put the preprocessing of a run into its network.
 
-    Returns:
-      A model from uint8 RGB [B, H, W, 3], any B, H and W, to a mapping: probabilities, float32[B, C] in the order of
-      the run's class names, and every other head of the network under its own name.
+    Returns: A model from uint8 RGB [B, H, W, 3], any B, H and W, to a mapping: probabilities,
+      float32[B, C] in the order of the run's class names, and every other head of the network under
+      its own name.
     """
     crops = keras.Input((None, None, 3), dtype="uint8", name=outputs.CROPS)
     resize = Resize(run.image_size, by_eighths=run.data.encoding == "jpeg", name="resize")
@@ -64,12 +65,15 @@ def model(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
 
 
 def fixed(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
-    """Return the same for pictures of the network's own size, float32 in 0..255, as integer quantisation wants it."""
+    """Return the same for pictures of the network's own size, float32 in 0..255, as integer
+    quantisation wants it."""
     crops = keras.Input((run.image_size, run.image_size, 3), dtype="float32", name=outputs.CROPS)
     return keras.Model(crops, _named(network(crops), run=run), name="affectnet_faces")
 
 
 def _named(made: object, *, run: trained_run.Run) -> dict[str, keras.KerasTensor]:
     heads = outputs.heads_of(made)
-    probabilities = Probabilities(run.data.class_names, name=outputs.PROBABILITIES)(heads.pop(outputs.LOGITS))
+    probabilities = Probabilities(run.data.class_names, name=outputs.PROBABILITIES)(
+        heads.pop(outputs.LOGITS)
+    )
     return {outputs.PROBABILITIES: probabilities, **heads}

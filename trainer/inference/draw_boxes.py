@@ -13,9 +13,14 @@ _COLOUR, _INK = "#0072B2", "white"
 
 
 def write(
-    shot: images.InputImage, seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str], folder: str
+    shot: images.InputImage,
+    seen: Sequence[face_classifier.ClassifiedFace],
+    *,
+    names: Sequence[str],
+    folder: str,
 ) -> pathlib.Path:
-    """Write `<name>.png` into a folder that is there; what is there already is kept, and a counter tells it apart."""
+    """Write `<name>.png` into a folder that is there; what is there already is kept, and a counter
+    tells it apart."""
     place = pathlib.Path(folder)
     stem = pathlib.Path(shot.name).name + ("" if shot.time_s is None else f"_{shot.time_s:g}s")
     path, again = place / f"{stem}.png", 1
@@ -29,7 +34,8 @@ def write(
 def annotated(
     shot: images.InputImage, seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]
 ) -> PIL.Image.Image:
-    """Return the picture with boxes and labels, sized by the picture so that they can be read in any."""
+    """Return the picture with boxes and labels, sized by the picture so that they can be read in
+    any."""
     picture = PIL.Image.fromarray(shot.pixels)
     canvas = PIL.ImageDraw.Draw(picture)
     size = max(12, round(min(picture.size) / 22))
@@ -43,12 +49,21 @@ def annotated(
         left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
         at_x = max(0, min(x, picture.width - (right - left) - 8))
         at_y = y - (bottom - top) - 8 if y >= bottom - top + 8 else y
-        canvas.rectangle((at_x, at_y, at_x + right - left + 8, at_y + bottom - top + 8), fill=_COLOUR)
+        canvas.rectangle(
+            (at_x, at_y, at_x + right - left + 8, at_y + bottom - top + 8), fill=_COLOUR
+        )
         canvas.text((at_x + 4 - left, at_y + 4 - top), label, fill=_INK, font=font)
     return picture
 
 
 def labels(seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]) -> list[str]:
-    """Return what is written above each face; several are numbered, from 1, as wherever faces are listed."""
-    said = [f"{names[int(face.probabilities.argmax())]} {face.probabilities.max():.0%}" for face in seen]
-    return [f"{number} {label}" for number, label in enumerate(said, start=1)] if len(said) > 1 else said
+    """Return what is written above each face; several are numbered, from 1, as wherever faces are
+    listed."""
+    said = [
+        f"{names[int(face.probabilities.argmax())]} {face.probabilities.max():.0%}" for face in seen
+    ]
+    return (
+        [f"{number} {label}" for number, label in enumerate(said, start=1)]
+        if len(said) > 1
+        else said
+    )

@@ -1,9 +1,9 @@
 """From a picture to its faces, and from a face to probabilities.
 
-Owns the detector (MTCNN, Zhang et al. 2016, whose weights come with the mtcnn package) and the way of a crop to the
-network, which is that of a stored example: where the data set stores JPEG, encoded and decoded too, since a network may
-see what JPEG leaves of a face. Aligned builds are fitted by 68 annotated landmarks, new photographs by the detector's
-five.
+Owns the detector (MTCNN, Zhang et al. 2016, whose weights come with the mtcnn package) and the way
+of a crop to the network, which is that of a stored example: where the data set stores JPEG, encoded
+and decoded too, since a network may see what JPEG leaves of a face. Aligned builds are fitted by 68
+annotated landmarks, new photographs by the detector's five.
 """
 
 import dataclasses
@@ -20,7 +20,8 @@ from trainer.run import trained_run
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassifiedFace:
-    """A face, its crop uint8[S, S, 3], probabilities float32[C], and valence and arousal where these were learned."""
+    """A face, its crop uint8[S, S, 3], probabilities float32[C], and valence and arousal where
+    these were learned."""
 
     found: face_detector.DetectedFace
     cut: face_crop.Cut
@@ -38,9 +39,13 @@ class FaceClassifier:
         self._is_jpeg = run.data.encoding == "jpeg"
         stored = image_decoder.Stored(size_px=self._geometry.image_size)
         self._decode = image_decoder.to_size(stored, size_px=run.image_size)
-        self._to_size = image_decoder.to_size(dataclasses.replace(stored, is_raw=True), size_px=run.image_size)
+        self._to_size = image_decoder.to_size(
+            dataclasses.replace(stored, is_raw=True), size_px=run.image_size
+        )
 
-    def see(self, shot: images.InputImage, *, detect: face_detector.Detector) -> list[ClassifiedFace]:
+    def see(
+        self, shot: images.InputImage, *, detect: face_detector.Detector
+    ) -> list[ClassifiedFace]:
         """Return the faces of a picture with their probabilities; none where no face was found."""
         return self.judge(self.cut(shot, found=detect(shot.pixels)))
 
@@ -52,11 +57,15 @@ class FaceClassifier:
         for face in found:
             try:
                 cuts.append((face, shot.cut(face.box, points=face.points, geometry=self._geometry)))
-            except invalid_example.InvalidExample:  # A box without a pixel in the picture shows no face.
+            except (
+                invalid_example.InvalidExample
+            ):  # A box without a pixel in the picture shows no face.
                 continue
         return cuts
 
-    def judge(self, cuts: Sequence[tuple[face_detector.DetectedFace, face_crop.Cut]]) -> list[ClassifiedFace]:
+    def judge(
+        self, cuts: Sequence[tuple[face_detector.DetectedFace, face_crop.Cut]]
+    ) -> list[ClassifiedFace]:
         """Return what the network says of each crop."""
         if not cuts:
             return []
@@ -64,14 +73,18 @@ class FaceClassifier:
         affects = [_affect(said, number) for number in range(len(cuts))]
         return [
             ClassifiedFace(found=face, cut=cut, probabilities=probs, affect=affect)
-            for (face, cut), probs, affect in zip(cuts, said[outputs.PROBABILITIES], affects, strict=True)
+            for (face, cut), probs, affect in zip(
+                cuts, said[outputs.PROBABILITIES], affects, strict=True
+            )
         ]
 
     def as_trained(self, face: np.ndarray) -> np.ndarray:
         """Return a crop as the network saw crops in training: uint8[S, S, 3]."""
         if self._is_jpeg:
             return self._decode(memoryview(image_codec.encode(face)))
-        return self._to_size(memoryview(face.tobytes()))  # PNG loses nothing: its pixels are the plain ones.
+        return self._to_size(
+            memoryview(face.tobytes())
+        )  # PNG loses nothing: its pixels are the plain ones.
 
 
 def _affect(said: outputs.Outputs, number: int) -> tuple[float, float] | None:

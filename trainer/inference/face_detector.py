@@ -10,7 +10,8 @@ from affectnet_tfds import crop_geometry
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DetectedFace:
-    """A face that a detector found: its box (None: the whole picture), `align`'s five points, its confidence."""
+    """A face that a detector found: its box (None: the whole picture), `align`'s five points, its
+    confidence."""
 
     box: crop_geometry.Box | None
     points: np.ndarray | None = None
@@ -34,7 +35,9 @@ def detector(name: str) -> Detector:
 
     def detect(pixels: np.ndarray) -> list[DetectedFace]:
         made = [_found(face) for face in network.detect_faces(pixels)]
-        usable = [face for face in made if face.box and max(face.box[2:]) >= crop_geometry.MIN_BOX_SIDE]
+        usable = [
+            face for face in made if face.box and max(face.box[2:]) >= crop_geometry.MIN_BOX_SIDE
+        ]
         return sorted(usable, key=lambda face: -face.box[2] * face.box[3] if face.box else 0)
 
     return detect
@@ -43,4 +46,6 @@ def detector(name: str) -> Detector:
 def _found(face: dict) -> DetectedFace:
     x, y, width, height = map(float, face["box"])
     points = np.array([face["keypoints"][name] for name in _POINTS], np.float32)
-    return DetectedFace(box=(x, y, width, height), points=points, confidence=float(face["confidence"]))
+    return DetectedFace(
+        box=(x, y, width, height), points=points, confidence=float(face["confidence"])
+    )

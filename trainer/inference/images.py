@@ -1,7 +1,7 @@
 """Pictures to look at: files, folders of them, and frames of videos.
 
-Owns finding and decoding. A picture is decoded as the job does it, with one difference: a camera's note that the
-picture is turned (EXIF) is heeded, since nobody has annotated its pixels as stored.
+Owns finding and decoding. A picture is decoded as the job does it, with one difference: a camera's
+note that the picture is turned (EXIF) is heeded, since nobody has annotated its pixels as stored.
 """
 
 import dataclasses
@@ -25,7 +25,8 @@ _ORIENTATION = 0x0112
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputImage:
-    """A picture: uint8[H, W, 3] RGB, and the file's bytes where its pixels are those of the file as stored."""
+    """A picture: uint8[H, W, 3] RGB, and the file's bytes where its pixels are those of the file as
+    stored."""
 
     name: str
     pixels: np.ndarray
@@ -38,7 +39,11 @@ class InputImage:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def cut(
-        self, box: crop_geometry.Box | None, *, points: np.ndarray | None, geometry: face_crop.Geometry
+        self,
+        box: crop_geometry.Box | None,
+        *,
+        points: np.ndarray | None,
+        geometry: face_crop.Geometry,
     ) -> face_crop.Cut:
         """Cut a face out, by the job's own function.
 
@@ -47,10 +52,14 @@ class InputImage:
         """
         if self.content is not None:
             header = image_codec.read_header(self.content)
-            return face_crop.cut(self.content, header=header, box=box, points=points, geometry=geometry)
+            return face_crop.cut(
+                self.content, header=header, box=box, points=points, geometry=geometry
+            )
         place = face_crop.locate(box, points=points, picture_size=self.size, geometry=geometry)
         size, width = geometry.image_size, self.size[0]
-        return face_crop.cut_decoded(self.pixels, place=place, points=points, picture_width=width, image_size=size)
+        return face_crop.cut_decoded(
+            self.pixels, place=place, points=points, picture_width=width, image_size=size
+        )
 
 
 def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
@@ -60,7 +69,9 @@ def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
     """
     for path in map(pathlib.Path, paths):
         inside = path.rglob("*") if path.is_dir() else ()
-        yield from sorted(p for p in inside if p.suffix.lower() in PICTURES | VIDEOS and p.is_file()) or [path]
+        yield from sorted(
+            p for p in inside if p.suffix.lower() in PICTURES | VIDEOS and p.is_file()
+        ) or [path]
 
 
 def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
@@ -79,7 +90,9 @@ def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
         else:
             yield picture(path.read_bytes(), name=str(path))
     except OSError as error:
-        raise invalid_example.InvalidExample("unreadable file", error.strerror or str(error)) from error
+        raise invalid_example.InvalidExample(
+            "unreadable file", error.strerror or str(error)
+        ) from error
 
 
 def picture(content: bytes, *, name: str) -> InputImage:
@@ -95,7 +108,15 @@ def picture(content: bytes, *, name: str) -> InputImage:
 
 def _upright(pixels: np.ndarray, *, content: bytes) -> np.ndarray:
     orientation = _orientation(content)
-    turns = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+    turns = {
+        2: (0, True),
+        3: (2, False),
+        4: (2, True),
+        5: (3, True),
+        6: (3, False),
+        7: (1, True),
+        8: (1, False),
+    }
     if orientation not in turns:
         return pixels
     quarters, is_mirrored = turns[orientation]
@@ -104,7 +125,8 @@ def _upright(pixels: np.ndarray, *, content: bytes) -> np.ndarray:
 
 
 def _orientation(content: bytes) -> int:
-    """Return EXIF's number of a picture's orientation (1: as stored, also where damaged metadata do not say)."""
+    """Return EXIF's number of a picture's orientation (1: as stored, also where damaged metadata do
+    not say)."""
     try:
         with PIL.Image.open(io.BytesIO(content)) as opened:
             return int(opened.getexif().get(_ORIENTATION, 1))
@@ -119,7 +141,9 @@ def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
         raise invalid_example.InvalidExample("not a video", "OpenCV finds no video in it")
     rate, due_s, number = video.get(cv2.CAP_PROP_FPS), 0.0, 0
     if not rate > 0:
-        raise invalid_example.InvalidExample("not a video", "it does not say how many frames a second it has")
+        raise invalid_example.InvalidExample(
+            "not a video", "it does not say how many frames a second it has"
+        )
     try:
         while video.grab():
             time_s, number = number / rate, number + 1

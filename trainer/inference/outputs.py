@@ -1,4 +1,5 @@
-"""Named outputs of a model: class probabilities, logits, valence and arousal, for crops of any size."""
+"""Named outputs of a model: class probabilities, logits, valence and arousal, for crops of any
+size."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,5 @@
-"""Reference runner: the Keras network itself behind the interface that exported models are run through."""
+"""Reference runner: the Keras network itself behind the interface that exported models are run
+through."""
 
 import keras
 import numpy as np
@@ -13,7 +14,9 @@ def original(network: keras.Model, *, run: trained_run.Run) -> outputs_lib.Runne
     """Return the function that runs the network itself on crops of any size."""
 
     def outputs(crops: np.ndarray) -> outputs_lib.Outputs:
-        seen = exact_resize.resize(tf.constant(crops), size_px=run.image_size, by_eighths=run.data.encoding == "jpeg")
+        seen = exact_resize.resize(
+            tf.constant(crops), size_px=run.image_size, by_eighths=run.data.encoding == "jpeg"
+        )
         made = network(seen, training=False)
         heads = outputs_lib.heads_of(made)
         logits = heads.pop(outputs_lib.LOGITS)

@@ -10,5 +10,8 @@ def network(settings: run_config.Config, *, image_size: int, num_classes: int) -
     """Build the network that settings name, on the device of the calling scope."""
     with dtype_policy.building(settings.training.precision):
         return factory.build(
-            settings.model, image_size=image_size, num_classes=num_classes, seed=settings.training.seed
+            settings.model,
+            image_size=image_size,
+            num_classes=num_classes,
+            seed=settings.training.seed,
         )

@@ -1,8 +1,8 @@
 """The plain convolutional network: blocks of convolution and pooling, then fully connected layers.
 
-Owns that family and its variations. Weights start as Glorot and Bengio 2010 draw them: with He's larger ones, and no
-normalisation between layers, most units of the dense layers die in the first steps and the loss stays at log C for many
-epochs.
+Owns that family and its variations. Weights start as Glorot and Bengio 2010 draw them: with He's
+larger ones, and no normalisation between layers, most units of the dense layers die in the first
+steps and the loss stays at log C for many epochs.
 """
 
 import keras
@@ -17,21 +17,28 @@ INITIALIZER = "glorot_uniform"
 def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasTensor:
     """Return float[B, last of dense_units] of pictures [B, S, S, 1 or 3].
 
-    A block is 3x3 convolution, batch normalisation where asked for, activation, 2x2 max-pooling, dropout.
+    A block is 3x3 convolution, batch normalisation where asked for, activation, 2x2 max-pooling,
+    dropout.
 
     Raises:
       errors.UserError: if there are more blocks than times that the picture can be halved.
     """
     check(model, image_size=x.shape[1])
     for i, filters in enumerate(model.conv_filters):
-        convolved = keras.layers.Conv2D(filters, 3, padding="same", name=f"conv{i}", **_weights(model))(x)
-        x = keras.layers.MaxPooling2D(2, name=f"pool{i}")(_activated(convolved, model=model, name=f"conv{i}"))
+        convolved = keras.layers.Conv2D(
+            filters, 3, padding="same", name=f"conv{i}", **_weights(model)
+        )(x)
+        x = keras.layers.MaxPooling2D(2, name=f"pool{i}")(
+            _activated(convolved, model=model, name=f"conv{i}")
+        )
         x = layers.Dropout(model.dropout, stream=i, name=f"conv{i}_dropout")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     for i, units in enumerate(model.dense_units):
         x = keras.layers.Dense(units, name=f"dense{i}", **_weights(model))(x)
         x = _activated(x, model=model, name=f"dense{i}")
-        x = layers.Dropout(model.dropout, stream=len(model.conv_filters) + i, name=f"dense{i}_dropout")(x)
+        x = layers.Dropout(
+            model.dropout, stream=len(model.conv_filters) + i, name=f"dense{i}_dropout"
+        )(x)
     return x
 
 
@@ -46,8 +53,12 @@ def check(model: model_config.Model, *, image_size: int) -> None:
 
 
 def _weights(model: model_config.Model) -> dict[str, object]:
-    # Batch normalisation adds a constant of its own after taking the mean away, so that a bias before it is idle.
-    return {"kernel_initializer": model.initializer or INITIALIZER, "use_bias": not model.batch_norm}
+    # Batch normalisation adds a constant of its own after taking the mean away, so that a bias
+    # before it is idle.
+    return {
+        "kernel_initializer": model.initializer or INITIALIZER,
+        "use_bias": not model.batch_norm,
+    }
 
 
 def _activated(x: keras.KerasTensor, *, model: model_config.Model, name: str) -> keras.KerasTensor:

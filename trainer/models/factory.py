@@ -1,8 +1,8 @@
 """The networks: pictures in, one logit a class out, and valence and arousal where asked for.
 
-Owns construction from the configuration: input, architecture (`networks`), `heads`. Every model takes uint8 pictures
-and normalises them itself, so that what is exported can be fed what a decoder returns, and bytes rather than floats
-travel to the device.
+Owns construction from the configuration: input, architecture (`networks`), `heads`. Every model
+takes uint8 pictures and normalises them itself, so that what is exported can be fed what a decoder
+returns, and bytes rather than floats travel to the device.
 """
 
 import keras
@@ -11,12 +11,13 @@ from trainer.config import model_config
 from trainer.models import cnn, heads, keras_backbones, layers, resnet_small
 
 
-def build(model: model_config.Model, *, image_size: int, num_classes: int, seed: int) -> keras.Model:
+def build(
+    model: model_config.Model, *, image_size: int, num_classes: int, seed: int
+) -> keras.Model:
     """Build the network a configuration names, with weights drawn from `seed`.
 
-    Returns:
-      A model from [B, S, S, 3] in 0..255 (any number type) to float32 logits [B, num_classes], or to the mapping that
-      `heads.attach` describes.
+    Returns: A model from [B, S, S, 3] in 0..255 (any number type) to float32 logits [B,
+      num_classes], or to the mapping that `heads.attach` describes.
 
     Raises:
       errors.UserError: if pictures of this size are too small for it.
@@ -39,12 +40,18 @@ def describe(model: keras.Model, *, image_size: int) -> str:
     return f"{model.name}, {model.count_params():,} parameters, {image_size} px{gray}{affect}"
 
 
-def _features(model: model_config.Model, *, image_size: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def _features(
+    model: model_config.Model, *, image_size: int
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     pictures = keras.Input((image_size, image_size, 3), name="image")
     channels = 3 if model.model in model_config.BACKBONES else 1
-    seen = layers.Gray(channels=channels, name="gray")(pictures) if model.color == "gray" else pictures
+    seen = (
+        layers.Gray(channels=channels, name="gray")(pictures) if model.color == "gray" else pictures
+    )
     if model.model == "cnn":
         return pictures, cnn.features(layers.Standardise(name="normalise")(seen), model=model)
     if model.model == "resnet_small":
-        return pictures, resnet_small.features(layers.Standardise(name="normalise")(seen), model=model)
+        return pictures, resnet_small.features(
+            layers.Standardise(name="normalise")(seen), model=model
+        )
     return keras_backbones.features(seen, model=model)

@@ -1,7 +1,8 @@
-"""What a network says of a picture: logits of the expressions, and with --heads=expression+va valence and arousal.
+"""What a network says of a picture: logits of the expressions, and with --heads=expression+va
+valence and arousal.
 
-Owns the layers after the features, and the names of what they say. A network with one head returns its logits alone, as
-every program for classifiers expects; with more it returns them by name.
+Owns the layers after the features, and the names of what they say. A network with one head returns
+its logits alone, as every program for classifiers expects; with more it returns them by name.
 """
 
 from typing import TypeAlias
@@ -29,15 +30,17 @@ def attach(
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Put the heads on features float[B, F].
 
-    Returns:
-      float32[B, num_classes]; or a mapping with these, and valence and arousal, float32[B, 1] in -1..1.
+    Returns: float32[B, num_classes]; or a mapping with these, and valence and arousal, float32[B,
+      1] in -1..1.
     """
     if model.model != "cnn":  # Its last dense layer has a dropout of its own.
         features = layers.Dropout(model.dropout, stream=_STREAM, name="head_dropout")(features)
     logits = keras.layers.Dense(num_classes, dtype="float32", name=LOGITS)(features)
     if not model.has_affect:
         return logits
-    affect = {name: keras.layers.Dense(1, "tanh", dtype="float32", name=name)(features) for name in AFFECT}
+    affect = {
+        name: keras.layers.Dense(1, "tanh", dtype="float32", name=name)(features) for name in AFFECT
+    }
     return {LOGITS: logits, **affect}
 
 
@@ -52,5 +55,8 @@ def logits(outputs: Outputs) -> tf.Tensor:
 
 
 def affect(outputs: Outputs) -> tf.Tensor | None:
-    """Return valence and arousal of what a network said, float32[B, 2], or None where it has no such heads."""
-    return tf.concat([outputs[name] for name in AFFECT], axis=1) if isinstance(outputs, dict) else None
+    """Return valence and arousal of what a network said, float32[B, 2], or None where it has no
+    such heads."""
+    return (
+        tf.concat([outputs[name] for name in AFFECT], axis=1) if isinstance(outputs, dict) else None
+    )

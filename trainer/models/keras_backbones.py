@@ -1,8 +1,10 @@
-"""MobileNetV3, EfficientNetV2, ResNet50 and ConvNeXt as keras.applications has them, with three things put right.
+"""MobileNetV3, EfficientNetV2, ResNet50 and ConvNeXt as keras.applications has them, with three
+things put right.
 
-Owns their construction. Batch normalisation becomes `batch_norm`'s, dropout becomes `layers`' (Keras' own layers give
-every replica the same mask and forget it on resuming), and ConvNeXt gets the stochastic depth of its paper. Our own
-versions of the architectures were rejected: files of weights exist for these. Nothing is ever downloaded.
+Owns their construction. Batch normalisation becomes `batch_norm`'s, dropout becomes `layers`'
+(Keras' own layers give every replica the same mask and forget it on resuming), and ConvNeXt gets
+the stochastic depth of its paper. Our own versions of the architectures were rejected: files of
+weights exist for these. Nothing is ever downloaded.
 """
 
 import keras
@@ -27,11 +29,13 @@ SMALLEST_PX = 32
 """What keras.applications accepts."""
 
 
-def features(pictures: keras.KerasTensor, *, model: model_config.Model) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def features(
+    pictures: keras.KerasTensor, *, model: model_config.Model
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Return the network's input and its features float[B, F] after the mean over places.
 
-    Args:
-      pictures: [B, S, S, 3] in 0..255, computed from one `keras.Input`; each architecture normalises them as its
+    Args: pictures: [B, S, S, 3] in 0..255, computed from one `keras.Input`; each architecture
+      normalises them as its
         weights expect.
 
     Raises:
@@ -39,7 +43,9 @@ def features(pictures: keras.KerasTensor, *, model: model_config.Model) -> tuple
     """
     check(model, image_size=pictures.shape[1])
     seen = layers.CaffeMean(name="normalise")(pictures) if model.model == "resnet50" else pictures
-    original = _BUILDERS[model.model](include_top=False, weights=None, pooling="avg", input_tensor=seen)
+    original = _BUILDERS[model.model](
+        include_top=False, weights=None, pooling="avg", input_tensor=seen
+    )
     cloning = _Cloning(original, drop_path=model.drop_path)
     made = keras.models.clone_model(original, clone_function=cloning, call_function=_call)
     return made.inputs[0], made.outputs[0]
@@ -49,7 +55,9 @@ def original(name: str, *, image_size: int, include_top: bool) -> keras.Model:
     """Return the architecture as Keras builds it and as files of weights are made for."""
     if include_top:
         return _BUILDERS[name](include_top=True, weights=None)
-    return _BUILDERS[name](include_top=False, weights=None, pooling="avg", input_shape=(image_size, image_size, 3))
+    return _BUILDERS[name](
+        include_top=False, weights=None, pooling="avg", input_shape=(image_size, image_size, 3)
+    )
 
 
 def check(model: model_config.Model, *, image_size: int) -> None:
@@ -79,16 +87,22 @@ class _Cloning:
 
 
 def _own_name(layer: keras.layers.Layer) -> dict[str, str]:
-    """Name the one layer with weights that Keras numbers by what the process built before; checkpoints hold names."""
-    is_numbered = isinstance(layer, keras.layers.LayerNormalization) and layer.name.startswith("layer_normalization")
+    """Name the one layer with weights that Keras numbers by what the process built before;
+    checkpoints hold names."""
+    is_numbered = isinstance(layer, keras.layers.LayerNormalization) and layer.name.startswith(
+        "layer_normalization"
+    )
     return {"name": "last_norm"} if is_numbered else {}
 
 
-def _call(layer: keras.layers.Layer, *args: object, mask: object = None, **kwargs: object) -> object:
+def _call(
+    layer: keras.layers.Layer, *args: object, mask: object = None, **kwargs: object
+) -> object:
     """Leave out the mask: pictures have none, and our layers take none."""
     return layer(*args, **kwargs)
 
 
 def _ends_branch(layer: keras.layers.Layer) -> bool:
-    """Whether it is the place of stochastic depth: EfficientNetV2's is a Dropout, ConvNeXt's does nothing."""
+    """Whether it is the place of stochastic depth: EfficientNetV2's is a Dropout, ConvNeXt's does
+    nothing."""
     return isinstance(layer, keras.layers.Dropout) or layer.name.endswith("_identity")

@@ -1,9 +1,10 @@
 """A compact residual network for small pictures, 32 to 112 px.
 
-Owns resnet_small: blocks with full pre-activation (He et al. 2016, arXiv:1603.05027, Fig. 4e) in the shape of the wide
-residual networks (Zagoruyko and Komodakis 2016, arXiv:1605.07146, Table 1), which keep the resolution of small pictures
-where ImageNet's networks have divided it by four after two layers. Three stages of two blocks with 32, 64 and 128
-filters are their WRN-16-2 but for the stem, 32 filters wide instead of 16.
+Owns resnet_small: blocks with full pre-activation (He et al. 2016, arXiv:1603.05027, Fig. 4e) in
+the shape of the wide residual networks (Zagoruyko and Komodakis 2016, arXiv:1605.07146, Table 1),
+which keep the resolution of small pictures where ImageNet's networks have divided it by four after
+two layers. Three stages of two blocks with 32, 64 and 128 filters are their WRN-16-2 but for the
+stem, 32 filters wide instead of 16.
 """
 
 import keras
@@ -24,9 +25,18 @@ def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasT
     num_blocks = len(model.conv_filters) * model.blocks_per_stage
     for number in range(num_blocks):
         stage, place = divmod(number, model.blocks_per_stage)
-        path = layers.DropPath(model.drop_path * (number + 1) / num_blocks, stream=number, name=f"drop_path{number}")
+        path = layers.DropPath(
+            model.drop_path * (number + 1) / num_blocks, stream=number, name=f"drop_path{number}"
+        )
         stride = 2 if stage > 0 and place == 0 else 1
-        x = _block(x, filters=model.conv_filters[stage], stride=stride, path=path, model=model, name=f"block{number}")
+        x = _block(
+            x,
+            filters=model.conv_filters[stage],
+            stride=stride,
+            path=path,
+            model=model,
+            name=f"block{number}",
+        )
     x = _activated(x, model=model, name="last")
     return keras.layers.GlobalAveragePooling2D(name="mean")(x)
 
@@ -40,14 +50,22 @@ def _stem(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasTens
 
 
 def _block(
-    x: keras.KerasTensor, *, filters: int, stride: int, path: keras.layers.Layer, model: model_config.Model, name: str
+    x: keras.KerasTensor,
+    *,
+    filters: int,
+    stride: int,
+    path: keras.layers.Layer,
+    model: model_config.Model,
+    name: str,
 ) -> keras.KerasTensor:
     active = _activated(x, model=model, name=f"{name}_in")
     branch = _convolved(active, filters=filters, stride=stride, model=model, name=f"{name}_conv0")
     branch = _activated(branch, model=model, name=f"{name}_between")
     branch = _convolved(branch, filters=filters, stride=1, model=model, name=f"{name}_conv1")
     if stride > 1 or x.shape[-1] != filters:
-        x = _convolved(active, filters=filters, stride=stride, model=model, name=f"{name}_shortcut", size=1)
+        x = _convolved(
+            active, filters=filters, stride=stride, model=model, name=f"{name}_shortcut", size=1
+        )
     return keras.layers.Add(name=f"{name}_add")([x, path(branch)])
 
 
@@ -57,7 +75,13 @@ def _activated(x: keras.KerasTensor, *, model: model_config.Model, name: str) ->
 
 
 def _convolved(
-    x: keras.KerasTensor, *, filters: int, stride: int, model: model_config.Model, name: str, size: int = 3
+    x: keras.KerasTensor,
+    *,
+    filters: int,
+    stride: int,
+    model: model_config.Model,
+    name: str,
+    size: int = 3,
 ) -> keras.KerasTensor:
     return keras.layers.Conv2D(
         filters,

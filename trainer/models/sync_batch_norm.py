@@ -1,8 +1,8 @@
 """Batch normalisation over the whole batch: of all replicas, and of real examples only.
 
-Owns the layer, and the hidden argument that says which examples are real. Keras' layer was rejected: synchronised, it
-still counts the filling of an epoch's last batch, so that its statistics would depend on how a batch is filled up;
-unsynchronised, on how many replicas share it.
+Owns the layer, and the hidden argument that says which examples are real. Keras' layer was
+rejected: synchronised, it still counts the filling of an epoch's last batch, so that its statistics
+would depend on how a batch is filled up; unsynchronised, on how many replicas share it.
 """
 
 import contextlib
@@ -14,7 +14,8 @@ import keras
 import tensorflow as tf
 
 MOMENTUM = 0.9
-"""Share of the moving statistics that a step keeps: they follow within tens of steps, also in runs of few epochs."""
+"""Share of the moving statistics that a step keeps: they follow within tens of steps, also in runs
+of few epochs."""
 
 Slopes = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
 
@@ -37,9 +38,11 @@ def over(weight: tf.Tensor) -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class BatchNormalization(keras.layers.Layer):
-    """Normalise each channel by its mean and variance over the batch (Ioffe and Szegedy 2015, Algorithm 1).
+    """Normalise each channel by its mean and variance over the batch (Ioffe and Szegedy 2015,
+    Algorithm 1).
 
-    In inference, and while the layer is frozen (`trainable = False`), by the moving statistics. Computed in float32.
+    In inference, and while the layer is frozen (`trainable = False`), by the moving statistics.
+    Computed in float32.
     """
 
     def __init__(
@@ -57,7 +60,12 @@ class BatchNormalization(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         def channels(name: str, initializer: str, **about: object) -> keras.Variable:
             return self.add_weight(
-                name=name, shape=input_shape[-1:], initializer=initializer, dtype="float32", autocast=False, **about
+                name=name,
+                shape=input_shape[-1:],
+                initializer=initializer,
+                dtype="float32",
+                autocast=False,
+                **about,
             )
 
         # Every replica computes the same statistics, so that any of them can speak for all.
@@ -71,7 +79,10 @@ class BatchNormalization(keras.layers.Layer):
         channels = inputs.shape[-1]
         gamma = tf.ones([channels]) if self.gamma is None else tf.convert_to_tensor(self.gamma)
         beta = tf.zeros([channels]) if self.beta is None else tf.convert_to_tensor(self.beta)
-        mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
+        mean, variance = (
+            tf.convert_to_tensor(self.moving_mean),
+            tf.convert_to_tensor(self.moving_variance),
+        )
         if training and self.trainable:
             batch = moments(inputs, weight=_weight(), about=mean, otherwise=variance)
             self._move(self.moving_mean, to=batch.mean)
@@ -79,14 +90,21 @@ class BatchNormalization(keras.layers.Layer):
             normal = normalise(inputs, by=batch, gamma=gamma, beta=beta, epsilon=self.epsilon)
         else:
             x = tf.cast(inputs, tf.float32)
-            normal = tf.nn.batch_normalization(x, mean, variance, beta, gamma, variance_epsilon=self.epsilon)
+            normal = tf.nn.batch_normalization(
+                x, mean, variance, beta, gamma, variance_epsilon=self.epsilon
+            )
         return tf.cast(normal, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
     def get_config(self) -> dict[str, object]:
-        own = {"momentum": self.momentum, "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+        own = {
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+        }
         return {**super().get_config(), **own}
 
     def _move(self, moving: keras.Variable, *, to: tf.Tensor) -> None:
@@ -95,7 +113,8 @@ class BatchNormalization(keras.layers.Layer):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Mean and (population) variance of each channel, float32[C], over the examples of all replicas that count."""
+    """Mean and (population) variance of each channel, float32[C], over the examples of all replicas
+    that count."""
 
     mean: tf.Tensor
     variance: tf.Tensor
@@ -106,10 +125,9 @@ class Moments:
 def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor, otherwise: tf.Tensor) -> Moments:
     """Return the moments of a batch, as numbers without slopes; `normalise` knows these.
 
-    Args:
-      x: float[B, ..., C], this replica's share.
-      weight: float32[B], 1 for an example that counts and 0 for one that does not.
-      about: float32[C], a guess of the mean: sums of squares about it keep their digits where the mean is far from 0
+    Args: x: float[B, ..., C], this replica's share. weight: float32[B], 1 for an example that
+      counts and 0 for one that does not. about: float32[C], a guess of the mean: sums of squares
+      about it keep their digits where the mean is far from 0
         (Chan, Golub and LeVeque 1983, section 2). It is the mean returned where no example counts.
       otherwise: float32[C], the variance returned where no example counts.
     """
@@ -123,22 +141,30 @@ def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor, otherwise: tf.
     return Moments(mean=about + first, variance=variance, weight=weight, num_values=num_values)
 
 
-def normalise(x: tf.Tensor, *, by: Moments, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta, float32, with slopes through the moments.
+def normalise(
+    x: tf.Tensor, *, by: Moments, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tf.Tensor:
+    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta, float32, with slopes through the
+    moments.
 
-    The slopes are those of Ioffe and Szegedy 2015, section 3, with sums over all replicas, an example that does not
-    count having no part in the moments. Written out rather than left to TensorFlow for two reasons: only x has to be
-    kept until then, and TensorFlow's slope of an all-reduce searches the graph of every replica anew for each layer.
+    The slopes are those of Ioffe and Szegedy 2015, section 3, with sums over all replicas, an
+    example that does not count having no part in the moments. Written out rather than left to
+    TensorFlow for two reasons: only x has to be kept until then, and TensorFlow's slope of an
+    all-reduce searches the graph of every replica anew for each layer.
     """
 
     @tf.custom_gradient
-    def apply(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *about: tf.Tensor) -> tuple[tf.Tensor, Slopes]:
+    def apply(
+        x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *about: tf.Tensor
+    ) -> tuple[tf.Tensor, Slopes]:
         mean, variance, weight, num_values = about
         inverse = tf.math.rsqrt(variance + epsilon)
 
         def slopes(slope: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
             hat = (tf.cast(x, tf.float32) - mean) * inverse
-            local = tf.concat([tf.reduce_sum(_over_places(each), axis=0) for each in (slope, slope * hat)], axis=0)
+            local = tf.concat(
+                [tf.reduce_sum(_over_places(each), axis=0) for each in (slope, slope * hat)], axis=0
+            )
             of_beta, of_gamma = tf.split(local, 2)
             mean_slope, mean_product = tf.split(all_sum(local) / num_values, 2)
             counts = tf.reshape(weight, [-1] + [1] * (len(x.shape) - 1))
@@ -169,5 +195,7 @@ def _over_places(x: tf.Tensor) -> tf.Tensor:
 def _weight() -> tf.Tensor:
     weight = getattr(_current, "weight", None)
     if weight is None:
-        raise RuntimeError("batch normalisation was called in training mode outside batch_norm.over")
+        raise RuntimeError(
+            "batch normalisation was called in training mode outside batch_norm.over"
+        )
     return weight

@@ -16,7 +16,9 @@ _MOST = 40
 _COLUMNS = 8
 
 
-def draw(parts: Sequence[prepared_batch.Microbatch], *, class_names: Sequence[str], most: int = _MOST) -> bytes:
+def draw(
+    parts: Sequence[prepared_batch.Microbatch], *, class_names: Sequence[str], most: int = _MOST
+) -> bytes:
     """Return a PNG of the first pictures of a batch with what each is called; filling is left out.
 
     Args:
@@ -26,7 +28,9 @@ def draw(parts: Sequence[prepared_batch.Microbatch], *, class_names: Sequence[st
     """
     tiles = [tile for part in parts for tile in _tiles(part, class_names=class_names)][:most]
     rows = max(math.ceil(len(tiles) / _COLUMNS), 1)
-    drawing = figure.Figure(figsize=(1.5 * _COLUMNS, 1.85 * rows), layout="constrained", dpi=figures.DPI)
+    drawing = figure.Figure(
+        figsize=(1.5 * _COLUMNS, 1.85 * rows), layout="constrained", dpi=figures.DPI
+    )
     axes = np.ravel(drawing.subplots(rows, _COLUMNS))
     for ax in axes:
         ax.set_axis_off()
@@ -36,11 +40,24 @@ def draw(parts: Sequence[prepared_batch.Microbatch], *, class_names: Sequence[st
     return figures.png(drawing)
 
 
-def _tiles(part: prepared_batch.Microbatch, *, class_names: Sequence[str]) -> list[tuple[np.ndarray, str]]:
+def _tiles(
+    part: prepared_batch.Microbatch, *, class_names: Sequence[str]
+) -> list[tuple[np.ndarray, str]]:
     pictures = np.clip(np.rint(part.images.numpy()), 0, 255).astype(np.uint8)
     shares = np.ones(len(pictures)) if part.share is None else part.share.numpy()
-    rows = zip(pictures, part.label.numpy(), part.other_label.numpy(), shares, part.weight.numpy(), strict=True)
-    return [(picture, _name(class_names[a], class_names[b], share=s)) for picture, a, b, s, weight in rows if weight]
+    rows = zip(
+        pictures,
+        part.label.numpy(),
+        part.other_label.numpy(),
+        shares,
+        part.weight.numpy(),
+        strict=True,
+    )
+    return [
+        (picture, _name(class_names[a], class_names[b], share=s))
+        for picture, a, b, s, weight in rows
+        if weight
+    ]
 
 
 def _name(own: str, other: str, *, share: float) -> str:

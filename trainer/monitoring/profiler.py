@@ -9,7 +9,8 @@ import tensorflow as tf
 
 
 class Profiler:
-    """Trace the calls that hold steps first..last of the run, counted from 1; nothing where none are asked for."""
+    """Trace the calls that hold steps first..last of the run, counted from 1; nothing where none
+    are asked for."""
 
     def __init__(self, steps: tuple[int, ...], *, model_dir: pathlib.Path) -> None:
         self._first, self._last = steps or (0, -1)
@@ -31,4 +32,7 @@ class Profiler:
         if self._is_on:
             tf.profiler.experimental.stop()
             self._is_on = False
-            print(f"profile       {self._folder}: tensorboard --logdir={self._folder.parent}", flush=True)
+            print(
+                f"profile       {self._folder}: tensorboard --logdir={self._folder.parent}",
+                flush=True,
+            )

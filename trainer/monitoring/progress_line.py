@@ -1,6 +1,7 @@
 """The line that says how a run is doing.
 
-Owns its wording and where it goes: rewritten in place on a terminal, once an epoch into a file or pipe.
+Owns its wording and where it goes: rewritten in place on a terminal, once an epoch into a file or
+pipe.
 """
 
 import dataclasses
@@ -45,7 +46,8 @@ def clock(seconds: float) -> str:
 
 
 def show(text: str, *, final: bool, to: TextIO | None = None) -> None:
-    """Show a line; one that is not final is replaced by the next, and left out where nobody watches."""
+    """Show a line; one that is not final is replaced by the next, and left out where nobody
+    watches."""
     out = to or sys.stdout
     if out.isatty():
         out.write(f"\r\x1b[K{text}" + "\n" * final)

@@ -1,14 +1,21 @@
 """What a run shows while it goes: a line, files of numbers, TensorBoard, a profile.
 
-Owns what is shown when; nothing here changes the run. Of several hosts the chief alone writes files. It is apart from
-the session so that the order of training can be read without it.
+Owns what is shown when; nothing here changes the run. Of several hosts the chief alone writes
+files. It is apart from the session so that the order of training can be read without it.
 """
 
 import pathlib
 
 from trainer.augment import prepared_batch
 from trainer.evaluation import metrics
-from trainer.monitoring import batch_preview, memory_usage, profiler, progress_line, tensorboard, throughput
+from trainer.monitoring import (
+    batch_preview,
+    memory_usage,
+    profiler,
+    progress_line,
+    tensorboard,
+    throughput,
+)
 from trainer.reports import figures
 from trainer.run import context, train_state
 from trainer.run import history as history_lib
@@ -17,7 +24,9 @@ from trainer.run import history as history_lib
 class RunLogger:
     """Show one run."""
 
-    def __init__(self, ctx: context.RunContext, *, model_dir: pathlib.Path, num_examples: int) -> None:
+    def __init__(
+        self, ctx: context.RunContext, *, model_dir: pathlib.Path, num_examples: int
+    ) -> None:
         self._ctx, self._model_dir, self._num_examples = ctx, model_dir, num_examples
         self._steps = ctx.shape.num_steps(num_examples)
         self._tensorboard = tensorboard.TensorBoard(model_dir) if ctx.is_chief else None
@@ -30,7 +39,10 @@ class RunLogger:
         if at.has_begun:
             is_over = at.epoch >= self._ctx.settings.training.epochs
             where = "its end" if is_over else f"epoch {at.epoch + 1}, step {at.step}"
-            print(f"continuing    {self._model_dir} at {where}: the result will be that of an unbroken run", flush=True)
+            print(
+                f"continuing    {self._model_dir} at {where}: the result will be that of an unbroken run",
+                flush=True,
+            )
 
     def batch(self, parts: list[prepared_batch.Microbatch]) -> None:
         """Show the first batch as the network is given it."""
@@ -43,7 +55,13 @@ class RunLogger:
         """Show where an epoch is after a call."""
         progress_line.show(self._line(at, clock=clock), final=at.step == self._steps)
 
-    def epoch(self, history: list[dict[str, float]], *, prefix: str, judgement: metrics.ClassificationMetrics) -> None:
+    def epoch(
+        self,
+        history: list[dict[str, float]],
+        *,
+        prefix: str,
+        judgement: metrics.ClassificationMetrics,
+    ) -> None:
         """Show what an epoch came to."""
         if self._tensorboard is None:
             return
@@ -60,7 +78,9 @@ class RunLogger:
         self.profiler.stop()
         if stalled:
             patience = self._ctx.settings.selection.patience
-            print(f"stopped       {patience} epochs without a better one than epoch {at.best_epoch} (--patience)")
+            print(
+                f"stopped       {patience} epochs without a better one than epoch {at.best_epoch} (--patience)"
+            )
         if any(self.ledger.seconds.values()):
             print(f"speed         {self.ledger.verdict()}", flush=True)
 

@@ -10,7 +10,8 @@ _ABOUT_TRAINING = ("loss", "accuracy", "learning_rate", "images_per_s", "input_w
 
 
 class TensorBoard:
-    """Write under `<model_dir>/tensorboard`, training and the split it is watched on as two runs that share charts."""
+    """Write under `<model_dir>/tensorboard`, training and the split it is watched on as two runs
+    that share charts."""
 
     def __init__(self, model_dir: pathlib.Path) -> None:
         folder = model_dir / "tensorboard"
@@ -30,10 +31,14 @@ class TensorBoard:
 
     def write_picture(self, name: str, *, png: bytes, step: int) -> None:
         """Write a picture."""
-        width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG's IHDR, its first chunk.
+        width, height = (
+            int.from_bytes(png[at : at + 4], "big") for at in (16, 20)
+        )  # PNG's IHDR, its first chunk.
         picture = tf.constant([str(width).encode(), str(height).encode(), png])
         with self._watched.as_default(step=step):
-            tf.summary.write(name, picture, metadata=_metadata("images", kind="DATA_CLASS_BLOB_SEQUENCE"))
+            tf.summary.write(
+                name, picture, metadata=_metadata("images", kind="DATA_CLASS_BLOB_SEQUENCE")
+            )
         self._watched.flush()
 
 
@@ -43,6 +48,7 @@ def _write_scalar(name: str, value: float) -> None:
 
 
 def _metadata(plugin: str, *, kind: str) -> tf.compat.v1.SummaryMetadata:
-    """Do what tf.summary.scalar and image do, which need the tensorboard package for it; writing does not."""
+    """Do what tf.summary.scalar and image do, which need the tensorboard package for it; writing
+    does not."""
     data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
     return tf.compat.v1.SummaryMetadata(plugin_data=data, data_class=kind)

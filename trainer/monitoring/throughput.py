@@ -1,7 +1,8 @@
 """How fast an epoch goes, what it waits for, and where a run's time went.
 
-Owns the clocks: time blocked on the next input, while the devices have nothing to do, against time in steps. The
-session reads its sums after every call, so waiting is never hidden behind work still queued on a device.
+Owns the clocks: time blocked on the next input, while the devices have nothing to do, against time
+in steps. The session reads its sums after every call, so waiting is never hidden behind work still
+queued on a device.
 """
 
 import contextlib
@@ -54,7 +55,9 @@ class TimeBudget:
     """Seconds of a run by what they were spent on."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(("steps", "waiting for input", "starting", "judging", "saving"), 0.0)
+        self.seconds = dict.fromkeys(
+            ("steps", "waiting for input", "starting", "judging", "saving"), 0.0
+        )
 
     @contextlib.contextmanager
     def spent(self, what: str) -> Iterator[None]:
@@ -68,7 +71,9 @@ class TimeBudget:
         steps, waiting = self.seconds["steps"], self.seconds["waiting for input"]
         share = waiting / max(steps + waiting, 1e-9)
         total = max(sum(self.seconds.values()), 1e-9)
-        shares = ", ".join(f"{what} {100 * each / total:.0f} %" for what, each in self.seconds.items())
+        shares = ", ".join(
+            f"{what} {100 * each / total:.0f} %" for what, each in self.seconds.items()
+        )
         if steps + waiting < total / 2:
             why = "what comes besides training"
         elif share >= _MUCH_WAITING:

@@ -1,7 +1,7 @@
 """What training minimises of valence and arousal: 1 - CCC, plus the mean squared error.
 
-Owns that number for the examples of all replicas at once: CCC is no mean over examples, so that the mean of each
-replica's own would be another loss with every number of replicas.
+Owns that number for the examples of all replicas at once: CCC is no mean over examples, so that the
+mean of each replica's own would be another loss with every number of replicas.
 """
 
 import tensorflow as tf
@@ -10,11 +10,13 @@ from trainer.models import sync_batch_norm
 
 
 def total(predicted: tf.Tensor, *, truth: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Return the loss times how many examples count, over all replicas, float32[]: the same on every replica.
+    """Return the loss times how many examples count, over all replicas, float32[]: the same on
+    every replica.
 
-    The loss is the mean over valence and arousal of 1 - CCC (Lin 1989) + MSE: 0 for one that no example is annotated
-    with, and without 1 - CCC for one of a single example. MSE keeps a slope where predictions do not vary yet and CCC
-    has next to none. Slopes reach this replica's predictions only: those of all replicas, added up, are the loss's.
+    The loss is the mean over valence and arousal of 1 - CCC (Lin 1989) + MSE: 0 for one that no
+    example is annotated with, and without 1 - CCC for one of a single example. MSE keeps a slope
+    where predictions do not vary yet and CCC has next to none. Slopes reach this replica's
+    predictions only: those of all replicas, added up, are the loss's.
 
     Args:
       predicted: float[B, 2], valence and arousal.
@@ -25,7 +27,9 @@ def total(predicted: tf.Tensor, *, truth: tf.Tensor, weight: tf.Tensor) -> tf.Te
     x, y = tf.cast(predicted, tf.float32), tf.where(is_known, truth, 0.0)
     one = tf.ones_like(x) * weight[:, None]
     known = tf.cast(is_known, tf.float32) * one
-    local = tf.reduce_sum(tf.stack([one, known, *(known * z for z in (x, y, x * x, y * y, x * y))]), axis=1)  # [7, 2]
+    local = tf.reduce_sum(
+        tf.stack([one, known, *(known * z for z in (x, y, x * x, y * y, x * y))]), axis=1
+    )  # [7, 2]
     sums = local + tf.stop_gradient(sync_batch_norm.all_sum(tf.stop_gradient(local)) - local)
     n = sums[1]
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = tf.unstack(sums[2:] / tf.maximum(n, 1.0))

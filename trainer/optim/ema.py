@@ -1,8 +1,8 @@
 """The average of the weights over the steps, which often judges better than the last weights do.
 
-Owns the copies and their exchange with the network's own. Batch normalisation's statistics are averaged with the
-weights they belong to. Keras' `use_ema` was rejected: it averages trainable weights only, inside an optimizer that is
-not used here.
+Owns the copies and their exchange with the network's own. Batch normalisation's statistics are
+averaged with the weights they belong to. Keras' `use_ema` was rejected: it averages trainable
+weights only, inside an optimizer that is not used here.
 """
 
 import contextlib
@@ -21,8 +21,9 @@ class WeightAverage:
     def update(self, step: tf.Tensor) -> None:
         """Take in the weights after a step, counted from 0; to be called on each replica.
 
-        average = d average + (1 - d) weights, d = min(decay, (1 + n) / (10 + n)) after n steps, as in TensorFlow's
-        ExponentialMovingAverage: the first steps would otherwise keep their share for thousands of steps.
+        average = d average + (1 - d) weights, d = min(decay, (1 + n) / (10 + n)) after n steps, as
+        in TensorFlow's ExponentialMovingAverage: the first steps would otherwise keep their share
+        for thousands of steps.
         """
         count = tf.cast(step, tf.float32) + 1
         decay = tf.minimum(self._decay, (1 + count) / (10 + count))
@@ -34,7 +35,8 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Let the network have the averages for as long as the block runs, and then exactly its own weights again."""
+        """Let the network have the averages for as long as the block runs, and then exactly its own
+        weights again."""
         own = [variable.numpy() for variable in self._variables]
         for copy, variable in zip(self.copies, self._variables, strict=True):
             variable.assign(copy.numpy())

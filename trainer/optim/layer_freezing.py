@@ -1,7 +1,8 @@
 """Head first: the steps at the start in which only the heads learn.
 
-Owns which layers are held and until when. Random heads would otherwise send their first, meaningless gradients through
-weights that somebody trained. Everything follows from the step, so that there is no state to keep.
+Owns which layers are held and until when. Random heads would otherwise send their first,
+meaningless gradients through weights that somebody trained. Everything follows from the step, so
+that there is no state to keep.
 """
 
 import contextlib
@@ -13,7 +14,8 @@ import keras
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerFreezing:
-    """Layers that are held for the first `num_steps` steps of a run: they work as in inference and do not change."""
+    """Layers that are held for the first `num_steps` steps of a run: they work as in inference and
+    do not change."""
 
     layers: Sequence[keras.layers.Layer]
     num_steps: int

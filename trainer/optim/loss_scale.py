@@ -1,8 +1,9 @@
-"""Number formats of a training step: what layers compute in, and the loss scale that half precision needs.
+"""Number formats of a training step: what layers compute in, and the loss scale that half precision
+needs.
 
-Owns Keras' dtype policy while a network is built, and dynamic loss scaling. Weights, their updates, logits and losses
-are float32 in every format. Keras' LossScaleOptimizer was rejected: it wraps Keras' optimizers, which are not used
-here.
+Owns Keras' dtype policy while a network is built, and dynamic loss scaling. Weights, their updates,
+logits and losses are float32 in every format. Keras' LossScaleOptimizer was rejected: it wraps
+Keras' optimizers, which are not used here.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,16 @@ import tensorflow as tf
 
 _FIRST_SCALE = 2.0**15
 _GOOD_STEPS = 2000
-"""Steps without overflow after which the scale is doubled (Micikevicius et al. 2018, arXiv:1710.03740, section 3.2)."""
+"""Steps without overflow after which the scale is doubled (Micikevicius et al. 2018,
+arXiv:1710.03740, section 3.2)."""
 
 
 class LossScale:
-    """A factor of the loss that keeps small gradients from vanishing in float16; to be made in the strategy's scope.
+    """A factor of the loss that keeps small gradients from vanishing in float16; to be made in the
+    strategy's scope.
 
-    It is halved, and the step left out, when a gradient overflows, and doubled after many steps without.
+    It is halved, and the step left out, when a gradient overflows, and doubled after many steps
+    without.
     """
 
     def __init__(self) -> None:
@@ -34,7 +38,9 @@ class LossScale:
         Returns:
           bool[], whether the step is to be taken.
         """
-        is_good = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
+        is_good = tf.reduce_all(
+            [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients]
+        )
         good_steps = tf.where(is_good, self.good_steps + 1, 0)
         is_ripe = good_steps >= _GOOD_STEPS
         kept_or_doubled = tf.where(is_ripe, 2 * self.scale, tf.identity(self.scale))

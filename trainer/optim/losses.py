@@ -1,6 +1,7 @@
 """What training minimises, one number an example.
 
-Owns losses over logits. Reduction is the loop's: only it knows how many examples the whole batch holds.
+Owns losses over logits. Reduction is the loop's: only it knows how many examples the whole batch
+holds.
 """
 
 import dataclasses
@@ -55,9 +56,11 @@ def make(settings: training_config.Imbalance, *, counts: np.ndarray) -> Loss:
 
 
 def cross_entropy(logits: tf.Tensor, *, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return the cross entropy to targets of which a part is spread evenly over all classes, float32[B].
+    """Return the cross entropy to targets of which a part is spread evenly over all classes,
+    float32[B].
 
-    -(1 - e) log p[label] - e mean(log p), e = smoothing (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+    -(1 - e) log p[label] - e mean(log p), e = smoothing (Szegedy et al. 2016, arXiv:1512.00567,
+    section 7).
     """
     sharp = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     if smoothing == 0:
@@ -67,16 +70,18 @@ def cross_entropy(logits: tf.Tensor, *, labels: tf.Tensor, smoothing: float = 0.
 
 
 def focus(logits: tf.Tensor, *, labels: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Return (1 - p[label])^gamma, by which the focal loss multiplies (Lin et al. 2017, arXiv:1708.02002, Eq. 4)."""
+    """Return (1 - p[label])^gamma, by which the focal loss multiplies (Lin et al. 2017,
+    arXiv:1708.02002, Eq. 4)."""
     chance = tf.gather(tf.nn.softmax(logits), labels, batch_dims=1)
-    # The slope of x^gamma at 0 is infinite for gamma < 1; nothing is gained from examples that close to certain.
+    # The slope of x^gamma at 0 is infinite for gamma < 1; nothing is gained from examples that
+    # close to certain.
     return tf.maximum(1 - chance, 1e-6) ** gamma
 
 
 def logit_adjusted(logits: tf.Tensor, *, log_priors: np.ndarray, tau: float) -> tf.Tensor:
     """Return logits + tau log(prior), for the softmax of training only.
 
-    Menon et al. 2021 (arXiv:2007.07314), Eq. 10: the network then learns what the classes look like, and not how
-    frequent they are.
+    Menon et al. 2021 (arXiv:2007.07314), Eq. 10: the network then learns what the classes look
+    like, and not how frequent they are.
     """
     return logits + tau * tf.constant(log_priors)

@@ -1,6 +1,7 @@
 """The learning rate of every step.
 
-Owns pure functions of the step. A stateful schedule object was rejected: it would have to be checkpointed.
+Owns pure functions of the step. A stateful schedule object was rejected: it would have to be
+checkpointed.
 """
 
 import math
@@ -15,19 +16,28 @@ Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 _FACTORS = {"step": 0.1, "exponential": 0.9}
 _STEP_FRACS = (0.5, 0.75)
-"""He et al. 2016 (arXiv:1512.03385), section 4.2: a tenth of the rate after half and after three quarters."""
+"""He et al. 2016 (arXiv:1512.03385), section 4.2: a tenth of the rate after half and after three
+quarters."""
 
 
 def make(settings: training_config.Optimization, *, epochs: int, steps_per_epoch: int) -> Schedule:
-    """Return the rate of a run: a linear rise over the warm-up, then the fall that the settings name.
+    """Return the rate of a run: a linear rise over the warm-up, then the fall that the settings
+    name.
 
-    The first step has peak / warmup_steps (not zero, which would waste it). Linear warm-up: Goyal et al. 2017
-    (arXiv:1706.02677), section 2.2.
+    The first step has peak / warmup_steps (not zero, which would waste it). Linear warm-up: Goyal
+    et al. 2017 (arXiv:1706.02677), section 2.2.
     """
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     total = epochs * steps_per_epoch
-    factor = _FACTORS.get(settings.schedule, 1.0) if settings.decay_factor is None else settings.decay_factor
-    drops = [round(epoch * steps_per_epoch) for epoch in settings.decay_epochs or (f * epochs for f in _STEP_FRACS)]
+    factor = (
+        _FACTORS.get(settings.schedule, 1.0)
+        if settings.decay_factor is None
+        else settings.decay_factor
+    )
+    drops = [
+        round(epoch * steps_per_epoch)
+        for epoch in settings.decay_epochs or (f * epochs for f in _STEP_FRACS)
+    ]
     falls: dict[str, Schedule] = {
         "cosine": lambda step: cosine(step - warmup, length=total - warmup),
         "step": lambda step: dropping(step, drops=drops, factor=factor),

@@ -14,7 +14,8 @@ _CELL = 0.1
 
 
 def roc(made: predictions.Predictions) -> list[markup.Markup]:
-    """Draw each class's one-vs-rest ROC curve with the area under it; classes without examples have none."""
+    """Draw each class's one-vs-rest ROC curve with the area under it; classes without examples have
+    none."""
     return [
         _roc_of(name, (made.labels == k).astype(int), made.probabilities[:, k])
         for k, name in enumerate(made.class_names)
@@ -25,7 +26,11 @@ def roc(made: predictions.Predictions) -> list[markup.Markup]:
 def reliability(title: str, measured: calibration.Calibration) -> markup.Markup:
     """Draw accuracy by confidence: where the bars meet the diagonal, a probability is a frequency."""
     frame = charts.Frame(
-        x_label="confidence (highest probability)", y_label="accuracy", x_range=(0, 1), y_range=(0, 1), height=280
+        x_label="confidence (highest probability)",
+        y_label="accuracy",
+        x_range=(0, 1),
+        y_range=(0, 1),
+        height=280,
     )
     bars = [
         frame.bar(b.low + 0.004, b.high - 0.004, 0, b.accuracy, fill=colours.BLUE)
@@ -35,7 +40,9 @@ def reliability(title: str, measured: calibration.Calibration) -> markup.Markup:
     gaps = [_gap(frame, b) for b in measured.bins if b.num_examples]
     diagonal = frame.path([(0, 0), (1, 1)], class_="diagonal")
     alt = f"Reliability diagram, {title}"
-    legend = charts.legend([("accuracy", colours.BLUE, ""), ("mean confidence", colours.VERMILION, "")])
+    legend = charts.legend(
+        [("accuracy", colours.BLUE, ""), ("mean confidence", colours.VERMILION, "")]
+    )
     return charts.figure(frame.draw(bars, diagonal, gaps, alt=alt), legend, title=title)
 
 
@@ -54,7 +61,9 @@ def confidence(measured: calibration.Calibration) -> markup.Markup:
 
 def learning(history: Sequence[Mapping[str, float]]) -> list[markup.Markup]:
     """Draw loss and accuracy by epoch, as far as they were recorded."""
-    return [drawn for quantity in ("loss", "accuracy") if (drawn := _learning_of(quantity, history))]
+    return [
+        drawn for quantity in ("loss", "accuracy") if (drawn := _learning_of(quantity, history))
+    ]
 
 
 def affect(name: str, truth: np.ndarray, said: np.ndarray) -> markup.Markup:
@@ -81,7 +90,9 @@ def affect(name: str, truth: np.ndarray, said: np.ndarray) -> markup.Markup:
         for (x, y), n in sorted(cells.items())
     ]
     diagonal = frame.path([(-1, -1), (1, 1)], class_="diagonal")
-    return charts.figure(frame.draw(diagonal, dots, alt=f"Predicted and annotated {name}"), title=name)
+    return charts.figure(
+        frame.draw(diagonal, dots, alt=f"Predicted and annotated {name}"), title=name
+    )
 
 
 def _roc_of(name: str, is_class: np.ndarray, scores: np.ndarray) -> markup.Markup:
@@ -96,7 +107,11 @@ def _roc_of(name: str, is_class: np.ndarray, scores: np.ndarray) -> markup.Marku
         height=240,
     )
     curve = frame.path(_thinned(false_rate, true_rate), stroke=colours.BLUE, stroke_width=2)
-    chart = frame.draw(frame.path([(0, 0), (1, 1)], class_="diagonal"), curve, alt=f"ROC of {name} against the rest")
+    chart = frame.draw(
+        frame.path([(0, 0), (1, 1)], class_="diagonal"),
+        curve,
+        alt=f"ROC of {name} against the rest",
+    )
     return charts.figure(chart, title=f"{name}: area {area:.3f}")
 
 
@@ -124,10 +139,15 @@ def _learning_of(quantity: str, history: Sequence[Mapping[str, float]]) -> marku
     )
     series = []
     for name, prefix, colour, dashes in styles:
-        points = [(row.get("epoch", i), row.get(prefix + quantity, math.nan)) for i, row in enumerate(history, start=1)]
+        points = [
+            (row.get("epoch", i), row.get(prefix + quantity, math.nan))
+            for i, row in enumerate(history, start=1)
+        ]
         known = [y for _, y in points if math.isfinite(y)]
         if known:
-            series.append(charts.Series(f"{name}, {known[-1]:.3f} at the end", points, colour, dashes))
+            series.append(
+                charts.Series(f"{name}, {known[-1]:.3f} at the end", points, colour, dashes)
+            )
     if not series:
         return None
     epochs = [x for one in series for x, _ in one.points]

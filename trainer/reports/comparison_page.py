@@ -21,20 +21,30 @@ _NUMBERS = (
 _BARS = (("accuracy", "accuracy"), ("macro F1", "macro_f1"), ("M measure", "m_measure"))
 
 
-def table(runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]") -> str:
+def table(
+    runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]"
+) -> str:
     """Lay the comparison out as plain text: a column a run, then a row a pair."""
     width = max(18, *(len(run.name) for run in runs))
     lines = [" " * 18 + "".join(f"  {run.name:>{width}}" for run in runs)]
-    lines += [f"{said:<18}" + "".join(f"  {_value(run, keys):>{width}}" for run in runs) for said, keys in _NUMBERS]
+    lines += [
+        f"{said:<18}" + "".join(f"  {_value(run, keys):>{width}}" for run in runs)
+        for said, keys in _NUMBERS
+    ]
     return "\n".join([*lines, "", *(_sentence(runs, pair) for pair in pairs), *_doubts(runs)])
 
 
-def render(runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]") -> str:
+def render(
+    runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]"
+) -> str:
     """Return the page."""
     section = webpage.page.Section
     return webpage.page.page(
         f"Comparison of {len(runs)} runs",
-        lead=[webpage.page.note(f"Judged on the same {len(runs[0].made.labels):,} examples."), _differing_data(runs)],
+        lead=[
+            webpage.page.note(f"Judged on the same {len(runs[0].made.labels):,} examples."),
+            _differing_data(runs),
+        ],
         sections=[
             section("numbers", "Side by side", _numbers(runs)),
             section("tests", "Do they differ?", _tests(runs, pairs)),
@@ -48,7 +58,11 @@ def _numbers(runs: "Sequence[paired_comparison.Run]") -> list[markup.Content]:
     heads = ["", *(run.name for run in runs)]
     rows = [[said, *(_value(run, keys) for run in runs)] for said, keys in _NUMBERS]
     drawn = [_bars(said, name, runs) for said, name in _BARS]
-    return [webpage.page.table(heads, rows), webpage.page.note("Bars: the number and its 95 % interval."), drawn]
+    return [
+        webpage.page.table(heads, rows),
+        webpage.page.note("Bars: the number and its 95 % interval."),
+        drawn,
+    ]
 
 
 def _bars(said: str, name: str, runs: "Sequence[paired_comparison.Run]") -> list[markup.Markup]:
@@ -57,12 +71,31 @@ def _bars(said: str, name: str, runs: "Sequence[paired_comparison.Run]") -> list
         low, high = run.metrics.get("intervals_95", {}).get(name) or (None, None)
         value = run.metrics["macro"]["f1"] if name == "macro_f1" else run.metrics[name]
         around = f" ({low:.3f} to {high:.3f})" if low is not None else ""
-        rows.append((run.name, [webpage.page.Bar(value or 0, f"{_text(value)}{around}", colours.SERIES[k % 6])]))
-    return [markup.element("h3", said), markup.element("div", webpage.page.bars(rows), class_="wide")]
+        rows.append(
+            (
+                run.name,
+                [webpage.page.Bar(value or 0, f"{_text(value)}{around}", colours.SERIES[k % 6])],
+            )
+        )
+    return [
+        markup.element("h3", said),
+        markup.element("div", webpage.page.bars(rows), class_="wide"),
+    ]
 
 
-def _tests(runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]") -> list[markup.Content]:
-    heads = ["first", "second", "difference", "only first right", "only second right", "exact p", "mid-p", "Holm"]
+def _tests(
+    runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]"
+) -> list[markup.Content]:
+    heads = [
+        "first",
+        "second",
+        "difference",
+        "only first right",
+        "only second right",
+        "exact p",
+        "mid-p",
+        "Holm",
+    ]
     rows = [
         [
             runs[pair.first].name,
@@ -103,9 +136,7 @@ def _differing_data(runs: "Sequence[paired_comparison.Run]") -> markup.Markup | 
 
 def _doubts(runs: "Sequence[paired_comparison.Run]") -> list[str]:
     data = {run.metrics.get("protocol", {}).get("data") for run in runs}
-    said = (
-        "The same pictures with the same labels, but from different builds: their crops may differ. See the protocols."
-    )
+    said = "The same pictures with the same labels, but from different builds: their crops may differ. See the protocols."
     return [said] if len(data) > 1 else []
 
 

@@ -1,6 +1,7 @@
 """The confusion matrix to click on: a cell leads to the pictures in it.
 
-With links and :target, so that the page needs no script. On a wide screen the pictures stand beside the matrix.
+With links and :target, so that the page needs no script. On a wide screen the pictures stand beside
+the matrix.
 """
 
 import numpy as np
@@ -26,7 +27,10 @@ def section(made: predictions.Predictions, *, shown: thumbnails.Thumbnails) -> m
         markup.element(
             "div",
             markup.element("p", hint, class_="note hint"),
-            [_cell_pictures(made, i, j, total=int(counts[i].sum()), shown=shown) for i, j in filled],
+            [
+                _cell_pictures(made, i, j, total=int(counts[i].sum()), shown=shown)
+                for i, j in filled
+            ],
             class_="cells",
         ),
         class_="confusion",
@@ -45,7 +49,10 @@ def _matrix(counts: np.ndarray, names: tuple[str, ...]) -> markup.Markup:
     ]
     return markup.element(
         "table",
-        markup.element("caption", "A row a true class, a column a predicted one: share of the row, and examples."),
+        markup.element(
+            "caption",
+            "A row a true class, a column a predicted one: share of the row, and examples.",
+        ),
         markup.element(
             "thead",
             markup.element(
@@ -68,20 +75,32 @@ def _cell(truth: int, predicted: int, *, count: int, total: int) -> markup.Marku
     style = f"background: rgba(0, 114, 178, {share:.3f})"
     classes = " ".join(
         filter(
-            None, ["dark" if share > _DARK else "", "zero" if not count else "", "right" if truth == predicted else ""]
+            None,
+            [
+                "dark" if share > _DARK else "",
+                "zero" if not count else "",
+                "right" if truth == predicted else "",
+            ],
         )
     )
     return markup.element("td", link, style=style, class_=classes or None)
 
 
 def _cell_pictures(
-    made: predictions.Predictions, truth: int, predicted: int, *, total: int, shown: thumbnails.Thumbnails
+    made: predictions.Predictions,
+    truth: int,
+    predicted: int,
+    *,
+    total: int,
+    shown: thumbnails.Thumbnails,
 ) -> markup.Markup:
     numbers = thumbnails.in_cell(made, truth=truth, predicted=predicted)
     pictures = thumbnails.distinct(made, numbers)
     some = pictures[: thumbnails.PER_CELL]
     names = made.class_names
-    rest = f"; the {len(some)} most confident pictures are shown" if len(some) < len(pictures) else ""
+    rest = (
+        f"; the {len(some)} most confident pictures are shown" if len(some) < len(pictures) else ""
+    )
     said = f"{len(numbers):,} of {total:,} examples of {names[truth]} ({tables.percent(len(numbers) / total)}){rest}"
     return markup.element(
         "div",

@@ -40,7 +40,8 @@ def run(
     history: Sequence[Mapping[str, float]],
     subject: Subject | None = None,
 ) -> metrics.ClassificationMetrics:
-    """Load the best weights of the run's folder, judge them on a split, write the report and say so.
+    """Load the best weights of the run's folder, judge them on a split, write the report and say
+    so.
 
     Args:
       network: for all classes of the training data.
@@ -56,25 +57,33 @@ def run(
     facts = best_weights.load_best(network, model_dir=subject.model_dir, connection=ctx.connection)
     made = _predict(network, examples=examples, ctx=ctx)
     found = results.evaluate(made)
-    protocol = _protocol(ctx, subject=subject, split=examples.name, facts=facts, num_epochs=len(history))
+    protocol = _protocol(
+        ctx, subject=subject, split=examples.name, facts=facts, num_epochs=len(history)
+    )
     shown = _thumbnails(ctx, split=examples.name, numbers=thumbnails.wanted(made))
     page = model_page.render(found, made=made, shown=shown, history=history, protocol=protocol)
     print(tables.table(found.judgement))
-    files = files_lib.write(found, made=made, page=page, folder=subject.report_dir, history=history, protocol=protocol)
+    files = files_lib.write(
+        found, made=made, page=page, folder=subject.report_dir, history=history, protocol=protocol
+    )
     judgement = found.judgement
     print(
         f"judged        {examples.name} accuracy {judgement.accuracy:.3f}, macro-F1 {judgement.macro.f1:.3f}, "
         f"M {judgement.m_measure:.3f}  (weights of epoch {facts['epoch']}, chosen by {facts['chosen_by']})"
     )
     for name, each in found.affect.items():
-        print(f"{name:<13} CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, of {each.num_examples:,} annotated examples")
+        print(
+            f"{name:<13} CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, of {each.num_examples:,} annotated examples"
+        )
     print(f"look at       {'  '.join(str(path) for path in files.values())}", flush=True)
     return judgement
 
 
 def take_part(network: keras.Model, *, examples: examples.Split, ctx: context.RunContext) -> None:
     """Do another host's share of `run`, which the chief writes up."""
-    best_weights.load_best(network, model_dir=pathlib.Path(ctx.settings.run.model_dir), connection=ctx.connection)
+    best_weights.load_best(
+        network, model_dir=pathlib.Path(ctx.settings.run.model_dir), connection=ctx.connection
+    )
     _predict(network, examples=examples, ctx=ctx)
 
 
@@ -83,8 +92,12 @@ def _just_trained(ctx: context.RunContext) -> Subject:
     return Subject(model_dir=folder, trained_on=data_provenance.of(ctx.version), report_dir=folder)
 
 
-def _predict(network: keras.Model, *, examples: examples.Split, ctx: context.RunContext) -> predictions.Predictions:
-    predictor = predictor_lib.Predictor(network, strategy=ctx.strategy, tta_flip=ctx.settings.selection.tta_flip)
+def _predict(
+    network: keras.Model, *, examples: examples.Split, ctx: context.RunContext
+) -> predictions.Predictions:
+    predictor = predictor_lib.Predictor(
+        network, strategy=ctx.strategy, tta_flip=ctx.settings.selection.tta_flip
+    )
     said = predictor.run(examples, batch_size=ctx.settings.training.batch_size)
     probs = said.probabilities
     names = ctx.version.class_names
@@ -100,8 +113,11 @@ def _predict(network: keras.Model, *, examples: examples.Split, ctx: context.Run
     )
 
 
-def _thumbnails(ctx: context.RunContext, *, split: str, numbers: np.ndarray) -> thumbnails.Thumbnails:
-    """Return small pictures of some examples, made from the stored ones and not from what the network sees."""
+def _thumbnails(
+    ctx: context.RunContext, *, split: str, numbers: np.ndarray
+) -> thumbnails.Thumbnails:
+    """Return small pictures of some examples, made from the stored ones and not from what the
+    network sees."""
     stored = examples.read(ctx.version, split=split, size_px=thumbnails.SIDE, cache="none")
     pixels = stored.fetch(tf.constant(numbers)).numpy()
     jpegs = (simplejpeg.encode_jpeg(each, quality=_QUALITY, colorspace="RGB") for each in pixels)
@@ -109,22 +125,37 @@ def _thumbnails(ctx: context.RunContext, *, split: str, numbers: np.ndarray) -> 
 
 
 def _protocol(
-    ctx: context.RunContext, *, subject: Subject, split: str, facts: Mapping[str, Any], num_epochs: int
+    ctx: context.RunContext,
+    *,
+    subject: Subject,
+    split: str,
+    facts: Mapping[str, Any],
+    num_epochs: int,
 ) -> dict[str, str]:
     drawn = " (drawn faces, not AffectNet)" if ctx.version.is_drawn else ""
     judged, known = ctx.version.class_names, subject.trained_on.class_names
     planned = ctx.settings.training.epochs
-    trained = f"{num_epochs} trained, {planned} planned" if 0 < num_epochs < planned else f"{planned}"
-    mirrored = ", each as it is and mirrored (--tta_flip)" if ctx.settings.selection.tta_flip else ""
+    trained = (
+        f"{num_epochs} trained, {planned} planned" if 0 < num_epochs < planned else f"{planned}"
+    )
+    mirrored = (
+        ", each as it is and mirrored (--tta_flip)" if ctx.settings.selection.tta_flip else ""
+    )
     averaged = f"average over the steps, --ema_decay={ctx.settings.optimization.ema_decay:g}"
-    left_out = f"; left out of the model's: {', '.join(known[len(judged) :])}" if len(known) > len(judged) else ""
+    left_out = (
+        f"; left out of the model's: {', '.join(known[len(judged) :])}"
+        if len(known) > len(judged)
+        else ""
+    )
     return {
         "model": subject.model_dir.resolve().name,
         "data": f"{ctx.version.name}{drawn}, fingerprint {ctx.version.fingerprint}",
         "split": split,
         "examples": f"{ctx.version.counts[split]:,}{mirrored}",
         "classes": f"{', '.join(judged)}{left_out}",
-        "weights": averaged if ctx.settings.optimization.ema_decay else "of the last step of the epoch",
+        "weights": averaged
+        if ctx.settings.optimization.ema_decay
+        else "of the last step of the epoch",
         "selection": f"epoch {facts['epoch']} of {trained}, by {facts['chosen_by']}",
         "trained on": _training_data(ctx, trained_on=subject.trained_on),
     }

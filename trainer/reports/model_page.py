@@ -1,4 +1,5 @@
-"""The evaluation report: report.html beside a run's numbers, with the pictures that the numbers are about."""
+"""The evaluation report: report.html beside a run's numbers, with the pictures that the numbers are
+about."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -55,12 +56,18 @@ def render(
 
 def _lead(found: results.EvaluationResults, protocol: Mapping[str, str]) -> list[markup.Content]:
     judgement = found.judgement
-    values = {name: getattr(judgement, name, math.nan) for _, name in _HEADLINES} | {"macro_f1": judgement.macro.f1}
-    tiles = [(said, tables.number(values[name]), _interval(found, name)) for said, name in _HEADLINES]
+    values = {name: getattr(judgement, name, math.nan) for _, name in _HEADLINES} | {
+        "macro_f1": judgement.macro.f1
+    }
+    tiles = [
+        (said, tables.number(values[name]), _interval(found, name)) for said, name in _HEADLINES
+    ]
     gaps = [markup.element("p", line, class_="warning") for line in tables.gaps(judgement) if line]
     drawn = "drawn faces" in " ".join(protocol.values())
     return [
-        markup.element("p", "Drawn faces, not AffectNet: the program works, no more.", class_="warning")
+        markup.element(
+            "p", "Drawn faces, not AffectNet: the program works, no more.", class_="warning"
+        )
         if drawn
         else None,
         webpage.page.tiles(tiles),
@@ -81,13 +88,18 @@ def _interval(found: results.EvaluationResults, name: str) -> str:
 def _classes(judgement: metrics.ClassificationMetrics) -> markup.Markup:
     named = [*zip(judgement.class_names, judgement.per_class, strict=True)]
     rows = [
-        _scores(name, scores) for name, scores in [*named, ("macro", judgement.macro), ("weighted", judgement.weighted)]
+        _scores(name, scores)
+        for name, scores in [*named, ("macro", judgement.macro), ("weighted", judgement.weighted)]
     ]
     return webpage.page.table(["class", "precision", "recall", "F1", "examples"], rows)
 
 
 def _scores(name: str, scores: metrics.Scores) -> list[str]:
-    return [name, *(tables.number(n) for n in (scores.precision, scores.recall, scores.f1)), f"{scores.support:,}"]
+    return [
+        name,
+        *(tables.number(n) for n in (scores.precision, scores.recall, scores.f1)),
+        f"{scores.support:,}",
+    ]
 
 
 def _mistakes(made: predictions.Predictions, shown: thumbnails.Thumbnails) -> list[markup.Content]:
@@ -95,7 +107,9 @@ def _mistakes(made: predictions.Predictions, shown: thumbnails.Thumbnails) -> li
     if not numbers:
         return [markup.element("p", "There is none: every example was predicted right.")]
     return [
-        webpage.page.note("Truth → prediction and its probability. Often it is the label that is wrong."),
+        webpage.page.note(
+            "Truth → prediction and its probability. Often it is the label that is wrong."
+        ),
         thumbnails.pictures(made, numbers, thumbnails=shown),
     ]
 
@@ -103,7 +117,11 @@ def _mistakes(made: predictions.Predictions, shown: thumbnails.Thumbnails) -> li
 def _roc(made: predictions.Predictions) -> list[markup.Content]:
     drawn = chart_sections.roc(made)
     if not drawn:
-        return [markup.element("p", "A curve needs examples of the class and of others: there are none.")]
+        return [
+            markup.element(
+                "p", "A curve needs examples of the class and of others: there are none."
+            )
+        ]
     return [webpage.page.grid(drawn, kind="small")]
 
 
@@ -115,7 +133,9 @@ def _calibration(found: results.EvaluationResults) -> list[markup.Content]:
     note = "ECE: expected calibration error of the highest probability, 15 bins of equal width (Guo et al. 2017). "
     if scaling:
         rows.append([f"at temperature {scaling.temperature:.3f}", *_three(scaling.after)])
-        drawn.append(chart_sections.reliability(f"at temperature {scaling.temperature:.3f}", scaling.after))
+        drawn.append(
+            chart_sections.reliability(f"at temperature {scaling.temperature:.3f}", scaling.after)
+        )
         note += (
             "The temperature named is fitted on this whole split, by negative log-likelihood; it is judged on each "
             "half of the pictures with the temperature fitted on the other half. "
@@ -149,10 +169,14 @@ def _seven(judgement: metrics.ClassificationMetrics) -> list[markup.Content]:
     ]
 
 
-def _affect(found: results.EvaluationResults, made: predictions.Predictions) -> list[markup.Content]:
+def _affect(
+    found: results.EvaluationResults, made: predictions.Predictions
+) -> list[markup.Content]:
     heads = ["", "CCC", "Pearson", "RMSE", "sign agreement", "examples"]
     rows = [_agreement(name, each) for name, each in found.affect.items()]
-    drawn = [chart_sections.affect(name, truth, said) for name, (truth, said) in made.affect.items()]
+    drawn = [
+        chart_sections.affect(name, truth, said) for name, (truth, said) in made.affect.items()
+    ]
     note = "CCC: concordance (Lin 1989). Sign agreement: share of equal signs. Examples without a value are left out."
     return [webpage.page.table(heads, rows), webpage.page.note(note), webpage.page.grid(drawn)]
 

@@ -17,14 +17,19 @@ def table(judgement: metrics.ClassificationMetrics) -> str:
         [""],
         [_scores_row(name, scores=scores, width=width) for name, scores in averages.items()],
         [""],
-        [f"{name:<{width}}  {value:>9}  {note}".rstrip() for name, value, note in _single_numbers(judgement)],
+        [
+            f"{name:<{width}}  {value:>9}  {note}".rstrip()
+            for name, value, note in _single_numbers(judgement)
+        ],
         gaps(judgement),
     ]
     return "\n".join(itertools.chain.from_iterable(blocks))
 
 
 def _scores_row(name: str, *, scores: metrics.Scores, width: int) -> str:
-    precision, recall, f1 = (number(value) for value in (scores.precision, scores.recall, scores.f1))
+    precision, recall, f1 = (
+        number(value) for value in (scores.precision, scores.recall, scores.f1)
+    )
     return f"{name:<{width}}  {precision:>9}  {recall:>6}  {f1:>5}  {scores.support:>7,}"
 
 
@@ -47,7 +52,9 @@ def gaps(judgement: metrics.ClassificationMetrics) -> list[str]:
     """Say which classes had no example or were never predicted: lines, the first of them empty."""
     lines = []
     if judgement.absent:
-        lines.append(f"without examples, so left out of the averages: {', '.join(judgement.absent)}")
+        lines.append(
+            f"without examples, so left out of the averages: {', '.join(judgement.absent)}"
+        )
     if judgement.never_predicted:
         lines.append(f"never predicted, so of precision 0: {', '.join(judgement.never_predicted)}")
     return ["", *lines] if lines else []

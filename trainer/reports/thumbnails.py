@@ -21,27 +21,39 @@ def wanted(made: predictions.Predictions) -> np.ndarray:
     """Return the numbers of the examples whose pictures the page needs: int64[K], ascending."""
     classes = range(len(made.class_names))
     cells = [in_cell(made, truth=truth, predicted=said) for truth in classes for said in classes]
-    return np.unique(np.concatenate([*(distinct(made, cell)[:PER_CELL] for cell in cells), mistakes(made)]))
+    return np.unique(
+        np.concatenate([*(distinct(made, cell)[:PER_CELL] for cell in cells), mistakes(made)])
+    )
 
 
 def in_cell(made: predictions.Predictions, *, truth: int, predicted: int) -> np.ndarray:
-    """Return the numbers of the examples of a cell of the confusion matrix, the most confident first."""
-    return _by_confidence(made, np.flatnonzero((made.labels == truth) & (made.predicted == predicted)))
+    """Return the numbers of the examples of a cell of the confusion matrix, the most confident
+    first."""
+    return _by_confidence(
+        made, np.flatnonzero((made.labels == truth) & (made.predicted == predicted))
+    )
 
 
 def mistakes(made: predictions.Predictions) -> np.ndarray:
     """Return the numbers of the most confident mistakes."""
-    return distinct(made, _by_confidence(made, np.flatnonzero(made.labels != made.predicted)))[:MISTAKES]
+    return distinct(made, _by_confidence(made, np.flatnonzero(made.labels != made.predicted)))[
+        :MISTAKES
+    ]
 
 
 def distinct(made: predictions.Predictions, numbers: np.ndarray) -> np.ndarray:
-    """Return the first example of each picture, in their order: further copies would show the same again."""
+    """Return the first example of each picture, in their order: further copies would show the same
+    again."""
     return numbers[np.sort(np.unique(made.filenames[numbers], return_index=True)[1])]
 
 
-def pictures(made: predictions.Predictions, numbers: Sequence[int], *, thumbnails: Thumbnails) -> markup.Markup:
+def pictures(
+    made: predictions.Predictions, numbers: Sequence[int], *, thumbnails: Thumbnails
+) -> markup.Markup:
     """Show examples side by side: picture, truth and prediction, the file's name."""
-    return markup.element("div", [_shown(made, n, thumbnails.get(n)) for n in numbers], class_="grid pictures")
+    return markup.element(
+        "div", [_shown(made, n, thumbnails.get(n)) for n in numbers], class_="grid pictures"
+    )
 
 
 def _shown(made: predictions.Predictions, number: int, jpeg: bytes | None) -> markup.Markup:
@@ -49,7 +61,9 @@ def _shown(made: predictions.Predictions, number: int, jpeg: bytes | None) -> ma
     truth, said = (made.class_names[k] for k in (made.labels[number], made.predicted[number]))
     return markup.element(
         "figure",
-        markup.picture(jpeg, alt=f"{truth} taken for {said}", width=SIDE, height=SIDE) if jpeg else None,
+        markup.picture(jpeg, alt=f"{truth} taken for {said}", width=SIDE, height=SIDE)
+        if jpeg
+        else None,
         markup.element("p", f"{truth} → {said}, {made.confidence[number]:.0%}", class_="said"),
         markup.name_of_file(name if len(name) <= _LONGEST else f"…{name[-_LONGEST:]}"),
         title=name,

@@ -26,17 +26,25 @@ def save_best(model: keras.Model, *, model_dir: pathlib.Path, facts: Mapping[str
 
 
 def load_best(
-    model: keras.Model, *, model_dir: pathlib.Path, connection: host_channel.HostChannel | None = None
+    model: keras.Model,
+    *,
+    model_dir: pathlib.Path,
+    connection: host_channel.HostChannel | None = None,
 ) -> dict[str, Any]:
-    """Load the best weights into a model and return the facts saved with them; on several hosts as `restore` does.
+    """Load the best weights into a model and return the facts saved with them; on several hosts as
+    `restore` does.
 
     Raises:
       errors.UserError: if there are none, or they belong to another network.
     """
     path = model_dir / BEST
-    found = from_chief(lambda: checkpoint.read(path) if path.exists() else None, connection=connection)
+    found = from_chief(
+        lambda: checkpoint.read(path) if path.exists() else None, connection=connection
+    )
     if found is None:
-        raise errors.UserError(f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}")
+        raise errors.UserError(
+            f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}"
+        )
     arrays, facts = found
     assign(weights(model), arrays=arrays, path=path)
     return {"chosen_by": _CHOSEN_BY, **facts}
@@ -54,10 +62,15 @@ def from_chief(
 
 
 def weights(model: keras.Model) -> dict[str, tf.Variable]:
-    return {f"weight/{i:03d}/{variable.path}": variable.value for i, variable in enumerate(model.variables)}
+    return {
+        f"weight/{i:03d}/{variable.path}": variable.value
+        for i, variable in enumerate(model.variables)
+    }
 
 
-def assign(variables: Mapping[str, tf.Variable], *, arrays: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
+def assign(
+    variables: Mapping[str, tf.Variable], *, arrays: Mapping[str, np.ndarray], path: pathlib.Path
+) -> None:
     wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
     there = {name: array.shape for name, array in arrays.items()}
     if wanted != there:

@@ -1,8 +1,9 @@
 """Everything an exact continuation needs, in one file that is there whole or not at all.
 
-Owns the file: a NumPy archive of arrays with one JSON entry, written under a temporary name, flushed to the disk and
-renamed; the archive's own checksums tell a damaged one. tf.train.Checkpoint was rejected: it writes several files that
-can be there in part, and needs TensorFlow to look inside.
+Owns the file: a NumPy archive of arrays with one JSON entry, written under a temporary name,
+flushed to the disk and renamed; the archive's own checksums tell a damaged one. tf.train.Checkpoint
+was rejected: it writes several files that can be there in part, and needs TensorFlow to look
+inside.
 """
 
 import io
@@ -27,7 +28,9 @@ DAMAGED = (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError)
 """What reading a damaged file raises."""
 
 
-def save_step(folder: pathlib.Path, *, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+def save_step(
+    folder: pathlib.Path, *, step: int, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+) -> None:
     """Write the checkpoint of a step and remove all but the newest two."""
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / f"step-{step:09d}.npz", arrays=arrays, facts=facts)
@@ -36,7 +39,8 @@ def save_step(folder: pathlib.Path, *, step: int, arrays: Mapping[str, np.ndarra
 
 
 def keep_best(folder: pathlib.Path, *, step: int) -> None:
-    """Keep a copy of a step's checkpoint, in place of the one kept before, out of reach of the newest two."""
+    """Keep a copy of a step's checkpoint, in place of the one kept before, out of reach of the
+    newest two."""
     source = folder / f"step-{step:09d}.npz"
     best = folder / f"best-{step:09d}.npz"
     shutil.copyfile(source, best.with_name(f"{best.name}.part")).replace(best)
@@ -46,7 +50,8 @@ def keep_best(folder: pathlib.Path, *, step: int) -> None:
 
 
 def load_newest(folder: pathlib.Path) -> Content | None:
-    """Return arrays and facts of the newest readable checkpoint, or None; say so when one had to be passed over.
+    """Return arrays and facts of the newest readable checkpoint, or None; say so when one had to be
+    passed over.
 
     The best one is the last resort: a run that continues from it ends as any other.
     """
@@ -54,11 +59,16 @@ def load_newest(folder: pathlib.Path) -> Content | None:
         try:
             return read(path)
         except DAMAGED as error:
-            print(f"passed over   {path} is damaged ({error}); trying the one before it", file=sys.stderr)
+            print(
+                f"passed over   {path} is damaged ({error}); trying the one before it",
+                file=sys.stderr,
+            )
     return None
 
 
-def write(path: pathlib.Path, *, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+def write(
+    path: pathlib.Path, *, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+) -> None:
     """Write arrays and facts to one file, atomically."""
     temporary = path.with_name(f"{path.name}.part")
     with temporary.open("wb") as file:

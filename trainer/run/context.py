@@ -40,9 +40,13 @@ class RunContext:
 
 
 def create(
-    settings: run_config.Config, *, version: dataset_version.Version, connection: host_channel.HostChannel | None = None
+    settings: run_config.Config,
+    *,
+    version: dataset_version.Version,
+    connection: host_channel.HostChannel | None = None,
 ) -> RunContext:
-    """Take the devices, with those of the hosts there is a connection to; to be called once in a process."""
+    """Take the devices, with those of the hosts there is a connection to; to be called once in a
+    process."""
     connection = connection or host_channel.alone()
     names = devices.prepare(settings.devices)
     training = settings.training
@@ -52,7 +56,9 @@ def create(
         num_parts=training.accumulate_steps,
         in_pairs=settings.augmentation.is_mixing,
     )
-    consistency_check.check(connection, settings=settings, fingerprint=version.fingerprint, devices=names)
+    consistency_check.check(
+        connection, settings=settings, fingerprint=version.fingerprint, devices=names
+    )
     if settings.run.deterministic:
         tf.config.experimental.enable_op_determinism()
     return RunContext(
@@ -67,4 +73,6 @@ def create(
 def read_split(ctx: RunContext, *, split: str) -> examples.Split:
     """Read a split at the training size."""
     data = ctx.settings.data
-    return examples.read(ctx.version, split=split, size_px=ctx.image_size, cache=data.cache, cache_dir=data.cache_dir)
+    return examples.read(
+        ctx.version, split=split, size_px=ctx.image_size, cache=data.cache, cache_dir=data.cache_dir
+    )

@@ -1,7 +1,9 @@
-"""What a run was trained on, kept in its folder, so that the model can be used and shipped where the data are not.
+"""What a run was trained on, kept in its folder, so that the model can be used and shipped where
+the data are not.
 
-Owns data.json: class names, the data's name and fingerprint, how the job cut faces and how they are stored. The job's
-own job_config.json was not copied as it is: it names folders of the machine it ran on.
+Owns data.json: class names, the data's name and fingerprint, how the job cut faces and how they are
+stored. The job's own job_config.json was not copied as it is: it names folders of the machine it
+ran on.
 """
 
 import dataclasses
@@ -30,7 +32,8 @@ class Provenance:
     """How the faces are stored, and so what the network saw of them: jpeg, png or raw."""
     counts: dict[str, int]
     crop: dict[str, Any] | None
-    """The job's settings that decide where a face is cut (`crops.Geometry`); None if the data do not say."""
+    """The job's settings that decide where a face is cut (`crops.Geometry`); None if the data do
+    not say."""
 
     def geometry(self) -> face_crop.Geometry:
         """Return how the job cut faces.
@@ -67,7 +70,8 @@ def save(version: dataset_version.Version, *, model_dir: pathlib.Path) -> None:
 
 
 def load(model_dir: pathlib.Path) -> Provenance:
-    """Read what `save` wrote, now or before it wrote the encoding: such runs count as JPEG unless marked raw.
+    """Read what `save` wrote, now or before it wrote the encoding: such runs count as JPEG unless
+    marked raw.
 
     Raises:
       errors.UserError: if it is not there.

@@ -1,7 +1,7 @@
 """The run's numbers in files: one CSV row an epoch, and TensorBoard scalars and pictures.
 
-Owns the files. The CSV is rewritten from the history that checkpoints carry, rather than appended to, so that a run
-cut off between row and checkpoint has no row twice.
+Owns the files. The CSV is rewritten from the history that checkpoints carry, rather than appended
+to, so that a run cut off between row and checkpoint has no row twice.
 """
 
 import csv
@@ -10,7 +10,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 Row = Mapping[str, float]
-"""epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate, images_per_s, ..."""
+"""epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate,
+images_per_s, ..."""
 
 HISTORY = "history.csv"
 """Name of the CSV in a model folder."""

@@ -1,6 +1,7 @@
 """The folder of a run: new, cut off, or finished.
 
-Owns who may write into it: a folder that holds a run with other settings is refused rather than mixed with or wiped.
+Owns who may write into it: a folder that holds a run with other settings is refused rather than
+mixed with or wiped.
 """
 
 import pathlib

@@ -1,7 +1,8 @@
-"""How a model was made: command, versions, git revision, data, devices; one entry for each start of its run.
+"""How a model was made: command, versions, git revision, data, devices; one entry for each start of
+its run.
 
-Owns the file. The configuration is saved apart from it (`config`), because that must stay the same over a run and this
-need not.
+Owns the file. The configuration is saved apart from it (`config`), because that must stay the same
+over a run and this need not.
 """
 
 import datetime
@@ -17,7 +18,14 @@ from typing import Any
 from trainer.run import context
 
 FILE = "journal.json"
-_PACKAGES = ("affectnet-faces", "tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
+_PACKAGES = (
+    "affectnet-faces",
+    "tensorflow",
+    "keras",
+    "tensorflow-datasets",
+    "numpy",
+    "scikit-learn",
+)
 
 
 def record(ctx: context.RunContext, *, model_dir: pathlib.Path) -> None:
@@ -35,7 +43,11 @@ def entry(ctx: context.RunContext) -> dict[str, Any]:
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
         "folder": str(pathlib.Path.cwd()),
-        "data": {"name": ctx.version.name, "path": str(ctx.version.path), "fingerprint": ctx.version.fingerprint},
+        "data": {
+            "name": ctx.version.name,
+            "path": str(ctx.version.path),
+            "fingerprint": ctx.version.fingerprint,
+        },
         "devices": ctx.device_line,
         "git": git_revision(pathlib.Path(__file__).parent),
         "versions": {"python": platform.python_version(), **_versions()},
@@ -43,16 +55,22 @@ def entry(ctx: context.RunContext) -> dict[str, Any]:
 
 
 def git_revision(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return the commit that a folder is at and whether it was changed since, or None outside of git."""
+    """Return the commit that a folder is at and whether it was changed since, or None outside of
+    git."""
     commit = _git("rev-parse", "HEAD", folder=folder)
     if commit is None:
         return None
-    return {"commit": commit, "changed": bool(_git("status", "--porcelain", "--", ".", folder=folder))}
+    return {
+        "commit": commit,
+        "changed": bool(_git("status", "--porcelain", "--", ".", folder=folder)),
+    }
 
 
 def _git(*words: str, folder: pathlib.Path) -> str | None:
     try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

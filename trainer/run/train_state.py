@@ -7,7 +7,8 @@ import numpy as np
 
 @dataclasses.dataclass(kw_only=True)
 class TrainState:
-    """Say how far a run has come: the next epoch and step (from 0), and what has been seen until there."""
+    """Say how far a run has come: the next epoch and step (from 0), and what has been seen until
+    there."""
 
     epoch: int = 0
     step: int = 0
@@ -26,10 +27,14 @@ class TrainState:
     def add(self, sums: np.ndarray) -> None:
         """Take in the sums of k steps, float32[k, 3]; see `loop.Loop.train`."""
         self.step += len(sums)
-        self.sums = [a + b for a, b in zip(self.sums, sums.sum(axis=0, dtype=np.float64).tolist(), strict=True)]
+        self.sums = [
+            a + b
+            for a, b in zip(self.sums, sums.sum(axis=0, dtype=np.float64).tolist(), strict=True)
+        ]
 
     def end_epoch(self, row: dict[str, float], *, score: float) -> None:
-        """Take in an epoch's row and score and go to the next; the first of equally good epochs stays the best."""
+        """Take in an epoch's row and score and go to the next; the first of equally good epochs
+        stays the best."""
         self.history.append(row)
         self.epoch, self.step, self.sums = self.epoch + 1, 0, [0.0, 0.0, 0.0]
         if score > self.best_score:

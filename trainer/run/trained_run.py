@@ -30,5 +30,11 @@ def find(model_dir: str) -> Run:
     """
     path = pathlib.Path(model_dir)
     if not (path / run_config.FILE).is_file():
-        raise errors.UserError(f"{path} holds no trained model ({run_config.FILE}); train one, or name its --model_dir")
-    return Run(model_dir=path, settings=run_config.load(path / run_config.FILE), data=data_provenance.load(path))
+        raise errors.UserError(
+            f"{path} holds no trained model ({run_config.FILE}); train one, or name its --model_dir"
+        )
+    return Run(
+        model_dir=path,
+        settings=run_config.load(path / run_config.FILE),
+        data=data_provenance.load(path),
+    )

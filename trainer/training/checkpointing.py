@@ -1,7 +1,7 @@
 """Where a run stands, and its way into a checkpoint and back.
 
-Owns the names of the saved arrays and the facts beside them. Variables are named by position and path, so that a
-checkpoint of another network is noticed rather than loaded in part.
+Owns the names of the saved arrays and the facts beside them. Variables are named by position and
+path, so that a checkpoint of another network is noticed rather than loaded in part.
 """
 
 import dataclasses
@@ -18,7 +18,11 @@ _FOLDER = "checkpoints"
 
 
 def save(
-    standing: train_state.TrainState, *, program: train_step.TrainStep, model_dir: pathlib.Path, steps_per_epoch: int
+    standing: train_state.TrainState,
+    *,
+    program: train_step.TrainStep,
+    model_dir: pathlib.Path,
+    steps_per_epoch: int,
 ) -> None:
     """Write a checkpoint of everything, and keep it apart where it is that of the best epoch."""
     step = standing.epoch * steps_per_epoch + standing.step
@@ -41,12 +45,15 @@ def restore(
 ) -> train_state.TrainState:
     """Load the newest checkpoint into the program, or return the beginning where there is none.
 
-    The chief reads it and sends it to the other hosts there is a connection to; they need not see its disk.
+    The chief reads it and sends it to the other hosts there is a connection to; they need not see
+    its disk.
 
-    Raises:
-      errors.UserError: if it was made from data with another fingerprint, or belongs to another network.
+    Raises: errors.UserError: if it was made from data with another fingerprint, or belongs to
+      another network.
     """
-    found = best_weights.from_chief(lambda: checkpoint.load_newest(model_dir / _FOLDER), connection=connection)
+    found = best_weights.from_chief(
+        lambda: checkpoint.load_newest(model_dir / _FOLDER), connection=connection
+    )
     if found is None:
         return train_state.TrainState(data=data)
     arrays, facts = found
@@ -68,5 +75,9 @@ def _everything(program: train_step.TrainStep) -> dict[str, tf.Variable]:
     copies = program.average.copies if program.average else []
     averages = {f"average/{i:03d}": copy for i, copy in enumerate(copies)}
     scale = program.loss_scale
-    scaling = {"loss_scale/scale": scale.scale, "loss_scale/good_steps": scale.good_steps} if scale else {}
+    scaling = (
+        {"loss_scale/scale": scale.scale, "loss_scale/good_steps": scale.good_steps}
+        if scale
+        else {}
+    )
     return best_weights.weights(program.model) | slots | averages | scaling

@@ -1,7 +1,8 @@
-"""A look at a run before it is started: network, shapes, steps, memory, and the first batch as a picture.
+"""A look at a run before it is started: network, shapes, steps, memory, and the first batch as a
+picture.
 
-Owns what --dry_run prints, and the estimate of memory. Measuring the memory in a step was rejected: the point is to
-know before the machine that would have to hold it is there.
+Owns what --dry_run prints, and the estimate of memory. Measuring the memory in a step was rejected:
+the point is to know before the machine that would have to hold it is there.
 """
 
 import math
@@ -20,7 +21,11 @@ PICTURE = "first_batch.png"
 def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split) -> None:
     """Print what a run would be, and draw its first batch into the model folder."""
     program = setup.program(network, ctx=ctx, split=train)
-    for line in (*layers(network), *steps(ctx, num_examples=train.num_examples), *memory(program, ctx=ctx)):
+    for line in (
+        *layers(network),
+        *steps(ctx, num_examples=train.num_examples),
+        *memory(program, ctx=ctx),
+    ):
         print(line)
     parts = program.look(next(iter(train_input.step_groups(ctx, split=train))))
     path = pathlib.Path(ctx.settings.run.model_dir) / PICTURE
@@ -44,8 +49,14 @@ def layers(network: keras.Model) -> list[str]:
 def steps(ctx: context.RunContext, *, num_examples: int) -> list[str]:
     """Return what is dealt: steps, epochs, shapes."""
     training, shape, size = ctx.settings.training, ctx.shape, ctx.image_size
-    each, part = shape.batch_size // shape.num_replicas, shape.batch_size // shape.num_replicas // shape.num_parts
-    in_epoch, last = shape.num_steps(num_examples), num_examples % shape.batch_size or shape.batch_size
+    each, part = (
+        shape.batch_size // shape.num_replicas,
+        shape.batch_size // shape.num_replicas // shape.num_parts,
+    )
+    in_epoch, last = (
+        shape.num_steps(num_examples),
+        num_examples % shape.batch_size or shape.batch_size,
+    )
     in_parts = f", in {shape.num_parts} parts of {part}" if shape.num_parts > 1 else ""
     return [
         f"steps         {in_epoch:,} an epoch of {num_examples:,} pictures, the last of {last}; "
@@ -64,8 +75,8 @@ def memory(program: train_step.TrainStep, *, ctx: context.RunContext) -> list[st
 def estimate(program: train_step.TrainStep, *, ctx: context.RunContext) -> dict[str, int]:
     """Return bytes on a replica by what takes them.
 
-    Activations are every layer's output for one part of the batch, held until the way back has used it; convolutions'
-    work space, which depends on the device, is not in it.
+    Activations are every layer's output for one part of the batch, held until the way back has used
+    it; convolutions' work space, which depends on the device, is not in it.
     """
     settings, shape = ctx.settings, ctx.shape
     weights = sum(_bytes(variable) for variable in program.model.variables)
@@ -79,7 +90,10 @@ def estimate(program: train_step.TrainStep, *, ctx: context.RunContext) -> dict[
         "gradients": trained * (2 if shape.num_parts > 1 or settings.optimization.sam_rho else 1),
         "optimizer": slots,
         "activations": each // shape.num_parts * sum(map(_activation_bytes, program.model.layers)),
-        "pictures": pixels * (3 * shape.steps_per_execution + 2 * 4),  # Three calls of bytes, one step twice as floats.
+        "pictures": pixels
+        * (
+            3 * shape.steps_per_execution + 2 * 4
+        ),  # Three calls of bytes, one step twice as floats.
     }
 
 

@@ -1,7 +1,7 @@
 """What is looked at after each epoch, and by which number the best one is chosen.
 
-Owns the judgement of an epoch and the sentence about it. It is apart from the judgement at the end, because the split
-that weights are chosen on need not be the one they are judged on.
+Owns the judgement of an epoch and the sentence about it. It is apart from the judgement at the end,
+because the split that weights are chosen on need not be the one they are judged on.
 """
 
 import dataclasses
@@ -53,7 +53,9 @@ class EpochSelector:
             "balanced_accuracy": found.balanced_accuracy,
             "macro_f1": found.macro.f1,
         }
-        return EpochEvaluation(judgement=found, numbers={self.prefix + name: value for name, value in numbers.items()})
+        return EpochEvaluation(
+            judgement=found, numbers={self.prefix + name: value for name, value in numbers.items()}
+        )
 
     def score(self, row: dict[str, float]) -> float:
         """Return the number of a history row by which epochs are chosen."""

@@ -1,7 +1,8 @@
 """The learning-rate range test: train a little at rising rates and see up to where the loss falls.
 
-Owns the test, its reading and its picture (Smith 2017, arXiv:1506.01186, section 3.3). The rate of the steepest fall
-was rejected as the suggestion: on real faces the curve falls evenly over decades, and noise decides where most.
+Owns the test, its reading and its picture (Smith 2017, arXiv:1506.01186, section 3.3). The rate of
+the steepest fall was rejected as the suggestion: on real faces the curve falls evenly over decades,
+and noise decides where most.
 """
 
 import dataclasses
@@ -24,8 +25,8 @@ _LOWEST, _HIGHEST, _STEPS = 1e-6, 10.0, 140
 _HOPELESS = 3.0
 """The test ends when the smoothed loss is this many times the lowest one."""
 _MARGIN = 10.0
-"""Suggested is this many times less than the rate of the lowest loss, which is about to diverge (Howard and Gugger
-2020, Deep Learning for Coders with fastai and PyTorch, chapter 5)."""
+"""Suggested is this many times less than the rate of the lowest loss, which is about to diverge
+(Howard and Gugger 2020, Deep Learning for Coders with fastai and PyTorch, chapter 5)."""
 _SMOOTHING = 0.9
 
 
@@ -50,14 +51,17 @@ def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split)
     path.write_bytes(figures.png(draw(reading, optimizer=ctx.settings.optimization.optimizer)))
     tried = f"{len(reading.rates)} steps from {reading.rates[0]:.0e} to {reading.rates[-1]:.0e}"
     print(f"rates         {tried}; the loss is lowest at {reading.lowest:.1e}")
-    print(f"suggestion    --learning_rate={reading.suggestion:.1e}, a tenth of that  (--find_lr; nothing kept)")
+    print(
+        f"suggestion    --learning_rate={reading.suggestion:.1e}, a tenth of that  (--find_lr; nothing kept)"
+    )
     print(f"look at       {path}", flush=True)
 
 
 def read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """Smooth the losses, up to where they are hopeless, and find the rate of the lowest.
 
-    The smoothing is an exponential average, freed from its start at 0 (Kingma and Ba 2015, section 3).
+    The smoothing is an exponential average, freed from its start at 0 (Kingma and Ba 2015, section
+    3).
     """
     average, smooth = 0.0, []
     for count, loss in enumerate(losses, start=1):
@@ -75,10 +79,19 @@ def draw(reading: RangeTest, *, optimizer: str) -> figure.Figure:
     drawing = figure.Figure(figsize=(7, 4.2), layout="constrained", dpi=figures.DPI)
     ax = drawing.add_subplot()
     ax.plot(reading.rates, reading.losses, color="#0072B2")
-    ax.axvline(reading.suggestion, color="#D55E00", linestyle="--", label=f"suggested, {reading.suggestion:.1e}")
-    ax.axvline(reading.lowest, color="#666666", linestyle=":", label=f"lowest loss, {reading.lowest:.1e}")
+    ax.axvline(
+        reading.suggestion,
+        color="#D55E00",
+        linestyle="--",
+        label=f"suggested, {reading.suggestion:.1e}",
+    )
+    ax.axvline(
+        reading.lowest, color="#666666", linestyle=":", label=f"lowest loss, {reading.lowest:.1e}"
+    )
     low, high = reading.losses.min(), reading.losses[: np.argmin(reading.losses) + 1].max()
-    ax.set_ylim(low - 0.2 * (high - low + 0.1), high + 0.6 * (high - low + 0.1))  # What diverges leaves the picture.
+    ax.set_ylim(
+        low - 0.2 * (high - low + 0.1), high + 0.6 * (high - low + 0.1)
+    )  # What diverges leaves the picture.
     ax.set_xscale("log")
     ax.set_xlabel(f"learning rate ({optimizer})")
     ax.set_ylabel("training loss, smoothed")
@@ -94,7 +107,9 @@ def rising(step: tf.Tensor) -> tf.Tensor:
     return _LOWEST * (_HIGHEST / _LOWEST) ** (tf.cast(step, tf.float32) / (_STEPS - 1))
 
 
-def _measure(network: keras.Model, *, ctx: context.RunContext, train: examples.Split) -> tuple[np.ndarray, np.ndarray]:
+def _measure(
+    network: keras.Model, *, ctx: context.RunContext, train: examples.Split
+) -> tuple[np.ndarray, np.ndarray]:
     program = setup.program(network, ctx=ctx, split=train, rate_of=rising)
     calls = train_input.step_groups(_long_enough(ctx, num_examples=train.num_examples), split=train)
     program.compile(calls.element_spec)

@@ -1,8 +1,9 @@
 """Weights to start from, out of a local file.
 
-Owns the files that are understood and the way from their layers to ours. Files of keras.applications are read by Keras
-itself into the architecture as Keras builds it, and copied layer by layer from there: our version has other layers of
-normalisation and dropout, which hold the same numbers. Heads are never copied.
+Owns the files that are understood and the way from their layers to ours. Files of
+keras.applications are read by Keras itself into the architecture as Keras builds it, and copied
+layer by layer from there: our version has other layers of normalisation and dropout, which hold the
+same numbers. Heads are never copied.
 """
 
 import pathlib
@@ -23,15 +24,20 @@ _SUFFIXES = (".h5", ".keras", ".npz")
 
 
 def check(model: model_config.Model) -> None:
-    """Refuse a file that is not there or of no kind that is understood, before TensorFlow is imported."""
+    """Refuse a file that is not there or of no kind that is understood, before TensorFlow is
+    imported."""
     path = pathlib.Path(model.weights)
     if not model.is_pretrained:
         return
     if not path.is_file():
-        raise errors.UserError(f"--weights={path} is not there: name a local file, or none; nothing is downloaded")
+        raise errors.UserError(
+            f"--weights={path} is not there: name a local file, or none; nothing is downloaded"
+        )
     kinds = _SUFFIXES if model.model in model_config.BACKBONES else (".npz",)
     if path.suffix not in kinds:
-        raise errors.UserError(f"--weights of --model={model.model} must be a file in {' or '.join(kinds)}: got {path}")
+        raise errors.UserError(
+            f"--weights of --model={model.model} must be a file in {' or '.join(kinds)}: got {path}"
+        )
 
 
 def load(network: "keras.Model", *, model: model_config.Model, image_size: int) -> None:
@@ -42,22 +48,31 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
     """
     if not model.is_pretrained:
         return
-    from trainer.models import factory  # Inside, as all that imports Keras here: `check` must not wait for it.
+    # Inside, as all that imports Keras here: `check` must not wait for it.
+    from trainer.models import factory
 
     path = pathlib.Path(model.weights)
     layers = [layer for layer in factory.backbone_layers(network) if layer.weights]
     try:
         with warnings.catch_warnings():
-            # Keras' warning that it leaves layers as they were drawn: half a network of weights is none.
+            # Keras' warning that it leaves layers as they were drawn: half a network of weights is
+            # none.
             warnings.filterwarnings("error", message="Skipping nested container")
-            found = _ours(path, layers=layers) if path.suffix == ".npz" else _theirs(path, model=model, size=image_size)
+            found = (
+                _ours(path, layers=layers)
+                if path.suffix == ".npz"
+                else _theirs(path, model=model, size=image_size)
+            )
         _copy(found, layers=layers)
     except (*checkpoint.DAMAGED, UserWarning) as error:
-        raise errors.UserError(f"--weights={path} does not fit --model={model.model}: {_first_line(error)}") from None
+        raise errors.UserError(
+            f"--weights={path} does not fit --model={model.model}: {_first_line(error)}"
+        ) from None
 
 
 def _ours(path: pathlib.Path, *, layers: Sequence["keras.layers.Layer"]) -> list[list[np.ndarray]]:
-    """Return each layer's arrays out of the best weights of a run, which are named weight/<number>/<path>."""
+    """Return each layer's arrays out of the best weights of a run, which are named
+    weight/<number>/<path>."""
     arrays, _ = checkpoint.read(path)
     by_path = {name.split("/", 2)[-1]: array for name, array in arrays.items()}
     paths = [[variable.path for variable in layer.weights] for layer in layers]
@@ -67,7 +82,8 @@ def _ours(path: pathlib.Path, *, layers: Sequence["keras.layers.Layer"]) -> list
 
 
 def _theirs(path: pathlib.Path, *, model: model_config.Model, size: int) -> list[list[np.ndarray]]:
-    """Return the arrays of every layer that has any out of a file of Keras, with or without its classifier."""
+    """Return the arrays of every layer that has any out of a file of Keras, with or without its
+    classifier."""
     import keras
 
     from trainer.models import keras_backbones
@@ -94,9 +110,14 @@ def _arrays(network: "keras.Model") -> list[list[np.ndarray]]:
 def _copy(found: Sequence[list[np.ndarray]], *, layers: Sequence["keras.layers.Layer"]) -> None:
     """Give layers their arrays, in order; what a file has beyond them is its classifier."""
     if len(found) < len(layers):
-        raise ValueError(f"it has weights of {len(found)} layers, and the architecture has {len(layers)}")
+        raise ValueError(
+            f"it has weights of {len(found)} layers, and the architecture has {len(layers)}"
+        )
     for layer, arrays in zip(layers, found, strict=False):
-        there, wanted = [array.shape for array in arrays], [tuple(variable.shape) for variable in layer.weights]
+        there, wanted = (
+            [array.shape for array in arrays],
+            [tuple(variable.shape) for variable in layer.weights],
+        )
         if there != wanted:
             raise ValueError(f"{layer.name} has shapes {wanted}, and in the file {there}")
         layer.set_weights(arrays)

@@ -1,7 +1,7 @@
 """The parts of a run, put together from its configuration.
 
-Owns who is built from what, and in which scope. Training and evaluation both come here, so that they judge the same
-network.
+Owns who is built from what, and in which scope. Training and evaluation both come here, so that
+they judge the same network.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,9 @@ from trainer.training import train_step
 def model(ctx: context.RunContext) -> keras.Model:
     """Build the network, a copy on every device."""
     with ctx.strategy.scope():
-        return build.network(ctx.settings, image_size=ctx.image_size, num_classes=len(ctx.version.class_names))
+        return build.network(
+            ctx.settings, image_size=ctx.image_size, num_classes=len(ctx.version.class_names)
+        )
 
 
 def targets(ctx: context.RunContext, *, split: examples.Split) -> np.ndarray:
@@ -31,9 +33,14 @@ def targets(ctx: context.RunContext, *, split: examples.Split) -> np.ndarray:
 
 
 def program(
-    network: keras.Model, *, ctx: context.RunContext, split: examples.Split, rate_of: lr_schedule.Schedule | None = None
+    network: keras.Model,
+    *,
+    ctx: context.RunContext,
+    split: examples.Split,
+    rate_of: lr_schedule.Schedule | None = None,
 ) -> train_step.TrainStep:
-    """Build the loss, the optimizer and the training step around a network that is trained on a split.
+    """Build the loss, the optimizer and the training step around a network that is trained on a
+    split.
 
     Args:
       network: what is trained.
@@ -48,7 +55,9 @@ def program(
     _check_jit(network, ctx=ctx)
     return train_step.TrainStep(
         network,
-        updates=_updates(network, ctx=ctx, split=split, rate_of=rate_of or _rate_of(ctx, split=split)),
+        updates=_updates(
+            network, ctx=ctx, split=split, rate_of=rate_of or _rate_of(ctx, split=split)
+        ),
         loss=losses.make(settings.imbalance, counts=targets(ctx, split=split)),
         settings=settings,
         strategy=ctx.strategy,
@@ -56,7 +65,11 @@ def program(
 
 
 def _updates(
-    network: keras.Model, *, ctx: context.RunContext, split: examples.Split, rate_of: lr_schedule.Schedule
+    network: keras.Model,
+    *,
+    ctx: context.RunContext,
+    split: examples.Split,
+    rate_of: lr_schedule.Schedule,
 ) -> train_step.Updates:
     settings = ctx.settings
     frozen = layer_freezing.LayerFreezing(
@@ -70,7 +83,9 @@ def _updates(
             first_steps=frozen.first_steps(network.trainable_variables),
         )
         average = _average(network, decay=settings.optimization.ema_decay)
-        loss_scale = loss_scale_lib.LossScale() if settings.training.precision == "float16" else None
+        loss_scale = (
+            loss_scale_lib.LossScale() if settings.training.precision == "float16" else None
+        )
     return train_step.Updates(
         optimizer=optimizer, rate_of=rate_of, frozen=frozen, average=average, loss_scale=loss_scale
     )
@@ -79,7 +94,9 @@ def _updates(
 def _check_jit(network: keras.Model, *, ctx: context.RunContext) -> None:
     """Refuse to compile sums over replicas: XLA sees one replica's work only."""
     settings, replicas = ctx.settings, ctx.strategy.num_replicas_in_sync
-    has_batch_norm = any(isinstance(layer, sync_batch_norm.BatchNormalization) for layer in _all_layers(network))
+    has_batch_norm = any(
+        isinstance(layer, sync_batch_norm.BatchNormalization) for layer in _all_layers(network)
+    )
     if settings.training.jit and replicas > 1 and has_batch_norm:
         raise errors.UserError(
             f"--jit cannot compile batch normalisation over {replicas} replicas, which add up "

@@ -1,7 +1,7 @@
 """Ctrl-C and the cluster's SIGTERM, noticed between steps rather than in the middle of one.
 
-Owns the two signal handlers. Letting KeyboardInterrupt fly was rejected: it would lose the steps since the last
-checkpoint, and end in a traceback.
+Owns the two signal handlers. Letting KeyboardInterrupt fly was rejected: it would lose the steps
+since the last checkpoint, and end in a traceback.
 """
 
 import signal
@@ -24,7 +24,8 @@ class InterruptHandler:
 
     @property
     def exit_code(self) -> int:
-        """Exit code of a program that a signal ended, as shells count it; SIGTERM's where another host received one."""
+        """Exit code of a program that a signal ended, as shells count it; SIGTERM's where another
+        host received one."""
         return 128 + (self._received or signal.SIGTERM)
 
     def release(self) -> None:

@@ -19,14 +19,18 @@ TRAIN, VALIDATION = "train", "validation"
 
 
 def run(
-    settings: run_config.Config, *, data_path: pathlib.Path, connection: host_channel.HostChannel | None = None
+    settings: run_config.Config,
+    *,
+    data_path: pathlib.Path,
+    connection: host_channel.HostChannel | None = None,
 ) -> None:
-    """Train, or continue, and judge the best weights on validation; or only try, and keep no weights.
+    """Train, or continue, and judge the best weights on validation; or only try, and keep no
+    weights.
 
     The hosts that there is a connection to do the same, and the chief among them writes.
 
-    Raises:
-      errors.UserError: if data, devices or model folder do not fit the settings, or the loss stops being a number.
+    Raises: errors.UserError: if data, devices or model folder do not fit the settings, or the loss
+      stops being a number.
     """
     version = dataset_version.open_version(data_path)
     for split in (TRAIN, VALIDATION):
@@ -40,13 +44,18 @@ def run(
     if settings.selection.holdout_frac:
         train, selection = holdout.divide(train, frac=settings.selection.holdout_frac)
         left = f"{train.num_examples:,} examples are left to train on"
-        print(f"holdout       {selection.num_examples:,} pictures of train choose the epoch; {left}", flush=True)
+        print(
+            f"holdout       {selection.num_examples:,} pictures of train choose the epoch; {left}",
+            flush=True,
+        )
     if settings.run.is_trial:
         trial = dry_run.run if settings.run.dry_run else lr_finder.run
-        trial(network, ctx=ctx, train=train)
+        trial(network, ctx=at, train=train)
         return
     model_dir = _claim(at)
-    trained = trainer.Trainer(at, network=network, train=train, selection=selection, model_dir=model_dir)
+    trained = trainer.Trainer(
+        at, network=network, train=train, selection=selection, model_dir=model_dir
+    )
     history = trained.train()
     if at.is_chief:
         evaluation_report.run(network, examples=validation, ctx=at, history=history)
@@ -70,7 +79,12 @@ def _introduce(ctx: context.RunContext, *, network: keras.Model) -> None:
     print(f"devices       {ctx.device_line}")
     print(f"data          {ctx.version.describe()}")
     if ctx.version.is_drawn:
-        print("              *** DRAWN FACES, NOT AFFECTNET: these numbers say that the program works, no more ***")
-    print(f"model         {factory.describe(network, image_size=ctx.image_size)}; global batch {shared}", flush=True)
+        print(
+            "              *** DRAWN FACES, NOT AFFECTNET: these numbers say that the program works, no more ***"
+        )
+    print(
+        f"model         {factory.describe(network, image_size=ctx.image_size)}; global batch {shared}",
+        flush=True,
+    )
     if doubt := class_balance.warning(ctx.settings.imbalance):
         print(f"warning       {doubt}", flush=True)

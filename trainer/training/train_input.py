@@ -15,12 +15,17 @@ from trainer.training import setup
 def step_groups(
     ctx: context.RunContext, *, split: examples.Split, first_epoch: int = 0, first_step: int = 0
 ) -> tf.distribute.DistributedIterator:
-    """Return the calls of a run on a training split, from a step of an epoch on, dealt to the replicas."""
+    """Return the calls of a run on a training split, from a step of an epoch on, dealt to the
+    replicas."""
     left = range(first_epoch, ctx.settings.training.epochs)
     own = devices.local_replicas(ctx.strategy)
-    lines = input_pipeline.plan(split.num_examples, shape=ctx.shape, epochs=left, first_step=first_step, replicas=own)
+    lines = input_pipeline.plan(
+        split.num_examples, shape=ctx.shape, epochs=left, first_step=first_step, replicas=own
+    )
     ordered = epoch_order(ctx, split=split)
-    calls = input_pipeline.step_groups(split, lines=lines, shape=ctx.shape, order_of=lambda epoch: ordered(epoch=epoch))
+    calls = input_pipeline.step_groups(
+        split, lines=lines, shape=ctx.shape, order_of=lambda epoch: ordered(epoch=epoch)
+    )
     return input_pipeline.distribute(calls, strategy=ctx.strategy)
 
 

@@ -1,8 +1,8 @@
 """One run: epochs, what is looked at after each, when state is saved.
 
-Everything between two checkpoints is a function of (configuration, data, epoch, step), so a run that was cut off ends
-in the same weights. Callbacks were rejected as the way to hang things on a run: their own state is what resuming
-forgets.
+Everything between two checkpoints is a function of (configuration, data, epoch, step), so a run
+that was cut off ends in the same weights. Callbacks were rejected as the way to hang things on a
+run: their own state is what resuming forgets.
 """
 
 import contextlib
@@ -41,14 +41,21 @@ class Trainer:
         self._program = setup.program(network, ctx=ctx, split=train)
         self._selector = epoch_selection.EpochSelector(
             selection,
-            predictor=predictor.Predictor(network, strategy=ctx.strategy, tta_flip=settings.selection.tta_flip),
+            predictor=predictor.Predictor(
+                network, strategy=ctx.strategy, tta_flip=settings.selection.tta_flip
+            ),
             batch_size=settings.training.batch_size,
             class_names=ctx.version.class_names,
             settings=settings.selection,
         )
-        self._display = run_logger.RunLogger(ctx, model_dir=model_dir, num_examples=train.num_examples)
+        self._display = run_logger.RunLogger(
+            ctx, model_dir=model_dir, num_examples=train.num_examples
+        )
         self._standing = checkpointing.restore(
-            program=self._program, model_dir=model_dir, data=ctx.version.fingerprint, connection=ctx.connection
+            program=self._program,
+            model_dir=model_dir,
+            data=ctx.version.fingerprint,
+            connection=ctx.connection,
         )
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
         self._is_compiled = False
@@ -66,12 +73,16 @@ class Trainer:
         """Train an epoch at a time and give its history row; whoever stops asking stops the run."""
         at, patience = self._standing, self._ctx.settings.selection.patience
         self._display.begin(at)
-        calls = train_input.step_groups(self._ctx, split=self._train, first_epoch=at.epoch, first_step=at.step)
+        calls = train_input.step_groups(
+            self._ctx, split=self._train, first_epoch=at.epoch, first_step=at.step
+        )
         self._program.compile(calls.element_spec)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._watchdog)
             stack.callback(lambda: self._display.end(at, stalled=at.has_stalled(patience=patience)))
-            while at.epoch < self._ctx.settings.training.epochs and not at.has_stalled(patience=patience):
+            while at.epoch < self._ctx.settings.training.epochs and not at.has_stalled(
+                patience=patience
+            ):
                 clock = throughput.EpochTimer()
                 while at.step < self._steps:
                     self._take_call(calls, clock=clock)
@@ -79,7 +90,8 @@ class Trainer:
                 yield at.history[-1]
 
     def scores(self) -> Generator[float, None, None]:
-        """Give the score by which epochs are chosen, of those trained before as well; train on when asked for more."""
+        """Give the score by which epochs are chosen, of those trained before as well; train on when
+        asked for more."""
         yield from map(self._selector.score, list(self._standing.history))
         yield from map(self._selector.score, self.epochs())
 
@@ -92,7 +104,9 @@ class Trainer:
         """Leave signals to who had them before."""
         self._interrupt.release()
 
-    def _take_call(self, calls: Iterator[input_pipeline.StepGroup], *, clock: throughput.EpochTimer) -> None:
+    def _take_call(
+        self, calls: Iterator[input_pipeline.StepGroup], *, clock: throughput.EpochTimer
+    ) -> None:
         self._watchdog.hear()
         at, ledger = self._standing, self._display.ledger
         with ledger.spent("waiting for input" if self._is_compiled else "starting"):
@@ -114,7 +128,8 @@ class Trainer:
             self._stop()
 
     def _is_asked_to_stop(self, sums: np.ndarray) -> bool:
-        """Whether a host was: several hosts must agree on the step, so they go by what all of them have been told."""
+        """Whether a host was: several hosts must agree on the step, so they go by what all of them
+        have been told."""
         is_alone = self._ctx.connection.num_hosts == 1
         return self._interrupt.name is not None if is_alone else bool(sums[-1, 3] > 0)
 
@@ -142,7 +157,9 @@ class Trainer:
             row = {**self._sums(), **verdict.numbers, **self._rate(), **speed}
             at.end_epoch(row, score=self._selector.score(row))
             if self._ctx.is_chief and at.best_epoch == at.epoch:
-                best_weights.save_best(self._network, model_dir=self._model_dir, facts=self._facts())
+                best_weights.save_best(
+                    self._network, model_dir=self._model_dir, facts=self._facts()
+                )
         self._display.epoch(at.history, prefix=self._selector.prefix, judgement=verdict.judgement)
         with ledger.spent("saving"):
             self._save()
@@ -181,13 +198,21 @@ class Trainer:
     def _stop(self) -> None:
         where = "" if self._ctx.connection.num_hosts == 1 else " on every host"
         by = self._interrupt.name or "a signal to another host"
-        self._ctx.connection.from_chief(b"")  # Saved. Launchers kill the chief, too, once another host has ended.
-        print(f"\nstopped by {by}: the same command{where} continues {self._model_dir}", file=sys.stderr)
+        self._ctx.connection.from_chief(
+            b""
+        )  # Saved. Launchers kill the chief, too, once another host has ended.
+        print(
+            f"\nstopped by {by}: the same command{where} continues {self._model_dir}",
+            file=sys.stderr,
+        )
         sys.exit(self._interrupt.exit_code)
 
     def _save(self) -> None:
         if self._ctx.is_chief:
             checkpointing.save(
-                self._standing, program=self._program, model_dir=self._model_dir, steps_per_epoch=self._steps
+                self._standing,
+                program=self._program,
+                model_dir=self._model_dir,
+                steps_per_epoch=self._steps,
             )
         self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step

@@ -1,7 +1,7 @@
 """What a sweep found: a table, a CSV file, and a plot of what mattered.
 
-Owns their layout. Importances are Optuna's fANOVA (Hutter, Hoos and Leyton-Brown 2014): the share of the scores'
-variance that a choice explains.
+Owns their layout. Importances are Optuna's fANOVA (Hutter, Hoos and Leyton-Brown 2014): the share
+of the scores' variance that a choice explains.
 """
 
 import csv
@@ -29,16 +29,21 @@ Trials = Sequence[optuna.trial.FrozenTrial]
 
 
 def write(study: optuna.Study, *, sweep_dir: pathlib.Path, settings: run_config.Config) -> None:
-    """Print the best trials and the command of the best, and leave table and plot in the sweep's folder."""
+    """Print the best trials and the command of the best, and leave table and plot in the sweep's
+    folder."""
     finished = ranked(study)
     if not finished:
         print(f"nothing found: no trial of {sweep_dir} was trained to its end; */log.txt say why")
         return
     print(table(finished[:_SHOWN]))
     atomic_file.replace(sweep_dir / TABLE, content=as_csv(study.trials).encode())
-    atomic_file.replace(sweep_dir / PLOT, content=figures.png(plot(finished, weights=importances(study))))
+    atomic_file.replace(
+        sweep_dir / PLOT, content=figures.png(plot(finished, weights=importances(study)))
+    )
     best = finished[0]
-    print(f"best          trial {best.number}: {best.value:.4f} by {settings.selection.select_by.replace('_', ' ')}")
+    print(
+        f"best          trial {best.number}: {best.value:.4f} by {settings.selection.select_by.replace('_', ' ')}"
+    )
     print(f"train it      {command(best, settings=settings)}")
     print(f"look at       {sweep_dir / TABLE}  {sweep_dir / PLOT}", flush=True)
 
@@ -50,7 +55,8 @@ def ranked(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Return what each choice explains of the scores, most first; nothing where too few trials are done."""
+    """Return what each choice explains of the scores, most first; nothing where too few trials are
+    done."""
     done = ranked(study)
     if len(done) < _FEWEST or len({trial.value for trial in done}) < 2:
         return {}
@@ -62,10 +68,14 @@ def table(trials: Trials) -> str:
     """Lay trials out as plain text, a row each and a column a choice."""
     names = list(trials[0].params)
     rows = [["trial", "score", *names]] + [
-        [str(t.number), f"{t.value:.4f}", *(_text(t.params.get(name)) for name in names)] for t in trials
+        [str(t.number), f"{t.value:.4f}", *(_text(t.params.get(name)) for name in names)]
+        for t in trials
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(
+        "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
 
 
 def as_csv(trials: Trials) -> str:
@@ -76,7 +86,9 @@ def as_csv(trials: Trials) -> str:
     writer.writerow(["trial", "state", "score", "epochs", *names])
     for t in trials:
         cells = [t.params.get(name, "") for name in names]
-        writer.writerow([t.number, t.state.name.lower(), t.value, len(t.intermediate_values), *cells])
+        writer.writerow(
+            [t.number, t.state.name.lower(), t.value, len(t.intermediate_values), *cells]
+        )
     return text.getvalue()
 
 
@@ -106,13 +118,19 @@ def chosen_by(trial: optuna.trial.FrozenTrial) -> Mapping[str, Any]:
 def plot(trials: Trials, *, weights: Mapping[str, float]) -> figure.Figure:
     """Draw importances as bars, and the score over the choices that mattered most."""
     leading = list(weights)[:3]
-    drawing = figure.Figure(figsize=(4.2 + 3.4 * len(leading), 3.8), layout="constrained", dpi=figures.DPI)
+    drawing = figure.Figure(
+        figsize=(4.2 + 3.4 * len(leading), 3.8), layout="constrained", dpi=figures.DPI
+    )
     bars, *others = np.ravel(
-        drawing.subplots(1, 1 + len(leading), gridspec_kw={"width_ratios": [1.3] + [1] * len(leading)})
+        drawing.subplots(
+            1, 1 + len(leading), gridspec_kw={"width_ratios": [1.3] + [1] * len(leading)}
+        )
     )
     if not weights:
         bars.set_axis_off()
-        bars.text(0.5, 0.5, f"too few trials done ({len(trials)}) to say what mattered", ha="center")
+        bars.text(
+            0.5, 0.5, f"too few trials done ({len(trials)}) to say what mattered", ha="center"
+        )
     else:
         names = list(weights)[::-1]
         bars.barh(names, [weights[name] for name in names], color="#0072B2")
@@ -124,7 +142,9 @@ def plot(trials: Trials, *, weights: Mapping[str, float]) -> figure.Figure:
 
 def _scatter(ax: axes.Axes, *, name: str, trials: Trials) -> None:
     values = [t.params[name] for t in trials]
-    is_number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+    is_number = all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+    )
     shown = values if is_number else [_text(value) for value in values]
     ax.scatter(shown, [t.value or 0.0 for t in trials], color="#D55E00", s=18, alpha=0.8)
     if is_number and min(values) > 0 and max(values) / min(values) > 20:

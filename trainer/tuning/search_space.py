@@ -1,7 +1,8 @@
-"""What a sweep may choose: the CNN family's variations and the settings that decide most about its training.
+"""What a sweep may choose: the CNN family's variations and the settings that decide most about its
+training.
 
-Owns the ranges, and the way from a choice to settings. Ranges are those within which small networks for faces are
-usually built; a wider space would spend its trials on networks nobody would keep.
+Owns the ranges, and the way from a choice to settings. Ranges are those within which small networks
+for faces are usually built; a wider space would spend its trials on networks nobody would keep.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,9 @@ from typing import Any, Protocol
 class Chooser(Protocol):
     """The part of an Optuna trial that choosing takes."""
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int: ...
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float: ...
@@ -46,14 +49,20 @@ CHOICES: Mapping[str, Callable[[Chooser], Settings]] = {
     "activation": lambda c: {"activation": c.suggest_categorical("activation", ["relu", "tanh"])},
     "batch_norm": lambda c: {"batch_norm": c.suggest_categorical("batch_norm", [False, True])},
     "initializer": lambda c: {
-        "initializer": c.suggest_categorical("initializer", ["glorot_uniform", "he_normal", "lecun_normal"])
+        "initializer": c.suggest_categorical(
+            "initializer", ["glorot_uniform", "he_normal", "lecun_normal"]
+        )
     },
     "color": lambda c: {"color": c.suggest_categorical("color", ["rgb", "gray"])},
     "l2": lambda c: {"l2": c.suggest_float("l2", 1e-6, 1e-3, log=True)},
     "image_size": lambda c: {"image_size": c.suggest_categorical("image_size", [48, 64, 96])},
-    "learning_rate": lambda c: {"learning_rate": c.suggest_float("learning_rate", 1e-4, 1e-2, log=True)},
+    "learning_rate": lambda c: {
+        "learning_rate": c.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
+    },
     "augment": lambda c: {"augment": c.suggest_float("augment", 0.0, 2.0, step=0.5)},
-    "label_smoothing": lambda c: {"label_smoothing": c.suggest_float("label_smoothing", 0.0, 0.2, step=0.05)},
+    "label_smoothing": lambda c: {
+        "label_smoothing": c.suggest_float("label_smoothing", 0.0, 0.2, step=0.05)
+    },
 }
 """What can be varied, by the name that --vary has for it."""
 

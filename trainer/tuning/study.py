@@ -37,7 +37,9 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> "optuna.
     try:
         import optuna  # Inside: an extra that only sweeps need.
     except ImportError:
-        raise errors.UserError("a sweep needs Optuna: pip install 'affectnet-faces[sweep]'") from None
+        raise errors.UserError(
+            "a sweep needs Optuna: pip install 'affectnet-faces[sweep]'"
+        ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = pathlib.Path(asked.sweep_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,19 +63,25 @@ def pruner(asked: options.Sweep) -> "optuna.pruners.BasePruner":
 
     if not asked.prune:
         return pruners.NopPruner()
-    return pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_STARTUP_EPOCHS + 1)
+    return pruners.MedianPruner(
+        n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_STARTUP_EPOCHS + 1
+    )
 
 
 def run(study: "optuna.Study", *, asked: options.Sweep, ctx: "context.RunContext") -> None:
     """Run the trials that are left."""
     from optuna import trial as trials
 
-    left = asked.trials - len(study.get_trials(states=(trials.TrialState.COMPLETE, trials.TrialState.PRUNED)))
+    left = asked.trials - len(
+        study.get_trials(states=(trials.TrialState.COMPLETE, trials.TrialState.PRUNED))
+    )
     print(
         f"sweep         {asked.sweep_dir}: {max(left, 0)} of {asked.trials} trials left, over {', '.join(asked.vary)}"
     )
     if not ctx.settings.selection.holdout_frac:
-        print("warning       the sweep chooses on validation itself; --holdout_frac=0.1 would leave it untouched")
+        print(
+            "warning       the sweep chooses on validation itself; --holdout_frac=0.1 would leave it untouched"
+        )
     reader = Reader(ctx)
     for _ in range(left):
         trial = study.ask()
@@ -99,7 +107,11 @@ class Reader:
         if ctx.image_size not in self._read:
             train = context.read_split(ctx, split="train")
             frac = ctx.settings.selection.holdout_frac
-            pair = holdout.divide(train, frac=frac) if frac else (train, context.read_split(ctx, split="validation"))
+            pair = (
+                holdout.divide(train, frac=frac)
+                if frac
+                else (train, context.read_split(ctx, split="validation"))
+            )
             self._read[ctx.image_size] = pair
         return self._read[ctx.image_size]
 
@@ -113,8 +125,11 @@ class Outcome:
     remark: str
 
 
-def _train(trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Reader, folder: pathlib.Path) -> Outcome:
-    """Train a trial in its own folder; a network that cannot be built, or diverges, is given up and not counted."""
+def _train(
+    trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Reader, folder: pathlib.Path
+) -> Outcome:
+    """Train a trial in its own folder; a network that cannot be built, or diverges, is given up and
+    not counted."""
     import keras
     from optuna import trial as trials
 
@@ -134,31 +149,48 @@ def _train(trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Read
     return outcome
 
 
-def _score(trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Reader, model_dir: pathlib.Path) -> Outcome:
-    """Train the epochs of a trial that are left, telling the study of each, and return the best one's score."""
+def _score(
+    trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Reader, model_dir: pathlib.Path
+) -> Outcome:
+    """Train the epochs of a trial that are left, telling the study of each, and return the best
+    one's score."""
     from optuna import trial as trials
 
     from trainer.run import model_folder
     from trainer.training import setup, trainer
 
-    flat: dict[str, Any] = run_config.flat(reader.at.settings) | chosen | {"model_dir": str(model_dir)}
+    flat: dict[str, Any] = (
+        run_config.flat(reader.at.settings) | chosen | {"model_dir": str(model_dir)}
+    )
     at = dataclasses.replace(reader.at, settings=run_config.make(flat))
     model_folder.check(at.settings)
     train, selection = reader.splits(at)
     network = setup.model(at)
     pretrained.load(network, model=at.settings.model, image_size=at.image_size)
     running = trainer.Trainer(
-        at, network=network, train=train, selection=selection, model_dir=model_folder.claim(at.settings)
+        at,
+        network=network,
+        train=train,
+        selection=selection,
+        model_dir=model_folder.claim(at.settings),
     )
     with contextlib.closing(running), contextlib.closing(running.scores()) as scores:
         for epoch, score in enumerate(scores, start=1):
             trial.report(score, step=epoch)
             if trial.should_prune():
-                return Outcome(state=trials.TrialState.PRUNED, score=None, remark=f"given up after epoch {epoch}")
-    return Outcome(state=trials.TrialState.COMPLETE, score=running.best_score, remark=f"best of {epoch} epochs")
+                return Outcome(
+                    state=trials.TrialState.PRUNED,
+                    score=None,
+                    remark=f"given up after epoch {epoch}",
+                )
+    return Outcome(
+        state=trials.TrialState.COMPLETE, score=running.best_score, remark=f"best of {epoch} epochs"
+    )
 
 
-def _line(study: "optuna.Study", *, number: int, outcome: Outcome, chosen: search_space.Settings) -> str:
+def _line(
+    study: "optuna.Study", *, number: int, outcome: Outcome, chosen: search_space.Settings
+) -> str:
     from optuna import trial as trials
 
     done = study.get_trials(deepcopy=False, states=(trials.TrialState.COMPLETE,))
@@ -174,13 +206,17 @@ def _text(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _check_same(study: "optuna.Study", *, settings: run_config.Config, folder: pathlib.Path) -> None:
+def _check_same(
+    study: "optuna.Study", *, settings: run_config.Config, folder: pathlib.Path
+) -> None:
     if _SETTINGS not in study.user_attrs:
         study.set_user_attr(_SETTINGS, run_config.flat(settings))
         return
     changed = run_config.difference(run_config.make(study.user_attrs[_SETTINGS]), new=settings)
     if changed:
-        was, now = (" ".join(f"--{name}={_text(pair[i])}" for name, pair in changed.items()) for i in (0, 1))
+        was, now = (
+            " ".join(f"--{name}={_text(pair[i])}" for name, pair in changed.items()) for i in (0, 1)
+        )
         raise errors.UserError(
             f"{folder} holds a sweep with {was}, and this one has {now}: scores would not compare. Give this sweep a "
             f"folder of its own (--sweep_dir)"
@@ -188,7 +224,8 @@ def _check_same(study: "optuna.Study", *, settings: run_config.Config, folder: p
 
 
 def _take_up(study: "optuna.Study") -> None:
-    """Let the trials that were under way be the next ones, in their own folders, where their checkpoints are."""
+    """Let the trials that were under way be the next ones, in their own folders, where their
+    checkpoints are."""
     from optuna import trial as trials
 
     for trial in study.get_trials(deepcopy=False, states=(trials.TrialState.RUNNING,)):

@@ -1,4 +1,5 @@
-"""On a real Flink of two TaskManagers: the bytes, the ledger and the rejects of a local build, whatever breaks."""
+"""On a real Flink of two TaskManagers: the bytes, the ledger and the rejects of a local build,
+whatever breaks."""
 
 import json
 import os
@@ -19,7 +20,10 @@ from pipeline.beam import transforms
 from pipeline.sources import registry
 from tests.pipeline import conftest, test_main
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(cluster.missing()), reason=cluster.missing())]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(cluster.missing()), reason=cluster.missing()),
+]
 
 NUM_SHARDS = 24
 
@@ -33,7 +37,9 @@ class Cluster(NamedTuple):
         return (self.folder / "flags").read_text().splitlines()
 
     def ask(self, what: str) -> dict:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}/{what}", timeout=10) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.rest_port}/{what}", timeout=10
+        ) as answer:
             return json.load(answer)
 
 
@@ -92,7 +98,9 @@ def wait_for_shards(process: subprocess.Popen, data_dir: Path, count: int) -> No
     staging = data_dir / test_main.VERSION.with_name(".building-1.0.0")
     while process.poll() is None and len(list(staging.glob("*.tfrecord*.json"))) < count:
         time.sleep(0.05)
-    assert process.poll() is None, f"the build ended before {count} shards were seen: {process.communicate()[0]}"
+    assert process.poll() is None, (
+        f"the build ended before {count} shards were seen: {process.communicate()[0]}"
+    )
 
 
 def wait_for_no_job(flink: Cluster) -> None:
@@ -114,7 +122,9 @@ def assert_same(version: Path, local: Path) -> None:
 
 
 def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner_lib, "SMALL_TABLE_BYTES", -1)  # Otherwise no engine is asked about so small a table.
+    monkeypatch.setattr(
+        runner_lib, "SMALL_TABLE_BYTES", -1
+    )  # Otherwise no engine is asked about so small a table.
     wanted = config.JobConfig(input_dir=str(release), data_dir="", config_name="tiny")
     found = registry.recognise(release, build._request(wanted))
 
@@ -122,7 +132,9 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
         settings = wanted.content()
         counted = transforms.run_survey(found, settings=settings, staging=tmp_path, options=runner)
         before = counted.to_json()
-        transforms.run_duplicates(found, surveyed=counted, settings=settings, staging=tmp_path, options=runner)
+        transforms.run_duplicates(
+            found, surveyed=counted, settings=settings, staging=tmp_path, options=runner
+        )
         return before, counted.to_json()
 
     surveyed, without_duplicates = survey(runner_lib.Runner(num_workers=0, beam_args=flink.flags))
@@ -131,7 +143,9 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
     assert (surveyed, without_duplicates) == survey(runner_lib.Runner(num_workers=1))
 
 
-def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(flink, release, local, tmp_path):
+def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(
+    flink, release, local, tmp_path
+):
     first = start(release, tmp_path, flink.flags)
     wait_for_shards(first, tmp_path, 3)
     first.send_signal(signal.SIGINT)
@@ -139,10 +153,14 @@ def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(fli
     assert first.returncode == 130 and "finished and kept" in said, said
     wait_for_no_job(flink)
     staging = tmp_path / test_main.VERSION.with_name(".building-1.0.0")
-    assert len(list(staging.glob("*.tfrecord*.json"))) < NUM_SHARDS  # Its workers stopped, whatever the engine did.
+    assert (
+        len(list(staging.glob("*.tfrecord*.json"))) < NUM_SHARDS
+    )  # Its workers stopped, whatever the engine did.
     said = finish(start(release, tmp_path, flink.flags))
     assert f" of {NUM_SHARDS + 1} shards are finished" in said, said
-    assert f"{NUM_SHARDS + 1}/{NUM_SHARDS + 1}" in said, said  # The bar sees the shards of workers elsewhere.
+    assert f"{NUM_SHARDS + 1}/{NUM_SHARDS + 1}" in said, (
+        said
+    )  # The bar sees the shards of workers elsewhere.
     assert_same(tmp_path / test_main.VERSION, local)
 
 

@@ -24,7 +24,11 @@ ctypes.CDLL(None).malloc_stats()
 
 def heaps_in_use(keep: str, environment: dict[str, str]) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", HEAPS.format(keep=keep)], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", HEAPS.format(keep=keep)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return len(re.findall(r"^Arena", done.stderr, re.MULTILINE))
 
@@ -52,5 +56,7 @@ print(before - psutil.Process().memory_info().rss)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is glibc's")
 def test_what_was_freed_is_given_back():
-    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) > 100_000_000

@@ -39,7 +39,9 @@ def test_a_notebook_that_is_there_stays(monkeypatch):
 
 
 def test_flags_for_an_engine_reach_beam_untouched():
-    options = runner_lib.Runner(num_workers=0, beam_args=["--runner=FlinkRunner", "--parallelism=7"]).options()
+    options = runner_lib.Runner(
+        num_workers=0, beam_args=["--runner=FlinkRunner", "--parallelism=7"]
+    ).options()
     assert view(options, "StandardOptions").runner == "FlinkRunner"
     assert view(options, "FlinkRunnerOptions").parallelism == 7
     assert view(options, "WorkerOptions").num_workers is None
@@ -50,9 +52,13 @@ def test_the_number_of_workers_is_an_engines_too():
     assert view(options, "WorkerOptions").num_workers == 12
 
 
-@pytest.mark.parametrize(("table_bytes", "runner"), [(64 << 20, "FnApiRunner"), ((64 << 20) + 1, "FlinkRunner")])
+@pytest.mark.parametrize(
+    ("table_bytes", "runner"), [(64 << 20, "FnApiRunner"), ((64 << 20) + 1, "FlinkRunner")]
+)
 def test_an_engine_is_not_asked_to_read_a_small_table(table_bytes, runner):
-    options = runner_lib.Runner(num_workers=0, beam_args=["--runner=FlinkRunner"]).options(table_bytes)
+    options = runner_lib.Runner(num_workers=0, beam_args=["--runner=FlinkRunner"]).options(
+        table_bytes
+    )
     assert view(options, "StandardOptions").runner == runner
 
 

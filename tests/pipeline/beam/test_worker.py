@@ -18,7 +18,14 @@ from google.protobuf import json_format
 from pipeline import worker
 
 ROOT = Path(__file__).resolve().parents[3]
-OF_TRAINER_OR_DRIVER = {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "rich", "jinja2"}
+OF_TRAINER_OR_DRIVER = {
+    "tensorflow",
+    "tensorflow_datasets",
+    "matplotlib",
+    "sklearn",
+    "rich",
+    "jinja2",
+}
 
 # Hides all installed modules but those named in argv[1], then works as a worker does.
 AS_A_WORKER = """
@@ -69,10 +76,14 @@ def with_all_they_need(requirements: list[str]) -> set[str]:
     todo = [packaging.requirements.Requirement(text) for text in requirements]
     while todo:
         wanted = todo.pop()
-        applies = not wanted.marker or any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras))
+        applies = not wanted.marker or any(
+            wanted.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)
+        )
         if applies and canonical(wanted.name) not in found:
             found.add(canonical(wanted.name))
-            todo += map(packaging.requirements.Requirement, importlib.metadata.requires(wanted.name) or [])
+            todo += map(
+                packaging.requirements.Requirement, importlib.metadata.requires(wanted.name) or []
+            )
     return found
 
 
@@ -80,7 +91,11 @@ def hidden_from_workers(requirements: list[str]) -> list[str]:
     """The installed top-level modules that installing these would not bring."""
     kept = {*with_all_they_need(requirements), "affectnet-faces"}
     of_module = importlib.metadata.packages_distributions()
-    return [module for module, owners in of_module.items() if not {canonical(name) for name in owners} & kept]
+    return [
+        module
+        for module, owners in of_module.items()
+        if not {canonical(name) for name in owners} & kept
+    ]
 
 
 def work(requirements: list[str], release: Path, staging: Path) -> subprocess.CompletedProcess[str]:
@@ -97,7 +112,10 @@ def test_a_worker_needs_install_requires_and_nothing_else(small_release, tmp_pat
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert {"cv2", "simplejpeg", "apache_beam"} <= loaded
     assert not loaded & OF_TRAINER_OR_DRIVER
-    names = ["affectnet_faces-train.tfrecord-00000-of-00001", "affectnet_faces-validation.tfrecord-00000-of-00001"]
+    names = [
+        "affectnet_faces-train.tfrecord-00000-of-00001",
+        "affectnet_faces-validation.tfrecord-00000-of-00001",
+    ]
     assert sorted(path.name for path in tmp_path.glob("*-of-00001")) == names
 
 
@@ -111,7 +129,9 @@ def test_a_worker_without_one_of_them_cannot_work(small_release, tmp_path, name)
 
 def test_a_worker_does_not_load_tfds_where_it_is_installed():
     code = "import sys, pipeline.beam.transforms, pipeline.worker; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert not set(done.stdout.split()) & OF_TRAINER_OR_DRIVER
 
 

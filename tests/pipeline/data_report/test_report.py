@@ -11,7 +11,6 @@ from pipeline import build, console, verify
 from pipeline import report as program
 from pipeline.data_report import build_files, class_counts, crop_samples, page
 from tests import browser
-from tests.browser import chromium  # noqa: F401  (a fixture)
 from tests.pipeline import conftest
 from tests.pipeline.test_main import Silent
 
@@ -29,12 +28,16 @@ def evil_build(release, job_config):
     for path in EVIL:
         file = release.images / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(conftest.cv2.imencode(".jpg", conftest.picture(99 + len(path)))[1].tobytes())
+        file.write_bytes(
+            conftest.cv2.imencode(".jpg", conftest.picture(99 + len(path)))[1].tobytes()
+        )
         release.add("training", 1, path=path)
         release.add("validation", 2, path=path)
     release.add("training", BAD_LABEL)
     release.add("training", 0, path="gone/<i>.jpg")
-    config = job_config(input_dir=str(release.write()), image_size=64, balance="5", max_reject_frac=0.5)
+    config = job_config(
+        input_dir=str(release.write()), image_size=64, balance="5", max_reject_frac=0.5
+    )
     return build.build(config, listener=Silent())
 
 
@@ -59,7 +62,10 @@ def test_the_page_says_what_became_of_the_rows(job_config):
         "0",
         "5",
     ]  # read, written, left out, other class, examples
-    assert "No row was rejected" in text and "No two pictures of the data set are the same file" in text
+    assert (
+        "No row was rejected" in text
+        and "No two pictures of the data set are the same file" in text
+    )
 
 
 def test_the_same_build_gives_the_same_bytes_wherever_it_is(job_config, tmp_path):
@@ -83,7 +89,10 @@ def test_a_folder_without_a_build_is_one_sentence(tmp_path, capsys):
     (tmp_path / "build_report.json").write_text("{}")
     assert program.run(str(tmp_path)) == 2
     said = capsys.readouterr().err
-    assert said == f"error: {tmp_path} holds no version that this job can report on: it has no job_config.json\n"
+    assert (
+        said
+        == f"error: {tmp_path} holds no version that this job can report on: it has no job_config.json\n"
+    )
 
 
 def test_rejects_and_leaks_are_shown_with_examples(evil_build):
@@ -95,7 +104,10 @@ def test_rejects_and_leaks_are_shown_with_examples(evil_build):
 
 def test_no_name_of_a_file_becomes_markup(evil_build):
     text = text_of(evil_build)
-    assert "&lt;script&gt;alert(2)&lt;!--.jpg" in text and "&#34;&gt;&lt;img src=x onerror=alert(1)&gt;.jpg" in text
+    assert (
+        "&lt;script&gt;alert(2)&lt;!--.jpg" in text
+        and "&#34;&gt;&lt;img src=x onerror=alert(1)&gt;.jpg" in text
+    )
     assert "<script" not in text and "<img src=x" not in text and "<b onmouseover" not in text
 
 
@@ -106,7 +118,9 @@ def test_specimens_are_shown_beside_their_originals_or_alone(job_config, small_r
     text = page.render(made_of(built))
     assert "The originals are no longer where the build found them" in text
     assert text.count("<image ") * 2 == with_originals > 0
-    assert page.render(build_files.load(built.version, root=str(small_release.with_name("moved")))) == text_of(built)
+    assert page.render(
+        build_files.load(built.version, root=str(small_release.with_name("moved")))
+    ) == text_of(built)
 
 
 def test_an_original_that_cannot_be_read_any_more_is_said(job_config, small_release):
@@ -124,11 +138,14 @@ def test_landmarks_of_a_specimen_lie_where_the_annotation_has_them(release, job_
     config = job_config(input_dir=str(release.write()), align=align)
     made = made_of(build.build(config, listener=Silent()))
     one = next(crop_samples._chosen(made, 1))
-    np.testing.assert_allclose(one.in_picture(one.example.landmarks.astype(np.float64)), points, atol=0.02)
+    np.testing.assert_allclose(
+        one.in_picture(one.example.landmarks.astype(np.float64)), points, atol=0.02
+    )
 
 
 def face_points():
-    """68 points with eyes, nose and mouth where a face has them, a little turned, in a picture of 120 x 90."""
+    """68 points with eyes, nose and mouth where a face has them, a little turned, in a picture of
+    120 x 90."""
     points = np.full((68, 2), (55.0, 40.0))
     points[36:42], points[42:48], points[30] = (45, 32), (65, 34), (55, 42)
     points[48], points[54] = (46, 52), (62, 54)
@@ -146,7 +163,9 @@ def test_a_specimen_is_the_record_of_its_shard(job_config):
 
 def test_a_build_without_observations_is_still_reported(job_config):
     made = made_of(build.build(job_config(), listener=Silent()))
-    old = made._replace(sidecars=[{k: v for k, v in s.items() if k != "observed"} for s in made.sidecars])
+    old = made._replace(
+        sidecars=[{k: v for k, v in s.items() if k != "observed"} for s in made.sidecars]
+    )
     assert page.render(old).count("made by a version of the job that") == 3
 
 
@@ -163,7 +182,7 @@ def test_the_program_names_the_page(job_config, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", browser.WIDTHS)
-def test_in_a_browser_nothing_runs_overflows_or_overlaps(evil_build, chromium, width):  # noqa: F811
+def test_in_a_browser_nothing_runs_overflows_or_overlaps(evil_build, chromium, width):
     browser.show(chromium, evil_build.version / page.FILE, width=width)
     assert browser.alarms(chromium) == []
     seen = chromium.find_element("tag name", "body").text

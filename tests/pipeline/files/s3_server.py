@@ -57,7 +57,9 @@ class Server:
         """Start with an empty bucket, which may be written to."""
         self.fault = lambda request: 0
         for method, path in (("POST", "moto-api/reset"), ("PUT", "bucket")):
-            urllib.request.urlopen(urllib.request.Request(f"{self.url}/{path}", method=method)).close()
+            urllib.request.urlopen(
+                urllib.request.Request(f"{self.url}/{path}", method=method)
+            ).close()
         self.requests.clear()
 
     def close(self) -> None:
@@ -69,7 +71,9 @@ def upload(folder: Path, target: str) -> None:
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as content:
-                object_store.parse(f"{target}/{file.relative_to(folder).as_posix()}").upload(content)
+                object_store.parse(f"{target}/{file.relative_to(folder).as_posix()}").upload(
+                    content
+                )
 
 
 def names(folder: str) -> list[str]:

@@ -23,7 +23,11 @@ def write(**files: str) -> None:
 @pytest.mark.parametrize("text", ["a/b.jpg", "a/b.tar.gz", "a/.hidden", "a/b.", "a/b", "a"])
 def test_names_are_taken_apart_as_pathlib_does(text):
     place, path = ROOT / text, pathlib.PurePosixPath(text)
-    assert (place.name, place.suffix, place.parent.key or ".") == (path.name, path.suffix, str(path.parent))
+    assert (place.name, place.suffix, place.parent.key or ".") == (
+        path.name,
+        path.suffix,
+        str(path.parent),
+    )
     assert place.with_suffix(".PNG").key == str(path.with_suffix(".PNG"))
     assert place.with_name("c").key == str(path.with_name("c"))
 
@@ -58,8 +62,17 @@ def test_files_are_written_found_read_and_removed(s3):
     write(a__x_dot_txt="one\ntwo\n", a__b__y_dot_txt="three")
     place = ROOT / "a/x.txt"
     assert place.read_text() == "one\ntwo\n"
-    assert (place.is_file(), place.is_dir(), place.exists(), place.stat().st_size) == (True, False, True, 8)
-    assert ((ROOT / "a").is_file(), (ROOT / "a").is_dir(), (ROOT / "c").exists()) == (False, True, False)
+    assert (place.is_file(), place.is_dir(), place.exists(), place.stat().st_size) == (
+        True,
+        False,
+        True,
+        8,
+    )
+    assert ((ROOT / "a").is_file(), (ROOT / "a").is_dir(), (ROOT / "c").exists()) == (
+        False,
+        True,
+        False,
+    )
     assert sorted(p.name for p in (ROOT / "a").iterdir()) == ["b", "x.txt"]
     assert [str(p) for p in ROOT.glob("a/*/y.*")] == ["s3://bucket/a/b/y.txt"]
     assert list(ROOT.glob("none/*")) == []
@@ -74,7 +87,11 @@ def test_files_are_written_found_read_and_removed(s3):
 
 
 def test_a_file_that_is_not_there_is_an_ordinary_error(s3):
-    for ask in (object_store.RemotePath.read_bytes, object_store.RemotePath.stat, object_store.RemotePath.unlink):
+    for ask in (
+        object_store.RemotePath.read_bytes,
+        object_store.RemotePath.stat,
+        object_store.RemotePath.unlink,
+    ):
         with pytest.raises(FileNotFoundError):
             ask(ROOT / "none")
     found = list(storage.contents(ROOT, ["none", "none2"]))
@@ -87,7 +104,9 @@ def test_a_picture_is_found_whatever_the_case_of_its_name(s3):
     assert shard_writer.read_picture(ROOT, "a/y.jpg") == b"2"
     missing = shard_writer.read_picture(ROOT, "a/z.jpg")
     assert isinstance(missing, annotations.InvalidExample) and missing.reason == "no such file"
-    assert s3.count("GET", ends="bucket") == 1, "a folder is listed once, however many of its pictures are missing"
+    assert s3.count("GET", ends="bucket") == 1, (
+        "a folder is listed once, however many of its pictures are missing"
+    )
 
 
 def fail_times(status: int, times: int):
@@ -116,7 +135,9 @@ def test_what_a_store_does_not_give_is_no_reject(s3, monkeypatch, status):
     object_store._open.cache_clear()
     write(a__x_dot_jpg="picture")
     s3.fault = fail_times(status, 1000)
-    with pytest.raises(object_store.Unreachable, match=r"s3://bucket/a/x.jpg cannot be had: .*HeadObject"):
+    with pytest.raises(
+        object_store.Unreachable, match=r"s3://bucket/a/x.jpg cannot be had: .*HeadObject"
+    ):
         shard_writer.read_picture(ROOT, "a/x.jpg")
     with pytest.raises(object_store.Unreachable):
         list(storage.contents(ROOT, ["a/x.jpg"]))
@@ -136,7 +157,9 @@ def test_a_place_that_holds_no_release_is_refused_with_what_it_holds(s3):
     write(a__x_dot_txt="1", a__b__y_dot_txt="2")
     with pytest.raises(errors.UserError, match="must be a folder: s3://bucket/none is not there"):
         registry.recognise(ROOT / "none", base.Request())
-    with pytest.raises(errors.UserError, match="s3://bucket/a is no AffectNet release .* Found: 2 txt in 2 folders"):
+    with pytest.raises(
+        errors.UserError, match="s3://bucket/a is no AffectNet release .* Found: 2 txt in 2 folders"
+    ):
         registry.recognise(ROOT / "a", base.Request())
 
 

@@ -1,4 +1,5 @@
-"""A release in a store, shards in a store: the bytes of a build on a disk, visible as a whole or not at all."""
+"""A release in a store, shards in a store: the bytes of a build on a disk, visible as a whole or
+not at all."""
 
 import csv
 import hashlib
@@ -48,12 +49,18 @@ def test_the_bytes_are_those_of_a_build_on_a_disk(s3, on_s3, job_config):
     assert sums(VERSION) == test_main.sums(local.version)
     assert s3_server.names(VERSION) == sorted(path.name for path in local.version.iterdir())
     assert remote.account == local.account
-    assert all(name.startswith("1.0.0/") for name in s3_server.names(FOLDER)), "the staging folder is gone"
+    assert all(name.startswith("1.0.0/") for name in s3_server.names(FOLDER)), (
+        "the staging folder is gone"
+    )
     for name in ("dataset_info.json", "features.json"):
-        assert (object_store.parse(VERSION) / name).read_text() == (local.version / name).read_text()
+        assert (object_store.parse(VERSION) / name).read_text() == (
+            local.version / name
+        ).read_text()
 
 
-def test_the_bytes_do_not_depend_on_workers_or_on_where_only_the_shards_are(s3, on_s3, job_config, small_release):
+def test_the_bytes_do_not_depend_on_workers_or_on_where_only_the_shards_are(
+    s3, on_s3, job_config, small_release
+):
     local = test_main.sums(test_main.run(job_config(num_shards=5)).version)
     test_main.run(on_s3(num_shards=5, num_workers=2, input_dir=str(small_release)))
     assert sums(VERSION) == local
@@ -62,7 +69,10 @@ def test_the_bytes_do_not_depend_on_workers_or_on_where_only_the_shards_are(s3, 
 def test_verify_proves_what_is_in_a_store_and_sees_what_is_wrong(s3, on_s3, capsys):
     test_main.run(on_s3())
     assert verify.run(DATA) == 0
-    assert f"verified      {VERSION}: " in (said := capsys.readouterr().out) and "every checksum" in said
+    assert (
+        f"verified      {VERSION}: " in (said := capsys.readouterr().out)
+        and "every checksum" in said
+    )
     shard = next(object_store.parse(VERSION).glob("*train*"))
     shard.write_text("no records")
     assert verify.run(VERSION) == 1
@@ -71,17 +81,25 @@ def test_verify_proves_what_is_in_a_store_and_sees_what_is_wrong(s3, on_s3, caps
 
 def test_the_metadata_come_last(s3, on_s3):
     test_main.run(on_s3())
-    made = [request for request in s3.requests if request.key.startswith(VERSION.removeprefix("s3://"))]
+    made = [
+        request for request in s3.requests if request.key.startswith(VERSION.removeprefix("s3://"))
+    ]
     written = [request.key.rpartition("/")[2] for request in made if request.method == "COPY"]
     assert written[-2:] == ["dataset_info.json", "features.json"]
-    assert not [request for request in made if request.method in ("PUT", "POST")], "files are copied by the store"
+    assert not [request for request in made if request.method in ("PUT", "POST")], (
+        "files are copied by the store"
+    )
 
 
 def test_a_version_that_is_replaced_goes_before_another_comes(s3, on_s3):
     first = test_main.run(on_s3())
     s3.requests.clear()
     second = test_main.run(on_s3(seed=1, overwrite=True))
-    changes = [(r.method, r.key.rpartition("/")[2]) for r in s3.requests if r.key.startswith(VERSION[5:] + "/")]
+    changes = [
+        (r.method, r.key.rpartition("/")[2])
+        for r in s3.requests
+        if r.key.startswith(VERSION[5:] + "/")
+    ]
     changes = [(method, name) for method, name in changes if method in ("DELETE", "COPY")]
     assert changes[0] == ("DELETE", "features.json") and changes[-1] == ("COPY", "features.json")
     assert first.report["shards"] != second.report["shards"]
@@ -111,7 +129,9 @@ def test_a_publishing_that_was_cut_off_is_done_again_without_making_a_shard(
     built = test_main.run(on_s3())
     assert sums(VERSION) == {shard["name"]: shard["sha256"] for shard in built.report["shards"]}
     assert not [r for r in s3.requests if r.method == "PUT" and ".tfrecord" in r.key]
-    assert all(name.startswith("1.0.0/") for name in s3_server.names(FOLDER)), "the staging folder is gone"
+    assert all(name.startswith("1.0.0/") for name in s3_server.names(FOLDER)), (
+        "the staging folder is gone"
+    )
     object_store._open.cache_clear()
 
 
@@ -119,7 +139,9 @@ def test_a_store_that_fails_fails_the_build_and_rejects_nothing(s3, on_s3, monke
     monkeypatch.setattr(object_store, "ATTEMPTS", 1)
     object_store._open.cache_clear()
     s3.fault = lambda request: 503 * (request.key.endswith("7.jpg"))
-    with pytest.raises(object_store.Unreachable, match=r"7\.jpg cannot be had: .*; nothing is lost") as raised:
+    with pytest.raises(
+        object_store.Unreachable, match=r"7\.jpg cannot be had: .*; nothing is lost"
+    ) as raised:
         test_main.run(on_s3(max_reject_frac=1.0))
     assert console.refuse(raised.value) == 1
     assert "[while running" not in capsys.readouterr().err
@@ -129,10 +151,13 @@ def test_a_store_that_fails_fails_the_build_and_rejects_nothing(s3, on_s3, monke
 
 
 def test_identical_files_are_dropped_as_on_a_disk(s3, on_s3, job_config, small_release):
-    pictures = sorted((small_release / "Manually_Annotated" / "Manually_Annotated_Images").rglob("*.jpg"))
+    pictures = sorted(
+        (small_release / "Manually_Annotated" / "Manually_Annotated_Images").rglob("*.jpg")
+    )
     pictures[0].write_bytes(pictures[1].read_bytes())
     s3_server.upload(
-        pictures[0].parent, f"{RELEASE}/Manually_Annotated/Manually_Annotated_Images/{pictures[0].parent.name}"
+        pictures[0].parent,
+        f"{RELEASE}/Manually_Annotated/Manually_Annotated_Images/{pictures[0].parent.name}",
     )
     fields = {"drop_duplicates": True, "balance": "none"}
     local, remote = test_main.run(job_config(**fields)), test_main.run(on_s3(**fields))
@@ -158,21 +183,33 @@ def test_mended_pictures_are_taken_up_and_only_their_shards_made(s3, on_s3):
     assert 0 < s3.count("GET", ends=".jpg") < 24
 
 
-def test_tfds_reads_it_after_the_command_that_the_docs_and_the_job_give(s3, on_s3, tmp_path, capsys):
+def test_tfds_reads_it_after_the_command_that_the_docs_and_the_job_give(
+    s3, on_s3, tmp_path, capsys
+):
     built = test_main.run(on_s3())
     console.Console().finished(built)
     (command,) = re.findall(r"^python (-c) \"(.*)\"$", SCALING, flags=re.MULTILINE)
-    assert f'copy it       python {command[0]} "{command[1]}"   (' in (said := capsys.readouterr().out)
-    assert "tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, data_dir='data')" in said
+    assert f'copy it       python {command[0]} "{command[1]}"   (' in (
+        said := capsys.readouterr().out
+    )
+    assert (
+        "tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, data_dir='data')"
+        in said
+    )
     subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
     read = tfds.load("affectnet_faces/tiny", data_dir=tmp_path / "data")
-    assert sum(1 for _ in read["train"]) + sum(1 for _ in read["validation"]) == built.account.num_examples
+    assert (
+        sum(1 for _ in read["train"]) + sum(1 for _ in read["validation"])
+        == built.account.num_examples
+    )
 
 
 def test_tensorflow_lacks_what_the_docs_say_it_lacks(s3, on_s3):
     import tensorflow as tf  # Inside: six seconds.
 
-    with pytest.raises(tf.errors.UnimplementedError, match="File system scheme 's3' not implemented"):
+    with pytest.raises(
+        tf.errors.UnimplementedError, match="File system scheme 's3' not implemented"
+    ):
         tfds.builder_from_directory(VERSION)
     assert "UnimplementedError: File system scheme 's3' not implemented" in SCALING
 
@@ -198,10 +235,15 @@ def test_listing_does_not_take_a_request_a_picture(s3, release, job_config):
 
 @pytest.mark.parametrize("layout", ["2017", "npy", "affectnetplus", "folders", "yolo"])
 def test_every_layout_reads_the_same_rows_from_a_store(s3, tmp_path, layout):
-    sample_release.make(settings.Settings(tmp_path / "drawn", num_images=44, seed=0, layout=layout), num_workers=1)
+    sample_release.make(
+        settings.Settings(tmp_path / "drawn", num_images=44, seed=0, layout=layout), num_workers=1
+    )
     s3_server.upload(tmp_path / "drawn", RELEASE)
     request = base.Request(subsets=("manual", "automatic"))
-    found = [registry.recognise(storage.path(root), request) for root in (str(tmp_path / "drawn"), RELEASE)]
+    found = [
+        registry.recognise(storage.path(root), request)
+        for root in (str(tmp_path / "drawn"), RELEASE)
+    ]
     rows = [[row for part in one.parts() for row in registry.read(one.root, part)] for one in found]
     assert rows[0] == rows[1] and len(rows[0]) >= 34  # 10 are automatic: not every layout has such.
     assert base.fingerprint(found[0]) == base.fingerprint(found[1])
@@ -209,16 +251,31 @@ def test_every_layout_reads_the_same_rows_from_a_store(s3, tmp_path, layout):
 
 def test_a_list_may_lie_elsewhere(s3, tmp_path):
     for i in range(8):
-        (tmp_path / f"{i}.jpg").write_bytes(conftest.cv2.imencode(".jpg", conftest.picture(i))[1].tobytes())
+        (tmp_path / f"{i}.jpg").write_bytes(
+            conftest.cv2.imencode(".jpg", conftest.picture(i))[1].tobytes()
+        )
     s3_server.upload(tmp_path, "s3://bucket/pictures")
     with (tmp_path / "list.csv").open("w") as file:
         csv.writer(file).writerows([("image", "label"), *((f"{i}.jpg", i % 4) for i in range(8))])
-    fields = {"data_dir": DATA, "csv": str(tmp_path / "list.csv"), "config_name": "mine", "image_size": 32}
-    built = test_main.run(build.config.JobConfig(input_dir="s3://bucket/pictures", num_workers=1, **fields))
+    fields = {
+        "data_dir": DATA,
+        "csv": str(tmp_path / "list.csv"),
+        "config_name": "mine",
+        "image_size": 32,
+    }
+    built = test_main.run(
+        build.config.JobConfig(input_dir="s3://bucket/pictures", num_workers=1, **fields)
+    )
     assert built.account.num_examples == 8
 
 
-KILLED = {"image_size": 200, "num_shards": 12, "num_workers": 2, "config_name": "tiny", "balance": "120"}
+KILLED = {
+    "image_size": 200,
+    "num_shards": 12,
+    "num_workers": 2,
+    "config_name": "tiny",
+    "balance": "120",
+}
 
 
 def start() -> subprocess.Popen:

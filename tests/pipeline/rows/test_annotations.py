@@ -8,7 +8,9 @@ import pytest
 from pipeline.rows import annotations
 from tests.pipeline import conftest
 
-PLACE = annotations.Place("train", "manual", "Images", "Manually_Annotated_Images", "training.csv row 7")
+PLACE = annotations.Place(
+    "train", "manual", "Images", "Manually_Annotated_Images", "training.csv row 7"
+)
 GOOD = {
     "path": "1/a.jpg", "x": "134.0", "y": "20", "width": "50", "height": "40",
     "landmarks": conftest.landmarks_text(), "label": "1", "valence": "0.5", "arousal": "-2",
@@ -34,13 +36,17 @@ def test_minus_two_means_no_value():
     assert parse(valence="-1").valence == -1
 
 
-@pytest.mark.parametrize("box", [{"x": "NULL", "y": "NULL"}, {"width": "-5", "height": "-5"}, {"width": "0"}])
+@pytest.mark.parametrize(
+    "box", [{"x": "NULL", "y": "NULL"}, {"width": "-5", "height": "-5"}, {"width": "0"}]
+)
 def test_a_row_without_a_box_is_cropped_by_its_landmarks(box):
     row = parse(**box)
     assert (row.box, row.box_from) == ((30.0, 40.0, 33.5, 16.75), "landmarks")
 
 
-@pytest.mark.parametrize("text", ["", "1;2;3", ";".join(["nan"] * 136), ";".join(["1"] * 137), ";".join(["a"] * 136)])
+@pytest.mark.parametrize(
+    "text", ["", "1;2;3", ";".join(["nan"] * 136), ";".join(["1"] * 137), ";".join(["a"] * 136)]
+)
 def test_unusable_landmarks_are_none_and_the_row_stays(text):
     row = parse(landmarks=text)
     assert isinstance(row, annotations.Row)
@@ -54,7 +60,11 @@ def test_unusable_landmarks_are_none_and_the_row_stays(text):
         ({"label": "happy"}, "bad label", "label must be 0..10: got 'happy'"),
         ({"label": "1.5"}, "bad label", "label must be 0..10: got '1.5'"),
         ({"valence": "3.7"}, "bad valence", "valence must be in [-1, 1], or -2 for none: got 3.7"),
-        ({"arousal": "-1.5"}, "bad arousal", "arousal must be in [-1, 1], or -2 for none: got -1.5"),
+        (
+            {"arousal": "-1.5"},
+            "bad arousal",
+            "arousal must be in [-1, 1], or -2 for none: got -1.5",
+        ),
         (
             {"path": "../../etc/passwd"},
             "path leaves the release",
@@ -65,7 +75,11 @@ def test_unusable_landmarks_are_none_and_the_row_stays(text):
             "path leaves the release",
             "a path must stay inside its folder: got '/etc/hostname'",
         ),
-        ({"path": "C:\\a.jpg"}, "path leaves the release", "a path must stay inside its folder: got 'C:\\\\a.jpg'"),
+        (
+            {"path": "C:\\a.jpg"},
+            "path leaves the release",
+            "a path must stay inside its folder: got 'C:\\\\a.jpg'",
+        ),
         ({"path": " "}, "no file name", "the row must name a picture: got an empty path"),
         (
             {"x": "NULL", "landmarks": ""},

@@ -8,7 +8,9 @@ from pipeline.rows import annotations, label_cleaning
 
 
 def reason(label: int, valence: float, arousal: float, rules: str = "emonet") -> str:
-    row = annotations.Row("train", "manual", "a", "a", label, valence, arousal, None, "picture", b"", "s")
+    row = annotations.Row(
+        "train", "manual", "a", "a", label, valence, arousal, None, "picture", b"", "s"
+    )
     return label_cleaning.contradiction(row, rules)
 
 

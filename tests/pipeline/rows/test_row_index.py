@@ -42,15 +42,27 @@ def test_rows_come_back_as_they_were_in_the_order_asked_for(tmp_path):
 def test_a_further_face_is_fetched_under_its_own_name(tmp_path):
     entries = written(tmp_path, 0, [row(1), row(2), row(3)])
     entries["face"] = [0, 1, 2]
-    assert [one.filename for one in row_index.fetch(tmp_path, entries)] == ["1.jpg", "2.jpg", "3.jpg#2"]
+    assert [one.filename for one in row_index.fetch(tmp_path, entries)] == [
+        "1.jpg",
+        "2.jpg",
+        "3.jpg#2",
+    ]
 
 
 def test_neighbours_are_read_at_once_and_what_lies_between_far_ones_is_not(tmp_path, monkeypatch):
     entries = written(tmp_path, 0, [row(n, size=3_000) for n in range(6)])
     reads, real = [], row_index._read_span
-    monkeypatch.setattr(row_index, "_read_span", lambda place, span: reads.append(len(span)) or real(place, span))
-    wanted = entries[[0, 2, 5]]  # 3 kB lie between the first two: reading them is quicker than another call.
-    assert [one.filename for one in row_index.fetch(tmp_path, wanted)] == ["0.jpg", "2.jpg", "5.jpg"]
+    monkeypatch.setattr(
+        row_index, "_read_span", lambda place, span: reads.append(len(span)) or real(place, span)
+    )
+    wanted = entries[
+        [0, 2, 5]
+    ]  # 3 kB lie between the first two: reading them is quicker than another call.
+    assert [one.filename for one in row_index.fetch(tmp_path, wanted)] == [
+        "0.jpg",
+        "2.jpg",
+        "5.jpg",
+    ]
     assert reads == [2, 1]
 
 
@@ -78,7 +90,9 @@ def test_what_an_earlier_attempt_left_goes_and_finished_shards_stay(tmp_path):
     row_index.write(tmp_path, "unique", 7, written(tmp_path, 3, [row(1)]))
     (tmp_path / "affectnet_faces-train.tfrecord-00000-of-00001").touch()
     row_index.clear(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["affectnet_faces-train.tfrecord-00000-of-00001"]
+    assert [path.name for path in tmp_path.iterdir()] == [
+        "affectnet_faces-train.tfrecord-00000-of-00001"
+    ]
     assert len(row_index.read(tmp_path, "unique", 7)) == 0
 
 
@@ -86,7 +100,10 @@ def test_what_an_earlier_attempt_left_goes_and_finished_shards_stay(tmp_path):
 def test_entries_are_dealt_to_the_numbers_that_there_are(numbers):
     entries = np.zeros(len(numbers), row_index.ENTRY)
     entries["start"] = range(len(numbers))
-    made = [(number, some["start"].tolist()) for number, some in row_index.dealt(entries, np.array(numbers, int))]
+    made = [
+        (number, some["start"].tolist())
+        for number, some in row_index.dealt(entries, np.array(numbers, int))
+    ]
     assert made == {0: [], 4: [(4, [0, 1, 2])], 2: [(0, [1]), (2, [0, 2])]}[max(numbers, default=0)]
 
 

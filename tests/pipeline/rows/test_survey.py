@@ -8,21 +8,36 @@ from pipeline.rows import annotations, deduplicate, row_index, stable_hash, surv
 from pipeline.shards import plan
 
 
-def row(source: str, *, label: int = 0, filename: str = "a.jpg", split: str = "train") -> annotations.Row:
-    return annotations.Row(split, "manual", filename, filename, label, 0.0, 0.0, None, "picture", b"", source)
+def row(
+    source: str, *, label: int = 0, filename: str = "a.jpg", split: str = "train"
+) -> annotations.Row:
+    return annotations.Row(
+        split, "manual", filename, filename, label, 0.0, 0.0, None, "picture", b"", source
+    )
 
 
 def entry_of(place: int, one: annotations.Row) -> tuple:
-    return stable_hash.key(one.filename, 0), place, 0, 1, 0, row_index.SPLITS.index(one.split), one.label
+    return (
+        stable_hash.key(one.filename, 0),
+        place,
+        0,
+        1,
+        0,
+        row_index.SPLITS.index(one.split),
+        one.label,
+    )
 
 
 def settled(*rows: annotations.Row) -> tuple[survey.Survey, list[str]]:
-    """Survey rows that stand in this order; return with it the file names of those that may be used."""
+    """Survey rows that stand in this order; return with it the file names of those that may be
+    used."""
     total = survey.Survey()
     for one in rows:
         total.add(one)
     entries = np.array([entry_of(place, one) for place, one in enumerate(rows)], row_index.ENTRY)
-    found, stays = deduplicate.find_repeats(entries, fetch=lambda some: [rows[i] for i in some["start"]], seed=0)
+    found, stays = deduplicate.find_repeats(
+        entries, fetch=lambda some: [rows[i] for i in some["start"]], seed=0
+    )
     names = [row_index.face_name(rows[one["start"]].filename, one["face"]) for one in stays]
     assert [stable_hash.key(name, 0) for name in names] == stays["key"].tolist()
     return total.merge(found), names
@@ -56,9 +71,13 @@ def test_rows_about_other_pictures_are_left_alone_whatever_their_keys(monkeypatc
 def test_rows_are_fetched_some_at_a_time(monkeypatch):
     monkeypatch.setattr(survey, "FETCHED_TOGETHER", 2)
     names = [f"{number % 5}.jpg" for number in range(10)]
-    found, left = settled(*(row(f"t row {number}", filename=name) for number, name in enumerate(names)))
+    found, left = settled(
+        *(row(f"t row {number}", filename=name) for number, name in enumerate(names))
+    )
     assert sorted(left) == [f"{number}.jpg" for number in range(5)]
-    assert sorted(reject.source for reject in found.rejects) == [f"t row {number}" for number in range(5, 10)]
+    assert sorted(reject.source for reject in found.rejects) == [
+        f"t row {number}" for number in range(5, 10)
+    ]
 
 
 def test_the_same_name_in_another_split_is_no_repeat():
@@ -72,14 +91,21 @@ def test_a_survey_survives_json():
     assert again.counts[("train", "manual", 4)] == 1 and again.num_rows == 3
 
 
-def content(source: str, path: str, *, split: str = "train", subset: str = "manual") -> annotations.Row:
+def content(
+    source: str, path: str, *, split: str = "train", subset: str = "manual"
+) -> annotations.Row:
     return row(source, split=split)._replace(path=path, subset=subset)
 
 
 def deduplicated(*rows: annotations.Row, high: int = 5) -> tuple[survey.Survey, list[str]]:
-    """Drop duplicates among rows whose pictures are all the same; return with it the sources of those that stay."""
-    hashed = np.array([(*entry_of(place, one), high, 6) for place, one in enumerate(rows)], deduplicate.HASHED)
-    found, stays = deduplicate.drop_duplicates(hashed, fetch=lambda some: [rows[i] for i in some["start"]])
+    """Drop duplicates among rows whose pictures are all the same; return with it the sources of
+    those that stay."""
+    hashed = np.array(
+        [(*entry_of(place, one), high, 6) for place, one in enumerate(rows)], deduplicate.HASHED
+    )
+    found, stays = deduplicate.drop_duplicates(
+        hashed, fetch=lambda some: [rows[i] for i in some["start"]]
+    )
     return found, [rows[one["start"]].source for one in stays]
 
 
@@ -88,7 +114,9 @@ def dropped(*rows: annotations.Row) -> dict[str, str]:
 
 
 def test_validation_wins_over_train():
-    assert dropped(content("t 1", "a.jpg"), content("v 1", "b.jpg", split="validation")) == {"t 1": "b.jpg"}
+    assert dropped(content("t 1", "a.jpg"), content("v 1", "b.jpg", split="validation")) == {
+        "t 1": "b.jpg"
+    }
 
 
 def test_manual_wins_over_automatic_and_then_the_first_row():
@@ -100,11 +128,19 @@ def test_manual_wins_over_automatic_and_then_the_first_row():
 
 def test_further_faces_of_one_file_and_copies_inside_validation_stay():
     assert dropped(content("t 1", "a.jpg"), content("t 2", "a.jpg")) == {}
-    assert dropped(content("v 1", "a.jpg", split="validation"), content("v 2", "b.jpg", split="validation")) == {}
+    assert (
+        dropped(
+            content("v 1", "a.jpg", split="validation"), content("v 2", "b.jpg", split="validation")
+        )
+        == {}
+    )
 
 
 def test_pictures_that_cannot_be_read_are_no_duplicates():
-    assert deduplicated(content("t 1", "a.jpg"), content("t 2", "b.jpg"), high=0)[1] == ["t 1", "t 2"]
+    assert deduplicated(content("t 1", "a.jpg"), content("t 2", "b.jpg"), high=0)[1] == [
+        "t 1",
+        "t 2",
+    ]
 
 
 def test_dropped_rows_are_counted_and_not_used():
@@ -119,4 +155,6 @@ def test_cleaned_rows_are_counted_and_not_used():
     found = survey.Survey()
     sad = row("t row 1", label=2)._replace(valence=0.5)
     assert not found.add(sad, clean="emonet")
-    assert found.dropped == {("train", "manual", 2, "valence or arousal contradicts the expression"): 1}
+    assert found.dropped == {
+        ("train", "manual", 2, "valence or arousal contradicts the expression"): 1
+    }

@@ -42,7 +42,9 @@ def test_png_and_raw_hold_the_same_pixels_and_jpeg_nearly(built):
 def test_each_encoding_is_verified_and_read_by_the_trainer(built, encoding):
     version = built(encoding)
     assert list(verify.verify(version)) == []
-    split = examples.read(dataset_version.open_version(version), split="train", size_px=32, cache="none")
+    split = examples.read(
+        dataset_version.open_version(version), split="train", size_px=32, cache="none"
+    )
     np.testing.assert_array_equal(split.fetch(np.arange(24)), images(version))
 
 
@@ -50,7 +52,9 @@ def test_the_way_back_undoes_the_encoding_and_says_what_does_not_fit():
     pixels = conftest.picture(1, width=32, height=32)
     for encoding in ("png", "raw"):
         content = image_codec.encode(pixels, encoding=encoding)
-        np.testing.assert_array_equal(image_codec.decode_crop(content, encoding=encoding, image_size=32), pixels)
+        np.testing.assert_array_equal(
+            image_codec.decode_crop(content, encoding=encoding, image_size=32), pixels
+        )
     with pytest.raises(invalid_example.InvalidExample, match=r"3,072 bytes are not 31 x 31 pixels"):
         image_codec.decode_crop(pixels.tobytes(), encoding="raw", image_size=31)
     with pytest.raises(invalid_example.InvalidExample, match=r"32 x 32 is not 31 x 31"):
@@ -58,17 +62,22 @@ def test_the_way_back_undoes_the_encoding_and_says_what_does_not_fit():
 
 
 def test_an_unknown_encoding_is_refused(job_config):
-    with pytest.raises(errors.UserError, match=r"--encoding must be one of jpeg, png, raw: got gif"):
+    with pytest.raises(
+        errors.UserError, match=r"--encoding must be one of jpeg, png, raw: got gif"
+    ):
         job_config(encoding="gif")
 
 
 def example(content, *, copy=0, box=None, **settings):
     parsed = annotations.parse(
-        {"path": "a.jpg", "label": "1", "landmarks": ""}, annotations.Place("train", "manual", "", "", "a:1")
+        {"path": "a.jpg", "label": "1", "landmarks": ""},
+        annotations.Place("train", "manual", "", "", "a:1"),
     )
     row = parsed._replace(box=box)
     return shard_writer.make_example(
-        shard_writer.cut(content, row, {**SETTINGS, **settings}), plan.Task(0, copy, row), {**SETTINGS, **settings}
+        shard_writer.cut(content, row, {**SETTINGS, **settings}),
+        plan.Task(0, copy, row),
+        {**SETTINGS, **settings},
     )
 
 
@@ -83,7 +92,12 @@ def test_a_jpeg_that_is_its_own_crop_is_stored_as_it_came():
 
 @pytest.mark.parametrize(
     "other",
-    [{"copy": 1}, {"box": (0, 0, 32, 32)}, {"box": (1, 0, 31, 31), "margin_frac": 0.0}, {"encoding": "png"}],
+    [
+        {"copy": 1},
+        {"box": (0, 0, 32, 32)},
+        {"box": (1, 0, 31, 31), "margin_frac": 0.0},
+        {"encoding": "png"},
+    ],
 )
 def test_a_jpeg_of_which_anything_changes_is_encoded_anew(other):
     assert example(jpeg(), **other).image != jpeg()
@@ -93,7 +107,9 @@ def test_pictures_of_another_size_format_or_with_exif_are_encoded_anew(tmp_path)
     assert example(jpeg(side=64)).image != jpeg(side=64)
     exif = PIL.Image.Exif()
     exif[0x0112] = 6  # Rotate by a quarter.
-    PIL.Image.fromarray(conftest.picture(1, width=32, height=32)).save(tmp_path / "a.jpg", exif=exif)
+    PIL.Image.fromarray(conftest.picture(1, width=32, height=32)).save(
+        tmp_path / "a.jpg", exif=exif
+    )
     content = (tmp_path / "a.jpg").read_bytes()
     assert example(content).image not in (content, jpeg())
     png = cv2.imencode(".png", conftest.picture(1, width=32, height=32))[1].tobytes()

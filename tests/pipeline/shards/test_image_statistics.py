@@ -29,7 +29,9 @@ def test_sizes_are_counted_by_the_next_smaller_edge():
     assert seen(Row(0, "a", 0.5, 0.5), size=(9000, 10), box=8.0)["picture_px"] == {"4096": 1}
 
 
-@pytest.mark.parametrize(("value", "cell"), [(-1, 0), (-0.95, 0), (0, 10), (0.05, 10), (0.999, 19), (1, 19)])
+@pytest.mark.parametrize(
+    ("value", "cell"), [(-1, 0), (-0.95, 0), (0, 10), (0.05, 10), (0.999, 19), (1, 19)]
+)
 def test_valence_and_arousal_fall_into_cells_of_a_tenth(value, cell):
     assert seen(Row(3, "a", value, 0.25))["affect"] == [[3, cell, 12, 1]]
 
@@ -45,7 +47,16 @@ def test_crops_smaller_than_the_picture_they_become_are_counted():
 
 def test_a_few_specimens_of_each_class_are_remembered():
     found = seen(*[Row(label, f"{label}{i}", 0, 0) for i in range(6) for label in (0, 7)])
-    assert [one["path"] for one in found["specimens"]] == ["00", "70", "01", "71", "02", "72", "03", "73"]
+    assert [one["path"] for one in found["specimens"]] == [
+        "00",
+        "70",
+        "01",
+        "71",
+        "02",
+        "72",
+        "03",
+        "73",
+    ]
     assert found["specimens"][1] == {
         "label": 7, "path": "70", "at": 1, "picture_size": [200, 100], "outline": [[10, 20], [90, 20], [10, 100]],
     }  # fmt: skip

@@ -5,7 +5,6 @@ import collections
 import numpy as np
 import pytest
 
-from pipeline import config
 from pipeline.rows import annotations, row_index, stable_hash
 from pipeline.shards import plan
 
@@ -17,7 +16,10 @@ def row(label: int, i: int) -> annotations.Row:
 
 def entries(label: int, count: int, seed: int = 0) -> np.ndarray:
     made = np.zeros(count, row_index.ENTRY)
-    made["label"], made["start"] = label, range(count)  # The row's number stands in for its place in a file.
+    made["label"], made["start"] = (
+        label,
+        range(count),
+    )  # The row's number stands in for its place in a file.
     made["key"] = [stable_hash.key(row(label, i).filename, seed) for i in range(count)]
     return made
 
@@ -54,7 +56,10 @@ def test_a_larger_class_is_sampled_down_and_a_smaller_one_repeated_evenly():
         times[task.row.label][task.row.filename] += 1
     assert len(times[0]) == 20 and set(times[0].values()) == {1}
     assert len(times[1]) == 7 and set(times[1].values()) == {2, 3}
-    assert sorted(task.copy for _, task in made if task.row.filename == "4/0.jpg") in ([0, 1, 2, 3, 4, 5], [*range(7)])
+    assert sorted(task.copy for _, task in made if task.row.filename == "4/0.jpg") in (
+        [0, 1, 2, 3, 4, 5],
+        [*range(7)],
+    )
 
 
 def test_shard_sizes_and_class_counts_per_shard_differ_by_at_most_one():
@@ -77,7 +82,9 @@ def test_another_seed_keeps_other_rows_and_the_order_of_rows_does_not_matter():
     kept = [{task.row.filename for _, task in assign({0: 50}, {0: 10}, 4, seed)} for seed in (0, 1)]
     assert kept[0] != kept[1]
     split = plan.SplitPlan("train", {0: 50}, {0: 10}, 4)
-    assert tasks_of(0, entries(0, 50)[::-1], plan_=split) == tasks_of(0, entries(0, 50), plan_=split)
+    assert tasks_of(0, entries(0, 50)[::-1], plan_=split) == tasks_of(
+        0, entries(0, 50), plan_=split
+    )
 
 
 def test_the_hash_is_pinned():
@@ -85,9 +92,14 @@ def test_the_hash_is_pinned():
     assert stable_hash.stable_hash(0, "keep", "a.jpg") == 3982765136326303399
 
 
-def make(**fields):
-    job = config.JobConfig(input_dir="x", data_dir="y", **fields)
-    return plan.make({("train", 0): 1000, ("train", 1): 3000, ("validation", 0): 100, ("validation", 1): 100}, job)
+def make(**settings):
+    counts = {
+        ("train", 0): 1000,
+        ("train", 1): 3000,
+        ("validation", 0): 100,
+        ("validation", 1): 100,
+    }
+    return plan.make(counts, image_size=224, **settings)
 
 
 def test_validation_is_never_balanced():
@@ -102,7 +114,8 @@ def test_the_number_of_shards_applies_to_train_and_validation_is_in_proportion()
 
 
 @pytest.mark.parametrize(
-    ("examples", "size", "shards"), [(50, 224, 1), (1000, 96, 7), (4000, 224, 16), (155_888, 224, 84)]
+    ("examples", "size", "shards"),
+    [(50, 224, 1), (1000, 96, 7), (4000, 224, 16), (155_888, 224, 84)],
 )
 def test_computed_shards_are_large_enough_and_not_too_few(examples, size, shards):
     assert plan.computed_shards(examples, size) == shards
@@ -124,7 +137,9 @@ def test_a_class_ranked_in_parts_gets_the_same_tasks():
     assert set(part_of) == {0, 1, 2, 3}
     made, before = [], 0
     for part in range(4):
-        made += tasks_of(0, whole[part_of == part], plan_=split, seed=3, first_rank=before, num_rows=50)
+        made += tasks_of(
+            0, whole[part_of == part], plan_=split, seed=3, first_rank=before, num_rows=50
+        )
         before += np.count_nonzero(part_of == part)
     assert sorted(made) == sorted(tasks_of(0, whole, plan_=split, seed=3))
     assert len(made) == 120
@@ -134,8 +149,16 @@ def test_a_class_ranked_in_parts_gets_the_same_tasks():
 def test_parts_of_a_class_are_ranges_of_keys_that_no_rounding_moves(parts):
     edges = [-(-(n << 63) // parts) for n in range(1, parts)]
     keys = [key for edge in edges for key in (edge - 1, edge)] + [0, (1 << 63) - 1]
-    assert list(plan.buckets_of(np.array(keys, np.uint64), parts)) == [key * parts >> 63 for key in keys]
+    assert list(plan.buckets_of(np.array(keys, np.uint64), parts)) == [
+        key * parts >> 63 for key in keys
+    ]
 
 
 def test_a_class_is_ranked_in_parts_when_it_is_large():
-    assert [plan.num_buckets(n) for n in (0, 1, 1_000_000, 1_000_001, 32_000_000)] == [1, 1, 1, 2, 32]
+    assert [plan.num_buckets(n) for n in (0, 1, 1_000_000, 1_000_001, 32_000_000)] == [
+        1,
+        1,
+        1,
+        2,
+        32,
+    ]

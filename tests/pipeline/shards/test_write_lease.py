@@ -14,9 +14,14 @@ NAME = "affectnet_faces-train.tfrecord-00000-of-00001"
 def tasks(tmp_path) -> list[plan.Task]:
     writer = conftest.ReleaseWriter(tmp_path)
     paths = [writer.add("training", 0) for _ in range(3)]
-    row = annotations.Row("train", "manual", "", "", 0, 0.0, 0.0, (30, 20, 50, 40), "annotation", b"", "")
+    row = annotations.Row(
+        "train", "manual", "", "", 0, 0.0, 0.0, (30, 20, 50, 40), "annotation", b"", ""
+    )
     images = "Manually_Annotated/Manually_Annotated_Images"
-    return [plan.Task(i, 0, row._replace(path=f"{images}/{path}", filename=path)) for i, path in enumerate(paths)]
+    return [
+        plan.Task(i, 0, row._replace(path=f"{images}/{path}", filename=path))
+        for i, path in enumerate(paths)
+    ]
 
 
 def spec(tmp_path, attempt: str) -> shard_writer.Spec:
@@ -64,5 +69,7 @@ def test_a_worker_stops_in_the_middle_of_a_shard(tmp_path, tasks, monkeypatch):
 
 
 def test_a_folder_that_is_gone_belongs_to_nobody(tmp_path):
-    with pytest.raises(write_lease.Abandoned, match=r"attempt mine may not write into .*: none may"):
+    with pytest.raises(
+        write_lease.Abandoned, match=r"attempt mine may not write into .*: none may"
+    ):
         write_lease.check(tmp_path / "gone", "mine")

@@ -35,6 +35,8 @@ def read(root: Path, **request: object) -> list[annotations.Row | annotations.Re
 def said(items: Iterable[annotations.Row | annotations.Reject]) -> list[tuple[object, ...]]:
     """Reduce rows to split, path and label, and rejects to path and reason."""
     return [
-        (one.split, one.path, one.label) if isinstance(one, annotations.Row) else (one.path, one.reason)
+        (one.split, one.path, one.label)
+        if isinstance(one, annotations.Row)
+        else (one.path, one.reason)
         for one in items
     ]

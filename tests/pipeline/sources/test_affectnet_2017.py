@@ -35,8 +35,16 @@ MANUAL = [  # pictures, training list, validation list
         "manually_annotated_file_lists/Training.CSV",
         "manually_annotated_file_lists/Validation.CSV",
     ),
-    ("Manual_Annot/Manually_Annotated_Images", "Manual_Annot_files/training.csv", "Manual_Annot_files/validation.csv"),
-    ("AffectNet/Manually Annotated/Images", "AffectNet/lists/training.csv", "AffectNet/lists/validation.csv"),
+    (
+        "Manual_Annot/Manually_Annotated_Images",
+        "Manual_Annot_files/training.csv",
+        "Manual_Annot_files/validation.csv",
+    ),
+    (
+        "AffectNet/Manually Annotated/Images",
+        "AffectNet/lists/training.csv",
+        "AffectNet/lists/validation.csv",
+    ),
     ("pictures", "training.csv", "validation.csv"),
     (".", "training.csv", "validation.csv"),
 ]
@@ -50,24 +58,34 @@ AUTOMATIC = [
         "Automatically_Annotated_compressed/Automatically_Annotated/Automatically_Annotated_Images",
         "Automatically_Annotated_file_lists/automatically_annotated.csv",
     ),
-    ("Automatically Annotated/Images", "Automatically_Annotated_file_list/Automatically_Annotated.csv"),
+    (
+        "Automatically Annotated/Images",
+        "Automatically_Annotated_file_list/Automatically_Annotated.csv",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("pictures", "training", "validation"), MANUAL)
-def test_the_manual_lists_and_pictures_are_found_whatever_they_are_called(tmp_path, pictures, training, validation):
+def test_the_manual_lists_and_pictures_are_found_whatever_they_are_called(
+    tmp_path, pictures, training, validation
+):
     put(tmp_path, f"{pictures}/7/a.jpg", f"{pictures}/7/b.jpg")
     put(tmp_path, training, content=HEADER + LINE)
     put(tmp_path, validation, content=LINE.replace("a.jpg", "b.jpg"))
     rows = read(tmp_path)
     where = "" if pictures == "." else f"{pictures}/"
     assert said(rows) == [("train", f"{where}7/a.jpg", 1), ("validation", f"{where}7/b.jpg", 1)]
-    assert [row.filename for row in rows] == ["Manually_Annotated_Images/7/a.jpg", "Manually_Annotated_Images/7/b.jpg"]
+    assert [row.filename for row in rows] == [
+        "Manually_Annotated_Images/7/a.jpg",
+        "Manually_Annotated_Images/7/b.jpg",
+    ]
     assert recognise(tmp_path).layout == "2017"
 
 
 @pytest.mark.parametrize(("pictures", "table"), AUTOMATIC)
-def test_the_automatic_list_and_its_pictures_are_found_whatever_they_are_called(tmp_path, pictures, table):
+def test_the_automatic_list_and_its_pictures_are_found_whatever_they_are_called(
+    tmp_path, pictures, table
+):
     put(tmp_path, f"{pictures}/7/a.jpg")
     put(tmp_path, table, content="#" + HEADER + LINE)
     (row,) = read(tmp_path, subsets=("automatic",))
@@ -82,7 +100,10 @@ def test_the_same_picture_path_in_both_subsets_is_looked_for_in_its_own_folder(t
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg", "Automatically_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", "automatically_annotated.csv", content=HEADER + LINE)
     rows = read(tmp_path, subsets=("manual", "automatic"))
-    assert [row.path for row in rows] == ["Manually_Annotated_Images/7/a.jpg", "Automatically_Annotated_Images/7/a.jpg"]
+    assert [row.path for row in rows] == [
+        "Manually_Annotated_Images/7/a.jpg",
+        "Automatically_Annotated_Images/7/a.jpg",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -103,11 +124,18 @@ def test_every_header_on_record_and_none_give_the_same_row(tmp_path, header):
     put(tmp_path, "training.csv", content=header + LINE)
     (row,) = read(tmp_path)
     assert row.source == "training.csv row 1"
-    assert (row.box, row.label, row.valence, row.arousal) == ((134.0, 20.0, 50.0, 40.0), 1, 0.5, -0.25)
+    assert (row.box, row.label, row.valence, row.arousal) == (
+        (134.0, 20.0, 50.0, 40.0),
+        1,
+        0.5,
+        -0.25,
+    )
     assert annotations.points_of(row)[1].tolist() == [30.5, 40.25]
 
 
-@pytest.mark.parametrize("text", [LINE * 2, (HEADER + LINE * 2).replace("\n", "\r\n"), (LINE + "\n" + LINE).rstrip()])
+@pytest.mark.parametrize(
+    "text", [LINE * 2, (HEADER + LINE * 2).replace("\n", "\r\n"), (LINE + "\n" + LINE).rstrip()]
+)
 def test_line_ends_do_not_matter(tmp_path, text):
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", content=text)
@@ -118,10 +146,16 @@ def test_rows_keep_their_numbers_when_a_list_is_cut_into_parts(tmp_path, monkeyp
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", content=HEADER + LINE * 5)
     release = recognise(tmp_path)
-    cut = tuple(affectnet_2017.lists.byte_ranges(tmp_path / "training.csv", chunk_bytes=len(HEADER) + len(LINE)))
+    cut = tuple(
+        affectnet_2017.lists.byte_ranges(
+            tmp_path / "training.csv", chunk_bytes=len(HEADER) + len(LINE)
+        )
+    )
     assert len(cut) == 3
     table = release.tables[0]._replace(parts=cut)
-    rows = [row for part in cut for row in affectnet_2017.read(str(tmp_path), base.Part(table, part))]
+    rows = [
+        row for part in cut for row in affectnet_2017.read(str(tmp_path), base.Part(table, part))
+    ]
     assert [row.source for row in rows] == [f"training.csv row {i}" for i in range(1, 6)]
 
 
@@ -135,20 +169,26 @@ def test_columns_may_come_in_another_order_and_more_of_them(tmp_path):
 def test_a_short_row_is_rejected_and_an_empty_one_passed_over(tmp_path):
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", content=LINE + "\n" + "7/b.jpg,1,2\n")
-    assert said(read(tmp_path)) == [("train", "Manually_Annotated_Images/7/a.jpg", 1), ("7/b.jpg", "short row")]
+    assert said(read(tmp_path)) == [
+        ("train", "Manually_Annotated_Images/7/a.jpg", 1),
+        ("7/b.jpg", "short row"),
+    ]
 
 
 def test_a_header_without_the_expression_is_refused(tmp_path):
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", content="subDirectory_filePath,valence\n7/a.jpg,0\n")
-    with pytest.raises(errors.UserError, match="training.csv must have a column expression: its header is"):
+    with pytest.raises(
+        errors.UserError, match="training.csv must have a column expression: its header is"
+    ):
         read(tmp_path)
 
 
 def test_lists_without_their_pictures_are_refused(tmp_path):
     put(tmp_path, "training.csv", content=LINE)
     with pytest.raises(
-        errors.UserError, match="names pictures such as '7/a.jpg', and no folder of 1 has one of its first"
+        errors.UserError,
+        match="names pictures such as '7/a.jpg', and no folder of 1 has one of its first",
     ):
         read(tmp_path)
 

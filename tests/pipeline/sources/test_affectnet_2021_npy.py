@@ -9,7 +9,9 @@ import pytest
 from pipeline.rows import annotations
 from tests.pipeline.sources.conftest import put, read, recognise, said
 
-CUT_HEADER = b"\x93NUMPY\x01\x00\x36\x00{'descr': '<U9', 'fortran_order': False, 'shape': (), }\n0.5"
+CUT_HEADER = (
+    b"\x93NUMPY\x01\x00\x36\x00{'descr': '<U9', 'fortran_order': False, 'shape': (), }\n0.5"
+)
 SHORT = CUT_HEADER.replace(b"\x36", b"\x38")
 POINTS = np.arange(136, dtype=np.float64)
 
@@ -18,7 +20,13 @@ def annotate(root: Path, split: str, stem: str, **changes: object) -> Path:
     """Write the four files of a picture; None leaves one out."""
     folder = root / split / "annotations"
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {"exp": np.array("3"), "val": np.array("0.5"), "aro": np.array("-0.25"), "lnd": POINTS, **changes}
+    arrays = {
+        "exp": np.array("3"),
+        "val": np.array("0.5"),
+        "aro": np.array("-0.25"),
+        "lnd": POINTS,
+        **changes,
+    }
     for kind, array in arrays.items():
         if array is not None:
             np.save(folder / f"{stem}_{kind}.npy", array)
@@ -35,10 +43,23 @@ def root(tmp_path):
 
 def test_rows_have_everything_the_files_say(root):
     first, *others = read(root)
-    assert (first.split, first.subset, first.path, first.label) == ("train", "manual", "train_set/images/0.jpg", 3)
-    assert (first.valence, first.arousal, first.box, first.box_from) == (0.5, -0.25, None, "picture")
+    assert (first.split, first.subset, first.path, first.label) == (
+        "train",
+        "manual",
+        "train_set/images/0.jpg",
+        3,
+    )
+    assert (first.valence, first.arousal, first.box, first.box_from) == (
+        0.5,
+        -0.25,
+        None,
+        "picture",
+    )
     assert annotations.points_of(first)[:2].tolist() == [[0, 1], [2, 3]]
-    assert said(others) == [("train", "train_set/images/12.jpg", 7), ("validation", "val_set/images/0.jpg", 1)]
+    assert said(others) == [
+        ("train", "train_set/images/12.jpg", 7),
+        ("validation", "val_set/images/0.jpg", 1),
+    ]
 
 
 def test_ids_that_the_splits_share_have_names_of_their_own(root):
@@ -50,7 +71,11 @@ def test_ids_that_the_splits_share_have_names_of_their_own(root):
 def test_the_validation_folder_has_many_names_and_the_record_one(root, folder):
     (root / "val_set").rename(root / folder)
     row = read(root)[-1]
-    assert (row.split, row.path, row.filename) == ("validation", f"{folder}/images/0.jpg", "val_set/images/0.jpg")
+    assert (row.split, row.path, row.filename) == (
+        "validation",
+        f"{folder}/images/0.jpg",
+        "val_set/images/0.jpg",
+    )
 
 
 def test_a_test_folder_beside_validation_is_a_split_of_its_own_and_said_so(root):
@@ -79,7 +104,12 @@ def test_values_may_be_text_or_numbers_and_of_no_or_one_dimension(root, changes,
 
 @pytest.mark.parametrize(
     "points",
-    [POINTS.reshape(68, 2), np.asfortranarray(POINTS.reshape(68, 2)), POINTS.astype(np.float32), POINTS.astype(int)],
+    [
+        POINTS.reshape(68, 2),
+        np.asfortranarray(POINTS.reshape(68, 2)),
+        POINTS.astype(np.float32),
+        POINTS.astype(int),
+    ],
 )
 def test_landmarks_may_be_flat_or_pairs(root, points):
     annotate(root, "train_set", "0", lnd=points)
@@ -105,10 +135,14 @@ def test_a_pickled_file_is_rejected_and_not_loaded(root):
     annotate(root, "train_set", "0", exp=np.array({"code": 3}, dtype=object))
     reject = read(root)[0]
     assert reject.reason == "unreadable annotation"
-    assert reject.detail.startswith("an annotation must be a plain npy array: 0_exp.npy: it holds pickled objects")
+    assert reject.detail.startswith(
+        "an annotation must be a plain npy array: 0_exp.npy: it holds pickled objects"
+    )
 
 
-@pytest.mark.parametrize("content", [b"", b"not numpy", b"\x93NUMPY\x01\x00", b"PK\x03\x04broken", CUT_HEADER, SHORT])
+@pytest.mark.parametrize(
+    "content", [b"", b"not numpy", b"\x93NUMPY\x01\x00", b"PK\x03\x04broken", CUT_HEADER, SHORT]
+)
 def test_a_broken_file_is_a_reject(root, content):
     (root / "train_set/annotations/0_val.npy").write_bytes(content)
     assert read(root)[0].reason == "unreadable annotation"
@@ -143,7 +177,9 @@ def test_a_lone_folder_is_all_train_and_said_so(tmp_path):
     put(tmp_path, "images/0.jpg")
     annotate(tmp_path, ".", "0")
     assert read(tmp_path)[0].split == "train"
-    assert recognise(tmp_path).notes == ("the folder has no train and val folders: all of it is train",)
+    assert recognise(tmp_path).notes == (
+        "the folder has no train and val folders: all of it is train",
+    )
 
 
 def test_the_release_may_lie_deeper(root, tmp_path_factory):

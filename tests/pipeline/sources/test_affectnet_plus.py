@@ -34,7 +34,12 @@ def root(tmp_path):
 
 def test_a_row_has_everything_the_file_says(root):
     row, other = read(root)
-    assert (row.split, row.subset, row.path, row.label) == ("train", "manual", f"{TRAIN}/images/a.jpg", 1)
+    assert (row.split, row.subset, row.path, row.label) == (
+        "train",
+        "manual",
+        f"{TRAIN}/images/a.jpg",
+        1,
+    )
     assert (row.valence, row.box, row.box_from) == (0.5, None, "picture")
     assert str(row.arousal) == "nan"
     assert row.soft_label == tuple(SOFT)
@@ -51,8 +56,16 @@ def test_keys_in_the_other_spelling_are_the_same(root):
 
 def test_the_automatic_part_is_the_automatic_subset(root):
     (row,) = read(root, subsets=("automatic",))
-    assert (row.split, row.subset, row.filename) == ("train", "automatic", "no_human_annotated/images/c.jpg")
-    assert [t.expected[0] for t in recognise(root, subsets=("manual", "automatic")).tables] == [414_799, 5_500, 539_607]
+    assert (row.split, row.subset, row.filename) == (
+        "train",
+        "automatic",
+        "no_human_annotated/images/c.jpg",
+    )
+    assert [t.expected[0] for t in recognise(root, subsets=("manual", "automatic")).tables] == [
+        414_799,
+        5_500,
+        539_607,
+    ]
 
 
 @pytest.mark.parametrize("label", ["left out", None, -1])
@@ -64,7 +77,9 @@ def test_without_a_human_label_the_automatic_part_has_the_likeliest(root, label)
     assert rows[0].reason == "bad label"
 
 
-@pytest.mark.parametrize(("code", "difficulty"), [(0, "easy"), (1, "challenging"), (2, "difficult"), ("Easy", "easy")])
+@pytest.mark.parametrize(
+    ("code", "difficulty"), [(0, "easy"), (1, "challenging"), (2, "difficult"), ("Easy", "easy")]
+)
 def test_rows_of_another_difficulty_are_left_out_and_say_why(root, code, difficulty):
     annotate(root, TRAIN, "a", subset=code)
     for wanted in ("easy", "challenging", "difficult"):
@@ -99,7 +114,9 @@ def test_unusable_landmarks_are_none_and_the_row_stays(root, points):
     assert annotations.points_of(read(root)[0]) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "3", '"a"', b"\xff\xfe\x00".decode("latin-1"), '{"meta-data": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[1]", "3", '"a"', b"\xff\xfe\x00".decode("latin-1"), '{"meta-data": 3}']
+)
 def test_a_broken_file_is_a_reject_that_names_it(root, content):
     put(root, f"{TRAIN}/annotations/a.json", content=content)
     reject = read(root)[0]
@@ -110,7 +127,10 @@ def test_a_broken_file_is_a_reject_that_names_it(root, content):
 def test_a_picture_without_its_file_is_a_reject(root):
     put(root, f"{TRAIN}/images/z.jpg")
     reject = read(root)[1]
-    assert (reject.reason, reject.detail) == ("no annotation", "a picture must have a JSON file: z.json is not there")
+    assert (reject.reason, reject.detail) == (
+        "no annotation",
+        "a picture must have a JSON file: z.json is not there",
+    )
 
 
 def test_the_release_may_lie_in_a_folder_of_its_name(root, tmp_path_factory):

@@ -11,24 +11,37 @@ from tests.pipeline.sources.conftest import put, read, recognise, said
     ("names", "codes"),
     [
         (["Anger", "Contempt", "Happy", "Neutral"], [6, 7, 1, 0]),
-        (["anger", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise"], [6, 7, 5, 4, 1, 0, 2, 3]),
-        (["ANGRY", "Disgusted", "Fearful", "Happiness", "Sadness", "Surprised"], [6, 5, 4, 1, 2, 3]),
+        (
+            ["anger", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise"],
+            [6, 7, 5, 4, 1, 0, 2, 3],
+        ),
+        (
+            ["ANGRY", "Disgusted", "Fearful", "Happiness", "Sadness", "Surprised"],
+            [6, 5, 4, 1, 2, 3],
+        ),
         (["0", "1", "2", "7"], [0, 1, 2, 7]),
         (["0_neutral", "1_anger", "2 Happy"], [0, 6, 1]),
         (["none", "uncertain", "no-face", "No_Face"], [8, 9, 10, 10]),
     ],
 )
-def test_a_folder_is_the_expression_it_names_and_not_its_place_in_the_alphabet(tmp_path, names, codes):
+def test_a_folder_is_the_expression_it_names_and_not_its_place_in_the_alphabet(
+    tmp_path, names, codes
+):
     put(tmp_path, *(f"train/{name}/x.jpg" for name in names))
     found = {row.path.split("/")[1]: row.label for row in read(tmp_path)}
     assert found == dict(zip(names, codes, strict=True))
 
 
 @pytest.mark.parametrize("train", ["train", "Train", "training", "train_set", "archive (3)/Train"])
-@pytest.mark.parametrize("validation", ["val", "valid", "validation", "test", "Test", "archive (3)/Test"])
+@pytest.mark.parametrize(
+    "validation", ["val", "valid", "validation", "test", "Test", "archive (3)/Test"]
+)
 def test_splits_have_many_names(tmp_path, train, validation):
     put(tmp_path, f"{train}/anger/a.jpg", f"{validation}/0/b.png")
-    assert said(read(tmp_path)) == [("train", f"{train}/anger/a.jpg", 6), ("validation", f"{validation}/0/b.png", 0)]
+    assert said(read(tmp_path)) == [
+        ("train", f"{train}/anger/a.jpg", 6),
+        ("validation", f"{validation}/0/b.png", 0),
+    ]
     assert [row.filename for row in read(tmp_path)] == ["train/anger/a.jpg", "validation/0/b.png"]
 
 
@@ -47,14 +60,28 @@ def test_a_test_folder_is_validation_only_where_there_is_no_other(tmp_path):
 
 def test_folders_without_splits_are_all_train_and_said_so(tmp_path):
     put(tmp_path, "archive/happy/a.jpg", "archive/sad/b.jpg")
-    assert said(read(tmp_path)) == [("train", "archive/happy/a.jpg", 1), ("train", "archive/sad/b.jpg", 2)]
-    assert recognise(tmp_path).notes == ("archive has no train and val folders: all of it is train",)
+    assert said(read(tmp_path)) == [
+        ("train", "archive/happy/a.jpg", 1),
+        ("train", "archive/sad/b.jpg", 2),
+    ]
+    assert recognise(tmp_path).notes == (
+        "archive has no train and val folders: all of it is train",
+    )
 
 
 def test_what_is_no_picture_and_no_expression_is_left_aside_and_said_so(tmp_path):
-    put(tmp_path, "train/happy/a.JPG", "train/happy/Thumbs.db", "train/happy/.DS_Store", "train/happy/._a.jpg")
+    put(
+        tmp_path,
+        "train/happy/a.JPG",
+        "train/happy/Thumbs.db",
+        "train/happy/.DS_Store",
+        "train/happy/._a.jpg",
+    )
     put(tmp_path, "train/faces/b.jpg", "train/happy/notes.txt", "train/happy/b.TIF")
-    assert said(read(tmp_path)) == [("train", "train/happy/a.JPG", 1), ("train", "train/happy/b.TIF", 1)]
+    assert said(read(tmp_path)) == [
+        ("train", "train/happy/a.JPG", 1),
+        ("train", "train/happy/b.TIF", 1),
+    ]
     assert recognise(tmp_path).notes == ("left aside, as no expression: train/faces",)
 
 
@@ -88,7 +115,8 @@ def test_the_picture_folders_of_2017_without_their_lists_are_not_taken_for_class
 def test_two_folders_for_one_split_are_refused(tmp_path):
     put(tmp_path, "a/train/happy/x.jpg", "b/Train/happy/x.jpg")
     with pytest.raises(
-        errors.UserError, match="several folders of annotations of which each is a train folder: a/train, b/"
+        errors.UserError,
+        match="several folders of annotations of which each is a train folder: a/train, b/",
     ):
         read(tmp_path)
 
@@ -111,6 +139,8 @@ def test_other_words_are_no_expression(name):
     assert label_names.code_of(name) is None
 
 
-@pytest.mark.parametrize("name", ["trainer", "images", "evaluation", "", "latest", "contest", "strain"])
+@pytest.mark.parametrize(
+    "name", ["trainer", "images", "evaluation", "", "latest", "contest", "strain"]
+)
 def test_other_words_are_no_split(name):
     assert label_names.split_of(name) == ""

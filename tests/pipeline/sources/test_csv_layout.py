@@ -23,7 +23,9 @@ def test_columns_that_need_no_naming_are_found(tmp_path):
 
 def test_columns_are_named_by_the_flag(tmp_path):
     table(tmp_path, "which,what,x0,y0,w,h\na.jpg,3,1,2,3,4\n")
-    (row,) = read(tmp_path, csv="train=a.csv", columns="path=which,label=what,x=x0,y=y0,width=w,height=h")
+    (row,) = read(
+        tmp_path, csv="train=a.csv", columns="path=which,label=what,x=x0,y=y0,width=w,height=h"
+    )
     assert (row.label, row.box, row.box_from) == (3, (1, 2, 3, 4), "annotation")
 
 
@@ -57,7 +59,9 @@ def test_landmarks_may_be_written_as_a_python_list(tmp_path):
 
 def test_raf_db_as_it_is(tmp_path):
     put(tmp_path, "Image/aligned/train_00001_aligned.jpg", "Image/aligned/test_0001_aligned.jpg")
-    put(tmp_path, "EmoLabel/list_patition_label.txt", content="train_00001.jpg 5\ntest_0001.jpg 1\n")
+    put(
+        tmp_path, "EmoLabel/list_patition_label.txt", content="train_00001.jpg 5\ntest_0001.jpg 1\n"
+    )
     rows = read(
         tmp_path,
         csv="EmoLabel/list_patition_label.txt",
@@ -73,7 +77,11 @@ def test_raf_db_as_it_is(tmp_path):
 
 def test_expw_as_it_is(tmp_path):
     put(tmp_path, "origin/afraid_1.jpg")
-    put(tmp_path, "label.lst", content="afraid_1.jpg 0 10 20 120 140 96.5 1\nafraid_1.jpg 1 1 2 20 30 50.0 6\n")
+    put(
+        tmp_path,
+        "label.lst",
+        content="afraid_1.jpg 0 10 20 120 140 96.5 1\nafraid_1.jpg 1 1 2 20 30 50.0 6\n",
+    )
     rows = read(
         tmp_path,
         csv="label.lst",
@@ -88,7 +96,11 @@ def test_ferplus_as_it_is_with_its_votes(tmp_path):
     votes = 'fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0\nfer0000001.png,"(0, 0, 48, 48)",1,0,4,0,0,4,0,0,0,1\n'
     put(tmp_path, "FER2013Train/fer0000000.png", "FER2013Valid/fer0000002.png")
     put(tmp_path, "FER2013Train/label.csv", content=votes)
-    put(tmp_path, "FER2013Valid/label.csv", content='fer0000002.png,"(0, 0, 48, 48)",0,0,0,0,0,0,0,0,0,9\n')
+    put(
+        tmp_path,
+        "FER2013Valid/label.csv",
+        content='fer0000002.png,"(0, 0, 48, 48)",0,0,0,0,0,0,0,0,0,9\n',
+    )
     rows = read(
         tmp_path,
         csv="train=FER2013Train/label.csv,val=FER2013Valid/label.csv",
@@ -103,7 +115,10 @@ def test_ferplus_as_it_is_with_its_votes(tmp_path):
 
 
 def test_votes_under_a_header_are_named_by_it(tmp_path):
-    table(tmp_path, "Usage,Image name,neutral,happiness,NF\nTraining,a.jpg,1,9,0\nPublicTest,b.jpg,0,0,10\n")
+    table(
+        tmp_path,
+        "Usage,Image name,neutral,happiness,NF\nTraining,a.jpg,1,9,0\nPublicTest,b.jpg,0,0,10\n",
+    )
     rows = read(tmp_path, csv="a.csv", columns="label=neutral+happiness+NF")
     assert said(rows) == [("train", "a.jpg", 1), ("validation", "b.jpg", 10)]
 
@@ -126,7 +141,11 @@ def test_a_list_alone_is_all_train_and_said_so(tmp_path):
 def test_numbers_without_the_flag_are_codes_and_said_so(tmp_path):
     table(tmp_path, "image,label\na.jpg,3.0\n")
     assert read(tmp_path, csv="train=a.csv")[0].label == 3
-    assert recognise(tmp_path, csv="train=a.csv").notes[0].startswith("numbers are taken for AffectNet's codes")
+    assert (
+        recognise(tmp_path, csv="train=a.csv")
+        .notes[0]
+        .startswith("numbers are taken for AffectNet's codes")
+    )
     assert recognise(tmp_path, csv="train=a.csv", labels="3=sad").notes == ()
     assert read(tmp_path, csv="train=a.csv", labels="3=sad")[0].label == 2
 
@@ -134,12 +153,17 @@ def test_numbers_without_the_flag_are_codes_and_said_so(tmp_path):
 def test_a_label_that_the_flag_does_not_name_is_a_reject(tmp_path):
     table(tmp_path, "image,label\na.jpg,1\nb.jpg,8\n")
     reject = read(tmp_path, csv="train=a.csv", labels="1=surprise")[1]
-    assert (reject.reason, reject.detail) == ("bad label", "label must be 0..10: got '8 (not in --labels)'")
+    assert (reject.reason, reject.detail) == (
+        "bad label",
+        "label must be 0..10: got '8 (not in --labels)'",
+    )
 
 
 def test_numbered_columns_pass_over_a_header_if_there_is_one(tmp_path):
     table(tmp_path, "picture,what\na.jpg,3\n")
-    assert said(read(tmp_path, csv="train=a.csv", columns="path=1,label=2")) == [("train", "a.jpg", 3)]
+    assert said(read(tmp_path, csv="train=a.csv", columns="path=1,label=2")) == [
+        ("train", "a.jpg", 3)
+    ]
 
 
 def test_a_short_row_and_a_path_that_leaves_the_folder_are_rejects(tmp_path):
@@ -176,10 +200,22 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
             {"columns": "x=x"},
             "a box in --columns must be x, y, width, height or left, top, right, bottom: got x",
         ),
-        ({"columns": "image"}, "--columns must be like --columns=path=image,label=emotion: got 'image' in 'image'"),
-        ({"csv": "train=b.csv"}, "--csv must name files below {root}, or by their whole path: b.csv is not there"),
-        ({"csv": "left=a.csv"}, "--csv must give each of train, validation and test one list: got left=a.csv"),
-        ({"columns": "split=emotion"}, "the split column of a.csv must say train, val or test: it says happy, sad"),
+        (
+            {"columns": "image"},
+            "--columns must be like --columns=path=image,label=emotion: got 'image' in 'image'",
+        ),
+        (
+            {"csv": "train=b.csv"},
+            "--csv must name files below {root}, or by their whole path: b.csv is not there",
+        ),
+        (
+            {"csv": "left=a.csv"},
+            "--csv must give each of train, validation and test one list: got left=a.csv",
+        ),
+        (
+            {"columns": "split=emotion"},
+            "the split column of a.csv must say train, val or test: it says happy, sad",
+        ),
     ],
 )
 def test_flags_that_do_not_fit_are_refused_in_one_sentence(tmp_path, flags, message):
@@ -192,11 +228,14 @@ def test_flags_that_do_not_fit_are_refused_in_one_sentence(tmp_path, flags, mess
 def test_a_list_without_a_column_that_looks_like_the_label_is_refused(tmp_path):
     table(tmp_path, "image,joy,sorrow\na.jpg,1,0\n")
     with pytest.raises(
-        errors.UserError, match="a.csv must have a column for the label: it has image, joy, sorrow; say"
+        errors.UserError,
+        match="a.csv must have a column for the label: it has image, joy, sorrow; say",
     ):
         read(tmp_path, csv="a.csv")
 
 
 def test_the_layout_without_a_list_is_refused(tmp_path):
-    with pytest.raises(errors.UserError, match="--layout=csv must be told which lists: add --csv=train="):
+    with pytest.raises(
+        errors.UserError, match="--layout=csv must be told which lists: add --csv=train="
+    ):
         read(tmp_path, layout="csv")

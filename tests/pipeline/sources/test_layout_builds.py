@@ -22,8 +22,16 @@ def picture(index: int) -> bytes:
 
 
 def run(root: Path, **fields: object) -> build.Build:
-    settings = {"config_name": "tiny", "image_size": 32, "num_workers": 1, "balance": "none", **fields}
-    return test_main.run(config.JobConfig(input_dir=str(root), data_dir=str(root / "data"), **settings))
+    settings = {
+        "config_name": "tiny",
+        "image_size": 32,
+        "num_workers": 1,
+        "balance": "none",
+        **fields,
+    }
+    return test_main.run(
+        config.JobConfig(input_dir=str(root), data_dir=str(root / "data"), **settings)
+    )
 
 
 def examples(built: build.Build, split: str) -> list[example_codec.Example]:
@@ -50,7 +58,10 @@ def test_soft_labels_are_a_feature_of_their_config(plus):
     found = {example.filename[-5:]: example.soft_label for example in examples(built, "train")}
     assert found["0.jpg"] == pytest.approx(SOFT)
     assert [str(number) for number in found["3.jpg"]] == ["nan"] * 8
-    assert "soft_label" in json.loads((built.version / "features.json").read_text())["featuresDict"]["features"]
+    assert (
+        "soft_label"
+        in json.loads((built.version / "features.json").read_text())["featuresDict"]["features"]
+    )
     assert verify.verify(built.version) == []
 
 
@@ -63,7 +74,9 @@ def test_other_layouts_have_no_soft_label(tmp_path):
 
 def test_affectnet_plus_has_a_name_of_its_own(plus):
     assert run(plus, config_name="", image_size=224).config.config_name == "affectnetplus8_natural"
-    with pytest.raises(errors.UserError, match="affectnet8 stands for .* such as --config_name=affectnetplus8$"):
+    with pytest.raises(
+        errors.UserError, match="affectnet8 stands for .* such as --config_name=affectnetplus8$"
+    ):
         run(plus, config_name="affectnet8", image_size=224, balance="median")
 
 
@@ -86,7 +99,10 @@ def test_a_box_in_fractions_is_cut_where_it_is(tmp_path):
     by_label = {example.label: example for example in examples(built, "train")}
     assert by_label[6].bbox == pytest.approx((0.2, 0.25, 0.6, 0.75))
     assert by_label[1].bbox == pytest.approx((0, 0, 1, 1))
-    assert sorted(example.filename for example in by_label.values()) == ["train/images/a.jpg", "train/images/a.jpg#2"]
+    assert sorted(example.filename for example in by_label.values()) == [
+        "train/images/a.jpg",
+        "train/images/a.jpg#2",
+    ]
     assert built.report["boxes"] == {"fractions": 4}
 
 

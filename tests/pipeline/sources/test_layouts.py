@@ -26,7 +26,9 @@ LAYOUTS = {  # the generator's name → how it is read
 WITH_LANDMARKS = ("npy", "affectnetplus", "csv")
 WITH_CODES_TO_10 = ("affectnetplus", "csv")
 
-Faces = dict[str, tuple[annotations.Row, np.ndarray]]  # digest of the picture's pixels → row, pixels
+Faces = dict[
+    str, tuple[annotations.Row, np.ndarray]
+]  # digest of the picture's pixels → row, pixels
 
 
 def read(folder: Path, layout: str, request: base.Request) -> Faces:
@@ -59,7 +61,9 @@ def original(folder) -> Faces:
 def expected(original: Faces, layout: str, request: base.Request) -> Faces:
     """Return the faces that a layout can express."""
     most = 10 if layout in WITH_CODES_TO_10 else 7
-    return {k: v for k, v in original.items() if v[0].subset in request.subsets and v[0].label <= most}
+    return {
+        k: v for k, v in original.items() if v[0].subset in request.subsets and v[0].label <= most
+    }
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -89,7 +93,9 @@ def check_box(row: annotations.Row, wanted: annotations.Row, size: tuple[int, in
     if row.box_from == "fractions":  # YOLO cuts boxes off at the picture's edge.
         pixels = crop_geometry.in_pixels(row.box, picture_size=size)
         inside = crop_geometry.bbox_fractions(wanted.box, picture_size=size)
-        assert crop_geometry.bbox_fractions(pixels, picture_size=size) == pytest.approx(inside, abs=2e-6)
+        assert crop_geometry.bbox_fractions(pixels, picture_size=size) == pytest.approx(
+            inside, abs=2e-6
+        )
     elif row.box_from == "annotation":
         assert row.box == wanted.box
     else:
@@ -107,7 +113,9 @@ def test_both_layouts_with_boxes_in_pixels_give_the_same_crops_byte_for_byte(fol
 
 
 def square(row: annotations.Row, pixels: np.ndarray) -> crop_geometry.Square:
-    return crop_geometry.square(row.box, picture_size=(pixels.shape[1], pixels.shape[0]), margin_frac=0.15)
+    return crop_geometry.square(
+        row.box, picture_size=(pixels.shape[1], pixels.shape[0]), margin_frac=0.15
+    )
 
 
 def test_the_soft_label_of_affectnet_plus_comes_along(folder):

@@ -1,4 +1,5 @@
-"""Which layout a folder is taken for, what is said where it is none, and what a release is known by."""
+"""Which layout a folder is taken for, what is said where it is none, and what a release is known
+by."""
 
 import os
 
@@ -37,7 +38,13 @@ def make_folders(root):
     return put(root, "train/happy/a.jpg")
 
 
-MAKE = {"2017": make_2017, "npy": make_npy, "affectnetplus": make_plus, "yolo": make_yolo, "folders": make_folders}
+MAKE = {
+    "2017": make_2017,
+    "npy": make_npy,
+    "affectnetplus": make_plus,
+    "yolo": make_yolo,
+    "folders": make_folders,
+}
 
 
 @pytest.mark.parametrize("layout", MAKE)
@@ -58,7 +65,9 @@ def test_no_layout_is_taken_for_another_that_is_named(tmp_path, layout, named):
 
 def test_two_layouts_in_one_folder_are_refused(tmp_path):
     make_npy(make_2017(tmp_path))
-    with pytest.raises(errors.UserError, match="holds several layouts: 2017, npy; say which with --layout"):
+    with pytest.raises(
+        errors.UserError, match="holds several layouts: 2017, npy; say which with --layout"
+    ):
         recognise(tmp_path)
     assert recognise(tmp_path, layout="npy").layout == "npy"
 
@@ -92,10 +101,19 @@ def test_layouts_without_automatic_annotations_are_not_there_for_them(tmp_path, 
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ({"difficulty": "easy"}, "--difficulty is for the layout affectnetplus, and this is 2017: leave it out"),
-        ({"labels": "1=sad"}, "--labels is for the layout csv or folders or yolo, and this is 2017: leave it out"),
+        (
+            {"difficulty": "easy"},
+            "--difficulty is for the layout affectnetplus, and this is 2017: leave it out",
+        ),
+        (
+            {"labels": "1=sad"},
+            "--labels is for the layout csv or folders or yolo, and this is 2017: leave it out",
+        ),
         ({"columns": "path=1"}, "--columns is for the layout csv, and this is 2017: leave it out"),
-        ({"csv": "a.csv", "layout": "2017"}, "--csv is for the layout csv, and this is 2017: leave it out"),
+        (
+            {"csv": "a.csv", "layout": "2017"},
+            "--csv is for the layout csv, and this is 2017: leave it out",
+        ),
     ],
 )
 def test_a_flag_without_effect_is_refused(tmp_path, flag, message):
@@ -145,18 +163,31 @@ def test_another_meaning_of_labels_is_another_release(tmp_path):
 def test_a_folder_of_many_files_is_read_in_parts(tmp_path):
     put(tmp_path, *(f"train/happy/{i}.jpg" for i in range(5)))
     (table,) = recognise(tmp_path).tables
-    assert [len(part.names) for part in base.in_parts(table.parts[0].names, names_per_part=2)] == [2, 2, 1]
+    assert [len(part.names) for part in base.in_parts(table.parts[0].names, names_per_part=2)] == [
+        2,
+        2,
+        1,
+    ]
     assert table.parts[0].num_bytes == 5 * base.FILES_BYTES
     assert len(read(tmp_path)) == 5
 
 
 def test_hidden_folders_and_many_numbered_ones_are_not_searched(tmp_path):
     put(
-        tmp_path, "a/.cache/training.csv", "__MACOSX/training.csv", "b/2017/x.jpg", *(f"a/{i}/x.jpg" for i in range(21))
+        tmp_path,
+        "a/.cache/training.csv",
+        "__MACOSX/training.csv",
+        "b/2017/x.jpg",
+        *(f"a/{i}/x.jpg" for i in range(21)),
     )
     assert [folder.relative for folder in folder_walk.walk(tmp_path)] == ["", "a", "b", "b/2017"]
 
 
 def test_every_layout_has_what_it_needs():
     for layout in registry.LAYOUTS.values():
-        assert layout.LOOKED_FOR and callable(layout.spot) and callable(layout.find) and callable(layout.read)
+        assert (
+            layout.LOOKED_FOR
+            and callable(layout.spot)
+            and callable(layout.find)
+            and callable(layout.read)
+        )

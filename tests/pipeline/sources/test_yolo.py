@@ -21,7 +21,10 @@ def test_a_class_is_the_expression_it_names_and_not_its_index(root):
     first, other = read(root)
     assert (first.split, first.path, first.label) == ("train", "YOLO_format/train/images/a.png", 1)
     assert (other.split, other.label) == ("validation", 6)
-    assert [row.filename for row in (first, other)] == ["train/images/a.png", "validation/images/b.jpg"]
+    assert [row.filename for row in (first, other)] == [
+        "train/images/a.png",
+        "validation/images/b.jpg",
+    ]
 
 
 def test_the_box_is_in_fractions_from_its_left_upper_corner(root):
@@ -31,10 +34,16 @@ def test_the_box_is_in_fractions_from_its_left_upper_corner(root):
 
 
 def test_every_face_of_a_picture_is_a_row(root):
-    put(root, "YOLO_format/train/labels/a.txt", content="4 0.5 0.4 0.2 0.6\n\n7 0.2 0.2 0.1 0.1 0.98\n")
+    put(
+        root,
+        "YOLO_format/train/labels/a.txt",
+        content="4 0.5 0.4 0.2 0.6\n\n7 0.2 0.2 0.1 0.1 0.98\n",
+    )
     rows = read(root)[:2]
     assert [row.label for row in rows] == [1, 3]
-    assert [row.source for row in rows] == [f"YOLO_format/train/images/a.png face {n}" for n in (1, 3)]
+    assert [row.source for row in rows] == [
+        f"YOLO_format/train/images/a.png face {n}" for n in (1, 3)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +63,10 @@ def test_images_and_labels_may_be_the_outer_folders(tmp_path):
     put(tmp_path, "data.yaml", content=ALPHABET)
     put(tmp_path, "images/train/a.jpg", "images/val/b.jpg")
     put(tmp_path, "labels/train/a.txt", "labels/val/b.txt", content="5 0.5 0.5 0.5 0.5\n")
-    assert said(read(tmp_path)) == [("train", "images/train/a.jpg", 0), ("validation", "images/val/b.jpg", 0)]
+    assert said(read(tmp_path)) == [
+        ("train", "images/train/a.jpg", 0),
+        ("validation", "images/val/b.jpg", 0),
+    ]
 
 
 def test_three_splits_stay_three(root):
@@ -68,10 +80,26 @@ def test_three_splits_stay_three(root):
     [
         ("8 0.5 0.5 1 1", "bad label", "a class must be 0..7: got 8"),
         ("0 0.5 0.5 1", "bad line", "a line must be class, x, y, width, height: got 0 0.5 0.5 1"),
-        ("x 0.5 0.5 1 1", "bad line", "a line must be class, x, y, width, height: got x 0.5 0.5 1 1"),
-        ("0 134 20 50 40", "bad box", "a box must be in fractions of the picture, 0..1: got 134 20 50 40"),
-        ("0 0.5 0.5 0 1", "bad box", "a box must be in fractions of the picture, 0..1: got 0.5 0.5 0 1"),
-        ("0 0.5 0.5 nan 1", "bad box", "a box must be in fractions of the picture, 0..1: got 0.5 0.5 nan 1"),
+        (
+            "x 0.5 0.5 1 1",
+            "bad line",
+            "a line must be class, x, y, width, height: got x 0.5 0.5 1 1",
+        ),
+        (
+            "0 134 20 50 40",
+            "bad box",
+            "a box must be in fractions of the picture, 0..1: got 134 20 50 40",
+        ),
+        (
+            "0 0.5 0.5 0 1",
+            "bad box",
+            "a box must be in fractions of the picture, 0..1: got 0.5 0.5 0 1",
+        ),
+        (
+            "0 0.5 0.5 nan 1",
+            "bad box",
+            "a box must be in fractions of the picture, 0..1: got 0.5 0.5 nan 1",
+        ),
         ("0 0 0 0 1 1 1 1 0", "bad line", "a line must be a box, not an outline: got 8 numbers"),
         ("", "no face", "a list of faces must have one: that of a.png is empty"),
     ],
@@ -80,7 +108,11 @@ def test_a_bad_line_is_a_reject(root, line, reason, detail):
     put(root, "YOLO_format/train/labels/a.txt", content=line + "\n")
     reject = read(root)[0]
     assert isinstance(reject, annotations.Reject)
-    assert (reject.path, reject.reason, reject.detail) == ("YOLO_format/train/images/a.png", reason, detail)
+    assert (reject.path, reject.reason, reject.detail) == (
+        "YOLO_format/train/images/a.png",
+        reason,
+        detail,
+    )
 
 
 def test_a_picture_without_a_list_is_a_reject(root):
@@ -94,7 +126,10 @@ def test_a_picture_without_a_list_is_a_reject(root):
         ("nc: 8\n", r"data.yaml must have names, a list or 0: …, 1: …: got None"),
         ("- a\n", r"must have names, a list or 0: …, 1: …: got None"),
         ("names: {1: happy, 2: sad}\n", r"must have names, a list or 0: …, 1: …: got None"),
-        ("names: [happy, sad]\nnc: 3\n", r"must name as many classes as it says: nc is 3, names are 2"),
+        (
+            "names: [happy, sad]\nnc: 3\n",
+            r"must name as many classes as it says: nc is 3, names are 2",
+        ),
         ("names: [happy\n", r"data.yaml must be YAML: "),
         (
             "names: [face, happy]\n",

@@ -12,7 +12,9 @@ def picture(size=8):
 
 
 def augmented(images, first_place=0, **settings):
-    return augment.augment(images, draw=draw(first_place), settings=training_config.Augmentation(**settings))
+    return augment.augment(
+        images, draw=draw(first_place), settings=training_config.Augmentation(**settings)
+    )
 
 
 def four():
@@ -37,7 +39,10 @@ EVERYTHING = {"color_jitter": 1.0, "erase_prob": 0.5}
 @pytest.mark.parametrize("settings", [{}, EVERYTHING, {**EVERYTHING, "randaugment": 3}])
 @pytest.mark.parametrize("first, count", [(0, 1), (1, 2), (3, 1)])
 def test_a_part_of_the_batch_changes_as_it_does_in_the_whole(first, count, settings):
-    whole, part = augmented(four(), **settings), augmented(four()[first : first + count], first, **settings)
+    whole, part = (
+        augmented(four(), **settings),
+        augmented(four()[first : first + count], first, **settings),
+    )
     np.testing.assert_allclose(part, whole[first : first + count], atol=1e-3)
     assert not np.allclose(whole[0], whole[1])
 
@@ -48,7 +53,14 @@ def test_augment_is_the_same_inside_a_graph():
 
 
 @pytest.mark.parametrize(
-    "change", [{"augment": 2.0}, {"flip": False}, {"color_jitter": 1.0}, {"randaugment": 2}, {"erase_prob": 1.0}]
+    "change",
+    [
+        {"augment": 2.0},
+        {"flip": False},
+        {"color_jitter": 1.0},
+        {"randaugment": 2},
+        {"erase_prob": 1.0},
+    ],
 )
 def test_every_setting_changes_the_pictures(change):
     assert not np.allclose(augmented(four(), **change), augmented(four()), atol=1)
@@ -59,7 +71,9 @@ def test_half_of_the_pictures_are_mirrored():
     left[:, :, :4] = 200
     mirrored = augmented(left, augment=0.01).numpy()[:, :, 0].mean(axis=(1, 2)) < 100
     assert 160 < mirrored.sum() < 240
-    assert not (augmented(left, augment=0.01, flip=False).numpy()[:, :, 0].mean(axis=(1, 2)) < 100).any()
+    assert not (
+        augmented(left, augment=0.01, flip=False).numpy()[:, :, 0].mean(axis=(1, 2)) < 100
+    ).any()
 
 
 def test_randaugment_gives_each_picture_its_number_of_kinds_at_full_strength():

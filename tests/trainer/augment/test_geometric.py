@@ -21,11 +21,14 @@ def test_a_flip_mirrors_left_and_right():
 
 
 def test_a_shift_moves_by_its_share_of_the_picture():
-    # A shift of 1 / 0.06 / 8 times its range is one of eight pixels: each pixel shows its right neighbour.
+    # A shift of 1 / 0.06 / 8 times its range is one of eight pixels: each pixel shows its right
+    # neighbour.
     amount = tf.constant([[0.0, 0.0, 1 / 0.06 / 8, 0.0, 0.0]])
     shifted = geometric.warp(picture(), flip=tf.constant([False]), amount=amount)
     np.testing.assert_allclose(shifted[:, :, :-1], picture()[:, :, 1:], atol=1e-2)
-    np.testing.assert_allclose(shifted[:, :, -1], picture()[:, :, -1], atol=1e-2)  # The edge is repeated.
+    np.testing.assert_allclose(
+        shifted[:, :, -1], picture()[:, :, -1], atol=1e-2
+    )  # The edge is repeated.
 
 
 def test_a_turn_of_a_right_angle_turns_the_picture():
@@ -36,8 +39,11 @@ def test_a_turn_of_a_right_angle_turns_the_picture():
 
 def test_shear_shifts_rows_by_their_distance_from_the_middle():
     ramp = tf.tile(tf.range(5.0)[None, None, :, None] * 10, [1, 5, 1, 3])
-    sheared = geometric.warp(ramp, flip=tf.constant([False]), amount=tf.constant([[0.0, 0.0, 0.0, 0.0, 10.0]]))
-    # Ten times a tenth is one pixel a row: the middle row stays, the one below it shows its right neighbours.
+    sheared = geometric.warp(
+        ramp, flip=tf.constant([False]), amount=tf.constant([[0.0, 0.0, 0.0, 0.0, 10.0]])
+    )
+    # Ten times a tenth is one pixel a row: the middle row stays, the one below it shows its right
+    # neighbours.
     np.testing.assert_allclose(sheared[0, 2, :, 0], [0, 10, 20, 30, 40], atol=1e-2)
     np.testing.assert_allclose(sheared[0, 3, :, 0], [10, 20, 30, 40, 40], atol=1e-2)
     np.testing.assert_allclose(sheared[0, 0, :, 0], [0, 0, 0, 10, 20], atol=1e-2)

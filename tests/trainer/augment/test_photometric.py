@@ -12,13 +12,17 @@ def test_brightness_moves_and_contrast_spreads():
     gray = tf.constant([[[[100.0] * 3, [140.0] * 3]]])
     brighter = photometric.light(gray, amount=tf.constant([[0.5, 0.0]]))  # 0.5 x 0.2 x 255 = 25.5.
     np.testing.assert_allclose(brighter[0, 0, :, 0], [125.5, 165.5], rtol=1e-5)
-    harder = photometric.light(gray, amount=tf.constant([[0.0, 1.0]]))  # About the mean of 120, by 1.2.
+    harder = photometric.light(
+        gray, amount=tf.constant([[0.0, 1.0]])
+    )  # About the mean of 120, by 1.2.
     np.testing.assert_allclose(harder[0, 0, :, 0], [96, 144], rtol=1e-5)
 
 
 def test_colour_leaves_gray_and_brightness_alone():
     np.testing.assert_allclose(
-        photometric.colour(pixel(90, 90, 90), amount=tf.constant([[1.0, 1.0]]))[0, 0, 0], [90] * 3, atol=0.2
+        photometric.colour(pixel(90, 90, 90), amount=tf.constant([[1.0, 1.0]]))[0, 0, 0],
+        [90] * 3,
+        atol=0.2,
     )
     luma = tf.constant([0.299, 0.587, 0.114])
     turned = photometric.colour(pixel(150, 100, 80), amount=tf.constant([[-0.5, 2.0]]))[0, 0, 0]
@@ -26,13 +30,18 @@ def test_colour_leaves_gray_and_brightness_alone():
 
 
 def test_without_saturation_a_picture_is_gray():
-    faded = photometric.colour(pixel(200, 100, 50), amount=tf.constant([[-2.5, 0.0]]))  # 1 - 2.5 x 0.4 = 0.
-    np.testing.assert_allclose(faded[0, 0, 0], [124.2] * 3, atol=0.1)  # 0.299 x 200 + 0.587 x 100 + 0.114 x 50.
+    faded = photometric.colour(
+        pixel(200, 100, 50), amount=tf.constant([[-2.5, 0.0]])
+    )  # 1 - 2.5 x 0.4 = 0.
+    np.testing.assert_allclose(
+        faded[0, 0, 0], [124.2] * 3, atol=0.1
+    )  # 0.299 x 200 + 0.587 x 100 + 0.114 x 50.
 
 
 def test_a_positive_hue_turns_red_away_from_what_a_negative_one_does():
     one, other = (
-        photometric.colour(pixel(200, 60, 60), amount=tf.constant([[0.0, hue]]))[0, 0, 0].numpy() for hue in (1, -1)
+        photometric.colour(pixel(200, 60, 60), amount=tf.constant([[0.0, hue]]))[0, 0, 0].numpy()
+        for hue in (1, -1)
     )
     assert (one[1] - one[2]) * (other[1] - other[2]) < 0
     assert abs(one[1] - one[2]) > 5
@@ -44,6 +53,10 @@ def test_sharpness_goes_towards_and_away_from_the_blurred_picture():
     blurred = photometric.sharpness(
         point, amount=tf.constant([-1.25])
     )  # 1 - 1.25 x 0.8 = 0: the blurred picture itself.
-    np.testing.assert_allclose(blurred[0, :, :, 0], [[10, 10, 10], [10, 50, 10], [10, 10, 10]], rtol=1e-5)
-    sharp = photometric.sharpness(point, amount=tf.constant([1.25]))  # 50 + (130 - 50) x 2, and 10 - 10 x 2 cut at 0.
+    np.testing.assert_allclose(
+        blurred[0, :, :, 0], [[10, 10, 10], [10, 50, 10], [10, 10, 10]], rtol=1e-5
+    )
+    sharp = photometric.sharpness(
+        point, amount=tf.constant([1.25])
+    )  # 50 + (130 - 50) x 2, and 10 - 10 x 2 cut at 0.
     np.testing.assert_allclose(sharp[0, :, :, 0], [[0, 0, 0], [0, 210, 0], [0, 0, 0]], rtol=1e-5)

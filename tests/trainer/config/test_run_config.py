@@ -7,7 +7,9 @@ from trainer.config import recipes, run_config
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
-    settings = run_config.make({"epochs": 3, "conv_filters": (8, 16), "data_dir": "/data", "clip_norm": 1.0})
+    settings = run_config.make(
+        {"epochs": 3, "conv_filters": (8, 16), "data_dir": "/data", "clip_norm": 1.0}
+    )
     run_config.save(settings, path=tmp_path / "config.json")
     assert run_config.load(tmp_path / "config.json") == settings
 
@@ -23,12 +25,30 @@ def test_a_configuration_cannot_be_changed():
         ({"epochs": 0}, "--epochs must be at least 1: got 0"),
         ({"dropout": 1.5}, "--dropout must be between 0 and 0.95: got 1.5"),
         ({"conv_filters": [8, 0]}, "--conv_filters must be at least 1: got 0"),
-        ({"cache": "rum"}, "--cache must be one of auto, none, ram, disk: got rum; did you mean ram?"),
-        ({"nesterov": True}, "--nesterov goes with --optimizer=sgd: --optimizer=adam does not use it"),
-        ({"weight_decay": 0.1}, "--weight_decay goes with --optimizer=adamw or sgd: --optimizer=adam does not use it"),
-        ({"decay_factor": 0.5}, "--decay_factor goes with --schedule=step or exponential: --schedule=cosine does not"),
-        ({"decay_epochs": [3]}, "--decay_epochs goes with --schedule=step: --schedule=cosine does not use it"),
-        ({"focal_gamma": 1.0}, "--focal_gamma goes with --loss=focal: --loss=cross_entropy does not use it"),
+        (
+            {"cache": "rum"},
+            "--cache must be one of auto, none, ram, disk: got rum; did you mean ram?",
+        ),
+        (
+            {"nesterov": True},
+            "--nesterov goes with --optimizer=sgd: --optimizer=adam does not use it",
+        ),
+        (
+            {"weight_decay": 0.1},
+            "--weight_decay goes with --optimizer=adamw or sgd: --optimizer=adam does not use it",
+        ),
+        (
+            {"decay_factor": 0.5},
+            "--decay_factor goes with --schedule=step or exponential: --schedule=cosine does not",
+        ),
+        (
+            {"decay_epochs": [3]},
+            "--decay_epochs goes with --schedule=step: --schedule=cosine does not use it",
+        ),
+        (
+            {"focal_gamma": 1.0},
+            "--focal_gamma goes with --loss=focal: --loss=cross_entropy does not use it",
+        ),
         ({"epohcs": 3}, "no setting is called epohcs; did you mean epochs?"),
         ({"epochs": "many"}, "epochs must be a whole number: got 'many'"),
         ({"epochs": 2.5}, "epochs must be a whole number: got 2.5"),
@@ -43,13 +63,21 @@ def test_a_bad_setting_is_refused_in_one_sentence(settings, sentence):
 
 
 def test_setting_names_are_unique_over_all_sections():
-    names = [name for section in run_config.SECTIONS.values() for name in run_config.option.options(section)]
+    names = [
+        name
+        for section in run_config.SECTIONS.values()
+        for name in run_config.option.options(section)
+    ]
     assert len(names) == len(set(names))
 
 
 def test_only_settings_that_change_the_result_count_as_a_difference():
-    old = run_config.make({"epochs": 3, "num_gpus": 0, "cache": "none", "virtual_devices": 2, "model_dir": "a"})
-    new = run_config.make({"epochs": 4, "num_gpus": 1, "cache": "auto", "virtual_devices": 1, "model_dir": "b"})
+    old = run_config.make(
+        {"epochs": 3, "num_gpus": 0, "cache": "none", "virtual_devices": 2, "model_dir": "a"}
+    )
+    new = run_config.make(
+        {"epochs": 4, "num_gpus": 1, "cache": "auto", "virtual_devices": 1, "model_dir": "b"}
+    )
     assert run_config.difference(old, new=new) == {"epochs": (3, 4)}
 
 

@@ -34,7 +34,8 @@ def test_how_often_each_class_is_drawn(sampling, wanted):
         ("inverse", [100 / 270, 100 / 27, 100 / 3, 0]),
         # 90 w1 + 9 w2 + w3 = 100 with w = a / sqrt(n): a (9.487 + 3 + 1) = 100.
         ("sqrt", [0.7816, 2.4715, 7.4146, 0]),
-        # beta 0.9: (1 - b) / (1 - b^n) = 0.1000076, 0.1632339, 1; times n: 9.000684, 1.469105, 1: in all 11.469789.
+        # beta 0.9: (1 - b) / (1 - b^n) = 0.1000076, 0.1632339, 1; times n: 9.000684, 1.469105, 1:
+        # in all 11.469789.
         ("effective", [0.871923, 1.423164, 8.718557, 0]),
     ],
 )
@@ -47,7 +48,9 @@ def test_what_an_example_of_each_class_weighs(class_weights, wanted):
 
 def test_a_larger_beta_comes_nearer_to_inverse_weights():
     inverse = class_balance.weights(COUNTS, settings=settings(class_weights="inverse"))
-    nearly = class_balance.weights(COUNTS, settings=settings(class_weights="effective", effective_beta=0.999999))
+    nearly = class_balance.weights(
+        COUNTS, settings=settings(class_weights="effective", effective_beta=0.999999)
+    )
     assert nearly == pytest.approx(inverse, rel=1e-3)
 
 
@@ -61,7 +64,9 @@ def test_two_remedies_at_once_are_warned_of():
     assert class_balance.warning(settings(sampling="sqrt", class_weights="inverse")) == (
         "--sampling=sqrt and --class_weights=inverse each correct for unequal classes: together they correct twice"
     )
-    assert "--loss=logit_adjusted" in class_balance.warning(settings(sampling="balanced", loss="logit_adjusted"))
+    assert "--loss=logit_adjusted" in class_balance.warning(
+        settings(sampling="balanced", loss="logit_adjusted")
+    )
 
 
 LABELS = np.repeat([0, 1, 2], [7, 3, 2])

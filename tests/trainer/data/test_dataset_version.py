@@ -29,7 +29,9 @@ def root(tmp_path):
 
 def located(root, **data):
     return str(
-        dataset_version.locate(run_config.Data(data_dir=str(root), **data)).relative_to(root / "affectnet_faces")
+        dataset_version.locate(run_config.Data(data_dir=str(root), **data)).relative_to(
+            root / "affectnet_faces"
+        )
     )
 
 
@@ -44,17 +46,23 @@ def test_the_published_default_is_taken_and_a_name_overrides_it(root):
 
 
 def test_several_without_a_default_have_to_be_named(root):
-    with pytest.raises(errors.UserError, match="holds several configs: choose --config_name from a, b"):
+    with pytest.raises(
+        errors.UserError, match="holds several configs: choose --config_name from a, b"
+    ):
         located(root("a/1.0.0", "b/1.0.0"))
 
 
 def test_an_unknown_config_lists_those_that_are_there(root):
-    with pytest.raises(errors.UserError, match="--config_name=c is not in .*: choose --config_name from a, b"):
+    with pytest.raises(
+        errors.UserError, match="--config_name=c is not in .*: choose --config_name from a, b"
+    ):
         located(root("a/1.0.0", "b/1.0.0"), config_name="c")
 
 
 def test_a_build_under_way_is_not_a_version(root):
-    with pytest.raises(errors.UserError, match="holds no affectnet_faces. Make it with 'make shards'"):
+    with pytest.raises(
+        errors.UserError, match="holds no affectnet_faces. Make it with 'make shards'"
+    ):
         located(root("affectnet8/incomplete.x.1.0.0_"))
 
 
@@ -67,7 +75,10 @@ def test_the_data_dir_is_found_as_tfds_finds_it(monkeypatch, tmp_path):
 
 
 def test_a_data_dir_in_a_store_is_refused_with_the_command_that_copies_it():
-    with pytest.raises(errors.UserError, match=r"fs\.copy_files\('s3://b/d/affectnet_faces', 'data/affectnet_faces'\)"):
+    with pytest.raises(
+        errors.UserError,
+        match=r"fs\.copy_files\('s3://b/d/affectnet_faces', 'data/affectnet_faces'\)",
+    ):
         dataset_version.locate(run_config.Data(data_dir="s3://b/d/"))
 
 
@@ -79,14 +90,18 @@ def test_a_version_knows_its_classes_size_and_counts(version):
     assert version.name == "affectnet_faces/sample/1.0.0"
 
 
-@pytest.mark.parametrize(("config_name", "is_drawn"), [("sample", True), ("sample_png", True), ("affectnet8", False)])
+@pytest.mark.parametrize(
+    ("config_name", "is_drawn"), [("sample", True), ("sample_png", True), ("affectnet8", False)]
+)
 def test_every_build_of_drawn_faces_is_known_by_its_name(config_name, is_drawn, version):
     path = version.path.parents[1] / config_name / "1.0.0"
     assert dataclasses.replace(version, path=path).is_drawn == is_drawn
 
 
 def test_a_split_that_is_not_there_lists_those_that_are(version):
-    with pytest.raises(errors.UserError, match="no examples in split test; it has train, validation"):
+    with pytest.raises(
+        errors.UserError, match="no examples in split test; it has train, validation"
+    ):
         dataset_version.check_split(version, split="test")
 
 

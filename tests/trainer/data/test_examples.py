@@ -16,8 +16,12 @@ def test_a_split_has_the_examples_that_tfds_reads_in_file_order(version, cache, 
     expected = list(version.builder.as_dataset(split="train", read_config=config))
     np.testing.assert_array_equal(split.labels, [example["label"] for example in expected])
     for _ in range(2):  # Decoded, then from the cache.
-        np.testing.assert_array_equal(split.fetch(np.arange(62)), np.stack([e["image"] for e in expected]))
-    assert split.filenames.tolist() == [example["filename"].numpy().decode() for example in expected]
+        np.testing.assert_array_equal(
+            split.fetch(np.arange(62)), np.stack([e["image"] for e in expected])
+        )
+    assert split.filenames.tolist() == [
+        example["filename"].numpy().decode() for example in expected
+    ]
     assert np.isnan(split.valence).all()
     assert (split.arousal == 0.5).all()
     assert (split.copies == 0).all()
@@ -36,7 +40,9 @@ def test_a_smaller_training_size_shrinks_the_pictures(version, cache):
 def test_auto_keeps_pixels_only_where_they_fit(version, monkeypatch):
     kept = []
     monkeypatch.setattr(examples, "_free_bytes", lambda: 100_000)
-    monkeypatch.setattr(pixel_cache, "in_memory", lambda *_, num_examples, size_px: kept.append(num_examples))
+    monkeypatch.setattr(
+        pixel_cache, "in_memory", lambda *_, num_examples, size_px: kept.append(num_examples)
+    )
     examples.read(version, split="train", size_px=32)  # 62 x 32 x 32 x 3 bytes are 190,464.
     examples.read(version, split="validation", size_px=16)  # 37 x 16 x 16 x 3 bytes are 28,416.
     assert kept == [37]
@@ -47,7 +53,9 @@ def test_a_damaged_shard_is_refused_with_its_name_and_record(tmp_path, version):
     content = bytearray(whole)
     content[len(content) // 2] ^= 1
     (tmp_path / "shard").write_bytes(content)
-    with pytest.raises(errors.UserError, match=r"shard, record 9: its checksum does not hold \(byte \d+\)"):
+    with pytest.raises(
+        errors.UserError, match=r"shard, record 9: its checksum does not hold \(byte \d+\)"
+    ):
         tfrecord_index.read([tmp_path / "shard"])
     (tmp_path / "short").write_bytes(whole[:-2])
     with pytest.raises(errors.UserError, match=r"short, record 18: its checksum does not hold"):

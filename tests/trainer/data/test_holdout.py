@@ -10,7 +10,9 @@ from trainer.data import examples, holdout
 def test_about_the_asked_share_is_held_out_and_more_holds_out_the_same_and_others():
     names = [f"{i}.jpg" for i in range(4000)]
     tenth, fifth = (holdout.are_held_out(names, frac=frac) for frac in (0.1, 0.2))
-    assert tenth.mean() == pytest.approx(0.1, abs=0.015) and fifth.mean() == pytest.approx(0.2, abs=0.02)
+    assert tenth.mean() == pytest.approx(0.1, abs=0.015) and fifth.mean() == pytest.approx(
+        0.2, abs=0.02
+    )
     assert not (tenth & ~fifth).any()
 
 
@@ -52,6 +54,7 @@ def test_examples_keep_their_labels_and_pictures():
 
 def test_a_share_that_leaves_nothing_on_one_side_is_refused():
     with pytest.raises(
-        errors.UserError, match=r"--holdout_frac=0.0001 holds out 0 of 4 pictures: both sides need some"
+        errors.UserError,
+        match=r"--holdout_frac=0.0001 holds out 0 of 4 pictures: both sides need some",
     ):
         holdout.divide(make_split(list("abcd"), [0] * 4), frac=0.0001)

@@ -10,8 +10,12 @@ import tensorflow as tf
 
 from trainer.data import image_decoder
 
-ARCHIVE = pathlib.Path(__file__).resolve().parents[4] / "shared" / "data" / "faces_in_the_wild.tar.gz"
-needs_photographs = pytest.mark.skipif(not ARCHIVE.exists(), reason=f"{ARCHIVE} is not beside the project")
+ARCHIVE = (
+    pathlib.Path(__file__).resolve().parents[4] / "shared" / "data" / "faces_in_the_wild.tar.gz"
+)
+needs_photographs = pytest.mark.skipif(
+    not ARCHIVE.exists(), reason=f"{ARCHIVE} is not beside the project"
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,9 @@ def photographs() -> list[bytes]:
 
 @needs_photographs
 @pytest.mark.parametrize("size_px, most", [(48, 2.5), (64, 1.2), (96, 1.0), (112, 0.5), (160, 0.8)])
-def test_decoding_less_differs_from_decoding_all_by_a_stated_small_amount(photographs, size_px, most):
+def test_decoding_less_differs_from_decoding_all_by_a_stated_small_amount(
+    photographs, size_px, most
+):
     decode = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=size_px)
     differences = []
     for jpeg in photographs:
@@ -44,7 +50,9 @@ def test_decoding_less_differs_from_decoding_all_by_a_stated_small_amount(photog
 def test_at_the_stored_size_pixels_are_those_that_tfds_reads(photographs):
     decode = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=224)
     for jpeg in photographs[:10]:
-        np.testing.assert_array_equal(decode(memoryview(jpeg)), tf.io.decode_image(jpeg, channels=3))
+        np.testing.assert_array_equal(
+            decode(memoryview(jpeg)), tf.io.decode_image(jpeg, channels=3)
+        )
 
 
 def ramp() -> np.ndarray:
@@ -73,5 +81,7 @@ def test_shrinking_averages_and_enlarging_keeps_the_range():
 
 def test_a_picture_that_cannot_be_decoded_is_an_error_that_names_the_way_out():
     decode = image_decoder.to_size(image_decoder.Stored(size_px=8), size_px=8)
-    with pytest.raises(ValueError, match="cannot be decoded; 'python -m pipeline.verify' says which"):
+    with pytest.raises(
+        ValueError, match="cannot be decoded; 'python -m pipeline.verify' says which"
+    ):
         decode(memoryview(b"\xff\xd8\xff nothing"))

@@ -17,7 +17,10 @@ def rows(*, first_step=0, shape=SHAPE, num_examples=10, epoch=0):
 
 def dealt(numbers, *, shape, first_step=0):
     lines = input_pipeline.plan(len(numbers), shape=shape, epochs=range(1), first_step=first_step)
-    return [input_pipeline.row(numbers, shape=shape, start=start, replica=replica) for _, start, replica in lines]
+    return [
+        input_pipeline.row(numbers, shape=shape, start=start, replica=replica)
+        for _, start, replica in lines
+    ]
 
 
 def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
@@ -35,7 +38,9 @@ def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
 def test_every_part_of_a_step_is_shared_by_all_replicas():
     deal = dealt(
         np.arange(16),
-        shape=input_pipeline.BatchLayout(batch_size=8, num_replicas=2, steps_per_execution=2, num_parts=2),
+        shape=input_pipeline.BatchLayout(
+            batch_size=8, num_replicas=2, steps_per_execution=2, num_parts=2
+        ),
     )
     np.testing.assert_array_equal(deal[0]["place"], [[0, 1, 4, 5], [8, 9, 12, 13]])
     np.testing.assert_array_equal(deal[1]["place"], [[2, 3, 6, 7], [10, 11, 14, 15]])
@@ -56,8 +61,12 @@ def test_two_epochs_have_different_orders():
 
 
 def test_the_order_depends_on_seed_and_epoch_only():
-    assert np.array_equal(sampler.natural(50, seed=1, epoch=2), sampler.natural(50, seed=1, epoch=2))
-    assert not np.array_equal(sampler.natural(50, seed=1, epoch=2), sampler.natural(50, seed=2, epoch=1))
+    assert np.array_equal(
+        sampler.natural(50, seed=1, epoch=2), sampler.natural(50, seed=1, epoch=2)
+    )
+    assert not np.array_equal(
+        sampler.natural(50, seed=1, epoch=2), sampler.natural(50, seed=2, epoch=1)
+    )
 
 
 @pytest.mark.parametrize("first_step", [0, 1, 2])
@@ -70,7 +79,9 @@ def test_starting_at_a_step_gives_what_an_unbroken_epoch_gives_from_there(first_
 
 
 def test_steps_a_call_do_not_change_what_a_step_holds():
-    one = rows(shape=input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=1))
+    one = rows(
+        shape=input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=1)
+    )
     steps = {r: np.concatenate([row["place"] for row in one[r::2]]) for r in (0, 1)}
     several = rows()
     for replica in (0, 1):
@@ -84,7 +95,9 @@ def test_pictures_and_labels_belong_to_their_numbers(version, cache):
     shape = input_pipeline.BatchLayout(batch_size=6, num_replicas=1, steps_per_execution=1)
     numbers = np.array([5, 0, 61, 5])
     lines = np.array([[3, 0, 0]])
-    (call,) = input_pipeline.step_groups(split, lines=lines, shape=shape, order_of=lambda epoch: numbers)
+    (call,) = input_pipeline.step_groups(
+        split, lines=lines, shape=shape, order_of=lambda epoch: numbers
+    )
     assert call["epoch"] == 3
     for i, number in enumerate(numbers):
         np.testing.assert_array_equal(call["image"][0, i], split.fetch(number))
@@ -99,12 +112,16 @@ def calls_of(split, *, count, before=lambda: None):
         return split.fetch(numbers).numpy()
 
     def fetch(numbers):
-        return tf.ensure_shape(tf.numpy_function(waited, [numbers], tf.uint8), (*numbers.shape, 16, 16, 3))
+        return tf.ensure_shape(
+            tf.numpy_function(waited, [numbers], tf.uint8), (*numbers.shape, 16, 16, 3)
+        )
 
     shape = input_pipeline.BatchLayout(batch_size=1, num_replicas=1, steps_per_execution=1)
     lines = input_pipeline.plan(62, shape=shape, epochs=range(1))[:count]
     waiting = dataclasses.replace(split, fetch=fetch)
-    return input_pipeline.step_groups(waiting, lines=lines, shape=shape, order_of=lambda epoch: np.arange(62))
+    return input_pipeline.step_groups(
+        waiting, lines=lines, shape=shape, order_of=lambda epoch: np.arange(62)
+    )
 
 
 @pytest.mark.skipif(input_pipeline.num_cores() < 2, reason="one core reads one call at a time")

@@ -19,14 +19,18 @@ class Decoder:
 
 
 def painted(numbers):
-    return np.broadcast_to(np.asarray(numbers, np.uint8)[..., None, None, None], (*np.shape(numbers), 2, 2, 3))
+    return np.broadcast_to(
+        np.asarray(numbers, np.uint8)[..., None, None, None], (*np.shape(numbers), 2, 2, 3)
+    )
 
 
 def test_nothing_is_kept_with_none():
     decode = Decoder()
     store = pixel_cache.NoCache(decode, size_px=2)
     for _ in range(2):
-        np.testing.assert_array_equal(store.take(np.array([[3, 1], [0, 3]])), painted([[3, 1], [0, 3]]))
+        np.testing.assert_array_equal(
+            store.take(np.array([[3, 1], [0, 3]])), painted([[3, 1], [0, 3]])
+        )
     assert decode.asked == [3, 1, 0, 3] * 2
 
 
@@ -64,6 +68,8 @@ def test_a_cache_that_was_not_finished_is_not_used_and_its_file_goes(tmp_path):
 
 
 def test_a_disk_without_room_is_refused(tmp_path):
-    with pytest.raises(errors.UserError, match=r"--cache=disk needs 3000000.0 GB in .*: make room, name another"):
+    with pytest.raises(
+        errors.UserError, match=r"--cache=disk needs 3000000.0 GB in .*: make room, name another"
+    ):
         pixel_cache.on_disk(Decoder(), path=tmp_path / "cache", num_examples=10**9, size_px=1000)
     assert list(tmp_path.iterdir()) == []

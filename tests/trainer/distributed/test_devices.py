@@ -72,7 +72,9 @@ def test_another_system_is_left_to_tensorflow(tmp_path):
         ),
     ],
 )
-def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_all_numbers(batch_size, way, sentence):
+def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_all_numbers(
+    batch_size, way, sentence
+):
     with pytest.raises(errors.UserError) as no:
         devices.check_batch(batch_size, **way)
     assert str(no.value) == f"--batch_size={batch_size} cannot be shared evenly {sentence}"

@@ -8,7 +8,9 @@ from trainer.models import layers
 
 def numbers(*, first_place=0, count=6, epoch=0, stream=0, seed=5, size=(3, 5)):
     draw = example_rng.ExampleRng(
-        seed=seed, epoch=tf.constant(epoch, tf.int64), first_place=tf.constant(first_place, tf.int64)
+        seed=seed,
+        epoch=tf.constant(epoch, tf.int64),
+        first_place=tf.constant(first_place, tf.int64),
     )
     return example_rng.uniform(draw, stream=stream, shape=(count, *size)).numpy()
 
@@ -20,7 +22,10 @@ def test_a_part_of_the_batch_draws_its_stretch_of_what_the_whole_would_draw(firs
 
 
 def test_a_large_draw_is_made_of_the_same_stretches():
-    whole, part = numbers(count=5000, size=(999,)), numbers(first_place=1777, count=500, size=(999,))
+    whole, part = (
+        numbers(count=5000, size=(999,)),
+        numbers(first_place=1777, count=500, size=(999,)),
+    )
     np.testing.assert_array_equal(part, whole[1777:2277])
 
 
@@ -32,7 +37,9 @@ def test_seed_epoch_stream_and_place_each_change_the_numbers(change):
 @pytest.mark.parametrize("jit", [False, True])
 def test_plain_arithmetic_and_xla_draw_the_same_numbers(jit):
     def drawn(first_place):
-        draw = example_rng.ExampleRng(seed=5, epoch=tf.constant(3, tf.int64), first_place=first_place, in_graph=True)
+        draw = example_rng.ExampleRng(
+            seed=5, epoch=tf.constant(3, tf.int64), first_place=first_place, in_graph=True
+        )
         return example_rng.uniform(draw, stream=1, shape=(6, 3, 5))
 
     # 2^31 + 1 places of four groups each: the counter's upper half is in use.
@@ -54,7 +61,9 @@ def test_a_layer_outside_a_drawing_block_says_so():
 
 
 def test_dropout_zeroes_its_share_and_scales_the_rest():
-    draw = example_rng.ExampleRng(seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64))
+    draw = example_rng.ExampleRng(
+        seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64)
+    )
     with example_rng.drawing(draw):
         dropped = layers.Dropout(0.25, stream=0)(tf.ones((100, 100)), training=True).numpy()
     assert set(np.unique(dropped)) == {np.float32(0), np.float32(1 / 0.75)}

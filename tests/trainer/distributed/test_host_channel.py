@@ -17,7 +17,10 @@ from trainer.distributed import consistency_check, host_channel, tf_config
 
 def clusters(count):
     addresses = [f"127.0.0.1:{port}" for port in hosts.free_ports(count)]
-    configs = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}} for i in range(count)]
+    configs = [
+        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}}
+        for i in range(count)
+    ]
     return [tf_config.from_environment({"TF_CONFIG": json.dumps(each)}) for each in configs]
 
 
@@ -70,7 +73,9 @@ def test_alone_there_is_nobody_to_wait_for():
 def test_hosts_that_do_not_come_are_named_to_those_that_did():
     three = clusters(3)
     found = on_all(lambda each: host_channel.meet(each, wait_s=3), three[:2])
-    sentence = f"{three[0].name(2)} did not come in time: are all hosts started, with one TF_CONFIG each?"
+    sentence = (
+        f"{three[0].name(2)} did not come in time: are all hosts started, with one TF_CONFIG each?"
+    )
     assert [str(each) for each in found] == [sentence] * 2
     assert all(isinstance(each, errors.UserError) for each in found)
 
@@ -107,9 +112,13 @@ def test_two_hosts_of_the_same_place_and_hosts_of_another_cluster_are_turned_awa
     assert {str(each) for each in found if isinstance(each, errors.UserError)} == {
         f"two hosts say that they are {two[0].name(1)}: TF_CONFIG must give every host an index of its own"
     }
-    mixed = tf_config.Cluster(hosts=(other[0].hosts[0], "elsewhere:1"), tasks=other[0].tasks[:2], index=1)
+    mixed = tf_config.Cluster(
+        hosts=(other[0].hosts[0], "elsewhere:1"), tasks=other[0].tasks[:2], index=1
+    )
     found = on_all(lambda each: host_channel.meet(each, wait_s=5), [other[0], mixed])
-    assert all("TF_CONFIG must list the same hosts everywhere: host 1 has " in str(each) for each in found)
+    assert all(
+        "TF_CONFIG must list the same hosts everywhere: host 1 has " in str(each) for each in found
+    )
 
 
 def test_a_stranger_at_the_door_is_not_taken_for_a_host():
@@ -128,13 +137,19 @@ def test_a_stranger_at_the_door_is_not_taken_for_a_host():
         return where
 
     links = on_all(visit, [0, 2, 1])
-    assert [type(each) for each in links] == [host_channel.HostChannel, tuple, host_channel.HostChannel]
+    assert [type(each) for each in links] == [
+        host_channel.HostChannel,
+        tuple,
+        host_channel.HostChannel,
+    ]
 
 
 def agree(connections, settings, fingerprints=("a", "a"), devices=(("/gpu:0",), ("/gpu:0",))):
     def check(i):
         made = run_config.make(settings[i])
-        consistency_check.check(connections[i], settings=made, fingerprint=fingerprints[i], devices=devices[i])
+        consistency_check.check(
+            connections[i], settings=made, fingerprint=fingerprints[i], devices=devices[i]
+        )
 
     return [str(error) if error else None for error in on_all(check, [0, 1])]
 
@@ -151,4 +166,6 @@ def test_hosts_with_other_flags_data_or_devices_are_refused_everywhere():
     sentence = f"all hosts must read the same data: {pair} have the fingerprints a and b"
     assert agree(connections, [{}, {}], fingerprints=("a", "b")) == [sentence] * 2
     sentence = f"all hosts must have as many devices, see --num_gpus: {pair} have 2 GPUs and 1 CPU"
-    assert agree(connections, [{}, {}], devices=(("/gpu:0", "/gpu:1"), ("/cpu:0",))) == [sentence] * 2
+    assert (
+        agree(connections, [{}, {}], devices=(("/gpu:0", "/gpu:1"), ("/cpu:0",))) == [sentence] * 2
+    )

@@ -10,7 +10,9 @@ EXAMPLE = '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, "task": {"typ
 
 
 def read(config):
-    return tf_config.from_environment({"TF_CONFIG": config if isinstance(config, str) else json.dumps(config)})
+    return tf_config.from_environment(
+        {"TF_CONFIG": config if isinstance(config, str) else json.dumps(config)}
+    )
 
 
 def test_without_a_config_or_with_one_host_there_is_no_cluster():
@@ -20,14 +22,19 @@ def test_without_a_config_or_with_one_host_there_is_no_cluster():
 
 
 def test_hosts_are_numbered_and_the_first_worker_is_the_chief():
-    found = [read({"cluster": {"worker": TWO}, "task": {"type": "worker", "index": i}}) for i in (0, 1)]
+    found = [
+        read({"cluster": {"worker": TWO}, "task": {"type": "worker", "index": i}}) for i in (0, 1)
+    ]
     assert [each.index for each in found] == [0, 1]
     assert [each.is_chief for each in found] == [True, False]
     assert found[0].name(1) == "host 1 (host-b:2223)"
 
 
 def test_a_chief_by_name_comes_before_the_workers():
-    config = {"cluster": {"worker": TWO, "chief": ["[::1]:9"]}, "task": {"type": "worker", "index": "1"}}
+    config = {
+        "cluster": {"worker": TWO, "chief": ["[::1]:9"]},
+        "task": {"type": "worker", "index": "1"},
+    }
     found = read(config)
     assert found.hosts == ("[::1]:9", *TWO)
     assert found.index == 2

@@ -33,7 +33,8 @@ def names(num_classes):
 
 
 def random_case(num_classes, *, seed, num_examples=60):
-    """Labels with every class, and probabilities in eighths or so: many ties, in classes and between examples."""
+    """Labels with every class, and probabilities in eighths or so: many ties, in classes and
+    between examples."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.resize(np.arange(num_classes), num_examples))
     counts = rng.multinomial(16, np.full(num_classes, 1 / num_classes), size=num_examples)
@@ -45,7 +46,9 @@ def test_accuracy_precision_recall_and_f1_are_those_worked_by_hand():
     assert judgement.confusion == ((2, 1, 0), (0, 1, 1), (1, 0, 0))
     assert judgement.accuracy == pytest.approx(3 / 6)
     assert judgement.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    assert judgement.per_class[0] == metrics.Scores(pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3)
+    assert judgement.per_class[0] == metrics.Scores(
+        pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3
+    )
     assert judgement.per_class[1] == metrics.Scores(0.5, 0.5, 0.5, 2)
     assert judgement.per_class[2] == metrics.Scores(0.0, 0.0, 0.0, 1)
     macro = pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
@@ -69,9 +72,9 @@ def test_the_first_of_equally_probable_classes_is_the_predicted_one():
 
 
 def test_m_measure_is_that_worked_by_hand():
-    # A(n|h): p(n) of n .7 .5 .4, of h .1 .3: all 6 pairs right = 1. A(h|n): .8 .2 against .2 .3 .5: 3 + 0.5 of 6.
-    # A(n|s): .7 .5 .4 against .6: 1 of 3.                            A(s|n): .3 against .1 .2 .1: 3 of 3.
-    # A(h|s): .8 .2 against .1: 2 of 2.                               A(s|h): .3 against .1 .5: 1 of 2.
+    # A(n|h): p(n) of n .7 .5 .4, of h .1 .3: all 6 pairs right = 1. A(h|n): .8 .2 against .2 .3 .5:
+    # 3 + 0.5 of 6. A(n|s): .7 .5 .4 against .6: 1 of 3.                            A(s|n): .3
+    # against .1 .2 .1: 3 of 3. A(h|s): .8 .2 against .1: 2 of 2. A(s|h): .3 against .1 .5: 1 of 2.
     judgement = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
     pairs = [(1 + 3.5 / 6) / 2, (1 / 3 + 1) / 2, (1 + 1 / 2) / 2]
     assert judgement.m_measure == pytest.approx(sum(pairs) / 3)
@@ -97,7 +100,9 @@ def test_m_measure_equals_scikit_learns_macro_ovo_area(num_classes, seed):
 def test_m_measure_of_two_classes_is_the_area_under_the_roc_curve(seed):
     labels, probabilities = random_case(2, seed=seed)
     judgement = metrics.evaluate(labels, probabilities, class_names=names(2))
-    assert judgement.m_measure == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities[:, 1]))
+    assert judgement.m_measure == pytest.approx(
+        sklearn_metrics.roc_auc_score(labels, probabilities[:, 1])
+    )
     assert (judgement.m_pairs_used, judgement.top2_accuracy) == (1, 1.0)
 
 
@@ -112,7 +117,9 @@ def test_scores_equal_scikit_learns_on_random_predictions(num_classes):
     rows = [*judgement.per_class, judgement.macro, judgement.weighted]
     keys = [*map(str, range(num_classes)), "macro avg", "weighted avg"]
     for scores, key in zip(rows, keys, strict=True):
-        assert [scores.precision, scores.recall, scores.f1, scores.support] == pytest.approx([*report[key].values()])
+        assert [scores.precision, scores.recall, scores.f1, scores.support] == pytest.approx(
+            [*report[key].values()]
+        )
     assert judgement.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
     expected = sklearn_metrics.balanced_accuracy_score(labels, predicted)
     assert judgement.balanced_accuracy == pytest.approx(expected)
@@ -124,7 +131,9 @@ def test_a_class_without_examples_is_left_out_of_averages_and_pairs():
     sad = judgement.per_class[2]
     assert [math.isnan(v) for v in (sad.precision, sad.recall, sad.f1)] == [True, True, True]
     assert judgement.absent == ("sad",)
-    assert judgement.macro.precision == pytest.approx((1 + 1 / 2) / 2)  # Neutral 2 of 2, happy 1 of 2.
+    assert judgement.macro.precision == pytest.approx(
+        (1 + 1 / 2) / 2
+    )  # Neutral 2 of 2, happy 1 of 2.
     assert judgement.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert judgement.weighted.recall == pytest.approx(judgement.accuracy)
     assert (judgement.m_pairs_used, judgement.m_pairs_possible) == (1, 3)
@@ -274,7 +283,9 @@ def swapped(row, column, value):
         ),
     ],
 )
-def test_what_cannot_be_judged_is_refused_with_its_place(labels, probabilities, class_names, message):
+def test_what_cannot_be_judged_is_refused_with_its_place(
+    labels, probabilities, class_names, message
+):
     with pytest.raises(ValueError) as refusal:
         metrics.evaluate(labels, probabilities, class_names=class_names)
     assert str(refusal.value) == message

@@ -32,13 +32,21 @@ def test_the_numbers_are_those_of_scikit_learn(num_classes):
     found = results.evaluate(made).to_json()
     truth, said, probs = made.labels, made.predicted, made.probabilities
     assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(truth, said))
-    assert found["balanced_accuracy"] == pytest.approx(sklearn_metrics.balanced_accuracy_score(truth, said))
-    assert found["top2_accuracy"] == pytest.approx(sklearn_metrics.top_k_accuracy_score(truth, probs, k=2))
+    assert found["balanced_accuracy"] == pytest.approx(
+        sklearn_metrics.balanced_accuracy_score(truth, said)
+    )
+    assert found["top2_accuracy"] == pytest.approx(
+        sklearn_metrics.top_k_accuracy_score(truth, probs, k=2)
+    )
     for average in ("macro", "weighted"):
         p, r, f, _ = sklearn_metrics.precision_recall_fscore_support(truth, said, average=average)
-        assert [found[average][name] for name in ("precision", "recall", "f1")] == pytest.approx([p, r, f])
+        assert [found[average][name] for name in ("precision", "recall", "f1")] == pytest.approx(
+            [p, r, f]
+        )
     assert found["confusion"] == sklearn_metrics.confusion_matrix(truth, said).tolist()
-    assert found["m_measure"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, probs, multi_class="ovo"))
+    assert found["m_measure"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(truth, probs, multi_class="ovo")
+    )
     assert found["calibration"]["nll"] == pytest.approx(sklearn_metrics.log_loss(truth, probs))
 
 
@@ -53,17 +61,22 @@ def test_calibration_is_that_of_scikit_learn_bin_by_bin():
     shares = np.array([each.num_examples for each in filled]) / len(right)
     assert measured.ece == pytest.approx(float((shares * np.abs(accuracy - confidence)).sum()))
     unit = np.eye(8)[made.labels]
-    by_class = [sklearn_metrics.brier_score_loss(unit[:, k], made.probabilities[:, k]) for k in range(8)]
+    by_class = [
+        sklearn_metrics.brier_score_loss(unit[:, k], made.probabilities[:, k]) for k in range(8)
+    ]
     assert measured.brier == pytest.approx(sum(by_class))
 
 
 def test_expected_calibration_error_by_hand():
     probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.5, 0.5]])
     measured = calibration.measure(np.array([0, 1, 1, 0]), probs)
-    # 0.9 twice, half of them right: |0.5 - 0.9|; 0.6 once, right: |1 - 0.6|; 0.5 once, right: |1 - 0.5|.
+    # 0.9 twice, half of them right: |0.5 - 0.9|; 0.6 once, right: |1 - 0.6|; 0.5 once, right: |1 -
+    # 0.5|.
     assert measured.ece == pytest.approx((2 * 0.4 + 0.4 + 0.5) / 4)
     assert measured.brier == pytest.approx((0.02 + 1.62 + 0.32 + 0.5) / 4)
-    assert measured.nll == pytest.approx(-(math.log(0.9) + math.log(0.1) + math.log(0.6) + math.log(0.5)) / 4)
+    assert measured.nll == pytest.approx(
+        -(math.log(0.9) + math.log(0.1) + math.log(0.6) + math.log(0.5)) / 4
+    )
     assert [(round(each.low * 15), each.num_examples) for each in measured.bins if each.num_examples] == [
         (7, 1), (8, 1), (13, 2),
     ]  # fmt: skip
@@ -85,14 +98,18 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
     said = calibration.scaled(honest, temperature=1 / temperature)
     assert calibration.fit(truth, said) == pytest.approx(temperature, rel=0.05)
     scaling = calibration.scale(truth, said, groups=np.arange(len(truth)))
-    assert scaling.after.ece < 0.02 and scaling.after.nll <= calibration.measure(truth, said).nll + 1e-3
+    assert (
+        scaling.after.ece < 0.02
+        and scaling.after.nll <= calibration.measure(truth, said).nll + 1e-3
+    )
 
 
 def test_a_temperature_is_judged_on_pictures_it_was_not_fitted_on():
     probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.8, 0.2]])
     truth = np.array([0, 0, 1, 1])
     after = calibration.scale(truth, probs, groups=np.array([0, 0, 1, 1])).after
-    # Fitted on the half that is all right it sharpens to the limit, which the half that is all wrong pays for.
+    # Fitted on the half that is all right it sharpens to the limit, which the half that is all
+    # wrong pays for.
     assert after.nll > calibration.measure(truth, probs).nll
     assert calibration.scale(truth, probs, groups=np.zeros(4, np.int64)) is None
 
@@ -129,7 +146,9 @@ def test_a_resample_is_judged_as_its_examples_would_be():
         present = np.unique(truth)
         assert numbers["accuracy"][row] == pytest.approx((probs.argmax(axis=1) == truth).mean())
         assert numbers["macro_f1"][row] == pytest.approx(
-            sklearn_metrics.f1_score(truth, probs.argmax(axis=1), average="macro", labels=present, zero_division=0)
+            sklearn_metrics.f1_score(
+                truth, probs.argmax(axis=1), average="macro", labels=present, zero_division=0
+            )
         )
         areas = [
             (pair_area(truth, probs, i, j) + pair_area(truth, probs, j, i)) / 2
@@ -146,7 +165,9 @@ def pair_area(truth, probs, i, j):
 
 def test_the_same_seed_gives_the_same_intervals_and_copies_stay_together():
     made = random_predictions()
-    one, two = (bootstrap.bootstrap(made.labels, made.probabilities, groups=made.groups) for _ in range(2))
+    one, two = (
+        bootstrap.bootstrap(made.labels, made.probabilities, groups=made.groups) for _ in range(2)
+    )
     assert one == two
     other = bootstrap.bootstrap(made.labels, made.probabilities, groups=made.groups, seed=1)
     assert other != one
@@ -171,10 +192,14 @@ def test_agreement_is_that_of_scikit_learn_and_numpy():
     found = ccc.evaluate(x, y)
     assert found.pearson == pytest.approx(np.corrcoef(x, y)[0, 1])
     assert found.rmse == pytest.approx(math.sqrt(sklearn_metrics.mean_squared_error(x, y)))
-    assert found.sign_agreement == pytest.approx(sklearn_metrics.accuracy_score(np.sign(x), np.sign(y)))
+    assert found.sign_agreement == pytest.approx(
+        sklearn_metrics.accuracy_score(np.sign(x), np.sign(y))
+    )
     scale = x.std() / y.std()
     shift = (x.mean() - y.mean()) ** 2 / (x.std() * y.std())
-    assert found.ccc == pytest.approx(found.pearson * 2 / (scale + 1 / scale + shift))  # Lin 1989: pearson times bias
+    assert found.ccc == pytest.approx(
+        found.pearson * 2 / (scale + 1 / scale + shift)
+    )  # Lin 1989: pearson times bias
 
 
 def test_agreement_of_nothing_is_undefined_and_of_no_numbers_refused():
@@ -189,9 +214,13 @@ def test_agreement_of_nothing_is_undefined_and_of_no_numbers_refused():
 def test_valence_and_arousal_are_judged_where_a_model_has_them():
     made = random_predictions(num_examples=20)
     truth, said = np.linspace(-1, 1, 20), np.linspace(-1, 1, 20) / 2
-    both = predictions.dataclasses.replace(made, affect={"valence": (truth, said), "arousal": (truth, -said)})
+    both = predictions.dataclasses.replace(
+        made, affect={"valence": (truth, said), "arousal": (truth, -said)}
+    )
     found = results.evaluate(both).to_json()["affect"]
-    assert found["valence"]["pearson"] == pytest.approx(1) and found["arousal"]["pearson"] == pytest.approx(-1)
+    assert found["valence"]["pearson"] == pytest.approx(1) and found["arousal"][
+        "pearson"
+    ] == pytest.approx(-1)
     assert results.evaluate(made).to_json()["affect"] == {}
 
 
@@ -216,7 +245,9 @@ def test_a_model_is_not_judged_on_classes_it_does_not_know():
     class_subset.check(eight, asked=seven, model="runs/a", data="affectnet7")
     class_subset.check(eight, asked=eight, model="runs/a", data="affectnet8")
     with pytest.raises(errors.UserError) as no:
-        class_subset.check(seven, asked=eight, model="runs/a", data="affectnet_faces/affectnet8/1.0.0")
+        class_subset.check(
+            seven, asked=eight, model="runs/a", data="affectnet_faces/affectnet8/1.0.0"
+        )
     assert str(no.value) == (
         "runs/a knows 7 classes (neutral, happy, sad, surprise, fear, disgust, anger), and "
         "affectnet_faces/affectnet8/1.0.0 also has contempt: judge it on a build of its own classes (--config_name), "
@@ -244,7 +275,10 @@ def test_the_file_names_classes_and_says_valence_and_arousal():
         copies=np.array([0]),
         labels=np.array([1]),
         probabilities=np.array([[0.75, 0.25]]),
-        affect={"valence": (np.array([math.nan]), np.array([0.5])), "arousal": (np.array([0.25]), np.array([-0.125]))},
+        affect={
+            "valence": (np.array([math.nan]), np.array([0.5])),
+            "arousal": (np.array([0.25]), np.array([-0.125])),
+        },
     )
     assert predictions.to_csv(made) == (
         "filename,copy,label,predicted,p_neutral,p_happy,valence,predicted_valence,arousal,predicted_arousal\n"

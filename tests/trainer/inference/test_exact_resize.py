@@ -11,8 +11,12 @@ from trainer.inference import exact_resize
 
 
 def pictures(height: int, width: int, *, count: int = 2) -> np.ndarray:
-    coarse = np.random.default_rng(height + width).integers(0, 256, (count, 9, 7, 3)).astype(np.uint8)
-    return np.stack([cv2.resize(each, (width, height), interpolation=cv2.INTER_CUBIC) for each in coarse])
+    coarse = (
+        np.random.default_rng(height + width).integers(0, 256, (count, 9, 7, 3)).astype(np.uint8)
+    )
+    return np.stack(
+        [cv2.resize(each, (width, height), interpolation=cv2.INTER_CUBIC) for each in coarse]
+    )
 
 
 def resized(crops: np.ndarray, size_px: int, *, by_eighths: bool = False) -> np.ndarray:
@@ -41,7 +45,9 @@ def test_pictures_of_the_right_size_stay_as_they_are(by_eighths):
 def test_it_is_opencvs_resize_to_one_level(shape):
     crops, size = pictures(*shape), 48
     how = cv2.INTER_AREA if min(shape) > size else cv2.INTER_LINEAR
-    wanted = np.stack([cv2.resize(each, (size, size), interpolation=how) for each in crops]).astype(np.float32)
+    wanted = np.stack([cv2.resize(each, (size, size), interpolation=how) for each in crops]).astype(
+        np.float32
+    )
     off = np.abs(resized(crops, size) - wanted)
     assert off.max() <= 1 and off.mean() < 0.2
 
@@ -50,11 +56,13 @@ def test_it_is_opencvs_resize_to_one_level(shape):
 def test_by_eighths_is_nearer_to_what_training_decodes(size):
     (crop,) = pictures(224, 224, count=1)
     content = simplejpeg.encode_jpeg(crop, quality=95, colorspace="RGB", colorsubsampling="420")
-    seen = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=size)(memoryview(content)).astype(
-        np.float32
-    )
+    seen = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=size)(
+        memoryview(content)
+    ).astype(np.float32)
     whole = simplejpeg.decode_jpeg(content)[None]
-    off = {way: np.abs(resized(whole, size, by_eighths=way)[0] - seen).mean() for way in (True, False)}
+    off = {
+        way: np.abs(resized(whole, size, by_eighths=way)[0] - seen).mean() for way in (True, False)
+    }
     assert off[True] < 1.1 and off[True] <= off[False] + 0.05
 
 
@@ -78,4 +86,8 @@ def test_sums_do_not_depend_on_their_order():
 
 
 def weights_of(length: int) -> np.ndarray:
-    return exact_resize.weights(tf.constant(length), size_px=48, by_eighths=False).numpy().astype(np.float64)
+    return (
+        exact_resize.weights(tf.constant(length), size_px=48, by_eighths=False)
+        .numpy()
+        .astype(np.float64)
+    )

@@ -1,4 +1,5 @@
-"""The architectures: sizes known from their papers and from Keras, and what our versions of them change."""
+"""The architectures: sizes known from their papers and from Keras, and what our versions of them
+change."""
 
 import keras
 import numpy as np
@@ -19,14 +20,17 @@ def build(size=48, **settings):
 
 def trained(network, *, places=3):
     """Return what the network says in training mode of the first places of an epoch."""
-    draw = example_rng.ExampleRng(seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64))
+    draw = example_rng.ExampleRng(
+        seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64)
+    )
     with example_rng.drawing(draw), sync_batch_norm.over(tf.ones(places)):
         return network(PICTURES[:places], training=True).numpy()
 
 
 def test_resnet_small_is_wide_resnet_16_2_with_a_wider_stem():
-    # Stem 9x3x32; stages of 32, 64, 128: 3x3 convolutions 4x9x32x32; 9x32x64 + 3x9x64x64; 9x64x128 + 3x9x128x128; two
-    # 1x1 shortcuts; four numbers a channel of 13 normalisations (4x32; 32 + 3x64; 64 + 3x128; 128); 128x8 + 8.
+    # Stem 9x3x32; stages of 32, 64, 128: 3x3 convolutions 4x9x32x32; 9x32x64 + 3x9x64x64; 9x64x128
+    # + 3x9x128x128; two 1x1 shortcuts; four numbers a channel of 13 normalisations (4x32; 32 +
+    # 3x64; 64 + 3x128; 128); 128x8 + 8.
     kernels = 864 + 36_864 + 129_024 + 516_096 + 2_048 + 8_192
     norms = 4 * (4 * 32 + 32 + 3 * 64 + 64 + 3 * 128 + 128)
     assert build(model="resnet_small").count_params() == kernels + norms + 1_032
@@ -54,7 +58,9 @@ def test_residual_branches_are_dropped_more_often_the_deeper_they_are():
 
 def test_a_dropped_branch_is_dropped_as_a_whole_and_the_others_make_up_for_it():
     layer, x = layers.DropPath(0.5, stream=0), tf.ones((64, 2, 2, 3))
-    draw = example_rng.ExampleRng(seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64))
+    draw = example_rng.ExampleRng(
+        seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64)
+    )
     with example_rng.drawing(draw):
         found = layer(x, training=True).numpy().reshape(64, -1)
     assert set(found[:, 0]) == {0.0, 2.0}
@@ -66,7 +72,11 @@ def test_a_dropped_branch_is_dropped_as_a_whole_and_the_others_make_up_for_it():
 @pytest.mark.parametrize(
     ("name", "parameters", "ends"),
     [
-        ("mobilenet_v3_small", 939_120, 0),  # Howard et al. 2019, without the classifier, as Keras counts.
+        (
+            "mobilenet_v3_small",
+            939_120,
+            0,
+        ),  # Howard et al. 2019, without the classifier, as Keras counts.
         ("efficientnet_v2_b0", 5_919_312, 15),
     ],
 )
@@ -89,14 +99,18 @@ def test_convnext_gets_stochastic_depth_at_every_block():
 
 def test_gray_reaches_a_backbone_as_three_equal_channels():
     network = build(model="mobilenet_v3_small", color="gray", dropout=0.0)
-    luma = np.repeat(PICTURES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(PICTURES.shape)
+    luma = np.repeat(PICTURES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(
+        PICTURES.shape
+    )
     np.testing.assert_allclose(network(PICTURES), network(luma), atol=1e-5)
     assert network.get_layer("conv").kernel.shape[2] == 3
 
 
 def test_resnet50_sees_bgr_less_imagenets_mean():
     red = np.full((1, 1, 1, 3), [200, 100, 50], np.uint8)
-    np.testing.assert_allclose(layers.CaffeMean()(red)[0, 0, 0], [50 - 103.939, 100 - 116.779, 200 - 123.68], rtol=1e-6)
+    np.testing.assert_allclose(
+        layers.CaffeMean()(red)[0, 0, 0], [50 - 103.939, 100 - 116.779, 200 - 123.68], rtol=1e-6
+    )
     theirs = keras.applications.resnet50.preprocess_input(red.astype(np.float32))
     np.testing.assert_allclose(layers.CaffeMean()(red), theirs, rtol=1e-6)
 
@@ -109,10 +123,19 @@ def test_pictures_too_small_for_a_backbone_are_refused():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"model": "resnet50", "conv_filters": (8,)}, "--conv_filters goes with --model=cnn or resnet_small: "),
-        ({"model": "resnet_small", "dense_units": (8,)}, "--dense_units goes with --model=cnn: --model=resnet_small "),
+        (
+            {"model": "resnet50", "conv_filters": (8,)},
+            "--conv_filters goes with --model=cnn or resnet_small: ",
+        ),
+        (
+            {"model": "resnet_small", "dense_units": (8,)},
+            "--dense_units goes with --model=cnn: --model=resnet_small ",
+        ),
         ({"drop_path": 0.1}, "--drop_path goes with --model=resnet_small, "),
-        ({"blocks_per_stage": 3}, "--blocks_per_stage goes with --model=resnet_small: --model=cnn does not use it"),
+        (
+            {"blocks_per_stage": 3},
+            "--blocks_per_stage goes with --model=resnet_small: --model=cnn does not use it",
+        ),
     ],
 )
 def test_a_setting_that_the_architecture_does_not_use_is_refused(settings, sentence):

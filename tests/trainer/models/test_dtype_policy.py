@@ -21,7 +21,9 @@ def in_float32():
 
 def trained(make_site, in_float32, **settings):
     if not in_float32:
-        in_float32["weights"], in_float32["sums"] = test_replicas.trained_weights(make_site(**PLAIN), epochs=1)
+        in_float32["weights"], in_float32["sums"] = test_replicas.trained_weights(
+            make_site(**PLAIN), epochs=1
+        )
     weights, sums = test_replicas.trained_weights(make_site(**PLAIN, **settings), epochs=1)
     return weights, sums, in_float32["weights"], in_float32["sums"]
 
@@ -30,7 +32,9 @@ def trained(make_site, in_float32, **settings):
     "settings, most",
     [({"precision": "bfloat16"}, 0.05), ({"precision": "float16"}, 0.01), ({"jit": True}, 1e-3)],
 )
-def test_a_format_or_compiler_trains_nearly_as_float32_does_and_not_exactly(make_site, in_float32, settings, most):
+def test_a_format_or_compiler_trains_nearly_as_float32_does_and_not_exactly(
+    make_site, in_float32, settings, most
+):
     weights, sums, expected, expected_sums = trained(make_site, in_float32, **settings)
     np.testing.assert_allclose(sums[:, 0], expected_sums[:, 0], rtol=most)
     differences = [np.abs(a - b).max() for a, b in zip(weights, expected, strict=True)]
@@ -85,5 +89,7 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_site)
 def test_xla_over_batch_norm_of_several_replicas_is_refused(make_site):
     site = make_site(num_replicas=2, jit=True, batch_norm=True)
     split = context.read_split(site, split="train")
-    with pytest.raises(errors.UserError, match=r"--jit cannot compile batch normalisation over 2 replicas"):
+    with pytest.raises(
+        errors.UserError, match=r"--jit cannot compile batch normalisation over 2 replicas"
+    ):
         setup.program(setup.model(site), ctx=site, split=split)

@@ -26,7 +26,9 @@ def test_filters_and_units_are_as_many_as_asked():
 def test_pictures_of_any_number_type_give_the_same_logits():
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))
     network = build()
-    np.testing.assert_allclose(network(tf.cast(images, tf.uint8)), network(tf.cast(images, tf.float32)), atol=1e-5)
+    np.testing.assert_allclose(
+        network(tf.cast(images, tf.uint8)), network(tf.cast(images, tf.float32)), atol=1e-5
+    )
     assert network(tf.cast(images, tf.uint8)).shape == (2, 8)
 
 
@@ -42,14 +44,21 @@ def test_dropout_is_where_it_is_asked_for():
 
 def test_batch_norm_is_where_it_is_asked_for():
     # 3x3x3x4 weights without bias, 4 each of gamma, beta, mean, variance; 1024x5 and 4x5; 5x8+8.
-    assert build(conv_filters=(4,), dense_units=(5,), batch_norm=True).count_params() == 108 + 16 + 5_120 + 20 + 48
+    assert (
+        build(conv_filters=(4,), dense_units=(5,), batch_norm=True).count_params()
+        == 108 + 16 + 5_120 + 20 + 48
+    )
     assert [layer.name for layer in build(batch_norm=True).layers if "norm" in layer.name] == [
         *("normalise", "conv0_norm", "conv1_norm", "conv2_norm", "dense0_norm", "dense1_norm")
     ]
 
 
 def test_the_activation_is_the_one_asked_for():
-    found = {layer.activation.__name__ for layer in build(activation="tanh").layers if "_tanh" in layer.name}
+    found = {
+        layer.activation.__name__
+        for layer in build(activation="tanh").layers
+        if "_tanh" in layer.name
+    }
     assert found == {"tanh"}
     assert np.abs(build()(PICTURES) - build(activation="tanh")(PICTURES)).max() > 1e-3
 
@@ -66,7 +75,9 @@ def test_the_first_weights_are_drawn_as_asked():
 def test_a_gray_network_sees_luma_only():
     network = build(color="gray")
     assert network.get_layer("conv0").kernel.shape == (3, 3, 1, 32)
-    luma = np.repeat(PICTURES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(PICTURES.shape)
+    luma = np.repeat(PICTURES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(
+        PICTURES.shape
+    )
     np.testing.assert_allclose(network(PICTURES), network(luma), atol=1e-5)
     assert factory.describe(network, image_size=32).endswith("parameters, 32 px gray")
 

@@ -54,14 +54,19 @@ def test_sums_of_squares_keep_their_digits_where_the_mean_is_far_from_zero():
 def test_without_filling_it_is_keras_batch_normalization():
     """Output, moving statistics and gradients."""
     x = tf.constant(np.random.default_rng(0).normal(3, 2, (6, 5, 5, 4)), tf.float32)
-    ours, theirs = sync_batch_norm.BatchNormalization(), keras.layers.BatchNormalization(momentum=0.9)
+    ours, theirs = (
+        sync_batch_norm.BatchNormalization(),
+        keras.layers.BatchNormalization(momentum=0.9),
+    )
     found = []
     for layer in (ours, theirs):
         with tf.GradientTape() as tape, sync_batch_norm.over(tf.ones(6)):
             tape.watch(x)
             y = layer(x, training=True)
             loss = tf.reduce_sum(y * tf.cos(x))
-        found.append([y, *layer.variables, *tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])])
+        found.append(
+            [y, *layer.variables, *tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])]
+        )
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)
 
@@ -75,7 +80,12 @@ def test_two_replicas_normalise_as_one_does():
         with strategy.scope():
             layer = sync_batch_norm.BatchNormalization()
             layer.build((None, 1))
-        found.append([np.concatenate(each) for each in _outputs_and_slopes(layer, x, weight, strategy=strategy)])
+        found.append(
+            [
+                np.concatenate(each)
+                for each in _outputs_and_slopes(layer, x, weight, strategy=strategy)
+            ]
+        )
         found[-1].append(layer.moving_variance.numpy())
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(two, one, atol=1e-6)
@@ -109,6 +119,8 @@ def test_training_outside_of_a_counted_batch_is_an_error():
 
 
 def test_a_copy_made_from_its_configuration_is_the_same_layer():
-    layer = sync_batch_norm.BatchNormalization(momentum=0.5, epsilon=0.1, center=False, scale=False, name="norm")
+    layer = sync_batch_norm.BatchNormalization(
+        momentum=0.5, epsilon=0.1, center=False, scale=False, name="norm"
+    )
     copy = keras.layers.deserialize(keras.layers.serialize(layer))
     assert copy.get_config() == layer.get_config()

@@ -10,9 +10,14 @@ def verdict(**seconds):
 
 
 def test_waiting_for_a_fifth_of_the_steps_time_is_being_limited_by_the_input():
-    assert verdict(**{"steps": 79.0, "waiting for input": 21.0}).startswith("limited by the input: devices waited")
+    assert verdict(**{"steps": 79.0, "waiting for input": 21.0}).startswith(
+        "limited by the input: devices waited"
+    )
     shares = "(steps 81 %, waiting for input 19 %, starting 0 %, judging 0 %, saving 0 %)"
-    assert verdict(**{"steps": 81.0, "waiting for input": 19.0}) == f"limited by computation on the devices {shares}"
+    assert (
+        verdict(**{"steps": 81.0, "waiting for input": 19.0})
+        == f"limited by computation on the devices {shares}"
+    )
 
 
 def test_a_run_that_mostly_did_something_else_says_so():

@@ -11,7 +11,8 @@ NAN = float("nan")
 SAID = [[0.0, 0.5], [0.5, -0.5], [1.0, 0.0], [0.9, 0.9]]
 TRUE = [[0.5, NAN], [0.0, NAN], [1.0, NAN], [-1.0, 0.3]]
 WEIGHT = [1.0, 1.0, 1.0, 0.0]
-"""Valence of three examples: means 1/2, variances 1/6, covariance 1/12, so CCC 1/2 and MSE 1/6. No arousal counts."""
+"""Valence of three examples: means 1/2, variances 1/6, covariance 1/12, so CCC 1/2 and MSE 1/6. No
+arousal counts."""
 
 
 def loss_of(said, true, weight):
@@ -27,7 +28,9 @@ def test_predictions_that_are_right_cost_nothing_and_a_shift_costs():
     said = [[0.0, 0.0], [0.5, 0.5]]
     assert loss_of(said, said, [1.0, 1.0]) == pytest.approx(0, abs=1e-4)
     # Shifted by 1/2: variances 1/16, covariance 1/16, CCC = (1/8) / (1/8 + 1/4) = 1/3, MSE 1/4.
-    assert loss_of([[0.5, 0.5], [1.0, 1.0]], said, [1.0, 1.0]) == pytest.approx(2 / 3 + 1 / 4, abs=1e-4)
+    assert loss_of([[0.5, 0.5], [1.0, 1.0]], said, [1.0, 1.0]) == pytest.approx(
+        2 / 3 + 1 / 4, abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("true", [[[NAN, NAN]] * 4, TRUE])
@@ -47,7 +50,11 @@ def test_a_single_annotated_example_has_an_error_but_no_concordance():
 
 def test_two_replicas_have_the_loss_and_the_slopes_of_one():
     """One of them without any valence."""
-    said, true, weight = tf.constant(SAID), tf.constant([TRUE[0], TRUE[2], [NAN, 0.2], [NAN, 0.9]]), tf.ones(4)
+    said, true, weight = (
+        tf.constant(SAID),
+        tf.constant([TRUE[0], TRUE[2], [NAN, 0.2], [NAN, 0.9]]),
+        tf.ones(4),
+    )
     found = []
     for num_replicas in (1, 2):
         strategy = devices.strategy([f"/cpu:{i}" for i in range(num_replicas)])
@@ -75,5 +82,7 @@ def _losses_and_slopes(*tensors, strategy):
 
         return strategy.run(replica, args=(said, true, weight))
 
-    loss, slope = (strategy.experimental_local_results(each) for each in step(*map(shared, tensors)))
+    loss, slope = (
+        strategy.experimental_local_results(each) for each in step(*map(shared, tensors))
+    )
     return np.array(loss), np.concatenate(slope)

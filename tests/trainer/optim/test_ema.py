@@ -13,7 +13,8 @@ def test_the_average_takes_in_each_step_by_its_share():
         weights.assign([value])
         average.update(tf.constant(step, tf.int64))
         seen.append(float(average.copies[0][0]))
-    # First d = (1 + 1) / (10 + 1) = 2/11: 8 x 9/11. Then the 1/4 asked for, which 3/12 is too: 6.5455 / 4 + 12.
+    # First d = (1 + 1) / (10 + 1) = 2/11: 8 x 9/11. Then the 1/4 asked for, which 3/12 is too:
+    # 6.5455 / 4 + 12.
     assert seen == pytest.approx([6.545455, 13.636364, 27.409091])
 
 

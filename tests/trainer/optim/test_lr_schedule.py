@@ -7,7 +7,9 @@ from trainer.optim import lr_schedule
 
 def rates(steps, *, epochs=3, steps_per_epoch=4, **settings):
     made = lr_schedule.make(
-        training_config.Optimization(learning_rate=1.0, **settings), epochs=epochs, steps_per_epoch=steps_per_epoch
+        training_config.Optimization(learning_rate=1.0, **settings),
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
     )
     return [float(made(tf.constant(step, tf.int64))) for step in steps]
 
@@ -29,12 +31,16 @@ def test_steps_fall_to_a_tenth_after_half_and_three_quarters():
 
 
 def test_steps_fall_where_and_by_what_is_asked():
-    got = rates([3, 4, 9, 10], schedule="step", warmup_epochs=0.0, decay_epochs=(1.0, 2.5), decay_factor=0.5)
+    got = rates(
+        [3, 4, 9, 10], schedule="step", warmup_epochs=0.0, decay_epochs=(1.0, 2.5), decay_factor=0.5
+    )
     assert got == pytest.approx([1, 0.5, 0.5, 0.25])
 
 
 def test_exponential_decay_multiplies_by_its_factor_every_epoch_after_the_rise():
-    assert rates([3, 4, 6, 8], schedule="exponential", decay_factor=0.25) == pytest.approx([1, 1, 0.5, 0.25])
+    assert rates([3, 4, 6, 8], schedule="exponential", decay_factor=0.25) == pytest.approx(
+        [1, 1, 0.5, 0.25]
+    )
     assert rates([8], schedule="exponential") == pytest.approx([0.9])
 
 

@@ -9,7 +9,9 @@ from trainer.optim import optimizers
 
 def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0), **settings):
     variable = tf.Variable(start)
-    optimizer = optimizers.make(training_config.Optimization(optimizer=name, **settings), variables=[variable])
+    optimizer = optimizers.make(
+        training_config.Optimization(optimizer=name, **settings), variables=[variable]
+    )
     for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
         at = optimizers.UpdateContext(rate=tf.constant(rate), step=tf.constant(step, tf.int64))
         optimizer.apply([tf.constant(gradient)], at=at)
@@ -22,7 +24,10 @@ RATES = (0.1, 0.2, 0.05)
 
 @pytest.mark.parametrize(
     "name, peer",
-    [("sgd", keras.optimizers.SGD(0.1, momentum=0.0)), ("adam", keras.optimizers.Adam(0.1, epsilon=1e-8))],
+    [
+        ("sgd", keras.optimizers.SGD(0.1, momentum=0.0)),
+        ("adam", keras.optimizers.Adam(0.1, epsilon=1e-8)),
+    ],
 )
 def test_a_first_step_is_that_of_keras(name, peer):
     theirs = keras.Variable([1.0, -2.0, 3.0])
@@ -36,7 +41,9 @@ def test_adam_goes_on_as_keras_does():
     for gradient, rate in zip(GRADIENTS, RATES, strict=True):
         peer.learning_rate = rate
         peer.apply([tf.constant(gradient)], [theirs])
-    np.testing.assert_allclose(updated("adam", gradients=GRADIENTS, rates=RATES), theirs.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(
+        updated("adam", gradients=GRADIENTS, rates=RATES), theirs.numpy(), rtol=1e-5
+    )
 
 
 def test_momentum_carries_the_last_gradient_on():
@@ -46,7 +53,8 @@ def test_momentum_carries_the_last_gradient_on():
 
 
 def test_nesterov_takes_the_gradient_and_the_momentum_after_it():
-    # v = 1, w = 0 - 0.1 (1 + 0.9 * 1) = -0.19; then v = 1.9, w = -0.19 - 0.1 (1 + 0.9 * 1.9) = -0.461.
+    # v = 1, w = 0 - 0.1 (1 + 0.9 * 1) = -0.19; then v = 1.9, w = -0.19 - 0.1 (1 + 0.9 * 1.9) =
+    # -0.461.
     got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,), nesterov=True)
     np.testing.assert_allclose(got, [-0.461], rtol=1e-6)
 
@@ -60,7 +68,9 @@ def test_adamw_goes_on_as_keras_does():
     for gradient, rate in zip(GRADIENTS, RATES, strict=True):
         peer.learning_rate = rate
         peer.apply([tf.constant([gradient])], [theirs])
-    ours = updated("adamw", gradients=[[g] for g in GRADIENTS], rates=RATES, start=KERNEL, weight_decay=0.2)
+    ours = updated(
+        "adamw", gradients=[[g] for g in GRADIENTS], rates=RATES, start=KERNEL, weight_decay=0.2
+    )
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5)
 
 
@@ -73,9 +83,13 @@ def test_adamw_goes_on_as_keras_does():
         ("sgd", {"weight_decay": 0.5}, 0.95),
     ],
 )
-def test_without_a_gradient_a_step_takes_the_decay_from_kernels_and_nothing_from_biases(name, settings, kept):
+def test_without_a_gradient_a_step_takes_the_decay_from_kernels_and_nothing_from_biases(
+    name, settings, kept
+):
     def after_a_step(start):
-        return updated(name, gradients=[np.zeros_like(start, np.float32)], rates=[0.1], start=start, **settings)
+        return updated(
+            name, gradients=[np.zeros_like(start, np.float32)], rates=[0.1], start=start, **settings
+        )
 
     np.testing.assert_allclose(after_a_step(KERNEL), np.multiply(KERNEL, kept), rtol=1e-6)
     np.testing.assert_array_equal(after_a_step(KERNEL[0]), KERNEL[0])
@@ -96,15 +110,20 @@ def test_a_gradient_below_the_norm_is_left_alone():
 def test_l2_pulls_kernels_towards_zero_and_leaves_biases():
     kernel, bias = tf.Variable([[3.0, -1.0]]), tf.Variable([3.0, -1.0])
     gradients = [tf.constant([[1.0, 1.0]]), tf.constant([1.0, 1.0])]
-    penalised = optimizers.add_l2(gradients, variables=[kernel, bias], weight=0.1)  # 1 + 2 x 0.1 x 3.
+    penalised = optimizers.add_l2(
+        gradients, variables=[kernel, bias], weight=0.1
+    )  # 1 + 2 x 0.1 x 3.
     np.testing.assert_allclose(penalised[0], [[1.6, 0.8]])
     np.testing.assert_allclose(penalised[1], [1.0, 1.0])
 
 
 def test_a_variable_that_starts_later_counts_its_own_steps():
-    """Adam's first step has the size of the rate whenever it is taken; by the run's step it would be three times it."""
+    """Adam's first step has the size of the rate whenever it is taken; by the run's step it would
+    be three times it."""
     variables = [tf.Variable([1.0]), tf.Variable([1.0])]
-    optimizer = optimizers.make(training_config.Optimization(), variables=variables, first_steps=[0, 1000])
+    optimizer = optimizers.make(
+        training_config.Optimization(), variables=variables, first_steps=[0, 1000]
+    )
     at = optimizers.UpdateContext(rate=tf.constant(0.1), step=tf.constant(1000, tf.int64))
     optimizer.only(variables[1:]).apply([tf.constant([5.0])], at=at)
     np.testing.assert_allclose(variables[1], [0.9], rtol=1e-6)

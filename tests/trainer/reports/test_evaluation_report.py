@@ -26,7 +26,9 @@ def run(make_site, tmp_path):
     model_dir = model_folder.claim(site.settings)
     data_provenance.save(site.version, model_dir=model_dir)
     network = setup.model(site)
-    best_weights.save_best(network, model_dir=model_dir, facts={"epoch": 2, "chosen_by": "accuracy on validation"})
+    best_weights.save_best(
+        network, model_dir=model_dir, facts={"epoch": 2, "chosen_by": "accuracy on validation"}
+    )
     return site, network
 
 
@@ -50,24 +52,39 @@ def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
     site, network = run
     examples = context.read_split(site, split="validation")
     evaluation_report.run(network, examples=examples, ctx=site, history=[])
-    probs = predictor.Predictor(network, strategy=site.strategy).probabilities(examples, batch_size=16)
+    probs = predictor.Predictor(network, strategy=site.strategy).probabilities(
+        examples, batch_size=16
+    )
     found, rows = judged(tmp_path / "run"), rows_of(tmp_path / "run")
     assert found["accuracy"] == np.mean(probs.argmax(axis=1) == examples.labels)
     assert found["protocol"]["trained on"] == "the train split of the same data"
-    assert found["protocol"]["model"] == "run" and found["protocol"]["selection"].startswith("epoch 2 of 3")
+    assert found["protocol"]["model"] == "run" and found["protocol"]["selection"].startswith(
+        "epoch 2 of 3"
+    )
     assert [row["filename"] for row in rows] == examples.filenames.tolist()
-    said = np.array([[float(row[f"p_{name}"]) for name in affectnet.class_names(8)] for row in rows])
+    said = np.array(
+        [[float(row[f"p_{name}"]) for name in affectnet.class_names(8)] for row in rows]
+    )
     np.testing.assert_allclose(said, probs, atol=1e-6)
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("data:image/jpeg") >= len(rows) and "No history was recorded." in page
 
 
-def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(run, tmp_path, capsys):
+def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(
+    run, tmp_path, capsys
+):
     site, network = run
     best_weights.save_best(network, model_dir=tmp_path / "run", facts={"epoch": 2})
-    evaluation_report.run(network, examples=context.read_split(site, split="validation"), ctx=site, history=[])
-    assert judged(tmp_path / "run")["protocol"]["selection"] == "epoch 2 of 3, by accuracy on validation itself"
-    assert "(weights of epoch 2, chosen by accuracy on validation itself)" in capsys.readouterr().out
+    evaluation_report.run(
+        network, examples=context.read_split(site, split="validation"), ctx=site, history=[]
+    )
+    assert (
+        judged(tmp_path / "run")["protocol"]["selection"]
+        == "epoch 2 of 3, by accuracy on validation itself"
+    )
+    assert (
+        "(weights of epoch 2, chosen by accuracy on validation itself)" in capsys.readouterr().out
+    )
 
 
 def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_path):
@@ -75,7 +92,9 @@ def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_pat
     here = dataclasses.replace(site, version=seven_classes)
     examples = context.read_split(here, split="validation")
     subject = evaluation_report.Subject(
-        model_dir=tmp_path / "run", trained_on=data_provenance.of(site.version), report_dir=tmp_path / "other"
+        model_dir=tmp_path / "run",
+        trained_on=data_provenance.of(site.version),
+        report_dir=tmp_path / "other",
     )
     evaluation_report.run(network, examples=examples, ctx=here, history=[], subject=subject)
     found = judged(tmp_path / "other")
@@ -84,7 +103,9 @@ def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_pat
     assert found["protocol"]["trained on"] == (
         f"train of other data: affectnet_faces/sample/1.0.0, fingerprint {site.version.fingerprint}"
     )
-    all_eight = predictor.Predictor(network, strategy=site.strategy).probabilities(examples, batch_size=16)
+    all_eight = predictor.Predictor(network, strategy=site.strategy).probabilities(
+        examples, batch_size=16
+    )
     kept = class_subset.restricted(all_eight, num_classes=7)
     assert found["accuracy"] == np.mean(kept.argmax(axis=1) == examples.labels)
     assert not (tmp_path / "run" / "metrics.json").exists()
@@ -114,8 +135,12 @@ def test_thumbnails_are_made_from_the_stored_pictures(make_site):
     site = make_site(image_size=8)
     numbers = np.array([3, 30])
     shown = evaluation_report._thumbnails(site, split="validation", numbers=numbers)
-    stored = context.read_split(dataclasses.replace(site, settings=make_site().settings), split="validation")
+    stored = context.read_split(
+        dataclasses.replace(site, settings=make_site().settings), split="validation"
+    )
     for number in numbers.tolist():
         pixels = simplejpeg.decode_jpeg(shown[number])
-        full = cv2.resize(stored.fetch(np.array([number])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR)
+        full = cv2.resize(
+            stored.fetch(np.array([number])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR
+        )
         assert np.abs(pixels.astype(int) - full.astype(int)).mean() < 12

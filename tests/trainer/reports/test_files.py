@@ -13,7 +13,9 @@ from trainer.reports import figures, files, tables
 
 NAMES = ("neutral", "happy", "sad")
 LABELS = np.array([0, 0, 0, 1, 1])
-PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.4, 0.5, 0.1], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5]])
+PROBABILITIES = np.array(
+    [[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.4, 0.5, 0.1], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5]]
+)
 HISTORY = [
     {"epoch": 1, "loss": 2.0, "accuracy": 0.2, "val_loss": 1.9, "val_accuracy": 0.3},
     {"epoch": 2, "loss": 1.0, "accuracy": 0.6, "val_loss": 1.2, "val_accuracy": 0.5},
@@ -44,7 +46,9 @@ def made_of(truth, probabilities, *, names=NAMES):
 def write(folder, *, made=None, history=HISTORY, protocol=None):
     made = made or made_of(LABELS, PROBABILITIES)
     found = results.evaluate(made)
-    return files.write(found, made=made, page="<p>", folder=folder, history=history, protocol=protocol or {})
+    return files.write(
+        found, made=made, page="<p>", folder=folder, history=history, protocol=protocol or {}
+    )
 
 
 def texts(axes):
@@ -73,7 +77,9 @@ without examples, so left out of the averages: sad"""
 
 
 def test_the_table_names_classes_that_are_never_predicted():
-    silent = metrics.evaluate(np.array([0, 1, 2]), np.tile([0.8, 0.1, 0.1], (3, 1)), class_names=NAMES)
+    silent = metrics.evaluate(
+        np.array([0, 1, 2]), np.tile([0.8, 0.1, 0.1], (3, 1)), class_names=NAMES
+    )
     assert tables.table(silent).splitlines()[-1] == "never predicted, so of precision 0: happy, sad"
 
 
@@ -84,7 +90,10 @@ def test_the_table_without_gaps_ends_with_the_m_measure():
 @pytest.mark.parametrize("num_classes", labels.CLASS_COUNTS)
 def test_metrics_json_holds_the_protocol_and_the_numbers(tmp_path, num_classes):
     rng = np.random.default_rng(num_classes)
-    truth, probs = np.resize(np.arange(num_classes), 500), rng.dirichlet(np.ones(num_classes), size=500)
+    truth, probs = (
+        np.resize(np.arange(num_classes), 500),
+        rng.dirichlet(np.ones(num_classes), size=500),
+    )
     made = made_of(truth, probs, names=labels.class_names(num_classes))
     protocol = {"split": "validation", "selected": "last epoch"}
     paths = write(tmp_path / "new" / "run", made=made, protocol=protocol)
@@ -114,7 +123,11 @@ def test_the_confusion_matrix_shows_percent_and_count_of_the_true_class():
     neutral = ["67%", "2", "33%", "1", "0%", "0"]
     happy = ["0%", "0", "50%", "1", "50%", "1"]
     assert texts(ax) == neutral + happy  # Nothing in the row of sad, which has no examples.
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["neutral (3)", "happy (2)", "sad (0)"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "neutral (3)",
+        "happy (2)",
+        "sad (0)",
+    ]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["neutral", "happy", "sad"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "truth (examples)")
     assert ax.get_title() == "validation accuracy 60.0% of 5 examples"

@@ -9,7 +9,6 @@ import simplejpeg
 
 from affectnet_tfds import labels as affectnet
 from tests import browser
-from tests.browser import chromium  # noqa: F401  (a fixture)
 from trainer.evaluation import predictions, results
 from trainer.reports import chart_sections, model_page, thumbnails
 
@@ -18,7 +17,11 @@ HISTORY = [
     {"epoch": 1, "loss": 2.0, "accuracy": 0.2, "val_loss": 1.9, "val_accuracy": 0.3},
     {"epoch": 2, "loss": 1.0, "accuracy": 0.6, "val_loss": math.nan, "val_accuracy": 0.5},
 ]
-PROTOCOL = {"model": "<b>first</b>", "split": "validation", "data": "affectnet_faces/affectnet8/1.0.0, fingerprint abc"}
+PROTOCOL = {
+    "model": "<b>first</b>",
+    "split": "validation",
+    "data": "affectnet_faces/affectnet8/1.0.0, fingerprint abc",
+}
 
 
 def made_of(truth, said, *, num_classes=8, names=(), confidence=0.9):
@@ -51,16 +54,22 @@ def random_made(num_classes=8, *, count=400, names=EVIL):
 def render(made, *, history=HISTORY, shown=None, protocol=PROTOCOL):
     if shown is None:
         shown = {n: jpeg(n) for n in thumbnails.wanted(made).tolist()}
-    return model_page.render(results.evaluate(made), made=made, shown=shown, history=history, protocol=protocol)
+    return model_page.render(
+        results.evaluate(made), made=made, shown=shown, history=history, protocol=protocol
+    )
 
 
 def jpeg(number):
-    return simplejpeg.encode_jpeg(np.full((thumbnails.SIDE, thumbnails.SIDE, 3), number % 256, np.uint8))
+    return simplejpeg.encode_jpeg(
+        np.full((thumbnails.SIDE, thumbnails.SIDE, 3), number % 256, np.uint8)
+    )
 
 
 def test_the_page_says_the_numbers_with_their_intervals():
     text = render(made_of([0, 0, 1, 1], [0, 1, 1, 1]))
-    assert re.search(r"accuracy</span><strong>0.750</strong><span class=\"remark\">95 %: 0.\d{3} to 1.000", text)
+    assert re.search(
+        r"accuracy</span><strong>0.750</strong><span class=\"remark\">95 %: 0.\d{3} to 1.000", text
+    )
     assert '<td>neutral</td><td class="number">1.000</td><td class="number">0.500</td>' in text
     assert "M over 1 of 28 class pairs" in text
     assert "without examples, so left out of the averages: sad, surprise" in text
@@ -90,7 +99,9 @@ def test_the_pictures_that_are_shown_are_those_that_were_asked_for():
 
 def test_copies_of_a_picture_are_shown_once():
     made = made_of([0] * 6, [1] * 6)
-    repeated = predictions.dataclasses.replace(made, filenames=np.array(["a", "b", "a", "b", "c", "a"]))
+    repeated = predictions.dataclasses.replace(
+        made, filenames=np.array(["a", "b", "a", "b", "c", "a"])
+    )
     assert thumbnails.wanted(repeated).tolist() == [0, 1, 4]
     assert thumbnails.mistakes(repeated).tolist() == [0, 1, 4]
     assert "6 of 6 examples of neutral (100%)<" in render(repeated)
@@ -99,7 +110,9 @@ def test_copies_of_a_picture_are_shown_once():
 def test_mistakes_are_sorted_by_confidence():
     made = made_of([0, 0, 1, 1, 2], [1, 0, 0, 1, 0])
     assert thumbnails.mistakes(made).tolist() == [0, 2, 4]
-    assert "There is none: every example was predicted right." in render(made_of([0, 1, 2], [0, 1, 2]))
+    assert "There is none: every example was predicted right." in render(
+        made_of([0, 1, 2], [0, 1, 2])
+    )
 
 
 def test_curves_that_were_not_recorded_are_said_and_not_drawn():
@@ -135,7 +148,7 @@ def page(request, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", browser.WIDTHS)
-def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):  # noqa: F811
+def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):
     browser.show(chromium, page, width=width)
     assert browser.alarms(chromium) == []
     seen = chromium.find_element("id", "mistakes").text
@@ -148,21 +161,28 @@ def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):
 
 
 @pytest.mark.slow
-def test_on_a_phone_a_matrix_of_8_classes_shows_every_column_and_no_name_is_broken(chromium, tmp_path):  # noqa: F811
+def test_on_a_phone_a_matrix_of_8_classes_shows_every_column_and_no_name_is_broken(
+    chromium, tmp_path
+):
     path = tmp_path / "report.html"
     path.write_text(render(random_made(8)), encoding="utf-8")
     browser.show(chromium, path, width=390)
     box = chromium.find_element("css selector", ".confusion .scroll")
     assert box.get_property("scrollWidth") <= box.get_property("clientWidth")
-    names = [one.text.split("\n")[0] for one in chromium.find_elements("css selector", ".confusion tbody th")]
+    names = [
+        one.text.split("\n")[0]
+        for one in chromium.find_elements("css selector", ".confusion tbody th")
+    ]
     assert names == list(affectnet.class_names(8))
-    heights = [one.size["height"] for one in chromium.find_elements("css selector", ".confusion tbody tr")]
+    heights = [
+        one.size["height"] for one in chromium.find_elements("css selector", ".confusion tbody tr")
+    ]
     assert max(heights) - min(heights) <= 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", browser.WIDTHS)
-def test_a_click_on_a_confusion_cell_shows_its_pictures(page, chromium, width):  # noqa: F811
+def test_a_click_on_a_confusion_cell_shows_its_pictures(page, chromium, width):
     browser.show(chromium, page, width=width)
     assert chromium.find_element("css selector", ".hint").is_displayed()
     cells = chromium.find_elements("css selector", ".confusion td a")
@@ -171,10 +191,16 @@ def test_a_click_on_a_confusion_cell_shows_its_pictures(page, chromium, width): 
         panel = chromium.find_element("id", anchor)
         assert not panel.is_displayed()
         cell.click()
-        assert panel.is_displayed() and not chromium.find_element("css selector", ".hint").is_displayed()
+        assert (
+            panel.is_displayed()
+            and not chromium.find_element("css selector", ".hint").is_displayed()
+        )
         pictures = panel.find_elements("tag name", "img")
         assert pictures and all(one.is_displayed() and one.size["width"] > 60 for one in pictures)
-        assert all(chromium.execute_script("return arguments[0].naturalWidth", one) == 80 for one in pictures)
+        assert all(
+            chromium.execute_script("return arguments[0].naturalWidth", one) == 80
+            for one in pictures
+        )
         top = chromium.execute_script("return arguments[0].getBoundingClientRect().top", panel)
         assert 0 <= top < 900
         assert browser.overflowing(chromium) == []

@@ -7,7 +7,9 @@ ARRAYS = {"a/b": np.arange(1000.0, dtype=np.float32), "c": np.int64(3)}
 
 
 def test_arrays_and_facts_come_back_as_they_were(tmp_path):
-    checkpoint.save_step(tmp_path, step=5, arrays=ARRAYS, facts={"epoch": 2, "history": [{"loss": 0.1}]})
+    checkpoint.save_step(
+        tmp_path, step=5, arrays=ARRAYS, facts={"epoch": 2, "history": [{"loss": 0.1}]}
+    )
     arrays, facts = checkpoint.load_newest(tmp_path)
     assert facts == {"epoch": 2, "history": [{"loss": 0.1}]}
     np.testing.assert_array_equal(arrays["a/b"], ARRAYS["a/b"])
@@ -21,7 +23,10 @@ def test_no_checkpoint_is_none(tmp_path):
 def test_the_newest_two_are_kept(tmp_path):
     for step in (1, 2, 10, 3):
         checkpoint.save_step(tmp_path, step=step, arrays=ARRAYS, facts={})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000003.npz", "step-000000010.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-000000003.npz",
+        "step-000000010.npz",
+    ]
 
 
 @pytest.mark.parametrize("kept_frac", [0.0, 0.3, 0.9, 0.999])

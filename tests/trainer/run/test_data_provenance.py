@@ -1,4 +1,5 @@
-"""A model folder remembers how its faces were stored, and those from before it did are still understood."""
+"""A model folder remembers how its faces were stored, and those from before it did are still
+understood."""
 
 import dataclasses
 import json
@@ -13,7 +14,9 @@ from trainer.run import data_provenance
 
 
 @pytest.mark.parametrize("encoding", ["jpeg", "png", "raw"])
-def test_the_encoding_of_a_build_is_read_from_its_features_and_kept_in_the_model_folder(encoding, tmp_path):
+def test_the_encoding_of_a_build_is_read_from_its_features_and_kept_in_the_model_folder(
+    encoding, tmp_path
+):
     assert encoding in image_codec.ENCODINGS
     made = tmp_path / "affectnet_faces" / "affectnet8" / "1.0.0"
     conftest.write_version(made, encoding=encoding)
@@ -22,12 +25,20 @@ def test_the_encoding_of_a_build_is_read_from_its_features_and_kept_in_the_model
     data_provenance.save(version, model_dir=tmp_path)
     assert json.loads((tmp_path / "data.json").read_text())["encoding"] == encoding
     assert data_provenance.load(tmp_path) == data_provenance.of(version)
-    shown = examples.read(version, split="validation", size_px=conftest.SIZE).fetch(np.arange(3)).numpy()
+    shown = (
+        examples.read(version, split="validation", size_px=conftest.SIZE)
+        .fetch(np.arange(3))
+        .numpy()
+    )
     assert shown.shape == (3, 32, 32, 3) and shown.std() > 20
 
 
-@pytest.mark.parametrize(("was", "encoding"), [({}, "jpeg"), ({"is_raw": False}, "jpeg"), ({"is_raw": True}, "raw")])
-def test_a_run_from_before_the_encoding_was_kept_counts_as_jpeg_unless_it_was_raw(was, encoding, version, tmp_path):
+@pytest.mark.parametrize(
+    ("was", "encoding"), [({}, "jpeg"), ({"is_raw": False}, "jpeg"), ({"is_raw": True}, "raw")]
+)
+def test_a_run_from_before_the_encoding_was_kept_counts_as_jpeg_unless_it_was_raw(
+    was, encoding, version, tmp_path
+):
     fields = dataclasses.asdict(data_provenance.of(version))
     del fields["encoding"]
     (tmp_path / "data.json").write_text(json.dumps(fields | was))

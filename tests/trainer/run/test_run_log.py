@@ -20,7 +20,9 @@ def test_the_revision_says_whether_the_code_was_changed_and_is_none_outside_of_g
 
     def git(*words):
         who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
 
     git("init")
     (tmp_path / "code.py").write_text("1")

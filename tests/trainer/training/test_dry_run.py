@@ -6,7 +6,13 @@ from trainer.monitoring import batch_preview
 from trainer.run import context
 from trainer.training import dry_run, setup
 
-BIG = {"batch_size": 32, "accumulate_steps": 2, "conv_filters": (4,), "dense_units": (5,), "dropout": 0.0}
+BIG = {
+    "batch_size": 32,
+    "accumulate_steps": 2,
+    "conv_filters": (4,),
+    "dense_units": (5,),
+    "dropout": 0.0,
+}
 
 
 def estimated(site):
@@ -16,25 +22,35 @@ def estimated(site):
 
 def test_memory_is_counted_by_what_takes_it(make_site):
     found = estimated(make_site(num_replicas=2, **BIG))
-    # 3x3x3x4+4, 16x16x4x5+5, 5x8+8: 5,285 numbers of four bytes; Adam keeps two of each, two parts add a gradient.
+    # 3x3x3x4+4, 16x16x4x5+5, 5x8+8: 5,285 numbers of four bytes; Adam keeps two of each, two parts
+    # add a gradient.
     assert (found["weights"], found["gradients"], found["optimizer"]) == (21_140, 42_280, 42_280)
     assert found["pictures"] == 16 * 32 * 32 * 3 * (3 * 8 + 8)
 
 
 def test_parts_averages_and_sharpness_change_the_estimate(make_site):
-    whole, plain = estimated(make_site(**{**BIG, "accumulate_steps": 1})), estimated(make_site(**BIG))
+    whole, plain = (
+        estimated(make_site(**{**BIG, "accumulate_steps": 1})),
+        estimated(make_site(**BIG)),
+    )
     assert whole["activations"] == 2 * plain["activations"]
     more = estimated(make_site(**BIG, ema_decay=0.9, sam_rho=0.1))
     assert more["weights"] == 3 * plain["weights"]
 
 
-def test_a_rehearsal_says_what_would_be_and_draws_the_first_batch_and_keeps_nothing(make_site, tmp_path, capsys):
+def test_a_rehearsal_says_what_would_be_and_draws_the_first_batch_and_keeps_nothing(
+    make_site, tmp_path, capsys
+):
     site = make_site(model_dir=str(tmp_path / "run"), num_replicas=2)
     dry_run.run(setup.model(site), ctx=site, train=context.read_split(site, split="train"))
     said = capsys.readouterr().out
     assert "steps         4 an epoch of 62 pictures, the last of 14; 12 in 3 epochs\n" in said
     assert "batch         uint8 [8, 32, 32, 3] on each of 2 replicas\n" in said
-    assert "  conv0 " in said and "memory        about " in said and said.endswith("nothing trained (--dry_run)\n")
+    assert (
+        "  conv0 " in said
+        and "memory        about " in said
+        and said.endswith("nothing trained (--dry_run)\n")
+    )
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["first_batch.png"]
 
 
@@ -58,5 +74,7 @@ def test_tiles_name_both_of_a_mixed_pair_and_leave_filling_out():
         "images": np.zeros((4, 2, 2, 3)), "label": [0, 1, 0, 1], "other_label": [1, 0, 0, 0],
         "share": [0.7, 0.999, 0.4, 0.001], "weight": [1, 1, 1, 0],
     }  # fmt: skip
-    tiles = batch_preview._tiles(part(**{k: tf.constant(v) for k, v in tensors.items()}), class_names=("sad", "happy"))
+    tiles = batch_preview._tiles(
+        part(**{k: tf.constant(v) for k, v in tensors.items()}), class_names=("sad", "happy")
+    )
     assert [name for _, name in tiles] == ["0.70 sad\n0.30 happy", "happy", "sad"]

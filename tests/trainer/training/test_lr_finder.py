@@ -8,7 +8,9 @@ from trainer.training import lr_finder, setup
 
 def test_the_suggestion_is_a_tenth_of_the_rate_where_the_loss_turns():
     tried = np.logspace(-6, 1, 141)
-    losses = 2 - 0.2 * np.minimum(np.log10(tried) + 6, 4) + 40 * np.maximum(np.log10(tried) + 2, 0)  # Turns at 1e-2.
+    losses = (
+        2 - 0.2 * np.minimum(np.log10(tried) + 6, 4) + 40 * np.maximum(np.log10(tried) + 2, 0)
+    )  # Turns at 1e-2.
     reading = lr_finder.read(tried, losses)
     assert reading.lowest == pytest.approx(1e-2, rel=0.15)
     assert reading.suggestion == pytest.approx(1e-3, rel=0.15)
@@ -23,7 +25,11 @@ def test_a_loss_that_is_no_number_ends_the_test():
 
 def test_rates_rise_by_equal_factors():
     low, middle, high = (float(lr_finder.rising(tf.constant(step))) for step in (0, 69.5, 139))
-    assert (low, middle, high) == (pytest.approx(1e-6), pytest.approx(10**-2.5, rel=1e-4), pytest.approx(10, rel=1e-4))
+    assert (low, middle, high) == (
+        pytest.approx(1e-6),
+        pytest.approx(10**-2.5, rel=1e-4),
+        pytest.approx(10, rel=1e-4),
+    )
 
 
 def test_the_test_trains_at_rising_rates_prints_a_suggestion_and_draws(make_site, tmp_path, capsys):

@@ -13,7 +13,12 @@ from trainer.run import best_weights, context, model_folder
 from trainer.training import pretrained, setup, train_step, trainer
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-TINY = {"model": "resnet_small", "conv_filters": (4, 8), "blocks_per_stage": 1, "dense_units": (128, 128)}
+TINY = {
+    "model": "resnet_small",
+    "conv_filters": (4, 8),
+    "blocks_per_stage": 1,
+    "dense_units": (128, 128),
+}
 
 
 def features_of(network):
@@ -28,12 +33,20 @@ def loaded(**settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("include_top", "name"), [(False, "a.weights.h5"), (True, "a.weights.h5"), (True, "a.keras")])
-def test_a_backbone_sees_with_the_weights_of_a_file_what_keras_own_sees(tmp_path, include_top, name):
-    """Also with the right normalisation of pictures, which in MobileNetV3 is a layer of Keras' own model."""
+@pytest.mark.parametrize(
+    ("include_top", "name"), [(False, "a.weights.h5"), (True, "a.weights.h5"), (True, "a.keras")]
+)
+def test_a_backbone_sees_with_the_weights_of_a_file_what_keras_own_sees(
+    tmp_path, include_top, name
+):
+    """Also with the right normalisation of pictures, which in MobileNetV3 is a layer of Keras' own
+    model."""
     keras.utils.set_random_seed(1)
     theirs = keras_backbones.original("mobilenet_v3_small", image_size=32, include_top=include_top)
-    moved = [w + np.random.default_rng(0).uniform(0, 0.1, w.shape).astype(np.float32) for w in theirs.get_weights()]
+    moved = [
+        w + np.random.default_rng(0).uniform(0, 0.1, w.shape).astype(np.float32)
+        for w in theirs.get_weights()
+    ]
     theirs.set_weights(moved)
     (theirs.save_weights if name.endswith(".h5") else theirs.save)(tmp_path / name)
     found = features_of(loaded(model="mobilenet_v3_small", weights=str(tmp_path / name)))
@@ -66,7 +79,9 @@ def test_an_earlier_run_gives_its_weights_to_all_but_the_heads(earlier):
     ],
 )
 def test_a_file_of_another_network_is_refused(earlier, other, sentence):
-    with pytest.raises(errors.UserError, match=rf"best\.npz does not fit --model=resnet_small: {sentence}"):
+    with pytest.raises(
+        errors.UserError, match=rf"best\.npz does not fit --model=resnet_small: {sentence}"
+    ):
         loaded(**{**TINY, **other}, weights=earlier[1])
 
 
@@ -75,7 +90,9 @@ def test_a_file_of_another_backbone_is_refused(tmp_path):
     keras_backbones.original("mobilenet_v3_large", image_size=32, include_top=False).save_weights(
         tmp_path / "a.weights.h5"
     )
-    with pytest.raises(errors.UserError, match=r"a\.weights\.h5 does not fit --model=mobilenet_v3_small: "):
+    with pytest.raises(
+        errors.UserError, match=r"a\.weights\.h5 does not fit --model=mobilenet_v3_small: "
+    ):
         loaded(model="mobilenet_v3_small", weights=str(tmp_path / "a.weights.h5"))
 
 
@@ -83,9 +100,14 @@ def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
     with pytest.raises(errors.UserError, match="nowhere.h5 is not there: name a local file"):
         pretrained.check(model_config.Model(model="resnet50", weights="nowhere.h5"))
     (tmp_path / "a.pt").touch()
-    with pytest.raises(errors.UserError, match=r"of --model=resnet50 must be a file in \.h5 or \.keras or \.npz: got"):
+    with pytest.raises(
+        errors.UserError,
+        match=r"of --model=resnet50 must be a file in \.h5 or \.keras or \.npz: got",
+    ):
         pretrained.check(model_config.Model(model="resnet50", weights=str(tmp_path / "a.pt")))
-    with pytest.raises(errors.UserError, match="--freeze_epochs=2 trains the heads on features that stay"):
+    with pytest.raises(
+        errors.UserError, match="--freeze_epochs=2 trains the heads on features that stay"
+    ):
         model_config.Model(freeze_epochs=2)
 
 
@@ -144,6 +166,8 @@ def run_session(site):
         "train": context.read_split(site, split="train"),
         "selection": context.read_split(site, split="validation"),
     }
-    running = trainer.Trainer(site, network=network, model_dir=model_folder.claim(site.settings), **splits)
+    running = trainer.Trainer(
+        site, network=network, model_dir=model_folder.claim(site.settings), **splits
+    )
     running.train()
     return {variable.path: variable.numpy() for variable in network.variables}

@@ -11,7 +11,8 @@ from trainer.training import setup, train_step
 
 
 def trained_weights(site, *, epochs=2):
-    """Train the small network; return its weights and those to be judged by, and the sums of every step."""
+    """Train the small network; return its weights and those to be judged by, and the sums of every
+    step."""
     network = setup.model(site)
     program, sums = train(network, site=site, epochs=epochs)
     weights = [variable.numpy() for variable in network.variables]
@@ -40,7 +41,9 @@ def train(network, *, site, epochs, split=None):
     split = split or context.read_split(site, split="train")
     program = setup.program(network, ctx=site, split=split)
     lines = input_pipeline.plan(split.num_examples, shape=site.shape, epochs=range(epochs))
-    calls = distributed(site, split=split, lines=lines, order_of=lambda e: sampler.natural(62, seed=0, epoch=e))
+    calls = distributed(
+        site, split=split, lines=lines, order_of=lambda e: sampler.natural(62, seed=0, epoch=e)
+    )
     program.compile(calls.element_spec)
     sums = []
     for call in calls:
@@ -137,8 +140,15 @@ def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, 
 
 
 def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
-    """One step of plain gradient descent on 14 of 16 places equals one on exactly those 14 examples."""
-    plain = {"dropout": 0.0, "augment": 0.0, "optimizer": "sgd", "momentum": 0.0, "warmup_epochs": 0.0}
+    """One step of plain gradient descent on 14 of 16 places equals one on exactly those 14
+    examples."""
+    plain = {
+        "dropout": 0.0,
+        "augment": 0.0,
+        "optimizer": "sgd",
+        "momentum": 0.0,
+        "warmup_epochs": 0.0,
+    }
     weights = []
     for batch_size, num_replicas in ((14, 1), (16, 4)):
         site = make_site(num_replicas=num_replicas, batch_size=batch_size, **plain)

@@ -10,8 +10,15 @@ from tests.trainer.training import test_replicas
 from trainer.run import context
 from trainer.training import setup
 
-STRICT = {"optimizer": "sgd", "learning_rate": 0.05, "dropout": 0.3, "clip_norm": 0.5, "dense_units": (128, 128)}
-"""Two epochs of four steps, the last of 14 examples: the last of four replicas has 2, and 2 of filling."""
+STRICT = {
+    "optimizer": "sgd",
+    "learning_rate": 0.05,
+    "dropout": 0.3,
+    "clip_norm": 0.5,
+    "dense_units": (128, 128),
+}
+"""Two epochs of four steps, the last of 14 examples: the last of four replicas has 2, and 2 of
+filling."""
 
 SMALL = {"conv_filters": (4, 8)}
 NETWORKS = {
@@ -37,17 +44,26 @@ def test_several_replicas_train_as_one_does(make_site, name, num_replicas):
 
 
 def with_affect(site):
-    """Train with valence and arousal made up of the labels, some of them missing; return weights and sums."""
+    """Train with valence and arousal made up of the labels, some of them missing; return weights
+    and sums."""
     network, split = setup.model(site), context.read_split(site, split="train")
     labels = split.labels.astype(np.float32)
     valence, arousal = labels / 7, np.where(labels == 3, np.nan, 1 - labels / 4)
     valence[5::2] = np.nan
-    split = dataclasses.replace(split, valence=valence.astype(np.float32), arousal=arousal.astype(np.float32))
+    split = dataclasses.replace(
+        split, valence=valence.astype(np.float32), arousal=arousal.astype(np.float32)
+    )
     program, sums = test_replicas.train(network, site=site, epochs=2, split=split)
     return [variable.numpy() for variable in network.variables], sums
 
 
-AFFECT = {"heads": "expression+va", "va_weight": 2.0, "optimizer": "sgd", "learning_rate": 0.05, "accumulate_steps": 2}
+AFFECT = {
+    "heads": "expression+va",
+    "va_weight": 2.0,
+    "optimizer": "sgd",
+    "learning_rate": 0.05,
+    "accumulate_steps": 2,
+}
 
 
 def test_several_replicas_learn_valence_and_arousal_as_one_does(make_site):
@@ -59,5 +75,7 @@ def test_several_replicas_learn_valence_and_arousal_as_one_does(make_site):
 
 
 def test_l2_changes_the_weights(make_site):
-    shrunk, free = (test_replicas.trained_weights(make_site(l2=l2), epochs=1)[0] for l2 in (0.01, 0.0))
+    shrunk, free = (
+        test_replicas.trained_weights(make_site(l2=l2), epochs=1)[0] for l2 in (0.01, 0.0)
+    )
     assert max(np.abs(a - b).max() for a, b in zip(shrunk, free, strict=True)) > 1e-3

@@ -21,11 +21,15 @@ def make_session(make_site, tmp_path):
     def make(name="run", **settings):
         site = make_site(model_dir=str(tmp_path / name), **settings)
         model_dir = model_folder.claim(site.settings)
-        train, selection = (context.read_split(site, split=split) for split in ("train", "validation"))
+        train, selection = (
+            context.read_split(site, split=split) for split in ("train", "validation")
+        )
         if frac := site.settings.selection.holdout_frac:
             train, selection = holdout.divide(train, frac=frac)
         network = setup.model(site)
-        return trainer.Trainer(site, network=network, train=train, selection=selection, model_dir=model_dir)
+        return trainer.Trainer(
+            site, network=network, train=train, selection=selection, model_dir=model_dir
+        )
 
     return make
 
@@ -65,24 +69,33 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
 
 def test_data_with_another_fingerprint_are_refused(make_session, make_site):
     make_session(epochs=1).train()
-    with pytest.raises(errors.UserError, match="was trained on data with fingerprint .*, and those here have 0000"):
+    with pytest.raises(
+        errors.UserError, match="was trained on data with fingerprint .*, and those here have 0000"
+    ):
         site = make_site()
         split = context.read_split(site, split="train")
         program = setup.program(setup.model(site), ctx=site, split=split)
-        checkpointing.restore(program=program, model_dir=make_session(epochs=1)._model_dir, data="0" * 64)
+        checkpointing.restore(
+            program=program, model_dir=make_session(epochs=1)._model_dir, data="0" * 64
+        )
 
 
 def test_a_checkpoint_of_another_network_is_refused(make_session, tmp_path):
     make_session(epochs=1).train()
     (tmp_path / "run/config.json").unlink()
-    with pytest.raises(errors.UserError, match="belongs to another network: .* in the file and .* here"):
+    with pytest.raises(
+        errors.UserError, match="belongs to another network: .* in the file and .* here"
+    ):
         make_session(epochs=1, dense_units=(17,))
 
 
 def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(make_site, tmp_path):
     where = str(tmp_path / "run")
     model_folder.claim(make_site(model_dir=where, epochs=3).settings)
-    with pytest.raises(errors.UserError, match=r"holds a run with --epochs=3, and this one has --epochs=4. Give this"):
+    with pytest.raises(
+        errors.UserError,
+        match=r"holds a run with --epochs=3, and this one has --epochs=4. Give this",
+    ):
         model_folder.check(make_site(model_dir=where, epochs=4).settings)
     anew = make_site(model_dir=where, epochs=4, overwrite=True).settings
     (tmp_path / "run/old").touch()
@@ -120,14 +133,23 @@ def test_a_checkpoint_holds_the_moving_statistics_of_batch_normalisation(make_se
     assert np.abs(again._network.get_layer("conv0_norm").moving_mean).max() > 0
 
 
-CUT = {"epochs": 3, "batch_size": 2, "ema_decay": 0.9, "weight_decay": 0.1, "optimizer": "adamw", "holdout_frac": 0.3}
+CUT = {
+    "epochs": 3,
+    "batch_size": 2,
+    "ema_decay": 0.9,
+    "weight_decay": 0.1,
+    "optimizer": "adamw",
+    "holdout_frac": 0.3,
+}
 
 
 def everything(model_dir):
     return checkpoint.load_newest(model_dir / "checkpoints")[0]
 
 
-def test_a_run_that_loses_its_newest_checkpoints_continues_from_the_best_and_ends_the_same(make_session, tmp_path):
+def test_a_run_that_loses_its_newest_checkpoints_continues_from_the_best_and_ends_the_same(
+    make_session, tmp_path
+):
     running = make_session(**CUT).epochs()
     next(running)
     folder_of = tmp_path / "run/checkpoints"
@@ -142,14 +164,21 @@ def test_a_run_that_loses_its_newest_checkpoints_continues_from_the_best_and_end
         np.testing.assert_array_equal(everything(tmp_path / "run")[name], array, err_msg=name)
 
 
-def test_training_stops_when_its_patience_ends_and_a_second_start_leaves_it_so(make_session, capsys):
+def test_training_stops_when_its_patience_ends_and_a_second_start_leaves_it_so(
+    make_session, capsys
+):
     history = make_session(epochs=20, learning_rate=0.0, patience=2).train()
     assert len(history) == 3  # A rate of 0 never betters the first epoch.
-    assert "stopped       2 epochs without a better one than epoch 1 (--patience)" in capsys.readouterr().out
+    assert (
+        "stopped       2 epochs without a better one than epoch 1 (--patience)"
+        in capsys.readouterr().out
+    )
     assert make_session(epochs=20, learning_rate=0.0, patience=2).train() == history
 
 
-def test_the_weights_that_are_kept_are_the_averages_and_training_goes_on_with_its_own(make_session, tmp_path):
+def test_the_weights_that_are_kept_are_the_averages_and_training_goes_on_with_its_own(
+    make_session, tmp_path
+):
     running = make_session(epochs=1, ema_decay=0.9)
     running.train()
     arrays = everything(tmp_path / "run")
@@ -165,7 +194,9 @@ def test_the_best_epoch_is_that_of_the_number_asked_for(make_session, select_by)
     running = make_session(epochs=2, select_by=select_by)
     history = running.train()
     assert running._standing.best_score == max(row[f"val_{select_by}"] for row in history)
-    assert {f"val_{name}" for name in ("accuracy", "balanced_accuracy", "macro_f1", "loss")} <= history[0].keys()
+    assert {
+        f"val_{name}" for name in ("accuracy", "balanced_accuracy", "macro_f1", "loss")
+    } <= history[0].keys()
 
 
 def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(make_site):
@@ -174,7 +205,9 @@ def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(m
     mirrored = dataclasses.replace(split, fetch=lambda numbers: split.fetch(numbers)[..., ::-1, :])
 
     def probs(of, **settings):
-        return predictor.Predictor(network, strategy=site.strategy, **settings).probabilities(of, batch_size=16)
+        return predictor.Predictor(network, strategy=site.strategy, **settings).probabilities(
+            of, batch_size=16
+        )
 
     both = probs(split, tta_flip=True)
     np.testing.assert_allclose(both, (probs(split) + probs(mirrored)) / 2, atol=1e-6)
@@ -186,7 +219,9 @@ def test_a_profile_of_some_steps_is_left_for_tensorboard(make_session, tmp_path)
     assert list((tmp_path / "run/tensorboard/train/plugins/profile").glob("*/*.xplane.pb"))
 
 
-def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(make_session, tmp_path):
+def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(
+    make_session, tmp_path
+):
     make_session(epochs=2).train()
     found = {"train": collections.Counter(), "validation": collections.Counter()}
     for name, tags in found.items():
@@ -201,7 +236,10 @@ def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(mak
 
 def test_at_its_end_a_run_says_what_limited_its_speed(make_session, capsys):
     make_session(epochs=2).train()
-    assert re.search(r"speed         limited by .* \(steps \d+ %, waiting for input \d+ %", capsys.readouterr().out)
+    assert re.search(
+        r"speed         limited by .* \(steps \d+ %, waiting for input \d+ %",
+        capsys.readouterr().out,
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,7 +248,8 @@ def test_at_its_end_a_run_says_what_limited_its_speed(make_session, capsys):
 def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
     make_session, monkeypatch, settings, saved
 ):
-    """31 steps in calls of 8: after steps 8, 16, 24 and 31, or after the first call that makes it nine steps."""
+    """31 steps in calls of 8: after steps 8, 16, 24 and 31, or after the first call that makes it
+    nine steps."""
     steps, save = [], checkpoint.save_step
 
     def counting(*args, **kwargs):
@@ -222,12 +261,17 @@ def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
     assert len(steps) == saved and steps[-1] == 31
 
 
-@pytest.mark.parametrize(("flag", "left"), [("dry_run", "first_batch.png"), ("find_lr", "learning_rate.png")])
+@pytest.mark.parametrize(
+    ("flag", "left"), [("dry_run", "first_batch.png"), ("find_lr", "learning_rate.png")]
+)
 def test_a_trial_leaves_a_picture_and_no_run(make_site, tmp_path, monkeypatch, capsys, flag, left):
     site = make_site(model_dir=str(tmp_path / "run"), holdout_frac=0.3, **{flag: True})
     monkeypatch.setattr(setup, "site", lambda settings, **where: site)
     train_lib.run(site.settings, data_path=site.version.path)
-    assert re.search(r"holdout       \d+ pictures of train choose the epoch; \d+ examples are", capsys.readouterr().out)
+    assert re.search(
+        r"holdout       \d+ pictures of train choose the epoch; \d+ examples are",
+        capsys.readouterr().out,
+    )
     assert [path.name for path in (tmp_path / "run").iterdir()] == [left]
 
 

@@ -41,7 +41,9 @@ def test_filters_double_from_block_to_block_up_to_512():
         "conv_filters": (32, 64),
         "dense_units": (64, 64),
     }
-    assert search_space.choose(Highest(), names=["blocks"]) == {"conv_filters": (128, 256, 512, 512)}
+    assert search_space.choose(Highest(), names=["blocks"]) == {
+        "conv_filters": (128, 256, 512, 512)
+    }
 
 
 def test_only_what_is_named_is_chosen():
