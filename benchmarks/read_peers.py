@@ -42,9 +42,11 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     malloc.keep_freed()
     order_of = functools.partial(sampler.natural, split.num_examples, seed=0)
     for epoch in range(EPOCHS):
-        lines = input_pipeline.plan(split.num_examples, shape=shape, epochs=range(epoch, epoch + 1))
+        plan_rows = input_pipeline.plan(
+            split.num_examples, shape=shape, epochs=range(epoch, epoch + 1)
+        )
         calls = input_pipeline.step_groups(
-            split, lines=lines, shape=shape, order_of=lambda e: order_of(epoch=e)
+            split, plan_rows=plan_rows, shape=shape, order_of=lambda e: order_of(epoch=e)
         )
         yield (int(call["weight"].numpy().sum()) for call in _kept(calls.prefetch(2)))
     shutil.rmtree(folder)
@@ -132,7 +134,7 @@ def _stored(version_dir: str) -> list[bytes]:
     from trainer.data import tfrecord_index
 
     found = tfrecord_index.read(sorted(Path(version_dir).glob("*-train.tfrecord-*")))
-    return [bytes(found.picture(number)) for number in range(len(found.labels))]
+    return [bytes(found.image_bytes(number)) for number in range(len(found.labels))]
 
 
 def _decode_all(work: tuple[list[bytes], int]) -> int:

@@ -53,11 +53,11 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
         settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
     )
     split = context.read_split(at, split="train")
-    program = setup.program(setup.model(at), ctx=at, split=split)
-    lines = input_pipeline.plan(split.num_examples, shape=at.shape, epochs=range(1))
+    program = setup.build_train_step(setup.model(at), ctx=at, split=split)
+    plan_rows = input_pipeline.plan(split.num_examples, shape=at.shape, epochs=range(1))
     numbers = sampler.natural(split.num_examples, seed=0, epoch=0)
     calls = input_pipeline.step_groups(
-        split, lines=lines, shape=at.shape, order_of=lambda epoch: numbers
+        split, plan_rows=plan_rows, shape=at.shape, order_of=lambda epoch: numbers
     )
     distributed = input_pipeline.distribute(calls, strategy=at.strategy)
     program.compile(distributed.element_spec)

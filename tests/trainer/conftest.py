@@ -113,8 +113,8 @@ def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def make_site(version):
-    """Return a function that makes the site of settings on 1, 2 or 4 of the process's logical CPU
+def make_ctx(version):
+    """Return a function that makes the ctx of settings on 1, 2 or 4 of the process's logical CPU
     devices."""
 
     def make(*, num_replicas: int = 1, **settings) -> context.RunContext:
@@ -130,10 +130,10 @@ def make_site(version):
 
 
 @pytest.fixture(scope="session")
-def photo_run(version, tmp_path_factory, make_site) -> trained_run.Run:
+def photo_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
     """A trained run that knows how to cut new photographs, and tells valence and arousal too."""
     model_dir = tmp_path_factory.mktemp("runs") / "run"
-    at = make_site(
+    at = make_ctx(
         model_dir=str(model_dir),
         data_dir=str(version.path.parents[2]),
         epochs=1,

@@ -29,10 +29,10 @@ def run(make_small_run) -> trained_run.Run:
 
 
 @pytest.fixture(scope="module")
-def make_small_run(version, tmp_path_factory, make_site):
+def make_small_run(version, tmp_path_factory, make_ctx):
     def make(**settings) -> trained_run.Run:
         model_dir = tmp_path_factory.mktemp("runs") / "run"
-        at = make_site(
+        at = make_ctx(
             model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, **settings
         )
         model_folder.claim(at.settings)

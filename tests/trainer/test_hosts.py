@@ -101,7 +101,7 @@ def judged(model_dir):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_killed(
-    data_dir, make_site, tmp_path
+    data_dir, make_ctx, tmp_path
 ):
     flags = [f"--data_dir={data_dir}", *FULL]
     one = started(*flags, f"--model_dir={tmp_path}/one")
@@ -115,7 +115,7 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     )
     assert code == 0, output
     expected = arrays_of(tmp_path / "two")
-    network = setup.model(make_site(batch_norm=True, activation="tanh"))
+    network = setup.model(make_ctx(batch_norm=True, activation="tanh"))
     start = [variable.numpy() for variable in network.variables]
     assert drift_of(expected, arrays_of(tmp_path / "one"), start=start) < drift.LIMIT
     for found, wanted in zip(judged(tmp_path / "two"), judged(tmp_path / "one"), strict=True):
@@ -162,14 +162,15 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
 
 HANGS = """
 import runpy, sys, time
-from trainer import session
+from trainer.training import trainer
 
-def read_from_a_dead_disk(self, calls, *, clock):
-    if self._standing.epoch < 1:
-        return take_call(self, calls, clock=clock)
+def read_from_a_dead_disk(self, groups, *, timer):
+    if self._state.epoch < 1:
+        return train_group(self, groups, timer=timer)
     time.sleep(600)
 
-take_call, session.Session._take_call = session.Session._take_call, read_from_a_dead_disk
+train_group = trainer.Trainer._train_group
+trainer.Trainer._train_group = read_from_a_dead_disk
 runpy.run_module("trainer.main", run_name="__main__")
 """
 
@@ -205,17 +206,15 @@ def test_hosts_stop_when_one_lives_but_hangs_and_say_where_each_stands(
     assert sentence in outputs[0][1] and sentence in outputs[1][1]
 
 
-def test_a_host_that_is_not_the_chief_writes_nothing(make_site, tmp_path):
+def test_a_host_that_is_not_the_chief_writes_nothing(make_ctx, tmp_path):
     other = host_channel.HostChannel(
         tf_config.Cluster(hosts=("a:1",), tasks=(("worker", "0"),), index=1), peers={}
     )
-    site = dataclasses.replace(
-        make_site(model_dir=str(tmp_path / "run"), epochs=1), connection=other
-    )
-    train, validation = (context.read_split(site, split=split) for split in ("train", "validation"))
+    ctx = dataclasses.replace(make_ctx(model_dir=str(tmp_path / "run"), epochs=1), connection=other)
+    train, validation = (context.read_split(ctx, split=split) for split in ("train", "validation"))
     running = trainer.Trainer(
-        site,
-        network=setup.model(site),
+        ctx,
+        network=setup.model(ctx),
         train=train,
         selection=validation,
         model_dir=tmp_path / "run",

@@ -14,7 +14,7 @@ QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 3
 
 
 @pytest.fixture
-def search(make_site, tmp_path):
+def search(make_ctx, tmp_path):
     """Return a function that starts the sweep of a folder, and gives its study."""
 
     def start(*, trials, settings=QUICK, **asked):
@@ -24,7 +24,7 @@ def search(make_site, tmp_path):
             vary=("dropout", "learning_rate"),
             **asked,
         )
-        at = make_site(**settings)
+        at = make_ctx(**settings)
         study = study_lib.open_study(about, settings=at.settings)
         study_lib.run(study, asked=about, ctx=at)
         return study
@@ -32,7 +32,7 @@ def search(make_site, tmp_path):
     return start
 
 
-def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_site, tmp_path, capsys):
+def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_ctx, tmp_path, capsys):
     study = search(trials=2)
     said = capsys.readouterr().out
     assert (
@@ -40,7 +40,7 @@ def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_site, tm
         and "chooses on validation itself" in said
     )
     assert said.count("best of 2 epochs") == 2
-    report.write(study, sweep_dir=tmp_path / "sweep", settings=make_site(**QUICK).settings)
+    report.write(study, sweep_dir=tmp_path / "sweep", settings=make_ctx(**QUICK).settings)
     rows = list(csv.DictReader((tmp_path / "sweep/trials.csv").open()))
     assert [(row["trial"], row["state"], row["epochs"]) for row in rows] == [
         ("0", "complete", "2"),
@@ -97,7 +97,7 @@ def study_of_five(*, prune):
     return study
 
 
-def fake_trial(monkeypatch, make_site, tmp_path, *, prune, fails=False):
+def fake_trial(monkeypatch, make_ctx, tmp_path, *, prune, fails=False):
     """Run a trial whose epochs score 0.1, 0.2 and 0.9 where the median is 0.52."""
 
     class Fake:
@@ -114,26 +114,26 @@ def fake_trial(monkeypatch, make_site, tmp_path, *, prune, fails=False):
         def close(self):
             pass
 
-    monkeypatch.setattr(trainer, "Session", Fake)
+    monkeypatch.setattr(trainer, "Trainer", Fake)
     study = study_of_five(prune=prune)
     trial = study.ask()
     trial.set_user_attr("folder", "t")
     return study_lib._train(
-        trial, chosen={}, reader=study_lib.Reader(make_site(**QUICK)), folder=tmp_path
+        trial, chosen={}, reader=study_lib.Reader(make_ctx(**QUICK)), folder=tmp_path
     )
 
 
 def test_a_trial_below_the_median_is_given_up_only_where_that_is_asked_for(
-    monkeypatch, make_site, tmp_path
+    monkeypatch, make_ctx, tmp_path
 ):
-    given_up = fake_trial(monkeypatch, make_site, tmp_path, prune=True)
+    given_up = fake_trial(monkeypatch, make_ctx, tmp_path, prune=True)
     assert (given_up.state.name, given_up.remark) == ("PRUNED", "given up after epoch 2")
-    kept = fake_trial(monkeypatch, make_site, tmp_path, prune=False)
+    kept = fake_trial(monkeypatch, make_ctx, tmp_path, prune=False)
     assert (kept.state.name, kept.score) == ("COMPLETE", 0.9)
 
 
-def test_a_trial_that_cannot_go_on_is_not_counted_and_says_why(monkeypatch, make_site, tmp_path):
-    failed = fake_trial(monkeypatch, make_site, tmp_path, prune=False, fails=True)
+def test_a_trial_that_cannot_go_on_is_not_counted_and_says_why(monkeypatch, make_ctx, tmp_path):
+    failed = fake_trial(monkeypatch, make_ctx, tmp_path, prune=False, fails=True)
     assert (failed.state.name, failed.score, failed.remark) == (
         "FAIL",
         None,

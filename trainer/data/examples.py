@@ -62,7 +62,9 @@ def read(
     decode = image_decoder.to_size(stored, size_px=size_px)
     path = _cache_folder(cache_dir) / f"{version.fingerprint[:32]}-{split}-{size_px}px.uint8"
     shape = {"num_examples": version.counts[split], "size_px": size_px}
-    store = _store(lambda number: decode(found.picture(number)), cache=cache, path=path, **shape)
+    store = _store(
+        lambda number: decode(found.image_bytes(number)), cache=cache, path=path, **shape
+    )
     columns = {
         name: getattr(found, name)
         for name in ("labels", "valence", "arousal", "filenames", "copies")

@@ -19,7 +19,7 @@ from trainer.data import examples
 StepGroup = dict[str, tf.Tensor]
 """One call into the graph for one replica: k steps of b examples.
 
-image uint8[k, b, S, S, 3]; number, label, place int64[k, b] (place: position in the epoch's order);
+image uint8[k, b, S, S, 3]; example_index, label, position int64[k, b] (position: place in the epoch's order);
 valence, arousal float32[k, b]; weight float32[k, b], 1 or, for filling, 0; count float32[k], real
 examples in the step over all replicas; epoch int64[].
 """
@@ -96,11 +96,11 @@ def row(
     part = shape.batch_size // shape.num_parts
     share = part // shape.num_replicas
     in_step = np.arange(0, shape.batch_size, part)[:, None] + replica * share + np.arange(share)
-    place = steps * shape.batch_size + in_step.reshape(-1)
+    position = steps * shape.batch_size + in_step.reshape(-1)
     return {
-        "number": np.take(order, place, mode="wrap"),
-        "place": place,
-        "weight": (place < len(order)).astype(np.float32),
+        "example_index": np.take(order, position, mode="wrap"),
+        "position": position,
+        "weight": (position < len(order)).astype(np.float32),
         "count": np.minimum(shape.batch_size, len(order) - steps[:, 0] * shape.batch_size).astype(
             np.float32
         ),
@@ -110,7 +110,7 @@ def row(
 def step_groups(
     split: examples.Split,
     *,
-    lines: np.ndarray,
+    plan_rows: np.ndarray,
     shape: BatchLayout,
     order_of: Callable[[int], np.ndarray],
 ) -> tf.data.Dataset:
@@ -132,10 +132,10 @@ def step_groups(
             name: tf.ensure_shape(t, spec.shape)
             for t, (name, spec) in zip(flat, _ROW.items(), strict=True)
         }
-        found = {name: tf.gather(column, made["number"]) for name, column in tensors.items()}
-        return {**made, **found, "epoch": line[0], "image": split.fetch(made["number"])}
+        found = {name: tf.gather(column, made["example_index"]) for name, column in tensors.items()}
+        return {**made, **found, "epoch": line[0], "image": split.fetch(made["example_index"])}
 
-    dataset = tf.data.Dataset.from_tensor_slices(lines)
+    dataset = tf.data.Dataset.from_tensor_slices(plan_rows)
     return dataset.map(complete, num_parallel_calls=num_cores(), deterministic=True).with_options(
         _untuned()
     )
@@ -159,8 +159,8 @@ def num_cores() -> int:
 
 
 _ROW = {
-    "number": tf.TensorSpec((None, None), tf.int64),
-    "place": tf.TensorSpec((None, None), tf.int64),
+    "example_index": tf.TensorSpec((None, None), tf.int64),
+    "position": tf.TensorSpec((None, None), tf.int64),
     "weight": tf.TensorSpec((None, None), tf.float32),
     "count": tf.TensorSpec((None,), tf.float32),
 }

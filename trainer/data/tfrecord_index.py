@@ -40,7 +40,7 @@ class Records:
     filenames: np.ndarray  # str[N]
     copies: np.ndarray  # int64[N]
 
-    def picture(self, number: int) -> memoryview:
+    def image_bytes(self, number: int) -> memoryview:
         """Return the stored bytes of a picture."""
         start = int(self.start[number])
         return self._views[int(self.shard[number])][start : start + int(self.length[number])]

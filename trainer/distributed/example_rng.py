@@ -28,12 +28,12 @@ Philox-4x32)."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExampleRng:
-    """Say whose numbers are drawn: those of `count` consecutive places from `first_place` on, in
+    """Say whose numbers are drawn: those of `count` consecutive places from `first_position` on, in
     one epoch."""
 
     seed: int
     epoch: tf.Tensor  # int64[]
-    first_place: tf.Tensor  # int64[]
+    first_position: tf.Tensor  # int64[]
     in_graph: bool = (
         False  # made of plain arithmetic, which XLA compiles as it is; the same numbers
     )
@@ -55,7 +55,7 @@ def uniform(draw: ExampleRng, *, stream: int, shape: tf.Tensor | tuple[int, ...]
     size = tf.reduce_prod(shape[1:])
     groups = (size + _GROUP - 1) // _GROUP
     key = _key(draw, stream=stream)
-    first, count = draw.first_place * groups, shape[0] * groups
+    first, count = draw.first_position * groups, shape[0] * groups
     drawn = (
         _drawn_in_graph(key, first=first, count=count)
         if draw.in_graph
@@ -131,7 +131,7 @@ _current = threading.local()
 
 
 @contextlib.contextmanager
-def drawing(draw: ExampleRng) -> Iterator[None]:
+def using(draw: ExampleRng) -> Iterator[None]:
     """Let the layers called in the block draw these numbers.
 
     A hidden argument, so that a model keeps the picture as its only input in training, export and
@@ -145,7 +145,7 @@ def drawing(draw: ExampleRng) -> Iterator[None]:
 
 
 def current() -> ExampleRng:
-    """Return the draw of the enclosing `drawing` block.
+    """Return the draw of the enclosing `using` block.
 
     Raises:
       RuntimeError: outside of one.
@@ -153,6 +153,6 @@ def current() -> ExampleRng:
     draw = getattr(_current, "draw", None)
     if draw is None:
         raise RuntimeError(
-            "a layer that draws random numbers was called in training mode outside noise.drawing"
+            "a layer that draws random numbers was called in training mode outside example_rng.using"
         )
     return draw

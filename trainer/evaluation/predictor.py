@@ -54,10 +54,12 @@ class Predictor:
             steps_per_execution=1,
         )
         own = devices.local_replicas(self._strategy)
-        lines = input_pipeline.plan(split.num_examples, shape=shape, epochs=range(1), replicas=own)
+        plan_rows = input_pipeline.plan(
+            split.num_examples, shape=shape, epochs=range(1), replicas=own
+        )
         in_order = np.arange(split.num_examples)
         dataset = input_pipeline.step_groups(
-            split, lines=lines, shape=shape, order_of=lambda epoch: in_order
+            split, plan_rows=plan_rows, shape=shape, order_of=lambda epoch: in_order
         )
         made = [
             self._compiled(call)
@@ -87,7 +89,7 @@ class Predictor:
         views = [images, tf.reverse(images, axis=[2])] if self._tta_flip else [images]
         said = [heads.by_name(self._model(view, training=False)) for view in views]
         return {name: tf.stack([each[name] for each in said], axis=1) for name in said[0]} | {
-            _PLACE: call["place"][0]
+            _PLACE: call["position"][0]
         }
 
 

@@ -27,7 +27,7 @@ _current = threading.local()
 def over(weight: tf.Tensor) -> Iterator[None]:
     """Let the layers called in the block count each example, float32[B], by 1 or, for filling, 0.
 
-    A hidden argument for the reason that `noise.drawing` gives.
+    A hidden argument for the reason that `example_rng.using` gives.
     """
     previous, _current.weight = getattr(_current, "weight", None), weight
     try:

@@ -20,7 +20,7 @@ PICTURE = "first_batch.png"
 
 def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split) -> None:
     """Print what a run would be, and draw its first batch into the model folder."""
-    program = setup.program(network, ctx=ctx, split=train)
+    program = setup.build_train_step(network, ctx=ctx, split=train)
     for line in (
         *layers(network),
         *steps(ctx, num_examples=train.num_examples),

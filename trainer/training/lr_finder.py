@@ -110,7 +110,7 @@ def rising(step: tf.Tensor) -> tf.Tensor:
 def _measure(
     network: keras.Model, *, ctx: context.RunContext, train: examples.Split
 ) -> tuple[np.ndarray, np.ndarray]:
-    program = setup.program(network, ctx=ctx, split=train, rate_of=rising)
+    program = setup.build_train_step(network, ctx=ctx, split=train, rate_of=rising)
     calls = train_input.step_groups(_long_enough(ctx, num_examples=train.num_examples), split=train)
     program.compile(calls.element_spec)
     losses: list[float] = []

@@ -32,7 +32,7 @@ def targets(ctx: context.RunContext, *, split: examples.Split) -> np.ndarray:
     return class_balance.targets(counts, sampling=ctx.settings.imbalance.sampling)
 
 
-def program(
+def build_train_step(
     network: keras.Model,
     *,
     ctx: context.RunContext,

@@ -19,12 +19,12 @@ def step_groups(
     replicas."""
     left = range(first_epoch, ctx.settings.training.epochs)
     own = devices.local_replicas(ctx.strategy)
-    lines = input_pipeline.plan(
+    plan_rows = input_pipeline.plan(
         split.num_examples, shape=ctx.shape, epochs=left, first_step=first_step, replicas=own
     )
     ordered = epoch_order(ctx, split=split)
     calls = input_pipeline.step_groups(
-        split, lines=lines, shape=ctx.shape, order_of=lambda epoch: ordered(epoch=epoch)
+        split, plan_rows=plan_rows, shape=ctx.shape, order_of=lambda epoch: ordered(epoch=epoch)
     )
     return input_pipeline.distribute(calls, strategy=ctx.strategy)
 

@@ -94,7 +94,7 @@ class TrainStep:
         batch = {name: value[0] for name, value in local.items() if name != "epoch"}
         return [self._prepare(part, epoch=local["epoch"]) for part in self._parts(batch)]
 
-    def judged(self) -> contextlib.AbstractContextManager[None]:
+    def evaluation_weights(self) -> contextlib.AbstractContextManager[None]:
         """Let the network have the weights to judge and keep for as long as a block runs."""
         return self.average.in_place() if self.average else contextlib.nullcontext()
 
@@ -157,7 +157,7 @@ class TrainStep:
         """Augment the pictures of a part, and mix them where that is asked for."""
         settings = self._settings.augmentation
         draw = example_rng.ExampleRng(
-            seed=self._settings.training.seed, epoch=epoch, first_place=part["place"][0]
+            seed=self._settings.training.seed, epoch=epoch, first_position=part["position"][0]
         )
         images = augment.augment(part["image"], draw=draw, settings=settings)
         mixed = augment.mix(images, draw=draw, settings=settings) if settings.is_mixing else None
@@ -202,7 +202,7 @@ class TrainStep:
 
     def _part_gradients(self, part: prepared_batch.Microbatch) -> tuple[list[tf.Tensor], tf.Tensor]:
         with (
-            example_rng.drawing(part.draw),
+            example_rng.using(part.draw),
             sync_batch_norm.over(part.weight),
             tf.GradientTape() as tape,
         ):

@@ -38,7 +38,7 @@ class Trainer:
         settings = ctx.settings
         self._ctx, self._network, self._model_dir, self._train = ctx, network, model_dir, train
         self._steps = ctx.shape.num_steps(train.num_examples)
-        self._program = setup.program(network, ctx=ctx, split=train)
+        self._program = setup.build_train_step(network, ctx=ctx, split=train)
         self._selector = epoch_selection.EpochSelector(
             selection,
             predictor=predictor.Predictor(
@@ -152,7 +152,7 @@ class Trainer:
         self._watchdog.hear()
         at, ledger = self._standing, self._display.ledger
         speed = {"images_per_s": clock.images_per_s, "input_wait_frac": clock.input_wait_frac}
-        with ledger.spent("judging"), self._program.judged():
+        with ledger.spent("judging"), self._program.evaluation_weights():
             verdict = self._selector.judge()
             row = {**self._sums(), **verdict.numbers, **self._rate(), **speed}
             at.end_epoch(row, score=self._selector.score(row))

@@ -11,9 +11,9 @@ def picture(size=8):
     return tf.constant(np.random.default_rng(0).uniform(0, 255, (1, size, size, 3)), tf.float32)
 
 
-def augmented(images, first_place=0, **settings):
+def augmented(images, first_position=0, **settings):
     return augment.augment(
-        images, draw=draw(first_place), settings=training_config.Augmentation(**settings)
+        images, draw=draw(first_position), settings=training_config.Augmentation(**settings)
     )
 
 
@@ -21,9 +21,9 @@ def four():
     return tf.cast(tf.repeat(picture(), 4, axis=0), tf.uint8)
 
 
-def draw(first_place=0):
+def draw(first_position=0):
     return example_rng.ExampleRng(
-        seed=1, epoch=tf.constant(0, tf.int64), first_place=tf.constant(first_place, tf.int64)
+        seed=1, epoch=tf.constant(0, tf.int64), first_position=tf.constant(first_position, tf.int64)
     )
 
 

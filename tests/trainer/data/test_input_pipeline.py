@@ -16,7 +16,9 @@ def rows(*, first_step=0, shape=SHAPE, num_examples=10, epoch=0):
 
 
 def dealt(numbers, *, shape, first_step=0):
-    lines = input_pipeline.plan(len(numbers), shape=shape, epochs=range(1), first_step=first_step)
+    plan_rows = input_pipeline.plan(
+        len(numbers), shape=shape, epochs=range(1), first_step=first_step
+    )
     return [
         input_pipeline.row(numbers, shape=shape, start=start, replica=replica)
         for _, start, replica in lines
@@ -26,12 +28,12 @@ def dealt(numbers, *, shape, first_step=0):
 def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
     deal = dealt(np.arange(10, 20), shape=SHAPE)
     # One row a call and replica: two calls (steps 0 and 1, then step 2) for two replicas.
-    np.testing.assert_array_equal(deal[0]["number"], [[10, 11], [14, 15]])
-    np.testing.assert_array_equal(deal[1]["number"], [[12, 13], [16, 17]])
-    np.testing.assert_array_equal(deal[2]["number"], [[18, 19]])
-    np.testing.assert_array_equal(deal[3]["number"], [[10, 11]])  # Filling.
+    np.testing.assert_array_equal(deal[0]["example_index"], [[10, 11], [14, 15]])
+    np.testing.assert_array_equal(deal[1]["example_index"], [[12, 13], [16, 17]])
+    np.testing.assert_array_equal(deal[2]["example_index"], [[18, 19]])
+    np.testing.assert_array_equal(deal[3]["example_index"], [[10, 11]])  # Filling.
     np.testing.assert_array_equal(deal[3]["weight"], [[0, 0]])
-    np.testing.assert_array_equal(deal[3]["place"], [[10, 11]])
+    np.testing.assert_array_equal(deal[3]["position"], [[10, 11]])
     np.testing.assert_array_equal(deal[3]["count"], [2])
 
 
@@ -42,22 +44,22 @@ def test_every_part_of_a_step_is_shared_by_all_replicas():
             batch_size=8, num_replicas=2, steps_per_execution=2, num_parts=2
         ),
     )
-    np.testing.assert_array_equal(deal[0]["place"], [[0, 1, 4, 5], [8, 9, 12, 13]])
-    np.testing.assert_array_equal(deal[1]["place"], [[2, 3, 6, 7], [10, 11, 14, 15]])
+    np.testing.assert_array_equal(deal[0]["position"], [[0, 1, 4, 5], [8, 9, 12, 13]])
+    np.testing.assert_array_equal(deal[1]["position"], [[2, 3, 6, 7], [10, 11, 14, 15]])
 
 
 def test_the_plan_goes_through_what_is_left_of_an_epoch_and_then_through_whole_ones():
-    lines = input_pipeline.plan(10, shape=SHAPE, epochs=range(4, 6), first_step=2)
+    plan_rows = input_pipeline.plan(10, shape=SHAPE, epochs=range(4, 6), first_step=2)
     assert lines.tolist() == [[4, 2, 0], [4, 2, 1], [5, 0, 0], [5, 0, 1], [5, 2, 0], [5, 2, 1]]
 
 
 def test_every_example_comes_once_an_epoch_with_weight_one():
-    seen = np.concatenate([row["number"][row["weight"] == 1] for row in rows()])
+    seen = np.concatenate([row["example_index"][row["weight"] == 1] for row in rows()])
     assert sorted(seen) == list(range(10))
 
 
 def test_two_epochs_have_different_orders():
-    assert not np.array_equal(rows(epoch=0)[0]["number"], rows(epoch=1)[0]["number"])
+    assert not np.array_equal(rows(epoch=0)[0]["example_index"], rows(epoch=1)[0]["example_index"])
 
 
 def test_the_order_depends_on_seed_and_epoch_only():
@@ -82,10 +84,10 @@ def test_steps_a_call_do_not_change_what_a_step_holds():
     one = rows(
         shape=input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=1)
     )
-    steps = {r: np.concatenate([row["place"] for row in one[r::2]]) for r in (0, 1)}
+    steps = {r: np.concatenate([row["position"] for row in one[r::2]]) for r in (0, 1)}
     several = rows()
     for replica in (0, 1):
-        joined = np.concatenate([row["place"] for row in several[replica::2]])
+        joined = np.concatenate([row["position"] for row in several[replica::2]])
         np.testing.assert_array_equal(joined, steps[replica])
 
 
@@ -96,7 +98,7 @@ def test_pictures_and_labels_belong_to_their_numbers(version, cache):
     numbers = np.array([5, 0, 61, 5])
     lines = np.array([[3, 0, 0]])
     (call,) = input_pipeline.step_groups(
-        split, lines=lines, shape=shape, order_of=lambda epoch: numbers
+        split, plan_rows=plan_rows, shape=shape, order_of=lambda epoch: numbers
     )
     assert call["epoch"] == 3
     for i, number in enumerate(numbers):
@@ -117,10 +119,10 @@ def calls_of(split, *, count, before=lambda: None):
         )
 
     shape = input_pipeline.BatchLayout(batch_size=1, num_replicas=1, steps_per_execution=1)
-    lines = input_pipeline.plan(62, shape=shape, epochs=range(1))[:count]
+    plan_rows = input_pipeline.plan(62, shape=shape, epochs=range(1))[:count]
     waiting = dataclasses.replace(split, fetch=fetch)
     return input_pipeline.step_groups(
-        waiting, lines=lines, shape=shape, order_of=lambda epoch: np.arange(62)
+        waiting, plan_rows=plan_rows, shape=shape, order_of=lambda epoch: np.arange(62)
     )
 
 
@@ -129,7 +131,7 @@ def test_as_many_calls_are_read_at_once_as_there_are_cores(version):
     split = examples.read(version, split="train", size_px=16)
     meeting = threading.Barrier(input_pipeline.num_cores(), timeout=60)
     calls = calls_of(split, count=4 * input_pipeline.num_cores(), before=meeting.wait)
-    assert sum(len(call["number"]) for call in calls) == 4 * input_pipeline.num_cores()
+    assert sum(len(call["example_index"]) for call in calls) == 4 * input_pipeline.num_cores()
 
 
 def test_nobody_waits_for_a_tuner_when_an_iterator_ends(version):

@@ -9,7 +9,7 @@ from trainer.distributed import host_failure
 
 PROGRAM = """
 import time
-from trainer import watchdog
+from trainer.distributed import watchdog
 
 def stand_still(times):
     for _ in range(times):

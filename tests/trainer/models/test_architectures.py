@@ -21,9 +21,9 @@ def build(size=48, **settings):
 def trained(network, *, places=3):
     """Return what the network says in training mode of the first places of an epoch."""
     draw = example_rng.ExampleRng(
-        seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64)
+        seed=0, epoch=tf.constant(0, tf.int64), first_position=tf.constant(0, tf.int64)
     )
-    with example_rng.drawing(draw), sync_batch_norm.over(tf.ones(places)):
+    with example_rng.using(draw), sync_batch_norm.over(tf.ones(places)):
         return network(PICTURES[:places], training=True).numpy()
 
 
@@ -59,9 +59,9 @@ def test_residual_branches_are_dropped_more_often_the_deeper_they_are():
 def test_a_dropped_branch_is_dropped_as_a_whole_and_the_others_make_up_for_it():
     layer, x = layers.DropPath(0.5, stream=0), tf.ones((64, 2, 2, 3))
     draw = example_rng.ExampleRng(
-        seed=0, epoch=tf.constant(0, tf.int64), first_place=tf.constant(0, tf.int64)
+        seed=0, epoch=tf.constant(0, tf.int64), first_position=tf.constant(0, tf.int64)
     )
-    with example_rng.drawing(draw):
+    with example_rng.using(draw):
         found = layer(x, training=True).numpy().reshape(64, -1)
     assert set(found[:, 0]) == {0.0, 2.0}
     np.testing.assert_array_equal(found, np.repeat(found[:, :1], 12, axis=1))

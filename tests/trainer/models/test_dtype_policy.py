@@ -19,12 +19,12 @@ def in_float32():
     return {}
 
 
-def trained(make_site, in_float32, **settings):
+def trained(make_ctx, in_float32, **settings):
     if not in_float32:
         in_float32["weights"], in_float32["sums"] = test_replicas.trained_weights(
-            make_site(**PLAIN), epochs=1
+            make_ctx(**PLAIN), epochs=1
         )
-    weights, sums = test_replicas.trained_weights(make_site(**PLAIN, **settings), epochs=1)
+    weights, sums = test_replicas.trained_weights(make_ctx(**PLAIN, **settings), epochs=1)
     return weights, sums, in_float32["weights"], in_float32["sums"]
 
 
@@ -33,24 +33,24 @@ def trained(make_site, in_float32, **settings):
     [({"precision": "bfloat16"}, 0.05), ({"precision": "float16"}, 0.01), ({"jit": True}, 1e-3)],
 )
 def test_a_format_or_compiler_trains_nearly_as_float32_does_and_not_exactly(
-    make_site, in_float32, settings, most
+    make_ctx, in_float32, settings, most
 ):
-    weights, sums, expected, expected_sums = trained(make_site, in_float32, **settings)
+    weights, sums, expected, expected_sums = trained(make_ctx, in_float32, **settings)
     np.testing.assert_allclose(sums[:, 0], expected_sums[:, 0], rtol=most)
     differences = [np.abs(a - b).max() for a, b in zip(weights, expected, strict=True)]
     assert 0 < max(differences) < most
 
 
-def test_two_replicas_train_as_one_in_float16(make_site):
+def test_two_replicas_train_as_one_in_float16(make_ctx):
     settings = {**PLAIN, "precision": "float16", "num_replicas": 2}
-    one, _ = test_replicas.trained_weights(make_site(**{**settings, "num_replicas": 1}), epochs=1)
-    two, _ = test_replicas.trained_weights(make_site(**settings), epochs=1)
+    one, _ = test_replicas.trained_weights(make_ctx(**{**settings, "num_replicas": 1}), epochs=1)
+    two, _ = test_replicas.trained_weights(make_ctx(**settings), epochs=1)
     for expected, got in zip(one, two, strict=True):
         np.testing.assert_allclose(got, expected, atol=5e-4)
 
 
-def test_layers_compute_in_the_format_and_weights_and_logits_do_not(make_site):
-    network = setup.model(make_site(precision="bfloat16"))
+def test_layers_compute_in_the_format_and_weights_and_logits_do_not(make_ctx):
+    network = setup.model(make_ctx(precision="bfloat16"))
     assert network.get_layer("conv0").compute_dtype == "bfloat16"
     assert {variable.dtype for variable in network.trainable_variables} == {"float32"}
     assert network.output.dtype == "float32"
@@ -70,14 +70,14 @@ def test_the_scale_is_halved_by_an_overflow_and_doubled_after_two_thousand_good_
     assert (float(scale.scale), int(scale.good_steps)) == (2.0**15, 0)
 
 
-def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_site):
-    site = make_site(**PLAIN, precision="float16")
-    network, split = setup.model(site), context.read_split(site, split="train")
-    program = setup.program(network, ctx=site, split=split)
+def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
+    ctx = make_ctx(**PLAIN, precision="float16")
+    network, split = setup.model(ctx), context.read_split(ctx, split="train")
+    program = setup.build_train_step(network, ctx=ctx, split=split)
     program.loss_scale.scale.assign(2.0**100)
     before = [variable.numpy() for variable in network.variables]
     calls = test_replicas.distributed(
-        site, split=split, lines=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
+        ctx, split=split, lines=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
     )
     program.compile(calls.element_spec)
     program.train(next(calls), first_step=0)
@@ -86,10 +86,10 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_site)
     assert program.loss_scale.scale.numpy() == 2.0**99
 
 
-def test_xla_over_batch_norm_of_several_replicas_is_refused(make_site):
-    site = make_site(num_replicas=2, jit=True, batch_norm=True)
-    split = context.read_split(site, split="train")
+def test_xla_over_batch_norm_of_several_replicas_is_refused(make_ctx):
+    ctx = make_ctx(num_replicas=2, jit=True, batch_norm=True)
+    split = context.read_split(ctx, split="train")
     with pytest.raises(
         errors.UserError, match=r"--jit cannot compile batch normalisation over 2 replicas"
     ):
-        setup.program(setup.model(site), ctx=site, split=split)
+        setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)

@@ -20,16 +20,16 @@ from trainer.training import setup
 
 
 @pytest.fixture
-def run(make_site, tmp_path):
-    """A model folder with weights as they were drawn: a site, and the network they belong to."""
-    site = make_site(model_dir=str(tmp_path / "run"))
-    model_dir = model_folder.claim(site.settings)
-    data_provenance.save(site.version, model_dir=model_dir)
-    network = setup.model(site)
+def run(make_ctx, tmp_path):
+    """A model folder with weights as they were drawn: a ctx, and the network they belong to."""
+    ctx = make_ctx(model_dir=str(tmp_path / "run"))
+    model_dir = model_folder.claim(ctx.settings)
+    data_provenance.save(ctx.version, model_dir=model_dir)
+    network = setup.model(ctx)
     best_weights.save_best(
         network, model_dir=model_dir, facts={"epoch": 2, "chosen_by": "accuracy on validation"}
     )
-    return site, network
+    return ctx, network
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def rows_of(folder):
 
 
 def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
-    site, network = run
-    examples = context.read_split(site, split="validation")
-    evaluation_report.run(network, examples=examples, ctx=site, history=[])
-    probs = predictor.Predictor(network, strategy=site.strategy).probabilities(
+    ctx, network = run
+    examples = context.read_split(ctx, split="validation")
+    evaluation_report.run(network, examples=examples, ctx=ctx, history=[])
+    probs = predictor.Predictor(network, strategy=ctx.strategy).probabilities(
         examples, batch_size=16
     )
     found, rows = judged(tmp_path / "run"), rows_of(tmp_path / "run")
@@ -73,10 +73,10 @@ def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
 def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(
     run, tmp_path, capsys
 ):
-    site, network = run
+    ctx, network = run
     best_weights.save_best(network, model_dir=tmp_path / "run", facts={"epoch": 2})
     evaluation_report.run(
-        network, examples=context.read_split(site, split="validation"), ctx=site, history=[]
+        network, examples=context.read_split(ctx, split="validation"), ctx=ctx, history=[]
     )
     assert (
         judged(tmp_path / "run")["protocol"]["selection"]
@@ -88,12 +88,12 @@ def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(
 
 
 def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_path):
-    site, network = run
-    here = dataclasses.replace(site, version=seven_classes)
+    ctx, network = run
+    here = dataclasses.replace(ctx, version=seven_classes)
     examples = context.read_split(here, split="validation")
     subject = evaluation_report.Subject(
         model_dir=tmp_path / "run",
-        trained_on=data_provenance.of(site.version),
+        trained_on=data_provenance.of(ctx.version),
         report_dir=tmp_path / "other",
     )
     evaluation_report.run(network, examples=examples, ctx=here, history=[], subject=subject)
@@ -101,9 +101,9 @@ def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_pat
     assert found["class_names"] == list(affectnet.class_names(7)) and found["seven_classes"] is None
     assert found["protocol"]["classes"].endswith("anger; left out of the model's: contempt")
     assert found["protocol"]["trained on"] == (
-        f"train of other data: affectnet_faces/sample/1.0.0, fingerprint {site.version.fingerprint}"
+        f"train of other data: affectnet_faces/sample/1.0.0, fingerprint {ctx.version.fingerprint}"
     )
-    all_eight = predictor.Predictor(network, strategy=site.strategy).probabilities(
+    all_eight = predictor.Predictor(network, strategy=ctx.strategy).probabilities(
         examples, batch_size=16
     )
     kept = class_subset.restricted(all_eight, num_classes=7)
@@ -131,12 +131,12 @@ def test_the_network_keeps_the_size_it_was_trained_at_whatever_it_is_judged_on(r
     assert settings.data.image_size == conftest.SIZE and settings.data.data_dir == "/other"
 
 
-def test_thumbnails_are_made_from_the_stored_pictures(make_site):
-    site = make_site(image_size=8)
+def test_thumbnails_are_made_from_the_stored_pictures(make_ctx):
+    ctx = make_ctx(image_size=8)
     numbers = np.array([3, 30])
-    shown = evaluation_report._thumbnails(site, split="validation", numbers=numbers)
+    shown = evaluation_report._thumbnails(ctx, split="validation", numbers=numbers)
     stored = context.read_split(
-        dataclasses.replace(site, settings=make_site().settings), split="validation"
+        dataclasses.replace(ctx, settings=make_ctx().settings), split="validation"
     )
     for number in numbers.tolist():
         pixels = simplejpeg.decode_jpeg(shown[number])

@@ -4,13 +4,13 @@ import subprocess
 from trainer.run import run_log
 
 
-def test_every_start_adds_an_entry_with_command_versions_data_and_revision(make_site, tmp_path):
-    site = make_site()
+def test_every_start_adds_an_entry_with_command_versions_data_and_revision(make_ctx, tmp_path):
+    ctx = make_ctx()
     for _ in range(2):
-        run_log.record(site, model_dir=tmp_path)
+        run_log.record(ctx, model_dir=tmp_path)
     entries = json.loads((tmp_path / run_log.FILE).read_text())
     assert len(entries) == 2
-    assert entries[0]["data"]["fingerprint"] == site.version.fingerprint
+    assert entries[0]["data"]["fingerprint"] == ctx.version.fingerprint
     assert {"python", "tensorflow", "keras", "numpy"} <= entries[0]["versions"].keys()
     assert "pytest" in entries[0]["command"] and entries[0]["devices"] == "test"
 

@@ -32,9 +32,9 @@ def test_rates_rise_by_equal_factors():
     )
 
 
-def test_the_test_trains_at_rising_rates_prints_a_suggestion_and_draws(make_site, tmp_path, capsys):
-    site = make_site(model_dir=str(tmp_path / "run"), epochs=1)
-    lr_finder.run(setup.model(site), ctx=site, train=context.read_split(site, split="train"))
+def test_the_test_trains_at_rising_rates_prints_a_suggestion_and_draws(make_ctx, tmp_path, capsys):
+    ctx = make_ctx(model_dir=str(tmp_path / "run"), epochs=1)
+    lr_finder.run(setup.model(ctx), ctx=ctx, train=context.read_split(ctx, split="train"))
     said = capsys.readouterr().out
     assert "suggestion    --learning_rate=" in said and "the loss is lowest at" in said
     assert (tmp_path / "run/learning_rate.png").stat().st_size > 10_000

@@ -111,39 +111,39 @@ def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
         model_config.Model(freeze_epochs=2)
 
 
-def trained(site, *, epochs):
+def trained(ctx, *, epochs):
     """Train from a file; return the weights by path."""
-    network = setup.model(site)
-    pretrained.load(network, model=site.settings.model, image_size=site.image_size)
+    network = setup.model(ctx)
+    pretrained.load(network, model=ctx.settings.model, image_size=ctx.image_size)
     if epochs:
-        test_replicas.train(network, site=site, epochs=epochs)
+        test_replicas.train(network, ctx=ctx, epochs=epochs)
     return {variable.path: variable.numpy() for variable in network.variables}
 
 
-def test_first_the_heads_learn_alone_and_then_everything(earlier, make_site):
+def test_first_the_heads_learn_alone_and_then_everything(earlier, make_ctx):
     network, path = earlier
-    site = make_site(**TINY, weights=path, freeze_epochs=1, dropout=0.5)
+    ctx = make_ctx(**TINY, weights=path, freeze_epochs=1, dropout=0.5)
     start = {variable.path: variable.numpy() for variable in network.variables}
     for epochs, are_held in ((1, True), (2, False)):
-        end = trained(site, epochs=epochs)
+        end = trained(ctx, epochs=epochs)
         for name in ("stem/kernel", "block0_in_norm/gamma", "last_norm/moving_mean"):
             assert np.array_equal(end[name], start[name]) == are_held, name
         assert not np.array_equal(end["logits/kernel"][:, 0], start["logits/kernel"][:, 0])
 
 
-def test_two_replicas_freeze_as_one_does(earlier, make_site):
+def test_two_replicas_freeze_as_one_does(earlier, make_ctx):
     how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "optimizer": "sgd", "sam_rho": 0.05}
-    one, two = (trained(make_site(num_replicas=n, **how), epochs=2) for n in (1, 2))
-    start = trained(make_site(**how), epochs=0)
+    one, two = (trained(make_ctx(num_replicas=n, **how), epochs=2) for n in (1, 2))
+    start = trained(make_ctx(**how), epochs=0)
     assert drift.largest(one.values(), two.values(), start=start.values()) < drift.LIMIT
 
 
 @pytest.mark.slow
 def test_a_run_cut_off_where_the_backbone_is_set_free_ends_as_an_unbroken_one(
-    earlier, make_site, tmp_path, monkeypatch
+    earlier, make_ctx, tmp_path, monkeypatch
 ):
     how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "epochs": 2, "deterministic": True}
-    unbroken = run_session(make_site(**how, model_dir=str(tmp_path / "unbroken")))
+    unbroken = run_session(make_ctx(**how, model_dir=str(tmp_path / "unbroken")))
     train = train_step.TrainStep.train
 
     def cut(self, call, *, first_step, **about):
@@ -151,23 +151,23 @@ def test_a_run_cut_off_where_the_backbone_is_set_free_ends_as_an_unbroken_one(
             raise KeyboardInterrupt
         return train(self, call, first_step=first_step, **about)
 
-    site = make_site(**how, model_dir=str(tmp_path / "cut"))
+    ctx = make_ctx(**how, model_dir=str(tmp_path / "cut"))
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(train_step.TrainStep, "train", cut)
-        run_session(site)
-    for name, array in run_session(site).items():
+        run_session(ctx)
+    for name, array in run_session(ctx).items():
         np.testing.assert_array_equal(array, unbroken[name], err_msg=name)
 
 
-def run_session(site):
-    network = setup.model(site)
-    pretrained.load(network, model=site.settings.model, image_size=site.image_size)
+def run_session(ctx):
+    network = setup.model(ctx)
+    pretrained.load(network, model=ctx.settings.model, image_size=ctx.image_size)
     splits = {
-        "train": context.read_split(site, split="train"),
-        "selection": context.read_split(site, split="validation"),
+        "train": context.read_split(ctx, split="train"),
+        "selection": context.read_split(ctx, split="validation"),
     }
     running = trainer.Trainer(
-        site, network=network, model_dir=model_folder.claim(site.settings), **splits
+        ctx, network=network, model_dir=model_folder.claim(ctx.settings), **splits
     )
     running.train()
     return {variable.path: variable.numpy() for variable in network.variables}

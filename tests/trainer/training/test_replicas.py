@@ -10,20 +10,20 @@ from trainer.run import context
 from trainer.training import setup, train_step
 
 
-def trained_weights(site, *, epochs=2):
+def trained_weights(ctx, *, epochs=2):
     """Train the small network; return its weights and those to be judged by, and the sums of every
     step."""
-    network = setup.model(site)
-    program, sums = train(network, site=site, epochs=epochs)
+    network = setup.model(ctx)
+    program, sums = train(network, ctx=ctx, epochs=epochs)
     weights = [variable.numpy() for variable in network.variables]
-    with program.judged():
+    with program.evaluation_weights():
         weights += [variable.numpy() for variable in network.variables]
     return weights, sums
 
 
-def start_of(site):
+def start_of(ctx):
     """Return what `trained_weights` would give without a step."""
-    return 2 * [variable.numpy() for variable in setup.model(site).variables]
+    return 2 * [variable.numpy() for variable in setup.model(ctx).variables]
 
 
 def assert_alike(found, expected, *, start):
@@ -36,13 +36,16 @@ def assert_alike(found, expected, *, start):
     np.testing.assert_array_equal(found_others, others)
 
 
-def train(network, *, site, epochs, split=None):
+def train(network, *, ctx, epochs, split=None):
     """Train a network for some epochs; return the program and the sums of every step."""
-    split = split or context.read_split(site, split="train")
-    program = setup.program(network, ctx=site, split=split)
-    lines = input_pipeline.plan(split.num_examples, shape=site.shape, epochs=range(epochs))
+    split = split or context.read_split(ctx, split="train")
+    program = setup.build_train_step(network, ctx=ctx, split=split)
+    plan_rows = input_pipeline.plan(split.num_examples, shape=ctx.shape, epochs=range(epochs))
     calls = distributed(
-        site, split=split, lines=lines, order_of=lambda e: sampler.natural(62, seed=0, epoch=e)
+        ctx,
+        split=split,
+        plan_rows=plan_rows,
+        order_of=lambda e: sampler.natural(62, seed=0, epoch=e),
     )
     program.compile(calls.element_spec)
     sums = []
@@ -51,9 +54,11 @@ def train(network, *, site, epochs, split=None):
     return program, np.concatenate(sums)
 
 
-def distributed(site, *, split, lines, order_of):
-    calls = input_pipeline.step_groups(split, lines=lines, shape=site.shape, order_of=order_of)
-    return input_pipeline.distribute(calls, strategy=site.strategy)
+def distributed(ctx, *, split, lines, order_of):
+    calls = input_pipeline.step_groups(
+        split, plan_rows=plan_rows, shape=ctx.shape, order_of=order_of
+    )
+    return input_pipeline.distribute(calls, strategy=ctx.strategy)
 
 
 FULL = {
@@ -84,12 +89,12 @@ def on_one():
 
 
 @pytest.mark.parametrize("num_replicas", [2, 4])
-def test_two_and_four_replicas_train_as_one_does(make_site, on_one, num_replicas):
+def test_two_and_four_replicas_train_as_one_does(make_ctx, on_one, num_replicas):
     """With everything on and a last batch of 14, of which one replica of four has only 2."""
     if "full" not in on_one:
-        on_one["full"] = trained_weights(make_site(**FULL))
-    found = trained_weights(make_site(num_replicas=num_replicas, **FULL))
-    assert_alike(found, on_one["full"], start=start_of(make_site(**FULL)))
+        on_one["full"] = trained_weights(make_ctx(**FULL))
+    found = trained_weights(make_ctx(num_replicas=num_replicas, **FULL))
+    assert_alike(found, on_one["full"], start=start_of(make_ctx(**FULL)))
 
 
 LEAN = {**FULL, "accumulate_steps": 1, "sam_rho": 0.0, "batch_norm": False}
@@ -97,9 +102,9 @@ LEAN = {**FULL, "accumulate_steps": 1, "sam_rho": 0.0, "batch_norm": False}
 
 
 @pytest.fixture(scope="module")
-def lean(make_site):
+def lean(make_ctx):
     """Weights and sums with these settings, on one replica."""
-    return trained_weights(make_site(**LEAN))
+    return trained_weights(make_ctx(**LEAN))
 
 
 @pytest.mark.parametrize(
@@ -121,12 +126,12 @@ def lean(make_site):
         {"cutmix": 0.0},
     ],
 )
-def test_what_the_replicas_agree_on_is_really_on(make_site, lean, change):
-    weights, _ = trained_weights(make_site(**{**LEAN, **change}))
-    assert drift.largest(lean[0], weights, start=start_of(make_site(**LEAN))) > 10 * drift.LIMIT
+def test_what_the_replicas_agree_on_is_really_on(make_ctx, lean, change):
+    weights, _ = trained_weights(make_ctx(**{**LEAN, **change}))
+    assert drift.largest(lean[0], weights, start=start_of(make_ctx(**LEAN))) > 10 * drift.LIMIT
 
 
-def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, lean, monkeypatch):
+def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_ctx, lean, monkeypatch):
     parts, prepare = [], train_step.TrainStep._prepare
 
     def counting(self, part, *, epoch):
@@ -134,12 +139,12 @@ def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_site, 
         return prepare(self, part, epoch=epoch)
 
     monkeypatch.setattr(train_step.TrainStep, "_prepare", counting)
-    in_two = trained_weights(make_site(**{**LEAN, "accumulate_steps": 2}))
+    in_two = trained_weights(make_ctx(**{**LEAN, "accumulate_steps": 2}))
     assert len(parts) == 2
-    assert_alike(in_two, lean, start=start_of(make_site(**LEAN)))
+    assert_alike(in_two, lean, start=start_of(make_ctx(**LEAN)))
 
 
-def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
+def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_ctx):
     """One step of plain gradient descent on 14 of 16 places equals one on exactly those 14
     examples."""
     plain = {
@@ -151,11 +156,13 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
     }
     weights = []
     for batch_size, num_replicas in ((14, 1), (16, 4)):
-        site = make_site(num_replicas=num_replicas, batch_size=batch_size, **plain)
-        network, split = setup.model(site), context.read_split(site, split="train")
-        program = setup.program(network, ctx=site, split=split)
-        lines = input_pipeline.plan(14, shape=site.shape, epochs=range(1))
-        calls = distributed(site, split=split, lines=lines, order_of=lambda epoch: np.arange(14))
+        ctx = make_ctx(num_replicas=num_replicas, batch_size=batch_size, **plain)
+        network, split = setup.model(ctx), context.read_split(ctx, split="train")
+        program = setup.build_train_step(network, ctx=ctx, split=split)
+        plan_rows = input_pipeline.plan(14, shape=ctx.shape, epochs=range(1))
+        calls = distributed(
+            ctx, split=split, plan_rows=plan_rows, order_of=lambda epoch: np.arange(14)
+        )
         program.compile(calls.element_spec)
         for call in calls:
             program.train(call, first_step=0)
@@ -164,12 +171,12 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_site):
         np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-def test_predictions_come_in_order_and_whole(make_site):
+def test_predictions_come_in_order_and_whole(make_ctx):
     found = []
     for num_replicas in (1, 4):
-        site = make_site(num_replicas=num_replicas)
-        split = examples.read(site.version, split="validation", size_px=32)  # 37 = 2 x 16 + 5
-        predictor = predictor_lib.Predictor(setup.model(site), strategy=site.strategy)
+        ctx = make_ctx(num_replicas=num_replicas)
+        split = examples.read(ctx.version, split="validation", size_px=32)  # 37 = 2 x 16 + 5
+        predictor = predictor_lib.Predictor(setup.model(ctx), strategy=ctx.strategy)
         found.append(predictor.probabilities(split, batch_size=16))
     assert found[0].shape == (37, 8)
     np.testing.assert_allclose(found[0].sum(axis=1), 1, rtol=1e-12)

@@ -36,24 +36,24 @@ NETWORKS = {
         pytest.param("backbone", 2, marks=pytest.mark.slow),
     ],
 )
-def test_several_replicas_train_as_one_does(make_site, name, num_replicas):
+def test_several_replicas_train_as_one_does(make_ctx, name, num_replicas):
     settings = {**STRICT, **NETWORKS[name]}
-    shared = test_replicas.trained_weights(make_site(num_replicas=num_replicas, **settings))
-    alone = test_replicas.trained_weights(make_site(**settings))
-    test_replicas.assert_alike(shared, alone, start=test_replicas.start_of(make_site(**settings)))
+    shared = test_replicas.trained_weights(make_ctx(num_replicas=num_replicas, **settings))
+    alone = test_replicas.trained_weights(make_ctx(**settings))
+    test_replicas.assert_alike(shared, alone, start=test_replicas.start_of(make_ctx(**settings)))
 
 
-def with_affect(site):
+def with_affect(ctx):
     """Train with valence and arousal made up of the labels, some of them missing; return weights
     and sums."""
-    network, split = setup.model(site), context.read_split(site, split="train")
+    network, split = setup.model(ctx), context.read_split(ctx, split="train")
     labels = split.labels.astype(np.float32)
     valence, arousal = labels / 7, np.where(labels == 3, np.nan, 1 - labels / 4)
     valence[5::2] = np.nan
     split = dataclasses.replace(
         split, valence=valence.astype(np.float32), arousal=arousal.astype(np.float32)
     )
-    program, sums = test_replicas.train(network, site=site, epochs=2, split=split)
+    program, sums = test_replicas.train(network, ctx=ctx, epochs=2, split=split)
     return [variable.numpy() for variable in network.variables], sums
 
 
@@ -66,16 +66,16 @@ AFFECT = {
 }
 
 
-def test_several_replicas_learn_valence_and_arousal_as_one_does(make_site):
-    alone, shared = (with_affect(make_site(num_replicas=n, **AFFECT)) for n in (1, 2))
-    start = [variable.numpy() for variable in setup.model(make_site(**AFFECT)).variables]
+def test_several_replicas_learn_valence_and_arousal_as_one_does(make_ctx):
+    alone, shared = (with_affect(make_ctx(num_replicas=n, **AFFECT)) for n in (1, 2))
+    start = [variable.numpy() for variable in setup.model(make_ctx(**AFFECT)).variables]
     test_replicas.assert_alike(shared, alone, start=start)
-    lighter = with_affect(make_site(**{**AFFECT, "va_weight": 0.5}))[0]
+    lighter = with_affect(make_ctx(**{**AFFECT, "va_weight": 0.5}))[0]
     assert drift.largest(alone[0], lighter, start=start) > 10 * drift.LIMIT
 
 
-def test_l2_changes_the_weights(make_site):
+def test_l2_changes_the_weights(make_ctx):
     shrunk, free = (
-        test_replicas.trained_weights(make_site(l2=l2), epochs=1)[0] for l2 in (0.01, 0.0)
+        test_replicas.trained_weights(make_ctx(l2=l2), epochs=1)[0] for l2 in (0.01, 0.0)
     )
     assert max(np.abs(a - b).max() for a, b in zip(shrunk, free, strict=True)) > 1e-3

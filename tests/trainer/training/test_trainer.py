@@ -9,6 +9,7 @@ import tensorflow as tf
 from runtime import errors
 from trainer.config import run_config
 from trainer.data import holdout
+from trainer.distributed import devices
 from trainer.evaluation import predictor
 from trainer.run import best_weights, checkpoint, context, model_folder, train_state
 from trainer.run import history as history_lib
@@ -17,40 +18,40 @@ from trainer.training import train as train_lib
 
 
 @pytest.fixture
-def make_session(make_site, tmp_path):
+def make_trainer(make_ctx, tmp_path):
     def make(name="run", **settings):
-        site = make_site(model_dir=str(tmp_path / name), **settings)
-        model_dir = model_folder.claim(site.settings)
+        ctx = make_ctx(model_dir=str(tmp_path / name), **settings)
+        model_dir = model_folder.claim(ctx.settings)
         train, selection = (
-            context.read_split(site, split=split) for split in ("train", "validation")
+            context.read_split(ctx, split=split) for split in ("train", "validation")
         )
-        if frac := site.settings.selection.holdout_frac:
+        if frac := ctx.settings.selection.holdout_frac:
             train, selection = holdout.divide(train, frac=frac)
-        network = setup.model(site)
+        network = setup.model(ctx)
         return trainer.Trainer(
-            site, network=network, train=train, selection=selection, model_dir=model_dir
+            ctx, network=network, train=train, selection=selection, model_dir=model_dir
         )
 
     return make
 
 
-def test_the_history_has_a_row_an_epoch_and_is_what_the_csv_holds(make_session, tmp_path):
-    history = make_session(epochs=2).train()
+def test_the_history_has_a_row_an_epoch_and_is_what_the_csv_holds(make_trainer, tmp_path):
+    history = make_trainer(epochs=2).train()
     assert [row["epoch"] for row in history] == [1, 2]
     assert [row["step"] for row in history] == [4, 8]
     assert all(0 <= row["accuracy"] <= 1 for row in history)
     assert history_lib.read_csv(tmp_path / "run" / history_lib.HISTORY) == history
 
 
-def test_a_finished_run_is_not_trained_further(make_session):
-    history = make_session(epochs=2).train()
-    assert make_session(epochs=2).train() == history
+def test_a_finished_run_is_not_trained_further(make_trainer):
+    history = make_trainer(epochs=2).train()
+    assert make_trainer(epochs=2).train() == history
 
 
 def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_checkpoint(
-    make_session, tmp_path, monkeypatch
+    make_trainer, tmp_path, monkeypatch
 ):
-    running = make_session(batch_size=2, epochs=3)  # 31 steps an epoch, in calls of 8.
+    running = make_trainer(batch_size=2, epochs=3)  # 31 steps an epoch, in calls of 8.
     train = train_step.TrainStep.train
 
     def diverge(self, call, *, first_step, stop):
@@ -67,42 +68,42 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
     assert names == ["best-000000031.npz", "step-000000031.npz"]
 
 
-def test_data_with_another_fingerprint_are_refused(make_session, make_site):
-    make_session(epochs=1).train()
+def test_data_with_another_fingerprint_are_refused(make_trainer, make_ctx):
+    make_trainer(epochs=1).train()
     with pytest.raises(
         errors.UserError, match="was trained on data with fingerprint .*, and those here have 0000"
     ):
-        site = make_site()
-        split = context.read_split(site, split="train")
-        program = setup.program(setup.model(site), ctx=site, split=split)
+        ctx = make_ctx()
+        split = context.read_split(ctx, split="train")
+        program = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
         checkpointing.restore(
-            program=program, model_dir=make_session(epochs=1)._model_dir, data="0" * 64
+            program=program, model_dir=make_trainer(epochs=1)._model_dir, data="0" * 64
         )
 
 
-def test_a_checkpoint_of_another_network_is_refused(make_session, tmp_path):
-    make_session(epochs=1).train()
+def test_a_checkpoint_of_another_network_is_refused(make_trainer, tmp_path):
+    make_trainer(epochs=1).train()
     (tmp_path / "run/config.json").unlink()
     with pytest.raises(
         errors.UserError, match="belongs to another network: .* in the file and .* here"
     ):
-        make_session(epochs=1, dense_units=(17,))
+        make_trainer(epochs=1, dense_units=(17,))
 
 
-def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(make_site, tmp_path):
+def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(make_ctx, tmp_path):
     where = str(tmp_path / "run")
-    model_folder.claim(make_site(model_dir=where, epochs=3).settings)
+    model_folder.claim(make_ctx(model_dir=where, epochs=3).settings)
     with pytest.raises(
         errors.UserError,
         match=r"holds a run with --epochs=3, and this one has --epochs=4. Give this",
     ):
-        model_folder.check(make_site(model_dir=where, epochs=4).settings)
-    anew = make_site(model_dir=where, epochs=4, overwrite=True).settings
+        model_folder.check(make_ctx(model_dir=where, epochs=4).settings)
+    anew = make_ctx(model_dir=where, epochs=4, overwrite=True).settings
     (tmp_path / "run/old").touch()
     model_folder.check(anew)
     model_folder.claim(anew)
     assert not (tmp_path / "run/old").exists()
-    model_folder.check(make_site(model_dir=where, epochs=4, num_gpus=3).settings)
+    model_folder.check(make_ctx(model_dir=where, epochs=4, num_gpus=3).settings)
 
 
 def test_the_first_of_equally_good_epochs_is_the_best():
@@ -114,20 +115,20 @@ def test_the_first_of_equally_good_epochs_is_the_best():
 
 
 @pytest.mark.parametrize("sampling", ["balanced", "sqrt"])
-def test_sampling_changes_what_is_drawn(make_site, sampling):
+def test_sampling_changes_what_is_drawn(make_ctx, sampling):
     drawn, natural = (
-        train_input.epoch_order(site, split=context.read_split(site, split="train"))(epoch=0)
-        for site in (make_site(sampling=sampling), make_site(sampling="natural"))
+        train_input.epoch_order(ctx, split=context.read_split(ctx, split="train"))(epoch=0)
+        for ctx in (make_ctx(sampling=sampling), make_ctx(sampling="natural"))
     )
     assert len(drawn) == len(natural) == 62
     assert sorted(natural.tolist()) == list(range(62))
     assert sorted(drawn.tolist()) != list(range(62))
 
 
-def test_a_checkpoint_holds_the_moving_statistics_of_batch_normalisation(make_session, tmp_path):
-    first = make_session(epochs=1, batch_norm=True)
+def test_a_checkpoint_holds_the_moving_statistics_of_batch_normalisation(make_trainer, tmp_path):
+    first = make_trainer(epochs=1, batch_norm=True)
     first.train()
-    again = make_session(epochs=1, batch_norm=True)
+    again = make_trainer(epochs=1, batch_norm=True)
     for one, other in zip(first._network.variables, again._network.variables, strict=True):
         np.testing.assert_array_equal(one, other, err_msg=one.path)
     assert np.abs(again._network.get_layer("conv0_norm").moving_mean).max() > 0
@@ -148,16 +149,16 @@ def everything(model_dir):
 
 
 def test_a_run_that_loses_its_newest_checkpoints_continues_from_the_best_and_ends_the_same(
-    make_session, tmp_path
+    make_trainer, tmp_path
 ):
-    running = make_session(**CUT).epochs()
+    running = make_trainer(**CUT).epochs()
     next(running)
     folder_of = tmp_path / "run/checkpoints"
     for path in folder_of.glob("step-*"):
         path.unlink()
     assert len(list(folder_of.glob("best-*"))) == 1
-    history = make_session(**CUT).train()
-    unbroken = make_session("unbroken", **CUT)
+    history = make_trainer(**CUT).train()
+    unbroken = make_trainer("unbroken", **CUT)
     expected = unbroken.train()
     assert [row["holdout_loss"] for row in history] == [row["holdout_loss"] for row in expected]
     for name, array in everything(tmp_path / "unbroken").items():
@@ -165,21 +166,21 @@ def test_a_run_that_loses_its_newest_checkpoints_continues_from_the_best_and_end
 
 
 def test_training_stops_when_its_patience_ends_and_a_second_start_leaves_it_so(
-    make_session, capsys
+    make_trainer, capsys
 ):
-    history = make_session(epochs=20, learning_rate=0.0, patience=2).train()
+    history = make_trainer(epochs=20, learning_rate=0.0, patience=2).train()
     assert len(history) == 3  # A rate of 0 never betters the first epoch.
     assert (
         "stopped       2 epochs without a better one than epoch 1 (--patience)"
         in capsys.readouterr().out
     )
-    assert make_session(epochs=20, learning_rate=0.0, patience=2).train() == history
+    assert make_trainer(epochs=20, learning_rate=0.0, patience=2).train() == history
 
 
 def test_the_weights_that_are_kept_are_the_averages_and_training_goes_on_with_its_own(
-    make_session, tmp_path
+    make_trainer, tmp_path
 ):
-    running = make_session(epochs=1, ema_decay=0.9)
+    running = make_trainer(epochs=1, ema_decay=0.9)
     running.train()
     arrays = everything(tmp_path / "run")
     best, facts = checkpoint.read(tmp_path / "run" / best_weights.BEST)
@@ -190,8 +191,8 @@ def test_the_weights_that_are_kept_are_the_averages_and_training_goes_on_with_it
 
 
 @pytest.mark.parametrize("select_by", ["accuracy", "balanced_accuracy", "macro_f1"])
-def test_the_best_epoch_is_that_of_the_number_asked_for(make_session, select_by):
-    running = make_session(epochs=2, select_by=select_by)
+def test_the_best_epoch_is_that_of_the_number_asked_for(make_trainer, select_by):
+    running = make_trainer(epochs=2, select_by=select_by)
     history = running.train()
     assert running._standing.best_score == max(row[f"val_{select_by}"] for row in history)
     assert {
@@ -199,13 +200,13 @@ def test_the_best_epoch_is_that_of_the_number_asked_for(make_session, select_by)
     } <= history[0].keys()
 
 
-def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(make_site):
-    site = make_site()
-    network, split = setup.model(site), context.read_split(site, split="validation")
+def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(make_ctx):
+    ctx = make_ctx()
+    network, split = setup.model(ctx), context.read_split(ctx, split="validation")
     mirrored = dataclasses.replace(split, fetch=lambda numbers: split.fetch(numbers)[..., ::-1, :])
 
     def probs(of, **settings):
-        return predictor.Predictor(network, strategy=site.strategy, **settings).probabilities(
+        return predictor.Predictor(network, strategy=ctx.strategy, **settings).probabilities(
             of, batch_size=16
         )
 
@@ -214,15 +215,15 @@ def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(m
     assert np.abs(both - probs(split)).max() > 1e-4
 
 
-def test_a_profile_of_some_steps_is_left_for_tensorboard(make_session, tmp_path):
-    make_session(epochs=1, batch_size=2, profile_steps=(9, 10)).train()
+def test_a_profile_of_some_steps_is_left_for_tensorboard(make_trainer, tmp_path):
+    make_trainer(epochs=1, batch_size=2, profile_steps=(9, 10)).train()
     assert list((tmp_path / "run/tensorboard/train/plugins/profile").glob("*/*.xplane.pb"))
 
 
 def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(
-    make_session, tmp_path
+    make_trainer, tmp_path
 ):
-    make_session(epochs=2).train()
+    make_trainer(epochs=2).train()
     found = {"train": collections.Counter(), "validation": collections.Counter()}
     for name, tags in found.items():
         for path in (tmp_path / "run/tensorboard" / name).glob("events*"):
@@ -234,8 +235,8 @@ def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(
     }  # fmt: skip
 
 
-def test_at_its_end_a_run_says_what_limited_its_speed(make_session, capsys):
-    make_session(epochs=2).train()
+def test_at_its_end_a_run_says_what_limited_its_speed(make_trainer, capsys):
+    make_trainer(epochs=2).train()
     assert re.search(
         r"speed         limited by .* \(steps \d+ %, waiting for input \d+ %",
         capsys.readouterr().out,
@@ -246,7 +247,7 @@ def test_at_its_end_a_run_says_what_limited_its_speed(make_session, capsys):
     ("settings", "saved"), [({}, 1), ({"checkpoint_minutes": 0.0}, 4), ({"checkpoint_steps": 9}, 2)]
 )
 def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
-    make_session, monkeypatch, settings, saved
+    make_trainer, monkeypatch, settings, saved
 ):
     """31 steps in calls of 8: after steps 8, 16, 24 and 31, or after the first call that makes it
     nine steps."""
@@ -257,17 +258,17 @@ def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
         save(*args, **kwargs)
 
     monkeypatch.setattr(checkpoint, "save_step", counting)
-    make_session(epochs=1, batch_size=2, **settings).train()
+    make_trainer(epochs=1, batch_size=2, **settings).train()
     assert len(steps) == saved and steps[-1] == 31
 
 
 @pytest.mark.parametrize(
     ("flag", "left"), [("dry_run", "first_batch.png"), ("find_lr", "learning_rate.png")]
 )
-def test_a_trial_leaves_a_picture_and_no_run(make_site, tmp_path, monkeypatch, capsys, flag, left):
-    site = make_site(model_dir=str(tmp_path / "run"), holdout_frac=0.3, **{flag: True})
-    monkeypatch.setattr(setup, "site", lambda settings, **where: site)
-    train_lib.run(site.settings, data_path=site.version.path)
+def test_a_trial_leaves_a_picture_and_no_run(make_ctx, tmp_path, monkeypatch, capsys, flag, left):
+    ctx = make_ctx(model_dir=str(tmp_path / "run"), holdout_frac=0.3, **{flag: True})
+    monkeypatch.setattr(context, "create", lambda settings, **where: ctx)
+    train_lib.run(ctx.settings, data_path=ctx.version.path)
     assert re.search(
         r"holdout       \d+ pictures of train choose the epoch; \d+ examples are",
         capsys.readouterr().out,
@@ -277,7 +278,7 @@ def test_a_trial_leaves_a_picture_and_no_run(make_site, tmp_path, monkeypatch, c
 
 def test_determinism_is_asked_of_tensorflow_where_it_is_asked_for(version, monkeypatch):
     asked = []
-    monkeypatch.setattr(setup.devices, "prepare", lambda settings: ["/cpu:0"])
+    monkeypatch.setattr(devices, "prepare", lambda settings: ["/cpu:0"])
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
     for deterministic in (False, True):
         context.create(run_config.make({"deterministic": deterministic}), version=version)
