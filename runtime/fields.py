@@ -134,9 +134,9 @@ def _check_company(config: Any, *, name: str) -> None:
     goes_with = options(type(config))[name].goes_with
     if goes_with is None or getattr(config, goes_with[0]) in goes_with[1]:
         return
-    company = getattr(config, goes_with[0])
     raise errors.UserError(
-        f"--{name} goes with {company_text(goes_with)}: --{goes_with[0]}={company} does not use it"
+        f"--{name} has no effect with --{goes_with[0]}={getattr(config, goes_with[0])}: "
+        f"it needs {company_text(goes_with)}"
     )
 
 

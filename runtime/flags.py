@@ -136,7 +136,7 @@ def _entry(of: dataclasses.Field[Any], *, is_switch: bool) -> str:
     shown = about.default_text or ("none" if default is None else text)
     choices = f" One of: {', '.join(about.choices)}." if about.choices else ""
     unit = f", in {about.unit}" if about.unit else ""
-    company = f" Goes with {fields.company_text(about.goes_with)}." if about.goes_with else ""
+    company = f" Only with {fields.company_text(about.goes_with)}." if about.goes_with else ""
     body = f"{about.help}{unit}.{choices}{company} Default: {shown}."
     return f"  --{'[no]' if is_switch else ''}{of.name}\n" + textwrap.fill(
         body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6

@@ -1,6 +1,6 @@
-"""The section of the configuration about the network.
+"""Configuration section of the network: architecture, layers, heads and initial weights.
 
-Owns its fields and which of them go with which architecture; `config` puts all sections together.
+Owns its fields and which of them go with which architecture; `run_config` combines all sections.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ BACKBONES = (
 """Architectures taken from keras.applications."""
 
 AFFECT = ("valence", "arousal")
-"""What --heads=expression+va adds to what is learned of a picture, -1 to 1 each."""
+"""Outputs that --heads=expression+va adds, each in -1..1."""
 
 _OWN = ("model", ("cnn", "resnet_small"))
 _WITH_BRANCHES = (
@@ -42,64 +42,86 @@ _INITIALIZERS = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model(fields.Checked):
-    """The network."""
+    """Network architecture, heads and initial weights."""
 
     model: str = field("cnn", "architecture", choices=("cnn", "resnet_small", *BACKBONES))
-    color: str = field("rgb", "what the network sees of a picture", choices=("rgb", "gray"))
+    color: str = field(
+        "rgb",
+        "colour of the images that the network is given; gray is computed within the network",
+        choices=("rgb", "gray"),
+    )
     conv_filters: tuple[int, ...] = field(
         (32, 64, 128),
-        "filters of each convolution block, or of each stage of resnet_small",
+        "filters of each convolution block (cnn) or of each stage (resnet_small)",
         at_least=1,
         goes_with=_OWN,
     )
     blocks_per_stage: int = field(
-        2, "residual blocks of each stage", at_least=1, goes_with=("model", ("resnet_small",))
+        2, "residual blocks per stage", at_least=1, goes_with=("model", ("resnet_small",))
     )
     dense_units: tuple[int, ...] = field(
         (128, 128), "units of each fully connected layer", at_least=1, goes_with=("model", ("cnn",))
     )
     dropout: float = field(
-        0.25, "share of units dropped: after each block and layer of cnn, before the heads of others",
-        at_least=0, at_most=0.95,
-    )  # fmt: skip
+        0.25,
+        "dropout rate: after each block and dense layer of cnn, before the heads of the other "
+        "architectures",
+        at_least=0,
+        at_most=0.95,
+    )
     drop_path: float = field(
-        0.0, "share of residual branches dropped in an example, rising from the first to this at the last",
-        at_least=0, at_most=0.95, goes_with=("model", _WITH_BRANCHES),
-    )  # fmt: skip
-    activation: str = field("relu", "activation", choices=("relu", "tanh"), goes_with=_OWN)
+        0.0,
+        "stochastic depth: probability that the last residual branch of an example is dropped, "
+        "rising linearly from the first branch",
+        at_least=0,
+        at_most=0.95,
+        goes_with=("model", _WITH_BRANCHES),
+    )
+    activation: str = field("relu", "activation function", choices=("relu", "tanh"), goes_with=_OWN)
     batch_norm: bool = field(
-        False, "normalise before each activation, over the batch of all replicas and its real examples only",
+        False,
+        "batch normalisation before each activation, with statistics over the real examples of "
+        "all replicas",
         goes_with=("model", ("cnn",)),
-    )  # fmt: skip
+    )
     initializer: str | None = field(
-        None, "how the first weights are drawn", choices=_INITIALIZERS, goes_with=_OWN,
+        None,
+        "initializer of the weights",
+        choices=_INITIALIZERS,
+        goes_with=_OWN,
         default_text="glorot_uniform for cnn, he_normal for resnet_small",
-    )  # fmt: skip
+    )
     heads: str = field(
         "expression",
-        "what is learned of a picture: its expression, or also its valence and arousal",
+        "outputs of the network: expression only, or expression with valence and arousal",
         choices=("expression", "expression+va"),
     )
     va_weight: float = field(
-        1.0, "weight of valence and arousal (1 - CCC + MSE) in what is minimised, beside 1 for the expression",
-        at_least=0, goes_with=("heads", ("expression+va",)),
-    )  # fmt: skip
+        1.0,
+        "weight of the valence and arousal loss (1 - CCC + MSE) in the training objective, beside "
+        "1 for the expression",
+        at_least=0,
+        goes_with=("heads", ("expression+va",)),
+    )
     weights: str = field(
         "none",
-        "file of weights to start from, for all but the heads: what keras.applications or Keras saved of the "
-        "architecture (.h5, .weights.h5, .keras), or best.npz of an earlier run; nothing is downloaded",
-        default_text="none: drawn at random",
+        "file of pretrained weights, loaded into all layers but the heads: weights of the "
+        "architecture saved by keras.applications or Keras (.h5, .weights.h5, .keras), or "
+        "best.npz of an earlier run; nothing is downloaded",
+        default_text="none: random initial weights",
     )
     freeze_epochs: int = field(
-        0, "epochs at the start in which only the heads are trained; needs --weights", at_least=0
+        0,
+        "epochs at the start in which only the heads are trained; needs --weights",
+        at_least=0,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.freeze_epochs and not self.is_pretrained:
             raise errors.UserError(
-                f"--freeze_epochs={self.freeze_epochs} trains the heads on features that stay as they are, and those "
-                f"of --weights=none are random: name a file of weights"
+                f"--freeze_epochs={self.freeze_epochs} needs pretrained weights: with "
+                f"--weights=none the frozen layers would stay random; give --weights=FILE"
             )
 
     @property
@@ -109,5 +131,5 @@ class Model(fields.Checked):
 
     @property
     def has_affect(self) -> bool:
-        """Whether valence and arousal are learned."""
+        """Whether the network also predicts valence and arousal."""
         return self.heads == "expression+va"

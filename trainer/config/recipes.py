@@ -1,7 +1,7 @@
-"""Named settings in files: trainer/recipes/*.yaml, or any YAML file by its path.
+"""Recipes: named settings in trainer/recipes/*.yaml, or in any YAML file by its path.
 
 Owns finding and reading them; flags given beside a recipe win. Python files as recipes were
-rejected: a recipe should be diffable and unable to do anything.
+rejected: a recipe should be diffable and unable to run code.
 """
 
 import pathlib
@@ -15,8 +15,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "recipes"
 
 
 def load(name: str) -> dict[str, Any]:
-    """Return the settings of a recipe, unchecked: `config.make` says which of them it does not
-    know.
+    """Return the settings of a recipe, not yet checked (`run_config.make` does that).
 
     Raises:
       errors.UserError: if there is no such recipe, or its file is not a mapping.

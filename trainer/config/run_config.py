@@ -1,8 +1,8 @@
-"""The training program's configuration: frozen, checked when made, saved as JSON beside the model.
+"""Configuration of a training run: frozen, checked when made, saved as JSON beside the model.
 
-Owns every knob with its help text and rule. One section a concern, so that a module is given only
-the section it works with; one flat class was rejected because every module would then see, and come
-to use, all of it. Names are unique over all sections, so that flags and recipes stay flat.
+Owns every option with its help text and rule. One section a concern, so that a module is given only
+the section it works with; one flat class was rejected because every module would then read, and
+come to use, all of it. Names are unique over all sections, so that flags and recipes stay flat.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from runtime import errors, fields
+from runtime import atomic_file, errors, fields
 from runtime.fields import field
 from trainer.config import model_config, recipes, training_config
 
@@ -22,25 +22,30 @@ FILE = "config.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(fields.Checked):
-    """Where the examples are and in what shape they are read."""
+    """Data set, image size and pixel cache."""
 
     data_dir: str | None = field(
         None,
-        f"folder that holds {DATASET}/",
+        f"folder that contains {DATASET}/",
         default_text="TFDS_DATA_DIR, else ~/tensorflow_datasets",
         changes_result=False,
     )
     config_name: str | None = field(
         None,
-        "which build of the data set",
+        "build (TFDS config) of the data set",
         default_text="the data set's own default, or the only one there",
     )
     image_size: int | None = field(
-        None, "side of the training picture", unit="pixels", at_least=8, default_text="as stored"
+        None,
+        "side to which images are resized for training",
+        unit="pixels",
+        at_least=8,
+        default_text="as stored",
     )
     cache: str = field(
         "auto",
-        "where decoded pixels are kept for the next epochs; auto is ram if they fit half the free memory, else none",
+        "cache of decoded images for the epochs after the first; auto is ram if they fit in half "
+        "of the free memory, else none",
         choices=("auto", "none", "ram", "disk"),
         changes_result=False,
     )
@@ -54,83 +59,109 @@ class Data(fields.Checked):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Devices(fields.Checked):
-    """What the program runs on. Nothing here changes the result beyond the order of float addition."""
+    """Devices and hosts. Nothing here changes the result beyond the order of float addition."""
 
     num_gpus: int | None = field(
         None,
-        "GPUs to share each batch; 0 is the CPU",
+        "number of GPUs, which share each batch; 0 uses the CPU",
         at_least=0,
-        default_text="all there are",
+        default_text="all of this machine",
         changes_result=False,
     )
     virtual_devices: int = field(
-        1, "logical devices to split the CPU into", at_least=1, at_most=64, changes_result=False
+        1,
+        "number of logical devices that the CPU is split into",
+        at_least=1,
+        at_most=64,
+        changes_result=False,
     )
     host_wait_minutes: float = field(
-        10.0, "longest time to wait at the start for the other hosts of TF_CONFIG", unit="minutes", at_least=0,
+        10.0,
+        "longest time to wait at the start for the other hosts of TF_CONFIG",
+        unit="minutes",
+        at_least=0,
         changes_result=False,
-    )  # fmt: skip
+    )
     host_stall_minutes: float = field(
-        30.0, "with several hosts, stop when a step, or a validation, takes longer: one of them hangs (0: never)",
-        unit="minutes", at_least=0, changes_result=False,
-    )  # fmt: skip
+        30.0,
+        "with several hosts: stop when a step, or an evaluation, takes longer, because a host "
+        "hangs (0: never)",
+        unit="minutes",
+        at_least=0,
+        changes_result=False,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run(fields.Checked):
-    """Where the run is kept and how often."""
+    """Model folder, checkpoints and trial runs."""
 
     recipe: str | None = field(
         None,
-        f"settings to start from, which flags override: a .yaml file, or one of {', '.join(recipes.names())}",
+        "settings to start from, which flags override: a .yaml file, or one of "
+        f"{', '.join(recipes.names())}",
         changes_result=False,
     )
     model_dir: str = field(
-        "runs/latest", "folder of the run; one that was cut off continues", changes_result=False
+        "runs/latest",
+        "folder of the run; an interrupted run is continued",
+        changes_result=False,
     )
     checkpoint_minutes: float = field(
-        10.0, "longest time between checkpoints, besides the one after each epoch", unit="minutes", at_least=0,
+        10.0,
+        "longest time between checkpoints, besides the one after each epoch",
+        unit="minutes",
+        at_least=0,
         changes_result=False,
-    )  # fmt: skip
+    )
     checkpoint_steps: int | None = field(
         None,
-        "also a checkpoint after this many steps",
+        "also save a checkpoint every so many steps",
         at_least=1,
         default_text="by time only",
         changes_result=False,
     )
     deterministic: bool = field(
         False,
-        "choose operations that repeat bit for bit, some of them slower",
+        "use deterministic operations, which repeat bit for bit; some are slower",
         changes_result=False,
     )
     overwrite: bool = field(
-        False, "delete what model_dir holds and start anew", changes_result=False
+        False, "delete the run in model_dir and start a new one", changes_result=False
     )
     dry_run: bool = field(
-        False, "train nothing: print the network, shapes, steps and memory, and draw the first batch as the network "
-        "sees it", changes_result=False,
-    )  # fmt: skip
-    find_lr: bool = field(
-        False, "train nothing to keep: try rising learning rates, suggest one and draw the loss over them",
+        False,
+        "do not train: print the network, shapes, steps and memory, and save an image of the "
+        "first augmented batch",
         changes_result=False,
-    )  # fmt: skip
+    )
+    find_lr: bool = field(
+        False,
+        "learning-rate range test: train a few steps at rising learning rates, suggest one and "
+        "plot the loss over them; no weights are saved",
+        changes_result=False,
+    )
     profile_steps: tuple[int, ...] = field(
-        (), "first and last step to profile, as A,B, for TensorBoard's profiler", unit="steps since the start",
-        at_least=1, default_text="none", changes_result=False,
-    )  # fmt: skip
+        (),
+        "first and last step to profile for TensorBoard, as A,B",
+        unit="steps since the start",
+        at_least=1,
+        default_text="none",
+        changes_result=False,
+    )
 
     @property
     def is_trial(self) -> bool:
-        """Whether no weights are to be kept."""
+        """Whether no weights are to be saved."""
         return self.dry_run or self.find_lr
 
     def __post_init__(self) -> None:
         super().__post_init__()
         steps = self.profile_steps
         if steps and not (len(steps) == 2 and steps[0] <= steps[1]):
+            listed = ",".join(map(str, steps))
             raise errors.UserError(
-                f"--profile_steps must be the first and the last step, as 10,20: got {_listed(steps)}"
+                f"--profile_steps must be the first and the last step, as 10,20: got {listed}"
             )
         if self.dry_run and self.find_lr:
             raise errors.UserError("--dry_run trains nothing and --find_lr does: give one of them")
@@ -138,7 +169,7 @@ class Run(fields.Checked):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """All of it."""
+    """All sections of the configuration."""
 
     data: Data = dataclasses.field(default_factory=Data)
     devices: Devices = dataclasses.field(default_factory=Devices)
@@ -170,11 +201,11 @@ SECTIONS: dict[str, type] = {
     "Selection": training_config.Selection,
     "Run": Run,
 }
-"""The sections by the title they have in --help; a title in lower case is the field of `Config`."""
+"""The sections by their title in --help; a title in lower case is the field of `Config`."""
 
 
 def make(settings: Mapping[str, Any]) -> Config:
-    """Build a configuration from flat settings; what is not named keeps its default.
+    """Build a configuration from flat settings; settings that are not named keep their default.
 
     Raises:
       errors.UserError: for a value outside its rule, or a name that no section has.
@@ -194,8 +225,7 @@ def make(settings: Mapping[str, Any]) -> Config:
 
 
 def resolve(given: Mapping[str, Any]) -> Config:
-    """Build a configuration from what the command line gives: its recipe's settings, and over them
-    its own."""
+    """Build a configuration from a recipe's settings and the command line's, which win."""
     name = given.get("recipe")
     return make({**(recipes.load(name) if name else {}), **given})
 
@@ -210,29 +240,38 @@ def flat(config: Config) -> dict[str, Any]:
 
 
 def save(config: Config, *, path: pathlib.Path) -> None:
-    """Write the settings as JSON."""
-    path.write_text(json.dumps(flat(config), indent=2) + "\n", encoding="utf-8")
+    """Write the settings as JSON, atomically: a truncated file would refuse every later start."""
+    text = json.dumps(flat(config), indent=2) + "\n"
+    atomic_file.replace(path, content=text.encode())
 
 
 def load(path: pathlib.Path) -> Config:
-    """Read what `save` wrote."""
-    return make(json.loads(path.read_text(encoding="utf-8")))
+    """Load the settings that `save` wrote.
+
+    Raises:
+      errors.UserError: if the file is no JSON, or its settings are not ours.
+    """
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise errors.UserError(
+            f"cannot read {path} as JSON ({error}): restore it from a backup, or train anew with "
+            "--overwrite"
+        ) from None
+    return make(settings)
 
 
 def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ and change the result, as name to (old, new)."""
-    before, after = flat(old), flat(new)
-    matters = {
-        n
-        for s in SECTIONS.values()
-        for n, about in fields.options(s).items()
-        if about.changes_result
-    }
-    return {n: (before[n], after[n]) for n in after if n in matters and before[n] != after[n]}
-
-
-def _listed(values: tuple[int, ...]) -> str:
-    return ",".join(map(str, values))
+    before = flat(old)
+    after = flat(new)
+    decisive = [
+        name
+        for section in SECTIONS.values()
+        for name, option in fields.options(section).items()
+        if option.changes_result
+    ]
+    return {name: (before[name], after[name]) for name in decisive if before[name] != after[name]}
 
 
 def _section(section: type, *, settings: Mapping[str, Any]) -> Any:

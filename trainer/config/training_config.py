@@ -1,8 +1,7 @@
-"""The sections of the configuration about craft: how weights are found, what is done to pictures,
-how one is chosen.
+"""Configuration sections of training: optimization, augmentation, class imbalance, model selection.
 
-Owns their fields; `config` puts all sections together. They are apart from it because a file of
-every knob was too long to read.
+Owns their fields; `run_config` combines all sections. One file with every option was rejected: it
+was too long to read.
 """
 
 import dataclasses
@@ -15,17 +14,18 @@ _SGD = ("optimizer", ("sgd",))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Optimization(fields.Checked):
-    """The way down the loss."""
+    """Optimizer, learning-rate schedule and weight averaging."""
 
-    optimizer: str = field("adam", "update rule", choices=("adam", "adamw", "sgd"))
+    optimizer: str = field("adam", "optimizer", choices=("adam", "adamw", "sgd"))
     learning_rate: float = field(1e-3, "peak learning rate", at_least=0)
-    momentum: float = field(0.9, "momentum", at_least=0, at_most=0.999, goes_with=_SGD)
-    nesterov: bool = field(
-        False, "take the gradient's share of the momentum one step ahead", goes_with=_SGD
+    momentum: float = field(
+        0.9, "momentum of stochastic gradient descent", at_least=0, at_most=0.999, goes_with=_SGD
     )
+    nesterov: bool = field(False, "use Nesterov momentum", goes_with=_SGD)
     weight_decay: float | None = field(
         None,
-        "part of every kernel that a step takes away, times the learning rate; biases and scales are spared",
+        "decoupled weight decay, multiplied by the learning rate; not applied to biases and "
+        "normalisation parameters",
         at_least=0,
         at_most=10,
         default_text="0.05 with adamw, else 0",
@@ -33,15 +33,16 @@ class Optimization(fields.Checked):
     )
     schedule: str = field(
         "cosine",
-        "fall of the learning rate after warm-up",
+        "learning-rate decay after the warm-up",
         choices=("cosine", "step", "exponential", "constant"),
     )
     warmup_epochs: float = field(
-        1.0, "linear rise to the peak, before the fall", unit="epochs", at_least=0
+        1.0, "linear warm-up of the learning rate to its peak", unit="epochs", at_least=0
     )
     decay_factor: float | None = field(
         None,
-        "what the rate is multiplied by: at each of --decay_epochs, or over every epoch (exponential)",
+        "factor of the learning-rate decay: applied at each of --decay_epochs (step), or once per "
+        "epoch (exponential)",
         at_least=0,
         at_most=1,
         default_text="0.1 for step, 0.9 for exponential",
@@ -49,7 +50,7 @@ class Optimization(fields.Checked):
     )
     decay_epochs: tuple[float, ...] = field(
         (),
-        "when the rate falls",
+        "when the learning rate is multiplied by --decay_factor",
         unit="epochs since the start",
         at_least=0,
         default_text="half and three quarters of the run",
@@ -57,21 +58,21 @@ class Optimization(fields.Checked):
     )
     clip_norm: float | None = field(
         None,
-        "largest norm of the whole gradient, over all replicas",
+        "clip the gradient of the whole batch, over all replicas, to this global norm",
         at_least=1e-6,
         default_text="no clipping",
     )
     sam_rho: float = field(
         0.0,
-        "radius within which sharpness-aware minimisation looks for the worst loss; doubles the work, 0.05 is usual; "
-        "0 is off",
+        "neighbourhood radius (rho) of sharpness-aware minimisation, which doubles the cost of a "
+        "step; 0.05 is usual, 0 is off",
         at_least=0,
         at_most=10,
     )
     ema_decay: float = field(
         0.0,
-        "decay of the average of the weights over the steps, which is then what is judged and kept; 0.999 is usual; "
-        "0 is off",
+        "decay of the exponential moving average of the weights, which is then what is evaluated "
+        "and saved; 0.999 is usual, 0 is off",
         at_least=0,
         at_most=0.999999,
     )
@@ -79,142 +80,170 @@ class Optimization(fields.Checked):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation(fields.Checked):
-    """What is done to pictures at random while training, on the device."""
+    """Random augmentation of training images, on the device."""
 
     augment: float = field(
         1.0,
-        "strength of random turns, shifts, scalings and light, and whether pictures are mirrored; 0 is none, 1 suits "
-        "faces",
+        "strength of random rotation, translation, scaling, brightness and contrast; 0 turns these "
+        "and the horizontal flip off, 1 suits faces",
         at_least=0,
         at_most=3,
     )
-    flip: bool = field(True, "mirror every second picture, where --augment is above 0")
-    color_jitter: float = field(0.0, "strength of random saturation and hue", at_least=0, at_most=3)
+    flip: bool = field(
+        True, "flip half of the images horizontally, at random, where --augment is above 0"
+    )
+    color_jitter: float = field(
+        0.0, "strength of random changes of saturation and hue", at_least=0, at_most=3
+    )
     randaugment: int = field(
         0,
-        "give each picture this many kinds of change, drawn out of ten (with shear and sharpness), at the full "
-        "strength of --augment; 0 is a little of all usual kinds",
+        "RandAugment: apply this many transformations to each image, chosen at random out of ten "
+        "(with shear and sharpness), at the full strength of --augment; 0 applies all but those "
+        "two, at random strengths",
         at_least=0,
         at_most=10,
     )
     erase_prob: float = field(
         0.0,
-        "share of the pictures of which a random rectangle is blotted out",
+        "probability of random erasing: a random rectangle of the image is filled with its mean "
+        "colour",
         at_least=0,
         at_most=1,
     )
     mixup: float = field(
-        0.0, "alpha of mixup, by which pictures and labels are mixed in pairs; 0.2 is usual, 0 is off",
-        at_least=0, at_most=10,
-    )  # fmt: skip
+        0.0,
+        "alpha of mixup, which blends pairs of images and their labels; 0.2 is usual, 0 is off",
+        at_least=0,
+        at_most=10,
+    )
     cutmix: float = field(
-        0.0, "alpha of cutmix, by which patches are swapped in pairs; 1 is usual, 0 is off; with --mixup, one of the "
-        "two by the toss of a coin", at_least=0, at_most=10,
-    )  # fmt: skip
+        0.0,
+        "alpha of CutMix, which swaps a patch between pairs of images and blends their labels; 1 "
+        "is usual, 0 is off; together with --mixup, either is applied with probability one half",
+        at_least=0,
+        at_most=10,
+    )
 
     @property
     def is_mixing(self) -> bool:
+        """Whether pairs of images are mixed."""
         return bool(self.mixup or self.cutmix)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Selection(fields.Checked):
-    """Which epoch's weights are kept, and when to give up."""
+    """Selection of the best epoch, and early stopping."""
 
     holdout_frac: float = field(
         0.0,
-        "share of the training pictures held out to choose the epoch by, so that validation is looked at once, at the "
-        "end; 0 chooses on validation itself",
+        "fraction of the training images held out to select the epoch on, so that validation is "
+        "evaluated once, at the end; 0 selects on validation itself",
         at_least=0,
         at_most=0.5,
     )
     select_by: str = field(
         "accuracy",
-        "number by which the best epoch is chosen",
+        "metric by which the best epoch is selected",
         choices=("accuracy", "balanced_accuracy", "macro_f1"),
     )
     patience: int | None = field(
         None,
-        "stop after this many epochs without a better one",
+        "early stopping: stop after this many epochs without improvement",
         unit="epochs",
         at_least=1,
         default_text="train all",
     )
     tta_flip: bool = field(
-        False, "judge by the mean of the probabilities of a picture and of its mirror image"
+        False,
+        "test-time augmentation: average the probabilities of an image and of its mirror image",
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training(fields.Checked):
-    """What a step is, and how many there are."""
+    """Epochs, batch size, precision and seed."""
 
     epochs: int = field(20, "passes over the training split", at_least=1)
-    batch_size: int = field(128, "pictures in a step, over all replicas together", at_least=1)
+    batch_size: int = field(
+        128, "global batch size: images per step, over all replicas", at_least=1
+    )
     accumulate_steps: int = field(
         1,
-        "parts that a step's batch is worked through in, one after the other, to need less memory; the step stays one "
-        "step over all of batch_size (batch normalisation sees a part at a time)",
+        "gradient accumulation: number of microbatches in which a step's batch is processed, one "
+        "after the other, to use less memory; the batch of a step stays batch_size (batch "
+        "normalisation uses the statistics of a microbatch)",
         at_least=1,
         at_most=64,
     )
     precision: str = field(
         "float32",
-        "what layers compute in; weights, logits and losses stay float32, and float16 scales the loss",
+        "number format in which layers compute; weights, logits and losses stay float32, and "
+        "float16 uses dynamic loss scaling",
         choices=("float32", "bfloat16", "float16"),
     )
     jit: bool = field(
         False,
-        "compile forward and backward pass with XLA: often faster on GPUs; not with batch normalisation over several "
-        "replicas",
+        "compile the forward and backward pass with XLA: often faster on GPUs; not possible with "
+        "batch normalisation over several replicas",
     )
     l2: float = field(
         0.0,
-        "weight of the sum of squared weights (not of biases and scales) in what is minimised",
+        "L2 regularisation: weight of the sum of squared weights in the training objective; not "
+        "applied to biases and normalisation parameters",
         at_least=0,
     )
     seed: int = field(
-        0, "seed of weights, order, dropout and augmentation", at_least=0, at_most=2**31 - 1
+        0,
+        "random seed of initial weights, example order, dropout and augmentation",
+        at_least=0,
+        at_most=2**31 - 1,
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Imbalance(fields.Checked):
-    """What is done about classes of unequal size."""
+    """Class imbalance: sampling, class weights and loss."""
 
     sampling: str = field(
         "natural",
-        "how often each class is drawn in an epoch: as it is, all equally, or by the root of its count",
+        "class frequencies in an epoch: as in the data, equal for all classes, or proportional to "
+        "the square root of the class counts",
         choices=("natural", "balanced", "sqrt"),
     )
     class_weights: str = field(
         "none",
-        "what an example weighs in the loss, by the number of its class",
+        "per-class loss weights, from class frequency: its inverse, the inverse of its square "
+        "root, or the effective number of samples",
         choices=("none", "inverse", "sqrt", "effective"),
     )
     effective_beta: float = field(
         0.999,
-        "beta of the effective number",
+        "beta of the effective number of samples",
         at_least=0,
         at_most=0.999999,
         goes_with=("class_weights", ("effective",)),
     )
     loss: str = field(
-        "cross_entropy", "what is minimised", choices=("cross_entropy", "focal", "logit_adjusted")
+        "cross_entropy",
+        "loss function of the expression",
+        choices=("cross_entropy", "focal", "logit_adjusted"),
     )
     focal_gamma: float = field(
         2.0,
-        "gamma: how little easy examples count",
+        "focusing parameter gamma of the focal loss: larger values give easy examples less weight",
         at_least=0,
         at_most=10,
         goes_with=("loss", ("focal",)),
     )
     tau: float = field(
         1.0,
-        "how far the classes' shares are corrected for",
+        "strength of the logit adjustment by class priors",
         at_least=0,
         goes_with=("loss", ("logit_adjusted",)),
     )
     label_smoothing: float = field(
-        0.0, "part of the target that is spread over all classes", at_least=0, at_most=0.9
+        0.0,
+        "label smoothing: share of the target spread evenly over all classes",
+        at_least=0,
+        at_most=0.9,
     )

@@ -1,8 +1,9 @@
 import dataclasses
+import pathlib
 
 import pytest
 
-from runtime import errors
+from runtime import errors, fields
 from trainer.config import recipes, run_config
 
 
@@ -12,6 +13,30 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     )
     run_config.save(settings, path=tmp_path / "config.json")
     assert run_config.load(tmp_path / "config.json") == settings
+
+
+@pytest.mark.parametrize("content", [b"", b'{"epochs": 3,', b"\xff"])
+def test_a_damaged_configuration_is_one_sentence(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(errors.UserError, match="^cannot read .*config.json as JSON .*--overwrite$"):
+        run_config.load(tmp_path / "config.json")
+
+
+def test_a_start_killed_while_writing_leaves_the_configuration_as_it_was(tmp_path, monkeypatch):
+    run_config.save(run_config.make({"epochs": 3}), path=tmp_path / "config.json")
+
+    def killed(self, content):
+        with self.open("wb") as file:
+            file.write(content[:10])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", killed)
+    monkeypatch.setattr(
+        pathlib.Path, "write_text", lambda self, text, **_: killed(self, text.encode())
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run_config.save(run_config.make({"epochs": 4}), path=tmp_path / "config.json")
+    assert run_config.load(tmp_path / "config.json").training.epochs == 3
 
 
 def test_a_configuration_cannot_be_changed():
@@ -31,23 +56,24 @@ def test_a_configuration_cannot_be_changed():
         ),
         (
             {"nesterov": True},
-            "--nesterov goes with --optimizer=sgd: --optimizer=adam does not use it",
+            "--nesterov has no effect with --optimizer=adam: it needs --optimizer=sgd",
         ),
         (
             {"weight_decay": 0.1},
-            "--weight_decay goes with --optimizer=adamw or sgd: --optimizer=adam does not use it",
+            "--weight_decay has no effect with --optimizer=adam: it needs --optimizer=adamw or sgd",
         ),
         (
             {"decay_factor": 0.5},
-            "--decay_factor goes with --schedule=step or exponential: --schedule=cosine does not",
+            "--decay_factor has no effect with --schedule=cosine: it needs --schedule=step or "
+            "exponential",
         ),
         (
             {"decay_epochs": [3]},
-            "--decay_epochs goes with --schedule=step: --schedule=cosine does not use it",
+            "--decay_epochs has no effect with --schedule=cosine: it needs --schedule=step",
         ),
         (
             {"focal_gamma": 1.0},
-            "--focal_gamma goes with --loss=focal: --loss=cross_entropy does not use it",
+            "--focal_gamma has no effect with --loss=cross_entropy: it needs --loss=focal",
         ),
         ({"epohcs": 3}, "no setting is called epohcs; did you mean epochs?"),
         ({"epochs": "many"}, "epochs must be a whole number: got 'many'"),
@@ -63,11 +89,7 @@ def test_a_bad_setting_is_refused_in_one_sentence(settings, sentence):
 
 
 def test_setting_names_are_unique_over_all_sections():
-    names = [
-        name
-        for section in run_config.SECTIONS.values()
-        for name in run_config.option.options(section)
-    ]
+    names = [name for section in run_config.SECTIONS.values() for name in fields.options(section)]
     assert len(names) == len(set(names))
 
 

@@ -125,16 +125,20 @@ def test_pictures_too_small_for_a_backbone_are_refused():
     [
         (
             {"model": "resnet50", "conv_filters": (8,)},
-            "--conv_filters goes with --model=cnn or resnet_small: ",
+            "--conv_filters has no effect with --model=resnet50: it needs --model=cnn or "
+            "resnet_small",
         ),
         (
             {"model": "resnet_small", "dense_units": (8,)},
-            "--dense_units goes with --model=cnn: --model=resnet_small ",
+            "--dense_units has no effect with --model=resnet_small: it needs --model=cnn",
         ),
-        ({"drop_path": 0.1}, "--drop_path goes with --model=resnet_small, "),
+        (
+            {"drop_path": 0.1},
+            "--drop_path has no effect with --model=cnn: it needs --model=resnet_small, ",
+        ),
         (
             {"blocks_per_stage": 3},
-            "--blocks_per_stage goes with --model=resnet_small: --model=cnn does not use it",
+            "--blocks_per_stage has no effect with --model=cnn: it needs --model=resnet_small",
         ),
     ],
 )

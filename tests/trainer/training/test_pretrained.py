@@ -106,7 +106,7 @@ def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
     ):
         pretrained.check(model_config.Model(model="resnet50", weights=str(tmp_path / "a.pt")))
     with pytest.raises(
-        errors.UserError, match="--freeze_epochs=2 trains the heads on features that stay"
+        errors.UserError, match="--freeze_epochs=2 needs pretrained weights: with --weights=none"
     ):
         model_config.Model(freeze_epochs=2)
 
