@@ -22,7 +22,8 @@ import cv2
 import numpy as np
 
 from pipeline.rows import annotations
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 
 IMAGE_SIZE, MARGIN_FRAC, QUALITY = 224, 0.15, 95
 

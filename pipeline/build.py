@@ -17,7 +17,8 @@ from pipeline.beam import transforms
 from pipeline.files import atomic, storage
 from pipeline.rows import survey
 from pipeline.shards import duplicate_files, plan, shard_writer, write_lease
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 from runtime import errors
 
 

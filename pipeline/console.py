@@ -14,7 +14,8 @@ from pipeline import build, config, progress
 from pipeline.files import object_store, storage
 from pipeline.rows import survey
 from pipeline.shards import plan
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 from runtime import errors
 
 

@@ -40,12 +40,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pipeline.files": ("runtime",),
     "pipeline.rows": ("affectnet_tfds", "pipeline.files"),
     "pipeline.sources": ("affectnet_tfds", "runtime", "pipeline.files", "pipeline.rows"),
+    "pipeline.sources.layouts": (
+        "affectnet_tfds",
+        "runtime",
+        "pipeline.files",
+        "pipeline.rows",
+        "pipeline.sources",
+    ),
     "pipeline.shards": ("affectnet_tfds", "pipeline.files", "pipeline.rows"),
     "pipeline.beam": (
         "runtime",
         "pipeline.files",
         "pipeline.rows",
         "pipeline.sources",
+        "pipeline.sources.layouts",
         "pipeline.shards",
     ),
     "pipeline.data_report": (
@@ -63,6 +71,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pipeline.files",
         "pipeline.rows",
         "pipeline.sources",
+        "pipeline.sources.layouts",
         "pipeline.shards",
         "pipeline.beam",
         "pipeline.data_report",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import config
-from pipeline.sources import affectnet_2017, affectnet_plus, csv_columns, label_names, registry
+from pipeline.sources import label_names
+from pipeline.sources.layouts import affectnet_2017, affectnet_plus, csv_columns, registry
 
 TEXT = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ python -m pipeline\.main (.*)$", TEXT, re.MULTILINE)

@@ -18,7 +18,8 @@ from pipeline.beam import malloc, runner
 from pipeline.files import atomic, storage
 from pipeline.rows import annotations, deduplicate, row_index, stable_hash, survey
 from pipeline.shards import plan, shard_writer, write_lease
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 
 Bucket = tuple[str, int, int]  # split, label, part of the class (plan.buckets_of)
 

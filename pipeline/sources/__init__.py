@@ -1,6 +1,5 @@
-"""The layouts in which people hold AffectNet, one module each.
+"""Reading annotations: what the layouts share, from the folder walk to byte ranges of a list.
 
-A layout's module has LOOKED_FOR (what a user is told was looked for), `spot` (folders, request →
-what is there of it, falsy for nothing), `find` (root, folders, request → Release) and `read` (root,
-part → rows and rejects).
+The layouts themselves are a folder of their own, because each imports these modules and none of
+these may know a layout.
 """

@@ -74,12 +74,8 @@ class Release(NamedTuple):
     layout: str
     root: str
     tables: tuple[Table, ...]
-    notes: tuple[str, ...] = ()  # what a user should know of how it is read
-
-    @property
-    def has_soft_labels(self) -> bool:
-        """Whether its rows say how likely each expression is."""
-        return self.layout == "affectnetplus"
+    notes: tuple[str, ...] = ()  # printed for the user: how the copy is interpreted
+    has_soft_labels: bool = False  # whether rows have a probability for each expression
 
     def parts(self) -> list[Part]:
         """Return all parts, to be dealt to workers."""

@@ -17,7 +17,7 @@ from deploy.flink import cluster
 from pipeline import build, config
 from pipeline.beam import runner as runner_lib
 from pipeline.beam import transforms
-from pipeline.sources import registry
+from pipeline.sources.layouts import registry
 from tests.pipeline import conftest, test_main
 
 pytestmark = [

@@ -43,7 +43,8 @@ import apache_beam.runners.worker.sdk_worker_main
 import pipeline.worker
 from pathlib import Path
 from pipeline import engine, job, plan, shards
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 
 given = {"layout": "auto", "difficulty": "all", "subsets": ("manual",)}
 request = base.Request(**{**dict.fromkeys(base.Request._fields, ""), **given})

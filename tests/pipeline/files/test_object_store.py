@@ -8,7 +8,8 @@ import pytest
 from pipeline.files import object_store, storage
 from pipeline.rows import annotations
 from pipeline.shards import shard_writer
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 from runtime import errors
 from tests.pipeline.files import s3_server
 

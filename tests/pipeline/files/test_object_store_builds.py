@@ -16,7 +16,8 @@ import tensorflow_datasets as tfds
 
 from pipeline import build, console, verify
 from pipeline.files import atomic, object_store, storage
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 from synthetic_faces import release as sample_release
 from synthetic_faces import settings
 from tests.pipeline import conftest, test_main

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from pipeline.rows import annotations
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 
 JPEG = cv2.imencode(".jpg", np.full((8, 8, 3), 128, np.uint8))[1].tobytes()
 

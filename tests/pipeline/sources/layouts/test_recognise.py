@@ -5,11 +5,12 @@ import os
 
 import pytest
 
-from pipeline.sources import base, folder_walk, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 from runtime import errors
 from tests.pipeline import conftest as release
-from tests.pipeline.sources import test_affectnet_2021_npy, test_affectnet_plus, test_yolo
 from tests.pipeline.sources.conftest import put, read, recognise
+from tests.pipeline.sources.layouts import test_affectnet_2021_npy, test_affectnet_plus, test_yolo
 
 LINE = f"7/a.jpg,134.0,20,50,40,{release.landmarks_text()},1,0.5,-0.25\n"
 
@@ -170,17 +171,6 @@ def test_a_folder_of_many_files_is_read_in_parts(tmp_path):
     ]
     assert table.parts[0].num_bytes == 5 * base.FILES_BYTES
     assert len(read(tmp_path)) == 5
-
-
-def test_hidden_folders_and_many_numbered_ones_are_not_searched(tmp_path):
-    put(
-        tmp_path,
-        "a/.cache/training.csv",
-        "__MACOSX/training.csv",
-        "b/2017/x.jpg",
-        *(f"a/{i}/x.jpg" for i in range(21)),
-    )
-    assert [folder.relative for folder in folder_walk.walk(tmp_path)] == ["", "a", "b", "b/2017"]
 
 
 def test_every_layout_has_what_it_needs():

@@ -11,8 +11,8 @@ from pipeline import build, config, verify
 from runtime import errors
 from tests.pipeline import conftest as pictures
 from tests.pipeline import test_main
-from tests.pipeline.sources import test_affectnet_2021_npy, test_affectnet_plus
 from tests.pipeline.sources.conftest import put
+from tests.pipeline.sources.layouts import test_affectnet_2021_npy, test_affectnet_plus
 
 SOFT = test_affectnet_plus.SOFT
 

@@ -8,15 +8,8 @@ only to be told what it is mostly meant.
 
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import (
-    base,
-    csv_columns,
-    csv_rows,
-    folder_walk,
-    label_names,
-    line_ranges,
-    split_names,
-)
+from pipeline.sources import base, folder_walk, label_names, line_ranges, split_names
+from pipeline.sources.layouts import csv_columns, csv_rows
 from runtime import errors
 
 LOOKED_FOR = "the lists that --csv names"

@@ -9,7 +9,8 @@ import pytest
 from affectnet_tfds import crop_geometry, image_codec
 from pipeline.rows import annotations
 from pipeline.shards import shard_writer
-from pipeline.sources import base, registry
+from pipeline.sources import base
+from pipeline.sources.layouts import registry
 from synthetic_faces import release, settings
 from synthetic_faces.examples import dataset_rows
 

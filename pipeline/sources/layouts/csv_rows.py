@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import base, csv_columns, label_names, line_ranges
+from pipeline.sources import base, label_names, line_ranges
+from pipeline.sources.layouts import csv_columns
 
 UNCERTAIN = "9"
 

@@ -10,14 +10,13 @@ from types import ModuleType
 
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import (
+from pipeline.sources import base, folder_walk
+from pipeline.sources.layouts import (
     affectnet_2017,
     affectnet_2021_npy,
     affectnet_plus,
-    base,
     class_folders,
     csv_layout,
-    folder_walk,
     yolo,
 )
 from runtime import errors

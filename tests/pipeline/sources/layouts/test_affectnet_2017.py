@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.rows import annotations
-from pipeline.sources import affectnet_2017, base
+from pipeline.sources import base, line_ranges
+from pipeline.sources.layouts import affectnet_2017
 from runtime import errors
 from tests.pipeline import conftest as release
 from tests.pipeline.sources import conftest
@@ -147,9 +148,7 @@ def test_rows_keep_their_numbers_when_a_list_is_cut_into_parts(tmp_path, monkeyp
     put(tmp_path, "training.csv", content=HEADER + LINE * 5)
     release = recognise(tmp_path)
     cut = tuple(
-        affectnet_2017.lists.byte_ranges(
-            tmp_path / "training.csv", chunk_bytes=len(HEADER) + len(LINE)
-        )
+        line_ranges.byte_ranges(tmp_path / "training.csv", chunk_bytes=len(HEADER) + len(LINE))
     )
     assert len(cut) == 3
     table = release.tables[0]._replace(parts=cut)

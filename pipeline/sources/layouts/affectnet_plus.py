@@ -73,7 +73,9 @@ def find(
         for kind in _KINDS
         if kind.folder in found
     ]
-    return base.Release(layout="affectnetplus", root=str(root), tables=tuple(tables))
+    return base.Release(
+        layout="affectnetplus", root=str(root), tables=tuple(tables), has_soft_labels=True
+    )
 
 
 def _as_table(
