@@ -9,7 +9,7 @@ import pytest
 
 HEAPS = """
 import threading
-from pipeline import heaps
+from pipeline.beam import malloc
 {keep}
 held = []
 def use(): held.append([bytes(100_000) for _ in range(100)]); gate.wait()
@@ -38,18 +38,18 @@ def test_threads_share_the_one_heap_unless_the_user_says_otherwise(monkeypatch):
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
     plain = dict(os.environ)
     assert heaps_in_use("", plain) > 1
-    assert heaps_in_use("heaps.keep_one()", plain) == 1
-    assert heaps_in_use("heaps.keep_one()", {**plain, "MALLOC_ARENA_MAX": "3"}) > 1
+    assert heaps_in_use("malloc.keep_one()", plain) == 1
+    assert heaps_in_use("malloc.keep_one()", {**plain, "MALLOC_ARENA_MAX": "3"}) > 1
 
 
 GIVEN_BACK = """
 import psutil
-from pipeline import heaps
+from pipeline.beam import malloc
 blocks = [bytes(2_000) for _ in range(100_000)]
 kept = blocks[99::100]  # so that the heap cannot simply shrink
 del blocks
 before = psutil.Process().memory_info().rss
-heaps.give_back()
+malloc.give_back()
 print(before - psutil.Process().memory_info().rss)
 """
 

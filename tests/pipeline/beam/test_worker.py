@@ -42,7 +42,8 @@ sys.meta_path.insert(0, Hide())
 import apache_beam.runners.worker.sdk_worker_main
 import pipeline.worker
 from pathlib import Path
-from pipeline import engine, job, plan, shards
+from pipeline.beam import runner, transforms
+from pipeline.shards import plan, shard_writer
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 
@@ -51,11 +52,11 @@ request = base.Request(**{**dict.fromkeys(base.Request._fields, ""), **given})
 release = registry.recognise(Path(sys.argv[2]), request)
 content = {"classes": 8, "clean": "none", "seed": 0, "image_size": 32, "margin_frac": 0.15}
 content |= {"align": False, "encoding": "jpeg", "drop_duplicates": False}
-here = engine.Runner(num_workers=1)
-job.run_survey(release, settings=content, staging=Path(sys.argv[3]), options=here)
+here = runner.Runner(num_workers=1)
+transforms.run_survey(release, settings=content, staging=Path(sys.argv[3]), options=here)
 plans = {split: plan.SplitPlan(split, {0: n}, {0: n}, 1) for split, n in (("train", 12), ("validation", 2))}
-spec = shards.Spec(root=release.root, staging=sys.argv[3], content=content)
-job.run_shards(release, plans=plans, spec=spec, options=here)
+spec = shard_writer.Spec(root=release.root, staging=sys.argv[3], content=content)
+transforms.run_shards(release, plans=plans, spec=spec, options=here)
 print(json.dumps(sorted(sys.modules)))
 """
 

@@ -5,7 +5,6 @@ import json
 import numpy as np
 
 from pipeline.rows import annotations, deduplicate, row_index, stable_hash, survey
-from pipeline.shards import plan
 
 
 def row(
@@ -62,14 +61,14 @@ def test_a_further_face_in_a_picture_gets_a_name_of_its_own():
 
 
 def test_rows_about_other_pictures_are_left_alone_whatever_their_keys(monkeypatch):
-    monkeypatch.setattr(plan, "key", lambda filename, seed: 7)
+    monkeypatch.setattr(stable_hash, "key", lambda filename, seed: 7)
     found, names = settled(row("t row 1"), row("t row 2", filename="b.jpg"), row("t row 3"))
     assert names == ["a.jpg", "b.jpg"]
     assert [reject.source for reject in found.rejects] == ["t row 3"]
 
 
 def test_rows_are_fetched_some_at_a_time(monkeypatch):
-    monkeypatch.setattr(survey, "FETCHED_TOGETHER", 2)
+    monkeypatch.setattr(deduplicate, "FETCHED_TOGETHER", 2)
     names = [f"{number % 5}.jpg" for number in range(10)]
     found, left = settled(
         *(row(f"t row {number}", filename=name) for number, name in enumerate(names))
