@@ -1,13 +1,56 @@
 """Atomic file replacement: a reader, or a program that starts after a crash, sees the old file or
-the new one."""
+the new one, never a part.
 
+Owns the temporary name, the flushes and the rename. A fixed temporary name was rejected: two
+processes that write the same file would write into each other's copy.
+"""
+
+import contextlib
+import errno
+import os
 import pathlib
+import uuid
+from collections.abc import Iterator
+from typing import BinaryIO
+
+TEMPORARY_PREFIX = "incomplete."
+"""How temporary names begin; TFDS passes over such files (core/utils/file_utils.py)."""
+
+_NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 def replace(path: pathlib.Path, *, content: bytes) -> pathlib.Path:
-    """Replace the file in one rename, so that a killed process leaves the old report or the new
-    one."""
+    """Replace a file's content in one rename; return its path. The folder is made if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_bytes(content)
-    return staged.replace(path)
+    with writing(path) as file:
+        file.write(content)
+    return path
+
+
+@contextlib.contextmanager
+def writing(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Open a file to write; it gets its name when the block has ended without an error."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}.{path.name}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            # Before the rename: after a power failure the new name must not refer to an empty file.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: pathlib.Path) -> None:
+    """Flush the entries of a folder to the disk, so that a rename survives a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:  # Some network file systems cannot flush a folder.
+            raise
+    finally:
+        os.close(descriptor)

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Leaves.
     "runtime": (),
-    "webpage": (),
+    "webpage": ("runtime",),
     "affectnet_tfds": (),
     # Drawn faces.
     "synthetic_faces.canvas": (),

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from runtime import atomic_file
 from webpage import markup
 from webpage.markup import Content, Markup
 
@@ -52,9 +53,7 @@ def page(title: str, *, lead: Content, sections: Sequence[Section]) -> str:
 def write(path: Path, text: str) -> Path:
     """Write a page in one rename; what cannot be written as UTF-8 (half of a surrogate pair)
     becomes "?"."""
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_bytes(text.encode("utf-8", errors="replace"))
-    return staged.replace(path)
+    return atomic_file.replace(path, content=text.encode("utf-8", errors="replace"))
 
 
 def style() -> str:

@@ -8,7 +8,6 @@ be gone for as long as its successor is in the making.
 """
 
 import contextlib
-import os
 import shutil
 import tempfile
 import uuid
@@ -19,6 +18,7 @@ from typing import IO
 from pipeline.files import object_store
 from pipeline.files.object_store import RemotePath
 from pipeline.files.storage import AnyPath
+from runtime import atomic_file
 
 PUBLISHING_NOTE = "publishing"
 """In a store's staging folder from when the version's name is free until all is done: if there is a
@@ -34,12 +34,8 @@ def writing(place: AnyPath) -> Iterator[IO[bytes]]:
             file.seek(0)
             place.upload(file)
         return
-    temporary = place.with_name(f"incomplete.{uuid.uuid4().hex}.{place.name}")
-    with temporary.open("wb") as file:
+    with atomic_file.writing(place) as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(place)
 
 
 def write_text(place: AnyPath, text: str) -> None:

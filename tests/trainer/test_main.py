@@ -94,6 +94,19 @@ def test_a_folder_without_the_data_set_says_what_to_run(tmp_path):
     )
 
 
+def test_a_run_whose_settings_were_truncated_is_refused_in_one_sentence(tmp_path):
+    version = tmp_path / "data/affectnet_faces/affectnet8/1.0.0"
+    version.mkdir(parents=True)
+    (version / "features.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{\n  "data_dir": nu')
+    done = run(f"--data_dir={tmp_path / 'data'}", f"--model_dir={tmp_path}", "--num_gpus=0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        f"error: {tmp_path / 'config.json'} must be the settings of a run"
+    )
+    assert done.stderr.count("\n") == 1
+
+
 def test_help_is_grouped_and_says_units_and_defaults():
     done = run("--help")
     assert done.returncode == 0

@@ -8,7 +8,6 @@ inside.
 
 import io
 import json
-import os
 import pathlib
 import shutil
 import sys
@@ -17,6 +16,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from runtime import atomic_file
 
 Content = tuple[dict[str, np.ndarray], dict[str, Any]]
 """Arrays by name, and facts."""
@@ -43,7 +44,8 @@ def keep_best(folder: pathlib.Path, *, step: int) -> None:
     newest two."""
     source = folder / f"step-{step:09d}.npz"
     best = folder / f"best-{step:09d}.npz"
-    shutil.copyfile(source, best.with_name(f"{best.name}.part")).replace(best)
+    with source.open("rb") as content, atomic_file.writing(best) as file:
+        shutil.copyfileobj(content, file)
     for old in folder.glob("best-*.npz"):
         if old != best:
             old.unlink()
@@ -70,13 +72,10 @@ def write(
     path: pathlib.Path, *, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
 ) -> None:
     """Write arrays and facts to one file, atomically."""
-    temporary = path.with_name(f"{path.name}.part")
-    with temporary.open("wb") as file:
+    for left in path.parent.glob(f"{atomic_file.TEMPORARY_PREFIX}*{path.suffix}"):
+        left.unlink()  # Of a process that was killed while it wrote: as large as a checkpoint.
+    with atomic_file.writing(path) as file:
         _write(file, arrays=arrays, facts=facts)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _flush_folder(path.parent)
 
 
 def read(path: pathlib.Path) -> Content:
@@ -115,11 +114,3 @@ def _read(file: BinaryIO) -> Content:
 
 def _newest_first(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(folder.glob("step-*.npz"), reverse=True)
-
-
-def _flush_folder(folder: pathlib.Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ import pathlib
 from typing import Any
 
 from affectnet_tfds import face_crop
-from runtime import errors
+from runtime import atomic_file, errors
 from trainer.data import dataset_version
 
 FILE = "data.json"
@@ -66,7 +66,7 @@ def of(version: dataset_version.Version) -> Provenance:
 def save(version: dataset_version.Version, *, model_dir: pathlib.Path) -> None:
     """Write what there is to know of the training data into a model folder."""
     text = json.dumps(dataclasses.asdict(of(version)), indent=2)
-    (model_dir / FILE).write_text(text + "\n", encoding="utf-8")
+    atomic_file.replace(model_dir / FILE, content=f"{text}\n".encode())
 
 
 def load(model_dir: pathlib.Path) -> Provenance:
@@ -74,14 +74,20 @@ def load(model_dir: pathlib.Path) -> Provenance:
     marked raw.
 
     Raises:
-      errors.UserError: if it is not there.
+      errors.UserError: if it is not there, or is damaged.
     """
     path = model_dir / FILE
     if not path.is_file():
         raise errors.UserError(
             f"{model_dir} does not say what it was trained on ({FILE}): the same trainer.main command again adds it"
         )
-    fields = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise errors.UserError(
+            f"cannot read {path} as JSON ({error}); the "
+            "same trainer.main command again writes it anew"
+        ) from error
     was_raw = fields.pop("is_raw", False)
     fields.setdefault("encoding", "raw" if was_raw else "jpeg")
     return Provenance(**{**fields, "class_names": tuple(fields["class_names"])})

@@ -9,6 +9,8 @@ import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
+from runtime import atomic_file
+
 Row = Mapping[str, float]
 """epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate,
 images_per_s, ..."""
@@ -23,9 +25,7 @@ def write_csv(history: Sequence[Row], *, path: pathlib.Path) -> None:
     writer = csv.DictWriter(text, fieldnames=list(history[0]))
     writer.writeheader()
     writer.writerows(history)
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_text(text.getvalue(), encoding="utf-8")
-    temporary.replace(path)
+    atomic_file.replace(path, content=text.getvalue().encode())
 
 
 def read_csv(path: pathlib.Path) -> list[dict[str, float]]:

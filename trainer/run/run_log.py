@@ -15,6 +15,7 @@ import subprocess
 import sys
 from typing import Any
 
+from runtime import atomic_file
 from trainer.run import context
 
 FILE = "journal.json"
@@ -32,9 +33,8 @@ def record(ctx: context.RunContext, *, model_dir: pathlib.Path) -> None:
     """Add this start to the model folder's list."""
     path = model_dir / FILE
     entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_text(json.dumps([*entries, entry(ctx)], indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    text = json.dumps([*entries, entry(ctx)], indent=2) + "\n"
+    atomic_file.replace(path, content=text.encode())
 
 
 def entry(ctx: context.RunContext) -> dict[str, Any]:

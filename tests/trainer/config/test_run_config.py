@@ -1,5 +1,5 @@
 import dataclasses
-import pathlib
+import os
 
 import pytest
 
@@ -25,15 +25,10 @@ def test_a_damaged_configuration_is_one_sentence(tmp_path, content):
 def test_a_start_killed_while_writing_leaves_the_configuration_as_it_was(tmp_path, monkeypatch):
     run_config.save(run_config.make({"epochs": 3}), path=tmp_path / "config.json")
 
-    def killed(self, content):
-        with self.open("wb") as file:
-            file.write(content[:10])
+    def killed(descriptor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pathlib.Path, "write_bytes", killed)
-    monkeypatch.setattr(
-        pathlib.Path, "write_text", lambda self, text, **_: killed(self, text.encode())
-    )
+    monkeypatch.setattr(os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         run_config.save(run_config.make({"epochs": 4}), path=tmp_path / "config.json")
     assert run_config.load(tmp_path / "config.json").training.epochs == 3

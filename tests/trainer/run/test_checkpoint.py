@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -55,7 +57,7 @@ def test_a_write_that_is_cut_off_leaves_the_file_before_it(tmp_path, monkeypatch
     def cut_off(descriptor):
         raise OSError("no space left")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", cut_off)
+    monkeypatch.setattr(os, "fsync", cut_off)
     with pytest.raises(OSError, match="no space left"):
         checkpoint.write(tmp_path / "best.npz", arrays=ARRAYS, facts={"epoch": 2})
     assert checkpoint.read(tmp_path / "best.npz")[1] == {"epoch": 1}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import image_codec
+from runtime import errors
 from tests.trainer import conftest
 from trainer.data import dataset_version, examples
 from trainer.run import data_provenance
@@ -31,6 +32,16 @@ def test_the_encoding_of_a_build_is_read_from_its_features_and_kept_in_the_model
         .numpy()
     )
     assert shown.shape == (3, 32, 32, 3) and shown.std() > 20
+
+
+def test_a_truncated_file_is_one_sentence_with_the_way_out(version, tmp_path):
+    data_provenance.save(version, model_dir=tmp_path)
+    path = tmp_path / "data.json"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(errors.UserError) as no:
+        data_provenance.load(tmp_path)
+    assert str(no.value).startswith(f"cannot read {path} as JSON (")
+    assert str(no.value).endswith("; the same trainer.main command again writes it anew")
 
 
 @pytest.mark.parametrize(
