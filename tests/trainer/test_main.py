@@ -101,9 +101,7 @@ def test_a_run_whose_settings_were_truncated_is_refused_in_one_sentence(tmp_path
     (tmp_path / "config.json").write_text('{\n  "data_dir": nu')
     done = run(f"--data_dir={tmp_path / 'data'}", f"--model_dir={tmp_path}", "--num_gpus=0")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(
-        f"error: {tmp_path / 'config.json'} must be the settings of a run"
-    )
+    assert done.stderr.startswith(f"error: cannot read {tmp_path / 'config.json'} as JSON (")
     assert done.stderr.count("\n") == 1
 
 
