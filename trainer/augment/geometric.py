@@ -1,27 +1,30 @@
-"""Geometric changes to a batch of pictures: mirror, turn, scale, shift and shear in one resampling.
+"""Geometric augmentation: flip, rotate, scale, translate and shear a batch in one resampling.
 
-Owns the transformation. One resampling for all of them rather than one each: every further one
-would blur.
+Owns the affine transformation. One resampling for all of them rather than one each: every further
+one would blur.
 """
 
 import math
 
 import tensorflow as tf
 
-_TURN_DEGREES, _SCALE_FRAC, _SHIFT_FRAC, _SHEAR_FRAC = 10.0, 0.08, 0.06, 0.1
-"""An amount of 1 changes a picture by this much."""
+_ROTATION_DEGREES, _SCALE_FRAC, _SHIFT_FRAC, _SHEAR_FRAC = 10.0, 0.08, 0.06, 0.1
+"""An amount of 1 changes an image by this much."""
 
 
 def warp(images: tf.Tensor, *, flip: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
-    """Mirror, turn, scale, shift and shear pictures about their centres; the edge is repeated
-    outwards.
+    """Flip, rotate, scale, translate and shear images about their centres; edges are repeated.
 
-    Args: images: float32[B, S, S, 3]. flip: bool[B]. amount: float32[B, 5]: turn, scale, shift in x
-      and in y, shear, each as a multiple of its range.
+    Args:
+      images: float32[B, S, S, 3].
+      flip: bool[B].
+      amount: float32[B, 5]: rotation, scale, translation in x and in y, shear, each as a multiple
+        of its range.
     """
     size = tf.cast(tf.shape(images)[1], tf.float32)
-    angle = amount[:, 0] * (_TURN_DEGREES * math.pi / 180)
-    scale, shear = 1 + amount[:, 1] * _SCALE_FRAC, amount[:, 4] * _SHEAR_FRAC
+    angle = amount[:, 0] * (_ROTATION_DEGREES * math.pi / 180)
+    scale = 1 + amount[:, 1] * _SCALE_FRAC
+    shear = amount[:, 4] * _SHEAR_FRAC
     mirror = tf.where(flip, -1.0, 1.0)
     yx, yy = scale * tf.sin(angle), scale * tf.cos(angle)
     xx, xy = mirror * (yy + shear * yx), mirror * (shear * yy - yx)

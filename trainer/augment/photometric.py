@@ -1,6 +1,6 @@
-"""Changes to the light, colour and sharpness of a batch of pictures; every pixel stays where it is.
+"""Photometric augmentation: brightness, contrast, saturation, hue and sharpness of a batch.
 
-Owns the arithmetic on float32[B, S, S, 3] in 0..255. Hue is turned in YIQ, which a matrix does;
+Owns the arithmetic on float32[B, S, S, 3] in 0..255. Hue is rotated in YIQ, which takes one matrix;
 HSV, which needs branches in every pixel, was rejected.
 """
 
@@ -10,15 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 _LIGHT_FRAC, _SATURATION_FRAC, _HUE_DEGREES, _SHARPNESS_FRAC = 0.2, 0.4, 12.0, 0.8
-"""An amount of 1 changes a picture by this much."""
+"""An amount of 1 changes an image by this much."""
 
 _YIQ = np.array(
     [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32
 )
-"""RGB to brightness and two coordinates of colour (the NTSC standard of 1953)."""
+"""RGB to luma and two coordinates of colour (the NTSC standard of 1953)."""
 
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
-"""The blurred picture that sharpness goes away from, as in Pillow's ImageFilter.SMOOTH."""
+"""Smoothing kernel of Pillow's ImageFilter.SMOOTH; sharpening moves away from its result."""
 
 
 def light(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
@@ -30,24 +30,21 @@ def light(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
 
 def colour(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
     """Change saturation and hue; amount: float32[B, 2], each as a multiple of its range."""
-    gain, angle = 1 + amount[:, 0] * _SATURATION_FRAC, amount[:, 1] * (_HUE_DEGREES * math.pi / 180)
-    cos, sin, one, zero = (
-        gain * tf.cos(angle),
-        gain * tf.sin(angle),
-        tf.ones_like(gain),
-        tf.zeros_like(gain),
-    )
-    turn = tf.reshape(
+    gain = 1 + amount[:, 0] * _SATURATION_FRAC
+    angle = amount[:, 1] * (_HUE_DEGREES * math.pi / 180)
+    cos, sin = gain * tf.cos(angle), gain * tf.sin(angle)
+    one, zero = tf.ones_like(gain), tf.zeros_like(gain)
+    rotation = tf.reshape(
         tf.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], axis=1), [-1, 3, 3]
     )
-    matrix = tf.constant(np.linalg.inv(_YIQ)) @ turn @ tf.constant(_YIQ)  # [B, 3, 3]
+    matrix = tf.constant(np.linalg.inv(_YIQ)) @ rotation @ tf.constant(_YIQ)  # [B, 3, 3]
     return tf.clip_by_value(tf.einsum("bhwc,bdc->bhwd", images, matrix), 0, 255)
 
 
 def sharpness(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
     """Blur (amount below 0) or sharpen; amount: float32[B], as a multiple of its range."""
     kernel = tf.constant(np.repeat(_SMOOTH[:, :, None, None], 3, axis=2))
-    framed = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
-    smooth = tf.nn.depthwise_conv2d(framed, kernel, strides=[1, 1, 1, 1], padding="VALID")
+    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
+    smooth = tf.nn.depthwise_conv2d(padded, kernel, strides=[1, 1, 1, 1], padding="VALID")
     gain = 1 + amount[:, None, None, None] * _SHARPNESS_FRAC
     return tf.clip_by_value(smooth + (images - smooth) * gain, 0, 255)

@@ -1,5 +1,4 @@
-"""Prepared microbatch: augmented, mixed images with their labels, weights and random numbers, as a
-training step takes them."""
+"""Prepared microbatch: augmented and mixed images with labels, weights and random numbers."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,39 +12,33 @@ from trainer.distributed import example_rng
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Microbatch:
-    """What is worked through at once on a replica: pictures as the network sees them, with their
-    labels and noise."""
+    """Examples that a replica processes at once: network inputs, labels and random numbers."""
 
     images: tf.Tensor  # float32[b, S, S, 3]
     label: tf.Tensor  # int64[b]
     affect: tf.Tensor  # float32[b, 2], valence and arousal, NaN where there is none
-    other_label: tf.Tensor  # int64[b], of what a picture is mixed with
-    share: (
-        tf.Tensor | None
-    )  # float32[b], how much of a picture is its own; None where nothing is mixed
+    partner_label: tf.Tensor  # int64[b], label of the image that an image is mixed with
+    lam: tf.Tensor | None
+    """float32[b], share of an image that is its own; None where images are not mixed."""
     weight: tf.Tensor  # float32[b]
     count: tf.Tensor  # float32[], of the whole batch
-    draw: example_rng.ExampleRng
+    rng: example_rng.ExampleRng
 
     def mean(self, of_label: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """Return what a function gives for both labels of each picture, float32[b], weighted by
-        their shares.
+        """Return the mean of a function of both labels, float32[b], weighted by lambda.
 
         For the cross entropy that is the cross entropy to mixed targets (Zhang et al. 2018,
         arXiv:1710.09412, Eq. 2).
         """
         own = of_label(self.label)
-        return (
-            own
-            if self.share is None
-            else self.share * own + (1 - self.share) * of_label(self.other_label)
-        )
+        if self.lam is None:
+            return own
+        return self.lam * own + (1 - self.lam) * of_label(self.partner_label)
 
 
-def affect_targets(part: input_pipeline.StepGroup, *, share: tf.Tensor | None) -> tf.Tensor:
-    """Return valence and arousal, float32[b, 2], mixed as the pictures are; NaN where one of two
-    mixed has none."""
+def affect_targets(part: input_pipeline.StepGroup, *, lam: tf.Tensor | None) -> tf.Tensor:
+    """Return valence and arousal, float32[b, 2], mixed as the images are; NaN where either is."""
     own = tf.stack([part["valence"], part["arousal"]], axis=1)
-    return (
-        own if share is None else share[:, None] * own + (1 - share[:, None]) * mixup.partners(own)
-    )
+    if lam is None:
+        return own
+    return lam[:, None] * own + (1 - lam[:, None]) * mixup.partners(own)

@@ -1,5 +1,4 @@
-"""Random erasing: a rectangle of a picture is blotted out, so that no part of a face becomes the
-only one looked at.
+"""Random erasing: a rectangle of the image is filled, so that no single part of a face decides.
 
 Owns the rectangle and its colour.
 """
@@ -14,35 +13,42 @@ _ASPECT = 0.3
 and here a third."""
 
 
-def erase(images: tf.Tensor, *, number: tf.Tensor, prob: float) -> tf.Tensor:
-    """Blot out a rectangle of some pictures with the picture's mean colour, which the network sees
-    as nothing.
+def erase(images: tf.Tensor, *, uniform: tf.Tensor, prob: float) -> tf.Tensor:
+    """Fill a rectangle of some images with the image's mean colour.
 
-    Zhong et al. 2020, Algorithm 1, except that a rectangle that would not fit is cut to the picture
+    Zhong et al. 2020, Algorithm 1, except that a rectangle that would not fit is cut to the image
     rather than drawn again, and that its colour is the mean rather than noise (their variant RE-M).
 
     Args:
       images: float32[B, S, S, 3] in 0..255.
-      number: float32[B, 5] in [0, 1): whether, area, aspect, and where in y and in x.
-      prob: share of the pictures that lose a rectangle.
+      uniform: float32[B, 5] in [0, 1): whether to erase, area, aspect, position in y and in x.
+      prob: probability that an image is erased.
     """
-    area = _AREA[0] + (_AREA[1] - _AREA[0]) * number[:, 1]
-    aspect = tf.exp((2 * number[:, 2] - 1) * math.log(1 / _ASPECT))
-    height, width = (tf.minimum(tf.sqrt(side), 1.0) for side in (area * aspect, area / aspect))
-    top, left = number[:, 3] * (1 - height), number[:, 4] * (1 - width)
+    area = _AREA[0] + (_AREA[1] - _AREA[0]) * uniform[:, 1]
+    aspect = tf.exp((2 * uniform[:, 2] - 1) * math.log(1 / _ASPECT))
+    height = tf.minimum(tf.sqrt(area * aspect), 1.0)
+    width = tf.minimum(tf.sqrt(area / aspect), 1.0)
+    top = uniform[:, 3] * (1 - height)
+    left = uniform[:, 4] * (1 - width)
     hole = inside(tf.shape(images)[1], top=top, left=left, height=height, width=width)
-    hole = tf.logical_and(hole, (number[:, 0] < prob)[:, None, None])
+    hole = tf.logical_and(hole, (uniform[:, 0] < prob)[:, None, None])
     return tf.where(hole[..., None], tf.reduce_mean(images, axis=[1, 2], keepdims=True), images)
 
 
 def inside(
     size: tf.Tensor, *, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
 ) -> tf.Tensor:
-    """Return which pixels have their centre in a rectangle given in fractions, float32[B] each:
-    bool[B, S, S]."""
+    """Return the mask of pixels whose centre is in a rectangle: bool[B, S, S].
+
+    Args:
+      size: int32[], side of the image in pixels.
+      top, left, height, width: float32[B], fractions of the image.
+    """
     centres = (tf.range(tf.cast(size, tf.float32)) + 0.5) / tf.cast(size, tf.float32)
-    rows, columns = (
-        tf.logical_and(centres >= first[:, None], centres < (first + length)[:, None])
-        for first, length in ((top, height), (left, width))
-    )
+    rows = _between(centres, first=top, length=height)
+    columns = _between(centres, first=left, length=width)
     return tf.logical_and(rows[:, :, None], columns[:, None, :])
+
+
+def _between(centres: tf.Tensor, *, first: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    return tf.logical_and(centres >= first[:, None], centres < (first + length)[:, None])

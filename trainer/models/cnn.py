@@ -1,6 +1,6 @@
-"""The plain convolutional network: blocks of convolution and pooling, then fully connected layers.
+"""Plain convolutional network: blocks of convolution and pooling, then fully connected layers.
 
-Owns that family and its variations. Weights start as Glorot and Bengio 2010 draw them: with He's
+Owns that family and its variations. Weights are initialised as in Glorot and Bengio 2010: with He's
 larger ones, and no normalisation between layers, most units of the dense layers die in the first
 steps and the loss stays at log C for many epochs.
 """
@@ -15,13 +15,13 @@ INITIALIZER = "glorot_uniform"
 
 
 def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasTensor:
-    """Return float[B, last of dense_units] of pictures [B, S, S, 1 or 3].
+    """Return float[B, last of dense_units] of images [B, S, S, 1 or 3].
 
     A block is 3x3 convolution, batch normalisation where asked for, activation, 2x2 max-pooling,
     dropout.
 
     Raises:
-      errors.UserError: if there are more blocks than times that the picture can be halved.
+      errors.UserError: if there are more blocks than times that the image can be halved.
     """
     check(model, image_size=x.shape[1])
     for i, filters in enumerate(model.conv_filters):
@@ -43,18 +43,23 @@ def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasT
 
 
 def check(model: model_config.Model, *, image_size: int) -> None:
-    """Refuse blocks that would pool a picture to nothing."""
+    """Refuse more blocks than times that the image can be halved.
+
+    Raises:
+      errors.UserError: naming both numbers.
+    """
     most = image_size.bit_length() - 1
     if len(model.conv_filters) > most:
         raise errors.UserError(
-            f"--conv_filters names {len(model.conv_filters)} blocks, each of which halves the picture: "
-            f"{image_size} px can be halved {most} times. Use fewer blocks or a larger --image_size"
+            f"--conv_filters names {len(model.conv_filters)} blocks, each of which halves the "
+            f"image: {image_size} px can be halved {most} times. Use fewer blocks or a larger "
+            f"--image_size"
         )
 
 
 def _weights(model: model_config.Model) -> dict[str, object]:
-    # Batch normalisation adds a constant of its own after taking the mean away, so that a bias
-    # before it is idle.
+    # Batch normalisation subtracts the mean and adds a constant of its own, so that a bias before
+    # it has no effect.
     return {
         "kernel_initializer": model.initializer or INITIALIZER,
         "use_bias": not model.batch_norm,

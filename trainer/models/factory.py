@@ -1,8 +1,8 @@
-"""The networks: pictures in, one logit a class out, and valence and arousal where asked for.
+"""Model factory: builds the network of a configuration, from images to logits.
 
-Owns construction from the configuration: input, architecture (`networks`), `heads`. Every model
-takes uint8 pictures and normalises them itself, so that what is exported can be fed what a decoder
-returns, and bytes rather than floats travel to the device.
+Owns the composition of input, architecture and heads. Every model takes uint8 images and normalises
+them itself, so that an exported model can be given what a decoder returns, and bytes rather than
+floats are copied to the device.
 """
 
 import keras
@@ -10,22 +10,25 @@ import keras
 from trainer.config import model_config
 from trainer.models import cnn, heads, keras_backbones, layers, resnet_small
 
+_OWN_ARCHITECTURES = {"cnn": cnn.features, "resnet_small": resnet_small.features}
+
 
 def build(
     model: model_config.Model, *, image_size: int, num_classes: int, seed: int
 ) -> keras.Model:
-    """Build the network a configuration names, with weights drawn from `seed`.
+    """Build the network that a configuration names, with initial weights from `seed`.
 
-    Returns: A model from [B, S, S, 3] in 0..255 (any number type) to float32 logits [B,
-      num_classes], or to the mapping that `heads.attach` describes.
+    Returns:
+      A model from [B, S, S, 3] in 0..255 (any number type) to float32 logits [B, num_classes], or
+      to the mapping that `heads.attach` describes.
 
     Raises:
-      errors.UserError: if pictures of this size are too small for it.
+      errors.UserError: if images of this size are too small for it.
     """
     keras.utils.set_random_seed(seed)
-    pictures, features = _features(model, image_size=image_size)
+    images, features = _features(model, image_size=image_size)
     outputs = heads.attach(features, model=model, num_classes=num_classes)
-    return keras.Model(pictures, outputs, name=model.model)
+    return keras.Model(images, outputs, name=model.model)
 
 
 def backbone_layers(network: keras.Model) -> list[keras.layers.Layer]:
@@ -34,7 +37,7 @@ def backbone_layers(network: keras.Model) -> list[keras.layers.Layer]:
 
 
 def describe(model: keras.Model, *, image_size: int) -> str:
-    """Return the start-up line's part: name, parameters, input size, heads."""
+    """Describe a network in one line: name, parameters, input size, heads."""
     gray = " gray" if any(isinstance(layer, layers.Gray) for layer in model.layers) else ""
     affect = ", valence and arousal" if isinstance(model.output, dict) else ""
     return f"{model.name}, {model.count_params():,} parameters, {image_size} px{gray}{affect}"
@@ -43,15 +46,13 @@ def describe(model: keras.Model, *, image_size: int) -> str:
 def _features(
     model: model_config.Model, *, image_size: int
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    pictures = keras.Input((image_size, image_size, 3), name="image")
-    channels = 3 if model.model in model_config.BACKBONES else 1
-    seen = (
-        layers.Gray(channels=channels, name="gray")(pictures) if model.color == "gray" else pictures
-    )
-    if model.model == "cnn":
-        return pictures, cnn.features(layers.Standardise(name="normalise")(seen), model=model)
-    if model.model == "resnet_small":
-        return pictures, resnet_small.features(
-            layers.Standardise(name="normalise")(seen), model=model
-        )
-    return keras_backbones.features(seen, model=model)
+    """Return the network's input and the features float[B, F] of its architecture."""
+    images = keras.Input((image_size, image_size, 3), name="image")
+    x = images
+    if model.color == "gray":
+        channels = 3 if model.model in model_config.BACKBONES else 1
+        x = layers.Gray(channels=channels, name="gray")(x)
+    if model.model in model_config.BACKBONES:
+        return keras_backbones.features(x, model=model)
+    x = layers.Standardise(name="normalise")(x)
+    return images, _OWN_ARCHITECTURES[model.model](x, model=model)

@@ -1,7 +1,6 @@
-"""What a network says of a picture: logits of the expressions, and with --heads=expression+va
-valence and arousal.
+"""Output heads: logits of the expressions, and with --heads=expression+va valence and arousal.
 
-Owns the layers after the features, and the names of what they say. A network with one head returns
+Owns the layers after the features, and the names of their outputs. A network with one head returns
 its logits alone, as every program for classifiers expects; with more it returns them by name.
 """
 
@@ -17,7 +16,7 @@ LOGITS = "logits"
 AFFECT = model_config.AFFECT
 
 LAYERS = ("head_dropout", LOGITS, *AFFECT)
-"""Names of the layers that no file of weights gives, and that are trained first."""
+"""Names of the layers that pretrained weights are not loaded into, and that are trained first."""
 
 Outputs: TypeAlias = "tf.Tensor | dict[str, tf.Tensor]"
 
@@ -28,10 +27,11 @@ _STREAM = 900
 def attach(
     features: keras.KerasTensor, *, model: model_config.Model, num_classes: int
 ) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
-    """Put the heads on features float[B, F].
+    """Attach the heads to features float[B, F].
 
-    Returns: float32[B, num_classes]; or a mapping with these, and valence and arousal, float32[B,
-      1] in -1..1.
+    Returns:
+      Logits, float32[B, num_classes]; or a mapping with these, and valence and arousal,
+      float32[B, 1] in -1..1.
     """
     if model.model != "cnn":  # Its last dense layer has a dropout of its own.
         features = layers.Dropout(model.dropout, stream=_STREAM, name="head_dropout")(features)
@@ -45,18 +45,17 @@ def attach(
 
 
 def by_name(outputs: Outputs) -> dict[str, tf.Tensor]:
-    """Return what a network said by the names of its heads."""
+    """Return the outputs of a network by the names of its heads."""
     return outputs if isinstance(outputs, dict) else {LOGITS: outputs}
 
 
 def logits(outputs: Outputs) -> tf.Tensor:
-    """Return float32[B, C] of what a network said."""
+    """Return the logits among the outputs of a network, float32[B, C]."""
     return by_name(outputs)[LOGITS]
 
 
 def affect(outputs: Outputs) -> tf.Tensor | None:
-    """Return valence and arousal of what a network said, float32[B, 2], or None where it has no
-    such heads."""
-    return (
-        tf.concat([outputs[name] for name in AFFECT], axis=1) if isinstance(outputs, dict) else None
-    )
+    """Return valence and arousal, float32[B, 2], or None for a network without these heads."""
+    if not isinstance(outputs, dict):
+        return None
+    return tf.concat([outputs[name] for name in AFFECT], axis=1)

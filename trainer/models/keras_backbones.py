@@ -1,10 +1,9 @@
-"""MobileNetV3, EfficientNetV2, ResNet50 and ConvNeXt as keras.applications has them, with three
-things put right.
+"""Backbones of keras.applications: MobileNetV3, EfficientNetV2, ResNet50 and ConvNeXt.
 
-Owns their construction. Batch normalisation becomes `batch_norm`'s, dropout becomes `layers`'
-(Keras' own layers give every replica the same mask and forget it on resuming), and ConvNeXt gets
-the stochastic depth of its paper. Our own versions of the architectures were rejected: files of
-weights exist for these. Nothing is ever downloaded.
+Owns their construction and three corrections: batch normalisation becomes `sync_batch_norm`'s,
+dropout becomes `layers`' (Keras' own layers give every replica the same mask and lose its state on
+resuming), and ConvNeXt gets the stochastic depth of its paper. Our own versions of the
+architectures were rejected: pretrained weights exist for these. Nothing is ever downloaded.
 """
 
 import keras
@@ -26,33 +25,35 @@ _BUILDERS = {
 }
 
 SMALLEST_PX = 32
-"""What keras.applications accepts."""
+"""Smallest image that keras.applications accepts."""
 
 
 def features(
-    pictures: keras.KerasTensor, *, model: model_config.Model
+    images: keras.KerasTensor, *, model: model_config.Model
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Return the network's input and its features float[B, F] after the mean over places.
+    """Return the network's input and its features float[B, F] after global average pooling.
 
-    Args: pictures: [B, S, S, 3] in 0..255, computed from one `keras.Input`; each architecture
-      normalises them as its
-        weights expect.
+    Args:
+      images: [B, S, S, 3] in 0..255, computed from one `keras.Input`; each architecture normalises
+        them as its weights expect.
 
     Raises:
-      errors.UserError: if pictures are smaller than the architectures take.
+      errors.UserError: if images are smaller than the architectures accept.
     """
-    check(model, image_size=pictures.shape[1])
-    seen = layers.CaffeMean(name="normalise")(pictures) if model.model == "resnet50" else pictures
+    check(model, image_size=images.shape[1])
+    x = images
+    if model.model == "resnet50":  # The others normalise within keras.applications.
+        x = layers.CaffeMean(name="normalise")(x)
     original = _BUILDERS[model.model](
-        include_top=False, weights=None, pooling="avg", input_tensor=seen
+        include_top=False, weights=None, pooling="avg", input_tensor=x
     )
     cloning = _Cloning(original, drop_path=model.drop_path)
-    made = keras.models.clone_model(original, clone_function=cloning, call_function=_call)
-    return made.inputs[0], made.outputs[0]
+    clone = keras.models.clone_model(original, clone_function=cloning, call_function=_call)
+    return clone.inputs[0], clone.outputs[0]
 
 
 def original(name: str, *, image_size: int, include_top: bool) -> keras.Model:
-    """Return the architecture as Keras builds it and as files of weights are made for."""
+    """Return the architecture as Keras builds it, for which pretrained weights are saved."""
     if include_top:
         return _BUILDERS[name](include_top=True, weights=None)
     return _BUILDERS[name](
@@ -61,16 +62,20 @@ def original(name: str, *, image_size: int, include_top: bool) -> keras.Model:
 
 
 def check(model: model_config.Model, *, image_size: int) -> None:
-    """Refuse pictures that are too small."""
+    """Refuse images that are too small.
+
+    Raises:
+      errors.UserError: naming the smallest size.
+    """
     if image_size < SMALLEST_PX:
         raise errors.UserError(
-            f"--model={model.model} takes pictures of at least {SMALLEST_PX} px: got {image_size}. "
+            f"--model={model.model} needs images of at least {SMALLEST_PX} px: got {image_size}. "
             f"Use a larger --image_size, or --model=resnet_small"
         )
 
 
 class _Cloning:
-    """Make a layer anew from its configuration, or ours in its place."""
+    """Clone a layer from its configuration, or replace it by ours."""
 
     def __init__(self, original: keras.Model, *, drop_path: float) -> None:
         branches = [layer.name for layer in original.layers if _ends_branch(layer)]
@@ -87,8 +92,10 @@ class _Cloning:
 
 
 def _own_name(layer: keras.layers.Layer) -> dict[str, str]:
-    """Name the one layer with weights that Keras numbers by what the process built before;
-    checkpoints hold names."""
+    """Return a fixed name for ConvNeXt's last normalisation, which checkpoints refer to.
+
+    Keras numbers this one layer by what the process built before.
+    """
     is_numbered = isinstance(layer, keras.layers.LayerNormalization) and layer.name.startswith(
         "layer_normalization"
     )
@@ -98,11 +105,13 @@ def _own_name(layer: keras.layers.Layer) -> dict[str, str]:
 def _call(
     layer: keras.layers.Layer, *args: object, mask: object = None, **kwargs: object
 ) -> object:
-    """Leave out the mask: pictures have none, and our layers take none."""
+    """Call a layer without a mask: images have none, and our layers take none."""
     return layer(*args, **kwargs)
 
 
 def _ends_branch(layer: keras.layers.Layer) -> bool:
-    """Whether it is the place of stochastic depth: EfficientNetV2's is a Dropout, ConvNeXt's does
-    nothing."""
+    """Return whether a layer ends a residual branch, where stochastic depth belongs.
+
+    EfficientNetV2 has a Dropout there, ConvNeXt an identity.
+    """
     return isinstance(layer, keras.layers.Dropout) or layer.name.endswith("_identity")

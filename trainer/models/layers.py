@@ -1,7 +1,8 @@
-"""Layers that Keras has no right version of.
+"""Keras layers: reproducible dropout and stochastic depth, gray scale, image normalisation.
 
-Owns dropout of units and of residual branches whose mask belongs to the example (see `noise`), the
-gray of a picture, and the normalisations of pictures.
+Owns dropout of units and of residual branches with masks that are a function of the example (see
+`example_rng`), gray scale, and the normalisations of images. Keras' own dropout was rejected: it
+gives every replica the same mask, and its state has to be checkpointed.
 """
 
 import keras
@@ -10,7 +11,7 @@ import tensorflow as tf
 from trainer.distributed import example_rng
 
 LUMA = (0.299, 0.587, 0.114)
-"""Red, green and blue in gray (ITU-R BT.601, as JPEG has it)."""
+"""Weights of red, green and blue in gray (ITU-R BT.601, as JPEG has it)."""
 
 _BGR_MEAN = (103.939, 116.779, 123.68)
 """ImageNet's mean in 0..255 (keras.applications.imagenet_utils, mode caffe; Simonyan and Zisserman
@@ -22,11 +23,10 @@ _FIRST_STREAM = 1000
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class Dropout(keras.layers.Layer):
-    """Drop each unit with probability `rate` and scale the others by 1 / (1 - rate) (Srivastava et
-    al. 2014).
+    """Dropout: zero each unit with probability `rate`, scale the others by 1 / (1 - rate).
 
-    Frozen (`trainable = False`) it does nothing, like BatchNormalization: what is not trained is
-    used as in inference.
+    Srivastava et al. 2014. Frozen (`trainable = False`) it does nothing, like BatchNormalization: a
+    frozen layer runs in inference mode.
     """
 
     def __init__(self, rate: float, *, stream: int, **kwargs: object) -> None:
@@ -44,11 +44,10 @@ class Dropout(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class DropPath(keras.layers.Layer):
-    """Drop an example's whole residual branch with probability `rate` (Huang et al. 2016,
-    arXiv:1603.09382).
+    """Stochastic depth: drop an example's whole residual branch with probability `rate`.
 
-    Branches that are kept are scaled by 1 / (1 - rate), so that inference needs no scaling. Frozen,
-    as Dropout.
+    Huang et al. 2016, arXiv:1603.09382. Branches that are kept are scaled by 1 / (1 - rate), so
+    that inference needs no scaling. Frozen, it does nothing, like Dropout.
     """
 
     def __init__(self, rate: float, *, stream: int, **kwargs: object) -> None:
@@ -68,16 +67,15 @@ class DropPath(keras.layers.Layer):
 
 
 def _dropped(inputs: tf.Tensor, *, rate: float, stream: int, mask_shape: tf.Tensor) -> tf.Tensor:
-    number = example_rng.uniform(
+    uniform = example_rng.uniform(
         example_rng.current(), stream=_FIRST_STREAM + stream, shape=mask_shape
     )
-    return inputs * tf.cast(number >= rate, inputs.dtype) / (1 - rate)
+    return inputs * tf.cast(uniform >= rate, inputs.dtype) / (1 - rate)
 
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class Gray(keras.layers.Layer):
-    """Turn [B, H, W, 3] (RGB) into gray of the same range by LUMA, [B, H, W, channels] of equal
-    channels."""
+    """Gray scale by LUMA: [B, H, W, 3] (RGB) to [B, H, W, channels], all channels equal."""
 
     def __init__(self, *, channels: int = 1, **kwargs: object) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -93,8 +91,7 @@ class Gray(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class CaffeMean(keras.layers.Layer):
-    """Turn RGB into BGR and take ImageNet's mean away, as the weights of keras.applications'
-    ResNet50 expect."""
+    """Normalisation of keras.applications' ResNet50: RGB to BGR, less ImageNet's mean."""
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -106,21 +103,19 @@ class CaffeMean(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class Standardise(keras.layers.Layer):
-    """Bring each picture, [B, H, W, C] in 0..255 of any number type, to mean 0 and deviation at
-    most 1.
+    """Standardisation of each image to mean 0 and standard deviation at most 1.
 
-    (x - mean) / (deviation + 10): the 10 keeps the noise of a nearly flat picture from being blown
-    up.
+    (x - mean) / (deviation + 10), of [B, H, W, C] in 0..255 of any number type: the 10 keeps the
+    noise of a nearly flat image from being amplified.
     """
 
     def __init__(self, **kwargs: object) -> None:
-        super().__init__(
-            autocast=False, **kwargs
-        )  # Half precision would round pictures before their mean is known.
+        # No autocast: half precision would round images before their mean is subtracted.
+        super().__init__(autocast=False, **kwargs)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        pictures = tf.cast(inputs, tf.float32)
+        images = tf.cast(inputs, tf.float32)
         axes = [1, 2, 3]
-        mean = tf.reduce_mean(pictures, axes, keepdims=True)
-        deviation = tf.math.reduce_std(pictures, axes, keepdims=True)
-        return tf.cast((pictures - mean) / (deviation + 10.0), self.compute_dtype)
+        mean = tf.reduce_mean(images, axes, keepdims=True)
+        deviation = tf.math.reduce_std(images, axes, keepdims=True)
+        return tf.cast((images - mean) / (deviation + 10.0), self.compute_dtype)

@@ -1,8 +1,8 @@
-"""A compact residual network for small pictures, 32 to 112 px.
+"""Compact pre-activation residual network for small images, 32 to 112 px.
 
 Owns resnet_small: blocks with full pre-activation (He et al. 2016, arXiv:1603.05027, Fig. 4e) in
 the shape of the wide residual networks (Zagoruyko and Komodakis 2016, arXiv:1605.07146, Table 1),
-which keep the resolution of small pictures where ImageNet's networks have divided it by four after
+which keep the resolution of small images where ImageNet's networks have divided it by four after
 two layers. Three stages of two blocks with 32, 64 and 128 filters are their WRN-16-2 but for the
 stem, 32 filters wide instead of 16.
 """
@@ -16,26 +16,26 @@ INITIALIZER = "he_normal"
 """He et al. 2015 (arXiv:1502.01852), Eq. 10, as both papers use it."""
 
 _LARGEST_MAP = 64
-"""The stem halves pictures until their sides are no longer than this."""
+"""The stem halves images until their sides are at most this, in pixels."""
 
 
 def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasTensor:
-    """Return float[B, last of conv_filters] of pictures [B, S, S, 1 or 3]."""
+    """Return float[B, last of conv_filters] of images [B, S, S, 1 or 3]."""
     x = _stem(x, model=model)
     num_blocks = len(model.conv_filters) * model.blocks_per_stage
-    for number in range(num_blocks):
-        stage, place = divmod(number, model.blocks_per_stage)
+    for i in range(num_blocks):
+        stage, in_stage = divmod(i, model.blocks_per_stage)
         path = layers.DropPath(
-            model.drop_path * (number + 1) / num_blocks, stream=number, name=f"drop_path{number}"
+            model.drop_path * (i + 1) / num_blocks, stream=i, name=f"drop_path{i}"
         )
-        stride = 2 if stage > 0 and place == 0 else 1
+        stride = 2 if stage > 0 and in_stage == 0 else 1
         x = _block(
             x,
             filters=model.conv_filters[stage],
             stride=stride,
             path=path,
             model=model,
-            name=f"block{number}",
+            name=f"block{i}",
         )
     x = _activated(x, model=model, name="last")
     return keras.layers.GlobalAveragePooling2D(name="mean")(x)

@@ -1,8 +1,8 @@
-"""Batch normalisation over the whole batch: of all replicas, and of real examples only.
+"""Synchronised batch normalisation: statistics over the real examples of all replicas.
 
 Owns the layer, and the hidden argument that says which examples are real. Keras' layer was
-rejected: synchronised, it still counts the filling of an epoch's last batch, so that its statistics
-would depend on how a batch is filled up; unsynchronised, on how many replicas share it.
+rejected: synchronised, it still counts the padding of an epoch's last batch, so that its statistics
+would depend on how a batch is padded; unsynchronised, on how many replicas share it.
 """
 
 import contextlib
@@ -14,18 +14,18 @@ import keras
 import tensorflow as tf
 
 MOMENTUM = 0.9
-"""Share of the moving statistics that a step keeps: they follow within tens of steps, also in runs
-of few epochs."""
+"""Share of the moving statistics that a step keeps: they adapt within tens of steps, so that runs
+of few epochs have them too."""
 
-Slopes = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
+Gradients = Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]
 
 _current = threading.local()
-"""The examples that layers count: MirroredStrategy traces each replica in a thread of its own."""
+"""Weights of the examples: MirroredStrategy traces each replica in a thread of its own."""
 
 
 @contextlib.contextmanager
-def over(weight: tf.Tensor) -> Iterator[None]:
-    """Let the layers called in the block count each example, float32[B], by 1 or, for filling, 0.
+def weighting(weight: tf.Tensor) -> Iterator[None]:
+    """Weight the examples of layers called in the block: float32[B], 1 or, for padding, 0.
 
     A hidden argument for the reason that `example_rng.using` gives.
     """
@@ -38,11 +38,10 @@ def over(weight: tf.Tensor) -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class BatchNormalization(keras.layers.Layer):
-    """Normalise each channel by its mean and variance over the batch (Ioffe and Szegedy 2015,
-    Algorithm 1).
+    """Normalisation of each channel by its mean and variance over the batch, in float32.
 
-    In inference, and while the layer is frozen (`trainable = False`), by the moving statistics.
-    Computed in float32.
+    Ioffe and Szegedy 2015, Algorithm 1. In inference, and while the layer is frozen (`trainable =
+    False`), by the moving statistics.
     """
 
     def __init__(
@@ -55,7 +54,10 @@ class BatchNormalization(keras.layers.Layer):
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        self.momentum, self.epsilon, self.center, self.scale = momentum, epsilon, center, scale
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         def channels(name: str, initializer: str, **about: object) -> keras.Variable:
@@ -68,7 +70,7 @@ class BatchNormalization(keras.layers.Layer):
                 **about,
             )
 
-        # Every replica computes the same statistics, so that any of them can speak for all.
+        # Every replica computes the same statistics, so that the first one's can be saved.
         moving = {"trainable": False, "aggregation": "only_first_replica"}
         self.gamma = channels("gamma", "ones") if self.scale else None
         self.beta = channels("beta", "zeros") if self.center else None
@@ -79,10 +81,8 @@ class BatchNormalization(keras.layers.Layer):
         channels = inputs.shape[-1]
         gamma = tf.ones([channels]) if self.gamma is None else tf.convert_to_tensor(self.gamma)
         beta = tf.zeros([channels]) if self.beta is None else tf.convert_to_tensor(self.beta)
-        mean, variance = (
-            tf.convert_to_tensor(self.moving_mean),
-            tf.convert_to_tensor(self.moving_variance),
-        )
+        mean = tf.convert_to_tensor(self.moving_mean)
+        variance = tf.convert_to_tensor(self.moving_variance)
         if training and self.trainable:
             batch = moments(inputs, weight=_weight(), about=mean, otherwise=variance)
             self._move(self.moving_mean, to=batch.mean)
@@ -113,23 +113,24 @@ class BatchNormalization(keras.layers.Layer):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Mean and (population) variance of each channel, float32[C], over the examples of all replicas
-    that count."""
+    """Mean and (population) variance of each channel, float32[C], over all real examples."""
 
     mean: tf.Tensor
     variance: tf.Tensor
-    weight: tf.Tensor  # float32[B]: which examples of this replica count
-    num_values: tf.Tensor  # float32[]: over how many values of a channel, on all replicas
+    weight: tf.Tensor  # float32[B]: 1 for the real examples of this replica, else 0
+    num_values: tf.Tensor  # float32[]: number of values of a channel, on all replicas
 
 
 def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor, otherwise: tf.Tensor) -> Moments:
-    """Return the moments of a batch, as numbers without slopes; `normalise` knows these.
+    """Return the moments of a batch, without gradients; `normalise` has these.
 
-    Args: x: float[B, ..., C], this replica's share. weight: float32[B], 1 for an example that
-      counts and 0 for one that does not. about: float32[C], a guess of the mean: sums of squares
-      about it keep their digits where the mean is far from 0
-        (Chan, Golub and LeVeque 1983, section 2). It is the mean returned where no example counts.
-      otherwise: float32[C], the variance returned where no example counts.
+    Args:
+      x: float[B, ..., C], this replica's share.
+      weight: float32[B], 1 for a real example and 0 for padding.
+      about: float32[C], a guess of the mean: sums of squares about it keep their digits where the
+        mean is far from 0 (Chan, Golub and LeVeque 1983, section 2). It is the mean returned for a
+        batch without real examples.
+      otherwise: float32[C], the variance returned for a batch without real examples.
     """
     distance = tf.stop_gradient(tf.cast(x, tf.float32) - about)
     sums = [_over_places(each) for each in (distance, tf.square(distance))]  # [B, C]
@@ -144,40 +145,40 @@ def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor, otherwise: tf.
 def normalise(
     x: tf.Tensor, *, by: Moments, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
-    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta, float32, with slopes through the
-    moments.
+    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta, float32.
 
-    The slopes are those of Ioffe and Szegedy 2015, section 3, with sums over all replicas, an
-    example that does not count having no part in the moments. Written out rather than left to
-    TensorFlow for two reasons: only x has to be kept until then, and TensorFlow's slope of an
-    all-reduce searches the graph of every replica anew for each layer.
+    Its gradient goes through the moments: Ioffe and Szegedy 2015, section 3, with sums over the
+    real examples of all replicas. Written out rather than left to TensorFlow for two reasons: only
+    x has to be kept for the backward pass, and TensorFlow's gradient of an all-reduce searches the
+    graph of every replica anew for each layer.
     """
 
     @tf.custom_gradient
     def apply(
         x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *about: tf.Tensor
-    ) -> tuple[tf.Tensor, Slopes]:
+    ) -> tuple[tf.Tensor, Gradients]:
         mean, variance, weight, num_values = about
         inverse = tf.math.rsqrt(variance + epsilon)
 
-        def slopes(slope: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
             hat = (tf.cast(x, tf.float32) - mean) * inverse
             local = tf.concat(
-                [tf.reduce_sum(_over_places(each), axis=0) for each in (slope, slope * hat)], axis=0
+                [tf.reduce_sum(_over_places(each), axis=0) for each in (upstream, upstream * hat)],
+                axis=0,
             )
             of_beta, of_gamma = tf.split(local, 2)
-            mean_slope, mean_product = tf.split(all_sum(local) / num_values, 2)
+            mean_upstream, mean_product = tf.split(all_sum(local) / num_values, 2)
             counts = tf.reshape(weight, [-1] + [1] * (len(x.shape) - 1))
-            of_x = gamma * inverse * (slope - counts * (mean_slope + hat * mean_product))
+            of_x = gamma * inverse * (upstream - counts * (mean_upstream + hat * mean_product))
             return tf.cast(of_x, x.dtype), of_gamma, of_beta, None, None, None, None
 
-        return (tf.cast(x, tf.float32) - mean) * (inverse * gamma) + beta, slopes
+        return (tf.cast(x, tf.float32) - mean) * (inverse * gamma) + beta, gradients
 
     return apply(x, gamma, beta, by.mean, by.variance, by.weight, by.num_values)
 
 
 def all_sum(value: tf.Tensor) -> tf.Tensor:
-    """Return the sum over the replicas, without slopes; to be called on each replica."""
+    """Return the sum over the replicas, without a gradient; to be called on each replica."""
     replica = tf.distribute.get_replica_context()
     return value if replica.num_replicas_in_sync == 1 else replica.merge_call(_add, args=(value,))
 
@@ -196,6 +197,6 @@ def _weight() -> tf.Tensor:
     weight = getattr(_current, "weight", None)
     if weight is None:
         raise RuntimeError(
-            "batch normalisation was called in training mode outside batch_norm.over"
+            "batch normalisation was called in training mode outside sync_batch_norm.weighting"
         )
     return weight

@@ -44,11 +44,11 @@ def _tiles(
     part: prepared_batch.Microbatch, *, class_names: Sequence[str]
 ) -> list[tuple[np.ndarray, str]]:
     pictures = np.clip(np.rint(part.images.numpy()), 0, 255).astype(np.uint8)
-    shares = np.ones(len(pictures)) if part.share is None else part.share.numpy()
+    shares = np.ones(len(pictures)) if part.lam is None else part.lam.numpy()
     rows = zip(
         pictures,
         part.label.numpy(),
-        part.other_label.numpy(),
+        part.partner_label.numpy(),
         shares,
         part.weight.numpy(),
         strict=True,

@@ -1,8 +1,8 @@
-"""The average of the weights over the steps, which often judges better than the last weights do.
+"""Exponential moving average of the weights over the steps, for evaluation and saving.
 
-Owns the copies and their exchange with the network's own. Batch normalisation's statistics are
-averaged with the weights they belong to. Keras' `use_ema` was rejected: it averages trainable
-weights only, inside an optimizer that is not used here.
+Owns the averaged copies and their exchange with the network's weights. Batch normalisation's
+statistics are averaged with the weights they belong to. Keras' `use_ema` was rejected: it averages
+trainable weights only, inside an optimizer that is not used here.
 """
 
 import contextlib
@@ -12,14 +12,15 @@ import tensorflow as tf
 
 
 class WeightAverage:
-    """An exponential moving average of variables; to be made in the strategy's scope."""
+    """Exponential moving average of variables; to be made in the strategy's scope."""
 
     def __init__(self, variables: Sequence[tf.Variable], *, decay: float) -> None:
-        self._variables, self._decay = variables, decay
+        self._variables = variables
+        self._decay = decay
         self.copies = [tf.Variable(variable, trainable=False) for variable in variables]
 
     def update(self, step: tf.Tensor) -> None:
-        """Take in the weights after a step, counted from 0; to be called on each replica.
+        """Update the averages after a step, counted from 0; to be called on each replica.
 
         average = d average + (1 - d) weights, d = min(decay, (1 + n) / (10 + n)) after n steps, as
         in TensorFlow's ExponentialMovingAverage: the first steps would otherwise keep their share
@@ -34,9 +35,8 @@ class WeightAverage:
                 copy.assign(variable)
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Let the network have the averages for as long as the block runs, and then exactly its own
-        weights again."""
+    def applied(self) -> Iterator[None]:
+        """Give the network the averages inside the block, and exactly its own weights after it."""
         own = [variable.numpy() for variable in self._variables]
         for copy, variable in zip(self.copies, self._variables, strict=True):
             variable.assign(copy.numpy())

@@ -1,9 +1,8 @@
-"""Number formats of a training step: what layers compute in, and the loss scale that half precision
-needs.
+"""Dynamic loss scaling, which keeps small gradients from vanishing in float16.
 
-Owns Keras' dtype policy while a network is built, and dynamic loss scaling. Weights, their updates,
-logits and losses are float32 in every format. Keras' LossScaleOptimizer was rejected: it wraps
-Keras' optimizers, which are not used here.
+Owns the scale and when it changes. Weights, their updates, logits and losses are float32 in every
+precision. Keras' LossScaleOptimizer was rejected: it wraps Keras' optimizers, which are not used
+here.
 """
 
 from collections.abc import Sequence
@@ -17,10 +16,9 @@ arXiv:1710.03740, section 3.2)."""
 
 
 class LossScale:
-    """A factor of the loss that keeps small gradients from vanishing in float16; to be made in the
-    strategy's scope.
+    """Factor of the loss and of its gradients; to be made in the strategy's scope.
 
-    It is halved, and the step left out, when a gradient overflows, and doubled after many steps
+    It is halved, and the step skipped, when a gradient overflows, and doubled after many steps
     without.
     """
 
@@ -33,7 +31,7 @@ class LossScale:
         return [gradient / self.scale for gradient in gradients]
 
     def update(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Adapt the scale; to be called on each replica with the same gradients.
+        """Update the scale; to be called on each replica with the same gradients.
 
         Returns:
           bool[], whether the step is to be taken.

@@ -1,7 +1,7 @@
-"""What training minimises, one number an example.
+"""Classification losses: cross entropy, focal and logit-adjusted, one value an example.
 
-Owns losses over logits. Reduction is the loop's: only it knows how many examples the whole batch
-holds.
+Owns losses over logits. Reduction is the training step's: only it knows how many examples the whole
+batch holds.
 """
 
 import dataclasses
@@ -12,10 +12,14 @@ import tensorflow as tf
 from trainer.config import training_config
 from trainer.data import class_balance
 
+_FLOOR = 1e-6
+"""Smallest 1 - p of the focal loss: the derivative of x^gamma at 0 is infinite for gamma < 1, and
+nothing is to be learned from examples that close to certain."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loss:
-    """A loss with the numbers it takes from the classes' counts."""
+    """Loss function with the constants that it takes from the class counts."""
 
     settings: training_config.Imbalance
     class_weights: np.ndarray  # float32[C]
@@ -36,7 +40,7 @@ class Loss:
             logits = logit_adjusted(logits, log_priors=self.log_priors, tau=self.settings.tau)
         each = cross_entropy(logits, labels=labels, smoothing=self.settings.label_smoothing)
         if self.settings.loss == "focal":
-            each *= focus(logits, labels=labels, gamma=self.settings.focal_gamma)
+            each *= focal_factor(logits, labels=labels, gamma=self.settings.focal_gamma)
         if self.settings.class_weights == "none":
             return each
         return each * tf.gather(tf.constant(self.class_weights), labels)
@@ -56,8 +60,7 @@ def make(settings: training_config.Imbalance, *, counts: np.ndarray) -> Loss:
 
 
 def cross_entropy(logits: tf.Tensor, *, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Return the cross entropy to targets of which a part is spread evenly over all classes,
-    float32[B].
+    """Return the cross entropy to smoothed labels, float32[B].
 
     -(1 - e) log p[label] - e mean(log p), e = smoothing (Szegedy et al. 2016, arXiv:1512.00567,
     section 7).
@@ -69,13 +72,13 @@ def cross_entropy(logits: tf.Tensor, *, labels: tf.Tensor, smoothing: float = 0.
     return (1 - smoothing) * sharp + smoothing * even
 
 
-def focus(logits: tf.Tensor, *, labels: tf.Tensor, gamma: float) -> tf.Tensor:
-    """Return (1 - p[label])^gamma, by which the focal loss multiplies (Lin et al. 2017,
-    arXiv:1708.02002, Eq. 4)."""
-    chance = tf.gather(tf.nn.softmax(logits), labels, batch_dims=1)
-    # The slope of x^gamma at 0 is infinite for gamma < 1; nothing is gained from examples that
-    # close to certain.
-    return tf.maximum(1 - chance, 1e-6) ** gamma
+def focal_factor(logits: tf.Tensor, *, labels: tf.Tensor, gamma: float) -> tf.Tensor:
+    """Return the modulating factor of the focal loss, (1 - p[label])^gamma, float32[B].
+
+    Lin et al. 2017 (arXiv:1708.02002), Eq. 4.
+    """
+    prob = tf.gather(tf.nn.softmax(logits), labels, batch_dims=1)
+    return tf.maximum(1 - prob, _FLOOR) ** gamma
 
 
 def logit_adjusted(logits: tf.Tensor, *, log_priors: np.ndarray, tau: float) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The learning rate of every step.
+"""Learning-rate schedules: linear warm-up, then cosine, step, exponential or no decay.
 
 Owns pure functions of the step. A stateful schedule object was rejected: it would have to be
 checkpointed.
@@ -16,42 +16,37 @@ Schedule = Callable[[tf.Tensor], tf.Tensor]
 
 _FACTORS = {"step": 0.1, "exponential": 0.9}
 _STEP_FRACS = (0.5, 0.75)
-"""He et al. 2016 (arXiv:1512.03385), section 4.2: a tenth of the rate after half and after three
-quarters."""
+"""He et al. 2016 (arXiv:1512.03385), section 4.2: a tenth of the learning rate after half and after
+three quarters."""
 
 
 def make(settings: training_config.Optimization, *, epochs: int, steps_per_epoch: int) -> Schedule:
-    """Return the rate of a run: a linear rise over the warm-up, then the fall that the settings
-    name.
+    """Return the schedule of a run: a linear warm-up, then the decay that the settings name.
 
     The first step has peak / warmup_steps (not zero, which would waste it). Linear warm-up: Goyal
     et al. 2017 (arXiv:1706.02677), section 2.2.
     """
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     total = epochs * steps_per_epoch
-    factor = (
-        _FACTORS.get(settings.schedule, 1.0)
-        if settings.decay_factor is None
-        else settings.decay_factor
-    )
-    drops = [
-        round(epoch * steps_per_epoch)
-        for epoch in settings.decay_epochs or (f * epochs for f in _STEP_FRACS)
-    ]
-    falls: dict[str, Schedule] = {
+    factor = settings.decay_factor
+    if factor is None:
+        factor = _FACTORS.get(settings.schedule, 1.0)
+    drop_epochs = settings.decay_epochs or [frac * epochs for frac in _STEP_FRACS]
+    drops = [round(epoch * steps_per_epoch) for epoch in drop_epochs]
+    decays: dict[str, Schedule] = {
         "cosine": lambda step: cosine(step - warmup, length=total - warmup),
         "step": lambda step: dropping(step, drops=drops, factor=factor),
         "exponential": lambda step: factor ** ((step - warmup) / steps_per_epoch),
         "constant": tf.ones_like,
     }
-    fall = falls[settings.schedule]
+    decay = decays[settings.schedule]
 
-    def rate(step: tf.Tensor) -> tf.Tensor:
+    def learning_rate(step: tf.Tensor) -> tf.Tensor:
         step = tf.cast(step, tf.float32)
         rise = (step + 1) / max(warmup, 1)
-        return settings.learning_rate * tf.where(step < warmup, rise, fall(step))
+        return settings.learning_rate * tf.where(step < warmup, rise, decay(step))
 
-    return rate
+    return learning_rate
 
 
 def cosine(step: tf.Tensor, *, length: int) -> tf.Tensor:

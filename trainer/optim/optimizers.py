@@ -1,10 +1,10 @@
-"""Update rules, and their application to the copies of every variable.
+"""Optimizers: SGD with momentum, Adam and AdamW, applied to every replica's variables.
 
 Owns SGD and Adam as rules over (variable, gradient, slots), the slots, and decoupled weight decay.
-Gradients arrive already added up over the replicas, so that clipping sees the gradient of the whole
-batch; Keras' optimizers were rejected because they clip each replica's share before the addition,
-and add up inside `apply` themselves. The arithmetic is TensorFlow's own fused operations: one
-kernel a variable.
+Gradients arrive already summed over the replicas, so that the gradient of the whole batch is
+clipped; Keras' optimizers were rejected because they clip each replica's share before the sum, and
+sum inside `apply` themselves. The arithmetic is TensorFlow's own fused operations: one kernel a
+variable.
 """
 
 import dataclasses
@@ -16,26 +16,25 @@ import tensorflow as tf
 from trainer.config import training_config
 
 _ADAMW_DECAY = 0.05
-"""As from-scratch recipes of recent networks have it (Liu et al. 2022, arXiv:2201.03545, Table 5).
-"""
+"""Usual for training recent networks from scratch (Liu et al. 2022, arXiv:2201.03545, Table 5)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UpdateContext:
-    """Where in the run an update stands."""
+    """Learning rate and step of an update."""
 
-    rate: tf.Tensor  # float32[]: the learning rate of this step
-    step: tf.Tensor  # int64[]: counted from 0
-    applies: tf.Tensor | None = None  # bool[]: whether there is an update at all; None: always
+    learning_rate: tf.Tensor  # float32[]
+    step: tf.Tensor  # int64[], counted from 0
+    applies: tf.Tensor | None = None  # bool[], False skips the update; None: never skipped
 
 
-_Moment = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
-"""The fields of a `UpdateContext`: tf.distribute takes apart tuples of what differs between
-replicas, not dataclasses."""
+_ContextTuple = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
+"""Fields of an `UpdateContext`: tf.distribute unpacks per-replica values in tuples, not in
+dataclasses."""
 
 
 class Rule(Protocol):
-    """Change one variable and its slots in place."""
+    """Update rule: changes one variable and its slots in place."""
 
     @property
     def slot_names(self) -> tuple[str, ...]: ...
@@ -46,17 +45,16 @@ class Rule(Protocol):
         *,
         gradient: tf.Tensor,
         slots: Sequence[tf.Variable],
-        at: UpdateContext,
+        context: UpdateContext,
     ) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sgd:
-    """Gradient descent with momentum: v = m v + g, w = w - rate v (Sutskever et al. 2013, Eqs. 1
-    and 2).
+    """Stochastic gradient descent with momentum: v = m v + g, w = w - lr v.
 
-    Nesterov's way takes w = w - rate (g + m v) instead (section 2.1, in the variables of Bengio et
-    al. 2013, arXiv:1212.0901, Eq. 7).
+    Sutskever et al. 2013, Eqs. 1 and 2. With Nesterov momentum w = w - lr (g + m v) (section 2.1,
+    in the variables of Bengio et al. 2013, arXiv:1212.0901, Eq. 7).
     """
 
     momentum: float
@@ -69,12 +67,12 @@ class Sgd:
         *,
         gradient: tf.Tensor,
         slots: Sequence[tf.Variable],
-        at: UpdateContext,
+        context: UpdateContext,
     ) -> None:
         tf.raw_ops.ResourceApplyMomentum(
             var=variable.handle,
             accum=slots[0].handle,
-            lr=at.rate,
+            lr=context.learning_rate,
             grad=gradient,
             momentum=self.momentum,
             use_nesterov=self.nesterov,
@@ -83,8 +81,7 @@ class Sgd:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Adam:
-    """Adam (Kingma and Ba 2015, Algorithm 1, with the order of computation of section 2) and its
-    constants."""
+    """Adam (Kingma and Ba 2015, Algorithm 1, in the order of computation of section 2)."""
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -97,17 +94,17 @@ class Adam:
         *,
         gradient: tf.Tensor,
         slots: Sequence[tf.Variable],
-        at: UpdateContext,
+        context: UpdateContext,
     ) -> None:
         mean, square = slots
-        count = tf.cast(at.step + 1, tf.float32)
+        count = tf.cast(context.step + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=mean.handle,
             v=square.handle,
             beta1_power=self.beta1**count,
             beta2_power=self.beta2**count,
-            lr=at.rate,
+            lr=context.learning_rate,
             beta1=self.beta1,
             beta2=self.beta2,
             epsilon=self.epsilon,
@@ -117,20 +114,19 @@ class Adam:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """A rule with the variables it changes and their slots, one list of slots a variable.
+    """Update rule with its variables and their slots, one list of slots a variable.
 
-    Weight decay is decoupled: w = w - rate decay w before the rule (Loshchilov and Hutter 2019,
-    arXiv:1711.05101, Algorithms 1 and 2, with the schedule's rate for both of their factors). It is
-    spared biases and scales, which are the variables of fewer than two axes: they are few and do
-    not overfit.
+    Weight decay is decoupled: w = w - lr decay w before the rule (Loshchilov and Hutter 2019,
+    arXiv:1711.05101, Algorithms 1 and 2, with the schedule's learning rate for both of their
+    factors). It is not applied to biases and normalisation parameters, which are the variables of
+    fewer than two axes: they are few and do not overfit.
     """
 
     rule: Rule
     variables: Sequence[tf.Variable]
     slots: Sequence[Sequence[tf.Variable]]
     first_steps: Sequence[int]
-    """The step in which each variable is changed first: its own step 0, by which Adam corrects its
-    averages."""
+    """First step in which each variable is trained: its own step 0 in Adam's bias correction."""
 
     weight_decay: float = 0.0
 
@@ -145,21 +141,23 @@ class Optimizer:
             first_steps=[self.first_steps[i] for i in kept],
         )
 
-    def apply(self, gradients: Sequence[tf.Tensor], *, at: UpdateContext) -> None:
-        """Update every copy of every variable; to be called on each replica with the same
-        gradients."""
-
+    def apply(self, gradients: Sequence[tf.Tensor], *, context: UpdateContext) -> None:
+        """Update all variables; to be called on each replica with the same gradients."""
         tf.distribute.get_replica_context().merge_call(
-            self._update_all, args=(gradients, (at.rate, at.step, at.applies))
+            self._update_all,
+            args=(gradients, (context.learning_rate, context.step, context.applies)),
         )
 
     def _update_all(
-        self, strategy: tf.distribute.Strategy, gradients: Sequence[tf.Tensor], at: _Moment
+        self,
+        strategy: tf.distribute.Strategy,
+        gradients: Sequence[tf.Tensor],
+        context: _ContextTuple,
     ) -> None:
-        rate, step, applies = at
+        learning_rate, step, applies = context
         each = zip(self.variables, self.slots, self.first_steps, gradients, strict=True)
         for variable, slots, first, gradient in each:
-            own = (rate, step - first, applies)
+            own = (learning_rate, step - first, applies)
             strategy.extended.update(
                 variable, self._update_one, args=(gradient, slots, own), group=False
             )
@@ -169,15 +167,18 @@ class Optimizer:
         variable: tf.Variable,
         gradient: tf.Tensor,
         slots: Sequence[tf.Variable],
-        at: _Moment,
+        context: _ContextTuple,
     ) -> None:
-        rate, step, applies = at
+        learning_rate, step, applies = context
 
         def update() -> tf.Tensor:
             if self.weight_decay and variable.shape.rank >= 2:
-                variable.assign_sub(rate * self.weight_decay * variable)
+                variable.assign_sub(learning_rate * self.weight_decay * variable)
             self.rule.update(
-                variable, gradient=gradient, slots=slots, at=UpdateContext(rate=rate, step=step)
+                variable,
+                gradient=gradient,
+                slots=slots,
+                context=UpdateContext(learning_rate=learning_rate, step=step),
             )
             return tf.constant(True)
 
@@ -193,28 +194,33 @@ def make(
     variables: Sequence[tf.Variable],
     first_steps: Sequence[int] | None = None,
 ) -> Optimizer:
-    """Return the optimizer a configuration names, with fresh slots; to be called in the strategy's
-    scope."""
-    sgd, adam = Sgd(momentum=settings.momentum, nesterov=settings.nesterov), Adam()
+    """Return the optimizer that a configuration names, with slots of zeros.
+
+    To be called in the strategy's scope.
+    """
+    sgd = Sgd(momentum=settings.momentum, nesterov=settings.nesterov)
+    adam = Adam()
     rules: dict[str, Rule] = {"sgd": sgd, "adam": adam, "adamw": adam}
     rule = rules[settings.optimizer]
     slots = [[_zeros_like(variable) for _ in rule.slot_names] for variable in variables]
-    usual = _ADAMW_DECAY if settings.optimizer == "adamw" else 0.0
-    decay = usual if settings.weight_decay is None else settings.weight_decay
-    starts = first_steps if first_steps is not None else [0] * len(variables)
+    decay = settings.weight_decay
+    if decay is None:
+        decay = _ADAMW_DECAY if settings.optimizer == "adamw" else 0.0
+    if first_steps is None:
+        first_steps = [0] * len(variables)
     return Optimizer(
-        rule=rule, variables=variables, slots=slots, first_steps=starts, weight_decay=decay
+        rule=rule, variables=variables, slots=slots, first_steps=first_steps, weight_decay=decay
     )
 
 
 def add_l2(
     gradients: Sequence[tf.Tensor], *, variables: Sequence[tf.Variable], weight: float
 ) -> Sequence[tf.Tensor]:
-    """Add the gradient of weight * (sum of squares of the kernels), 2 weight w; biases and scales
-    have rank 1 and none.
+    """Add the gradient of weight * (sum of squares of the kernels), 2 weight w.
 
-    Added after the sum over the replicas, so that it is counted once, and not to the loss that is
-    shown, so that this stays comparable with validation's.
+    Biases and normalisation parameters, which have rank 1, get none. Added after the sum over the
+    replicas, so that it is counted once, and not to the loss that is reported, so that this stays
+    comparable with validation's.
     """
     if weight == 0:
         return gradients
@@ -227,8 +233,7 @@ def add_l2(
 
 
 def clip(gradients: Sequence[tf.Tensor], *, norm: float | None) -> Sequence[tf.Tensor]:
-    """Scale gradients down to a global norm, where they exceed it (Pascanu et al. 2013, Algorithm
-    1)."""
+    """Scale gradients that exceed a global norm down to it (Pascanu et al. 2013, Algorithm 1)."""
     return gradients if norm is None else tf.clip_by_global_norm(gradients, norm)[0]
 
 

@@ -96,12 +96,12 @@ class TrainStep:
 
     def evaluation_weights(self) -> contextlib.AbstractContextManager[None]:
         """Let the network have the weights to judge and keep for as long as a block runs."""
-        return self.average.in_place() if self.average else contextlib.nullcontext()
+        return self.average.applied() if self.average else contextlib.nullcontext()
 
     def _train_heads_call(
         self, call: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
     ) -> tf.Tensor:
-        with self._frozen.held():
+        with self._frozen.frozen():
             return self._train_call(call, first_step, stop)
 
     @property
@@ -136,7 +136,9 @@ class TrainStep:
         clipped = optimizers.clip(penalised, norm=self._settings.optimization.clip_norm)
         self._trained.apply(
             clipped,
-            at=optimizers.UpdateContext(rate=self._rate_of(step), step=step, applies=applies),
+            context=optimizers.UpdateContext(
+                learning_rate=self._rate_of(step), step=step, applies=applies
+            ),
         )
         if self.average:
             self.average.update(step)
@@ -156,20 +158,20 @@ class TrainStep:
     ) -> prepared_batch.Microbatch:
         """Augment the pictures of a part, and mix them where that is asked for."""
         settings = self._settings.augmentation
-        draw = example_rng.ExampleRng(
+        rng = example_rng.ExampleRng(
             seed=self._settings.training.seed, epoch=epoch, first_position=part["position"][0]
         )
-        images = augment.augment(part["image"], draw=draw, settings=settings)
-        mixed = augment.mix(images, draw=draw, settings=settings) if settings.is_mixing else None
+        images = augment.augment(part["image"], rng=rng, settings=settings)
+        mixed = augment.mix(images, rng=rng, settings=settings) if settings.is_mixing else None
         return prepared_batch.Microbatch(
             images=mixed.images if mixed else images,
             label=part["label"],
-            affect=prepared_batch.affect_targets(part, share=mixed.share if mixed else None),
-            other_label=mixup.partners(part["label"]) if mixed else part["label"],
-            share=mixed.share if mixed else None,
+            affect=prepared_batch.affect_targets(part, lam=mixed.lam if mixed else None),
+            partner_label=mixup.partners(part["label"]) if mixed else part["label"],
+            lam=mixed.lam if mixed else None,
             weight=part["weight"],
             count=part["count"],
-            draw=draw,
+            rng=rng,
         )
 
     def _gradients(
@@ -197,13 +199,13 @@ class TrainStep:
         """
         if not self._settings.training.jit:
             return self._part_gradients(part)
-        drawn = dataclasses.replace(part, draw=dataclasses.replace(part.draw, in_graph=True))
+        drawn = dataclasses.replace(part, rng=dataclasses.replace(part.rng, in_graph=True))
         return tf.function(lambda: self._part_gradients(drawn), jit_compile=True, autograph=False)()
 
     def _part_gradients(self, part: prepared_batch.Microbatch) -> tuple[list[tf.Tensor], tf.Tensor]:
         with (
-            example_rng.using(part.draw),
-            sync_batch_norm.over(part.weight),
+            example_rng.using(part.rng),
+            sync_batch_norm.weighting(part.weight),
             tf.GradientTape() as tape,
         ):
             outputs = self.model(tf.identity(part.images), training=True)
@@ -235,10 +237,10 @@ class TrainStep:
         """Return the gradient at the worst place nearby; weights and statistics are left as they
         are."""
         variables = [variable.value for variable in self.model.variables]
-        before = sam.values(variables)
+        before = sam.snapshot(variables)
         sam.climb(
             self._trained.variables, gradients=gradients, rho=self._settings.optimization.sam_rho
         )
         sharp, _ = self._gradients(parts)
-        sam.put_back(variables, values=before)
+        sam.restore(variables, values=before)
         return sharp

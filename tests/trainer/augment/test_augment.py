@@ -13,7 +13,7 @@ def picture(size=8):
 
 def augmented(images, first_position=0, **settings):
     return augment.augment(
-        images, draw=draw(first_position), settings=training_config.Augmentation(**settings)
+        images, rng=rng(first_position), settings=training_config.Augmentation(**settings)
     )
 
 
@@ -21,7 +21,7 @@ def four():
     return tf.cast(tf.repeat(picture(), 4, axis=0), tf.uint8)
 
 
-def draw(first_position=0):
+def rng(first_position=0):
     return example_rng.ExampleRng(
         seed=1, epoch=tf.constant(0, tf.int64), first_position=tf.constant(first_position, tf.int64)
     )
@@ -78,7 +78,7 @@ def test_half_of_the_pictures_are_mirrored():
 
 def test_randaugment_gives_each_picture_its_number_of_kinds_at_full_strength():
     settings = training_config.Augmentation(augment=0.5, randaugment=3)
-    amounts = augment._random_kinds(draw(), count=tf.constant(500), settings=settings).numpy()
+    amounts = augment._random_kinds(rng(), count=tf.constant(500), settings=settings).numpy()
     assert set(np.unique(amounts)) == {-0.5, 0.0, 0.5}
     assert (np.count_nonzero(amounts, axis=1) == 3).all()
     assert np.count_nonzero(amounts, axis=0) == pytest.approx([150] * 10, abs=45)
@@ -87,7 +87,7 @@ def test_randaugment_gives_each_picture_its_number_of_kinds_at_full_strength():
 def test_mixing_depends_on_pairs_and_places_only():
     settings = training_config.Augmentation(mixup=0.4, cutmix=1.0)
     images = tf.constant(np.random.default_rng(1).uniform(0, 255, (4, 8, 8, 3)), tf.float32)
-    whole = augment.mix(images, draw=draw(), settings=settings)
-    part = augment.mix(images[2:], draw=draw(2), settings=settings)
+    whole = augment.mix(images, rng=rng(), settings=settings)
+    part = augment.mix(images[2:], rng=rng(2), settings=settings)
     np.testing.assert_allclose(part.images, whole.images[2:], atol=1e-3)
-    np.testing.assert_allclose(part.share, whole.share[2:])
+    np.testing.assert_allclose(part.lam, whole.lam[2:])

@@ -14,23 +14,23 @@ def test_neighbours_are_partners():
 
 def test_mixup_weighs_a_picture_and_its_partner():
     # Beta(1, 1) is uniform: the number is the share.
-    number = tf.constant(
+    uniform = tf.constant(
         [[0.25, 0, 0, 0], [0.25, 0, 0, 0], [0.5, 0, 0, 0], [1 - 2**-20, 0, 0, 0]], tf.float32
     )
-    mixed = mixup.mix(tf.constant(IMAGES), number=number, mixup=1.0, cutmix=0.0)
-    np.testing.assert_allclose(mixed.share, [0.25, 0.25, 0.5, 1], atol=1e-5)
+    mixed = mixup.mix(tf.constant(IMAGES), uniform=uniform, mixup=1.0, cutmix=0.0)
+    np.testing.assert_allclose(mixed.lam, [0.25, 0.25, 0.5, 1], atol=1e-5)
     np.testing.assert_allclose(mixed.images[:, 0, 0, 0], [75, 25, 30, 40], atol=1e-3)
 
 
 def test_cutmix_puts_a_patch_of_the_partner_in_and_counts_what_is_left():
     # Share 3/4: a patch of half the side, about the middle; then about a corner, where a quarter of
     # it is inside.
-    number = tf.constant(
+    uniform = tf.constant(
         [[0.75, 0, 0.5, 0.5], [0.75, 0, 0, 0], [1 - 2**-20, 0, 0.5, 0.5], [0, 0, 0.5, 0.5]],
         tf.float32,
     )
-    mixed = mixup.mix(tf.constant(IMAGES), number=number, mixup=0.0, cutmix=1.0)
-    np.testing.assert_allclose(mixed.share, [0.75, 1 - 1 / 16, 1, 0], atol=1e-6)
+    mixed = mixup.mix(tf.constant(IMAGES), uniform=uniform, mixup=0.0, cutmix=1.0)
+    np.testing.assert_allclose(mixed.lam, [0.75, 1 - 1 / 16, 1, 0], atol=1e-6)
     assert mixed.images[0, :, :, 0].numpy().tolist() == [
         [0, 0, 0, 0],
         [0, 100, 100, 0],
@@ -43,8 +43,8 @@ def test_cutmix_puts_a_patch_of_the_partner_in_and_counts_what_is_left():
 
 
 def test_with_both_a_coin_decides():
-    number = tf.constant([[0.75, 0.4, 0.5, 0.5], [0.75, 0.6, 0.5, 0.5]] * 2, tf.float32)
-    mixed = mixup.mix(tf.constant(IMAGES), number=number, mixup=1.0, cutmix=1.0)
+    uniform = tf.constant([[0.75, 0.4, 0.5, 0.5], [0.75, 0.6, 0.5, 0.5]] * 2, tf.float32)
+    mixed = mixup.mix(tf.constant(IMAGES), uniform=uniform, mixup=1.0, cutmix=1.0)
     np.testing.assert_allclose(mixed.images[0], np.full((4, 4, 3), 25), atol=1e-3)
     assert set(np.unique(mixed.images[1])) == {0, 100}
 

@@ -23,7 +23,7 @@ def trained(network, *, places=3):
     draw = example_rng.ExampleRng(
         seed=0, epoch=tf.constant(0, tf.int64), first_position=tf.constant(0, tf.int64)
     )
-    with example_rng.using(draw), sync_batch_norm.over(tf.ones(places)):
+    with example_rng.using(draw), sync_batch_norm.weighting(tf.ones(places)):
         return network(PICTURES[:places], training=True).numpy()
 
 
@@ -116,7 +116,7 @@ def test_resnet50_sees_bgr_less_imagenets_mean():
 
 
 def test_pictures_too_small_for_a_backbone_are_refused():
-    with pytest.raises(errors.UserError, match="takes pictures of at least 32 px: got 31"):
+    with pytest.raises(errors.UserError, match="needs images of at least 32 px: got 31"):
         keras_backbones.check(model_config.Model(model="resnet50"), image_size=31)
 
 

@@ -13,7 +13,7 @@ REAL = [1.0, 1.0, 0.0, 0.0]  # Mean 3, variance 4.
 
 
 def normalise(layer, x, weight):
-    with sync_batch_norm.over(tf.constant(weight)):
+    with sync_batch_norm.weighting(tf.constant(weight)):
         return layer(tf.constant(x), training=True)
 
 
@@ -60,7 +60,7 @@ def test_without_filling_it_is_keras_batch_normalization():
     )
     found = []
     for layer in (ours, theirs):
-        with tf.GradientTape() as tape, sync_batch_norm.over(tf.ones(6)):
+        with tf.GradientTape() as tape, sync_batch_norm.weighting(tf.ones(6)):
             tape.watch(x)
             y = layer(x, training=True)
             loss = tf.reduce_sum(y * tf.cos(x))
@@ -102,7 +102,7 @@ def _outputs_and_slopes(layer, x, weight, *, strategy):
     @tf.function
     def step(x, weight):
         def replica(x, weight):
-            with sync_batch_norm.over(weight), tf.GradientTape() as tape:
+            with sync_batch_norm.weighting(weight), tf.GradientTape() as tape:
                 tape.watch(x)
                 y = layer(x, training=True)
                 loss = tf.reduce_sum(y**3)

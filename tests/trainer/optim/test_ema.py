@@ -31,6 +31,6 @@ def test_the_network_has_the_averages_inside_the_block_and_exactly_its_own_weigh
     average = ema.WeightAverage([weights], decay=0.9)
     average.copies[0].assign([1.0, 2.0])
     own = weights.numpy()
-    with average.in_place():
+    with average.applied():
         assert weights.numpy().tolist() == [1.0, 2.0]
     np.testing.assert_array_equal(weights.numpy(), own)

@@ -13,8 +13,10 @@ def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0), **settings):
         training_config.Optimization(optimizer=name, **settings), variables=[variable]
     )
     for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
-        at = optimizers.UpdateContext(rate=tf.constant(rate), step=tf.constant(step, tf.int64))
-        optimizer.apply([tf.constant(gradient)], at=at)
+        context = optimizers.UpdateContext(
+            learning_rate=tf.constant(rate), step=tf.constant(step, tf.int64)
+        )
+        optimizer.apply([tf.constant(gradient)], context=context)
     return variable.numpy()
 
 
@@ -124,7 +126,9 @@ def test_a_variable_that_starts_later_counts_its_own_steps():
     optimizer = optimizers.make(
         training_config.Optimization(), variables=variables, first_steps=[0, 1000]
     )
-    at = optimizers.UpdateContext(rate=tf.constant(0.1), step=tf.constant(1000, tf.int64))
-    optimizer.only(variables[1:]).apply([tf.constant([5.0])], at=at)
+    context = optimizers.UpdateContext(
+        learning_rate=tf.constant(0.1), step=tf.constant(1000, tf.int64)
+    )
+    optimizer.only(variables[1:]).apply([tf.constant([5.0])], context=context)
     np.testing.assert_allclose(variables[1], [0.9], rtol=1e-6)
     np.testing.assert_array_equal(variables[0], [1.0])

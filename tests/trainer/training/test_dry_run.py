@@ -58,12 +58,12 @@ def part(**changes):
     of = {
         "images": 0,
         "label": 0,
-        "other_label": 0,
+        "partner_label": 0,
         "affect": None,
-        "share": None,
+        "lam": None,
         "weight": 0,
         "count": 0,
-        "draw": None,
+        "rng": None,
     }
     of |= changes
     return prepared_batch.Microbatch(**of)
@@ -71,8 +71,8 @@ def part(**changes):
 
 def test_tiles_name_both_of_a_mixed_pair_and_leave_filling_out():
     tensors = {
-        "images": np.zeros((4, 2, 2, 3)), "label": [0, 1, 0, 1], "other_label": [1, 0, 0, 0],
-        "share": [0.7, 0.999, 0.4, 0.001], "weight": [1, 1, 1, 0],
+        "images": np.zeros((4, 2, 2, 3)), "label": [0, 1, 0, 1], "partner_label": [1, 0, 0, 0],
+        "lam": [0.7, 0.999, 0.4, 0.001], "weight": [1, 1, 1, 0],
     }  # fmt: skip
     tiles = batch_preview._tiles(
         part(**{k: tf.constant(v) for k, v in tensors.items()}), class_names=("sad", "happy")
