@@ -77,7 +77,7 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
     program.loss_scale.scale.assign(2.0**100)
     before = [variable.numpy() for variable in network.variables]
     calls = test_replicas.distributed(
-        ctx, split=split, lines=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
+        ctx, split=split, plan_rows=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
     )
     program.compile(calls.element_spec)
     program.train(next(calls), first_step=0)

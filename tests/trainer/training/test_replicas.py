@@ -54,7 +54,7 @@ def train(network, *, ctx, epochs, split=None):
     return program, np.concatenate(sums)
 
 
-def distributed(ctx, *, split, lines, order_of):
+def distributed(ctx, *, split, plan_rows, order_of):
     calls = input_pipeline.step_groups(
         split, plan_rows=plan_rows, shape=ctx.shape, order_of=order_of
     )
