@@ -15,6 +15,10 @@ MODEL_DIR ?= $(DEMO)/run
 BENCH_INPUT = $(or $(AFFECTNET_DIR),$(BUILD)/sample)
 BENCH_NAME  = $(if $(AFFECTNET_DIR),bench,sample_bench)
 
+# Tests run in two processes; a file's tests stay together, and the longest files come first (tests/conftest.py).
+TEST_PROCESSES ?= 2
+IN_PARALLEL := --numprocesses=$(TEST_PROCESSES) --dist=loadgroup --no-loadscope-reorder
+
 # Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').
 RUNNER       ?= local
 CLUSTER      := build/flink/cluster
@@ -85,10 +89,10 @@ flink-down: $(VENV)/.ready  ## Stop it
 
 test: $(VENV)/.ready  ## All tests, linter and types
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest
+	@$(PY) -m pytest $(IN_PARALLEL)
 
 test-quick: $(VENV)/.ready  ## The tests that take seconds
-	@$(PY) -m pytest -m 'not slow'
+	@$(PY) -m pytest -m 'not slow' $(IN_PARALLEL)
 
 lint: $(VENV)/.ready
 	@$(PY) -m ruff check .

@@ -40,9 +40,11 @@ DEV = [
     "flask>=3",
     "moto[s3]>=5.1",
     "mypy>=1.15",
+    "pre-commit>=4",
     "psutil>=6",
     "pytest>=8.3",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "selenium>=4.25",
 ]
@@ -50,7 +52,7 @@ DEV = [
 setuptools.setup(
     name="affectnet-faces",
     version="0.1.0",
-    description="AffectNet on disk to sharded TFRecords to a trained, judged expression classifier",
+    description="AffectNet on disk to sharded TFRecords to a trained, evaluated expression classifier",
     long_description=(pathlib.Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

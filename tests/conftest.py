@@ -1,6 +1,6 @@
-"""Fixtures of all tests, and the rule that nothing but a GPU may be missing in CI."""
+"""Fixtures of all tests, and the order in which two processes (pytest -n 2) take the files."""
 
-import os
+from pathlib import Path
 
 import pytest
 
@@ -8,14 +8,30 @@ from tests.browser import chromium
 
 __all__ = ["chromium"]
 
+pytest_plugins = ["tests.no_silent_skips"]
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    """Turn a skip into a failure under CI=true: there Java, Maven, a browser and the shared data are
-    to be had, and a test that quietly stopped running would be missed by nobody."""
-    outcome = yield
-    report = outcome.get_result()
-    may_skip = item.get_closest_marker("gpu") or hasattr(report, "wasxfail")
-    if report.skipped and os.environ.get("CI") == "true" and not may_skip:
-        report.outcome = "failed"
-        report.longrepr = f"skipped, which CI does not allow: {call.excinfo.value}"
+TESTS = Path(__file__).parent
+
+LONGEST = [
+    "pipeline/beam/test_flink.py",
+    "trainer/test_hosts.py",
+    "trainer/test_main.py",
+    "trainer/training/test_trainer.py",
+    "trainer/models/test_architectures.py",
+    "trainer/test_app.py",
+    "trainer/test_export.py",
+    "test_notebook.py",
+    "pipeline/files/test_object_store_builds.py",
+    "trainer/training/test_replicas.py",
+]
+"""Files that take longest, first: a process that takes one of them last would work on alone."""
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, which then builds the file's fixtures once."""
+    order = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).as_posix()))
