@@ -1,10 +1,10 @@
-"""What every layout's reader gives and gets: a search, a release, its tables, and parts that
-workers read on their own.
+"""Release types shared by the layouts: request, release, annotation tables, parts for workers.
 
-A part of a list of rows is a byte range with the number of its first line, found by one pass that
-looks for line ends only. A part of a folder of small files is the names themselves, listed once on
-the driver: workers that list the folder again, to find a range in it, would each pay for the whole
-listing, and could see another one.
+Owns how a release is divided among workers. A part of a list of rows is a byte range with the
+number of its first line, found by one pass that looks for line ends only. A part of a folder of
+small files is the file names themselves, listed once on the driver. Letting workers list the folder
+again, to find a range in it, was rejected: each would pay for the whole listing, and could get
+another one.
 """
 
 import hashlib
@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 from pipeline.files import storage
 
 FILES_BYTES = 4_000
-"""What a name counts as, beside bytes of a list: opening its few files takes as long as parsing so
-much."""
+"""Bytes of a list that take as long to parse as the few files of one image take to open."""
 
-EIGHT_TRAIN = (287_651, 283_901)
-EIGHT_VALIDATION = (4_000, 3_999, 3_500)
-"""Pictures of the 8 and of the 7 expressions in copies without classes 8 to 10 (one validation
-picture is missing in some)."""
+EXPECTED_TRAIN = (287_651, 283_901)
+EXPECTED_VALIDATION = (4_000, 3_999, 3_500)
+"""Images of 8 and of 7 expressions in copies without classes 8 to 10 (in some copies one validation
+image is missing)."""
 
 
 class Range(NamedTuple):
@@ -32,7 +31,7 @@ class Range(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        """How much there is to read."""
+        """Number of bytes to read."""
         return self.stop - self.start
 
 
@@ -43,7 +42,7 @@ class Names(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        """How much there is to read, as bytes of a list would take."""
+        """Number of bytes of a list that would take as long to read."""
         return len(self.names) * FILES_BYTES
 
 
@@ -51,25 +50,27 @@ class Table(NamedTuple):
     """One list, or folder, of annotations."""
 
     layout: str
-    split: str  # train, validation or test; empty where the rows themselves say
+    split: str  # train, validation or test; empty where each row has its own
     subset: str
     path: str  # relative to the release's root
-    images: str  # folder of its pictures, relative to the root
+    images: str  # folder of its images, relative to the root
     parts: tuple[Range | Names, ...]
-    expected: tuple[int, ...]  # rows in the copies on record; empty where nothing is
-    digest: str = ""  # of a folder's listing; empty for a list, whose content is its digest
-    reading: Any = None  # what the layout's reader needs to know besides: a NamedTuple of its own
+    expected: tuple[int, ...]  # numbers of rows in known copies; empty where none is known
+    digest: str = ""  # of a folder's listing; empty for a list, which is hashed by content
+    # The layout's own settings for `read`: a NamedTuple, whose class and field names are part of
+    # the fingerprint (by its repr), so that renaming one would make every old build another.
+    reading: Any = None
 
 
 class Part(NamedTuple):
-    """What one worker reads."""
+    """Share of a table that one worker reads."""
 
     table: Table  # with `parts` left out
     range: Range | Names
 
 
 class Release(NamedTuple):
-    """A copy of AffectNet, or of another data set in a form known here."""
+    """A copy of AffectNet, or of another data set in a known layout."""
 
     layout: str
     root: str
@@ -78,18 +79,18 @@ class Release(NamedTuple):
     has_soft_labels: bool = False  # whether rows have a probability for each expression
 
     def parts(self) -> list[Part]:
-        """Return all parts, to be dealt to workers."""
+        """Return the parts of all tables."""
         return [
             Part(table._replace(parts=()), part) for table in self.tables for part in table.parts
         ]
 
     def num_bytes(self) -> int:
-        """Return how much there is to read."""
+        """Return the number of bytes to read."""
         return sum(part.num_bytes for table in self.tables for part in table.parts)
 
 
 class Request(NamedTuple):
-    """What the user's flags say of the input."""
+    """Flags that describe the input."""
 
     layout: str = "auto"
     subsets: tuple[str, ...] = ("manual",)
@@ -101,16 +102,16 @@ class Request(NamedTuple):
 
 
 def fingerprint(release: Release) -> str:
-    """Return a digest of all annotations: what a build was made from.
+    """Return a digest of all annotations: the input that a build was made from.
 
-    A folder counts by the names and sizes of its annotation files (a million are not opened for
-    it), and pictures by their names only, so that repairing one does not make another release.
+    A folder is hashed by the names and sizes of its annotation files (opening a million of them
+    would take too long), and images by their names only, so that repairing an image does not make
+    another release.
     """
     state = hashlib.sha256()
     for table in release.tables:
-        state.update(
-            f"{table.layout}\0{table.split}\0{table.subset}\0{table.digest}\0{table.reading!r}\0".encode()
-        )
+        fields = (table.layout, table.split, table.subset, table.digest, repr(table.reading))
+        state.update("".join(f"{field}\0" for field in fields).encode())
         if not table.digest:
             state.update(_content_digest(storage.join(storage.path(release.root), table.path)))
     return state.hexdigest()

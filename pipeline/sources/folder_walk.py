@@ -1,8 +1,7 @@
-"""A look around below a folder: one listing of each folder, from which every layout tells whether
-it is there.
+"""Folder walk: lists each folder below the input once; every layout detects itself in the result.
 
-Numbered folders are not entered where there are many: the 2017 release keeps its pictures in 1,500
-of them. Nothing is opened.
+Numbered folders are not entered where there are many: the 2017 release keeps its images in 1,500
+of them. No file is opened.
 """
 
 from collections.abc import Iterable, Sequence, Set
@@ -16,15 +15,15 @@ DEPTH = 5
 MAX_FOLDERS = 2_000
 MAX_NUMBERED = 20
 LISTS = (".csv", ".txt", ".lst", ".tsv", ".yaml", ".yml")
-PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
-"""What a picture's name ends with, in any case; Thumbs.db and its like are passed over."""
+IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+"""Extensions of image files, in any case; Thumbs.db and the like are ignored."""
 
 
 class Folder(NamedTuple):
-    """What one folder holds."""
+    """Listing of one folder."""
 
     path: storage.AnyPath
-    relative: str  # to where the search began, with forward slashes; empty for that itself
+    relative: str  # to the root of the walk, with forward slashes; empty for the root itself
     folders: tuple[str, ...]  # sorted
     kinds: frozenset[str]  # extensions of its files, lower case
     lists: tuple[str, ...]  # names of files with an extension of LISTS, sorted; the first 1,000
@@ -36,40 +35,40 @@ class Folder(NamedTuple):
 
     @property
     def parent(self) -> str:
-        """The folder above it, relative; empty where that is the start."""
+        """The folder above it, relative; empty where that is the root."""
         return self.relative.rpartition("/")[0]
 
 
 def walk(root: storage.AnyPath) -> tuple[Folder, ...]:
-    """Look at the folders below a root, shallow ones first."""
+    """List the folders below a root, shallow ones first."""
     found: list[Folder] = []
     level = [""]
     for _ in range(DEPTH + 1):
-        looked = [_look(root, relative) for relative in level]
-        found += looked
-        level = [
+        listed = [_list_folder(root, relative) for relative in level]
+        found += listed
+        below = [
             f"{folder.relative}/{name}".lstrip("/")
-            for folder in looked
+            for folder in listed
             for name in _entered(folder)
-        ][: max(0, MAX_FOLDERS - len(found))]
+        ]
+        level = below[: max(0, MAX_FOLDERS - len(found))]
     return tuple(found)
 
 
 def _entered(folder: Folder) -> list[str]:
-    """Return which of its folders are looked at too."""
-    numbered = sum(name.isdecimal() for name in folder.folders)
-    skipped = (
-        {name for name in folder.folders if name.isdecimal()} if numbered > MAX_NUMBERED else set()
-    )
+    """Return the names of the folders in a folder that are listed too."""
+    skips_numbers = sum(name.isdecimal() for name in folder.folders) > MAX_NUMBERED
     return [
         name
         for name in folder.folders
-        if name not in skipped and not name.startswith((".", "__MACOSX"))
+        if not (skips_numbers and name.isdecimal()) and not name.startswith((".", "__MACOSX"))
     ]
 
 
-def _look(root: storage.AnyPath, relative: str) -> Folder:
-    folders, lists, kinds = [], [], set()
+def _list_folder(root: storage.AnyPath, relative: str) -> Folder:
+    folders: list[str] = []
+    lists: list[str] = []
+    kinds: set[str] = set()
     try:
         for entry in storage.input_entries(root / relative):
             if entry.is_dir():
@@ -80,7 +79,7 @@ def _look(root: storage.AnyPath, relative: str) -> Folder:
             if kind in LISTS:
                 lists.append(entry.name)
     except PermissionError:
-        pass  # What may not be seen is not there.
+        pass  # A folder that may not be listed counts as empty.
     return Folder(
         root / relative,
         relative,
@@ -91,13 +90,13 @@ def _look(root: storage.AnyPath, relative: str) -> Folder:
 
 
 def normalised(name: str) -> str:
-    """Return a name as compared: lower case, letters and digits only."""
+    """Return a name in the form in which names are compared: lower case, letters and digits."""
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def is_picture(name: str) -> bool:
-    """Tell by a file's name whether it is taken for a picture."""
-    return name.lower().endswith(PICTURES) and not name.startswith("._")
+def is_image(name: str) -> bool:
+    """Tell by its name whether a file counts as an image."""
+    return name.lower().endswith(IMAGES) and not name.startswith("._")
 
 
 def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:
@@ -108,36 +107,38 @@ def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:
     )
 
 
-def folder_with(paths: Sequence[str], *, likely: Iterable[Folder], table: storage.AnyPath) -> str:
-    """Return which folder, relative to the search, has most of the pictures that a list names
-    first.
+def image_folder(paths: Sequence[str], *, likely: Iterable[Folder], table: storage.AnyPath) -> str:
+    """Return the folder, relative to the root, that has most of the first images of a list.
 
     Args:
+      paths: the first images of the list.
       likely: folders to try, the likeliest first; of equally good ones the first is taken.
       table: the list, for the message.
 
     Raises:
       errors.UserError: if no folder has any of them.
     """
-    tried = list(likely)
-    found, best = tried[0], -1
-    for folder in tried:
-        there = _count(folder, paths)
-        if there > best:
-            best, found = there, folder
-        if best == len(paths):
+    candidates = list(likely)
+    best = candidates[0]
+    best_count = -1
+    for folder in candidates:
+        count = _count(folder, paths)
+        if count > best_count:
+            best_count = count
+            best = folder
+        if best_count == len(paths):
             break  # No other can have more.
-    if not best and paths:
+    if not best_count and paths:
         raise errors.UserError(
-            f"{table} names pictures such as {paths[0]!r}, and no folder of {len(set(tried)):,} has one of its first "
-            f"{len(paths)}; unpack the pictures beside the lists, or say --input_dir of a folder that holds both"
+            f"{table} names images such as {paths[0]!r}, and no folder of "
+            f"{len(set(candidates)):,} has one of its first {len(paths)}; unpack the images beside "
+            "the lists, or give --input_dir a folder that holds both"
         )
-    return found.relative
+    return best.relative
 
 
 def _count(folder: Folder, paths: Sequence[str]) -> int:
-    """Return how many of the pictures are in a folder, asking for those only that its listing does
-    not rule out."""
+    """Count the images that are in a folder, testing only those that its listing allows."""
     inside = {name.lower() for name in folder.folders}
     possible = [path for path in map(_relative, paths) if path and _may_hold(folder, inside, path)]
     if not possible:
@@ -154,8 +155,7 @@ def _relative(path: str) -> str:
 
 
 def _may_hold(folder: Folder, inside: Set[str], path: str) -> bool:
-    """Tell by what a folder's listing said whether a picture can be in it; names may differ in
-    case."""
+    """Tell whether a folder's listing allows an image to be in it; case is ignored."""
     first, slash, _ = path.partition("/")
     if slash:
         return first.lower() in inside

@@ -1,7 +1,7 @@
-"""Folders of one small file a picture: listed once, in an order that does not depend on the disk.
+"""Folders with one small annotation file an image, listed once and sorted.
 
-A row is a picture or an annotation; either may lack the other, which the reader, or the writing of
-shards, rejects.
+A row is an image or an annotation; either may lack the other, which is then rejected by the reader
+or while shards are written.
 """
 
 import hashlib
@@ -13,19 +13,18 @@ from pipeline.rows import annotations
 from pipeline.sources import base, folder_walk
 
 DEFAULT_KIND = ".jpg"
-"""The extension of a picture that is not there."""
+"""Extension given to an image that is missing."""
 
 
 class Pair(NamedTuple):
-    """A folder of pictures and the folder of their annotations, relative to the release's root."""
+    """A folder of images and the folder of their annotations, relative to the release's root."""
 
     images: str
     annotations: str
 
 
 class Listing(NamedTuple):
-    """Names of pictures, sorted, and a digest of these and of the names and sizes of their
-    annotations."""
+    """Image names, sorted, and a digest of them and of the annotations' names and sizes."""
 
     names: tuple[str, ...]
     digest: str
@@ -34,43 +33,46 @@ class Listing(NamedTuple):
 def pairs_of(
     folders: Iterable[folder_walk.Folder], *, images: str, annotations: str
 ) -> dict[str, Pair]:
-    """Return every folder, relative, that has both a folder of pictures and one of annotations."""
+    """Return every folder, relative, that has both a folder of images and one of annotations."""
     known = list(folders)
     found = {}
     for folder in known:
-        pictures = folder_walk.child(known, folder.relative, images)
-        notes = folder_walk.child(known, folder.relative, annotations)
-        if pictures and notes:
-            found[folder.relative] = Pair(pictures.relative, notes.relative)
+        image_folder = folder_walk.child(known, folder.relative, images)
+        annotation_folder = folder_walk.child(known, folder.relative, annotations)
+        if image_folder and annotation_folder:
+            found[folder.relative] = Pair(image_folder.relative, annotation_folder.relative)
     return found
 
 
 def paired(root: str, pair: Pair, *, stem_of: Callable[[str], str | None]) -> Listing:
-    """List pictures together with the annotations that lie in another folder.
+    """List images together with the annotations in another folder.
 
     Args:
-      stem_of: an annotation file's name → the stem of its picture's name; None for any other file.
+      root: of the release.
+      pair: the two folders.
+      stem_of: an annotation file's name → the stem of its image's name; None for any other file.
     """
-    annotated, sizes = set(), []
+    annotated = set()
+    sizes = []
     for entry in _entries(root, pair.annotations):
-        if (found := stem_of(entry.name)) is not None:
-            annotated.add(found)
+        if (annotated_stem := stem_of(entry.name)) is not None:
+            annotated.add(annotated_stem)
             sizes.append(f"{entry.name}\0{entry.stat().st_size}")
-    pictures = pictures_in(root, pair.images)
-    without = annotated - {stem(name) for name in pictures}
-    names = sorted([*pictures, *(name + DEFAULT_KIND for name in without)])
+    images = images_in(root, pair.images)
+    without_image = annotated - {stem(name) for name in images}
+    names = sorted([*images, *(name + DEFAULT_KIND for name in without_image)])
     return Listing(tuple(names), digest([*names, *sorted(sizes)]))
 
 
-def pictures_in(root: str, folder: str) -> list[str]:
-    """Return the names of the pictures in a folder, sorted."""
+def images_in(root: str, folder: str) -> list[str]:
+    """Return the names of the images in a folder, sorted."""
     return sorted(
-        entry.name for entry in _entries(root, folder) if folder_walk.is_picture(entry.name)
+        entry.name for entry in _entries(root, folder) if folder_walk.is_image(entry.name)
     )
 
 
 def digest(lines: Iterable[str]) -> str:
-    """Return a digest of lines, as they are ordered."""
+    """Return a digest of lines in their order."""
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -79,15 +81,22 @@ def stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
+def without_extension(name: str, extension: str) -> str | None:
+    """Return the stem of a file with this extension, or None for any other file."""
+    if not name.endswith(extension):
+        return None
+    return name.removesuffix(extension)
+
+
 def reject(place: annotations.Place, name: str, reason: str, detail: str) -> annotations.Reject:
-    """Reject a picture whose annotation cannot be read."""
+    """Reject an image whose annotation cannot be read."""
     return annotations.Reject(
         place.split, place.subset, f"{place.images}/{name}", -1, reason, detail, place.source
     )
 
 
 def place_of(table: base.Table, name: str, *, prefix: str) -> annotations.Place:
-    """Return where a picture of a folder stands."""
+    """Return the source of the row of an image in a folder."""
     return annotations.Place(
         table.split, table.subset, table.images, prefix, f"{table.images}/{name}".lstrip("/")
     )

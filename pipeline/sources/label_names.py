@@ -1,8 +1,8 @@
-"""What people call expressions and splits, and which code or split that is.
+"""Names of expressions and splits in any spelling, and AffectNet's codes for them.
 
-An expression's number is AffectNet's code only where the numbers can be AffectNet's: sorted class
-names, as folder readers make them, and other data sets' codes look the same, and would be trained
-on as wrong labels.
+A number is taken as AffectNet's code only where the numbers can be AffectNet's. Indices of sorted
+class names, as folder readers make them, and other data sets' codes look the same, and would be
+trained on as wrong labels.
 """
 
 import re
@@ -48,13 +48,17 @@ def code_of(name: str) -> int | None:
 
 
 def split_of(name: str) -> str:
-    """Return train, validation or test for "Train", "val", "valid_set", "PublicTest",
-    "train_00001.jpg"; else ""."""
+    """Return the split that a name begins with, or "".
+
+    Train, val, valid_set, PublicTest and train_00001.jpg all begin with one.
+    """
     word = re.match(
         r"(train|val|publictest|test|privatetest)(ing|id|idation)?(set|images|data)?(?![a-z])",
         _start(name),
     )
-    return _SPLITS[word[1]] if word else ""
+    if not word:
+        return ""
+    return _SPLITS[word[1]]
 
 
 def _start(name: str) -> str:
@@ -62,35 +66,33 @@ def _start(name: str) -> str:
 
 
 def parse_labels(text: str) -> dict[str, str]:
-    """Return what --labels says: a label as written (normalised) → AffectNet's code, as text.
+    """Parse --labels: a label as written (normalised) → AffectNet's code, as text.
 
     Raises:
       errors.UserError: for anything else than label=expression, and an unknown expression.
     """
-    found = {}
+    by_number = {str(code): code for code in range(len(labels.EXPRESSIONS))}
+    parsed = {}
     for label, expression in pairs(text, flag="--labels", like="1=surprise,2=fear"):
-        code = (
-            int(expression)
-            if expression in map(str, range(len(labels.EXPRESSIONS)))
-            else code_of(expression)
-        )
+        code = by_number.get(expression, code_of(expression))
         if code is None:
             known = ", ".join(labels.EXPRESSIONS)
             raise errors.UserError(
                 f"--labels must give each label one of {known}: got {label}={expression}"
             )
-        found[as_written(label)] = str(code)
-    return found
+        parsed[as_written(label)] = str(code)
+    return parsed
 
 
 def as_written(label: str) -> str:
-    """Return a label as compared with those that --labels names: 3.0 is 3, and spelling does not
-    count."""
+    """Return a label in the form in which --labels compares it: 3.0 is 3, and case is ignored."""
     try:
         number = float(label)
     except ValueError:
         return folder_walk.normalised(label)
-    return str(int(number)) if number.is_integer() else label.strip()
+    if number.is_integer():
+        return str(int(number))
+    return label.strip()
 
 
 def pairs(text: str, *, flag: str, like: str) -> list[tuple[str, str]]:
@@ -99,12 +101,11 @@ def pairs(text: str, *, flag: str, like: str) -> list[tuple[str, str]]:
     Raises:
       errors.UserError: for a part without "=".
     """
-    found = [part.partition("=") for part in text.split(",") if part.strip()]
-    if bad := [
-        key for key, equals, value in found if not (equals and key.strip() and value.strip())
-    ]:
-        raise errors.UserError(f"{flag} must be like {flag}={like}: got {bad[0]!r} in {text!r}")
-    return [(key.strip(), value.strip()) for key, _, value in found]
+    parts = [part.partition("=") for part in text.split(",") if part.strip()]
+    for key, equals, value in parts:
+        if not (equals and key.strip() and value.strip()):
+            raise errors.UserError(f"{flag} must be like {flag}={like}: got {key!r} in {text!r}")
+    return [(key.strip(), value.strip()) for key, _, value in parts]
 
 
 def codes(names: Iterable[str], *, given: Mapping[str, str], where: str) -> dict[str, int]:
@@ -112,26 +113,26 @@ def codes(names: Iterable[str], *, given: Mapping[str, str], where: str) -> dict
 
     Args:
       names: of folders, or of the classes in a data.yaml.
-      given: what `parse_labels` returned; where it is not empty, it alone counts for numbers.
-      where: they stand, for the message.
+      given: the result of `parse_labels`; where it is not empty, it alone counts for numbers.
+      where: source of the names, for the message.
 
     Raises:
       errors.UserError: for numbers that are not AffectNet's codes.
     """
-    found = {name: int(given[as_written(name)]) for name in names if as_written(name) in given}
-    others = [name for name in names if name not in found]
-    found |= {
+    by_name = {name: int(given[as_written(name)]) for name in names if as_written(name) in given}
+    others = [name for name in names if name not in by_name]
+    by_name |= {
         name: code
         for name in others
         if not name.isdecimal() and (code := code_of(name)) is not None
     }
     numbers = {name: int(name) for name in others if name.isdecimal()}
     if given or not numbers:
-        return found
+        return by_name
     if 0 not in numbers.values() or max(numbers.values()) >= len(labels.EXPRESSIONS):
         listed = ", ".join(sorted(numbers, key=int)[:12])
         raise errors.UserError(
-            f"numbers stand for AffectNet's codes where they begin with 0 and end by 10: {where} has {listed}; "
-            "say what they mean, as in --labels=1=surprise,2=fear"
+            "numbers are taken as AffectNet's codes where they begin with 0 and end by 10: "
+            f"{where} has {listed}; give their meaning, as in --labels=1=surprise,2=fear"
         )
-    return found | numbers
+    return by_name | numbers

@@ -1,7 +1,7 @@
-"""Lists of rows as text: cut into byte ranges on the driver, parsed from a range on a worker.
+"""Text lists of rows: cut into byte ranges on the driver, parsed from a range on a worker.
 
-Rows are lines: a quoted field that spans lines does not occur in any list on record, and would need
-one pass over the whole file before it could be cut.
+A row is one line. Quoted fields that span lines are not supported: no list on record has one, and
+they would need one pass over the whole file before it could be cut.
 """
 
 import csv
@@ -11,35 +11,38 @@ from pipeline.files import storage
 from pipeline.sources import base
 
 CHUNK_BYTES = 8 << 20
+DELIMITERS = ",;\t "
 
 
 def byte_ranges(path: storage.AnyPath, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[base.Range]:
     """Cut a text file into ranges of whole lines."""
-    start, first = 0, 1
+    start = 0
+    first_line = 1
     with path.open("rb") as file:
         while chunk := file.read(chunk_bytes):
             chunk += file.readline()
-            yield base.Range(start, start + len(chunk), first)
+            yield base.Range(start, start + len(chunk), first_line)
             start += len(chunk)
-            first += chunk.count(b"\n")
+            first_line += chunk.count(b"\n")
 
 
 def rows(
     path: storage.AnyPath, part: base.Range, *, delimiter: str = ","
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number from 1, fields) of a range of a list."""
+    remaining = part.num_bytes
     with path.open("rb") as file:
         file.seek(part.start)
-        remaining, encoding = part.num_bytes, "utf-8" if part.start else "utf-8-sig"
         for number, line in enumerate(file, start=part.first):
+            encoding = "utf-8-sig" if number == 1 else "utf-8"  # A byte-order mark begins a file.
             yield number, split_line(line.decode(encoding, errors="replace"), delimiter)
-            remaining, encoding = remaining - len(line), "utf-8"
+            remaining -= len(line)
             if remaining <= 0:
                 return
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
-    """Return a line's fields; none for an empty line. Spaces separate however many there are."""
+    """Return a line's fields; none for an empty line. Several spaces separate as one does."""
     if delimiter == " ":
         return next(csv.reader([" ".join(line.split())], delimiter=" "), [])
     return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
@@ -54,12 +57,14 @@ def head(path: storage.AnyPath, *, delimiter: str = ",", num_rows: int = 51) -> 
 
 
 def delimiter_of(path: storage.AnyPath) -> str:
-    """Return what separates the fields: the first of comma, semicolon, tab and space that gives
-    every line as many."""
-    for delimiter in ",;\t ":
+    """Return the field delimiter: the first of DELIMITERS by which all lines have as many fields.
+
+    If there is none, the one by which the first line has most fields.
+    """
+    for delimiter in DELIMITERS:
         widths = {len(fields) for fields in head(path, delimiter=delimiter) if fields}
         if len(widths) == 1 and widths.pop() > 1:
             return delimiter
     return max(
-        ",;\t ", key=lambda d: sum(len(fields) for fields in head(path, delimiter=d, num_rows=1))
+        DELIMITERS, key=lambda d: sum(len(fields) for fields in head(path, delimiter=d, num_rows=1))
     )

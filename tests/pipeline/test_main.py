@@ -306,7 +306,9 @@ def test_an_unknown_folder_is_told_what_was_looked_for_and_found(program, tmp_pa
     (tmp_path / "a.jpg").write_bytes(conftest.picture(1).tobytes())
     code, _, error = program(f"--input_dir={tmp_path}")
     assert code == 2
-    assert "is no AffectNet release known here" in error and "Found: 1 jpg in 1 folder" in error
+    assert (
+        "is no AffectNet release in a known layout" in error and "Found: 1 jpg in 1 folder" in error
+    )
 
 
 def test_a_dry_run_prints_the_plan_and_leaves_nothing(program, small_release, tmp_path):

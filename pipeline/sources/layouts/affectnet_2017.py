@@ -1,9 +1,8 @@
-"""The 2017 release: training.csv, validation.csv, automatically_annotated.csv and folders of
-pictures.
+"""Layout of the 2017 release: three CSV lists (training, validation, automatic) and image folders.
 
-Copies differ in folder names, in whether the CSV has a header and under which name, and in where
-the lists lie; a table is therefore found by its normalised name, and its picture folder by trying
-where its first rows' pictures are.
+Copies differ in their folder names, in the names and headers of the lists and in the folder that
+holds the lists. A table is therefore found by its normalised name, and its image folder by testing
+which folder has the images of the table's first rows.
 """
 
 from collections.abc import Iterator
@@ -41,16 +40,16 @@ HEADER = (
 
 
 PREFIXES = {"manual": "Manually_Annotated_Images", "automatic": "Automatically_Annotated_Images"}
-"""What file names in the record begin with, whatever the copy's folders are called."""
+"""First part of file names in the record, for every copy, whatever its folders are called."""
 
 
 class _Kind(NamedTuple):
-    """A table of the release: what it may be called, and what it should hold."""
+    """A table of the release: its possible names and its expected size."""
 
     names: tuple[str, ...]
     split: str
     subset: str
-    expected: tuple[int, ...]  # rows, in the copies on record
+    expected: tuple[int, ...]  # numbers of rows in known copies
 
 
 _KINDS = (
@@ -64,32 +63,34 @@ _FOLDERS = {
 }
 
 
-def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict[str, str]:
-    """Return the lists that are there: the first, in order of depth, whose normalised name is one
-    of a kind's."""
-    found = {}
+def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict[str, str]:
+    """Return the lists of the release: of each kind the first, in order of depth."""
+    lists = {}
     for kind in _KINDS:
-        for folder in folders if kind.subset in request.subsets else ():
-            named = [name for name in folder.lists if _stem(name) in kind.names]
-            if named:
-                found[kind.names[0]] = f"{folder.relative}/{named[0]}".lstrip("/")
-                break
-    return found
+        paths = [
+            f"{folder.relative}/{name}".lstrip("/")
+            for folder in folders
+            for name in folder.lists
+            if kind.subset in request.subsets and _is_called(name, kind)
+        ]
+        if paths:
+            lists[kind.names[0]] = paths[0]
+    return lists
 
 
-def _stem(name: str) -> str:
-    return folder_walk.normalised(name[:-4]) if name.lower().endswith(".csv") else ""
+def _is_called(name: str, kind: _Kind) -> bool:
+    return name.lower().endswith(".csv") and folder_walk.normalised(name[:-4]) in kind.names
 
 
-def find(
+def find_release(
     root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> base.Release:
-    """Return the release below a folder in which `spot` found something."""
-    found = spot(folders, request)
+    """Return the release below a root in which `detect` found the layout."""
+    lists = detect(folders, request)
     tables = [
-        _as_table(root, found[kind.names[0]], kind, folders)
+        _as_table(root, lists[kind.names[0]], kind, folders)
         for kind in _KINDS
-        if kind.names[0] in found
+        if kind.names[0] in lists
     ]
     return base.Release(layout="2017", root=str(root), tables=tuple(tables))
 
@@ -98,25 +99,27 @@ def _as_table(
     root: storage.AnyPath, path: str, kind: _Kind, folders: tuple[folder_walk.Folder, ...]
 ) -> base.Table:
     header = sniff(root / path)
-    place = header.columns.index("path")
-    named = [
-        fields[place]
+    column = header.columns.index("path")
+    first_images = [
+        fields[column]
         for fields in line_ranges.head(root / path)[header.rows :]
-        if len(fields) > place
+        if len(fields) > column
     ]
-    likely = [folder for folder in folders if _says(folder, kind.subset)]
+    likely = [folder for folder in folders if _is_below(folder, kind.subset)]
+    images = folder_walk.image_folder(first_images, likely=[*likely, *folders], table=root / path)
     return base.Table(
         layout="2017",
         split=kind.split,
         subset=kind.subset,
         path=path,
-        images=folder_walk.folder_with(named, likely=[*likely, *folders], table=root / path),
+        images=images,
         parts=tuple(line_ranges.byte_ranges(root / path)),
         expected=kind.expected,
     )
 
 
-def _says(folder: folder_walk.Folder, subset: str) -> bool:
+def _is_below(folder: folder_walk.Folder, subset: str) -> bool:
+    """Tell whether a part of a folder's path names a subset."""
     return any(
         folder_walk.normalised(part).startswith(_FOLDERS[subset])
         for part in folder.relative.split("/")
@@ -124,9 +127,9 @@ def _says(folder: folder_walk.Folder, subset: str) -> bool:
 
 
 class Header(NamedTuple):
-    """What the first line of a table is."""
+    """Columns of a table, and whether its first line names them."""
 
-    columns: tuple[str, ...]  # our names, in the table's order; "" for a column we do not read
+    columns: tuple[str, ...]  # our names, in the table's order; "" for a column that is not read
     rows: int  # 1 if the first line is a header, 0 if it is data
 
 
@@ -173,7 +176,9 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 
 def _short(fields: list[str], header: Header, place: annotations.Place) -> annotations.Reject:
     detail = f"a row must have {len(header.columns)} fields: got {len(fields)}"
-    path = fields[0] if header.columns[0] == "path" else ""
+    path = ""
+    if header.columns[0] == "path":
+        path = fields[0]
     return annotations.Reject(
         place.split, place.subset, path, -1, "short row", detail, place.source
     )

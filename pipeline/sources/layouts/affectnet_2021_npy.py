@@ -1,9 +1,8 @@
-"""The npy release of 2021: train_set/images/N.jpg and
-train_set/annotations/N_{exp,val,aro,lnd}.npy.
+"""Layout of the npy release of 2021: images/N.jpg and annotations/N_{exp,val,aro,lnd}.npy a split.
 
-Pictures are face crops already, so the whole picture is taken and landmarks are in its pixels. Ids
-have gaps and are shared between the splits; a file name in the record therefore begins with the
-split's folder, as the release calls it.
+Images are face crops already, so the whole image is used and landmarks are in its pixels. Ids have
+gaps and are shared between the splits; a file name in the record therefore begins with the split's
+folder, as the release calls it.
 """
 
 import functools
@@ -27,29 +26,27 @@ EXPECTED = {"train": (287_651,), "validation": (3_999, 4_000)}
 FIELDS = {"exp": "label", "val": "valence", "aro": "arousal"}
 LANDMARKS = "lnd"
 MAX_BYTES = 1 << 16
-"""More than any of the files has; what is longer ends early."""
+"""Upper limit of an annotation file's size; a longer one is cut and then rejected."""
 
 _NAME = re.compile(r"(.+)_(?:exp|val|aro|lnd)\.npy")
 
 
-def spot(
+def detect(
     folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> dict[str, image_folders.Pair]:
-    """Return the folders that hold pictures beside npy annotations."""
-    found = (
-        image_folders.pairs_of(folders, images="images", annotations="annotations")
-        if "manual" in request.subsets
-        else {}
-    )
+    """Return the folders that hold images beside npy annotations."""
+    if "manual" not in request.subsets:
+        return {}
+    pairs = image_folders.pairs_of(folders, images="images", annotations="annotations")
     with_npy = {folder.relative for folder in folders if ".npy" in folder.kinds}
-    return {folder: pair for folder, pair in found.items() if pair.annotations in with_npy}
+    return {folder: pair for folder, pair in pairs.items() if pair.annotations in with_npy}
 
 
-def find(
+def find_release(
     root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> base.Release:
-    """Return the release below a folder in which `spot` found something."""
-    pairs, notes = split_names.by_split(spot(folders, request), root=str(root))
+    """Return the release below a root in which `detect` found the layout."""
+    pairs, notes = split_names.by_split(detect(folders, request), root=str(root))
     tables = tuple(_as_table(root, split, pair) for split, pair in pairs.items())
     return base.Release(layout="npy", root=str(root), tables=tables, notes=notes)
 
@@ -70,21 +67,26 @@ def _as_table(root: storage.AnyPath, split: str, pair: image_folders.Pair) -> ba
 
 def _stem_of(name: str) -> str | None:
     matched = _NAME.fullmatch(name)
-    return matched[1] if matched else None
+    if not matched:
+        return None
+    return matched[1]
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part of a folder."""
     assert isinstance(part.range, base.Names)
-    names, kinds = part.range.names, (*FIELDS, LANDMARKS)
+    names = part.range.names
+    kinds = (*FIELDS, LANDMARKS)
     files = [f"{image_folders.stem(name)}_{kind}.npy" for name in names for kind in kinds]
     contents = storage.contents(storage.path(root) / part.table.path, files, at_most=MAX_BYTES)
     for name in names:
         place = image_folders.place_of(part.table, name, prefix=FOLDERS[part.table.split])
-        found = dict(zip(kinds, contents, strict=False))
+        # Not strict: `contents` goes on with the files of the next image.
+        by_kind = dict(zip(kinds, contents, strict=False))
         try:
             arrays = {
-                kind: _load(found[kind], f"{image_folders.stem(name)}_{kind}.npy") for kind in kinds
+                kind: _load(content, f"{image_folders.stem(name)}_{kind}.npy")
+                for kind, content in by_kind.items()
             }
             fields = {field: _scalar(arrays[kind], kind) for kind, field in FIELDS.items()}
         except annotations.InvalidExample as defect:
@@ -94,7 +96,11 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 
 
 def _load(content: bytes | OSError, name: str) -> np.ndarray:
-    """Return what a file holds, or say why it cannot be read."""
+    """Return the array of a file's content.
+
+    Raises:
+      annotations.InvalidExample: if the file cannot be read, or holds anything else.
+    """
     try:
         if isinstance(content, OSError):
             raise content
@@ -102,52 +108,49 @@ def _load(content: bytes | OSError, name: str) -> np.ndarray:
     except FileNotFoundError as error:
         detail = f"a picture must have exp, val, aro and lnd: {name} is not there"
         raise annotations.InvalidExample("no annotation", detail) from error
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        tokenize.TokenError,
-    ) as error:  # What NumPy says of a bad header.
+    # NumPy raises the last three for a bad header.
+    except (OSError, ValueError, SyntaxError, tokenize.TokenError) as error:
         raise annotations.InvalidExample(
             "unreadable annotation", f"an annotation must be a plain npy array: {name}: {error}"
         ) from error
 
 
 def parse_npy(content: bytes) -> np.ndarray:
-    """Return the array of an npy file; never a pickled one.
+    """Return the array of an npy file; pickled objects are never loaded.
 
-    np.load parses every file's header as Python, which takes longer than all the rest; there are
-    few different ones.
+    np.load was rejected: it parses the header of every file as Python, which takes longer than all
+    the rest, though there are few different headers.
 
     Raises:
       ValueError: if it is no npy file, holds objects, or ends early.
     """
-    size = 2 if content[6:7] == b"\x01" else 4  # of the field that says how long the header is
-    start = 8 + size + int.from_bytes(content[8 : 8 + size], "little")
+    length_bytes = 4  # of the field that holds the header's length; 2 in version 1 of the format
+    if content[6:7] == b"\x01":
+        length_bytes = 2
+    start = 8 + length_bytes + int.from_bytes(content[8 : 8 + length_bytes], "little")
     dtype, shape, order = _header(content[:start])
     return np.frombuffer(content, dtype, math.prod(shape), start).reshape(shape, order=order)
 
 
 @functools.lru_cache(maxsize=1024)
 def _header(head: bytes) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"]]:
-    """Return what an npy file's first bytes, up to the end of its header, say: type, shape, order."""
+    """Parse an npy file's first bytes, up to the end of its header: type, shape, order."""
     file = io.BytesIO(head)
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, is_fortran, dtype = read(file)
+    if np.lib.format.read_magic(file) == (1, 0):
+        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects")
     return dtype, shape, "F" if is_fortran else "C"
 
 
 def _scalar(array: np.ndarray, kind: str) -> str:
-    """Return a value as text, whether it is 0-d or of one element, text or number."""
+    """Return the one value of an array as text; it may be text or a number, 0-d or 1-d."""
     if array.size != 1:
         detail = f"{kind} must be one value: got {array.size} of them"
         raise annotations.InvalidExample("unreadable annotation", detail)
     value = array.item()
-    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    return str(value)

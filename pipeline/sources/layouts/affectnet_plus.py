@@ -1,9 +1,8 @@
-"""AffectNet+ (arXiv 2410.22506): one JSON a picture, with a soft label and how difficult the
-picture is.
+"""Layout of AffectNet+ (arXiv 2410.22506): one JSON an image, with soft label and difficulty.
 
-Keys are compared without case and hyphens, as two spellings are about. The automatic part
-(no_human_annotated) may have no human label; its label is then the likeliest of the soft ones. Soft
-labels are taken to be in the order of AffectNet's codes 0..7.
+Keys are compared without case and hyphens, because copies spell them in two forms. The automatic
+part (no_human_annotated) may have no human label; its label is then the likeliest of the soft ones.
+Soft labels are taken to be in the order of AffectNet's codes 0..7.
 """
 
 import json
@@ -23,16 +22,16 @@ NUM_SOFT = 8
 
 
 class Reading(NamedTuple):
-    """What a reader of a folder needs to know."""
+    """Settings for reading a folder."""
 
     prefix: str  # of file names in the record
-    difficulty: str  # all, or the one that is asked for
+    difficulty: str  # all, or the one that the user wants
 
 
 class _Kind(NamedTuple):
     """A folder of the release."""
 
-    folder: str  # as the release calls it
+    folder: str  # in the release's own spelling
     split: str
     subset: str
     expected: tuple[int, ...]
@@ -45,33 +44,34 @@ _KINDS = (
 )
 
 
-def spot(
+def detect(
     folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> dict[str, image_folders.Pair]:
-    """Return the folders of the release, as it calls them, that lie below."""
+    """Return the folders of the release that are there, by its own names for them."""
     pairs = image_folders.pairs_of(folders, images="images", annotations="annotations")
-    found: dict[str, image_folders.Pair] = {}
+    there: dict[str, image_folders.Pair] = {}
     for kind in _KINDS:
-        wanted = [folder_walk.normalised(part) for part in kind.folder.split("/")]
+        wanted = _normalised_parts(kind.folder)
         for folder, pair in pairs.items():
-            if kind.subset in request.subsets and _names(folder)[-len(wanted) :] == wanted:
-                found.setdefault(kind.folder, pair)
-    return found
+            ends_alike = _normalised_parts(folder)[-len(wanted) :] == wanted
+            if kind.subset in request.subsets and ends_alike:
+                there.setdefault(kind.folder, pair)
+    return there
 
 
-def _names(folder: str) -> list[str]:
+def _normalised_parts(folder: str) -> list[str]:
     return [folder_walk.normalised(part) for part in folder.split("/")]
 
 
-def find(
+def find_release(
     root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> base.Release:
-    """Return the release below a folder in which `spot` found something."""
-    found = spot(folders, request)
+    """Return the release below a root in which `detect` found the layout."""
+    pairs = detect(folders, request)
     tables = [
-        _as_table(root, kind, found[kind.folder], request)
+        _as_table(root, kind, pairs[kind.folder], request)
         for kind in _KINDS
-        if kind.folder in found
+        if kind.folder in pairs
     ]
     return base.Release(
         layout="affectnetplus", root=str(root), tables=tuple(tables), has_soft_labels=True
@@ -82,7 +82,7 @@ def _as_table(
     root: storage.AnyPath, kind: _Kind, pair: image_folders.Pair, request: base.Request
 ) -> base.Table:
     listed = image_folders.paired(
-        str(root), pair, stem_of=lambda name: name[:-5] if name.endswith(".json") else None
+        str(root), pair, stem_of=lambda name: image_folders.without_extension(name, ".json")
     )
     return base.Table(
         layout="affectnetplus",
@@ -106,29 +106,34 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     for name, file, content in zip(names, files, contents, strict=True):
         place = image_folders.place_of(part.table, name, prefix=part.table.reading.prefix)
         try:
-            found = _load(content, file)
-            soft = soft_label(found.get("softlabel"))
+            record = _load(content, file)
+            soft = soft_label(record.get("softlabel"))
         except annotations.InvalidExample as defect:
             yield image_folders.reject(place, name, defect.reason, str(defect))
             continue
         row = annotations.parse(
-            {"path": name, **_fields(found, soft, part.table.subset)}, place, points=_points(found)
+            {"path": name, **_fields(record, soft, part.table.subset)},
+            place,
+            points=_points(record),
         )
         if isinstance(row, annotations.Row):
-            wanted = part.table.reading.difficulty in ("all", _difficulty(found))
-            row = row._replace(soft_label=soft, left_out="" if wanted else "other difficulty")
+            row = row._replace(soft_label=soft)
+            if part.table.reading.difficulty not in ("all", _difficulty(record)):
+                row = row._replace(left_out="other difficulty")
         yield row
 
 
 def _load(content: bytes | OSError, file: str) -> dict[str, Any]:
-    """Return what a JSON file says, its keys (and those of meta-data, which join them) normalised."""
+    """Parse a JSON file into normalised keys → values, those of meta-data among them.
+
+    Raises:
+      annotations.InvalidExample: if the file cannot be read, or is no JSON object.
+    """
     try:
         if isinstance(content, OSError):
             raise content
-        value = json.loads(content.decode("utf-8-sig"))
-        named = {folder_walk.normalised(key): one for key, one in value.items()}
-        about = named.pop("metadata", None) or {}
-        return {**named, **{folder_walk.normalised(key): one for key, one in about.items()}}
+        record = _normalised_keys(json.loads(content.decode("utf-8-sig")))
+        return record | _normalised_keys(record.pop("metadata", None) or {})
     except FileNotFoundError as error:
         detail = f"a picture must have a JSON file: {file} is not there"
         raise annotations.InvalidExample("no annotation", detail) from error
@@ -137,8 +142,12 @@ def _load(content: bytes | OSError, file: str) -> dict[str, Any]:
         raise annotations.InvalidExample("unreadable annotation", detail) from error
 
 
+def _normalised_keys(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {folder_walk.normalised(key): entry for key, entry in value.items()}
+
+
 def soft_label(value: Any) -> tuple[float, ...]:
-    """Return 8 probabilities; nothing where there are none.
+    """Return 8 probabilities, or an empty tuple where there are none.
 
     Raises:
       annotations.InvalidExample: for anything else.
@@ -156,27 +165,30 @@ def soft_label(value: Any) -> tuple[float, ...]:
     return numbers
 
 
-def _fields(found: Mapping[str, Any], soft: tuple[float, ...], subset: str) -> dict[str, str]:
-    """Return the text fields of a picture."""
-    label = found.get("humanlabel")
+def _fields(record: Mapping[str, Any], soft: tuple[float, ...], subset: str) -> dict[str, str]:
+    """Return the text fields of an image."""
+    label = record.get("humanlabel")
     if subset == "automatic" and label in (None, -1, "") and soft:
         label = soft.index(max(soft))
-    fields = {
-        name: "" if found.get(name) is None else str(found[name]) for name in ("valence", "arousal")
+    values = {
+        "label": label,
+        "valence": record.get("valence"),
+        "arousal": record.get("arousal"),
     }
-    return {"label": "" if label is None else str(label), **fields}
+    return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
-def _points(found: Mapping[str, Any]) -> np.ndarray:
-    """Return landmarks, flat or as pairs; nothing where there are none."""
+def _points(record: Mapping[str, Any]) -> np.ndarray:
+    """Return the landmarks, flat or as pairs; empty where there are none."""
     try:
-        return np.asarray(found.get("landmark68") or [], dtype=np.float64)
+        return np.asarray(record.get("landmark68") or [], dtype=np.float64)
     except (TypeError, ValueError):
         return np.empty(0)
 
 
-def _difficulty(found: Mapping[str, Any]) -> str:
-    """Return easy, challenging or difficult; nothing where the file does not say."""
-    code = found.get("subset")
-    names = dict(enumerate(labels.DIFFICULTIES))
-    return names.get(code, "") if isinstance(code, int) else str(code or "").lower()
+def _difficulty(record: Mapping[str, Any]) -> str:
+    """Return easy, challenging or difficult; "" where the file does not say."""
+    code = record.get("subset")
+    if isinstance(code, int):
+        return dict(enumerate(labels.DIFFICULTIES)).get(code, "")
+    return str(code or "").lower()

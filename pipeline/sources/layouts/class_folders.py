@@ -1,8 +1,8 @@
-"""Class folders: train/happy/*.jpg, val/3/*.jpg, as copies and subsets of AffectNet are often kept.
+"""Layout of class folders: train/happy/*.jpg, val/3/*.jpg, as copies of AffectNet are often kept.
 
-A folder's name says the expression, in any spelling, or by AffectNet's code. The order of the
-folders says nothing: tools that number sorted names give other codes. Pictures are face crops: the
-whole picture is taken.
+A folder's name is the expression, in any spelling, or AffectNet's code. The order of the folders is
+not used: tools that number sorted names give other codes. Images are face crops, so the whole image
+is used.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,20 +14,20 @@ from pipeline.sources import base, folder_walk, image_folders, label_names, spli
 
 LOOKED_FOR = "class folders (happy or 1, below train and val)"
 
-EXPECTED = {"train": base.EIGHT_TRAIN, "validation": base.EIGHT_VALIDATION}
+EXPECTED = {"train": base.EXPECTED_TRAIN, "validation": base.EXPECTED_VALIDATION}
 
 
 class Reading(NamedTuple):
-    """What a reader needs to know."""
+    """Settings for reading a part."""
 
     codes: tuple[tuple[str, int], ...]  # folder → AffectNet's code
 
 
-def spot(
+def detect(
     folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> dict[str, folder_walk.Folder]:
-    """Return the folders, by their names, whose own folders are named as expressions and hold
-    pictures."""
+    """Return the folders that hold class folders with images, by their relative paths."""
+    # Parsed first, so that a wrong flag is refused whatever the subset.
     given = label_names.parse_labels(request.labels)
     if "manual" not in request.subsets:
         return {}
@@ -36,44 +36,48 @@ def spot(
 
 def _has_classes(folder: folder_walk.Folder, given: Mapping[str, str]) -> bool:
     names = _class_names(folder, given)
-    enough = 1 if label_names.split_of(folder.name) else 2
-    return len(names) >= enough and any(_has_picture(folder.path / name) for name in names)
+    if len(names) == 1 and not label_names.split_of(folder.name):
+        return False  # One folder called happy is no data set, unless train or val holds it.
+    return any(_has_image(folder.path / name) for name in names)
 
 
 def _class_names(folder: folder_walk.Folder, given: Mapping[str, str]) -> list[str]:
-    """Return the folders that are classes; none where numbers go on as those of the 2017 release's
-    folders do."""
+    """Return the folders that are classes.
+
+    There are none where numbers go beyond 10: those are the image folders of the 2017 release.
+    """
     numbers = [name for name in folder.folders if name.isdecimal()]
     if any(int(name) > 10 and label_names.as_written(name) not in given for name in numbers):
         return []
     others = [name for name in folder.folders if name not in numbers]
     return numbers + [
-        n
-        for n in others
-        if label_names.as_written(n) in given or label_names.code_of(n) is not None
+        name
+        for name in others
+        if label_names.as_written(name) in given or label_names.code_of(name) is not None
     ]
 
 
-def _has_picture(folder: storage.AnyPath) -> bool:
-    return any(folder_walk.is_picture(entry.name) for entry in storage.input_entries(folder))
+def _has_image(folder: storage.AnyPath) -> bool:
+    return any(folder_walk.is_image(entry.name) for entry in storage.input_entries(folder))
 
 
-def find(
+def find_release(
     root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> base.Release:
-    """Return the release below a folder in which `spot` found something."""
-    found, notes = split_names.by_split(spot(folders, request), root=str(root))
+    """Return the release below a root in which `detect` found the layout."""
+    by_split, notes = split_names.by_split(detect(folders, request), root=str(root))
     given = label_names.parse_labels(request.labels)
-    tables, aside = [], []
-    for split, folder in found.items():
+    tables: list[base.Table] = []
+    ignored: list[str] = []
+    for split, folder in by_split.items():
         names = _class_names(folder, given)
         codes = label_names.codes(names, given=given, where=str(folder.path))
         tables.append(_as_table(root, split, folder, codes))
-        aside += [
+        ignored += [
             f"{folder.relative}/{name}".lstrip("/") for name in folder.folders if name not in codes
         ]
-    if aside:
-        notes += (f"left aside, as no expression: {', '.join(aside)}",)
+    if ignored:
+        notes += (f"ignored, as no expression: {', '.join(ignored)}",)
     return base.Release(layout="folders", root=str(root), tables=tuple(tables), notes=notes)
 
 
@@ -84,7 +88,7 @@ def _as_table(
     names = [
         f"{name}/{file}"
         for name, path in inside.items()
-        for file in image_folders.pictures_in(str(root), path)
+        for file in image_folders.images_in(str(root), path)
     ]
     return base.Table(
         layout="folders",

@@ -1,7 +1,7 @@
-"""Which column of a list holds what: --columns=path=image,label=emotion,left=x0,…
+"""Column mapping of a list, from --columns=path=image,label=emotion,left=x0,… and its header.
 
-Columns are named as in the header, or numbered from 1 where there is none. Only what cannot be
-misunderstood is guessed; a box is not: "width" is as often the picture's.
+Columns are named as in the header, or numbered from 1 where there is none. Only unambiguous names
+are guessed; a box is not: "width" is as often the image's.
 """
 
 from collections.abc import Sequence
@@ -47,11 +47,9 @@ _KNOWN = {
 
 
 class Columns(NamedTuple):
-    """Where a row's fields are."""
+    """Indices of a row's fields."""
 
-    places: tuple[
-        tuple[str, tuple[int, ...]], ...
-    ]  # role → indices; several only for a label by votes
+    places: tuple[tuple[str, tuple[int, ...]], ...]  # role → indices; several for a label by votes
     by_name: bool  # some are named, so that there is a header
 
     def of(self, role: str) -> tuple[int, ...]:
@@ -60,14 +58,17 @@ class Columns(NamedTuple):
 
 
 def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
-    """Find the columns that --columns names, and those that need no naming, in the first line of a
-    list.
+    """Find the columns that --columns names, and those whose header is unambiguous.
 
-    Args: text: the flag. label may name several columns, joined by "+": the one with the most votes
-      is the label. first: fields of the first line. where: the list, for messages.
+    Args:
+      text: the flag. label may name several columns, joined by "+": the one with the most votes is
+        the label.
+      first: fields of the list's first line.
+      where: the list, for messages.
 
-    Raises: errors.UserError: for an unknown role or column, a box without all its sides, and no
-      path or label.
+    Raises:
+      errors.UserError: for an unknown role or column, a box without all its sides, and no path or
+        label.
     """
     given = {
         _role(role): columns
@@ -80,13 +81,13 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
     }
     names = {**guessed, **given}
     places = {
-        role: tuple(_index(one, first, role, where) for one in _split(column, role))
+        role: tuple(_index(name, first, role, where) for name in _names(column, role))
         for role, column in names.items()
     }
     if missing := [role for role in ("path", "label") if role not in places]:
         raise errors.UserError(
-            f"{where} must have a column for the {missing[0]}: it has {', '.join(first)}; say which with "
-            f"--columns={missing[0]}=… (by name, or by number from 1)"
+            f"{where} must have a column for the {missing[0]}: it has {', '.join(first)}; "
+            f"name it with --columns={missing[0]}=… (by name, or by number from 1)"
         )
     box = set(places) & (BOXES[0] | BOXES[1])
     if box and box not in BOXES:
@@ -108,14 +109,19 @@ def _role(name: str) -> str:
     return role
 
 
-def _split(column: str, role: str) -> list[str]:
-    return column.split("+") if role == "label" else [column]
+def _names(column: str, role: str) -> list[str]:
+    """Return the columns of a role; only a label may have several."""
+    if role != "label":
+        return [column]
+    return column.split("+")
 
 
 def _guess(role: str, first: Sequence[str]) -> str:
-    """Return the one column whose name says that it is this; "" where there is none, or several."""
-    found = [name for name in first if folder_walk.normalised(name) in _KNOWN[role]]
-    return found[0] if len(found) == 1 else ""
+    """Return the one column with a known name for the role; "" for none, and for several."""
+    known = [name for name in first if folder_walk.normalised(name) in _KNOWN[role]]
+    if len(known) != 1:
+        return ""
+    return known[0]
 
 
 def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
@@ -128,5 +134,5 @@ def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
                 return index
     raise errors.UserError(
         f"{where} has no column {wanted!r} for the {role}: it has {', '.join(first)}; "
-        f"say which with --columns={role}=… (by name, or by number from 1)"
+        f"name it with --columns={role}=… (by name, or by number from 1)"
     )

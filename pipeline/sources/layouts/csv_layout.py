@@ -1,9 +1,8 @@
-"""Any list of pictures and labels: --csv=train=a.csv,validation=b.csv
---columns=path=image,label=emotion.
+"""Layout of any list of images and labels: --csv=train=a.csv --columns=path=image,label=emotion.
 
-For data sets whose form is not known here (RAF-DB, FER+, ExpW, lists of one's own). Numbers in it
-are AffectNet's codes unless --labels says what they are: a list without the flag would be refused
-only to be told what it is mostly meant.
+For data sets that have no layout of their own (RAF-DB, FER+, ExpW, lists of one's own). Numbers are
+AffectNet's codes unless --labels gives their meaning. Requiring the flag was rejected: most lists
+hold AffectNet's codes, and the job prints how it takes them.
 """
 
 from pipeline.files import storage
@@ -17,7 +16,7 @@ LOOKED_FOR = "the lists that --csv names"
 read = csv_rows.read
 
 
-def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> bool:
+def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> bool:
     """Tell whether there is a list to read.
 
     Raises:
@@ -25,25 +24,28 @@ def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> bool
     """
     if not request.csv:
         raise errors.UserError(
-            "--layout=csv must be told which lists: add --csv=train=a.csv,validation=b.csv"
+            "--layout=csv needs the lists to read: add --csv=train=a.csv,validation=b.csv"
         )
     return "manual" in request.subsets
 
 
-def find(
+def find_release(
     root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> base.Release:
-    """Return what the flags describe."""
-    named = _lists(request.csv)
-    settled = split_names.settle({split for split in named if split})
+    """Return the release that the flags describe."""
+    lists = _lists(request.csv)
+    settled = split_names.settle({split for split in lists if split})
     notes = list(settled.notes)
     tables = []
-    for split, path in named.items():
+    for split, path in lists.items():
         table = _as_table(root, settled.splits.get(split, ""), path, folders, request)
-        tables.append(_settled_by_rows(root, table, notes) if not split else table)
+        if not split:
+            table = _settled_by_rows(root, table, notes)
+        tables.append(table)
     if not request.labels and any(_has_numbers(root, table) for table in tables):
         notes.append(
-            "numbers are taken for AffectNet's codes (0 neutral, 1 happy, 2 sad, …); --labels says otherwise"
+            "numbers are taken as AffectNet's codes (0 neutral, 1 happy, 2 sad, …); "
+            "--labels gives them another meaning"
         )
     return base.Release(layout="csv", root=str(root), tables=tuple(tables), notes=tuple(notes))
 
@@ -53,12 +55,12 @@ def _lists(text: str) -> dict[str, str]:
     if "=" not in text:
         return {"": text}
     given = label_names.pairs(text, flag="--csv", like="train=a.csv,validation=b.csv")
-    found = {label_names.split_of(name): path for name, path in given}
-    if "" in found or len(found) < len(given):
+    lists = {label_names.split_of(name): path for name, path in given}
+    if "" in lists or len(lists) < len(given):
         raise errors.UserError(
             f"--csv must give each of train, validation and test one list: got {text}"
         )
-    return found
+    return lists
 
 
 def _as_table(
@@ -70,7 +72,9 @@ def _as_table(
 ) -> base.Table:
     file = _existing(root, path)
     reading = _reading(file, request)
-    images = "" if request.pictures else _images(file, reading, folders)
+    images = ""  # With a template, paths are relative to the release's root.
+    if not request.pictures:
+        images = _images(file, reading, folders)
     return base.Table(
         layout="csv",
         split=split,
@@ -84,12 +88,12 @@ def _as_table(
 
 
 def _existing(root: storage.AnyPath, path: str) -> storage.AnyPath:
-    """Return the list: relative to the release, else to where the program was started."""
+    """Return the list: relative to the release, else to the working directory."""
     for candidate in (storage.join(root, path), storage.path(path).absolute()):
         if candidate.is_file():
             return candidate
     raise errors.UserError(
-        f"--csv must name files below {root}, or by their whole path: {path} is not there"
+        f"--csv must name files below {root}, or by their absolute path: {path} does not exist"
     )
 
 
@@ -105,19 +109,20 @@ def _reading(file: storage.AnyPath, request: base.Request) -> csv_rows.Reading:
         pictures=_template(request.pictures),
         splits=(),
     )
-    return (
-        reading
-        if reading.columns.by_name or not _is_label(first, reading)
-        else reading._replace(header_rows=0)
-    )
+    if not reading.columns.by_name and _is_data(first, reading):
+        return reading._replace(header_rows=0)
+    return reading
 
 
 def _template(text: str) -> str:
-    return text if "{" in text or not text else text.rstrip("/") + "/{path}"
+    """Return the template that --pictures gives: a folder stands for the paths below it."""
+    if "{" in text or not text:
+        return text
+    return text.rstrip("/") + "/{path}"
 
 
-def _is_label(fields: tuple[str, ...], reading: csv_rows.Reading) -> bool:
-    """Tell whether a line is data, in a list whose columns are numbered."""
+def _is_data(fields: tuple[str, ...], reading: csv_rows.Reading) -> bool:
+    """Tell by its label whether the first line is data, in a list whose columns are numbered."""
     if len(reading.columns.of("label")) > 1:
         return all(csv_rows.number_in(fields[i]) is not None for i in reading.columns.of("label"))
     try:
@@ -130,29 +135,30 @@ def _is_label(fields: tuple[str, ...], reading: csv_rows.Reading) -> bool:
 def _images(
     file: storage.AnyPath, reading: csv_rows.Reading, folders: tuple[folder_walk.Folder, ...]
 ) -> str:
-    (place,) = reading.columns.of("path")
+    (column,) = reading.columns.of("path")
     rows = line_ranges.head(file, delimiter=reading.delimiter)[reading.header_rows :]
     beside = [folder for folder in folders if folder.path == file.parent]
-    return folder_walk.folder_with(
-        [row[place] for row in rows if len(row) > place], likely=[*beside, *folders], table=file
+    return folder_walk.image_folder(
+        [row[column] for row in rows if len(row) > column], likely=[*beside, *folders], table=file
     )
 
 
 def _settled_by_rows(root: storage.AnyPath, table: base.Table, notes: list[str]) -> base.Table:
-    """Say which split is which in a list whose rows say it; a list that has no such column is all
-    train."""
+    """Assign the splits in a list's split column; a list without that column is all train."""
     reading: csv_rows.Reading = table.reading
     if not reading.columns.of("split"):
         notes.append(
-            f"{table.path} is all train: --csv=train=…,validation=… or --columns=split=… say otherwise"
+            f"{table.path} is all train: --csv=train=…,validation=… or --columns=split=… divides it"
         )
         return table._replace(split="train")
-    (place,) = reading.columns.of("split")
-    values = {fields[place] for _, fields in csv_rows.all_rows(root, table) if len(fields) > place}
+    (column,) = reading.columns.of("split")
+    values = {
+        fields[column] for _, fields in csv_rows.all_rows(root, table) if len(fields) > column
+    }
     if unknown := sorted(value for value in values if not label_names.split_of(value)):
-        listed = ", ".join(unknown[:5])
         raise errors.UserError(
-            f"the split column of {table.path} must say train, val or test: it says {listed}"
+            f"the split column of {table.path} must have train, val or test: "
+            f"it has {', '.join(unknown[:5])}"
         )
     settled = split_names.settle({label_names.split_of(value) for value in values})
     notes += settled.notes
@@ -160,10 +166,11 @@ def _settled_by_rows(root: storage.AnyPath, table: base.Table, notes: list[str])
 
 
 def _has_numbers(root: storage.AnyPath, table: base.Table) -> bool:
-    places = table.reading.columns.of("label")
-    rows = line_ranges.head(storage.join(root, table.path), delimiter=table.reading.delimiter)[
-        table.reading.header_rows :
-    ]
-    return len(places) == 1 and any(
-        csv_rows.number_in(row[places[0]]) is not None for row in rows if len(row) > places[0]
-    )
+    """Tell whether a list's first labels are numbers; votes are not."""
+    reading: csv_rows.Reading = table.reading
+    if len(reading.columns.of("label")) > 1:
+        return False
+    (column,) = reading.columns.of("label")
+    head = line_ranges.head(storage.join(root, table.path), delimiter=reading.delimiter)
+    labels = [row[column] for row in head[reading.header_rows :] if len(row) > column]
+    return any(csv_rows.number_in(label) is not None for label in labels)

@@ -1,4 +1,4 @@
-"""The rows of a list with a column mapping: from fields to the names that annotations.parse knows."""
+"""Rows of a list with a column mapping: from its fields to those of `annotations.parse`."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,18 +13,19 @@ UNCERTAIN = "9"
 
 
 class Reading(NamedTuple):
-    """What a reader of a list needs to know."""
+    """Settings for reading a list. The names of its fields are part of the fingerprint."""
 
     delimiter: str
     header_rows: int
     columns: csv_columns.Columns
-    first: tuple[str, ...]  # fields of the first line: what columns of votes are called
+    first: tuple[str, ...]  # fields of the first line: the names of columns of votes
     labels: tuple[tuple[str, str], ...]  # label as written → AffectNet's code
-    pictures: str  # where a picture is: a text with {path} or {stem}
-    splits: tuple[tuple[str, str], ...]  # split as the rows say it → as it is used
+    pictures: str  # template of an image's path, with {path} or {stem}
+    splits: tuple[tuple[str, str], ...]  # split in the rows → train, validation or test
 
 
 def all_rows(root: storage.AnyPath, table: base.Table) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number from 1, fields) of a list, without its header and empty lines."""
     for part in table.parts:
         assert isinstance(part, base.Range)
         for number, fields in line_ranges.rows(
@@ -36,7 +37,8 @@ def all_rows(root: storage.AnyPath, table: base.Table) -> Iterator[tuple[int, li
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part of a list."""
-    table, reading = part.table, part.table.reading
+    table = part.table
+    reading: Reading = table.reading
     last = max(index for _, indices in reading.columns.places for index in indices)
     for number, fields in all_rows(storage.path(root), table._replace(parts=(part.range,))):
         source = f"{table.path} row {number - reading.header_rows}"
@@ -52,14 +54,16 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 
 
 def _split(fields: list[str], reading: Reading) -> str:
-    places = reading.columns.of("split")
-    return label_names.split_of(fields[places[0]]) if places and len(fields) > places[0] else ""
+    for column in reading.columns.of("split"):
+        if len(fields) > column:
+            return label_names.split_of(fields[column])
+    return ""
 
 
 def _fields(fields: list[str], reading: Reading) -> dict[str, str]:
     """Return the text fields of a row under the names that `annotations.parse` knows."""
     named = {role: fields[indices[0]] for role, indices in reading.columns.places}
-    named["path"] = _picture(named["path"], reading.pictures)
+    named["path"] = _image(named["path"], reading.pictures)
     named["label"] = code(fields, reading)
     if "right" in named:
         named["width"] = _difference(named["right"], named["x"])
@@ -69,8 +73,8 @@ def _fields(fields: list[str], reading: Reading) -> dict[str, str]:
     return named
 
 
-def _picture(path: str, template: str) -> str:
-    """Return where a row's picture is."""
+def _image(path: str, template: str) -> str:
+    """Return the path of a row's image."""
     if not template:
         return path
     stem = path.rpartition(".")[0] or path
@@ -78,8 +82,7 @@ def _picture(path: str, template: str) -> str:
 
 
 def code(fields: Sequence[str], reading: Reading) -> str:
-    """Return the label as AffectNet's code, or as it is where it is none; votes that tie are
-    Uncertain."""
+    """Return the label as AffectNet's code, else as written; votes that tie are Uncertain."""
     written = _voted(fields, reading)
     if written is None:
         return UNCERTAIN
@@ -87,30 +90,39 @@ def code(fields: Sequence[str], reading: Reading) -> str:
         return dict(reading.labels).get(
             label_names.as_written(written), f"{written} (not in --labels)"
         )
-    code = label_names.code_of(written) if number_in(written) is None else None
-    return written if code is None else str(code)
+    if number_in(written) is not None:
+        return written
+    by_name = label_names.code_of(written)
+    if by_name is None:
+        return written
+    return str(by_name)
 
 
 def _voted(fields: Sequence[str], reading: Reading) -> str | None:
-    """Return the label; where columns hold votes, the name of the one with the most, None for a
-    tie."""
-    places = reading.columns.of("label")
-    if len(places) == 1:
-        return fields[places[0]].strip()
-    votes = [number_in(fields[place]) or 0.0 for place in places]
+    """Return the label; with columns of votes, the name of the fullest one, or None for a tie."""
+    columns = reading.columns.of("label")
+    if len(columns) == 1:
+        return fields[columns[0]].strip()
+    votes = [number_in(fields[column]) or 0.0 for column in columns]
     if votes.count(max(votes)) > 1:
         return None
-    place = places[votes.index(max(votes))]
-    return reading.first[place] if reading.columns.by_name else str(place + 1)
+    column = columns[votes.index(max(votes))]
+    if reading.columns.by_name:
+        return reading.first[column]
+    return str(column + 1)
 
 
 def _difference(end: str, start: str) -> str:
-    stop, begin = number_in(end), number_in(start)
-    return "" if stop is None or begin is None else str(stop - begin)
+    """Return end - start as text; "" where either is no number."""
+    end_number = number_in(end)
+    start_number = number_in(start)
+    if end_number is None or start_number is None:
+        return ""
+    return str(end_number - start_number)
 
 
 def number_in(text: str) -> float | None:
-    """Return the number that a text is, or None."""
+    """Return a text as a number, or None."""
     try:
         return float(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The layouts by the names that --layout takes, and the one function that recognises them.
+"""Registry of layouts by the names that --layout takes, and detection of a folder's layout.
 
-A folder in which several are spotted is refused rather than read as the first of them.
+A folder in which several layouts are detected is refused rather than read as the first of them.
 """
 
 import collections
@@ -31,8 +31,8 @@ LAYOUTS: dict[str, ModuleType] = {
 }
 
 AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo")
-"""What --layout=auto looks for first; class folders, which say least of themselves, only where none
-of these is."""
+"""Layouts that --layout=auto tries first; class folders, the least specific, only where none of
+these is detected."""
 
 FLAGS = {
     "csv": ("csv",),
@@ -44,58 +44,64 @@ FLAGS = {
 """Flag → the layouts in which it has an effect."""
 
 SAMPLE_MARKER = "drawn_sample.json"
-"""The file by which a release of drawn faces (pipeline/sample) is known."""
+"""Name of the file that marks a release of drawn faces (pipeline/sample)."""
 
 
 def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     """Return the release in a folder.
 
-    Raises: errors.UserError: if the folder is none, holds none, or holds several; the message lists
-      what was looked for and
-        found.
+    Raises:
+      errors.UserError: if it is no folder, or holds no release or several; the message lists what
+        was looked for and what is there.
     """
     storage.forget_listings()
-    if not root.is_dir():
-        raise errors.UserError(
-            f"--input_dir must be a folder: {root} is {'a file' if root.exists() else 'not there'}"
-        )
+    _check_folder(root)
     folders = folder_walk.walk(root)
     named = _named(request)
-    layout = named or _spotted(root, folders, request)
+    layout = named or _detected(root, folders, request)
     _check_flags(request, layout)
-    if LAYOUTS[layout].spot(folders, request):
-        return LAYOUTS[layout].find(root, folders, request)
-    looked_for = [
-        LAYOUTS[name].LOOKED_FOR for name in ([named] if named else [*AUTOMATIC, "folders"])
-    ]
+    if LAYOUTS[layout].detect(folders, request):
+        return LAYOUTS[layout].find_release(root, folders, request)
+    tried = [named] if named else [*AUTOMATIC, "folders"]
+    looked_for = ", ".join(LAYOUTS[name].LOOKED_FOR for name in tried)
     raise errors.UserError(
-        f"{root} is no AffectNet release known here, or has no {' or '.join(request.subsets)} annotations. "
-        f"Looked for: {', '.join(looked_for)}. Found: {_census(root)}. "
-        "docs/data.md shows each layout; --csv takes any list of pictures."
+        f"{root} is no AffectNet release in a known layout, or has no "
+        f"{' or '.join(request.subsets)} annotations. Looked for: {looked_for}. "
+        f"Found: {_census(root)}. docs/data.md shows each layout; --csv takes any list of images."
     )
 
 
+def _check_folder(root: storage.AnyPath) -> None:
+    if root.is_dir():
+        return
+    problem = "is a file" if root.exists() else "does not exist"
+    raise errors.UserError(f"--input_dir must be a folder: {root} {problem}")
+
+
 def _named(request: base.Request) -> str:
-    """Return the layout that the flags name, or nothing."""
+    """Return the layout that the flags name, or ""."""
     if request.csv and request.layout in ("auto", "csv"):
         return "csv"
-    return "" if request.layout == "auto" else request.layout
+    if request.layout == "auto":
+        return ""
+    return request.layout
 
 
-def _spotted(
+def _detected(
     root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> str:
-    """Return the one layout that is there; class folders, if any, where there is no other.
+    """Return the one layout that is detected; class folders where there is no other.
 
     Raises:
       errors.UserError: if there are several.
     """
-    there = [name for name in AUTOMATIC if LAYOUTS[name].spot(folders, request)]
-    if len(there) > 1:
+    detected = [name for name in AUTOMATIC if LAYOUTS[name].detect(folders, request)]
+    if len(detected) > 1:
         raise errors.UserError(
-            f"{root} holds several layouts: {', '.join(there)}; say which with --layout, or --input_dir of one of them"
+            f"{root} holds several layouts: {', '.join(detected)}; choose one with --layout, "
+            "or give --input_dir the folder of one"
         )
-    return there[0] if there else "folders"
+    return next(iter(detected), "folders")
 
 
 def _check_flags(request: base.Request, layout: str) -> None:
@@ -107,7 +113,8 @@ def _check_flags(request: base.Request, layout: str) -> None:
     for flag, layouts in FLAGS.items():
         if getattr(request, flag) != base.Request._field_defaults[flag] and layout not in layouts:
             raise errors.UserError(
-                f"--{flag} is for the layout {' or '.join(layouts)}, and this is {layout}: leave it out"
+                f"--{flag} has no effect with the layout {layout}: "
+                f"it needs --layout={' or '.join(layouts)}"
             )
 
 
@@ -117,13 +124,15 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 
 
 def drawn_sample(root: storage.AnyPath) -> dict[str, object] | None:
-    """Return what the drawn sample says of itself, or None for anything else."""
+    """Return the content of the drawn sample's marker, or None for any other folder."""
     marker = root / SAMPLE_MARKER
-    return json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else None
+    if not marker.is_file():
+        return None
+    return json.loads(marker.read_text(encoding="utf-8"))
 
 
 def _census(root: storage.AnyPath, limit: int = 5000) -> str:
-    """Say what is in a folder, by extension, from the first files of a walk."""
+    """Count the files of a folder by extension, up to a limit, for a message."""
     kinds: collections.Counter[str] = collections.Counter()
     folders = set()
     for path in storage.files_below(root):
@@ -134,4 +143,5 @@ def _census(root: storage.AnyPath, limit: int = 5000) -> str:
     if not kinds:
         return "no file"
     listed = ", ".join(f"{count:,} {kind.lstrip('.')}" for kind, count in kinds.most_common(6))
-    return f"{listed} in {len(folders):,} folder{'s' if len(folders) > 1 else ''}"
+    plural = "s" if len(folders) > 1 else ""
+    return f"{listed} in {len(folders):,} folder{plural}"

@@ -1,8 +1,8 @@
-"""YOLO folders: train/images/x.jpg, train/labels/x.txt, data.yaml.
+"""Layout of YOLO folders: train/images/x.jpg, train/labels/x.txt, data.yaml.
 
-A line is a class and a box in fractions of the picture, which is not opened to learn its size: the
-box stays in fractions until the picture is decoded. A class is known by its name in data.yaml; its
-index follows the alphabet.
+A line is a class and a box in fractions of the image. The image is not opened for its size: the box
+stays in fractions until the image is decoded. A class is identified by its name in data.yaml, since
+its index follows the alphabet.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,65 +17,67 @@ from runtime import errors
 
 LOOKED_FOR = "data.yaml with train/images and train/labels (YOLO)"
 
-EXPECTED = {"train": base.EIGHT_TRAIN, "validation": base.EIGHT_VALIDATION}
+EXPECTED = {"train": base.EXPECTED_TRAIN, "validation": base.EXPECTED_VALIDATION}
 
 
 class Reading(NamedTuple):
-    """What a reader needs to know."""
+    """Settings for reading a part."""
 
     codes: tuple[int, ...]  # class index → AffectNet's code
 
 
-class _Found(NamedTuple):
-    """What is there of the layout."""
+class _Folders(NamedTuple):
+    """Files and folders of the layout."""
 
     names: str  # the data.yaml, relative to the root
     pairs: dict[str, image_folders.Pair]
 
 
-def spot(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _Found | None:
-    """Return the data.yaml and the folders of pictures and labels, in either order of nesting."""
-    yamls = [
-        f"{f.relative}/{name}".lstrip("/") for f in folders for name in f.lists if name in _YAMLS
-    ]
-    if not yamls or "manual" not in request.subsets:
-        return None
-    pairs: dict[str, image_folders.Pair] = {}
-    for parent, pair in image_folders.pairs_of(
-        folders, images="images", annotations="labels"
-    ).items():
-        inner = _nested(folders, pair)
-        pairs |= inner or {parent: pair}
-    return _Found(yamls[0], pairs) if pairs else None
-
-
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
+
+
+def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _Folders | None:
+    """Return the data.yaml and the folders of images and labels, in either order of nesting."""
+    if "manual" not in request.subsets:
+        return None
+    yamls = [
+        f"{folder.relative}/{name}".lstrip("/")
+        for folder in folders
+        for name in folder.lists
+        if name in _YAMLS
+    ]
+    pairs: dict[str, image_folders.Pair] = {}
+    outer = image_folders.pairs_of(folders, images="images", annotations="labels")
+    for parent, pair in outer.items():
+        pairs |= _nested(folders, pair) or {parent: pair}
+    if not yamls or not pairs:
+        return None
+    return _Folders(yamls[0], pairs)
 
 
 def _nested(
     folders: tuple[folder_walk.Folder, ...], pair: image_folders.Pair
 ) -> dict[str, image_folders.Pair]:
     """Return the pairs of images/train and labels/train."""
-    inside = [
-        f
-        for f in folders
-        if f.relative and f.parent == pair.images and label_names.split_of(f.name)
-    ]
     known = {folder.relative for folder in folders}
-    both = [f for f in inside if f"{pair.annotations}/{f.name}" in known]
     return {
-        f.relative: image_folders.Pair(f.relative, f"{pair.annotations}/{f.name}") for f in both
+        folder.relative: image_folders.Pair(folder.relative, f"{pair.annotations}/{folder.name}")
+        for folder in folders
+        if folder.relative
+        and folder.parent == pair.images
+        and label_names.split_of(folder.name)
+        and f"{pair.annotations}/{folder.name}" in known
     }
 
 
-def find(
+def find_release(
     root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
 ) -> base.Release:
-    """Return the release below a folder in which `spot` found something."""
-    found = spot(folders, request)
-    assert found
-    reading = Reading(class_codes(root / found.names, label_names.parse_labels(request.labels)))
-    pairs, notes = split_names.by_split(found.pairs, root=str(root))
+    """Return the release below a root in which `detect` found the layout."""
+    there = detect(folders, request)
+    assert there
+    reading = Reading(class_codes(root / there.names, label_names.parse_labels(request.labels)))
+    pairs, notes = split_names.by_split(there.pairs, root=str(root))
     tables = tuple(_as_table(root, split, pair, reading) for split, pair in pairs.items())
     return base.Release(layout="yolo", root=str(root), tables=tables, notes=notes)
 
@@ -84,7 +86,7 @@ def _as_table(
     root: storage.AnyPath, split: str, pair: image_folders.Pair, reading: Reading
 ) -> base.Table:
     listed = image_folders.paired(
-        str(root), pair, stem_of=lambda name: name[:-4] if name.endswith(".txt") else None
+        str(root), pair, stem_of=lambda name: image_folders.without_extension(name, ".txt")
     )
     return base.Table(
         layout="yolo",
@@ -103,17 +105,19 @@ def class_codes(path: storage.AnyPath, given: dict[str, str]) -> tuple[int, ...]
     """Return AffectNet's code of every class of a data.yaml, in the order of its indices.
 
     Args:
-      given: what --labels says.
+      path: the data.yaml.
+      given: the parsed --labels.
 
-    Raises: errors.UserError: if it has no names, another number of them than it says, or one that
-      is no expression.
+    Raises:
+      errors.UserError: if it has no names, another number of them than its nc, or one that is no
+        expression.
     """
     names = _class_names(path)
     codes = label_names.codes(names, given=given, where=f"names in {path}")
     if unknown := [name for name in names if name not in codes]:
         raise errors.UserError(
             f"every class must be an expression: {path} has {', '.join(unknown)}; "
-            f"say which it is with --labels={unknown[0]}=…"
+            f"name its expression with --labels={unknown[0]}=…"
         )
     return tuple(codes[name] for name in names)
 
@@ -123,47 +127,64 @@ def _class_names(path: storage.AnyPath) -> list[str]:
         value = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise errors.UserError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
-    names: Any = value.get("names") if isinstance(value, dict) else None
-    if isinstance(names, dict):
-        names = (
-            [names[index] for index in sorted(names, key=int)] if _counts_from_0(names) else None
-        )
+    if not isinstance(value, dict):
+        value = {}
+    names = _in_order(value.get("names"))
     if not isinstance(names, list) or not names:
         raise errors.UserError(f"{path} must have names, a list or 0: …, 1: …: got {names!r}")
     if value.get("nc", len(names)) != len(names):
         raise errors.UserError(
-            f"{path} must name as many classes as it says: nc is {value['nc']}, names are {len(names)}"
+            f"{path} must have as many names as classes: nc is {value['nc']}, "
+            f"names are {len(names)}"
         )
     return [str(name) for name in names]
 
 
-def _counts_from_0(names: dict[Any, Any]) -> bool:
-    return sorted(map(str, names), key=lambda text: (len(text), text)) == [
-        str(i) for i in range(len(names))
-    ]
+def _in_order(names: Any) -> Any:
+    """Return a mapping 0: …, 1: … as a list, None for any other mapping, and the rest as it is."""
+    if not isinstance(names, dict):
+        return names
+    by_index = {str(index): name for index, name in names.items()}
+    indices = [str(index) for index in range(len(names))]
+    if by_index.keys() != set(indices):
+        return None
+    return [by_index[index] for index in indices]
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part of a folder: a row for every face of a picture."""
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
-    table, names = part.table, part.range.names
+    table = part.table
+    names = part.range.names
     files = [f"{image_folders.stem(name)}.txt" for name in names]
     contents = storage.contents(storage.path(root) / table.path, files)
     for name, file, content in zip(names, files, contents, strict=True):
         place = image_folders.place_of(table, name, prefix=f"{table.split}/images")
         try:
-            if isinstance(content, OSError):
-                raise content
-            lines = [line.split() for line in content.decode("utf-8-sig").splitlines()]
-        except (OSError, ValueError) as error:
-            reason = (
-                "no annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"
-            )
-            yield image_folders.reject(
-                place, name, reason, f"a picture must have a list of faces: {file}: {error}"
-            )
+            lines = _lines(content, file)
+        except annotations.InvalidExample as defect:
+            yield image_folders.reject(place, name, defect.reason, str(defect))
             continue
         yield from _faces(name, lines, place, part.table.reading.codes)
+
+
+def _lines(content: bytes | OSError, file: str) -> list[list[str]]:
+    """Return the words of every line of a file.
+
+    Raises:
+      annotations.InvalidExample: if the file cannot be read.
+    """
+    try:
+        if isinstance(content, OSError):
+            raise content
+        return [line.split() for line in content.decode("utf-8-sig").splitlines()]
+    except (OSError, ValueError) as error:
+        reason = "unreadable annotation"
+        if isinstance(error, FileNotFoundError):
+            reason = "no annotation"
+        raise annotations.InvalidExample(
+            reason, f"a picture must have a list of faces: {file}: {error}"
+        ) from error
 
 
 def _faces(
@@ -175,20 +196,26 @@ def _faces(
         )
     for number, words in enumerate(lines, start=1):
         if words:
-            here = place._replace(source=f"{place.source} face {number}")
-            try:
-                row = annotations.parse({"path": name, **_fields(words, codes)}, here)
-            except annotations.InvalidExample as defect:
-                yield image_folders.reject(here, name, defect.reason, str(defect))
-                continue
-            yield row._replace(box_from="fractions") if isinstance(row, annotations.Row) else row
+            yield _face(name, words, place._replace(source=f"{place.source} face {number}"), codes)
+
+
+def _face(
+    name: str, words: Sequence[str], place: annotations.Place, codes: Sequence[int]
+) -> annotations.Row | annotations.Reject:
+    try:
+        row = annotations.parse({"path": name, **_fields(words, codes)}, place)
+    except annotations.InvalidExample as defect:
+        return image_folders.reject(place, name, defect.reason, str(defect))
+    if isinstance(row, annotations.Row):
+        return row._replace(box_from="fractions")
+    return row
 
 
 def _fields(words: Sequence[str], codes: Sequence[int]) -> dict[str, str]:
-    """Return the text fields of a line: class, centre, width and height; a sixth number,
-    confidence, is not read."""
+    """Return the text fields of a line of class, centre, width, height and, unread, confidence."""
     try:
-        index, (x, y, width, height) = int(words[0]), map(float, words[1:5])
+        index = int(words[0])
+        x, y, width, height = map(float, words[1:5])
     except ValueError as error:
         raise annotations.InvalidExample(
             "bad line", f"a line must be class, x, y, width, height: got {' '.join(words)}"

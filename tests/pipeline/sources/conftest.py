@@ -1,4 +1,4 @@
-"""Small copies of every layout: pictures of a few pixels, rows written by hand."""
+"""Small copies of every layout: images of a few pixels, rows written by hand."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -13,7 +13,7 @@ from tests.pipeline.sources.conftest import put, read, recognise, said
 LINE = f"7/a.jpg,134.0,20,50,40,{release.landmarks_text()},1,0.5,-0.25\n"
 HEADER = ",".join(release.HEADER) + "\n"
 
-MANUAL = [  # pictures, training list, validation list
+MANUAL = [  # images, training list, validation list
     ("Manually_Annotated_Images", "training.csv", "validation.csv"),
     ("Manually_Annotated_Images", "Manually_training.csv", "Manually_validation.csv"),
     (
@@ -46,7 +46,7 @@ MANUAL = [  # pictures, training list, validation list
         "AffectNet/lists/training.csv",
         "AffectNet/lists/validation.csv",
     ),
-    ("pictures", "training.csv", "validation.csv"),
+    ("images", "training.csv", "validation.csv"),
     (".", "training.csv", "validation.csv"),
 ]
 AUTOMATIC = [
@@ -66,15 +66,15 @@ AUTOMATIC = [
 ]
 
 
-@pytest.mark.parametrize(("pictures", "training", "validation"), MANUAL)
-def test_the_manual_lists_and_pictures_are_found_whatever_they_are_called(
-    tmp_path, pictures, training, validation
+@pytest.mark.parametrize(("images", "training", "validation"), MANUAL)
+def test_the_manual_lists_and_images_are_found_whatever_they_are_called(
+    tmp_path, images, training, validation
 ):
-    put(tmp_path, f"{pictures}/7/a.jpg", f"{pictures}/7/b.jpg")
+    put(tmp_path, f"{images}/7/a.jpg", f"{images}/7/b.jpg")
     put(tmp_path, training, content=HEADER + LINE)
     put(tmp_path, validation, content=LINE.replace("a.jpg", "b.jpg"))
     rows = read(tmp_path)
-    where = "" if pictures == "." else f"{pictures}/"
+    where = "" if images == "." else f"{images}/"
     assert said(rows) == [("train", f"{where}7/a.jpg", 1), ("validation", f"{where}7/b.jpg", 1)]
     assert [row.filename for row in rows] == [
         "Manually_Annotated_Images/7/a.jpg",
@@ -83,21 +83,21 @@ def test_the_manual_lists_and_pictures_are_found_whatever_they_are_called(
     assert recognise(tmp_path).layout == "2017"
 
 
-@pytest.mark.parametrize(("pictures", "table"), AUTOMATIC)
-def test_the_automatic_list_and_its_pictures_are_found_whatever_they_are_called(
-    tmp_path, pictures, table
+@pytest.mark.parametrize(("images", "table"), AUTOMATIC)
+def test_the_automatic_list_and_its_images_are_found_whatever_they_are_called(
+    tmp_path, images, table
 ):
-    put(tmp_path, f"{pictures}/7/a.jpg")
+    put(tmp_path, f"{images}/7/a.jpg")
     put(tmp_path, table, content="#" + HEADER + LINE)
     (row,) = read(tmp_path, subsets=("automatic",))
     assert (row.subset, row.path, row.filename) == (
         "automatic",
-        f"{pictures}/7/a.jpg",
+        f"{images}/7/a.jpg",
         "Automatically_Annotated_Images/7/a.jpg",
     )
 
 
-def test_the_same_picture_path_in_both_subsets_is_looked_for_in_its_own_folder(tmp_path):
+def test_the_same_image_path_in_both_subsets_is_looked_for_in_its_own_folder(tmp_path):
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg", "Automatically_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", "automatically_annotated.csv", content=HEADER + LINE)
     rows = read(tmp_path, subsets=("manual", "automatic"))
@@ -183,16 +183,16 @@ def test_a_header_without_the_expression_is_refused(tmp_path):
         read(tmp_path)
 
 
-def test_lists_without_their_pictures_are_refused(tmp_path):
+def test_lists_without_their_images_are_refused(tmp_path):
     put(tmp_path, "training.csv", content=LINE)
     with pytest.raises(
         errors.UserError,
-        match="names pictures such as '7/a.jpg', and no folder of 1 has one of its first",
+        match="names images such as '7/a.jpg', and no folder of 1 has one of its first",
     ):
         read(tmp_path)
 
 
-def test_things_that_are_no_pictures_lie_about_unnoticed(tmp_path):
+def test_things_that_are_no_images_lie_about_unnoticed(tmp_path):
     put(
         tmp_path,
         "Manually_Annotated_Images/7/a.jpg",

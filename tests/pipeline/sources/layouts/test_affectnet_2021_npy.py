@@ -17,7 +17,7 @@ POINTS = np.arange(136, dtype=np.float64)
 
 
 def annotate(root: Path, split: str, stem: str, **changes: object) -> Path:
-    """Write the four files of a picture; None leaves one out."""
+    """Write the four files of an image; None leaves one out."""
     folder = root / split / "annotations"
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {
@@ -162,7 +162,7 @@ def test_rules_for_values_hold_here_too(root):
     assert [item.reason for item in read(root)[:2]] == ["bad label", "bad valence"]
 
 
-def test_a_picture_and_annotations_without_each_other_are_both_rows(root):
+def test_an_image_and_annotations_without_each_other_are_both_rows(root):
     put(root, "train_set/images/7.png", "train_set/images/Thumbs.db", "train_set/images/._0.jpg")
     annotate(root, "train_set", "5")
     assert said(read(root))[:4] == [

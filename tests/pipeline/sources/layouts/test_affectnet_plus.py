@@ -124,7 +124,7 @@ def test_a_broken_file_is_a_reject_that_names_it(root, content):
     assert reject.detail.startswith("an annotation must be a JSON object: a.json: ")
 
 
-def test_a_picture_without_its_file_is_a_reject(root):
+def test_an_image_without_its_file_is_a_reject(root):
     put(root, f"{TRAIN}/images/z.jpg")
     reject = read(root)[1]
     assert (reject.reason, reject.detail) == (

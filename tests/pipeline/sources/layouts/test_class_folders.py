@@ -44,7 +44,7 @@ def test_splits_have_many_names(tmp_path, train, validation):
     assert [row.filename for row in read(tmp_path)] == ["train/anger/a.jpg", "validation/0/b.png"]
 
 
-def test_the_whole_picture_is_taken(tmp_path):
+def test_the_whole_image_is_taken(tmp_path):
     put(tmp_path, "train/anger/a.jpg")
     (row,) = read(tmp_path)
     assert (row.box, row.box_from, row.landmarks, str(row.valence)) == (None, "picture", b"", "nan")
@@ -68,7 +68,7 @@ def test_folders_without_splits_are_all_train_and_said_so(tmp_path):
     )
 
 
-def test_what_is_no_picture_and_no_expression_is_left_aside_and_said_so(tmp_path):
+def test_what_is_no_image_and_no_expression_is_ignored_with_a_note(tmp_path):
     put(
         tmp_path,
         "train/happy/a.JPG",
@@ -81,7 +81,7 @@ def test_what_is_no_picture_and_no_expression_is_left_aside_and_said_so(tmp_path
         ("train", "train/happy/a.JPG", 1),
         ("train", "train/happy/b.TIF", 1),
     ]
-    assert recognise(tmp_path).notes == ("left aside, as no expression: train/faces",)
+    assert recognise(tmp_path).notes == ("ignored, as no expression: train/faces",)
 
 
 def test_numbers_that_do_not_begin_with_0_are_refused(tmp_path):
@@ -89,8 +89,9 @@ def test_numbers_that_do_not_begin_with_0_are_refused(tmp_path):
     with pytest.raises(errors.UserError) as caught:
         read(tmp_path)
     assert str(caught.value) == (
-        "numbers stand for AffectNet's codes where they begin with 0 and end by 10: "
-        f"{tmp_path}/train has 1, 2, 3, 4, 5, 6, 7; say what they mean, as in --labels=1=surprise,2=fear"
+        "numbers are taken as AffectNet's codes where they begin with 0 and end by 10: "
+        f"{tmp_path}/train has 1, 2, 3, 4, 5, 6, 7; give their meaning, "
+        "as in --labels=1=surprise,2=fear"
     )
 
 
@@ -105,9 +106,9 @@ def test_the_flag_overrides_a_name(tmp_path):
     assert [row.label for row in read(tmp_path, labels="rage=anger,joy=none")] == [8, 6]
 
 
-def test_the_picture_folders_of_2017_without_their_lists_are_not_taken_for_classes(tmp_path):
+def test_the_image_folders_of_2017_without_their_lists_are_not_taken_for_classes(tmp_path):
     put(tmp_path, *(f"Manually_Annotated_Images/{i}/x.jpg" for i in range(15)))
-    with pytest.raises(errors.UserError, match="is no AffectNet release known here"):
+    with pytest.raises(errors.UserError, match="is no AffectNet release in a known layout"):
         read(tmp_path)
 
 

@@ -8,8 +8,8 @@ from runtime import errors
 from tests.pipeline.sources.conftest import put, read, recognise, said
 
 
-def table(root, text, *, name="a.csv", pictures=("a.jpg", "b.jpg")):
-    put(root, *pictures)
+def table(root, text, *, name="a.csv", images=("a.jpg", "b.jpg")):
+    put(root, *images)
     return put(root, name, content=text)
 
 
@@ -93,7 +93,10 @@ def test_expw_as_it_is(tmp_path):
 
 
 def test_ferplus_as_it_is_with_its_votes(tmp_path):
-    votes = 'fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0\nfer0000001.png,"(0, 0, 48, 48)",1,0,4,0,0,4,0,0,0,1\n'
+    votes = (
+        'fer0000000.png,"(0, 0, 48, 48)",4,0,0,1,3,2,0,0,0,0\n'
+        'fer0000001.png,"(0, 0, 48, 48)",1,0,4,0,0,4,0,0,0,1\n'
+    )
     put(tmp_path, "FER2013Train/fer0000000.png", "FER2013Valid/fer0000002.png")
     put(tmp_path, "FER2013Train/label.csv", content=votes)
     put(
@@ -105,7 +108,8 @@ def test_ferplus_as_it_is_with_its_votes(tmp_path):
         tmp_path,
         csv="train=FER2013Train/label.csv,val=FER2013Valid/label.csv",
         columns="path=1,label=3+4+5+6+7+8+9+10+11+12",
-        labels="3=neutral,4=happy,5=surprise,6=sad,7=anger,8=disgust,9=fear,10=contempt,11=uncertain,12=no-face",
+        labels="3=neutral,4=happy,5=surprise,6=sad,7=anger,8=disgust,9=fear,10=contempt,"
+        "11=uncertain,12=no-face",
     )
     assert said(rows) == [
         ("train", "FER2013Train/fer0000000.png", 0),
@@ -131,20 +135,20 @@ def test_rows_may_say_their_split_and_three_stay_three(tmp_path):
     assert [row.split for row in read(tmp_path, csv="a.csv")] == ["train", "train", "validation"]
 
 
-def test_a_list_alone_is_all_train_and_said_so(tmp_path):
+def test_a_list_alone_is_all_train_with_a_note(tmp_path):
     table(tmp_path, "image,label\na.jpg,happy\n")
     assert recognise(tmp_path, csv="a.csv").notes == (
-        "a.csv is all train: --csv=train=…,validation=… or --columns=split=… say otherwise",
+        "a.csv is all train: --csv=train=…,validation=… or --columns=split=… divides it",
     )
 
 
-def test_numbers_without_the_flag_are_codes_and_said_so(tmp_path):
+def test_numbers_without_the_flag_are_codes_with_a_note(tmp_path):
     table(tmp_path, "image,label\na.jpg,3.0\n")
     assert read(tmp_path, csv="train=a.csv")[0].label == 3
     assert (
         recognise(tmp_path, csv="train=a.csv")
         .notes[0]
-        .startswith("numbers are taken for AffectNet's codes")
+        .startswith("numbers are taken as AffectNet's codes")
     )
     assert recognise(tmp_path, csv="train=a.csv", labels="3=sad").notes == ()
     assert read(tmp_path, csv="train=a.csv", labels="3=sad")[0].label == 2
@@ -172,15 +176,15 @@ def test_a_short_row_and_a_path_that_leaves_the_folder_are_rejects(tmp_path):
     assert reasons == ["short row", "path leaves the release", "path leaves the release"]
 
 
-def test_pictures_may_be_in_a_folder_that_the_flag_names(tmp_path):
-    table(tmp_path, "image,label\na.jpg,3\n", pictures=("one/a.jpg", "two/a.jpg"))
+def test_images_may_be_in_a_folder_that_the_flag_names(tmp_path):
+    table(tmp_path, "image,label\na.jpg,3\n", images=("one/a.jpg", "two/a.jpg"))
     assert read(tmp_path, csv="train=a.csv", pictures="two")[0].path == "two/a.jpg"
 
 
 def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
     elsewhere = put(tmp_path_factory.mktemp("lists"), "b.csv", content="image,label\na.jpg,3\n")
-    put(tmp_path, "pictures/a.jpg")
-    assert said(read(tmp_path, csv=f"train={elsewhere}/b.csv")) == [("train", "pictures/a.jpg", 3)]
+    put(tmp_path, "images/a.jpg")
+    assert said(read(tmp_path, csv=f"train={elsewhere}/b.csv")) == [("train", "images/a.jpg", 3)]
 
 
 @pytest.mark.parametrize(
@@ -189,12 +193,12 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
         (
             {"columns": "label=emo"},
             "a.csv has no column 'emo' for the label: it has image, emotion, x; "
-            "say which with --columns=label=… (by name, or by number from 1)",
+            "name it with --columns=label=… (by name, or by number from 1)",
         ),
         (
             {"columns": "path=x,picture=image"},
-            "--columns knows path, label, split, x, y, width, height, right, bottom, landmarks, valence, arousal, "
-            "left, top, x1, y1, x2, y2: got 'picture'",
+            "--columns knows path, label, split, x, y, width, height, right, bottom, landmarks, "
+            "valence, arousal, left, top, x1, y1, x2, y2: got 'picture'",
         ),
         (
             {"columns": "x=x"},
@@ -206,7 +210,7 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
         ),
         (
             {"csv": "train=b.csv"},
-            "--csv must name files below {root}, or by their whole path: b.csv is not there",
+            "--csv must name files below {root}, or by their absolute path: b.csv does not exist",
         ),
         (
             {"csv": "left=a.csv"},
@@ -214,7 +218,7 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
         ),
         (
             {"columns": "split=emotion"},
-            "the split column of a.csv must say train, val or test: it says happy, sad",
+            "the split column of a.csv must have train, val or test: it has happy, sad",
         ),
     ],
 )
@@ -229,13 +233,13 @@ def test_a_list_without_a_column_that_looks_like_the_label_is_refused(tmp_path):
     table(tmp_path, "image,joy,sorrow\na.jpg,1,0\n")
     with pytest.raises(
         errors.UserError,
-        match="a.csv must have a column for the label: it has image, joy, sorrow; say",
+        match="a.csv must have a column for the label: it has image, joy, sorrow; name it",
     ):
         read(tmp_path, csv="a.csv")
 
 
 def test_the_layout_without_a_list_is_refused(tmp_path):
     with pytest.raises(
-        errors.UserError, match="--layout=csv must be told which lists: add --csv=train="
+        errors.UserError, match="--layout=csv needs the lists to read: add --csv=train="
     ):
         read(tmp_path, layout="csv")

@@ -1,4 +1,4 @@
-"""Builds from layouts other than the CSV one: what is in the records, and what a build is called."""
+"""Builds from layouts other than the 2017 one: content of the records, names of the builds."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from affectnet_tfds import example_codec, tfrecord
 from pipeline import build, config, verify
 from runtime import errors
-from tests.pipeline import conftest as pictures
+from tests.pipeline import conftest as releases
 from tests.pipeline import test_main
 from tests.pipeline.sources.conftest import put
 from tests.pipeline.sources.layouts import test_affectnet_2021_npy, test_affectnet_plus
@@ -17,8 +17,8 @@ from tests.pipeline.sources.layouts import test_affectnet_2021_npy, test_affectn
 SOFT = test_affectnet_plus.SOFT
 
 
-def picture(index: int) -> bytes:
-    return cv2.imencode(".jpg", pictures.picture(index, width=80, height=60))[1].tobytes()
+def jpeg(index: int) -> bytes:
+    return cv2.imencode(".jpg", releases.picture(index, width=80, height=60))[1].tobytes()
 
 
 def run(root: Path, **fields: object) -> build.Build:
@@ -43,13 +43,13 @@ def examples(built: build.Build, split: str) -> list[example_codec.Example]:
 
 @pytest.fixture
 def plus(tmp_path) -> Path:
-    """Two easy pictures, a difficult one, and one without a soft label."""
+    """Two easy images, a difficult one, and one without a soft label."""
     root = tmp_path / "AffectNet+"
     changes = [{}, {"human-label": 2}, {"subset": 2}, {"soft-label": None}]
     for folder in (test_affectnet_plus.TRAIN, test_affectnet_plus.VALIDATION):
         for index, changed in enumerate(changes):
             test_affectnet_plus.annotate(root, folder, str(index), **changed)
-            put(root, f"{folder}/images/{index}.jpg", content=picture(index + 10 * len(folder)))
+            put(root, f"{folder}/images/{index}.jpg", content=jpeg(index + 10 * len(folder)))
     return root
 
 
@@ -66,7 +66,7 @@ def test_soft_labels_are_a_feature_of_their_config(plus):
 
 
 def test_other_layouts_have_no_soft_label(tmp_path):
-    put(tmp_path, "train/happy/a.jpg", content=picture(1))
+    put(tmp_path, "train/happy/a.jpg", content=jpeg(1))
     built = run(tmp_path)
     assert [example.soft_label for example in examples(built, "train")] == [()]
     assert "soft_label" not in (built.version / "features.json").read_text()
@@ -92,7 +92,7 @@ def test_rows_of_another_difficulty_are_dropped_and_accounted_for(plus):
 
 def test_a_box_in_fractions_is_cut_where_it_is(tmp_path):
     for split in ("train", "val"):
-        put(tmp_path, f"{split}/images/a.jpg", content=picture(len(split)))
+        put(tmp_path, f"{split}/images/a.jpg", content=jpeg(len(split)))
         put(tmp_path, f"{split}/labels/a.txt", content="0 0.5 0.4 0.5 0.4\n1 0.5 0.5 1 1\n")
     put(tmp_path, "data.yaml", content="names: [Anger, Happy]\n")
     built = run(tmp_path)
@@ -108,7 +108,7 @@ def test_a_box_in_fractions_is_cut_where_it_is(tmp_path):
 
 def test_a_test_split_is_published_beside_the_others(tmp_path):
     for index, split in enumerate(("train", "val", "test")):
-        put(tmp_path, f"{split}/happy/a.jpg", content=picture(index))
+        put(tmp_path, f"{split}/happy/a.jpg", content=jpeg(index))
     built = run(tmp_path)
     assert [len(examples(built, split)) for split in ("train", "validation", "test")] == [1, 1, 1]
     assert verify.verify(built.version) == []
@@ -116,7 +116,7 @@ def test_a_test_split_is_published_beside_the_others(tmp_path):
 
 def test_rejects_of_small_files_are_in_the_ledger(tmp_path):
     for index in range(4):
-        put(tmp_path, f"train_set/images/{index}.jpg", content=picture(index))
+        put(tmp_path, f"train_set/images/{index}.jpg", content=jpeg(index))
         test_affectnet_2021_npy.annotate(tmp_path, "train_set", str(index))
     (tmp_path / "train_set/annotations/2_aro.npy").unlink()
     (tmp_path / "train_set/images/3.jpg").unlink()

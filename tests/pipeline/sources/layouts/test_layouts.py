@@ -1,4 +1,4 @@
-"""The same drawn faces in every layout: the same pictures, labels and landmarks come out of each."""
+"""One drawn release in every layout: each is read as the same images, labels and landmarks."""
 
 import hashlib
 from pathlib import Path
@@ -27,9 +27,7 @@ LAYOUTS = {  # the generator's name → how it is read
 WITH_LANDMARKS = ("npy", "affectnetplus", "csv")
 WITH_CODES_TO_10 = ("affectnetplus", "csv")
 
-Faces = dict[
-    str, tuple[annotations.Row, np.ndarray]
-]  # digest of the picture's pixels → row, pixels
+Faces = dict[str, tuple[annotations.Row, np.ndarray]]  # digest of the image's pixels → row, pixels
 
 
 def read(folder: Path, layout: str, request: base.Request) -> Faces:
@@ -39,10 +37,14 @@ def read(folder: Path, layout: str, request: base.Request) -> Faces:
     found = registry.recognise(drawn.output_dir, request)
     rows = [row for part in found.parts() for row in registry.read(found.root, part)]
     assert not [row for row in rows if isinstance(row, annotations.Reject)]
-    return dict(pictured(drawn.output_dir, row) for row in rows if isinstance(row, annotations.Row))
+    return dict(
+        keyed_by_digest(drawn.output_dir, row) for row in rows if isinstance(row, annotations.Row)
+    )
 
 
-def pictured(root: Path, row: annotations.Row) -> tuple[str, tuple[annotations.Row, np.ndarray]]:
+def keyed_by_digest(
+    root: Path, row: annotations.Row
+) -> tuple[str, tuple[annotations.Row, np.ndarray]]:
     content = shard_writer.read_picture(root, row.path)
     assert isinstance(content, bytes)
     pixels = image_codec.decode(content)
@@ -68,14 +70,14 @@ def expected(original: Faces, layout: str, request: base.Request) -> Faces:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_gives_the_same_pictures_labels_and_landmarks(folder, original, layout):
+def test_every_layout_gives_the_same_images_labels_and_landmarks(folder, original, layout):
     same = expected(original, layout, LAYOUTS[layout])
     found = read(folder, layout, LAYOUTS[layout])
     assert len(original) == NUM_IMAGES
     assert set(found) == set(same)
     assert len({row.filename for row, _ in found.values()}) == len(found)
-    for picture, (row, pixels) in found.items():
-        wanted, _ = same[picture]
+    for image, (row, pixels) in found.items():
+        wanted, _ = same[image]
         assert (row.split, row.subset, row.label) == (wanted.split, wanted.subset, wanted.label)
         check_landmarks(row, wanted, layout)
         check_box(row, wanted, (pixels.shape[1], pixels.shape[0]))
@@ -91,7 +93,7 @@ def check_landmarks(row: annotations.Row, wanted: annotations.Row, layout: str) 
 
 
 def check_box(row: annotations.Row, wanted: annotations.Row, size: tuple[int, int]) -> None:
-    if row.box_from == "fractions":  # YOLO cuts boxes off at the picture's edge.
+    if row.box_from == "fractions":  # YOLO cuts boxes off at the image's edge.
         pixels = crop_geometry.in_pixels(row.box, picture_size=size)
         inside = crop_geometry.bbox_fractions(wanted.box, picture_size=size)
         assert crop_geometry.bbox_fractions(pixels, picture_size=size) == pytest.approx(
@@ -105,10 +107,10 @@ def check_box(row: annotations.Row, wanted: annotations.Row, size: tuple[int, in
 
 def test_both_layouts_with_boxes_in_pixels_give_the_same_crops_byte_for_byte(folder, original):
     found = read(folder, "csv", CSV)
-    for picture, (row, pixels) in found.items():
+    for image, (row, pixels) in found.items():
         crops = [
             image_codec.encode(crop_geometry.crop(pixels, square(one, pixels), image_size=64))
-            for one in (row, original[picture][0])
+            for one in (row, original[image][0])
         ]
         assert crops[0] == crops[1]
 

@@ -1,5 +1,4 @@
-"""Which layout a folder is taken for, what is said where it is none, and what a release is known
-by."""
+"""Detection of a folder's layout, the messages where there is none, and a release's fingerprint."""
 
 import os
 
@@ -60,14 +59,14 @@ def test_each_layout_is_recognised_and_by_its_name_too(tmp_path, layout):
 def test_no_layout_is_taken_for_another_that_is_named(tmp_path, layout, named):
     MAKE[layout](tmp_path)
     if named != layout:
-        with pytest.raises(errors.UserError, match="is no AffectNet release known here"):
+        with pytest.raises(errors.UserError, match="is no AffectNet release in a known layout"):
             recognise(tmp_path, layout=named)
 
 
 def test_two_layouts_in_one_folder_are_refused(tmp_path):
     make_npy(make_2017(tmp_path))
     with pytest.raises(
-        errors.UserError, match="holds several layouts: 2017, npy; say which with --layout"
+        errors.UserError, match="holds several layouts: 2017, npy; choose one with --layout"
     ):
         recognise(tmp_path)
     assert recognise(tmp_path, layout="npy").layout == "npy"
@@ -84,11 +83,13 @@ def test_an_unknown_folder_is_told_what_was_looked_for_and_found(tmp_path):
     with pytest.raises(errors.UserError) as caught:
         recognise(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path} is no AffectNet release known here, or has no manual annotations. Looked for: "
-        "training.csv, validation.csv or automatically_annotated.csv (2017), train_set/annotations/*_exp.npy (2021), "
-        "human_annotated/train_set/annotations/*.json (AffectNet+), data.yaml with train/images and train/labels "
-        "(YOLO), class folders (happy or 1, below train and val). Found: 2 jpg, 1 txt in 2 folders. "
-        "docs/data.md shows each layout; --csv takes any list of pictures."
+        f"{tmp_path} is no AffectNet release in a known layout, or has no manual annotations. "
+        "Looked for: training.csv, validation.csv or automatically_annotated.csv (2017), "
+        "train_set/annotations/*_exp.npy (2021), "
+        "human_annotated/train_set/annotations/*.json (AffectNet+), "
+        "data.yaml with train/images and train/labels (YOLO), "
+        "class folders (happy or 1, below train and val). Found: 2 jpg, 1 txt in 2 folders. "
+        "docs/data.md shows each layout; --csv takes any list of images."
     )
 
 
@@ -104,16 +105,19 @@ def test_layouts_without_automatic_annotations_are_not_there_for_them(tmp_path, 
     [
         (
             {"difficulty": "easy"},
-            "--difficulty is for the layout affectnetplus, and this is 2017: leave it out",
+            "--difficulty has no effect with the layout 2017: it needs --layout=affectnetplus",
         ),
         (
             {"labels": "1=sad"},
-            "--labels is for the layout csv or folders or yolo, and this is 2017: leave it out",
+            "--labels has no effect with the layout 2017: it needs --layout=csv or folders or yolo",
         ),
-        ({"columns": "path=1"}, "--columns is for the layout csv, and this is 2017: leave it out"),
+        (
+            {"columns": "path=1"},
+            "--columns has no effect with the layout 2017: it needs --layout=csv",
+        ),
         (
             {"csv": "a.csv", "layout": "2017"},
-            "--csv is for the layout csv, and this is 2017: leave it out",
+            "--csv has no effect with the layout 2017: it needs --layout=csv",
         ),
     ],
 )
@@ -149,7 +153,7 @@ def test_one_more_annotation_is_another_release(tmp_path):
     assert base.fingerprint(recognise(tmp_path)) != before
 
 
-def test_a_repaired_picture_is_the_same_release(tmp_path):
+def test_a_repaired_image_is_the_same_release(tmp_path):
     before = base.fingerprint(recognise(make_folders(tmp_path)))
     put(tmp_path, "train/happy/a.jpg", content=b"repaired")
     assert base.fingerprint(recognise(tmp_path)) == before
@@ -177,7 +181,7 @@ def test_every_layout_has_what_it_needs():
     for layout in registry.LAYOUTS.values():
         assert (
             layout.LOOKED_FOR
-            and callable(layout.spot)
-            and callable(layout.find)
+            and callable(layout.detect)
+            and callable(layout.find_release)
             and callable(layout.read)
         )

@@ -1,4 +1,4 @@
-"""YOLO folders: classes by name, boxes in fractions, several faces in a picture."""
+"""YOLO folders: classes by name, boxes in fractions, several faces in an image."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_the_box_is_in_fractions_from_its_left_upper_corner(root):
     assert row.box_from == "fractions"
 
 
-def test_every_face_of_a_picture_is_a_row(root):
+def test_every_face_of_an_image_is_a_row(root):
     put(
         root,
         "YOLO_format/train/labels/a.txt",
@@ -115,7 +115,7 @@ def test_a_bad_line_is_a_reject(root, line, reason, detail):
     )
 
 
-def test_a_picture_without_a_list_is_a_reject(root):
+def test_an_image_without_a_list_is_a_reject(root):
     put(root, "YOLO_format/train/images/z.jpg")
     assert said(read(root))[1] == ("YOLO_format/train/images/z.jpg", "no annotation")
 
@@ -128,14 +128,15 @@ def test_a_picture_without_a_list_is_a_reject(root):
         ("names: {1: happy, 2: sad}\n", r"must have names, a list or 0: …, 1: …: got None"),
         (
             "names: [happy, sad]\nnc: 3\n",
-            r"must name as many classes as it says: nc is 3, names are 2",
+            r"must have as many names as classes: nc is 3, names are 2",
         ),
         ("names: [happy\n", r"data.yaml must be YAML: "),
         (
             "names: [face, happy]\n",
-            r"every class must be an expression: .*has face; say which it is with --labels=face=…",
+            r"every class must be an expression: .*has face; "
+            r"name its expression with --labels=face=…",
         ),
-        ("names: ['1', '2']\n", r"numbers stand for AffectNet's codes where they begin with 0"),
+        ("names: ['1', '2']\n", r"numbers are taken as AffectNet's codes where they begin with 0"),
     ],
 )
 def test_a_data_yaml_that_does_not_say_what_classes_mean_is_refused(root, content, message):
