@@ -58,10 +58,7 @@ def cut(
     """
     place = locate(box, points=points, picture_size=header.size, geometry=geometry)
     size = geometry.image_size
-    scale = size / place.side if isinstance(place, crop_geometry.Square) else size * place.scale
-    pixels = image_codec.decode(
-        content, header, scale=crop_geometry.part_needed(scale, image_size=size)
-    )
+    pixels = image_codec.decode(content, header, scale=part_needed(place, image_size=size))
     return cut_decoded(
         pixels, place=place, points=points, picture_width=header.size[0], image_size=size
     )
@@ -88,6 +85,15 @@ def locate(
         face_alignment.fit(points, picture_size=picture_size, margin_frac=geometry.margin_frac)
         or area
     )
+
+
+def part_needed(place: Place, *, image_size: int) -> float:
+    """Return the part of its size that an image must be decoded to (more than 1: all of it)."""
+    if isinstance(place, crop_geometry.Square):
+        scale = image_size / place.side
+    else:
+        scale = image_size * place.scale
+    return crop_geometry.part_needed(scale, image_size=image_size)
 
 
 def cut_decoded(

@@ -116,6 +116,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "trainer.inference": (
         "affectnet_tfds",
+        "runtime",
         "trainer.data",
         "trainer.models",
         "trainer.run",

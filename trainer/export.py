@@ -1,6 +1,6 @@
-"""Ship a trained model: python -m trainer.export --model_dir=DIR --format=onnx.
+"""Export program: python -m trainer.export --model_dir=DIR --format=onnx.
 
-Owns the flags and what is refused before TensorFlow is imported; `shipping` does the rest.
+Owns the flags and what is refused before TensorFlow is imported; `exporter` does the rest.
 """
 
 import dataclasses
@@ -11,10 +11,11 @@ from runtime import errors, fields, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
-from trainer.exporting import manifest
+from trainer.exporting import export_folder
 from trainer.run import trained_run
 
-ABOUT = """Write a trained model in a format that runs elsewhere, with its preprocessing inside and a model card.
+ABOUT = """\
+Export a trained model for another runtime, with its preprocessing inside and a model card.
 
   python -m trainer.export --model_dir=runs/first --format=onnx
   python -m trainer.export --model_dir=runs/first --format=tflite --quantize=int8"""
@@ -23,8 +24,8 @@ _NEEDS = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "tflite": ("ai_edge_litert
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Export:
-    """What to ship, and how."""
+class Export(fields.Checked):
+    """Flags of trainer.export."""
 
     model_dir: str = fields.field("runs/latest", "folder of the trained model")
     format: str = fields.field(
@@ -32,19 +33,18 @@ class Export:
     )
     quantize: str = fields.field(
         "none",
-        "numbers of a smaller type (tflite): float16 halves the weights, int8 computes in whole numbers, with ranges "
-        "learned from pictures of train",
+        "quantisation (tflite): float16 halves the weights, int8 computes with integers, whose "
+        "ranges are measured on images of train",
         choices=("none", "float16", "int8"),
     )
     output_dir: str | None = fields.field(
-        None, "folder to write, replaced if it is an export", default_text="MODEL_DIR/export/FORMAT"
+        None,
+        "folder to write; an export in it is replaced",
+        default_text="MODEL_DIR/export/FORMAT",
     )
     data_dir: str | None = fields.field(
         None, "folder that holds the data set", default_text="as in training"
     )
-
-    def __post_init__(self) -> None:
-        fields.check(self)
 
 
 SECTIONS = {"Export": Export}
@@ -52,70 +52,74 @@ SECTIONS = {"Export": Export}
 
 def main() -> None:
     """Export as the flags say."""
-    asked = Export(**flags.given(SECTIONS))
-    run = trained_run.find(asked.model_dir)
-    folder = check(asked, run=run)
-    data_path = find_data(asked, run=run)
+    config = Export(**flags.given(SECTIONS))
+    run = trained_run.find(config.model_dir)
+    folder = check(config, run=run)
+    data_path = find_data(config, run=run)
     with tf_logging.chatter_off():
         # Inside: the refusals above must not wait for TensorFlow.
         from trainer.exporting import exporter
 
         devices.prepare(run_config.Devices(num_gpus=0))
-    order = exporter.Order(
-        run=run, format=asked.format, quantize=asked.quantize, folder=folder, data_path=data_path
+    exporter.export(
+        exporter.ExportRequest(
+            run=run,
+            format=config.format,
+            quantize=config.quantize,
+            folder=folder,
+            data_path=data_path,
+        )
     )
-    exporter.ship(order)
 
 
-def check(asked: Export, *, run: trained_run.Run) -> pathlib.Path:
+def check(config: Export, *, run: trained_run.Run) -> pathlib.Path:
     """Return the folder to write.
 
-    Raises: errors.UserError: if the format cannot be quantised, lacks its packages, or the folder
-      is something else.
+    Raises:
+      errors.UserError: if the format cannot be quantised or lacks its packages, or the folder is
+        something else than an export.
     """
-    if asked.quantize != "none" and asked.format != "tflite":
+    if config.quantize != "none" and config.format != "tflite":
         raise errors.UserError(
-            f"--quantize={asked.quantize} is for --format=tflite: got --format={asked.format}"
+            f"--quantize={config.quantize} needs --format=tflite: got --format={config.format}"
         )
     missing = [
-        name for name in _NEEDS.get(asked.format, ()) if importlib.util.find_spec(name) is None
+        name for name in _NEEDS.get(config.format, ()) if importlib.util.find_spec(name) is None
     ]
     if missing:
         raise errors.UserError(
-            f"--format={asked.format} needs {', '.join(missing)}: pip install 'affectnet-faces[export]'"
+            f"--format={config.format} needs {', '.join(missing)}: "
+            "pip install 'affectnet-faces[export]'"
         )
-    name = asked.format + (f"_{asked.quantize}" if asked.quantize != "none" else "")
-    folder = pathlib.Path(asked.output_dir) if asked.output_dir else run.model_dir / "export" / name
-    if (
-        folder.exists()
-        and not (folder / manifest.MANIFEST).is_file()
-        and (not folder.is_dir() or any(folder.iterdir()))
-    ):
-        raise errors.UserError(
-            f"--output_dir={folder} is there and is no export: name a new folder"
-        )
+    if config.output_dir:
+        folder = pathlib.Path(config.output_dir)
+    else:
+        suffix = "" if config.quantize == "none" else f"_{config.quantize}"
+        folder = run.model_dir / "export" / f"{config.format}{suffix}"
+    export_folder.check(folder)
     return folder
 
 
-def find_data(asked: Export, *, run: trained_run.Run) -> pathlib.Path | None:
-    """Return the version that the run was trained on, or None where it is not.
+def find_data(config: Export, *, run: trained_run.Run) -> pathlib.Path | None:
+    """Return the version that the run was trained on, or None where it is not available.
 
     Raises:
-      errors.UserError: if it was named, or is needed, and is not there.
+      errors.UserError: if it is not available, and was named or is needed.
     """
-    was = run.settings.data
-    where = dataclasses.replace(was, data_dir=asked.data_dir or was.data_dir)
+    trained_on = run.settings.data
+    wanted = dataclasses.replace(trained_on, data_dir=config.data_dir or trained_on.data_dir)
     try:
-        path = dataset_version.locate(where)
-        found = dataset_version.fingerprint(path)
-        if found != run.data.fingerprint:
+        path = dataset_version.locate(wanted)
+        fingerprint = dataset_version.fingerprint(path)
+        if fingerprint != run.data.fingerprint:
             raise errors.UserError(
-                f"{run.model_dir} was trained on data with fingerprint {run.data.fingerprint[:12]}, and those in "
-                f"{path} have {found[:12]}: name the folder that has them with --data_dir"
+                f"{run.model_dir} was trained on data with fingerprint "
+                f"{run.data.fingerprint[:12]}, and those in {path} have {fingerprint[:12]}: name "
+                "the folder that has them with --data_dir"
             )
         return path
     except errors.UserError:
-        if asked.data_dir or asked.quantize == "int8":
+        if config.data_dir or config.quantize == "int8":
             raise
         return None
 

@@ -1,5 +1,7 @@
-"""Compatibility: importing this module registers the layers of an exported .keras file, as model
-cards say."""
+"""Import name of published model cards: registers the layers of exported .keras files with Keras.
+
+Kept for exports that exist: their cards say `import trainer.serving`.
+"""
 
 from trainer.exporting import signature
 

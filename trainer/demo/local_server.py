@@ -1,10 +1,11 @@
-"""A server that this machine alone reaches, and a page in it that reaches nothing else.
+"""Local server: a socket on 127.0.0.1, and response headers that keep the page from other machines.
 
-Owns the socket and what every answer tells the browser. To trust that the page's libraries ask
-nobody was rejected: the policy makes the browser refuse whatever a later version of them would ask
-of other machines.
+Owns the socket and the headers of every response. Trusting the page's libraries to send no requests
+elsewhere was rejected: the content security policy makes the browser refuse those of any later
+version.
 """
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -13,13 +14,13 @@ from runtime import errors
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
-"""What a browser may call this machine: another name that leads here is another site's trick (DNS
-rebinding)."""
+"""Host names that requests may carry; any other that resolves to this machine is DNS rebinding."""
 
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; font-src 'self' data:; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "worker-src 'self' blob:; font-src 'self' data:; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
 )
 
 Message = MutableMapping[str, Any]
@@ -30,10 +31,10 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def listen(port: int) -> socket.socket:
-    """Return a listening socket on a port of this machine, 0 for any that is free.
+    """Return a socket that listens on a port of 127.0.0.1, 0 for any that is free.
 
     Raises:
-      errors.UserError: if the port is taken, or not for this user.
+      errors.UserError: if the port is in use, or this user may not listen on it.
     """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,25 +43,28 @@ def listen(port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
+        reason = f"port {port} is in use on {HOST}"
+        if error.errno != errno.EADDRINUSE:
+            reason = f"cannot listen on port {port} of {HOST} ({error.strerror})"
         raise errors.UserError(
-            f"--port={port} cannot be had on {HOST} ({error.strerror}): name another, or 0 for any that is free"
+            f"{reason}: name another with --port, or --port=0 for any that is free"
         ) from None
     return listener
 
 
 def confined(application: Application) -> Application:
-    """Return the application with POLICY in every answer, and with none that a browser may keep."""
-    told = [(b"content-security-policy", POLICY.encode()), (b"cache-control", b"no-store")]
+    """Return the application with POLICY in every response, which a browser may not store."""
+    headers = [(b"content-security-policy", POLICY.encode()), (b"cache-control", b"no-store")]
 
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                others = [
+                kept = [
                     (name, value)
                     for name, value in message["headers"]
                     if name.lower() != b"cache-control"
                 ]
-                message["headers"] = [*others, *told]
+                message["headers"] = [*kept, *headers]
             await send(message)
 
         await application(scope, receive, with_policy)

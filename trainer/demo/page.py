@@ -1,4 +1,4 @@
-"""The demo page in Gradio: what stands where, and what happens when a picture is given."""
+"""Demo page in Gradio: its layout, and the call when an image is uploaded."""
 
 import json
 import pathlib
@@ -15,28 +15,29 @@ from trainer.run import trained_run
 from webpage import markup
 from webpage.markup import Markup
 
-TITLE = "What expression does the model see?"
+TITLE = "Facial expression classifier"
 MAX_UPLOAD = "50mb"
 _KEPT_S = 60
-"""How long Gradio keeps an upload that nobody asked about."""
+"""Seconds after which Gradio removes an upload that was never read."""
 
 _LIMITS = (
-    "An expression is not an emotion: the model names what annotators would call the expression in a picture, not what "
-    "a person feels, and it errs more on people, poses and light that its data hold few of."
+    "An expression is not an emotion: the model predicts what annotators would call the expression "
+    "in an image, not what a person feels, and it errs more on people, poses and lighting that are "
+    "rare in its data."
 )
-_KEPT = "Pictures stay on this machine, and are removed once they have been looked at."
-_DRAWN = "This model was trained on drawn faces, not on photographs: of people it knows nothing."
+_PRIVACY = "Images stay on this machine, and are deleted once they have been classified."
+_DRAWN = "Smoke test only: this model was trained on drawn faces, not on photographs of people."
 
 Answer = Callable[[str], Markup]
-"""From the path of an upload to what is said of it."""
+"""From the path of an upload to the page's answer."""
 
 
 def mounted(run: trained_run.Run, *, detector: str, answer: Answer) -> fastapi.FastAPI:
-    """Return the page as an application for a server.
+    """Return the page as an ASGI application.
 
     Args:
       run: the model's.
-      detector: the name of what finds faces.
+      detector: name of the face detector.
       answer: called for one upload at a time.
     """
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -66,62 +67,78 @@ def _blocks(run: trained_run.Run, *, detector: str, answer: Answer) -> gradio.Bl
         gradio.HTML(_head(run, detector=detector), apply_default_css=False)
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):
-                picture = gradio.Image(
-                    label="Picture", sources=["upload", "webcam"], type="filepath", buttons=[], height=320,
-                    webcam_options=gradio.WebcamOptions(mirror=False), elem_id="picture",
-                )  # fmt: skip
-                gradio.HTML(_said(_KEPT, class_="note"), apply_default_css=False)
+                image = gradio.Image(
+                    label="Image",
+                    sources=["upload", "webcam"],
+                    type="filepath",
+                    buttons=[],
+                    height=320,
+                    webcam_options=gradio.WebcamOptions(mirror=False),
+                    elem_id="image",
+                )
+                gradio.HTML(_paragraph(_PRIVACY, class_="note"), apply_default_css=False)
             with gradio.Column(scale=3, min_width=300):
                 shown = gradio.HTML(
                     str(answer_html.waiting()), elem_id="answer", apply_default_css=False
                 )
-        gradio.HTML(_said(_LIMITS, class_="note limits"), apply_default_css=False)
+        gradio.HTML(_paragraph(_LIMITS, class_="note limits"), apply_default_css=False)
 
-        def look(given: Mapping[str, Any] | None) -> tuple[object, object]:
-            if given is None:  # Changing from file to camera says this.
+        def on_input(upload: Mapping[str, Any] | None) -> tuple[object, object]:
+            if upload is None:  # The source was changed from file to camera.
                 return gradio.skip(), gradio.skip()
-            return None, str(answer(given["path"]))
+            return None, str(answer(upload["path"]))
 
-        picture.input(
-            look, picture, [picture, shown], preprocess=False, api_visibility="private", concurrency_limit=1,
-            show_progress="full", show_progress_on=shown,
-        )  # fmt: skip
+        image.input(
+            on_input,
+            image,
+            [image, shown],
+            preprocess=False,
+            api_visibility="private",
+            concurrency_limit=1,
+            show_progress="full",
+            show_progress_on=shown,
+        )
     return blocks
 
 
 def _head(run: trained_run.Run, *, detector: str) -> str:
-    found = {
-        "mtcnn": "Faces are found by MTCNN, cut out as the training data were",
-        "none": "Each picture is taken whole, as a face crop",
+    crops = {
+        "mtcnn": "Faces are detected by MTCNN, cropped as the training data were",
+        "none": "Each image is taken as one face crop",
     }
-    settings = run.settings.model
+    model = run.settings.model.model
     about = (
-        f"Drop a photograph or use the camera. {found[detector]}, and judged by the model in {run.model_dir}: "
-        f"{settings.model}, {run.image_size} px, {len(run.data.class_names)} expressions, trained on {run.data.name}."
+        f"Drop a photograph or use the camera. {crops[detector]}, and classified by the model in "
+        f"{run.model_dir}: {model}, {run.image_size} px, {len(run.data.class_names)} expressions, "
+        f"trained on {run.data.name}."
     )
-    judged = _judged(run.model_dir / "metrics.json")
+    accuracy = _accuracy(run.model_dir / "metrics.json")
     warning = markup.element("p", _DRAWN, class_="warning") if run.data.is_drawn else None
-    return str(
-        markup.element(
-            "header", markup.element("h1", TITLE), markup.element("p", f"{about} {judged}"), warning
-        )
+    header = markup.element(
+        "header",
+        markup.element("h1", TITLE),
+        markup.element("p", f"{about} {accuracy}"),
+        warning,
+    )
+    return str(header)
+
+
+def _accuracy(metrics_path: pathlib.Path) -> str:
+    if not metrics_path.is_file():
+        return "It has not been evaluated."
+    metrics = json.loads(metrics_path.read_text(encoding="utf-8"))
+    return (
+        f"Its accuracy is {metrics['accuracy']:.0%} on the {metrics['num_examples']:,} images of "
+        f"its {metrics['protocol']['split']} split."
     )
 
 
-def _judged(path: pathlib.Path) -> str:
-    if not path.is_file():
-        return "It has not been judged."
-    found = json.loads(path.read_text(encoding="utf-8"))
-    split = found["protocol"]["split"]
-    return f"It got {found['accuracy']:.0%} of the {found['num_examples']:,} pictures of its {split} split right."
-
-
-def _said(text: str, *, class_: str) -> str:
+def _paragraph(text: str, *, class_: str) -> str:
     return str(markup.element("p", text, class_=class_))
 
 
 def _theme() -> gradio.themes.Base:
-    """Return a theme of the system's own fonts."""
+    """Return a theme with the system's fonts, so that no font is downloaded."""
     return gradio.themes.Default(
         primary_hue="blue",
         font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"],

@@ -1,13 +1,12 @@
-"""An export's folder: the model, README.md and export.json, there whole or not at all.
+"""Exporter: writes a run's model in another format, checks it and writes its model card.
 
-Owns the steps from a run to that folder. What was written is opened again and compared before it is
-kept.
+Owns the steps from a run to an export's folder, which holds the model, README.md and export.json.
+The file is opened again and compared with the network before it is kept.
 """
 
 import dataclasses
 import json
 import pathlib
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,18 +15,25 @@ import numpy as np
 
 from trainer.data import dataset_version, examples
 from trainer.distributed import tf_logging
-from trainer.exporting import formats, manifest, model_card, parity_check, signature
-from trainer.inference import outputs, trained_model
+from trainer.exporting import export_folder, formats, model_card, parity_check, signature
+from trainer.inference import trained_model
 from trainer.run import trained_run
 
 _NUM_REPRESENTATIVE = 256
-"""Pictures of train, evenly spaced over it, that int8 learns its ranges from."""
+"""Images of train, evenly spaced over it, from which int8 takes the ranges of its tensors."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Order:
-    """What to ship and where: `data_path` is the version the run was trained on, None where that is
-    not at hand."""
+class ExportRequest:
+    """What to export, and where to.
+
+    Attributes:
+      run: of the model.
+      format: one of `formats.FILES`.
+      quantize: none, or float16 or int8 for tflite.
+      folder: the export's, replaced.
+      data_path: the version that the run was trained on; None where it is not available.
+    """
 
     run: trained_run.Run
     format: str
@@ -36,46 +42,51 @@ class Order:
     data_path: pathlib.Path | None
 
 
-def ship(order: Order) -> parity_check.Comparison:
-    """Write an export, compare it with its network, and say so.
+def export(request: ExportRequest) -> parity_check.Comparison:
+    """Write an export, compare it with its network, and print the result.
 
     Raises:
-      errors.UserError: if there are no weights, or the file does not do what the network does.
+      errors.UserError: if there are no weights, or the file's outputs are not the network's.
     """
-    version = dataset_version.open_version(order.data_path) if order.data_path else None
-    network, best_epoch = trained_model.network(_in_float32(order.run))
+    version = dataset_version.open_version(request.data_path) if request.data_path else None
+    network, best_epoch = trained_model.network(_in_float32(request.run))
     print(
-        f"model         {network.name}, {network.count_params():,} parameters, weights of epoch {best_epoch}",
+        f"model         {network.name}, {network.count_params():,} parameters, "
+        f"weights of epoch {best_epoch}",
         flush=True,
     )
-    staged = order.folder.with_name(f".{order.folder.name}.part")
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    path = staged / formats.FILES[order.format]
-    shipped = _write(order, network=network, version=version, path=path)
-    compared = _compare(order, network=network, version=version, path=path)
-    facts = _facts(
-        order, shipped=shipped, network=network, best_epoch=best_epoch, compared=compared
-    )
-    (staged / "README.md").write_text(model_card.text(facts), encoding="utf-8")
-    (staged / manifest.MANIFEST).write_text(
-        json.dumps(_manifest(facts), indent=2) + "\n", encoding="utf-8"
-    )
-    shutil.rmtree(order.folder, ignore_errors=True)
-    staged.replace(order.folder)
-    _say(order, facts=facts)
-    return compared
+    with export_folder.replaced(request.folder) as staged:
+        path = staged / formats.FILES[request.format]
+        exported = _write(request, network=network, version=version, path=path)
+        comparison = _compare(request, network=network, version=version, path=path)
+        facts = model_card.Facts(
+            run=request.run,
+            best_epoch=best_epoch,
+            num_parameters=network.count_params(),
+            metrics=_metrics(request.run),
+            heads=_heads(exported),
+            format=request.format,
+            quantize=request.quantize,
+            comparison=comparison,
+        )
+        (staged / "README.md").write_text(model_card.text(facts), encoding="utf-8")
+        manifest = json.dumps(_manifest(facts), indent=2) + "\n"
+        (staged / export_folder.MANIFEST).write_text(manifest, encoding="utf-8")
+    _print_result(request, comparison=comparison)
+    return comparison
 
 
 def _in_float32(run: trained_run.Run) -> trained_run.Run:
-    """Return the run with a network that computes in float32: weights are float32 in every
-    precision of training."""
+    """Return the run with a network that computes in float32.
+
+    Weights are float32 in every precision of training.
+    """
     training = dataclasses.replace(run.settings.training, precision="float32")
     return dataclasses.replace(run, settings=dataclasses.replace(run.settings, training=training))
 
 
 def _write(
-    order: Order,
+    request: ExportRequest,
     *,
     network: keras.Model,
     version: dataset_version.Version | None,
@@ -83,72 +94,63 @@ def _write(
 ) -> keras.Model:
     """Write the model file and return the model that is in it."""
     with tf_logging.chatter_off():
-        if order.quantize == "int8":
-            assert version  # export.find_data refused otherwise.
-            fixed = signature.fixed(order.run, network=network)
-            formats.write_int8(
-                fixed, path=path, pictures=_representative(version, size_px=order.run.image_size)
-            )
+        if request.quantize == "int8":
+            assert version  # trainer.export refuses otherwise.
+            fixed = signature.fixed(request.run, network=network)
+            images = _representative(version, size_px=request.run.image_size)
+            formats.write_int8(fixed, path=path, images=images)
             return fixed
-        model = signature.model(order.run, network=network)
-        formats.write(model, format=order.format, path=path, quantize=order.quantize)
+        model = signature.model(request.run, network=network)
+        formats.write(model, format=request.format, path=path, quantize=request.quantize)
         return model
 
 
 def _representative(version: dataset_version.Version, *, size_px: int) -> Iterator[np.ndarray]:
     split = examples.read(version, split="train", size_px=size_px, cache="none")
     count = split.num_examples
-    for number in (
-        np.linspace(0, count - 1, min(count, _NUM_REPRESENTATIVE)).round().astype(np.int64)
-    ):
-        yield split.fetch(number[None]).numpy()[0]
+    positions = np.linspace(0, count - 1, min(count, _NUM_REPRESENTATIVE)).round()
+    for position in positions.astype(np.int64):
+        yield split.fetch(position[None]).numpy()[0]
 
 
 def _compare(
-    order: Order,
+    request: ExportRequest,
     *,
     network: keras.Model,
     version: dataset_version.Version | None,
     path: pathlib.Path,
 ) -> parity_check.Comparison:
     with tf_logging.chatter_off():
-        exported = formats.OPEN[order.format](path)
-        is_fixed = order.quantize == "int8"
-        compared = parity_check.compare(
-            exported, network=network, run=order.run, version=version, fixed_size=is_fixed
+        comparison = parity_check.compare(
+            formats.OPEN[request.format](path),
+            network=network,
+            run=request.run,
+            version=version,
+            fixed_size=request.quantize == "int8",
         )
-    if order.quantize == "none":
-        parity_check.check(compared, path=order.folder / path.name)
-    return compared
+    if request.quantize == "none":
+        parity_check.check(comparison, path=request.folder / path.name)
+    return comparison
 
 
-def _facts(
-    order: Order,
-    *,
-    shipped: keras.Model,
-    network: keras.Model,
-    best_epoch: int,
-    compared: parity_check.Comparison,
-) -> model_card.Facts:
-    metrics = order.run.model_dir / "metrics.json"
-    return model_card.Facts(
-        run=order.run,
-        best_epoch=best_epoch,
-        num_parameters=network.count_params(),
-        metrics=json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None,
-        heads={
-            name: tuple(head.shape)
-            for name, head in shipped.output.items()
-            if name != outputs.PROBABILITIES
-        },
-        format=order.format,
-        quantize=order.quantize,
-        compared=compared,
-    )
+def _metrics(run: trained_run.Run) -> dict[str, Any] | None:
+    path = run.model_dir / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _heads(exported: keras.Model) -> dict[str, tuple[int | None, ...]]:
+    """Return the shapes of a model's outputs besides the probabilities."""
+    return {
+        name: tuple(head.shape)
+        for name, head in exported.output.items()
+        if name != signature.PROBABILITIES
+    }
 
 
 def _manifest(facts: model_card.Facts) -> dict[str, Any]:
+    """Return the content of export.json, whose keys are published."""
     data = facts.run.data
+    comparison = facts.comparison
     return {
         "format": facts.format,
         "quantize": facts.quantize,
@@ -156,19 +158,29 @@ def _manifest(facts: model_card.Facts) -> dict[str, Any]:
         "image_size": facts.run.image_size,
         "best_epoch": facts.best_epoch,
         "data": {"name": data.name, "fingerprint": data.fingerprint, "crop": data.crop},
-        "compared": dataclasses.asdict(facts.compared),
+        "compared": {
+            "on": comparison.on,
+            "largest": comparison.largest,
+            "num_judged": comparison.num_evaluated,
+            "exported_accuracy": comparison.exported_accuracy,
+            "network_accuracy": comparison.network_accuracy,
+        },
     }
 
 
-def _say(order: Order, *, facts: model_card.Facts) -> None:
-    path, compared = order.folder / formats.FILES[order.format], facts.compared
+def _print_result(request: ExportRequest, *, comparison: parity_check.Comparison) -> None:
+    path = request.folder / formats.FILES[request.format]
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
     print(f"exported      {path}   {size / 1e6:.1f} MB")
-    print(f"compared      on {compared.on}: largest difference of an output {compared.largest:.2g}")
-    if compared.exported_accuracy is not None:
+    print(
+        f"compared      on {comparison.on}: largest difference of an output "
+        f"{comparison.largest:.2g}"
+    )
+    if comparison.exported_accuracy is not None:
         print(
-            f"accuracy      {compared.exported_accuracy:.4f} exported, {compared.network_accuracy:.4f} before, "
-            f"on {compared.num_judged:,} validation crops"
+            f"accuracy      {comparison.exported_accuracy:.4f} exported, "
+            f"{comparison.network_accuracy:.4f} before, "
+            f"on {comparison.num_evaluated:,} validation crops"
         )
-    print(f"look at       {order.folder / 'README.md'}", flush=True)
+    print(f"model card    {request.folder / 'README.md'}", flush=True)

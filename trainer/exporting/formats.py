@@ -1,8 +1,8 @@
-"""The formats that a model is shipped in: how each is written, and how it is run again.
+"""Export formats (Keras, SavedModel, ONNX, TFLite): writes models and runs the files.
 
 Owns the calls into the exporters. Every format carries the class names itself, beside the
 probabilities it gives: Keras in its last layer, a SavedModel in a signature, ONNX in its metadata,
-TFLite as its associated file labels.txt. Keras' own TFLite export (litert) was not taken: it has no
+TFLite as its associated file labels.txt. Keras' own TFLite export (litert) was rejected: it has no
 quantisation.
 """
 
@@ -17,8 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.inference import outputs
-from trainer.inference import outputs as outputs_lib
+from trainer.exporting import signature
 
 FILES = {
     "keras": "model.keras",
@@ -32,23 +31,24 @@ _LABELS = "labels.txt"
 
 
 def write(model: keras.Model, *, format: str, path: pathlib.Path, quantize: str) -> None:
-    """Write a model made by `serving.model` in a format; `quantize` is none, or float16 for tflite."""
+    """Write a model made by `signature.model`; `quantize` is none, or float16 for tflite."""
     if format == "tflite":
         write_tflite(model, path=path, halve=quantize == "float16")
-    else:
-        {"keras": write_keras, "savedmodel": write_savedmodel, "onnx": write_onnx}[format](
-            model, path=path
-        )
+        return
+    writers = {"keras": write_keras, "savedmodel": write_savedmodel, "onnx": write_onnx}
+    writers[format](model, path=path)
 
 
 def write_keras(model: keras.Model, *, path: pathlib.Path) -> None:
-    """Write a .keras archive; whoever loads it has to `import trainer.exporting.signature` first."""
+    """Write a .keras archive; whoever loads it has to `import trainer.serving` first."""
     model.save(path)
 
 
 def write_savedmodel(model: keras.Model, *, path: pathlib.Path) -> None:
-    """Write a SavedModel with signatures serving_default (crops → outputs) and class_names (→
-    string[C])."""
+    """Write a SavedModel.
+
+    Its signatures are serving_default (crops → outputs) and class_names (→ string[C]).
+    """
     names = class_names(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -64,7 +64,8 @@ def write_onnx(model: keras.Model, *, path: pathlib.Path) -> None:
     import onnx  # Inside: an extra.
 
     _embed_constants(model)
-    model(np.zeros((1, 8, 8, 3), np.uint8), training=False)  # Keras exports what was called before.
+    # Keras exports the function that was called last.
+    model(np.zeros((1, 8, 8, 3), np.uint8), training=False)
     model.export(path, format="onnx", verbose=False)
     exported = onnx.load(path)
     _rename_outputs(exported.graph, names=sorted(model.output))
@@ -77,7 +78,7 @@ def write_onnx(model: keras.Model, *, path: pathlib.Path) -> None:
 
 
 def write_tflite(model: keras.Model, *, path: pathlib.Path, halve: bool = False) -> None:
-    """Write a TFLite file, with weights in 16 bits if they are to be halved."""
+    """Write a TFLite file; `halve` stores its weights in 16 bits."""
     with tempfile.TemporaryDirectory() as folder:
         converter = _converter(model, folder=pathlib.Path(folder))
         if halve:
@@ -87,73 +88,72 @@ def write_tflite(model: keras.Model, *, path: pathlib.Path, halve: bool = False)
     _attach_labels(path, names=class_names(model))
 
 
-def write_int8(fixed: keras.Model, *, path: pathlib.Path, pictures: Iterable[np.ndarray]) -> None:
-    """Write a TFLite file that computes in whole numbers alone, from uint8 crops to uint8 outputs.
+def write_int8(fixed: keras.Model, *, path: pathlib.Path, images: Iterable[np.ndarray]) -> None:
+    """Write a TFLite file of integer operations only, from uint8 crops to uint8 outputs.
 
-    Args: fixed: see `serving.fixed`. path: of the file. pictures: uint8[S, S, 3] each, from which
-      the ranges of all tensors are learned. Two pixels of each are made
-        black and white, so that the input's range is 0..255 and its numbers stand for themselves.
+    Args:
+      fixed: see `signature.fixed`.
+      path: of the file.
+      images: uint8[S, S, 3] each, from which the ranges of all tensors are measured. Two pixels of
+        each are made black and white, so that the input's range is 0..255 and its scale is 1.
     """
     with tempfile.TemporaryDirectory() as folder:
         converter = _converter(fixed, folder=pathlib.Path(folder))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([_full_range(each)] for each in pictures)
+        converter.representative_dataset = lambda: ([_full_range(image)] for image in images)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.uint8
         path.write_bytes(converter.convert())
     _attach_labels(path, names=class_names(fixed))
 
 
-def _full_range(picture: np.ndarray) -> np.ndarray:
-    batch = picture[None].astype(np.float32)
+def _full_range(image: np.ndarray) -> np.ndarray:
+    batch = image[None].astype(np.float32)
     batch[0, 0, :2] = ((0,), (255,))
     return batch
 
 
-def open_keras(path: pathlib.Path) -> outputs.Runner:
+def open_keras(path: pathlib.Path) -> signature.Runner:
     """Return the function that runs a .keras archive."""
     model = keras.saving.load_model(path, compile=False)
     return lambda crops: _arrays(model(crops, training=False))
 
 
-def open_savedmodel(path: pathlib.Path) -> outputs.Runner:
+def open_savedmodel(path: pathlib.Path) -> signature.Runner:
     """Return the function that runs a SavedModel."""
     loaded = tf.saved_model.load(str(path))
     serve = loaded.signatures["serving_default"]
-    return lambda crops: _arrays(serve(**{outputs_lib.CROPS: tf.constant(crops)}))
+    return lambda crops: _arrays(serve(**{signature.CROPS: tf.constant(crops)}))
 
 
-def open_onnx(path: pathlib.Path) -> outputs.Runner:
+def open_onnx(path: pathlib.Path) -> signature.Runner:
     """Return the function that runs an ONNX file on the CPU."""
     import onnxruntime  # Inside: an extra.
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return lambda crops: dict(
-        zip(names, session.run(names, {outputs_lib.CROPS: crops}), strict=True)
-    )
+    return lambda crops: dict(zip(names, session.run(names, {signature.CROPS: crops}), strict=True))
 
 
-def open_tflite(path: pathlib.Path) -> outputs.Runner:
-    """Return the function that runs a TFLite file; quantised outputs come back as the numbers they
-    stand for."""
+def open_tflite(path: pathlib.Path) -> signature.Runner:
+    """Return the function that runs a TFLite file, with quantised outputs turned into float32."""
     from ai_edge_litert import interpreter  # Inside: an extra.
 
     loaded = interpreter.Interpreter(model_path=str(path))
     run = loaded.get_signature_runner("serving_default")
     details = run.get_output_details()
 
-    def outputs(crops: np.ndarray) -> outputs_lib.Outputs:
-        given = run(**{outputs_lib.CROPS: crops})
+    def outputs(crops: np.ndarray) -> signature.Outputs:
+        stored = run(**{signature.CROPS: crops})
         return {
             name: _dequantised(value, *details[name]["quantization"])
-            for name, value in given.items()
+            for name, value in stored.items()
         }
 
     return outputs
 
 
-OPEN: dict[str, Callable[[pathlib.Path], outputs.Runner]] = {
+OPEN: dict[str, Callable[[pathlib.Path], signature.Runner]] = {
     "keras": open_keras,
     "savedmodel": open_savedmodel,
     "onnx": open_onnx,
@@ -162,38 +162,43 @@ OPEN: dict[str, Callable[[pathlib.Path], outputs.Runner]] = {
 
 
 def class_names(model: keras.Model) -> list[str]:
-    """Return the class names of a model made by `serving`."""
-    return list(model.get_layer(outputs_lib.PROBABILITIES).class_names)
+    """Return the class names of a model made by `signature`."""
+    return list(model.get_layer(signature.PROBABILITIES).class_names)
 
 
 def _crops_spec(model: keras.Model) -> tf.TensorSpec:
     (crops,) = model.inputs
-    return tf.TensorSpec(crops.shape, crops.dtype, name=outputs_lib.CROPS)
+    return tf.TensorSpec(crops.shape, crops.dtype, name=signature.CROPS)
 
 
 def _converter(model: keras.Model, *, folder: pathlib.Path) -> tf.lite.TFLiteConverter:
-    """Return a converter that goes through a SavedModel, which freezes variables and keeps names."""
+    """Return a converter from a SavedModel, which freezes variables and keeps names."""
     write_savedmodel(model, path=folder)
     return tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
 
 
 def _attach_labels(path: pathlib.Path, *, names: Sequence[str]) -> None:
-    """Append labels.txt as a zip archive, as TFLite Metadata has associated files: interpreters
-    pass over it."""
+    """Append labels.txt as a zip archive, which is how TFLite Metadata stores associated files.
+
+    Interpreters ignore it.
+    """
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(_LABELS), "\n".join(names) + "\n")
 
 
 def _embed_constants(model: keras.Model) -> None:
-    """Make the fixed mean and variance of Normalization part of the graph: tf2onnx takes eager
-    tensors for inputs."""
+    """Make the fixed mean and variance of Normalization part of the graph.
+
+    tf2onnx would make eager tensors inputs.
+    """
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
-            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+            layer.mean = np.asarray(layer.mean)
+            layer.variance = np.asarray(layer.variance)
 
 
 def _rename_outputs(graph: Any, *, names: Sequence[str]) -> None:
-    """Name an ONNX graph's outputs, which are in the order of the sorted names."""
+    """Rename an ONNX graph's outputs, which are in the order of the sorted names."""
     wanted = {output.name: name for output, name in zip(graph.output, names, strict=True)}
     for output in graph.output:
         output.name = wanted[output.name]
@@ -203,8 +208,10 @@ def _rename_outputs(graph: Any, *, names: Sequence[str]) -> None:
 
 
 def _dequantised(values: np.ndarray, scale: float, zero: int) -> np.ndarray:
-    return (values.astype(np.float32) - zero) * np.float32(scale) if scale else values
+    if not scale:  # Not quantised.
+        return values
+    return (values.astype(np.float32) - zero) * np.float32(scale)
 
 
-def _arrays(outputs: dict[str, tf.Tensor]) -> outputs.Outputs:
+def _arrays(outputs: dict[str, tf.Tensor]) -> signature.Outputs:
     return {name: value.numpy() for name, value in outputs.items()}

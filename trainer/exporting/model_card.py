@@ -1,5 +1,4 @@
-"""The model card that is shipped with an export (Mitchell et al. 2019, "Model Cards for Model
-Reporting").
+"""Model card of an export (Mitchell et al. 2019, "Model Cards for Model Reporting").
 
 Owns its text. Every number comes from the run's own files: nothing is measured or estimated here.
 """
@@ -12,39 +11,41 @@ from trainer.exporting import parity_check
 from trainer.run import trained_run
 
 _DRAWN = """\
-> **Trained on drawn faces, not on AffectNet or any photograph.** It shows that the programs work. It says nothing about
-> people: do not use it on them.
+> **Trained on drawn faces, not on AffectNet or any photograph.** For smoke tests only: it says
+> nothing about people, so do not use it on them.
 """
 
 _LICENCE = """\
-AffectNet is licensed by its authors, for research only. Neither its pictures nor its annotations may be redistributed,
-and commercial use needs their consent: http://mohammadmahoor.com/affectnet/. A model holds no picture, but is made from
-them: ask your own licence before you pass one on.
+AffectNet is licensed by its authors, for research only. Neither its images nor its annotations
+may be redistributed, and commercial use needs their consent: http://mohammadmahoor.com/affectnet/.
+A model holds no image, but is trained on them: read your own licence before you redistribute one.
 """
 
 _DRAWN_LICENCE = """\
-Drawn faces are the project's own, and what was trained on them may be passed on under its licence (Apache-2.0). This
-does not hold for what is trained on AffectNet:
+Drawn faces are the project's own, and models trained on them may be redistributed under its licence
+(Apache-2.0). This does not hold for models trained on AffectNet:
 """
 
 _LIMITS = """\
-- It names the expression that annotators saw in a picture, not what a person feels. Faces do not show that reliably
-  (Barrett et al. 2019, Psychological Science in the Public Interest 20(1)).
-- AffectNet's labels are one annotator's each: on 36,000 pictures labelled twice, the two agreed on 60.7 %
-  (Mollahosseini et al. 2019). No classifier should be trusted beyond that.
-- The pictures were found by searching the web for words of emotion: people, ages and situations are not represented
-  evenly, and accuracy was not measured by group.
-- It expects one face, cut as the job cuts it. `python -m trainer.predict` does that; other margins cost accuracy.
-- Not for decisions about people: hiring, policing, credit, insurance, medicine. In the European Union, emotion
-  recognition at work and in education is prohibited but for medical and safety reasons (Regulation (EU) 2024/1689,
-  Article 5(1)(f)).
+- It predicts the expression that annotators would name in an image, not what a person feels. Faces
+  do not show that reliably (Barrett et al. 2019, Psychological Science in the Public Interest
+  20(1)).
+- Each of AffectNet's labels is one annotator's: on 36,000 images labelled twice, the two agreed on
+  60.7 % (Mollahosseini et al. 2019). No classifier should be trusted beyond that.
+- The images were found by searching the web for words of emotion: people, ages and situations are
+  not represented evenly, and accuracy was not measured by group.
+- It expects one face, cropped as the pipeline crops it. `python -m trainer.predict` does that;
+  other margins cost accuracy.
+- Not for decisions about people: hiring, policing, credit, insurance, medicine. In the European
+  Union, emotion recognition at work and in education is prohibited but for medical and safety
+  reasons (Regulation (EU) 2024/1689, Article 5(1)(f)).
 """
 
 _USE = {
     "keras": """\
 import keras
 import numpy as np
-import trainer.serving  # Of this project: the layers that the model is made of.
+import trainer.serving  # Of this project: registers the layers of the model.
 
 model = keras.saving.load_model("model.keras")
 crops = np.zeros((1, {side}, {side}, 3), np.uint8)
@@ -82,26 +83,37 @@ print(names, run(crops=crops)["probabilities"])""",
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a card says: the run, its judgement (metrics.json, if it was judged), and the export."""
+    """Content of a card.
+
+    Attributes:
+      run: the model's.
+      best_epoch: epoch that its weights are from.
+      num_parameters: of the network.
+      metrics: the run's metrics.json; None if it was not evaluated.
+      heads: shapes of the outputs besides the probabilities, by name.
+      format: of the export.
+      quantize: none, float16 or int8.
+      comparison: of the export with its network.
+    """
 
     run: trained_run.Run
     best_epoch: int
     num_parameters: int
     metrics: Mapping[str, Any] | None
     heads: Mapping[str, tuple[int | None, ...]]
-    """Shapes of the outputs beside the probabilities, by name."""
     format: str
     quantize: str
-    compared: parity_check.Comparison
+    comparison: parity_check.Comparison
 
 
 def text(facts: Facts) -> str:
     """Return the card as Markdown."""
     run = facts.run
     about = (
-        f"{facts.format} export of {run.settings.model.model}, {facts.num_parameters:,} parameters, weights of epoch "
-        f"{facts.best_epoch} of {run.settings.training.epochs}. It takes one cropped face a picture and gives a "
-        f"probability for each of {len(run.data.class_names)} expressions."
+        f"{facts.format} export of {run.settings.model.model}, {facts.num_parameters:,} "
+        f"parameters, weights of epoch {facts.best_epoch} of {run.settings.training.epochs}. It "
+        f"takes images of one cropped face each and returns a probability for each of "
+        f"{len(run.data.class_names)} expressions."
     )
     parts = [
         "# Facial expression classifier",
@@ -110,8 +122,8 @@ def text(facts: Facts) -> str:
         f"## Input and output\n\n{_interface(facts)}",
         f"## Use\n\n```python\n{_USE[facts.format].format(side=_side(facts))}\n```",
         f"## Data\n\n{_data(run)}",
-        f"## Numbers\n\n{_numbers(facts.metrics)}",
-        f"## The export against the network\n\n{_compared(facts)}",
+        f"## Evaluation\n\n{_evaluation(facts.metrics)}",
+        f"## Export compared with the network\n\n{_comparison(facts.comparison)}",
         f"## Limits\n\n{_LIMITS}",
         "## Licence",
         *([_DRAWN_LICENCE] if run.data.is_drawn else []),
@@ -127,60 +139,79 @@ def _side(facts: Facts) -> int:
 def _interface(facts: Facts) -> str:
     side = facts.run.image_size
     if facts.quantize == "int8":
-        size = f"uint8 RGB [B, {side}, {side}, 3]. Integer models take this size only: resize crops by averaging"
+        size = (
+            f"uint8 RGB [B, {side}, {side}, 3]. Integer models take this size only: resize crops "
+            "by averaging"
+        )
         unit = "uint8, 256 times the probability"
     else:
-        size = f"uint8 RGB [B, H, W, 3], any size: the model brings them to {side} x {side} itself"
+        size = f"uint8 RGB [B, H, W, 3], any size: the model resizes them to {side} x {side}"
         unit = "float32"
-    names = ", ".join(f"{k} {name}" for k, name in enumerate(facts.run.data.class_names))
+    class_names = facts.run.data.class_names
+    names = ", ".join(f"{label} {name}" for label, name in enumerate(class_names))
     heads = [
         f"- `{name}`: [{', '.join(str(n or 'B') for n in shape)}]."
         for name, shape in facts.heads.items()
     ]
-    probabilities = f"- `probabilities`: {unit}, [B, {len(facts.run.data.class_names)}]: {names}."
+    probabilities = f"- `probabilities`: {unit}, [B, {len(class_names)}]: {names}."
     return "\n".join([f"- `crops`: {size}.", probabilities, *heads])
 
 
 def _data(run: trained_run.Run) -> str:
     counts = ", ".join(f"{count:,} {split}" for split, count in run.data.counts.items())
-    crop, cut = run.data.crop, "not recorded"
+    crop = run.data.crop
+    faces = "crop settings not recorded"
     if crop:
         aligned = "aligned by landmarks, " if crop["align"] else ""
         margin = f"margin {crop['margin_frac']:g} of the box's longer side on each side"
-        cut = f"{aligned}{margin}, stored at {crop['image_size']} px as {run.data.encoding.upper()}"
+        encoding = run.data.encoding.upper()
+        faces = f"{aligned}{margin}, stored at {crop['image_size']} px as {encoding}"
     drawn = " (drawn faces)" if run.data.is_drawn else ""
     return (
-        f"- {run.data.name}{drawn}: {counts} examples\n- fingerprint `{run.data.fingerprint}`\n"
-        f"- faces: {cut}; shown to the network at {run.image_size} px"
+        f"- {run.data.name}{drawn}: {counts} examples\n"
+        f"- fingerprint `{run.data.fingerprint}`\n"
+        f"- faces: {faces}; input of the network at {run.image_size} px"
     )
 
 
-def _numbers(metrics: Mapping[str, Any] | None) -> str:
+def _evaluation(metrics: Mapping[str, Any] | None) -> str:
     if metrics is None:
-        return "Not judged yet: `python -m trainer.evaluate --model_dir=…` does that."
-    protocol = "\n".join(f"- {name}: {value}" for name, value in metrics["protocol"].items())
-    whole = {
+        return "Not evaluated yet: run `python -m trainer.evaluate --model_dir=…`."
+    protocol = [f"- {name}: {value}" for name, value in metrics["protocol"].items()]
+    summary = {
         "accuracy": metrics["accuracy"],
         "balanced accuracy": metrics["balanced_accuracy"],
         "macro F1": metrics["macro"]["f1"],
         "M measure (Hand & Till 2001)": metrics["m_measure"],
     }
-    rows = [f"| {name} | {_number(value)} |" for name, value in whole.items()]
-    table = ["| class | precision | recall | F1 | examples |", "|---|---|---|---|---|"] + [
-        f"| {row['name']} | {_number(row['precision'])} | {_number(row['recall'])} | {_number(row['f1'])} "
-        f"| {row['support']} |"
-        for row in metrics["per_class"]
-    ]
-    return f"{protocol}\n\n| | |\n|---|---|\n" + "\n".join(rows) + "\n\n" + "\n".join(table)
+    rows = [f"| {name} | {_number(value)} |" for name, value in summary.items()]
+    per_class = [_class_row(row) for row in metrics["per_class"]]
+    return "\n".join(
+        [
+            *protocol,
+            "",
+            "| | |",
+            "|---|---|",
+            *rows,
+            "",
+            "| class | precision | recall | F1 | examples |",
+            "|---|---|---|---|---|",
+            *per_class,
+        ]
+    )
 
 
-def _compared(facts: Facts) -> str:
-    compared = facts.compared
-    lines = [f"- largest difference of an output: {compared.largest:.2g}, on {compared.on}"]
-    if compared.exported_accuracy is not None:
+def _class_row(row: Mapping[str, Any]) -> str:
+    scores = " | ".join(_number(row[name]) for name in ("precision", "recall", "f1"))
+    return f"| {row['name']} | {scores} | {row['support']} |"
+
+
+def _comparison(comparison: parity_check.Comparison) -> str:
+    lines = [f"- largest difference of an output: {comparison.largest:.2g}, on {comparison.on}"]
+    if comparison.exported_accuracy is not None:
         lines.append(
-            f"- accuracy on {compared.num_judged:,} validation crops: {compared.exported_accuracy:.4f} exported, "
-            f"{compared.network_accuracy:.4f} before"
+            f"- accuracy on {comparison.num_evaluated:,} validation crops: "
+            f"{comparison.exported_accuracy:.4f} exported, {comparison.network_accuracy:.4f} before"
         )
     return "\n".join(lines)
 

@@ -1,13 +1,12 @@
-"""An exported model beside the network it was made from: the largest difference, and what each gets
-right.
+"""Parity check: compares an exported model with the network that it was made from.
 
-Owns the pictures they are compared on and the rule for how far apart they may be. The two
-accuracies differ in one more thing on purpose: the network judges pictures as training decodes
-them, the export the crops that its user has.
+Owns the images they are compared on and the tolerance. The two accuracies differ in one more thing
+on purpose: the network is evaluated on images as training decodes them, the export on the crops
+that its user has.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -15,119 +14,144 @@ import tensorflow as tf
 
 from runtime import errors
 from trainer.data import dataset_version, examples
-from trainer.inference import outputs as outputs_lib
-from trainer.inference import reference_runner
+from trainer.exporting import exact_resize, signature
+from trainer.models import heads
 from trainer.run import trained_run
 
 TOLERANCE = 1e-4
-"""How far any output of an unquantised export may be from the network's."""
+"""Largest difference allowed between any output of an unquantised export and the network's."""
 
-_MOST_JUDGED = 2000
+_MAX_EVALUATED = 2000
 _BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What was compared, how far apart it was, and what share of examples each gets right (None
-    without data)."""
+    """Result of a comparison.
+
+    Attributes:
+      on: what it was made on, in words.
+      largest: largest difference of any output.
+      num_evaluated: number of examples that accuracy was measured on.
+      exported_accuracy: of the export; None without data.
+      network_accuracy: of the network; None without data.
+    """
 
     on: str
     largest: float
-    num_judged: int = 0
+    num_evaluated: int = 0
     exported_accuracy: float | None = None
     network_accuracy: float | None = None
 
 
 def compare(
-    exported: outputs_lib.Runner,
+    exported: signature.Runner,
     *,
     network: keras.Model,
     run: trained_run.Run,
     version: dataset_version.Version | None,
     fixed_size: bool,
 ) -> Comparison:
-    """Run both on the same pictures.
+    """Run both on the same images.
 
     Args:
       exported: the file, opened again.
       network: what it was made from.
       run: whose network.
-      version: the data set; None: compared on made-up pictures, and nothing is judged.
-      fixed_size: whether the export takes pictures of the network's size only.
+      version: the data set; None: compared on synthetic images, and no accuracy is measured.
+      fixed_size: whether the export takes images of the network's size only.
     """
-    size = run.image_size if fixed_size else run.data.stored_size
-    crops = examples.read(version, split="validation", size_px=size) if version else None
-    sample = (
-        _made_up(size)
-        if crops is None
-        else crops.fetch(np.arange(min(16, crops.num_examples))).numpy()
-    )
+    size_px = run.image_size if fixed_size else run.data.stored_size
+    crops = examples.read(version, split="validation", size_px=size_px) if version else None
+    if crops is None:
+        kind = "synthetic images (the data set is not available)"
+        sample = _synthetic(size_px)
+    else:
+        kind = "validation crops"
+        sample = crops.fetch(np.arange(min(16, crops.num_examples))).numpy()
     batches = [sample] if fixed_size else list(_shapes(sample))
-    largest = max(
-        difference(exported(batch), reference_runner.original(network, run=run)(batch))
-        for batch in batches
-    )
-    kind = "made-up pictures (the data set is not here)" if crops is None else "validation crops"
+    original = network_runner(network, run=run)
+    largest = max(difference(exported(batch), original(batch)) for batch in batches)
     sizes = ", ".join(f"{batch.shape[1]} x {batch.shape[2]}" for batch in batches)
+    on = f"{kind} of {sizes}"
     if version is None or crops is None:
-        return Comparison(on=f"{kind} of {sizes}", largest=largest)
-    seen = examples.read(version, split="validation", size_px=run.image_size)
+        return Comparison(on=on, largest=largest)
+    as_trained = examples.read(version, split="validation", size_px=run.image_size)
     return Comparison(
-        on=f"{kind} of {sizes}",
+        on=on,
         largest=largest,
-        num_judged=len(_judged(crops)),
+        num_evaluated=len(_evaluated(crops)),
         exported_accuracy=accuracy(exported, split=crops),
-        network_accuracy=accuracy(reference_runner.original(network, run=run), split=seen),
+        network_accuracy=accuracy(original, split=as_trained),
     )
+
+
+def network_runner(network: keras.Model, *, run: trained_run.Run) -> signature.Runner:
+    """Return the function that runs the network itself on crops of any size."""
+
+    def outputs(crops: np.ndarray) -> signature.Outputs:
+        resized = exact_resize.resize(
+            tf.constant(crops), size_px=run.image_size, by_eighths=run.data.encoding == "jpeg"
+        )
+        by_name = dict(heads.by_name(network(resized, training=False)))
+        logits = tf.cast(by_name.pop(heads.LOGITS), tf.float32)
+        named = {signature.PROBABILITIES: tf.nn.softmax(logits), **by_name}
+        return {name: value.numpy() for name, value in named.items()}
+
+    return outputs
 
 
 def check(comparison: Comparison, *, path: object) -> None:
-    """Refuse an unquantised export that does not do what the network does.
+    """Refuse an unquantised export whose outputs differ from the network's.
 
     Raises:
       errors.UserError: if an output differs by more than TOLERANCE.
     """
     if not comparison.largest <= TOLERANCE:
         raise errors.UserError(
-            f"an export may differ from its network by {TOLERANCE:g}: {path} differs by {comparison.largest:.2g} on "
-            f"{comparison.on}, and is not kept; another --format may do better"
+            f"an export may differ from its network by {TOLERANCE:g}: {path} differs by "
+            f"{comparison.largest:.2g} on {comparison.on}, and is not kept; another --format may "
+            "do better"
         )
 
 
-def difference(one: outputs_lib.Outputs, other: outputs_lib.Outputs) -> float:
+def difference(outputs: signature.Outputs, wanted: signature.Outputs) -> float:
     """Return the largest difference of any output; infinite where names, shapes or NaNs differ."""
-    if one.keys() != other.keys() or any(one[name].shape != other[name].shape for name in one):
+    if outputs.keys() != wanted.keys():
+        return float("inf")
+    if any(outputs[name].shape != wanted[name].shape for name in wanted):
         return float("inf")
     return max(
-        float(np.nan_to_num(np.abs(one[name] - other[name]), nan=np.inf).max()) for name in one
+        float(np.nan_to_num(np.abs(outputs[name] - wanted[name]), nan=np.inf).max())
+        for name in wanted
     )
 
 
-def accuracy(run: Callable[[np.ndarray], outputs_lib.Outputs], *, split: examples.Split) -> float:
-    """Return the share of a split's examples whose most probable class is the right one."""
-    numbers = _judged(split)
-    right = 0
-    for batch in np.split(numbers, range(_BATCH, len(numbers), _BATCH)):
-        probs = run(split.fetch(batch).numpy())[outputs_lib.PROBABILITIES]
-        right += int((probs.argmax(axis=1) == split.labels[batch]).sum())
-    return right / len(numbers)
+def accuracy(run: signature.Runner, *, split: examples.Split) -> float:
+    """Return the fraction of a split's examples whose most probable class is correct."""
+    positions = _evaluated(split)
+    num_correct = 0
+    for batch in np.split(positions, range(_BATCH, len(positions), _BATCH)):
+        probs = run(split.fetch(batch).numpy())[signature.PROBABILITIES]
+        num_correct += int((probs.argmax(axis=1) == split.labels[batch]).sum())
+    return num_correct / len(positions)
 
 
-def _judged(split: examples.Split) -> np.ndarray:
-    """Return the numbers of the examples that are judged: all, or 2,000 evenly spaced."""
+def _evaluated(split: examples.Split) -> np.ndarray:
+    """Return the positions of the examples that are evaluated: all, or 2,000 evenly spaced."""
     count = split.num_examples
-    return np.linspace(0, count - 1, min(count, _MOST_JUDGED)).round().astype(np.int64)
+    return np.linspace(0, count - 1, min(count, _MAX_EVALUATED)).round().astype(np.int64)
 
 
 def _shapes(sample: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the pictures as they are, and parts of them in other shapes and numbers."""
+    """Yield the images as they are, and parts of them in other shapes and batch sizes."""
     side = sample.shape[1]
     yield sample
     yield sample[:3, :, : max(1, side // 2)]
     yield sample[:1, : max(1, side * 3 // 4)]
 
 
-def _made_up(size_px: int) -> np.ndarray:
+def _synthetic(size_px: int) -> np.ndarray:
     """Return uint8[16, S, S, 3], smooth as photographs are."""
     coarse = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3))
     return tf.cast(

@@ -1,31 +1,44 @@
-"""The model as it is shipped: crops of any size in, named probabilities out.
+"""Model signature: wraps a network so that it takes crops of any size and returns probabilities.
 
-Owns what stands around the network, its resize before and its softmax after, and the registration
-of every layer that a .keras file may hold. Written against any network that takes pictures of one
-size and gives logits, alone or under that name beside other heads.
+Owns the layers around the network (the resize before it, the softmax after it), the names of inputs
+and outputs, and the registration of every layer that a .keras file may hold. Works for any network
+that takes images of one size and returns logits, alone or under that name beside other heads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from trainer.inference import exact_resize, outputs
-from trainer.models import layers, sync_batch_norm
+from trainer.exporting import exact_resize
+from trainer.models import heads, layers, sync_batch_norm
 from trainer.run import trained_run
 
 REGISTERED = (sync_batch_norm, layers)
-"""Modules whose layers Keras has to know before it can load a model."""
+"""Modules whose layers Keras must know before it can load a model."""
+
+CROPS = "crops"
+PROBABILITIES = "probabilities"
+
+Outputs = dict[str, np.ndarray]
+"""Outputs of a model by name: probabilities, and valence and arousal where it has these heads."""
+
+Runner = Callable[[np.ndarray], Outputs]
+"""uint8[B, H, W, 3] to outputs, whatever runtime computes them."""
 
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class Resize(keras.layers.Layer):
-    """Bring crops, uint8[B, H, W, 3] of any size, to whole numbers float32[B, S, S, 3] (see
-    `resizing`)."""
+    """Resize crops, uint8[B, H, W, 3] of any size, to whole numbers float32[B, S, S, 3].
+
+    See `exact_resize`.
+    """
 
     def __init__(self, size_px: int, *, by_eighths: bool, **kwargs: object) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.size_px, self.by_eighths = size_px, by_eighths
+        self.size_px = size_px
+        self.by_eighths = by_eighths
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return exact_resize.resize(inputs, size_px=self.size_px, by_eighths=self.by_eighths)
@@ -39,7 +52,7 @@ class Resize(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class Probabilities(keras.layers.Layer):
-    """Turn logits, [B, C], into probabilities, float32[B, C], of classes whose names it keeps."""
+    """Softmax of logits, [B, C], to float32[B, C]; holds the names of the classes."""
 
     def __init__(self, class_names: Sequence[str], **kwargs: object) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -53,27 +66,29 @@ class Probabilities(keras.layers.Layer):
 
 
 def model(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
-    """Put the preprocessing of a run into its network.
+    """Put the preprocessing of a run in front of its network.
 
     Returns: A model from uint8 RGB [B, H, W, 3], any B, H and W, to a mapping: probabilities,
       float32[B, C] in the order of the run's class names, and every other head of the network under
       its own name.
     """
-    crops = keras.Input((None, None, 3), dtype="uint8", name=outputs.CROPS)
+    crops = keras.Input((None, None, 3), dtype="uint8", name=CROPS)
     resize = Resize(run.image_size, by_eighths=run.data.encoding == "jpeg", name="resize")
     return keras.Model(crops, _named(network(resize(crops)), run=run), name="affectnet_faces")
 
 
 def fixed(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
-    """Return the same for pictures of the network's own size, float32 in 0..255, as integer
-    quantisation wants it."""
-    crops = keras.Input((run.image_size, run.image_size, 3), dtype="float32", name=outputs.CROPS)
+    """Return the same for images of the network's own size, float32[B, S, S, 3] in 0..255.
+
+    Integer quantisation needs a fixed size.
+    """
+    crops = keras.Input((run.image_size, run.image_size, 3), dtype="float32", name=CROPS)
     return keras.Model(crops, _named(network(crops), run=run), name="affectnet_faces")
 
 
-def _named(made: object, *, run: trained_run.Run) -> dict[str, keras.KerasTensor]:
-    heads = outputs.heads_of(made)
-    probabilities = Probabilities(run.data.class_names, name=outputs.PROBABILITIES)(
-        heads.pop(outputs.LOGITS)
-    )
-    return {outputs.PROBABILITIES: probabilities, **heads}
+def _named(
+    outputs: keras.KerasTensor | dict[str, keras.KerasTensor], *, run: trained_run.Run
+) -> dict[str, keras.KerasTensor]:
+    by_name = dict(heads.by_name(outputs))
+    softmax = Probabilities(run.data.class_names, name=PROBABILITIES)
+    return {PROBABILITIES: softmax(by_name.pop(heads.LOGITS)), **by_name}

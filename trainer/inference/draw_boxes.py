@@ -1,4 +1,4 @@
-"""Photographs with what was seen in them: a box around each face, and its expression above."""
+"""Annotated images: draws a box around each face and writes its expression above it."""
 
 import pathlib
 from collections.abc import Sequence
@@ -9,61 +9,78 @@ import PIL.ImageFont
 
 from trainer.inference import face_classifier, images
 
-_COLOUR, _INK = "#0072B2", "white"
+_BOX_COLOR = "#0072B2"
+_TEXT_COLOR = "white"
 
 
 def write(
-    shot: images.InputImage,
-    seen: Sequence[face_classifier.ClassifiedFace],
+    image: images.InputImage,
+    faces: Sequence[face_classifier.ClassifiedFace],
     *,
     names: Sequence[str],
     folder: str,
 ) -> pathlib.Path:
-    """Write `<name>.png` into a folder that is there; what is there already is kept, and a counter
-    tells it apart."""
-    place = pathlib.Path(folder)
-    stem = pathlib.Path(shot.name).name + ("" if shot.time_s is None else f"_{shot.time_s:g}s")
-    path, again = place / f"{stem}.png", 1
+    """Write `<name>.png` into a folder that exists.
+
+    A file of that name is kept: a counter is added to the new one.
+    """
+    time = "" if image.time_s is None else f"_{image.time_s:g}s"
+    stem = pathlib.Path(image.name).name + time
+    path = pathlib.Path(folder, f"{stem}.png")
+    count = 1
     while path.exists():
-        again += 1
-        path = place / f"{stem}_{again}.png"
-    annotated(shot, seen, names=names).save(path)
+        count += 1
+        path = path.with_name(f"{stem}_{count}.png")
+    annotated(image, faces, names=names).save(path)
     return path
 
 
 def annotated(
-    shot: images.InputImage, seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]
+    image: images.InputImage,
+    faces: Sequence[face_classifier.ClassifiedFace],
+    *,
+    names: Sequence[str],
 ) -> PIL.Image.Image:
-    """Return the picture with boxes and labels, sized by the picture so that they can be read in
-    any."""
-    picture = PIL.Image.fromarray(shot.pixels)
-    canvas = PIL.ImageDraw.Draw(picture)
-    size = max(12, round(min(picture.size) / 22))
+    """Return the image with boxes and labels, whose size grows with the image."""
+    drawing = PIL.Image.fromarray(image.pixels)
+    canvas = PIL.ImageDraw.Draw(drawing)
+    size = max(12, round(min(drawing.size) / 22))
     font = PIL.ImageFont.load_default(size)
-    for face, label in zip(seen, labels(seen, names=names), strict=True):
-        x, y, width, height = face.found.box or (0, 0, *picture.size)
-        line, edge = max(2, size // 7), max(1, size // 14)
-        around = (x - edge, y - edge, x + width - 1 + edge, y + height - 1 + edge)
-        canvas.rectangle(around, outline=_INK, width=edge)  # Seen on dark pictures too.
-        canvas.rectangle((x, y, x + width - 1, y + height - 1), outline=_COLOUR, width=line)
-        left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
-        at_x = max(0, min(x, picture.width - (right - left) - 8))
-        at_y = y - (bottom - top) - 8 if y >= bottom - top + 8 else y
-        canvas.rectangle(
-            (at_x, at_y, at_x + right - left + 8, at_y + bottom - top + 8), fill=_COLOUR
-        )
-        canvas.text((at_x + 4 - left, at_y + 4 - top), label, fill=_INK, font=font)
-    return picture
+    line, edge = max(2, size // 7), max(1, size // 14)
+    for face, label in zip(faces, labels(faces, names=names), strict=True):
+        x, y, width, height = face.detected.box or (0, 0, *drawing.size)
+        # The edge keeps the box visible on dark images.
+        outside = (x - edge, y - edge, x + width - 1 + edge, y + height - 1 + edge)
+        canvas.rectangle(outside, outline=_TEXT_COLOR, width=edge)
+        canvas.rectangle((x, y, x + width - 1, y + height - 1), outline=_BOX_COLOR, width=line)
+        _draw_label(canvas, label, corner=(x, y), font=font, image_width=drawing.width)
+    return drawing
 
 
-def labels(seen: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]) -> list[str]:
-    """Return what is written above each face; several are numbered, from 1, as wherever faces are
-    listed."""
-    said = [
-        f"{names[int(face.probabilities.argmax())]} {face.probabilities.max():.0%}" for face in seen
+def _draw_label(
+    canvas: PIL.ImageDraw.ImageDraw,
+    label: str,
+    *,
+    corner: tuple[float, float],
+    font: PIL.ImageFont.FreeTypeFont | PIL.ImageFont.ImageFont,
+    image_width: int,
+) -> None:
+    """Write a label above a box, or inside it where there is no room above."""
+    left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
+    width = right - left + 8
+    height = bottom - top + 8
+    x = max(0, min(corner[0], image_width - width))
+    y = corner[1] - height if corner[1] >= height else corner[1]
+    canvas.rectangle((x, y, x + width, y + height), fill=_BOX_COLOR)
+    canvas.text((x + 4 - left, y + 4 - top), label, fill=_TEXT_COLOR, font=font)
+
+
+def labels(faces: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]) -> list[str]:
+    """Return the label of each face; several are numbered from 1, as wherever faces are listed."""
+    texts = [
+        f"{names[int(face.probabilities.argmax())]} {face.probabilities.max():.0%}"
+        for face in faces
     ]
-    return (
-        [f"{number} {label}" for number, label in enumerate(said, start=1)]
-        if len(said) > 1
-        else said
-    )
+    if len(texts) == 1:
+        return texts
+    return [f"{number} {text}" for number, text in enumerate(texts, start=1)]

@@ -1,94 +1,153 @@
-"""From a picture to its faces, and from a face to probabilities.
+"""Face classifier: detects the faces of images, crops them as the pipeline does, classifies them.
 
-Owns the detector (MTCNN, Zhang et al. 2016, whose weights come with the mtcnn package) and the way
-of a crop to the network, which is that of a stored example: where the data set stores JPEG, encoded
-and decoded too, since a network may see what JPEG leaves of a face. Aligned builds are fitted by 68
+Owns the path from an image to probabilities. A crop reaches the network as a stored example does:
+where the data set stores JPEG, it is encoded and decoded too. Giving the network the crop itself
+was rejected, since it was trained on what JPEG leaves of a face. Aligned builds are fitted by 68
 annotated landmarks, new photographs by the detector's five.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import tensorflow as tf
 
 from affectnet_tfds import face_crop, image_codec, invalid_example
 from trainer.data import image_decoder
-from trainer.inference import face_detector, images, outputs, reference_runner, trained_model
+from trainer.inference import face_detector, trained_model
+from trainer.inference import images as images_lib
 from trainer.models import heads
 from trainer.run import trained_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassifiedFace:
-    """A face, its crop uint8[S, S, 3], probabilities float32[C], and valence and arousal where
-    these were learned."""
+    """Face of an image with its probabilities.
 
-    found: face_detector.DetectedFace
-    cut: face_crop.Cut
+    Attributes:
+      image: where it was found.
+      detected: its box.
+      crop: uint8[S, S, 3] RGB, as the pipeline would cut it.
+      probabilities: float32[C], in the order of the classifier's `class_names`.
+      affect: valence and arousal, -1..1, where the network has learned them.
+    """
+
+    image: images_lib.InputImage
+    detected: face_detector.DetectedFace
+    crop: np.ndarray
     probabilities: np.ndarray
     affect: tuple[float, float] | None = None
 
 
+@dataclasses.dataclass(kw_only=True)
+class Timings:
+    """Milliseconds spent by a call of `classify`.
+
+    Attributes:
+      detector_ms: in the detector, all images together.
+      network_ms: from crops to probabilities, all faces together.
+    """
+
+    detector_ms: float = 0.0
+    network_ms: float = 0.0
+
+
 class FaceClassifier:
-    """A trained network that looks at faces."""
+    """Trained network behind a face detector: `classify` takes images and returns their faces."""
 
-    def __init__(self, run: trained_run.Run) -> None:
-        self.class_names, self._geometry = run.data.class_names, run.data.geometry()
-        network, _ = trained_model.network(run)
-        self._run = reference_runner.original(network, run=run)
-        self._is_jpeg = run.data.encoding == "jpeg"
-        stored = image_decoder.Stored(size_px=self._geometry.image_size)
-        self._decode = image_decoder.to_size(stored, size_px=run.image_size)
-        self._to_size = image_decoder.to_size(
-            dataclasses.replace(stored, is_raw=True), size_px=run.image_size
-        )
+    def __init__(self, run: trained_run.Run, *, detect: face_detector.Detector) -> None:
+        """Load the best weights of a run.
 
-    def see(
-        self, shot: images.InputImage, *, detect: face_detector.Detector
+        Raises:
+          errors.UserError: if there are none, or the run does not say how its faces were cut.
+        """
+        self.class_names = run.data.class_names
+        self._geometry = run.data.geometry()
+        self._detect = detect
+        self._network, _ = trained_model.network(run)
+        self._network_size = run.image_size
+        self._as_trained = network_input(run)
+
+    def classify(
+        self, images: Iterable[images_lib.InputImage], *, timings: Timings | None = None
     ) -> list[ClassifiedFace]:
-        """Return the faces of a picture with their probabilities; none where no face was found."""
-        return self.judge(self.cut(shot, found=detect(shot.pixels)))
+        """Detect the faces of images and classify them.
 
-    def cut(
-        self, shot: images.InputImage, *, found: Iterable[face_detector.DetectedFace]
-    ) -> list[tuple[face_detector.DetectedFace, face_crop.Cut]]:
-        """Return what was found, each with its crop."""
-        cuts = []
-        for face in found:
-            try:
-                cuts.append((face, shot.cut(face.box, points=face.points, geometry=self._geometry)))
-            except (
-                invalid_example.InvalidExample
-            ):  # A box without a pixel in the picture shows no face.
-                continue
-        return cuts
+        The network runs once, on the faces of all images.
 
-    def judge(
-        self, cuts: Sequence[tuple[face_detector.DetectedFace, face_crop.Cut]]
-    ) -> list[ClassifiedFace]:
-        """Return what the network says of each crop."""
-        if not cuts:
+        Args:
+          images: from `images.read`, `images.from_bytes` or `images.from_pixels`.
+          timings: the times of this call are added to it.
+
+        Returns: Faces in the order of the images, and in each image the largest first; an image
+          without a face adds none.
+
+        Raises:
+          invalid_example.InvalidExample: if an image is broken.
+        """
+        timings = timings or Timings()
+        faces = [face for image in images for face in self._cropped(image, timings=timings)]
+        if not faces:
             return []
-        said = self._run(np.stack([self.as_trained(cut.face) for _, cut in cuts]))
-        affects = [_affect(said, number) for number in range(len(cuts))]
+        start = time.perf_counter()
+        inputs = np.stack([self._as_trained(cut.face) for _, _, cut in faces])
+        probabilities, affect = self._outputs(inputs)
+        timings.network_ms += _ms_since(start)
         return [
-            ClassifiedFace(found=face, cut=cut, probabilities=probs, affect=affect)
-            for (face, cut), probs, affect in zip(
-                cuts, said[outputs.PROBABILITIES], affects, strict=True
+            ClassifiedFace(
+                image=image,
+                detected=detected,
+                crop=cut.face,
+                probabilities=probabilities[position],
+                affect=affect[position] if affect else None,
             )
+            for position, (image, detected, cut) in enumerate(faces)
         ]
 
-    def as_trained(self, face: np.ndarray) -> np.ndarray:
-        """Return a crop as the network saw crops in training: uint8[S, S, 3]."""
-        if self._is_jpeg:
-            return self._decode(memoryview(image_codec.encode(face)))
-        return self._to_size(
-            memoryview(face.tobytes())
-        )  # PNG loses nothing: its pixels are the plain ones.
+    def warm_up(self) -> None:
+        """Run detector and network once: the first run in TensorFlow takes many times as long."""
+        black = np.zeros((240, 320, 3), np.uint8)
+        self._detect(images_lib.from_pixels(black, name="black"))
+        self._outputs(np.zeros((1, self._network_size, self._network_size, 3), np.uint8))
+
+    def _cropped(
+        self, image: images_lib.InputImage, *, timings: Timings
+    ) -> Iterator[tuple[images_lib.InputImage, face_detector.DetectedFace, face_crop.Cut]]:
+        start = time.perf_counter()
+        detected = self._detect(image)
+        timings.detector_ms += _ms_since(start)
+        for face in detected:
+            try:
+                place = face_crop.locate(
+                    face.box, points=face.points, picture_size=image.size, geometry=self._geometry
+                )
+            except invalid_example.InvalidExample:
+                continue  # A box without a pixel in the image shows no face.
+            size_px = self._geometry.image_size
+            yield image, face, image.cut(place, points=face.points, image_size=size_px)
+
+    def _outputs(self, inputs: np.ndarray) -> tuple[np.ndarray, list[tuple[float, float]] | None]:
+        """Return probabilities, float32[B, C], and valence and arousal, for uint8[B, S, S, 3]."""
+        outputs = self._network(inputs.astype(np.float32), training=False)
+        logits = tf.cast(heads.logits(outputs), tf.float32)
+        affect = heads.affect(outputs)
+        pairs = None if affect is None else [(float(v), float(a)) for v, a in affect.numpy()]
+        return tf.nn.softmax(logits).numpy(), pairs
 
 
-def _affect(said: outputs.Outputs, number: int) -> tuple[float, float] | None:
-    if not all(name in said for name in heads.AFFECT):
-        return None
-    valence, arousal = (float(said[name][number, 0]) for name in heads.AFFECT)
-    return valence, arousal
+def network_input(run: trained_run.Run) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that turns a crop into what the network was given in training.
+
+    It takes uint8[S, S, 3] of the size that the data set stores and returns uint8[N, N, 3] of the
+    network's: encoded and decoded where the data set stores JPEG, and resized once.
+    """
+    is_jpeg = run.data.encoding == "jpeg"
+    encoding = "jpeg" if is_jpeg else "raw"  # PNG loses nothing: its pixels are the plain ones.
+    stored = image_decoder.Stored(size_px=run.data.geometry().image_size, is_raw=not is_jpeg)
+    decode = image_decoder.to_size(stored, size_px=run.image_size)
+    return lambda crop: decode(memoryview(image_codec.encode(crop, encoding=encoding)))
+
+
+def _ms_since(start: float) -> float:
+    return 1000 * (time.perf_counter() - start)

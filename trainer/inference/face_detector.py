@@ -1,49 +1,79 @@
-"""Face detection: MTCNN (Zhang et al. 2016, arXiv:1604.02878), or the whole image as one face."""
+"""Face detection: MTCNN (Zhang et al. 2016, arXiv:1604.02878), or the whole image as one face.
+
+MTCNN's weights come with the mtcnn package (the extra `predict`): nothing is downloaded.
+"""
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from affectnet_tfds import crop_geometry
+from runtime import errors
+from trainer.inference import images
+
+NAMES = ("mtcnn", "none")
+"""Detectors: none takes the whole image as one face."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DetectedFace:
-    """A face that a detector found: its box (None: the whole picture), `align`'s five points, its
-    confidence."""
+    """Face that a detector found.
+
+    Attributes:
+      box: (x, y, width, height) in pixels of the image; None: the whole image.
+      points: eyes, nose and mouth corners, float32[5, 2], (x, y) in pixels, as `face_alignment`
+        takes them.
+      confidence: the detector's, 0..1.
+    """
 
     box: crop_geometry.Box | None
     points: np.ndarray | None = None
     confidence: float = 1.0
 
 
-Detector = Callable[[np.ndarray], list[DetectedFace]]
-"""uint8[H, W, 3] to faces, the largest first."""
-
+Detector = Callable[[images.InputImage], list[DetectedFace]]
+"""From an image to its faces, the largest first."""
 
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
+def check_installed(name: str) -> None:
+    """Check that a detector is installed, without importing it.
+
+    Raises:
+      errors.UserError: if it is not.
+    """
+    if name == "mtcnn" and importlib.util.find_spec("mtcnn") is None:
+        raise errors.UserError(
+            "--detector=mtcnn needs mtcnn: pip install 'affectnet-faces[predict]', "
+            "or --detector=none"
+        )
+
+
 def detector(name: str) -> Detector:
-    """Return the detector of a name: mtcnn, or none, which takes the whole picture."""
+    """Return the detector of a name, one of NAMES."""
     if name == "none":
-        return lambda pixels: [DetectedFace(box=None)]
+        return lambda image: [DetectedFace(box=None)]
     import mtcnn  # Inside: an extra.
 
     network = mtcnn.MTCNN()
 
-    def detect(pixels: np.ndarray) -> list[DetectedFace]:
-        made = [_found(face) for face in network.detect_faces(pixels)]
+    def detect(image: images.InputImage) -> list[DetectedFace]:
+        detected = [_detected(face) for face in network.detect_faces(image.pixels)]
         usable = [
-            face for face in made if face.box and max(face.box[2:]) >= crop_geometry.MIN_BOX_SIDE
+            face
+            for face in detected
+            if face.box and max(face.box[2:]) >= crop_geometry.MIN_BOX_SIDE
         ]
         return sorted(usable, key=lambda face: -face.box[2] * face.box[3] if face.box else 0)
 
     return detect
 
 
-def _found(face: dict) -> DetectedFace:
+def _detected(face: dict[str, Any]) -> DetectedFace:
     x, y, width, height = map(float, face["box"])
     points = np.array([face["keypoints"][name] for name in _POINTS], np.float32)
     return DetectedFace(

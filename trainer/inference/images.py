@@ -1,159 +1,197 @@
-"""Pictures to look at: files, folders of them, and frames of videos.
+"""Input images: finds files, folders and frames of videos, and decodes them.
 
-Owns finding and decoding. A picture is decoded as the job does it, with one difference: a camera's
-note that the picture is turned (EXIF) is heeded, since nobody has annotated its pixels as stored.
+Owns finding, decoding and cutting faces out. An image is decoded as the pipeline decodes it, except
+that the orientation a camera notes (EXIF) is applied: nobody has annotated its pixels as stored.
+
+A JPEG is decoded at most once for each eighth of its size that is needed, whatever the number of
+faces. Cutting all faces out of the image at full size was rejected: the pipeline decodes a JPEG to
+the part of its size that a crop needs, and a crop cut from more pixels is not, bit for bit, the one
+that the network was trained on.
 """
 
 import dataclasses
+import functools
 import io
+import math
 import pathlib
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 
-from affectnet_tfds import crop_geometry, face_crop, image_codec, invalid_example
+from affectnet_tfds import face_crop, image_codec, invalid_example
 
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
-"""Endings that are looked for in folders; a file that is named itself may have any."""
+"""Suffixes of the files that are read from folders; a file that is named itself may have any."""
 
-_ORIENTATION = 0x0112
+_FULL_SIZE = 8
+"""Eighths of an image's size."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputImage:
-    """A picture: uint8[H, W, 3] RGB, and the file's bytes where its pixels are those of the file as
-    stored."""
+    """Image to classify; a frame of a video has a time."""
 
     name: str
-    pixels: np.ndarray
-    content: bytes | None = None
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    decode: Callable[[int], np.ndarray]
+    """Eighths of the size, 1..8, to uint8[H, W, 3] RGB of that size, or larger where the format
+    cannot be decoded to less."""
     time_s: float | None = None
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Return width and height in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-    def cut(
-        self,
-        box: crop_geometry.Box | None,
-        *,
-        points: np.ndarray | None,
-        geometry: face_crop.Geometry,
-    ) -> face_crop.Cut:
-        """Cut a face out, by the job's own function.
+    def pixels(self) -> np.ndarray:
+        """Return uint8[H, W, 3] RGB at full size.
 
         Raises:
-          invalid_example.InvalidExample: if the box cannot be used.
+          invalid_example.InvalidExample: if the image is broken.
         """
-        if self.content is not None:
-            header = image_codec.read_header(self.content)
-            return face_crop.cut(
-                self.content, header=header, box=box, points=points, geometry=geometry
-            )
-        place = face_crop.locate(box, points=points, picture_size=self.size, geometry=geometry)
-        size, width = geometry.image_size, self.size[0]
+        return self.decode(_FULL_SIZE)
+
+    def cut(
+        self, place: face_crop.Place, *, points: np.ndarray | None, image_size: int
+    ) -> face_crop.Cut:
+        """Cut a face out, by the pipeline's own function.
+
+        Args:
+          place: where, from `face_crop.locate`.
+          points: landmarks, float[5 or 68, 2], (x, y) in pixels of the image.
+          image_size: side of the crop.
+
+        Raises:
+          invalid_example.InvalidExample: if the image is broken.
+        """
+        part = face_crop.part_needed(place, image_size=image_size)
         return face_crop.cut_decoded(
-            self.pixels, place=place, points=points, picture_width=width, image_size=size
+            self.decode(_eighths(part, size=self.size)),
+            place=place,
+            points=points,
+            picture_width=self.size[0],
+            image_size=image_size,
         )
 
 
 def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
-    """Yield files: those that are named, and of folders all pictures and videos, in order.
+    """Yield the files that are named, and all images and videos of folders, in order.
 
-    A folder without any is yielded itself, so that `read` says so.
+    A folder without any is yielded itself, so that `read` reports it.
     """
     for path in map(pathlib.Path, paths):
         inside = path.rglob("*") if path.is_dir() else ()
         yield from sorted(
-            p for p in inside if p.suffix.lower() in PICTURES | VIDEOS and p.is_file()
+            file for file in inside if file.suffix.lower() in IMAGES | VIDEOS and file.is_file()
         ) or [path]
 
 
 def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
-    """Yield the picture of a file, or the frames of a video that are `every_s` seconds apart.
+    """Yield the image of a file, or the frames of a video that are `every_s` seconds apart.
 
     Raises:
-      invalid_example.InvalidExample: if it cannot be read.
+      invalid_example.InvalidExample: if the file cannot be read. Only the header of a JPEG is read
+        here: a fault in its pixels is raised where they are decoded.
     """
     if path.is_dir():
         raise invalid_example.InvalidExample(
-            "empty folder", f"no file in it ends in {', '.join(sorted(PICTURES | VIDEOS))}"
+            "empty folder", f"no file in it ends in {', '.join(sorted(IMAGES | VIDEOS))}"
         )
     try:
         if path.suffix.lower() in VIDEOS:
             yield from _frames(path, every_s=every_s)
         else:
-            yield picture(path.read_bytes(), name=str(path))
+            yield from_bytes(path.read_bytes(), name=str(path))
     except OSError as error:
         raise invalid_example.InvalidExample(
             "unreadable file", error.strerror or str(error)
         ) from error
 
 
-def picture(content: bytes, *, name: str) -> InputImage:
-    """Decode a picture's bytes.
+def from_bytes(content: bytes, *, name: str) -> InputImage:
+    """Return the image of a file's bytes, upright.
 
     Raises:
-      invalid_example.InvalidExample: if they are no picture, or a broken one.
+      invalid_example.InvalidExample: if they are no image, or a broken one (of a JPEG that is
+        stored upright, only the header is read here).
     """
-    pixels = image_codec.decode(content, image_codec.read_header(content))
-    turned = _upright(pixels, content=content)
-    return InputImage(name=name, pixels=turned, content=content if turned is pixels else None)
-
-
-def _upright(pixels: np.ndarray, *, content: bytes) -> np.ndarray:
+    header = image_codec.read_header(content)
     orientation = _orientation(content)
-    turns = {
-        2: (0, True),
-        3: (2, False),
-        4: (2, True),
-        5: (3, True),
-        6: (3, False),
-        7: (1, True),
-        8: (1, False),
-    }
-    if orientation not in turns:
+    if orientation == 1 and header.is_plain_jpeg:
+        # Each size is decoded once, however many faces need it.
+        decode = functools.cache(lambda eighths: _decode_jpeg(content, header, eighths=eighths))
+        return InputImage(name=name, size=header.size, decode=decode)
+    pixels = image_codec.decode(content, header)
+    return from_pixels(_upright(pixels, orientation=orientation), name=name)
+
+
+def from_pixels(pixels: np.ndarray, *, name: str, time_s: float | None = None) -> InputImage:
+    """Return the image of uint8[H, W, 3] RGB."""
+    height, width = pixels.shape[:2]
+    return InputImage(name=name, size=(width, height), decode=lambda _: pixels, time_s=time_s)
+
+
+def _decode_jpeg(content: bytes, header: image_codec.Header, *, eighths: int) -> np.ndarray:
+    return image_codec.decode(content, header, scale=eighths / _FULL_SIZE)
+
+
+def _eighths(part: float, *, size: tuple[int, int]) -> int:
+    """Return the fewest eighths of a size that hold a part of its pixels, as libjpeg-turbo does."""
+    needed = [math.ceil(side * min(part, 1.0)) for side in size]
+
+    def is_enough(eighths: int) -> bool:
+        decoded = [math.ceil(side * eighths / _FULL_SIZE) for side in size]
+        return decoded[0] >= needed[0] and decoded[1] >= needed[1]
+
+    return next(eighths for eighths in range(1, _FULL_SIZE + 1) if is_enough(eighths))
+
+
+def _upright(pixels: np.ndarray, *, orientation: int) -> np.ndarray:
+    """Turn pixels as an EXIF orientation (1..8) says."""
+    if orientation == 1:
         return pixels
-    quarters, is_mirrored = turns[orientation]
-    turned = np.rot90(pixels, quarters)
-    return np.ascontiguousarray(turned[:, ::-1] if is_mirrored else turned)
+    stored = PIL.Image.fromarray(pixels)
+    stored.getexif()[PIL.ExifTags.Base.Orientation] = orientation
+    return np.ascontiguousarray(PIL.ImageOps.exif_transpose(stored))
 
 
 def _orientation(content: bytes) -> int:
-    """Return EXIF's number of a picture's orientation (1: as stored, also where damaged metadata do
-    not say)."""
+    """Return the EXIF orientation of a file, 1..8; 1 (as stored) where its metadata are damaged."""
     try:
         with PIL.Image.open(io.BytesIO(content)) as opened:
-            return int(opened.getexif().get(_ORIENTATION, 1))
+            orientation = int(opened.getexif().get(PIL.ExifTags.Base.Orientation, 1))
     except (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error):
         return 1
+    return orientation if 1 <= orientation <= 8 else 1
 
 
 def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
-    path.stat()  # OpenCV does not say why a file cannot be opened.
+    path.stat()  # Raises the reason why a file cannot be opened, which OpenCV does not give.
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise invalid_example.InvalidExample("not a video", "OpenCV finds no video in it")
-    rate, due_s, number = video.get(cv2.CAP_PROP_FPS), 0.0, 0
-    if not rate > 0:
+    frames_per_s = video.get(cv2.CAP_PROP_FPS)
+    if not frames_per_s > 0:  # NaN too.
         raise invalid_example.InvalidExample(
             "not a video", "it does not say how many frames a second it has"
         )
+    due_s = 0.0
+    num_frames = 0
     try:
         while video.grab():
-            time_s, number = number / rate, number + 1
-            if time_s + 1e-6 >= due_s:
-                due_s += every_s
-                read, frame = video.retrieve()
-                if read:
-                    pixels = np.ascontiguousarray(frame[:, :, ::-1])
-                    yield InputImage(name=str(path), pixels=pixels, time_s=round(time_s, 3))
+            time_s = num_frames / frames_per_s
+            num_frames += 1
+            if time_s + 1e-6 < due_s:
+                continue
+            due_s += every_s
+            is_read, frame = video.retrieve()
+            if is_read:
+                pixels = np.ascontiguousarray(frame[:, :, ::-1])
+                yield from_pixels(pixels, name=str(path), time_s=round(time_s, 3))
     finally:
         video.release()
-    if not number:
+    if not num_frames:
         raise invalid_example.InvalidExample("broken video", "OpenCV can read no frame of it")

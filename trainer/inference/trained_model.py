@@ -1,7 +1,7 @@
-"""A trained network with its best weights, without its data set.
+"""Trained model: builds the network of a run and loads its best weights, without its data set.
 
-Owns the way back from a model folder, for whoever uses the model rather than trains or judges it.
-It is built on one device: exporters do not know what to do with the copies that a strategy keeps.
+Used by programs that use a model rather than train it. The network is built on one device:
+exporters cannot handle the copies that a distribution strategy keeps.
 """
 
 from typing import TYPE_CHECKING
@@ -14,12 +14,11 @@ if TYPE_CHECKING:  # Importing Keras takes seconds; a refusal has to come first.
 
 
 def network(run: trained_run.Run) -> "tuple[keras.Model, int]":
-    """Return the network with the best weights of its run, and the epoch they are of.
+    """Return the network with the best weights of its run, and the epoch that they are from.
 
     Raises:
       errors.UserError: if there are none yet.
     """
-
     model = build.network(
         run.settings, image_size=run.image_size, num_classes=len(run.data.class_names)
     )

@@ -1,0 +1,64 @@
+"""A small trained run, and its exports, each made once."""
+
+import numpy as np
+import pytest
+
+from trainer.exporting import exporter, formats
+from trainer.run import context, data_provenance, model_folder, trained_run
+from trainer.training import setup, trainer
+
+
+@pytest.fixture(scope="session")
+def export_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
+    """A run of 16 pixels with one large dense layer, whose quantised weights are most of a file."""
+    model_dir = tmp_path_factory.mktemp("runs") / "run"
+    ctx = make_ctx(
+        model_dir=str(model_dir),
+        data_dir=str(version.path.parents[2]),
+        epochs=1,
+        image_size=16,
+        dense_units=(256,),
+    )
+    model_folder.claim(ctx.settings)
+    train = context.read_split(ctx, split="train")
+    validation = context.read_split(ctx, split="validation")
+    trainer.Trainer(
+        ctx, network=setup.model(ctx), model_dir=model_dir, train=train, selection=validation
+    ).train()
+    data_provenance.save(version, model_dir=model_dir)
+    return trained_run.find(str(model_dir))
+
+
+@pytest.fixture(scope="session")
+def exported(export_run, version, tmp_path_factory):
+    """Return a function that makes an export once: its folder, its runner and its comparison."""
+    exports: dict[str, tuple] = {}
+
+    def once(format: str, quantize: str = "none"):
+        name = f"{format}_{quantize}"
+        if name not in exports:
+            folder = tmp_path_factory.mktemp("exports") / name
+            comparison = exporter.export(
+                exporter.ExportRequest(
+                    run=export_run,
+                    format=format,
+                    quantize=quantize,
+                    folder=folder,
+                    data_path=version.path,
+                )
+            )
+            runner = formats.OPEN[format](folder / formats.FILES[format])
+            exports[name] = (folder, runner, comparison)
+        return exports[name]
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def random_crops():
+    """Return a function that makes uint8[..., 3] of a shape."""
+
+    def make(*shape: int) -> np.ndarray:
+        return np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+
+    return make

@@ -1,0 +1,78 @@
+"""Export formats: each file takes crops of any size, returns what the network does, and names its
+classes."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from trainer.exporting import formats, parity_check
+from trainer.inference import trained_model
+
+NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("format", list(formats.FILES))
+def test_an_export_takes_crops_of_any_size_and_number_and_differs_by_less_than_a_ten_thousandth(
+    format, exported, export_run, random_crops
+):
+    folder, runner, comparison = exported(format)
+    network, _ = trained_model.network(export_run)
+    original = parity_check.network_runner(network, run=export_run)
+    for shape in ((1, 40, 40), (5, 16, 16), (2, 33, 9), (3, 7, 60)):
+        crops = random_crops(*shape)
+        probs = runner(crops)["probabilities"]
+        assert probs.shape == (shape[0], 8) and probs.sum(axis=1) == pytest.approx(1, abs=1e-5)
+        assert parity_check.difference({"probabilities": probs}, original(crops)) < 1e-4
+    assert comparison.largest < 1e-4 and comparison.num_evaluated == 37
+    assert {path.name for path in folder.iterdir()} == {
+        formats.FILES[format],
+        "README.md",
+        "export.json",
+    }
+
+
+@pytest.mark.parametrize(("quantize", "smaller"), [("float16", 0.7), ("int8", 0.6)])
+def test_quantising_makes_the_file_smaller_and_the_comparison_states_what_it_costs(
+    quantize, smaller, exported
+):
+    plain = exported("tflite")[0] / "model.tflite"
+    folder, _, comparison = exported("tflite", quantize)
+    assert (folder / "model.tflite").stat().st_size < smaller * plain.stat().st_size
+    assert 0 < comparison.largest < 0.2
+    assert comparison.exported_accuracy == pytest.approx(
+        comparison.network_accuracy, abs=0.06
+    )  # 2 of 37
+
+
+def test_int8_is_integers_from_end_to_end(exported):
+    from ai_edge_litert import interpreter
+
+    folder, _, _ = exported("tflite", "int8")
+    loaded = interpreter.Interpreter(model_path=str(folder / "model.tflite"))
+    (crops,) = loaded.get_input_details()
+    (probs,) = loaded.get_output_details()
+    assert crops["dtype"] == probs["dtype"] == np.uint8
+    assert crops["quantization"] == (1.0, 0) and probs["quantization"] == (1 / 256, 0)
+    kinds = {np.dtype(tensor["dtype"]).name for tensor in loaded.get_tensor_details()}
+    assert "float32" not in kinds and "int8" in kinds
+
+
+def test_every_format_carries_the_class_names(exported):
+    import keras
+    import onnxruntime
+    import tensorflow as tf
+
+    model = keras.saving.load_model(exported("keras")[0] / "model.keras")
+    assert list(model.get_layer("probabilities").class_names) == NAMES
+    signatures = tf.saved_model.load(str(exported("savedmodel")[0] / "saved_model")).signatures
+    assert signatures["class_names"]()["class_names"].numpy().astype(str).tolist() == NAMES
+    onnx_folder = exported("onnx")[0]
+    onnx_model = onnxruntime.InferenceSession(onnx_folder / "model.onnx")
+    assert json.loads(onnx_model.get_modelmeta().custom_metadata_map["class_names"]) == NAMES
+    assert onnx_model.get_inputs()[0].shape == ["batch", "height", "width", 3]
+    labels = zipfile.ZipFile(exported("tflite")[0] / "model.tflite").read("labels.txt")
+    assert labels.decode().split() == NAMES
+    assert json.loads((onnx_folder / "export.json").read_text())["class_names"] == NAMES

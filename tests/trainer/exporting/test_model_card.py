@@ -1,0 +1,58 @@
+"""Model card: its code runs beside the export, and it states data, licence and evaluation."""
+
+import json
+import re
+
+import pytest
+
+from trainer.exporting import exporter, formats
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", list(formats.FILES))
+def test_the_code_in_the_model_card_runs_in_the_export_folder(
+    format, exported, monkeypatch, capsys
+):
+    folder, _, _ = exported(format)
+    card = (folder / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)
+    monkeypatch.chdir(folder)
+    exec(code, {})
+    assert "contempt" in capsys.readouterr().out
+
+
+def test_the_card_states_the_data_and_that_drawn_faces_are_not_people(exported, export_run):
+    card = (exported("keras")[0] / "README.md").read_text()
+    assert "Trained on drawn faces, not on AffectNet" in card
+    assert export_run.data.fingerprint in card and "62 train, 37 validation" in card
+    assert "Not evaluated yet" in card
+    assert "for research only" in card and "may be redistributed" in card
+
+
+def test_the_card_states_the_evaluation_where_there_is_one(export_run, tmp_path):
+    metrics = export_run.model_dir / "metrics.json"
+    metrics.write_text(
+        json.dumps(
+            {
+                "protocol": {"split": "validation", "selection": "epoch 1 of 1"},
+                "accuracy": 0.25,
+                "balanced_accuracy": 0.5,
+                "macro": {"f1": 0.125},
+                "m_measure": None,
+                "per_class": [
+                    {"name": "happy", "precision": 0.75, "recall": None, "f1": 0.5, "support": 7}
+                ],
+            }
+        )
+    )
+    exporter.export(
+        exporter.ExportRequest(
+            run=export_run, format="keras", quantize="none", folder=tmp_path / "out", data_path=None
+        )
+    )
+    metrics.unlink()  # The run is shared.
+    card = (tmp_path / "out/README.md").read_text()
+    assert "- split: validation\n- selection: epoch 1 of 1\n\n| | |\n|---|---|\n" in card
+    assert "| accuracy | 0.250 |\n" in card and "| M measure (Hand & Till 2001) | - |\n" in card
+    assert "| happy | 0.750 | - | 0.500 | 7 |\n" in card
+    assert "synthetic images (the data set is not available)" in card

@@ -1,0 +1,166 @@
+"""Input images: found, decoded once for each size, turned upright, and cut as the pipeline does."""
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+import pytest
+
+from affectnet_tfds import face_crop, image_codec, invalid_example
+from tests.trainer import conftest
+from tests.trainer.inference import samples
+from trainer.inference import images
+
+GEOMETRY = conftest.GEOMETRY
+
+
+def cut(image: images.InputImage, box, *, points=None, geometry=GEOMETRY) -> face_crop.Cut:
+    place = face_crop.locate(box, points=points, picture_size=image.size, geometry=geometry)
+    return image.cut(place, points=points, image_size=geometry.image_size)
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[float]:
+    """The part of its size to which each image is decoded, in the order of the calls."""
+    parts: list[float] = []
+    decode = image_codec.decode
+
+    def counted(content, header=None, *, scale=1.0):
+        parts.append(scale)
+        return decode(content, header, scale=scale)
+
+    monkeypatch.setattr(image_codec, "decode", counted)
+    return parts
+
+
+@pytest.mark.parametrize("draw", [samples.gradient, samples.noise])
+@pytest.mark.parametrize("size", [(400, 300), (1203, 897), (97, 61)])
+@pytest.mark.parametrize(
+    "box", [samples.BOX, (-30.0, -8.0, 90.0, 90.0), (5.0, 5.0, 90.0, 300.0), None]
+)
+def test_a_face_is_cut_exactly_as_the_pipeline_cuts_it(box, size, draw, tmp_path):
+    pixels = draw(width=size[0], height=size[1])
+    content = samples.save(tmp_path / "a.jpg", pixels, quality=95).read_bytes()
+    image = images.from_bytes(content, name="a.jpg")
+    np.testing.assert_array_equal(cut(image, box).face, samples.pipeline_crop(content, box=box))
+
+
+def test_a_jpeg_is_decoded_once_for_each_size_and_not_for_each_face(tmp_path, decoded):
+    path = samples.save(tmp_path / "a.jpg", samples.noise(width=800, height=600))
+    (image,) = images.read(path, every_s=1)
+    assert decoded == []
+    for left in (0.0, 100.0, 200.0):
+        cut(image, (left, 50.0, 150.0, 150.0))  # 32 px of 195, from twice as many: 3/8.
+    assert decoded == [3 / 8]
+    cut(image, (10.0, 10.0, 40.0, 40.0))  # 32 px of 52: all.
+    assert image.pixels.shape == (600, 800, 3)
+    cut(image, (60.0, 10.0, 40.0, 40.0))
+    assert decoded == [3 / 8, 1.0]
+
+
+@pytest.mark.parametrize(("name", "orientation"), [("a.png", 1), ("a.jpg", 6)])
+def test_other_images_are_decoded_once(name, orientation, tmp_path, decoded):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    path = samples.save(tmp_path / name, samples.noise(width=800, height=600), exif=exif)
+    (image,) = images.read(path, every_s=1)
+    cut(image, (10.0, 10.0, 40.0, 40.0))
+    cut(image, (10.0, 10.0, 400.0, 400.0))
+    assert image.pixels.size == 800 * 600 * 3 and decoded == [1.0]
+
+
+def test_an_aligned_build_is_cut_by_the_five_points_of_the_detector():
+    image = images.from_pixels(samples.gradient(width=400, height=300), name="a")
+    points = np.array([(180, 130), (220, 150), (195, 160), (170, 170), (205, 190)], np.float32)
+    aligned = GEOMETRY._replace(align=True)
+    box = (150.0, 100.0, 100.0, 110.0)
+    assert cut(image, box, points=points, geometry=aligned).aligned
+    assert not cut(image, box, points=points, geometry=GEOMETRY).aligned
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+@pytest.mark.parametrize(
+    ("orientation", "corner"),
+    [
+        (1, (0, 0)),
+        (2, (0, -1)),
+        (3, (-1, -1)),
+        (4, (-1, 0)),
+        (5, (0, 0)),
+        (6, (0, -1)),
+        (7, (-1, -1)),
+        (8, (-1, 0)),
+    ],
+)
+def test_the_orientation_that_a_camera_notes_is_applied(orientation, corner, name, tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:8, :16] = 255  # In the upper left corner as stored, twice as wide as high.
+    content = samples.save(tmp_path / name, pixels, exif=exif, quality=100).read_bytes()
+    image = images.from_bytes(content, name="a")
+    is_on_its_side = orientation in (5, 6, 7, 8)
+    assert image.size == ((40, 60) if is_on_its_side else (60, 40))
+    assert image.pixels.shape[:2] == image.size[::-1]
+    assert image.pixels[corner].min() > 250
+    bright = image.pixels[:, :, 0] > 128
+    assert (bright.any(axis=0).sum(), bright.any(axis=1).sum()) == (
+        (8, 16) if is_on_its_side else (16, 8)
+    )
+    # Turning is Pillow's, decoding is the pipeline's.
+    stored = PIL.Image.fromarray(image_codec.decode(content))
+    stored.getexif()[0x0112] = orientation
+    np.testing.assert_array_equal(image.pixels, np.asarray(PIL.ImageOps.exif_transpose(stored)))
+
+
+def test_an_unknown_orientation_leaves_the_image_as_stored(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 9
+    pixels = samples.gradient(width=60, height=40)
+    path = samples.save(tmp_path / "a.png", pixels, exif=exif)
+    (image,) = images.read(path, every_s=1)
+    np.testing.assert_array_equal(image.pixels, pixels)
+
+
+def test_a_video_gives_a_frame_every_so_many_seconds(tmp_path):
+    path = samples.write_video(tmp_path / "a.avi", levels=[0, 50, 100, 150, 200], frames_per_s=10)
+    frames = list(images.read(path, every_s=0.2))
+    assert [image.time_s for image in frames] == [0.0, 0.2, 0.4]
+    assert [image.pixels[24, 32, 2] for image in frames] == pytest.approx([0, 100, 200], abs=4)
+    assert len(list(images.read(path, every_s=0.01))) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.jpg", b"", "the file has no bytes"),
+        ("a.jpg", b"hello, world", "no known picture format: begins with 'hello, world'"),
+        ("a.avi", b"hello, world", "OpenCV finds no video in it"),
+        ("a.jpg", None, "No such file or directory"),
+        ("a.mp4", None, "No such file or directory"),
+    ],
+)
+def test_the_error_of_an_unreadable_file_says_why(name, content, reason, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(invalid_example.InvalidExample, match=reason):
+        list(images.read(tmp_path / name, every_s=1))
+
+
+def test_a_jpeg_that_ends_early_is_refused_where_it_is_decoded(tmp_path):
+    path = samples.save(tmp_path / "a.jpg", samples.noise(width=400, height=300))
+    path.write_bytes(path.read_bytes()[:3000])
+    (image,) = images.read(path, every_s=1)
+    with pytest.raises(invalid_example.InvalidExample, match="the JPEG data end early"):
+        cut(image, None)
+
+
+def test_a_folder_gives_its_images_and_videos_in_order_and_an_empty_one_is_refused(tmp_path):
+    for name in ("b/2.PNG", "a.jpg", "b/1.mp4", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    names = [path.relative_to(tmp_path).as_posix() for path in images.find([str(tmp_path)])]
+    assert names == ["a.jpg", "b/1.mp4", "b/2.PNG"]
+    (tmp_path / "empty").mkdir()
+    (path,) = images.find([str(tmp_path / "empty")])
+    with pytest.raises(invalid_example.InvalidExample, match="no file in it ends in .avi, "):
+        list(images.read(path, every_s=1))

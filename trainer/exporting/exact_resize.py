@@ -1,0 +1,82 @@
+"""Exact resize inside exported models: gives the same pixels in every runtime.
+
+It follows the resize of training (`trainer.data.image_decoder`), which decodes a JPEG by an inverse
+DCT to the next larger eighth of its size and from there averages over areas, or interpolates
+between neighbours where it enlarges. Averaging stands for the inverse DCT here: on drawn faces,
+from 224 to 48 pixels, levels differ from training's by 0.9 on average; they differed by 2.6 when
+averaged in one go, and accuracy by 2.5 points.
+
+Weights are rounded to 12 bits, and 4 bits are kept between rows and columns; all sums then fit into
+the 24 bits of a float32 exactly, so that TensorFlow, ONNX Runtime and TFLite cannot differ, in
+whatever order they add. tf.image.resize (and keras.layers.Resizing, which calls it) was rejected:
+no other runtime has its antialiasing, and with rounding left to float noise, single pixels differed
+by one level and probabilities by 7e-4. cv2 and Pillow cannot be part of an exported graph.
+"""
+
+import tensorflow as tf
+
+_WEIGHT_STEPS = 2.0**12
+_BETWEEN_STEPS = 2.0**4
+
+
+def resize(images: tf.Tensor, *, size_px: int, by_eighths: bool) -> tf.Tensor:
+    """Resize uint8[B, H, W, C] to whole numbers in 0..255, float32[B, S, S, C].
+
+    Args:
+      images: of any B, H and W.
+      size_px: S.
+      by_eighths: whether as training resizes JPEGs, rather than images stored pixel by pixel.
+    """
+    pixels = tf.cast(images, tf.float32)
+    shape = tf.shape(images)
+    row_weights = weights(shape[1], size_px=size_px, by_eighths=by_eighths)
+    column_weights = weights(shape[2], size_px=size_px, by_eighths=by_eighths)
+    rows = tf.einsum("bhwc,ih->biwc", pixels, row_weights)
+    between = tf.floor(rows * _BETWEEN_STEPS + 0.5) / _BETWEEN_STEPS
+    resized = tf.einsum("biwc,jw->bijc", between, column_weights)
+    return tf.ensure_shape(
+        tf.floor(resized + 0.5), (images.shape[0], size_px, size_px, images.shape[3])
+    )
+
+
+def weights(length: tf.Tensor, *, size_px: int, by_eighths: bool) -> tf.Tensor:
+    """Return the weights of `length` old pixels in each of S new ones: float32[S, length].
+
+    Each row sums to 1.
+    """
+    if not by_eighths:
+        return _difference(_cumulative(length, size=tf.constant(size_px)))
+    # The fewest eighths that still have S pixels.
+    eighths = tf.clip_by_value(8 * (size_px - 1) // length + 1, 1, 8)
+    decoded = (length * eighths + 7) // 8
+    to_size = _difference(_cumulative(decoded, size=tf.constant(size_px)))
+    return _difference(tf.matmul(to_size, _cumulative(length, size=decoded)))
+
+
+def _cumulative(length: tf.Tensor, *, size: tf.Tensor) -> tf.Tensor:
+    """Return weights summed over the old pixels up to and with each: float32[size, length], 0..1.
+
+    A new pixel covers length / size old ones (shrinking), or one, about its own centre, with the
+    edge repeated.
+    """
+    old = tf.cast(length, tf.float32)
+    new = tf.cast(size, tf.float32)
+    ratio = old / new
+    index = tf.range(new)
+    left_of_centre = tf.clip_by_value((index + 0.5) * ratio - 0.5, 0.0, old - 1)
+    start = tf.where(ratio > 1, index * ratio, left_of_centre)[:, None]
+    covered = (tf.range(old)[None, :] + 1 - start) / tf.maximum(ratio, 1.0)
+    return _rounded(tf.clip_by_value(covered, 0.0, 1.0))
+
+
+def _difference(cumulative: tf.Tensor) -> tf.Tensor:
+    """Return the weights of cumulative sums.
+
+    The sums are rounded rather than the weights, so that rows sum to 1 exactly.
+    """
+    rounded = _rounded(cumulative)
+    return rounded - tf.pad(rounded[:, :-1], [[0, 0], [1, 0]])
+
+
+def _rounded(values: tf.Tensor) -> tf.Tensor:
+    return tf.floor(values * _WEIGHT_STEPS + 0.5) / _WEIGHT_STEPS

@@ -1,0 +1,47 @@
+"""Export folder: its name, what marks it as an export, and how it is replaced as a whole.
+
+Owns the rule that an export replaces an export or nothing. Loads no TensorFlow, so that a folder is
+refused before it is imported.
+"""
+
+import contextlib
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+from runtime import errors
+
+MANIFEST = "export.json"
+"""File that every export holds: what was exported, in which format, and how it compared."""
+
+
+def check(folder: pathlib.Path) -> None:
+    """Check that a folder may be written: it is new, empty or an export.
+
+    Raises:
+      errors.UserError: if it is something else.
+    """
+    if not folder.exists() or (folder / MANIFEST).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise errors.UserError(
+            f"--output_dir must name a new folder or an export (with {MANIFEST}), which is "
+            f"replaced: {folder} is neither; name a new folder"
+        )
+
+
+@contextlib.contextmanager
+def replaced(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yield an empty folder, which replaces the one that is named at the end of the block.
+
+    After an error in the block, what was there before stays.
+    """
+    staged = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(staged, ignore_errors=True)  # Of a process that was killed.
+    staged.mkdir(parents=True)
+    try:
+        yield staged
+        shutil.rmtree(folder, ignore_errors=True)
+        staged.replace(folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
