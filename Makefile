@@ -1,13 +1,13 @@
-# make help lists what there is. Every target sets up its own environment (.venv) when it is not there.
+# 'make help' lists the targets. Every target sets up the environment (.venv) if it is missing.
 
-# The first Python that TensorFlow has wheels for; names that do not run (version managers leave such) do not count.
+# The first Python that TensorFlow has wheels for; names that do not run (version managers leave such) are passed over.
 PYTHON ?= $(or $(shell for p in python3 python3.12 python3.11 python3.13 python3.10; do $$p -c \
   'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done),python3)
 VENV   := .venv
 PY     := $(VENV)/bin/python
 BUILD  ?= build
 
-# Where TFDS looks by itself: TFDS_DATA_DIR, else ~/tensorflow_datasets.
+# TFDS's own default: TFDS_DATA_DIR, else ~/tensorflow_datasets.
 DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
 HOSTS    ?= 2
@@ -25,7 +25,8 @@ CLUSTER      := build/flink/cluster
 RUNNER_FLAGS := $(if $(filter flink,$(RUNNER)),--flagfile=$(CLUSTER)/flags)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train train-hosts app notebook test test-quick lint bench clean flink-jars flink-up flink-down
+.PHONY: help demo shards train train-hosts app notebook test test-quick unit-tests lint format types bench clean \
+        flink-jars flink-up flink-down
 
 help:  ## This list
 	@echo "AffectNet Faces"
@@ -41,34 +42,34 @@ $(VENV)/.ready: setup.py
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.ready  ## From nothing to a trained, judged classifier on drawn faces, in minutes
+demo: $(VENV)/.ready  ## From nothing to a trained, evaluated classifier on drawn faces, in minutes
 	@$(PY) -c 'import os, sys; print("environment   .venv ready (Python %d.%d, %d CPU cores)" % (*sys.version_info[:2], os.cpu_count()))'
 	@$(PY) -m pipeline.sample --output_dir=$(DEMO)/affectnet --num_images=3000 --seed=0
 	@$(PY) -m pipeline.main --input_dir=$(DEMO)/affectnet --data_dir=$(DEMO)/data --balance=400
 	@$(PY) -m trainer.main --data_dir=$(DEMO)/data --model_dir=$(DEMO)/run --recipe=demo
 	@$(PY) -m trainer.baseline --data_dir=$(DEMO)/data | tail -1
-	@echo "look at       $(DEMO)/run/report.html   the model: which expressions are taken for which, mistakes, curves"
+	@echo "report        $(DEMO)/run/report.html   the model: confusion matrix, mistakes, curves"
 	@echo "              $(DEMO)/data/affectnet_faces/sample/1.0.0/report.html   the data: classes, crops, rejects"
 	@echo "next          make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 
-shards: $(VENV)/.ready  ## Shards from AFFECTNET_DIR, or from drawn faces where none is given, into DATA_DIR
+shards: $(VENV)/.ready  ## Build shards from AFFECTNET_DIR (or drawn faces, where none is given) into DATA_DIR
 	@$(if $(filter-out local flink,$(RUNNER)),echo "error: RUNNER must be local or flink: got $(RUNNER)" && exit 2)
-	@$(if $(RUNNER_FLAGS),[ -f $(CLUSTER)/flags ] || { echo "error: no Flink is running: make flink-up starts one"; exit 2; })
+	@$(if $(RUNNER_FLAGS),[ -f $(CLUSTER)/flags ] || { echo "error: no Flink cluster is running: start one with make flink-up"; exit 2; })
 ifdef AFFECTNET_DIR
 	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)
 else
-	@echo "no AFFECTNET_DIR given: drawing faces to stand in for it"
+	@echo "no AFFECTNET_DIR given: using drawn faces instead"
 	@$(PY) -m pipeline.sample --output_dir=$(BUILD)/sample --num_images=3000 --seed=0
 	@$(PY) -m pipeline.main --input_dir=$(BUILD)/sample --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)
 endif
 
-train: $(VENV)/.ready  ## Train on what is in DATA_DIR; FLAGS='--num_gpus=4 --model_dir=runs/first …'
+train: $(VENV)/.ready  ## Train on the data in DATA_DIR; FLAGS='--num_gpus=4 --model_dir=runs/first …'
 	@$(PY) -m trainer.main --data_dir='$(DATA_DIR)' $(FLAGS)
 
-train-hosts: $(VENV)/.ready  ## The same as HOSTS=2 hosts, processes of this machine on its CPU; see docs/scaling.md
+train-hosts: $(VENV)/.ready  ## Train with HOSTS=2 hosts, simulated by processes on this machine's CPU (docs/scaling.md)
 	@$(PY) -m trainer.hosts --hosts=$(HOSTS) -- --num_gpus=0 --data_dir='$(DATA_DIR)' $(FLAGS)
 
-app: $(VENV)/.ready  ## A page on this machine to try MODEL_DIR on pictures (the demo's model where none is given)
+app: $(VENV)/.ready  ## A local web page to try MODEL_DIR on images (the demo's model where none is given)
 	@$(PY) -m trainer.app --model_dir='$(MODEL_DIR)' $(FLAGS)
 
 notebook: $(VENV)/.ready  ## Run docs/affectnet_faces.ipynb on drawn faces and keep its outputs
@@ -81,22 +82,28 @@ build/flink/job-server.jar: deploy/flink/pom.xml
 	@echo "flink         fetching 150 MB of jars into build/flink"
 	@mvn -q -B -ntp -f deploy/flink/pom.xml package
 
-flink-up: $(VENV)/.ready build/flink/job-server.jar  ## A Flink cluster on this machine: JobManager, two TaskManagers
+flink-up: $(VENV)/.ready build/flink/job-server.jar  ## Start a Flink cluster on this machine: JobManager, two TaskManagers
 	@$(PY) deploy/flink/cluster.py up $(FLAGS)
 
-flink-down: $(VENV)/.ready  ## Stop it
+flink-down: $(VENV)/.ready  ## Stop the Flink cluster
 	@$(PY) deploy/flink/cluster.py down
 
-test: $(VENV)/.ready  ## All tests, linter and types
-	@$(MAKE) --no-print-directory lint
+test: $(VENV)/.ready format  ## All tests, linter and types
+	@$(MAKE) --no-print-directory --jobs=2 types unit-tests  # mypy without its cache takes a core for half a minute
+
+unit-tests: $(VENV)/.ready
 	@$(PY) -m pytest $(IN_PARALLEL)
 
 test-quick: $(VENV)/.ready  ## The tests that take seconds
 	@$(PY) -m pytest -m 'not slow' $(IN_PARALLEL)
 
-lint: $(VENV)/.ready
+lint: format types  ## Linter, formatter and types
+
+format: $(VENV)/.ready
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+
+types: $(VENV)/.ready
 	@$(PY) -m mypy
 
 bench: $(VENV)/.ready  ## The benchmarks, on AFFECTNET_DIR or drawn faces (an hour on 2 cores; docs/benchmarks.md)
@@ -110,5 +117,5 @@ endif
 	@$(PY) -m benchmarks.read --version_dir=$(BUILD)/bench/data/affectnet_faces/$(BENCH_NAME)/1.0.0
 	@$(PY) -m benchmarks.train --data_dir=$(BUILD)/bench/data --config_name=$(BENCH_NAME)
 
-clean:  ## Remove what was built here (not the environment, not DATA_DIR)
+clean:  ## Remove build/ (not the environment, not DATA_DIR)
 	rm -rf $(BUILD)

@@ -1,0 +1,1 @@
+"""Benchmarks: one program per measurement, each with the alternatives it is compared to."""

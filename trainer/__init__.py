@@ -1,0 +1,1 @@
+"""Trainer: one program per file; trains, evaluates, compares, exports and applies classifiers."""

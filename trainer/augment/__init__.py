@@ -1,0 +1,1 @@
+"""Augmentation: stored pixels to the images that the network is given, on the device."""

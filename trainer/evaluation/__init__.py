@@ -1,0 +1,1 @@
+"""Evaluation: logits to probabilities, metrics, intervals and significance tests."""

@@ -1,0 +1,1 @@
+"""Export: a trained run to Keras, SavedModel, ONNX or TFLite, with a model card."""

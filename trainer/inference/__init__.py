@@ -1,0 +1,1 @@
+"""Inference: an image or a video to faces and their class probabilities."""

@@ -1,0 +1,1 @@
+"""Models: architectures, heads and layers, from images to logits."""

@@ -1,0 +1,1 @@
+"""Monitoring: progress line, throughput, memory, TensorBoard and profiler of a run."""

@@ -1,0 +1,1 @@
+"""Reports: tables, charts and HTML pages of an evaluation or a comparison."""

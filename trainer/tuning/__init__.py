@@ -1,0 +1,1 @@
+"""Tuning: hyperparameter search over many runs with Optuna."""
