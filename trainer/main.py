@@ -1,7 +1,6 @@
-"""Train a classifier of facial expressions: python -m trainer.main --num_gpus=4
---model_dir=runs/first.
+"""Training program: python -m trainer.main --num_gpus=4 --model_dir=runs/first.
 
-Owns the order of things: flags, refusals that need no TensorFlow, then the rest.
+Owns the order of start-up: flags, refusals that need no TensorFlow, then the training.
 """
 
 import contextlib
@@ -18,13 +17,16 @@ from trainer.training import pretrained
 
 ABOUT = """Train a classifier of facial expressions on a published affectnet_faces.
 
-  python -m trainer.main --num_gpus=4 --model_dir=runs/first     four GPUs; the same command continues a cut-off run
-  python -m trainer.main --num_gpus=0 --virtual_devices=2        the distributed path on a CPU
-  TF_CONFIG=... python -m trainer.main ...                       the same command on each of several hosts"""
+  on four GPUs; the same command continues an interrupted run
+    python -m trainer.main --num_gpus=4 --model_dir=runs/first
+  on a CPU, with two replicas
+    python -m trainer.main --num_gpus=0 --virtual_devices=2
+  on several hosts, the same command on each
+    TF_CONFIG=... python -m trainer.main ..."""
 
 
 def main() -> None:
-    """Train as the flags say."""
+    """Train according to the flags."""
     settings = run_config.resolve(flags.given(run_config.SECTIONS))
     devices.refuse_early(settings.devices)
     path = dataset_version.locate(settings.data)
@@ -43,8 +45,10 @@ def main() -> None:
 
 
 def _meet(settings: run_config.Config) -> host_channel.HostChannel:
-    """Wait for the other hosts of TF_CONFIG: before TensorFlow, so that one that refuses is missed
-    at once."""
+    """Wait for the other hosts of TF_CONFIG.
+
+    Before TensorFlow is imported, so that a host that refuses is missed at once.
+    """
     hosts = tf_config.from_environment()
     if hosts is None:
         return host_channel.alone()
@@ -60,8 +64,7 @@ def _meet(settings: run_config.Config) -> host_channel.HostChannel:
 
 @contextlib.contextmanager
 def _one_speaks(connection: host_channel.HostChannel) -> Iterator[None]:
-    """Let the chief alone write to stdout for as long as the block runs; the others say who they
-    are before."""
+    """Let only the chief write to stdout inside the block; each other host names it before."""
     if connection.is_chief:
         yield
         return

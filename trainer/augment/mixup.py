@@ -90,4 +90,6 @@ def _cutmix(images: tf.Tensor, *, uniform: tf.Tensor, alpha: float) -> MixedBatc
 @functools.cache
 def _quantiles(alpha: float) -> np.ndarray:
     """Return the 4097 quantiles 0, 1/4096, ..., 1 of Beta(alpha, alpha), float32."""
-    return special.betaincinv(alpha, alpha, np.linspace(0, 1, _QUANTILES + 1)).astype(np.float32)
+    probs = np.linspace(0, 1, _QUANTILES + 1)
+    quantiles: np.ndarray = special.betaincinv(alpha, alpha, probs)
+    return quantiles.astype(np.float32)

@@ -7,7 +7,7 @@ from trainer.config import training_config
 from trainer.distributed import example_rng
 
 
-def picture(size=8):
+def image(size=8):
     return tf.constant(np.random.default_rng(0).uniform(0, 255, (1, size, size, 3)), tf.float32)
 
 
@@ -18,7 +18,7 @@ def augmented(images, first_position=0, **settings):
 
 
 def four():
-    return tf.cast(tf.repeat(picture(), 4, axis=0), tf.uint8)
+    return tf.cast(tf.repeat(image(), 4, axis=0), tf.uint8)
 
 
 def rng(first_position=0):
@@ -62,11 +62,11 @@ def test_augment_is_the_same_inside_a_graph():
         {"erase_prob": 1.0},
     ],
 )
-def test_every_setting_changes_the_pictures(change):
+def test_every_setting_changes_the_images(change):
     assert not np.allclose(augmented(four(), **change), augmented(four()), atol=1)
 
 
-def test_half_of_the_pictures_are_mirrored():
+def test_half_of_the_images_are_mirrored():
     left = np.zeros((400, 8, 8, 3), np.uint8)
     left[:, :, :4] = 200
     mirrored = augmented(left, augment=0.01).numpy()[:, :, 0].mean(axis=(1, 2)) < 100
@@ -76,7 +76,7 @@ def test_half_of_the_pictures_are_mirrored():
     ).any()
 
 
-def test_randaugment_gives_each_picture_its_number_of_kinds_at_full_strength():
+def test_randaugment_gives_each_image_its_number_of_kinds_at_full_strength():
     settings = training_config.Augmentation(augment=0.5, randaugment=3)
     amounts = augment._random_kinds(rng(), count=tf.constant(500), settings=settings).numpy()
     assert set(np.unique(amounts)) == {-0.5, 0.0, 0.5}
@@ -84,7 +84,7 @@ def test_randaugment_gives_each_picture_its_number_of_kinds_at_full_strength():
     assert np.count_nonzero(amounts, axis=0) == pytest.approx([150] * 10, abs=45)
 
 
-def test_mixing_depends_on_pairs_and_places_only():
+def test_mixing_depends_on_pairs_and_positions_only():
     settings = training_config.Augmentation(mixup=0.4, cutmix=1.0)
     images = tf.constant(np.random.default_rng(1).uniform(0, 255, (4, 8, 8, 3)), tf.float32)
     whole = augment.mix(images, rng=rng(), settings=settings)

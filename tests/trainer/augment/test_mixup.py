@@ -12,7 +12,7 @@ def test_neighbours_are_partners():
     np.testing.assert_array_equal(mixup.partners(IMAGES), IMAGES[[1, 0, 3, 2]])
 
 
-def test_mixup_weighs_a_picture_and_its_partner():
+def test_mixup_weighs_an_image_and_its_partner():
     # Beta(1, 1) is uniform: the number is the share.
     uniform = tf.constant(
         [[0.25, 0, 0, 0], [0.25, 0, 0, 0], [0.5, 0, 0, 0], [1 - 2**-20, 0, 0, 0]], tf.float32

@@ -29,7 +29,7 @@ def test_colour_leaves_gray_and_brightness_alone():
     np.testing.assert_allclose(np.dot(turned, luma), np.dot([150, 100, 80], luma), rtol=2e-3)
 
 
-def test_without_saturation_a_picture_is_gray():
+def test_without_saturation_an_image_is_gray():
     faded = photometric.colour(
         pixel(200, 100, 50), amount=tf.constant([[-2.5, 0.0]])
     )  # 1 - 2.5 x 0.4 = 0.
@@ -47,12 +47,12 @@ def test_a_positive_hue_turns_red_away_from_what_a_negative_one_does():
     assert abs(one[1] - one[2]) > 5
 
 
-def test_sharpness_goes_towards_and_away_from_the_blurred_picture():
+def test_sharpness_goes_towards_and_away_from_the_blurred_image():
     point = np.zeros((1, 3, 3, 3), np.float32)
     point[0, 1, 1] = 130
     blurred = photometric.sharpness(
         point, amount=tf.constant([-1.25])
-    )  # 1 - 1.25 x 0.8 = 0: the blurred picture itself.
+    )  # 1 - 1.25 x 0.8 = 0: the blurred image itself.
     np.testing.assert_allclose(
         blurred[0, :, :, 0], [[10, 10, 10], [10, 50, 10], [10, 10, 10]], rtol=1e-5
     )

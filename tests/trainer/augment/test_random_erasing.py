@@ -15,7 +15,7 @@ def test_the_rectangle_has_its_area_and_the_mean_colour():
     np.testing.assert_allclose(erased[0, 5, 5], images.numpy().mean(axis=(0, 1, 2)), rtol=1e-5)
 
 
-def test_only_the_asked_share_of_pictures_loses_one():
+def test_only_the_asked_share_of_images_loses_one():
     images = tf.constant(np.random.default_rng(0).uniform(0, 255, (400, 8, 8, 3)), tf.float32)
     uniform = tf.constant(np.random.default_rng(1).uniform(0, 1, (400, 5)), tf.float32)
     changed = np.any(

@@ -11,20 +11,20 @@ from trainer.config import model_config
 from trainer.distributed import example_rng
 from trainer.models import factory, keras_backbones, layers, sync_batch_norm
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3)).astype(np.uint8)
 
 
 def build(size=48, **settings):
     return factory.build(model_config.Model(**settings), image_size=size, num_classes=8, seed=0)
 
 
-def trained(network, *, places=3):
-    """Return what the network says in training mode of the first places of an epoch."""
+def trained(network, *, count=3):
+    """Return the outputs in training mode for the first positions of an epoch."""
     draw = example_rng.ExampleRng(
         seed=0, epoch=tf.constant(0, tf.int64), first_position=tf.constant(0, tf.int64)
     )
-    with example_rng.using(draw), sync_batch_norm.weighting(tf.ones(places)):
-        return network(PICTURES[:places], training=True).numpy()
+    with example_rng.using(draw), sync_batch_norm.weighting(tf.ones(count)):
+        return network(IMAGES[:count], training=True).numpy()
 
 
 def test_resnet_small_is_wide_resnet_16_2_with_a_wider_stem():
@@ -43,7 +43,7 @@ def test_resnet_small_has_as_many_and_as_wide_blocks_as_asked():
 
 
 @pytest.mark.parametrize(("size", "side"), [(32, 8), (64, 16), (112, 14), (224, 14)])
-def test_resnet_small_brings_large_pictures_down_first(size, side):
+def test_resnet_small_brings_large_images_down_first(size, side):
     network = build(size=size, model="resnet_small", conv_filters=(4, 4, 4), blocks_per_stage=1)
     assert network.get_layer("last_relu").output.shape == (None, side, side, 4)
 
@@ -88,7 +88,7 @@ def test_a_backbone_is_keras_own_but_for_normalisation_and_dropout(name, paramet
     assert keras.layers.BatchNormalization not in kinds and keras.layers.Dropout not in kinds
     assert kinds.count(layers.DropPath) == ends
     assert not [v.path for v in network.variables if "seed" in v.path]
-    assert network(PICTURES).dtype == tf.float32
+    assert network(IMAGES).dtype == tf.float32
 
 
 def test_convnext_gets_stochastic_depth_at_every_block():
@@ -99,14 +99,14 @@ def test_convnext_gets_stochastic_depth_at_every_block():
 
 def test_gray_reaches_a_backbone_as_three_equal_channels():
     network = build(model="mobilenet_v3_small", color="gray", dropout=0.0)
-    luma = np.repeat(PICTURES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(
-        PICTURES.shape
+    luma = np.repeat(IMAGES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(
+        IMAGES.shape
     )
-    np.testing.assert_allclose(network(PICTURES), network(luma), atol=1e-5)
+    np.testing.assert_allclose(network(IMAGES), network(luma), atol=1e-5)
     assert network.get_layer("conv").kernel.shape[2] == 3
 
 
-def test_resnet50_sees_bgr_less_imagenets_mean():
+def test_resnet50_is_given_bgr_less_imagenets_mean():
     red = np.full((1, 1, 1, 3), [200, 100, 50], np.uint8)
     np.testing.assert_allclose(
         layers.CaffeMean()(red)[0, 0, 0], [50 - 103.939, 100 - 116.779, 200 - 123.68], rtol=1e-6
@@ -115,7 +115,7 @@ def test_resnet50_sees_bgr_less_imagenets_mean():
     np.testing.assert_allclose(layers.CaffeMean()(red), theirs, rtol=1e-6)
 
 
-def test_pictures_too_small_for_a_backbone_are_refused():
+def test_images_too_small_for_a_backbone_are_refused():
     with pytest.raises(errors.UserError, match="needs images of at least 32 px: got 31"):
         keras_backbones.check(model_config.Model(model="resnet50"), image_size=31)
 

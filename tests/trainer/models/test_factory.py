@@ -6,7 +6,7 @@ from runtime import errors
 from trainer.config import model_config
 from trainer.models import factory, heads, layers
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 
 
 def build(size=32, **settings):
@@ -23,7 +23,7 @@ def test_filters_and_units_are_as_many_as_asked():
     assert build(conv_filters=(4,), dense_units=(5,)).count_params() == 112 + 5_125 + 48
 
 
-def test_pictures_of_any_number_type_give_the_same_logits():
+def test_images_of_any_number_type_give_the_same_logits():
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))
     network = build()
     np.testing.assert_allclose(
@@ -60,7 +60,7 @@ def test_the_activation_is_the_one_asked_for():
         if "_tanh" in layer.name
     }
     assert found == {"tanh"}
-    assert np.abs(build()(PICTURES) - build(activation="tanh")(PICTURES)).max() > 1e-3
+    assert np.abs(build()(IMAGES) - build(activation="tanh")(IMAGES)).max() > 1e-3
 
 
 def test_the_first_weights_are_drawn_as_asked():
@@ -72,37 +72,37 @@ def test_the_first_weights_are_drawn_as_asked():
     assert deviation(initializer="he_normal") == pytest.approx(0.0589, rel=0.02)
 
 
-def test_a_gray_network_sees_luma_only():
+def test_a_gray_network_is_given_luma_only():
     network = build(color="gray")
     assert network.get_layer("conv0").kernel.shape == (3, 3, 1, 32)
-    luma = np.repeat(PICTURES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(
-        PICTURES.shape
+    luma = np.repeat(IMAGES.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]), 3).reshape(
+        IMAGES.shape
     )
-    np.testing.assert_allclose(network(PICTURES), network(luma), atol=1e-5)
+    np.testing.assert_allclose(network(IMAGES), network(luma), atol=1e-5)
     assert factory.describe(network, image_size=32).endswith("parameters, 32 px gray")
 
 
-def test_two_more_heads_say_valence_and_arousal_between_minus_one_and_one():
+def test_two_more_heads_predict_valence_and_arousal_between_minus_one_and_one():
     network = build(heads="expression+va")
-    said = network(PICTURES)
-    assert {name: tuple(each.shape) for name, each in said.items()} == {
+    outputs = network(IMAGES)
+    assert {name: tuple(each.shape) for name, each in outputs.items()} == {
         "logits": (2, 8),
         "valence": (2, 1),
         "arousal": (2, 1),
     }
-    assert np.abs(heads.affect(said)).max() <= 1
+    assert np.abs(heads.affect(outputs)).max() <= 1
     assert network.count_params() == build().count_params() + 2 * (128 + 1)
     assert factory.describe(network, image_size=32).endswith("32 px, valence and arousal")
 
 
-def test_more_blocks_than_the_picture_can_be_halved_are_refused():
+def test_more_blocks_than_the_image_can_be_halved_are_refused():
     build(conv_filters=(4,) * 5)
     with pytest.raises(errors.UserError, match="names 6 blocks.*32 px can be halved 5 times"):
         build(conv_filters=(4,) * 6)
 
 
 @pytest.mark.parametrize("exposure", [0.5, 1.5])
-def test_light_does_not_change_what_is_seen(exposure):
+def test_light_does_not_change_the_standardised_image(exposure):
     images = np.random.default_rng(0).uniform(60, 160, (1, 32, 32, 3)).astype(np.float32)
     images[:, 8:24, 8:24] *= 0.2
     as_it_is, exposed = (layers.Standardise()(x).numpy() for x in (images, images * exposure))

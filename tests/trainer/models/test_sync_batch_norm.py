@@ -114,7 +114,7 @@ def _outputs_and_slopes(layer, x, weight, *, strategy):
 
 
 def test_training_outside_of_a_counted_batch_is_an_error():
-    with pytest.raises(RuntimeError, match=r"outside batch_norm\.over"):
+    with pytest.raises(RuntimeError, match=r"outside sync_batch_norm\.weighting"):
         sync_batch_norm.BatchNormalization()(tf.constant(EXAMPLES), training=True)
 
 

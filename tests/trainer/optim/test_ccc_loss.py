@@ -8,63 +8,65 @@ from trainer.distributed import devices
 from trainer.optim import ccc_loss
 
 NAN = float("nan")
-SAID = [[0.0, 0.5], [0.5, -0.5], [1.0, 0.0], [0.9, 0.9]]
+PREDICTED = [[0.0, 0.5], [0.5, -0.5], [1.0, 0.0], [0.9, 0.9]]
 TRUE = [[0.5, NAN], [0.0, NAN], [1.0, NAN], [-1.0, 0.3]]
 WEIGHT = [1.0, 1.0, 1.0, 0.0]
 """Valence of three examples: means 1/2, variances 1/6, covariance 1/12, so CCC 1/2 and MSE 1/6. No
 arousal counts."""
 
 
-def loss_of(said, true, weight):
-    total = ccc_loss.total(tf.constant(said), truth=tf.constant(true), weight=tf.constant(weight))
+def loss_of(predicted, true, weight):
+    total = ccc_loss.total(
+        tf.constant(predicted), truth=tf.constant(true), weight=tf.constant(weight)
+    )
     return total.numpy() / sum(weight)
 
 
 def test_the_loss_is_the_mean_over_valence_and_arousal_of_what_counts():
-    assert loss_of(SAID, TRUE, WEIGHT) == pytest.approx((1 / 2 + 1 / 6) / 2, abs=1e-5)
+    assert loss_of(PREDICTED, TRUE, WEIGHT) == pytest.approx((1 / 2 + 1 / 6) / 2, abs=1e-5)
 
 
-def test_predictions_that_are_right_cost_nothing_and_a_shift_costs():
-    said = [[0.0, 0.0], [0.5, 0.5]]
-    assert loss_of(said, said, [1.0, 1.0]) == pytest.approx(0, abs=1e-4)
+def test_correct_predictions_cost_nothing_and_a_shift_costs():
+    predicted = [[0.0, 0.0], [0.5, 0.5]]
+    assert loss_of(predicted, predicted, [1.0, 1.0]) == pytest.approx(0, abs=1e-4)
     # Shifted by 1/2: variances 1/16, covariance 1/16, CCC = (1/8) / (1/8 + 1/4) = 1/3, MSE 1/4.
-    assert loss_of([[0.5, 0.5], [1.0, 1.0]], said, [1.0, 1.0]) == pytest.approx(
+    assert loss_of([[0.5, 0.5], [1.0, 1.0]], predicted, [1.0, 1.0]) == pytest.approx(
         2 / 3 + 1 / 4, abs=1e-4
     )
 
 
 @pytest.mark.parametrize("true", [[[NAN, NAN]] * 4, TRUE])
 def test_nothing_is_nan_where_annotations_are_missing(true):
-    said = tf.Variable(SAID)
+    predicted = tf.Variable(PREDICTED)
     with tf.GradientTape() as tape:
-        loss = ccc_loss.total(said, truth=tf.constant(true), weight=tf.constant(WEIGHT))
-    slope = tape.gradient(loss, said)
-    assert np.isfinite(loss) and np.isfinite(slope).all()
-    np.testing.assert_array_equal(slope[:, 1], 0)
-    assert (np.abs(slope[:3, 0]).max() > 0) == (true is TRUE)
+        loss = ccc_loss.total(predicted, truth=tf.constant(true), weight=tf.constant(WEIGHT))
+    gradient = tape.gradient(loss, predicted)
+    assert np.isfinite(loss) and np.isfinite(gradient).all()
+    np.testing.assert_array_equal(gradient[:, 1], 0)
+    assert (np.abs(gradient[:3, 0]).max() > 0) == (true is TRUE)
 
 
 def test_a_single_annotated_example_has_an_error_but_no_concordance():
     assert loss_of([[0.5, 0.0]], [[0.0, NAN]], [1.0]) == pytest.approx(0.25 / 2, abs=1e-6)
 
 
-def test_two_replicas_have_the_loss_and_the_slopes_of_one():
+def test_two_replicas_have_the_loss_and_the_gradients_of_one():
     """One of them without any valence."""
-    said, true, weight = (
-        tf.constant(SAID),
+    predicted, true, weight = (
+        tf.constant(PREDICTED),
         tf.constant([TRUE[0], TRUE[2], [NAN, 0.2], [NAN, 0.9]]),
         tf.ones(4),
     )
     found = []
     for num_replicas in (1, 2):
         strategy = devices.strategy([f"/cpu:{i}" for i in range(num_replicas)])
-        found.append(_losses_and_slopes(said, true, weight, strategy=strategy))
-    (one,), slope = found[0]
+        found.append(_losses_and_gradients(predicted, true, weight, strategy=strategy))
+    (one,), gradient = found[0]
     np.testing.assert_allclose(found[1][0], [one, one], rtol=1e-6)
-    np.testing.assert_allclose(found[1][1], slope, atol=1e-6)
+    np.testing.assert_allclose(found[1][1], gradient, atol=1e-6)
 
 
-def _losses_and_slopes(*tensors, strategy):
+def _losses_and_gradients(*tensors, strategy):
     share = 4 // strategy.num_replicas_in_sync
 
     def shared(tensor):
@@ -73,16 +75,16 @@ def _losses_and_slopes(*tensors, strategy):
         )
 
     @tf.function
-    def step(said, true, weight):
-        def replica(said, true, weight):
+    def step(predicted, true, weight):
+        def replica(predicted, true, weight):
             with tf.GradientTape() as tape:
-                tape.watch(said)
-                loss = ccc_loss.total(said, truth=true, weight=weight)
-            return loss, tape.gradient(loss, said)
+                tape.watch(predicted)
+                loss = ccc_loss.total(predicted, truth=true, weight=weight)
+            return loss, tape.gradient(loss, predicted)
 
-        return strategy.run(replica, args=(said, true, weight))
+        return strategy.run(replica, args=(predicted, true, weight))
 
-    loss, slope = (
+    loss, gradient = (
         strategy.experimental_local_results(each) for each in step(*map(shared, tensors))
     )
-    return np.array(loss), np.concatenate(slope)
+    return np.array(loss), np.concatenate(gradient)

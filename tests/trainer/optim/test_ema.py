@@ -8,14 +8,14 @@ from trainer.optim import ema
 def test_the_average_takes_in_each_step_by_its_share():
     weights = tf.Variable([0.0])
     average = ema.WeightAverage([weights], decay=0.25)
-    seen = []
+    averages = []
     for step, value in enumerate([8.0, 16.0, 32.0]):
         weights.assign([value])
         average.update(tf.constant(step, tf.int64))
-        seen.append(float(average.copies[0][0]))
+        averages.append(float(average.copies[0][0]))
     # First d = (1 + 1) / (10 + 1) = 2/11: 8 x 9/11. Then the 1/4 asked for, which 3/12 is too:
     # 6.5455 / 4 + 12.
-    assert seen == pytest.approx([6.545455, 13.636364, 27.409091])
+    assert averages == pytest.approx([6.545455, 13.636364, 27.409091])
 
 
 def test_whole_numbers_are_copied():

@@ -32,3 +32,16 @@ def test_the_loss_of_each_label(settings, wanted):
     assert loss(logits, labels=tf.constant([0, 1], tf.int64)).numpy() == pytest.approx(
         wanted, abs=2e-6
     )
+
+
+def test_the_focal_loss_has_a_gradient_where_an_example_is_certain_and_gamma_is_below_one():
+    """1 - p is 0 in float32, where the derivative of x^0.5 is infinite; (1e-6)^0.5 is 0.001."""
+    logits, labels = tf.Variable([[50.0, 0.0]]), tf.constant([0], tf.int64)
+    loss = losses.make(
+        training_config.Imbalance(loss="focal", focal_gamma=0.5), counts=np.array([1, 1])
+    )
+    with tf.GradientTape() as tape:
+        each = loss(logits, labels=labels)
+    np.testing.assert_allclose(tape.gradient(each, logits), [[0.0, 0.0]], atol=1e-6)
+    factor = losses.focal_factor(logits, labels=labels, gamma=0.5)
+    np.testing.assert_allclose(factor, [0.001], rtol=1e-5)

@@ -7,21 +7,21 @@ from trainer.config import training_config
 from trainer.optim import optimizers
 
 
-def updated(name, *, gradients, rates, start=(1.0, -2.0, 3.0), **settings):
+def updated(name, *, gradients, learning_rates, start=(1.0, -2.0, 3.0), **settings):
     variable = tf.Variable(start)
     optimizer = optimizers.make(
         training_config.Optimization(optimizer=name, **settings), variables=[variable]
     )
-    for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True)):
+    for step, (gradient, learning_rate) in enumerate(zip(gradients, learning_rates, strict=True)):
         context = optimizers.UpdateContext(
-            learning_rate=tf.constant(rate), step=tf.constant(step, tf.int64)
+            learning_rate=tf.constant(learning_rate), step=tf.constant(step, tf.int64)
         )
         optimizer.apply([tf.constant(gradient)], context=context)
     return variable.numpy()
 
 
 GRADIENTS = ([0.1, -0.2, 0.3], [0.4, 0.0, -0.6], [-0.1, 0.5, 0.2])
-RATES = (0.1, 0.2, 0.05)
+LEARNING_RATES = (0.1, 0.2, 0.05)
 
 
 @pytest.mark.parametrize(
@@ -34,30 +34,41 @@ RATES = (0.1, 0.2, 0.05)
 def test_a_first_step_is_that_of_keras(name, peer):
     theirs = keras.Variable([1.0, -2.0, 3.0])
     peer.apply([tf.constant(GRADIENTS[0])], [theirs])
-    ours = updated(name, gradients=GRADIENTS[:1], rates=RATES[:1])
+    ours = updated(name, gradients=GRADIENTS[:1], learning_rates=LEARNING_RATES[:1])
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-6)
 
 
 def test_adam_goes_on_as_keras_does():
     peer, theirs = keras.optimizers.Adam(0.1, epsilon=1e-8), keras.Variable([1.0, -2.0, 3.0])
-    for gradient, rate in zip(GRADIENTS, RATES, strict=True):
-        peer.learning_rate = rate
+    for gradient, learning_rate in zip(GRADIENTS, LEARNING_RATES, strict=True):
+        peer.learning_rate = learning_rate
         peer.apply([tf.constant(gradient)], [theirs])
     np.testing.assert_allclose(
-        updated("adam", gradients=GRADIENTS, rates=RATES), theirs.numpy(), rtol=1e-5
+        updated("adam", gradients=GRADIENTS, learning_rates=LEARNING_RATES),
+        theirs.numpy(),
+        rtol=1e-5,
     )
+
+
+def test_adam_divides_by_epsilon_beside_a_tiny_gradient():
+    # m = 0.1 g, sqrt(v) = sqrt(0.001) g = 3.16228e-8, and the step 0.1 sqrt(0.001) g over
+    # sqrt(v) + 1e-8: 0.1 x 3.16228 / 4.16228 = 0.0759747.
+    got = updated("adam", gradients=[[1e-6]], learning_rates=[0.1], start=(1.0,))
+    np.testing.assert_allclose(got, [0.9240253], rtol=1e-6)
 
 
 def test_momentum_carries_the_last_gradient_on():
     # v = 1, w = 0 - 0.1 * 1; then v = 0.9 * 1 + 1 = 1.9, w = -0.1 - 0.1 * 1.9.
-    got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,))
+    got = updated("sgd", gradients=[[1.0], [1.0]], learning_rates=[0.1, 0.1], start=(0.0,))
     np.testing.assert_allclose(got, [-0.29], rtol=1e-6)
 
 
 def test_nesterov_takes_the_gradient_and_the_momentum_after_it():
     # v = 1, w = 0 - 0.1 (1 + 0.9 * 1) = -0.19; then v = 1.9, w = -0.19 - 0.1 (1 + 0.9 * 1.9) =
     # -0.461.
-    got = updated("sgd", gradients=[[1.0], [1.0]], rates=[0.1, 0.1], start=(0.0,), nesterov=True)
+    got = updated(
+        "sgd", gradients=[[1.0], [1.0]], learning_rates=[0.1, 0.1], start=(0.0,), nesterov=True
+    )
     np.testing.assert_allclose(got, [-0.461], rtol=1e-6)
 
 
@@ -67,11 +78,15 @@ KERNEL = [[1.0, -2.0, 3.0]]
 def test_adamw_goes_on_as_keras_does():
     peer = keras.optimizers.AdamW(0.1, epsilon=1e-8, weight_decay=0.2)
     theirs = keras.Variable(KERNEL)
-    for gradient, rate in zip(GRADIENTS, RATES, strict=True):
-        peer.learning_rate = rate
+    for gradient, learning_rate in zip(GRADIENTS, LEARNING_RATES, strict=True):
+        peer.learning_rate = learning_rate
         peer.apply([tf.constant([gradient])], [theirs])
     ours = updated(
-        "adamw", gradients=[[g] for g in GRADIENTS], rates=RATES, start=KERNEL, weight_decay=0.2
+        "adamw",
+        gradients=[[g] for g in GRADIENTS],
+        learning_rates=LEARNING_RATES,
+        start=KERNEL,
+        weight_decay=0.2,
     )
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5)
 
@@ -90,7 +105,11 @@ def test_without_a_gradient_a_step_takes_the_decay_from_kernels_and_nothing_from
 ):
     def after_a_step(start):
         return updated(
-            name, gradients=[np.zeros_like(start, np.float32)], rates=[0.1], start=start, **settings
+            name,
+            gradients=[np.zeros_like(start, np.float32)],
+            learning_rates=[0.1],
+            start=start,
+            **settings,
         )
 
     np.testing.assert_allclose(after_a_step(KERNEL), np.multiply(KERNEL, kept), rtol=1e-6)
@@ -120,8 +139,8 @@ def test_l2_pulls_kernels_towards_zero_and_leaves_biases():
 
 
 def test_a_variable_that_starts_later_counts_its_own_steps():
-    """Adam's first step has the size of the rate whenever it is taken; by the run's step it would
-    be three times it."""
+    """Adam's first step has the size of the learning rate whenever it is taken; counted by the
+    run's step it would be three times that."""
     variables = [tf.Variable([1.0]), tf.Variable([1.0])]
     optimizer = optimizers.make(
         training_config.Optimization(), variables=variables, first_steps=[0, 1000]

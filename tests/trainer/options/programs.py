@@ -1,0 +1,283 @@
+"""Options of the other programs: each with what it changes."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+
+from runtime import fields, flags
+from tests.trainer.options.case import Case
+from trainer import app, baseline, compare, evaluate, export, hosts, predict, sweep
+from trainer.distributed import devices
+from trainer.evaluation import paired_comparison
+from trainer.exporting import exporter, formats, signature
+from trainer.inference import face_classifier, face_detector, trained_model
+from trainer.reports import comparison_page, evaluation_report
+from trainer.run import context
+from trainer.tuning import report, study
+
+
+def printed(lab, settings, *, main, words=None):
+    """Return what a program prints, with these options given."""
+
+    def given(sections):
+        names = {name for section in sections.values() for name in fields.options(section)}
+        return {name: value for name, value in settings.items() if name in names}
+
+    text = io.StringIO()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with lab.monkeypatch.context() as patch, contextlib.redirect_stdout(text):
+        patch.setattr(flags, "given", given)
+        with contextlib.suppress(SystemExit):
+            main() if words is None else main(words)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    return text.getvalue()
+
+
+def files() -> list[str]:
+    return sorted(str(path) for path in pathlib.Path().glob("*/*")) + sorted(
+        str(path) for path in pathlib.Path().glob("*.*")
+    )
+
+
+def swept(lab, settings):
+    """Return a sweep's files, the names that its trials vary, and which of them are pruned."""
+    varied, pruned = [], []
+
+    def train(trial, *, chosen, reader, folder):
+        varied.append(sorted(chosen))
+        for epoch in (1, 2, 3):
+            trial.report(-trial.number, step=epoch)  # Every trial is worse than those before it.
+        pruned.append(trial.should_prune())
+        state = study_state("PRUNED" if pruned[-1] else "COMPLETE")
+        score = None if pruned[-1] else float(-trial.number)
+        return study.Outcome(state=state, score=score, remark="")
+
+    ctx = lab.make_ctx()
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(study, "_train", train)
+        patch.setattr(report, "write", lambda *_, **__: None)
+        patch.setattr(context, "create", lambda *_, **__: ctx)
+        printed(lab, {"trials": 7, "data_dir": "data", **settings}, main=sweep.main)
+    return {"files": files(), "varied": varied, "pruned": pruned}
+
+
+def study_state(name):
+    from optuna import trial  # Inside: an extra.
+
+    return trial.TrialState[name]
+
+
+def evaluated(lab, settings):
+    """Return what the evaluation is given: model, data, examples, folder of the report, devices."""
+    found = {}
+
+    def create(settings, *, version):
+        names = devices.prepare(settings.devices)
+        return dataclasses.replace(
+            lab.make_ctx(), settings=settings, version=version, device_line=str(names)
+        )
+
+    def run(network, *, examples, ctx, history, subject):
+        found.update(
+            model=str(subject.model_dir),
+            data=ctx.version.fingerprint,
+            labels=examples.labels,
+            report=str(subject.report_dir),
+            devices=ctx.device_line,
+        )
+
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(context, "create", create)
+        patch.setattr(evaluation_report, "run", run)
+        _four_gpus(patch)
+        printed(lab, {"model_dir": "run", **settings}, main=evaluate.main)
+    return found
+
+
+def _four_gpus(patch):
+    import tensorflow as tf
+
+    config = tf.config
+    patch.setattr(config, "list_physical_devices", lambda kind: [f"{kind}:{i}" for i in range(4)])
+    patch.setattr(config, "set_visible_devices", lambda *_: None)
+    patch.setattr(config, "set_logical_device_configuration", lambda *_: None)
+    patch.setattr(config.experimental, "set_memory_growth", lambda *_, **__: None)
+    patch.setattr(devices, "refuse_early", lambda *_, **__: None)
+
+
+def exported(lab, settings):
+    """Return an export's file and about its size, its weights, and the data it is checked on."""
+    found = {}
+
+    def ship(order):
+        order.folder.mkdir(parents=True)
+        network, _ = trained_model.network(order.run)
+        model = signature.model(order.run, network=network)
+        path = order.folder / formats.FILES[order.format]
+        formats.write(model, format=order.format, path=path, quantize=order.quantize)
+        found["file"] = str(path)
+        found["kilobytes"] = path.stat().st_size // 1000
+        found["weights"] = [weight.numpy() for weight in network.weights]
+        found["data"] = str(order.data_path)
+
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(exporter, "ship", ship)
+        patch.setattr(devices, "prepare", lambda _: None)
+        patch.setattr(export, "_NEEDS", {})
+        printed(lab, {"model_dir": "run", **settings}, main=export.main)
+    return found
+
+
+def predicted(lab, settings):
+    """Return what is printed of a clip of three seconds, and the files that are drawn."""
+    writer = cv2.VideoWriter("clip.avi", cv2.VideoWriter_fourcc(*"MJPG"), 4.0, (64, 48))
+    for level in range(12):
+        writer.write(np.full((48, 64, 3), (20 * level, 0, 0), np.uint8))
+    writer.release()
+    detect = face_detector.detector
+
+    def detector(name):
+        return (lambda pixels: []) if name == "mtcnn" else detect(name)
+
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(devices, "prepare", lambda _: None)
+        patch.setattr(predict, "check_detector", lambda _: None)
+        patch.setattr(face_detector, "detector", detector)
+        make = face_classifier.FaceClassifier
+        patch.setattr(face_classifier, "FaceClassifier", lambda run: lab.classifier(run, make=make))
+        asked = {"model_dir": "run", "detector": "none", **settings}
+        text = printed(lab, asked, main=predict.main, words=["clip.avi"])
+    return {"text": text, "files": files()}
+
+
+def served(lab, settings):
+    """Return the model, the detector and the port that the page is served with."""
+    found = {}
+
+    def serve(run, *, detector, listener, folder):
+        found.update(model=str(run.model_dir), detector=detector, port=listener.getsockname()[1])
+
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(app, "serve", serve)
+        patch.setattr(predict, "check_detector", lambda _: None)
+        patch.setattr(app.importlib.util, "find_spec", lambda _: True)
+        printed(lab, {"model_dir": "run", "port": PORTS[0], **settings}, main=app.main)
+    return found
+
+
+def measured(lab, settings):
+    """Return what the linear classifier prints, and the files that it leaves."""
+    asked = {"data_dir": "data", "image_size": 4, **settings}
+    return {"text": printed(lab, asked, main=baseline.main), "files": files()}
+
+
+def compared(lab, settings):
+    """Return the files that a comparison leaves."""
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(paired_comparison, "load", lambda folders: [])
+        patch.setattr(paired_comparison, "compare", lambda runs: [])
+        patch.setattr(comparison_page, "table", lambda runs, pairs: "")
+        patch.setattr(comparison_page, "render", lambda runs, pairs: "<html></html>")
+        printed(lab, settings, main=compare.main, words=["a", "b"])
+    return files()
+
+
+def launched(lab, settings):
+    """Return how many hosts are started, and how many each is told of."""
+    started = []
+
+    def start(flags, *, addresses, index):
+        started.append((index, len(addresses)))
+        return subprocess.Popen(
+            [sys.executable, "-c", ""], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(hosts, "start", start)
+        printed(lab, settings, main=hosts.main, words=[])
+    return started
+
+
+def other_run(run_dir: pathlib.Path, *, folder: pathlib.Path) -> pathlib.Path:
+    """Copy a run, with other weights and the names of its classes in another order."""
+    shutil.copytree(run_dir, folder)
+    with np.load(folder / "best.npz") as best:
+        arrays = {name: best[name] * 2 if "kernel" in name else best[name] for name in best}
+    np.savez(folder / "best.npz", **arrays)
+    facts = json.loads((folder / "data.json").read_text())
+    facts["class_names"] = facts["class_names"][::-1]
+    (folder / "data.json").write_text(json.dumps(facts))
+    return folder
+
+
+def free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+PORTS = free_ports(2)
+TO_A = {"format": "keras", "output_dir": "out/a"}
+
+CASES = {
+    "Sweep": {
+        "sweep_dir": Case(swept, "sweep_b", base="sweep_a"),
+        "trials": Case(swept, 2),
+        "vary": Case(swept, ("dropout",)),
+        "prune": Case(swept, False),
+    },
+    "Evaluation": {
+        "model_dir": Case(evaluated, "other_run", base="run", given={"report_dir": "report"}),
+        "data_dir": Case(evaluated, "other_data", given={"config_name": "sample"}),
+        "config_name": Case(
+            evaluated, "sample_two", base="sample", given={"data_dir": "other_data"}
+        ),
+        "split": Case(evaluated, "train", given={"report_dir": "report"}),
+        "report_dir": Case(evaluated, "report"),
+        "num_gpus": Case(evaluated, 2),
+        "virtual_devices": Case(evaluated, 2, given={"num_gpus": 0}),
+    },
+    "Export": {
+        "model_dir": Case(exported, "other_run", base="run", given=TO_A),
+        "format": Case(exported, "savedmodel", base="keras"),
+        "quantize": Case(exported, "float16", given={"format": "tflite", "output_dir": "out/a"}),
+        "output_dir": Case(exported, "out/b", given={"format": "keras"}),
+        "data_dir": Case(exported, "data", given=TO_A),
+    },
+    "Predict": {
+        "model_dir": Case(predicted, "other_run", base="run"),
+        "detector": Case(predicted, "mtcnn", base="none"),
+        "every_s": Case(predicted, 0.5),
+        "json": Case(predicted, True),
+        "csv": Case(predicted, True),
+        "draw": Case(predicted, "drawn"),
+    },
+    "App": {
+        "model_dir": Case(served, "other_run", base="run"),
+        "detector": Case(served, "none"),
+        "port": Case(served, PORTS[1]),
+    },
+    "Baseline": {
+        "data_dir": Case(measured, "other_data", base="data", given={"config_name": "sample"}),
+        "config_name": Case(
+            measured, "sample_two", base="sample", given={"data_dir": "other_data"}
+        ),
+        "image_size": Case(measured, 8),
+        "output": Case(measured, "numbers.json"),
+    },
+    "Comparison": {"output": Case(compared, "page.html")},
+    "Hosts": {"hosts": Case(launched, 3)},
+}
