@@ -31,7 +31,12 @@ TRAIN = [
     "tensorflow>=2.20,<2.22",
 ]
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
-EXPORT = ["ai-edge-litert>=2", "onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16"]  # trainer.export
+EXPORT = [  # trainer.export
+    "ai-edge-litert>=2",
+    "onnx>=1.17",
+    "onnxruntime>=1.20",
+    "tf2onnx>=1.16",
+]
 NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10"]  # docs/affectnet_faces.ipynb
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
@@ -52,7 +57,7 @@ DEV = [
 setuptools.setup(
     name="affectnet-faces",
     version="0.1.0",
-    description="AffectNet on disk to sharded TFRecords to a trained, evaluated expression classifier",
+    description="AffectNet to sharded TFRecords to a trained, evaluated expression classifier",
     long_description=(pathlib.Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests of pages; they are skipped, saying so, where there is none."""
+"""Headless Chromium for the tests of pages, which are skipped where it is not installed."""
 
 import json
 import shutil
@@ -12,14 +12,23 @@ CHROMIUM = (
 )
 DRIVER = shutil.which("chromedriver")
 
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+
 WIDTHS = (1280, 390)
 """A laptop's screen and a phone's, in CSS pixels."""
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
-    """A browser that keeps nothing, reaches this machine only, and has a camera; resize it with
-    `show`."""
+    """A browser that reaches this machine only and has a camera, one for each test process."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     if not (CHROMIUM and DRIVER):
         pytest.skip(
@@ -27,16 +36,8 @@ def chromium() -> Iterator:
         )
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for given in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--hide-scrollbars",
-    ):
-        options.add_argument(given)
-    for given in ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"):
-        options.add_argument(given)
+    for flag in FLAGS:
+        options.add_argument(flag)
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(
@@ -49,12 +50,14 @@ def chromium() -> Iterator:
 
 _ALARM = """
 window.alarms = [];
-for (const name of ['alert', 'confirm', 'prompt']) window[name] = said => window.alarms.push(name + ' ' + said);
+for (const name of ['alert', 'confirm', 'prompt']) {
+    window[name] = text => window.alarms.push(name + ' ' + text);
+}
 """
 
 
 def alarms(browser) -> list[str]:
-    """Return the dialogs that the page tried to open, the scripts in it and what it tried to load."""
+    """Return the dialogs that a page tried to open, its scripts and what it tried to load."""
     return browser.execute_script("""
         const handlers = [...document.querySelectorAll('*')].filter(
             one => [...one.attributes].some(each => each.name.startsWith('on')));
@@ -65,38 +68,34 @@ def alarms(browser) -> list[str]:
 
 
 def show(browser, page: Path, *, width: int = 1280, height: int = 900, anchor: str = "") -> None:
-    """Open a page from the disk on a screen of a width, which a phone's emulation makes exact."""
+    """Open a page of the disk on a screen of that width; a phone's emulation makes it exact."""
     resize(browser, width=width, height=height)
     browser.get(f"{page.resolve().as_uri()}{anchor}")
 
 
 def resize(browser, *, width: int, height: int = 900) -> None:
-    """Make the screen one of a size."""
+    """Set the size of the screen, in CSS pixels."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def requested(browser) -> list[str]:
-    """Return the addresses that were asked for since this was last asked, those that the browser
-    blocked included."""
+    """Return the addresses requested since the last call, blocked ones included."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [
-        e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"
-    ]
+    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
+    return [event["params"]["request"]["url"] for event in sent]
 
 
 def overflowing(browser) -> list[str]:
-    """Return what is wider than the screen, and text that is wider than the box that cuts it off.
-
-    What scrolls sideways inside a box of its own (.scroll) is meant to.
-    """
+    """Return the elements that reach beyond the screen; those inside .scroll boxes may."""
     return browser.execute_script("""
         const wide = document.documentElement.clientWidth;
         const found = document.documentElement.scrollWidth > wide ? ['the page as a whole'] : [];
         for (const one of document.querySelectorAll('body *')) {
             if (one.parentElement.closest('.scroll, svg')) continue;
             const box = one.getBoundingClientRect();
-            const name = one.tagName + '.' + one.getAttribute('class') + ' ' + one.textContent.slice(0, 40);
+            const text = one.textContent.slice(0, 40);
+            const name = one.tagName + '.' + one.getAttribute('class') + ' ' + text;
             if (box.width && (box.right > wide + 1 || box.left < -1)) found.push(name);
         }
         return found;
@@ -104,7 +103,7 @@ def overflowing(browser) -> list[str]:
 
 
 def broken_words(browser) -> list[str]:
-    """Return words in the heads of tables that are broken over two lines."""
+    """Return words of table heads that are broken over two lines."""
     return browser.execute_script("""
         const found = [];
         for (const head of document.querySelectorAll('th')) {
@@ -123,7 +122,7 @@ def broken_words(browser) -> list[str]:
 
 
 def outside_their_drawing(browser) -> list[str]:
-    """Return words of charts that reach beyond the drawing."""
+    """Return words of charts that reach beyond their SVG element."""
     return browser.execute_script("""
         const found = [];
         for (const drawing of document.querySelectorAll('svg')) {
@@ -140,15 +139,16 @@ def outside_their_drawing(browser) -> list[str]:
 
 
 def overlapping(browser) -> list[str]:
-    """Return pairs of words of one chart that lie over each other."""
+    """Return pairs of words of one chart that overlap."""
     return browser.execute_script("""
         const found = [];
         for (const drawing of document.querySelectorAll('svg')) {
-            const words = [...drawing.querySelectorAll('text')].map(w => [w.textContent, w.getBoundingClientRect()]);
-            words.forEach(([said, a], i) => words.slice(i + 1).forEach(([other, b]) => {
+            const words = [...drawing.querySelectorAll('text')].map(
+                word => [word.textContent, word.getBoundingClientRect()]);
+            words.forEach(([first, a], i) => words.slice(i + 1).forEach(([second, b]) => {
                 const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
                 const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-                if (across > 1 && down > 3) found.push(said + ' | ' + other);
+                if (across > 1 && down > 3) found.push(first + ' | ' + second);
             }));
         }
         return found;

@@ -1,7 +1,7 @@
 """Pytest plugin that fails a skipped test under CI=true, unless it is marked as needing a GPU.
 
-Owns the rule alone, so that a test can load it into a pytest of its own. A list of the tests that may
-skip was rejected: whoever adds a skip would extend it too.
+Owns the rule alone, so that a test can load it into a pytest of its own. A list of the tests that
+may skip was rejected: whoever adds a skip would extend it too.
 """
 
 import os

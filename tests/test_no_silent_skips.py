@@ -1,9 +1,10 @@
-"""Under CI=true every kind of skip is a failure, in one process and in two; a GPU's absence is none."""
+"""Under CI=true every kind of skip is a failure, in one process and in two, but for a GPU's."""
 
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,7 @@ def run(folder, files, *, ci, flags=()):
         lines = [line[8:] for line in text.splitlines()]
         (folder / name).write_text("\n".join(lines) + "\n")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = gpu: needs a GPU\n")
-    environment = {**os.environ, "CI": ci, "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, "CI": ci, "PYTHONPATH": str(Path.cwd())}
     for name in [name for name in environment if name.startswith("PYTEST_")]:
         del environment[name]
     command = [sys.executable, "-m", "pytest", "-q", "-p", no_silent_skips.__name__, *flags]

@@ -1,5 +1,6 @@
-"""What README.md names exists: every flag of every command, every make target, every file."""
+"""README.md, CONTRIBUTING.md and docs/: every command, flag, make target, path and link exists."""
 
+import functools
 import os
 import re
 import subprocess
@@ -7,51 +8,119 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from docs import folder_map
 from pipeline import config
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(
-    set(re.findall(r"python -m ((?:pipeline|trainer)\.\w+)((?: --\w+(?:=\S+)?)*)", README))
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+        *sorted((ROOT / "docs").glob("*.md")),
+    ]
+}
+README = PAGES["README.md"]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+COMMAND = re.compile(r"python -m ((?:pipeline|trainer)\.\w+)((?:[ \\\n]+--\w+(?:=\S+)?)*)")
+COMMANDS = {
+    (module, flag)
+    for page in PAGES.values()
+    for module, given in COMMAND.findall(page)
+    for flag in re.findall(r"--(\w+)", given)
+}
+PROGRAMS = sorted(
+    f"{package}.{path.stem}"
+    for package in ("pipeline", "trainer")
+    for path in (ROOT / package).glob("*.py")
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 )
-MODULES = sorted({module for module, _ in COMMANDS})
+BEAM = {
+    *("environment_cache_millis", "environment_config", "environment_type", "flagfile"),
+    *("flink_job_server_jar", "flink_master", "flink_version", "label", "max_num_workers"),
+    *("parallelism", "project", "region", "runner", "sdk_worker_parallelism", "setup_file"),
+    *("spark_job_server_jar", "spark_master_url", "spark_version", "temp_location"),
+}
+"""Flags of Beam and its engines, and absl's --flagfile, which our programs pass on."""
+
+OTHERS = {
+    *("data_dir", "config_name", "seeds", "trainer_flag", "work_dir", "version_dir"),  # benchmarks
+    *("help", "rest_port"),  # deploy/flink/cluster.py
+}
 
 
-def flags_of(text: str) -> set[str]:
-    return set(re.findall(r"--(\w+)", text))
-
-
-def test_the_readme_names_the_programs():
-    assert {
-        "pipeline.main",
-        "pipeline.verify",
-        "trainer.main",
-        "trainer.evaluate",
-        "trainer.baseline",
-    } <= set(MODULES)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("module", MODULES)
-def test_every_flag_of_a_command_is_in_its_help(module):
-    named = {flag for name, given in COMMANDS if name == module for flag in flags_of(given)}
-    if module == "pipeline.main":
-        named |= set(re.findall(r"^\| `--(\w+)`", README, flags=re.MULTILINE))
+@functools.cache
+def flags_of(module: str) -> frozenset[str]:
+    """Return the flags in the --help of a program."""
     shown = subprocess.run(
         [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=False
     ).stdout
-    assert named <= flags_of(shown.replace("--[no]", "--")), shown
+    return frozenset(re.findall(r"--(\w+)", shown.replace("--[no]", "--")))
+
+
+def test_the_readme_names_the_programs():
+    named = {module for module, _ in COMMAND.findall(README)}
+    assert {"pipeline.main", "pipeline.verify", "trainer.main", "trainer.evaluate"} <= named
+    assert set(PROGRAMS) >= named
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", PROGRAMS)
+def test_every_flag_of_a_command_is_in_its_help(module):
+    named = {flag for name, flag in COMMANDS if name == module}
+    if module == "pipeline.main":
+        named |= set(re.findall(r"^\| `--(\w+)`", README, flags=re.MULTILINE))
+    assert named - BEAM <= flags_of(module)
+
+
+@pytest.mark.slow
+def test_every_flag_that_a_page_names_is_one_of_a_program():
+    known = BEAM | OTHERS | {"hosts"}.union(*(flags_of(module) for module in PROGRAMS))
+    for name, page in PAGES.items():
+        assert set(re.findall(r"(?<![\w-])--([a-z]\w+)", page)) <= known, name
 
 
 def test_every_make_target_is_there():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    assert set(re.findall(r"make ([a-z-]+)", README)) - {"it"} <= targets
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
+    for name, page in PAGES.items():
+        named = set(re.findall(r"(?:`|^|\$ )make ([a-z-]+)", page, flags=re.MULTILINE))
+        assert named <= targets, name
 
 
-def test_every_link_leads_to_a_file():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert links and all((ROOT / link).exists() for link in links)
+def test_every_link_leads_to_a_file_and_a_heading():
+    for name, page in PAGES.items():
+        links = [link for link in re.findall(r"\]\(([^)]+)\)", page) if "://" not in link]
+        for link in links:
+            file, _, heading = link.partition("#")
+            path = (ROOT / name).parent / file if file else ROOT / name
+            assert path.exists(), f"{name}: {link}"
+            if heading:
+                lines = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+                assert heading in {_anchor(line) for line in lines}, f"{name}: {link}"
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_path_of_ours_that_a_page_names_is_there():
+    packages = {path.split("/")[0] for path in folder_map.packages()} | {"deploy", "docs"}
+    ours = "|".join(sorted(packages))
+    for name, page in PAGES.items():
+        paths = re.findall(rf"`((?:{ours})/[\w./-]*)`", page)
+        assert [path for path in paths if not (ROOT / path).exists()] == [], name
+
+
+def test_the_hooks_before_a_commit_run_what_make_lint_runs():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = {hook["entry"].removesuffix(" --force-exclude") for hook in repository["hooks"]}
+    assert hooks == {
+        f".venv/bin/python -m {tool}" for tool in ("ruff check", "ruff format", "mypy")
+    }
+    for tool in ("ruff check .", "ruff format --check .", "mypy"):
+        assert f"@$(PY) -m {tool}\n" in MAKEFILE
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
-"""A release of AffectNet's 2017 layout, small enough to be read at a glance, with pictures made
-from numbers."""
+"""Fixtures of the job's tests: a small release of AffectNet's 2017 layout with generated images."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -94,9 +93,13 @@ def job_config(small_release: Path, tmp_path: Path) -> Callable[..., config.JobC
 
     def make(**changes: object) -> config.JobConfig:
         fields = {
-            "input_dir": str(small_release), "data_dir": str(tmp_path / "data"), "config_name": "tiny",
-            "image_size": 32, "num_workers": 1, **changes,
-        }  # fmt: skip
+            "input_dir": str(small_release),
+            "data_dir": str(tmp_path / "data"),
+            "config_name": "tiny",
+            "image_size": 32,
+            "num_workers": 1,
+            **changes,
+        }
         return config.JobConfig(**fields)  # type: ignore[arg-type]  # The tests name fields by word.
 
     return make
