@@ -41,11 +41,11 @@ def reports(tmp_path_factory):
         "pipeline.main", f"--input_dir={root}/release", f"--data_dir={root}/data", "--image_size=32", "--balance=none",
         "--config_name=evil", "--num_workers=1", "--max_reject_frac=0.1",
     )  # fmt: skip
-    said = run(
+    printed = run(
         "trainer.main", f"--data_dir={root}/data", f"--model_dir={root}/run", "--num_gpus=0", "--epochs=1",
         "--conv_filters=4", "--dense_units=8", "--batch_size=8",
     )  # fmt: skip
-    assert f"{root}/run/report.html" in said
+    assert f"{root}/run/report.html" in printed
     return root / "data/affectnet_faces/evil/1.0.0/report.html", root / "run/report.html"
 
 

@@ -1,9 +1,6 @@
-"""The yardstick: a linear classifier on gray pixels, judged as the network is, which the network
-must beat.
+"""Linear baseline program: python -m trainer.baseline --data_dir=DIR.
 
-Owns that classifier and its program. Logistic regression by L-BFGS draws nothing at random, so
-there is no seed to set; a one-layer Keras model was rejected because its number would hang on a
-learning rate and an epoch count.
+Owns the flags and the output; the classifier is evaluation.linear_baseline's.
 """
 
 import dataclasses
@@ -16,14 +13,14 @@ from trainer.distributed import tf_logging
 from trainer.evaluation import linear_baseline
 from trainer.reports import files, tables
 
-ABOUT = """Train a linear classifier on gray pixels of a published data set and judge it on validation.
+ABOUT = """Train a linear classifier on gray pixels of a published data set, evaluate it on validation.
 
   python -m trainer.baseline --data_dir=DIR"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """What the yardstick is measured on, and how large it sees it."""
+    """Data, image size and output of the linear baseline."""
 
     data_dir: str | None = fields.field(
         None,
@@ -35,8 +32,10 @@ class Baseline:
         "which build of the data set",
         default_text="the data set's own default, or the only one there",
     )
-    image_size: int = fields.field(48, "side the crops are shrunk to", unit="pixels", at_least=1)
-    output: str | None = fields.field(None, "JSON file to write the judgement to")
+    image_size: int = fields.field(
+        48, "side that the crops are resized to", unit="pixels", at_least=1
+    )
+    output: str | None = fields.field(None, "JSON file to write the metrics to")
 
     def __post_init__(self) -> None:
         fields.check(self)
@@ -46,28 +45,26 @@ SECTIONS = {"Baseline": Baseline}
 
 
 def main() -> None:
-    """Measure as the flags say."""
+    """Train and evaluate the baseline on the data that the flags name."""
     asked = Baseline(**flags.given(SECTIONS))
     version = find(asked)
-    judgement = linear_baseline.measure(version, image_size=asked.image_size)
-    about = linear_baseline.protocol(version, image_size=asked.image_size)
+    found = linear_baseline.measure(version, image_size=asked.image_size)
+    protocol = linear_baseline.protocol(version, image_size=asked.image_size)
     if asked.output:
-        atomic_file.replace(
-            pathlib.Path(asked.output), content=files.to_json(judgement, protocol=about).encode()
-        )
-    print(tables.table(judgement))
+        content = files.to_json(found, protocol=protocol).encode()
+        atomic_file.replace(pathlib.Path(asked.output), content=content)
+    print(tables.table(found))
     print(
-        f"\nlinear classifier on {about['input']}: validation accuracy {judgement.accuracy:.3f}",
+        f"\nlinear classifier on {protocol['input']}: validation accuracy {found.accuracy:.3f}",
         flush=True,
     )
 
 
 def find(asked: Baseline) -> dataset_version.Version:
-    """Open the data set asked for, and see that the answer has a place to go.
+    """Open the data set, after checking that the output can be written.
 
-    Raises: errors.UserError: if the data set is not there, has nothing to train on or to judge by,
-      or if the output is a
-        folder.
+    Raises:
+      errors.UserError: if the data set or one of its splits is missing, or the output is a folder.
     """
     if asked.output and pathlib.Path(asked.output).is_dir():
         way_out = pathlib.Path(asked.output) / "baseline.json"

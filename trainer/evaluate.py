@@ -1,7 +1,7 @@
-"""Judge a trained model: python -m trainer.evaluate --model_dir=DIR.
+"""Evaluation program: python -m trainer.evaluate --model_dir=DIR.
 
-Owns the way from a model folder and a prepared version of the data to a judgement; the numbers are
-`findings`', the page `pages`'.
+Owns the flags, and which data a trained model is evaluated on; the evaluation itself is
+reports.evaluation_report's, which the end of training shares.
 """
 
 import dataclasses
@@ -14,16 +14,17 @@ from trainer.distributed import devices, tf_logging
 from trainer.evaluation import class_subset
 from trainer.run import data_provenance, trained_run
 
-ABOUT = """Judge a trained model on a prepared version of the data set: report.html, metrics.json, predictions.csv.
+ABOUT = """Evaluate a trained model on a build of the data set; write a report (report.html), \
+metrics.json and predictions.csv.
 
-  python -m trainer.evaluate --model_dir=runs/first                              as at the end of its training
-  python -m trainer.evaluate --model_dir=runs/first --config_name=affectnet7     an 8-class model on 7 classes
-  python -m trainer.evaluate --model_dir=runs/first --data_dir=/data/other       another build, another release"""
+  python -m trainer.evaluate --model_dir=runs/first                           as after training
+  python -m trainer.evaluate --model_dir=runs/first --config_name=affectnet7  8 classes on 7
+  python -m trainer.evaluate --model_dir=runs/first --data_dir=/data/other    another build"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What to judge; the network is the one that was trained, whatever it is judged on."""
+    """Model and data of an evaluation; image size and network are those of the training."""
 
     model_dir: str = fields.field("runs/latest", "folder of the trained model")
     data_dir: str | None = fields.field(
@@ -32,11 +33,12 @@ class Evaluation:
     config_name: str | None = fields.field(
         None, "which build of the data set", default_text="as in training"
     )
-    split: str = fields.field("validation", "split to judge on")
+    split: str = fields.field("validation", "split to evaluate on")
     report_dir: str | None = fields.field(
         None,
         "folder for the report",
-        default_text="model_dir; for other data or another split than in training, a folder in it that is named so",
+        default_text="model_dir; for other data or another split than in training, a folder in it "
+        "with their names",
     )
     num_gpus: int | None = fields.field(
         None, "GPUs to use; 0 is the CPU", at_least=0, default_text="all there are"
@@ -47,7 +49,7 @@ class Evaluation:
 
 
 def main() -> None:
-    """Judge as the flags say."""
+    """Evaluate the model that the flags name."""
     asked = Evaluation(**flags.given({"Evaluation": Evaluation}))
     fields.check(asked)
     run = trained_run.find(asked.model_dir)
@@ -62,17 +64,20 @@ def main() -> None:
     version = dataset_version.open_version(data_path)
     dataset_version.check_split(version, split=asked.split)
     class_subset.check(
-        run.data.class_names, asked=version.class_names, model=asked.model_dir, data=version.name
+        run.data.class_names,
+        data_classes=version.class_names,
+        model=asked.model_dir,
+        data=version.name,
     )
-    at = context.create(settings, version=version)
-    with at.strategy.scope():
+    ctx = context.create(settings, version=version)
+    with ctx.strategy.scope():
         network = build.network(
             settings, image_size=run.image_size, num_classes=len(run.data.class_names)
         )
     evaluation_report.run(
         network,
-        examples=context.read_split(at, split=asked.split),
-        ctx=at,
+        examples=context.read_split(ctx, split=asked.split),
+        ctx=ctx,
         history=history.read_csv(run.model_dir / history.HISTORY),
         subject=evaluation_report.Subject(
             model_dir=run.model_dir,
@@ -85,30 +90,32 @@ def main() -> None:
 def report_folder(
     asked: Evaluation, *, version: dataset_version.Version, trained_on: data_provenance.Provenance
 ) -> pathlib.Path:
-    """Return where a report goes: one on other data, or another split, never replaces the run's
-    own."""
+    """Return the report's folder: only one on the run's own validation split goes to model_dir."""
     if asked.report_dir:
         return pathlib.Path(asked.report_dir)
     same_data = version.fingerprint == trained_on.fingerprint
     if same_data and asked.split == "validation":
         return pathlib.Path(asked.model_dir)
-    other = "" if same_data else f"_{version.fingerprint[:8]}"
-    return pathlib.Path(asked.model_dir) / f"{version.path.parent.name}_{asked.split}{other}"
+    name = f"{version.path.parent.name}_{asked.split}"
+    if not same_data:
+        name += f"_{version.fingerprint[:8]}"
+    return pathlib.Path(asked.model_dir) / name
 
 
 def _settings(asked: Evaluation, *, run: trained_run.Run) -> run_config.Config:
-    was = run.settings
+    """Return the run's settings with the data and devices of the evaluation."""
+    trained = run.settings
     data = dataclasses.replace(
-        was.data,
-        data_dir=asked.data_dir or was.data.data_dir,
-        config_name=asked.config_name or was.data.config_name,
+        trained.data,
+        data_dir=asked.data_dir or trained.data.data_dir,
+        config_name=asked.config_name or trained.data.config_name,
         image_size=run.image_size,
     )
     return dataclasses.replace(
-        was,
+        trained,
         data=data,
         devices=run_config.Devices(num_gpus=asked.num_gpus, virtual_devices=asked.virtual_devices),
-        run=dataclasses.replace(was.run, model_dir=asked.model_dir),
+        run=dataclasses.replace(trained.run, model_dir=asked.model_dir),
     )
 
 

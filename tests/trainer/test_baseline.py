@@ -1,4 +1,4 @@
-"""The yardstick: its pixels, its classifier, and its program on a data set of a few drawn bars."""
+"""Linear baseline: pixels, classifier, and the program on a data set of a few drawn bars."""
 
 import json
 import subprocess
@@ -21,10 +21,10 @@ NAMES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger")
 
 
 def bar(label, *, seed):
-    """A picture whose class is the place of a bright bar: what a linear classifier can see."""
-    picture = np.random.default_rng(seed).integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
-    picture[:, 2 * label : 2 * label + 2] = 220
-    return picture
+    """An image whose class is the position of a bright bar, which is linearly separable."""
+    image = np.random.default_rng(seed).integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)
+    image[:, 2 * label : 2 * label + 2] = 220
+    return image
 
 
 def example(label, *, seed):
@@ -70,11 +70,11 @@ def open_version(data_dir):
     return baseline.find(baseline.Baseline(data_dir=str(data_dir)))
 
 
-def test_a_linear_classifier_finds_bars_by_their_place(bars_dir):
-    judgement = linear_baseline.measure(open_version(bars_dir), image_size=8)
-    assert judgement.accuracy == 1.0
-    assert judgement.class_names == NAMES
-    assert [scores.support for scores in judgement.per_class] == [1] * 7
+def test_a_linear_classifier_finds_bars_by_their_position(bars_dir):
+    found = linear_baseline.measure(open_version(bars_dir), image_size=8)
+    assert found.accuracy == 1.0
+    assert found.class_names == NAMES
+    assert [scores.support for scores in found.per_class] == [1] * 7
 
 
 def test_measuring_again_gives_the_same_numbers(bars_dir):
@@ -84,13 +84,13 @@ def test_measuring_again_gives_the_same_numbers(bars_dir):
     )
 
 
-def test_image_size_changes_what_the_classifier_sees(bars_dir):
+def test_image_size_changes_the_accuracy(bars_dir):
     # In one pixel all bars look alike.
-    judgement = linear_baseline.measure(open_version(bars_dir), image_size=1)
-    assert judgement.accuracy < 0.6
+    found = linear_baseline.measure(open_version(bars_dir), image_size=1)
+    assert found.accuracy < 0.6
 
 
-def test_gray_is_the_luma_of_the_pictures_row_by_row():
+def test_gray_is_the_luma_of_the_images_row_by_row():
     colours = np.array([[[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [100, 100, 100]]]], np.uint8)
     stored = np.repeat(colours, 3, axis=0)
     split = examples.Split(

@@ -1,4 +1,4 @@
-"""Runs side by side: which may be, and what is said of them."""
+"""Comparison of runs: which may be compared, the table, the sentences and the page."""
 
 import dataclasses
 import json
@@ -21,11 +21,11 @@ NAMES = [f"1/{n}.jpg" for n in range(200)]
 
 
 def predicted(accuracy, *, seed=0, count=200):
-    """Predictions of which a share is right."""
+    """Predictions of a given accuracy."""
     rng = np.random.default_rng(seed)
     truth = np.arange(count) % 8
-    said = np.where(np.arange(count) < accuracy * count, truth, (truth + 1) % 8)
-    probs = np.full((count, 8), 0.05) + 0.6 * np.eye(8)[said]
+    answers = np.where(np.arange(count) < accuracy * count, truth, (truth + 1) % 8)
+    probs = np.full((count, 8), 0.05) + 0.6 * np.eye(8)[answers]
     probs += rng.uniform(0, 0.01, probs.shape)
     return predictions.Predictions(
         class_names=affectnet.class_names(8),
@@ -36,20 +36,23 @@ def predicted(accuracy, *, seed=0, count=200):
     )
 
 
-def judged(folder, made, *, data="affectnet_faces/a/1.0.0, fingerprint 1"):
+def evaluated(folder, preds, *, data="affectnet_faces/a/1.0.0, fingerprint 1"):
     protocol = {"split": "validation", "data": data}
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(files.to_json(results.evaluate(made), protocol=protocol))
-    (folder / predictions.FILE).write_text(predictions.to_csv(made))
+    (folder / "metrics.json").write_text(files.to_json(results.evaluate(preds), protocol=protocol))
+    (folder / predictions.FILE).write_text(predictions.to_csv(preds))
     return str(folder)
 
 
 @pytest.fixture
 def runs(tmp_path):
-    return [judged(tmp_path / "a", predicted(0.5)), judged(tmp_path / "b", predicted(0.6, seed=1))]
+    return [
+        evaluated(tmp_path / "a", predicted(0.5)),
+        evaluated(tmp_path / "b", predicted(0.6, seed=1)),
+    ]
 
 
-def test_two_runs_are_tested_on_the_examples_that_only_one_has_right(runs):
+def test_two_runs_are_tested_on_the_examples_that_only_one_has_correct(runs):
     (pair,) = paired_comparison.compare(paired_comparison.load(runs))
     assert (pair.first, pair.second, pair.difference) == (0, 1, pytest.approx(-0.1))
     assert (pair.result.only_first, pair.result.only_second) == (0, 20)
@@ -64,53 +67,54 @@ def test_examples_are_matched_by_name_and_not_by_their_order(tmp_path, runs):
         name: getattr(shuffled, name)[order]
         for name in ("filenames", "labels", "probabilities", "copies")
     }
-    other = judged(tmp_path / "c", dataclasses.replace(shuffled, **rows))
+    other = evaluated(tmp_path / "c", dataclasses.replace(shuffled, **rows))
     (pair,) = paired_comparison.compare(paired_comparison.load([runs[0], other]))
     assert (pair.result.only_first, pair.result.only_second) == (0, 20)
 
 
-def test_copies_of_a_picture_are_examples_of_their_own(tmp_path):
-    made = predicted(0.5)
-    names, copies = np.repeat(made.filenames[::2], 2), np.tile([0, 1], 100)
-    made = dataclasses.replace(made, filenames=names, copies=copies)
+def test_copies_of_an_image_are_examples_of_their_own(tmp_path):
+    preds = predicted(0.5)
+    names, copies = np.repeat(preds.filenames[::2], 2), np.tile([0, 1], 100)
+    preds = dataclasses.replace(preds, filenames=names, copies=copies)
     (pair,) = paired_comparison.compare(
-        paired_comparison.load([judged(tmp_path / "a", made), judged(tmp_path / "b", made)])
+        paired_comparison.load([evaluated(tmp_path / "a", preds), evaluated(tmp_path / "b", preds)])
     )
     assert pair.result == (0, 0, 1.0, 1.0)
 
 
-def test_runs_judged_on_other_examples_are_refused(tmp_path, runs):
-    other = judged(
+def test_runs_evaluated_on_other_examples_are_refused(tmp_path, runs):
+    other = evaluated(
         tmp_path / "c", predicted(0.5, count=150), data="affectnet_faces/b/1.0.0, fingerprint 2"
     )
     with pytest.raises(errors.UserError) as no:
         paired_comparison.compare(paired_comparison.load([runs[0], other]))
     assert str(no.value) == (
-        "a and c were not judged on the same examples: 200 and 150, of which 150 are the same file with the same label "
-        "(a: validation of affectnet_faces/a/1.0.0, fingerprint 1; c: validation of affectnet_faces/b/1.0.0, "
-        "fingerprint 2). Judge both on one build and split (python -m trainer.evaluate)"
+        "a and c were not evaluated on the same examples: 200 and 150, of which 150 are the same "
+        "file with the same label (a: validation of affectnet_faces/a/1.0.0, fingerprint 1; "
+        "c: validation of affectnet_faces/b/1.0.0, fingerprint 2). Evaluate both on one build and "
+        "split (python -m trainer.evaluate)"
     )
 
 
 def test_another_label_makes_another_example(tmp_path, runs):
-    made = predicted(0.5)
-    labels = made.labels.copy()
+    preds = predicted(0.5)
+    labels = preds.labels.copy()
     labels[0] = 5
-    other = judged(tmp_path / "c", dataclasses.replace(made, labels=labels))
+    other = evaluated(tmp_path / "c", dataclasses.replace(preds, labels=labels))
     with pytest.raises(
         errors.UserError, match="of which 199 are the same file with the same label"
     ):
         paired_comparison.compare(paired_comparison.load([runs[0], other]))
 
 
-def test_the_same_examples_from_another_build_are_compared_and_that_is_said(tmp_path, runs):
-    other = judged(tmp_path / "c", predicted(0.5), data="affectnet_faces/b/1.0.0, fingerprint 2")
-    there = paired_comparison.load([runs[0], other])
-    for said in (
-        comparison_page.render(there, paired_comparison.compare(there)),
-        comparison_page.table(there, paired_comparison.compare(there)),
+def test_the_same_examples_from_another_build_are_compared_with_a_warning(tmp_path, runs):
+    other = evaluated(tmp_path / "c", predicted(0.5), data="affectnet_faces/b/1.0.0, fingerprint 2")
+    loaded = paired_comparison.load([runs[0], other])
+    for text in (
+        comparison_page.render(loaded, paired_comparison.compare(loaded)),
+        comparison_page.table(loaded, paired_comparison.compare(loaded)),
     ):
-        assert "from different builds: their crops may differ" in said
+        assert "from different builds: their crops may differ" in text
     same = paired_comparison.load(runs)
     assert "different builds" not in comparison_page.render(same, paired_comparison.compare(same))
 
@@ -121,46 +125,45 @@ def test_fewer_than_two_runs_are_refused(folders):
         paired_comparison.load(folders)
 
 
-def test_what_is_no_judged_run_is_refused(tmp_path, runs):
+def test_what_is_not_an_evaluated_run_is_refused(tmp_path, runs):
     with pytest.raises(errors.UserError, match="is given twice"):
         paired_comparison.load([runs[0], runs[0] + "/"])
-    with pytest.raises(errors.UserError, match="holds no predictions.csv: judge it first"):
+    with pytest.raises(errors.UserError, match="holds no predictions.csv: evaluate it first"):
         paired_comparison.load([runs[0], str(tmp_path)])
     (tmp_path / "b" / "metrics.json").unlink()
-    with pytest.raises(errors.UserError, match="metrics.json cannot be read"):
+    with pytest.raises(errors.UserError, match="cannot read .*metrics.json"):
         paired_comparison.load(runs)
 
 
 def test_runs_are_called_by_the_shortest_names_that_tell_them_apart(tmp_path):
-    folders = [judged(tmp_path / name / "validation", predicted(0.5)) for name in ("x", "y")]
+    folders = [evaluated(tmp_path / name / "validation", predicted(0.5)) for name in ("x", "y")]
     assert [run.name for run in paired_comparison.load(folders)] == ["x/validation", "y/validation"]
 
 
-def test_the_table_says_the_numbers_and_the_verdict(runs):
-    there = paired_comparison.load(runs)
-    lines = comparison_page.table(there, paired_comparison.compare(there)).splitlines()
+def test_the_table_has_the_numbers_and_the_verdict(runs):
+    loaded = paired_comparison.load(runs)
+    lines = comparison_page.table(loaded, paired_comparison.compare(loaded)).splitlines()
     assert lines[0].split() == ["a", "b"]
     assert lines[1].split() == ["accuracy", "0.500", "0.600"]
     assert lines[-1] == (
-        "b is more accurate than a by 10.0 points: a difference (McNemar mid-p = 1e-06)"
+        "b is more accurate than a by 10.0 points: significant difference (McNemar mid-p = 1e-06)"
     )
 
 
-def test_a_difference_that_chance_explains_is_said_to_be_one(tmp_path, runs):
-    close = judged(tmp_path / "c", predicted(0.51))
-    there = paired_comparison.load([runs[0], close])
-    said = comparison_page.table(there, paired_comparison.compare(there)).splitlines()[-1]
-    assert (
-        said
-        == "c is more accurate than a by 1.0 points: chance can explain that (McNemar mid-p = 0.250)"
+def test_a_difference_that_is_not_significant_is_named_so(tmp_path, runs):
+    close = evaluated(tmp_path / "c", predicted(0.51))
+    loaded = paired_comparison.load([runs[0], close])
+    lines = comparison_page.table(loaded, paired_comparison.compare(loaded)).splitlines()
+    assert lines[-1] == (
+        "c is more accurate than a by 1.0 points: no significant difference (McNemar mid-p = 0.250)"
     )
     three = paired_comparison.load([*runs, close])
     assert "adjusted for several pairs" in comparison_page.table(
         three, paired_comparison.compare(three)
     )
-    same = paired_comparison.load([runs[0], judged(tmp_path / "d", predicted(0.5))])
+    same = paired_comparison.load([runs[0], evaluated(tmp_path / "d", predicted(0.5))])
     assert comparison_page.table(same, paired_comparison.compare(same)).endswith(
-        "a and d have equally many examples right"
+        "a and d are equally accurate"
     )
 
 
@@ -176,9 +179,8 @@ def program(*given, cwd):
 def test_the_program_prints_the_table_and_writes_the_page(runs, tmp_path):
     done = program(*runs, f"--output={tmp_path}/page.html", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert (
-        "balanced accuracy" in done.stdout and f"look at       {tmp_path}/page.html" in done.stdout
-    )
+    assert "balanced accuracy" in done.stdout
+    assert f"report        {tmp_path}/page.html" in done.stdout
     assert "McNemar" in (tmp_path / "page.html").read_text()
     wrong = program("--output=x.html", str(tmp_path / "a"), cwd=tmp_path)
     assert wrong.returncode == 2
@@ -193,12 +195,12 @@ def test_the_program_prints_the_table_and_writes_the_page(runs, tmp_path):
 def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):
     names = ["a", "a_run_with_quite_a_long_name", "<script>alert(1)<script>"]
     folders = [
-        judged(tmp_path / name, predicted(0.4 + i / 10, seed=i)) for i, name in enumerate(names)
+        evaluated(tmp_path / name, predicted(0.4 + i / 10, seed=i)) for i, name in enumerate(names)
     ]
-    there = paired_comparison.load(folders)
+    loaded = paired_comparison.load(folders)
     page = tmp_path / "page.html"
     page.write_text(
-        comparison_page.render(there, paired_comparison.compare(there)), encoding="utf-8"
+        comparison_page.render(loaded, paired_comparison.compare(loaded)), encoding="utf-8"
     )
     browser.show(chromium, page, width=width)
     assert browser.alarms(chromium) == []
@@ -206,10 +208,10 @@ def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):
     assert browser.overflowing(chromium) == []
 
 
-def test_a_run_judged_before_there_were_intervals_is_compared(runs):
+def test_a_run_evaluated_before_there_were_intervals_is_compared(runs):
     path = pathlib.Path(runs[0]) / "metrics.json"
     fields = json.loads(path.read_text())
     del fields["intervals_95"], fields["calibration"]
     path.write_text(json.dumps(fields))
-    there = paired_comparison.load(runs)
-    assert comparison_page.render(there, paired_comparison.compare(there)).count("<section") == 4
+    loaded = paired_comparison.load(runs)
+    assert comparison_page.render(loaded, paired_comparison.compare(loaded)).count("<section") == 4

@@ -1,7 +1,7 @@
-"""Valence and arousal, predicted against annotated: the four numbers that the field reports.
+"""Valence and arousal metrics: concordance (CCC), Pearson correlation, RMSE and sign agreement.
 
-Over the whole split at once, never averaged over batches: a concordance of parts is not the
-concordance of the whole.
+Owns their formulas, over the whole split at once. Averaging over batches was rejected because the
+mean concordance of batches is not the concordance of the split.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class AffectMetrics:
-    """How well predictions of one quantity agree with its annotations; NaN where undefined."""
+    """The agreement of predicted with annotated values of one quantity; NaN where undefined."""
 
     ccc: float
     """Concordance (Lin 1989, "A Concordance Correlation Coefficient to Evaluate Reproducibility",
@@ -20,24 +20,25 @@ class AffectMetrics:
     pearson: float
     rmse: float
     sign_agreement: float
-    """Share of equal signs (SAGR: Nicolaou et al. 2011, IEEE Trans. Affective Computing 2(2)); 0 is
-    its own sign."""
+    """Share of equal signs (SAGR: Nicolaou et al. 2011, IEEE Trans. Affective Computing 2(2)); the
+    sign of 0 is 0."""
     num_examples: int
 
 
 def evaluate(truth: np.ndarray, predicted: np.ndarray) -> AffectMetrics:
-    """Measure float[N] predictions against float[N] annotations; rows with a NaN annotation are
-    left out.
+    """Evaluate float[N] predictions against float[N] annotations; NaN annotations are left out.
 
     Raises:
-      ValueError: if the shapes differ, or a prediction is no number.
+      ValueError: if the shapes differ, or a prediction is not a finite number.
     """
     if truth.shape != predicted.shape or truth.ndim != 1:
         raise ValueError(
-            f"annotations and predictions must be of one shape [N]: got {truth.shape} and {predicted.shape}"
+            f"annotations and predictions must be of one shape [N]: got {truth.shape} and "
+            f"{predicted.shape}"
         )
-    given = ~np.isnan(truth)
-    x, y = truth[given].astype(np.float64), predicted[given].astype(np.float64)
+    annotated = ~np.isnan(truth)
+    x = truth[annotated].astype(np.float64)
+    y = predicted[annotated].astype(np.float64)
     if not np.isfinite(y).all():
         raise ValueError(f"predictions must be numbers: got {y[~np.isfinite(y)][0]}")
     if not len(x):
@@ -52,8 +53,10 @@ def evaluate(truth: np.ndarray, predicted: np.ndarray) -> AffectMetrics:
 
 
 def ccc(x: np.ndarray, y: np.ndarray) -> float:
-    """Return 2 cov(x, y) / (var x + var y + (mean x - mean y)^2), with population moments; NaN for
-    0 / 0."""
+    """Return the concordance, 2 cov(x, y) / (var x + var y + (mean x - mean y)^2); NaN for 0 / 0.
+
+    Moments are those of the population.
+    """
     spread = x.var() + y.var() + (x.mean() - y.mean()) ** 2
     return float(2 * _covariance(x, y) / spread) if spread else math.nan
 

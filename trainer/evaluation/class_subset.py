@@ -1,8 +1,9 @@
-"""A model judged on fewer classes than it knows: the 7-class score of an 8-class model, for one.
+"""Class subsets: evaluate a model on fewer classes than it has (8 classes on AffectNet-7).
 
-Papers report AffectNet-7 beside AffectNet-8, and the usual way from a model of 8 to a score of 7 is
-to leave contempt's output and contempt's examples out. Every class list here is the beginning of
-AffectNet's (affectnet_tfds/labels.py), so that leaving out is cutting off.
+Owns the renormalised probabilities and the check that the data's classes are among the model's.
+Papers report AffectNet-7 beside AffectNet-8, and the usual 7-class score of an 8-class model leaves
+out contempt's output and contempt's examples. Every class list here is the beginning of AffectNet's
+(affectnet_tfds/labels.py), so that leaving classes out means keeping the first columns.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ SEVEN = 7
 
 
 def restricted(probabilities: np.ndarray, *, num_classes: int) -> np.ndarray:
-    """Return float[N, K]: the first K of float[N, C] probabilities, scaled to sum to one again.
+    """Return float[N, K]: the first K columns of float[N, C] probabilities, with sum 1 again.
 
     Where they are all zero, all K are equally probable.
     """
@@ -24,22 +25,25 @@ def restricted(probabilities: np.ndarray, *, num_classes: int) -> np.ndarray:
     return np.divide(kept, total, out=np.full_like(kept, 1 / num_classes), where=total > 0)
 
 
-def check(known: Sequence[str], *, asked: Sequence[str], model: str, data: str) -> None:
-    """Refuse data that have classes which the model does not know.
+def check(
+    model_classes: Sequence[str], *, data_classes: Sequence[str], model: str, data: str
+) -> None:
+    """Refuse data with classes that the model does not have.
 
     Args:
-      known: the model's classes.
-      asked: the data's.
-      model: what to call the model.
-      data: what to call the data.
+      model_classes: names of the model's classes.
+      data_classes: names of the data's classes.
+      model: the model's name in the error.
+      data: the data's name in the error.
 
     Raises:
       errors.UserError: naming the classes, and the way out.
     """
-    if tuple(known[: len(asked)]) == tuple(asked):
+    if tuple(model_classes[: len(data_classes)]) == tuple(data_classes):
         return
-    unknown = [name for name in asked if name not in known] or list(asked)
+    unknown = [name for name in data_classes if name not in model_classes] or list(data_classes)
     raise errors.UserError(
-        f"{model} knows {len(known)} classes ({', '.join(known)}), and {data} also has {', '.join(unknown)}: judge it "
-        f"on a build of its own classes (--config_name), or train one for {len(asked)}"
+        f"{model} has {len(model_classes)} classes ({', '.join(model_classes)}), and {data} also "
+        f"has {', '.join(unknown)}: evaluate it on a build of its own classes (--config_name), or "
+        f"train a model of {len(data_classes)}"
     )

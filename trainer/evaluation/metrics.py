@@ -1,10 +1,8 @@
-"""The judgement: labels and class probabilities of one split to the numbers that describe a
-classifier.
+"""Classification metrics: accuracy, precision, recall, F1, confusion matrix and the M measure.
 
-Owns the numbers, not their pictures (report) nor where the inputs come from (evaluate); free of
-TensorFlow. The M measure is summed from ranks here rather than taken from scikit-learn's
-roc_auc_score, which hides how many class pairs it used and refuses two columns; a test keeps the
-two equal.
+Owns the numbers of one split, computed from labels and class probabilities; free of TensorFlow.
+The M measure is summed from ranks here: scikit-learn's roc_auc_score was rejected because it hides
+how many class pairs it used and refuses two columns; a test keeps the two equal.
 """
 
 import dataclasses
@@ -14,17 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 SUM_TOLERANCE = 1e-5
-"""How far a row of probabilities may be from 1: passes a float32 softmax, stops a half-precision
-one."""
+"""How far the sum of a row may be from 1: passes a float32 softmax, not a half-precision one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Precision, recall and F1 in 0..1, NaN where undefined, and the number of examples they speak
-    for."""
+    """Precision, recall and F1 in 0..1 (NaN where undefined), and the number of examples."""
 
     precision: float
     recall: float
@@ -34,11 +31,10 @@ class Scores:
 
 @dataclasses.dataclass(frozen=True)
 class ClassificationMetrics:
-    """The numbers of one classifier on one split.
+    """The metrics of one classifier on one split.
 
     A class without examples has no scores (NaN) and is left out of `macro`, `weighted` and
-    `balanced_accuracy`. A class with examples that is never predicted has precision 0: silence
-    earns nothing.
+    `balanced_accuracy`. A class with examples that is never predicted counts with precision 0.
     """
 
     class_names: tuple[str, ...]
@@ -51,52 +47,63 @@ class ClassificationMetrics:
     confusion: tuple[tuple[int, ...], ...]
     """Counts: confusion[truth][predicted]."""
     m_measure: float
-    """Hand & Till's M over the class pairs that have examples of both; NaN if there is no such
-    pair."""
+    """Hand & Till's M over the class pairs with examples of both; NaN without such a pair."""
     m_pairs_used: int
     m_pairs_possible: int
 
     @property
     def num_examples(self) -> int:
-        """Return how many examples were judged."""
+        """Return the number of evaluated examples."""
         return self.macro.support
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """Return the classes of which there was no example."""
+        """Return the classes without examples."""
         return tuple(
-            n for n, s in zip(self.class_names, self.per_class, strict=True) if s.support == 0
+            name
+            for name, scores in zip(self.class_names, self.per_class, strict=True)
+            if scores.support == 0
         )
 
     @property
     def never_predicted(self) -> tuple[str, ...]:
-        """Return the classes that had examples and were never predicted."""
+        """Return the classes with examples that are never predicted."""
         predicted = np.sum(self.confusion, axis=0)
         rows = zip(self.class_names, self.per_class, predicted, strict=True)
         return tuple(name for name, scores, count in rows if scores.support and not count)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the numbers as plain JSON values; what is undefined is None."""
+        """Return the metrics as plain JSON values; what is undefined is None."""
         fields = dataclasses.asdict(self)
         names = fields.pop("class_names")
-        per_class = [{"name": n, **s} for n, s in zip(names, fields.pop("per_class"), strict=True)]
-        heads = {"num_examples": self.num_examples, "class_names": names}
-        gaps = {"absent": self.absent, "never_predicted": self.never_predicted}
-        return plain({**heads, **fields, "per_class": per_class, **gaps})
+        all_scores = fields.pop("per_class")
+        return plain(
+            {
+                "num_examples": self.num_examples,
+                "class_names": names,
+                **fields,
+                "per_class": [
+                    {"name": name, **scores} for name, scores in zip(names, all_scores, strict=True)
+                ],
+                "absent": self.absent,
+                "never_predicted": self.never_predicted,
+            }
+        )
 
 
 def evaluate(
     labels: np.ndarray, probabilities: np.ndarray, *, class_names: Sequence[str]
 ) -> ClassificationMetrics:
-    """Judge predicted probabilities against true labels.
+    """Evaluate predicted probabilities against true labels.
 
-    Args: labels: int[N], the true classes, 0..C-1. probabilities: float[N, C], each row summing to
-      1 within SUM_TOLERANCE. Of equally probable classes the
-        first counts as predicted.
+    Args:
+      labels: int[N], the true classes, 0..C-1.
+      probabilities: float[N, C], each row summing to 1 within SUM_TOLERANCE. Of equally probable
+        classes the first counts as predicted.
       class_names: the C names, in the order of the labels.
 
     Raises:
-      ValueError: if there is nothing to judge, or a shape, label or probability is not as above.
+      ValueError: if there is no example, or a shape, label or probability is not as above.
     """
     names = tuple(class_names)
     truth = _checked_labels(labels, names=names)
@@ -122,7 +129,7 @@ def evaluate(
 
 
 def plain(value: Any) -> Any:
-    """Turn tuples into lists and NaN into None, as JSON wants them."""
+    """Return a value with lists for tuples and None for NaN, as JSON has them."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -139,11 +146,13 @@ def _checked_labels(labels: np.ndarray, *, names: tuple[str, ...]) -> np.ndarray
             f"labels must be integers of shape [N]: got {truth.dtype} of shape {truth.shape}"
         )
     if truth.size == 0:
-        raise ValueError("there must be at least one example to judge: got 0; is the split empty?")
+        raise ValueError(
+            "there must be at least one example to evaluate: got 0; is the split empty?"
+        )
     for row in np.flatnonzero((truth < 0) | (truth >= len(names))):
         raise ValueError(
-            f"label must be 0..{len(names) - 1} ({names[0]} to {names[-1]}): got {truth[row]} in row {row}; "
-            "take labels and class_names from the same config of the data set"
+            f"label must be 0..{len(names) - 1} ({names[0]} to {names[-1]}): got {truth[row]} in "
+            f"row {row}; take labels and class_names from the same config of the data set"
         )
     return truth
 
@@ -154,13 +163,13 @@ def _checked_probabilities(
     scores = np.asarray(probabilities, dtype=np.float64)
     if scores.shape != (num_examples, len(names)):
         raise ValueError(
-            f"probabilities must be a row a label and a column a class, ({num_examples}, {len(names)}): "
-            f"got shape {scores.shape}"
+            "probabilities must be a row a label and a column a class, "
+            f"({num_examples}, {len(names)}): got shape {scores.shape}"
         )
     for row, column in np.argwhere(~((scores >= 0) & (scores <= 1 + SUM_TOLERANCE))):
         raise ValueError(
             f"probability must be a number in 0..1: got {scores[row, column]} in row {row}, "
-            f"class {names[column]}; give softmax outputs, and look at the loss if they are nan"
+            f"class {names[column]}; give softmax outputs, and check the loss if they are nan"
         )
     for row in np.flatnonzero(np.abs(scores.sum(axis=1) - 1) > SUM_TOLERANCE):
         raise ValueError(
@@ -174,10 +183,13 @@ def _per_class(truth: np.ndarray, predicted: np.ndarray, *, num_classes: int) ->
     columns = sklearn_metrics.precision_recall_fscore_support(
         truth, predicted, labels=np.arange(num_classes), zero_division=0
     )
-    rows = (
-        Scores(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True)
-    )
-    return tuple(s if s.support else Scores(math.nan, math.nan, math.nan, 0) for s in rows)
+    return tuple(_scores(*row) for row in zip(*columns, strict=True))
+
+
+def _scores(precision: float, recall: float, f1: float, support: int) -> Scores:
+    if not support:
+        return Scores(math.nan, math.nan, math.nan, 0)
+    return Scores(float(precision), float(recall), float(f1), int(support))
 
 
 def _average(present: Sequence[Scores], *, weights: Sequence[int]) -> Scores:
@@ -194,7 +206,7 @@ def _confusion(
 
 
 def _pair_areas(truth: np.ndarray, scores: np.ndarray) -> list[float]:
-    """Return A(i, j) of each pair of classes present; their mean is M.
+    """Return A(i, j) of each pair of classes with examples; their mean is M.
 
     Hand & Till 2001, "A simple generalisation of the area under the ROC curve for multiple class
     classification problems", Machine Learning 45:171-186, doi 10.1023/A:1010920819831, Eq. 7, with
@@ -207,18 +219,17 @@ def _pair_areas(truth: np.ndarray, scores: np.ndarray) -> list[float]:
     ]
 
 
-def _area(own: np.ndarray, other: np.ndarray) -> float:
-    """Return A(i|j), how often a case of i has the higher probability of i than a case of j; ties
-    count half.
+def _area(positives: np.ndarray, negatives: np.ndarray) -> float:
+    """Return A(i|j): the share of pairs in which the case of i has the higher probability of i.
 
-    own, other: float[n_i] and float[n_j], the probabilities of class i of the cases of i and of j.
-    Hand & Till 2001, Eq. 3: (S_i - n_i (n_i + 1) / 2) / (n_i n_j), with S_i the rank sum of `own`.
+    Ties count half. Hand & Till 2001, Eq. 3: (S_i - n_i (n_i + 1) / 2) / (n_i n_j), with S_i the
+    sum of the ranks of `positives` among both.
+
+    Args:
+      positives: float[n_i], the probabilities of class i of the cases of i.
+      negatives: float[n_j], the probabilities of class i of the cases of j.
     """
-    rank_sum = _mid_ranks(np.concatenate([own, other]))[: len(own)].sum()
-    return float((rank_sum - len(own) * (len(own) + 1) / 2) / (len(own) * len(other)))
-
-
-def _mid_ranks(values: np.ndarray) -> np.ndarray:
-    """Rank from 1; equal values share the mean of the ranks they cover."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    ranks = stats.rankdata(np.concatenate([positives, negatives]))
+    count = len(positives)
+    rank_sum = ranks[:count].sum()
+    return float((rank_sum - count * (count + 1) / 2) / (count * len(negatives)))

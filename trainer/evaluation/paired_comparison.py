@@ -1,5 +1,9 @@
-"""Paired comparison of runs on the same examples: McNemar's test for each pair, Holm's correction
-over all."""
+"""Paired comparison of runs on the same examples: McNemar's test for each pair, Holm-corrected.
+
+Owns which runs may be compared and how their examples are matched. Runs are compared by the files
+that trainer.evaluate left in their folders; predicting again was rejected because then the models
+and the data would have to be there.
+"""
 
 import dataclasses
 import itertools
@@ -13,56 +17,52 @@ import numpy as np
 from runtime import errors
 from trainer.evaluation import predictions, significance
 
+METRICS_FILE = "metrics.json"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run as it was judged."""
+    """An evaluated run."""
 
     name: str
     metrics: Mapping[str, Any]  # metrics.json
-    made: predictions.Predictions
+    preds: predictions.Predictions
 
     @property
     def keys(self) -> list[tuple[str, int, str]]:
-        """Return what each example is: file name, copy, label."""
-        labels = np.array(self.made.class_names)[self.made.labels]
-        return [
-            *zip(
-                self.made.filenames.tolist(),
-                self.made.copies.tolist(),
-                labels.tolist(),
-                strict=True,
-            )
-        ]
+        """Return what identifies each example: file name, copy, label."""
+        labels = np.array(self.preds.class_names)[self.preds.labels]
+        columns = (self.preds.filenames, self.preds.copies, labels)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Two runs, by their places in the list, and what tells them apart."""
+    """Two runs, by their indices in the list, and the test of their difference."""
 
     first: int
     second: int
     difference: float
-    """Accuracy of the first less that of the second."""
+    """Accuracy of the first minus that of the second."""
     result: significance.Result
     adjusted_p: float
     """The mid-p value, adjusted by Holm for the number of pairs."""
 
 
 def load(folders: Sequence[str]) -> list[Run]:
-    """Read the judgements of several runs.
+    """Read the evaluations of several runs.
 
     Raises:
-      errors.UserError: if there are fewer than two, one is given twice, or one has not been judged.
+      errors.UserError: if there are fewer than two, one is given twice, or one is not evaluated.
     """
     paths = [pathlib.Path(folder) for folder in folders]
     if len(paths) < 2:
         raise errors.UserError(
             f"a comparison needs two runs or more: got {len(paths)}; name their folders"
         )
-    for one, other in itertools.combinations(paths, 2):
-        if one.resolve() == other.resolve():
-            raise errors.UserError(f"{one} is given twice; a run does not differ from itself")
+    for first, second in itertools.combinations(paths, 2):
+        if first.resolve() == second.resolve():
+            raise errors.UserError(f"{first} is given twice; a run does not differ from itself")
     return [_load(path, name=name) for path, name in zip(paths, _names(paths), strict=True)]
 
 
@@ -70,20 +70,20 @@ def compare(runs: Sequence[Run]) -> list[Pair]:
     """Test each pair of runs.
 
     Raises:
-      errors.UserError: if they were not judged on the same examples.
+      errors.UserError: if they were not evaluated on the same examples.
     """
-    order = [_order(run, like=runs[0]) for run in runs]
-    right = [
-        (run.made.predicted == run.made.labels)[rows] for run, rows in zip(runs, order, strict=True)
-    ]
-    couples = [*itertools.combinations(range(len(runs)), 2)]
-    results = [significance.test(right[i], right[j]) for i, j in couples]
+    correct = []
+    for run in runs:
+        rows = _row_order(run, reference=runs[0])
+        correct.append((run.preds.predicted == run.preds.labels)[rows])
+    couples = list(itertools.combinations(range(len(runs)), 2))
+    results = [significance.test(correct[i], correct[j]) for i, j in couples]
     adjusted = significance.holm([result.mid_p for result in results])
     return [
         Pair(
             first=i,
             second=j,
-            difference=float(right[i].mean() - right[j].mean()),
+            difference=float(correct[i].mean() - correct[j].mean()),
             result=result,
             adjusted_p=p,
         )
@@ -92,18 +92,18 @@ def compare(runs: Sequence[Run]) -> list[Pair]:
 
 
 def _load(path: pathlib.Path, *, name: str) -> Run:
-    made = predictions.read(path / predictions.FILE)
+    preds = predictions.read(path / predictions.FILE)
     try:
-        metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads((path / METRICS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise errors.UserError(
-            f"{path}/metrics.json cannot be read ({error}): judge the run again"
+            f"cannot read {path / METRICS_FILE} ({error}): evaluate the run again"
         ) from error
-    return Run(name=name, metrics=metrics, made=made)
+    return Run(name=name, metrics=metrics, preds=preds)
 
 
 def _names(paths: Sequence[pathlib.Path]) -> list[str]:
-    """Return the shortest ends of the paths that tell them apart."""
+    """Return the shortest ends of the paths that are all different."""
     parts = [path.resolve().parts for path in paths]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-length:]) for each in parts]
@@ -112,20 +112,22 @@ def _names(paths: Sequence[pathlib.Path]) -> list[str]:
     raise AssertionError("folders that are all different have different paths")
 
 
-def _order(run: Run, *, like: Run) -> np.ndarray:
-    """Return the rows of a run in the order of another one's examples: int64[N]."""
-    place = {key: row for row, key in enumerate(run.keys)}
-    wanted = like.keys
-    if len(place) == len(wanted) and all(key in place for key in wanted):
-        return np.array([place[key] for key in wanted], np.int64)
-    shared = sum(key in place for key in wanted)
+def _row_order(run: Run, *, reference: Run) -> np.ndarray:
+    """Return the rows of a run in the order of the reference's examples: int64[N]."""
+    rows = {key: row for row, key in enumerate(run.keys)}
+    wanted = reference.keys
+    if len(rows) == len(wanted) and all(key in rows for key in wanted):
+        return np.array([rows[key] for key in wanted], np.int64)
+    shared = sum(key in rows for key in wanted)
     raise errors.UserError(
-        f"{like.name} and {run.name} were not judged on the same examples: {len(wanted):,} and {len(place):,}, of "
-        f"which {shared:,} are the same file with the same label ({_judged_on(like)}; {_judged_on(run)}). Judge both "
-        "on one build and split (python -m trainer.evaluate)"
+        f"{reference.name} and {run.name} were not evaluated on the same examples: "
+        f"{len(wanted):,} and {len(rows):,}, of which {shared:,} are the same file with the same "
+        f"label ({_evaluated_on(reference)}; {_evaluated_on(run)}). Evaluate both on one build and "
+        "split (python -m trainer.evaluate)"
     )
 
 
-def _judged_on(run: Run) -> str:
+def _evaluated_on(run: Run) -> str:
     protocol = run.metrics.get("protocol", {})
-    return f"{run.name}: {protocol.get('split', 'unknown split')} of {protocol.get('data', 'unknown data')}"
+    split = protocol.get("split", "unknown split")
+    return f"{run.name}: {split} of {protocol.get('data', 'unknown data')}"

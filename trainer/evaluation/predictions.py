@@ -1,7 +1,7 @@
-"""What a model said of each example of a split, in memory and as predictions.csv.
+"""Predictions of one split: labels, class probabilities, valence and arousal; predictions.csv.
 
-Owns the file: one row an example, with names rather than codes, so that people and other programs
-can go on from it.
+Owns the file: one row an example, with class names rather than numbers, so that people and other
+programs can read it without this package.
 """
 
 import csv
@@ -25,11 +25,11 @@ class Predictions:
 
     class_names: tuple[str, ...]
     filenames: np.ndarray  # str[N], path inside the release
-    copies: np.ndarray  # int64[N], 0 or which repeat of the picture
+    copies: np.ndarray  # int64[N], 0 or the number of the image's repeat
     labels: np.ndarray  # int64[N]
     probabilities: np.ndarray  # float64[N, C]
     affect: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
-    """valence, arousal: annotated (NaN where there is none) and predicted, float[N] each; empty
+    """valence, arousal: annotated (NaN where not annotated) and predicted, float[N] each; empty
     without such heads."""
 
     @property
@@ -44,51 +44,61 @@ class Predictions:
 
     @property
     def groups(self) -> np.ndarray:
-        """Return a number for each picture, which its copies share: int64[N]."""
+        """Return the number of each example's image, which its copies share: int64[N]."""
         return np.unique(self.filenames, return_inverse=True)[1]
 
     def only(self, chosen: np.ndarray) -> "Predictions":
         """Return the examples where bool[N] holds."""
-        rows = {
-            name: getattr(self, name)[chosen]
-            for name in ("filenames", "copies", "labels", "probabilities")
-        }
-        affect = {
-            name: (truth[chosen], said[chosen]) for name, (truth, said) in self.affect.items()
-        }
-        return dataclasses.replace(self, **rows, affect=affect)
+        return dataclasses.replace(
+            self,
+            filenames=self.filenames[chosen],
+            copies=self.copies[chosen],
+            labels=self.labels[chosen],
+            probabilities=self.probabilities[chosen],
+            affect={
+                name: (truth[chosen], predicted[chosen])
+                for name, (truth, predicted) in self.affect.items()
+            },
+        )
 
 
-def to_csv(made: Predictions) -> str:
-    """Return predictions.csv: filename, copy, label, predicted, p_<class> each, then valence and
-    arousal if any."""
+def to_csv(preds: Predictions) -> str:
+    """Return the text of predictions.csv.
+
+    Columns: filename, copy, label, predicted, p_<class> each, then valence, predicted_valence,
+    arousal and predicted_arousal where the model has them.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    heads = [f"{_PREFIX}{name}" for name in made.class_names]
-    extra = [column for name in made.affect for column in (name, f"predicted_{name}")]
-    writer.writerow([*_FIXED, *heads, *extra])
-    affect = np.array([column for pair in made.affect.values() for column in pair]).T.reshape(
-        len(made.labels), -1
-    )
-    names, rows = (
-        np.array(made.class_names),
-        zip(made.probabilities.tolist(), affect.tolist(), strict=True),
-    )
-    known = zip(made.filenames, made.copies, names[made.labels], names[made.predicted], strict=True)
-    for facts, (probs, values) in zip(known, rows, strict=True):
-        writer.writerow([*facts, *(f"{p:.7g}" for p in probs), *(f"{v:.6g}" for v in values)])
+    columns = [f"{_PREFIX}{name}" for name in preds.class_names]
+    affect_columns = [column for name in preds.affect for column in (name, f"predicted_{name}")]
+    writer.writerow([*_FIXED, *columns, *affect_columns])
+    values = [each for pair in preds.affect.values() for each in pair]
+    affect = np.array(values).T.reshape(len(preds.labels), -1)
+    names = np.array(preds.class_names)
+    for filename, copy, label, predicted, probs, numbers in zip(
+        preds.filenames,
+        preds.copies,
+        names[preds.labels],
+        names[preds.predicted],
+        preds.probabilities.tolist(),
+        affect.tolist(),
+        strict=True,
+    ):
+        cells = [*(f"{p:.7g}" for p in probs), *(f"{v:.6g}" for v in numbers)]
+        writer.writerow([filename, copy, label, predicted, *cells])
     return text.getvalue()
 
 
 def read(path: pathlib.Path) -> Predictions:
-    """Read what `to_csv` wrote, valence and arousal left out.
+    """Read a file that `to_csv` wrote, without valence and arousal.
 
     Raises:
-      errors.UserError: if it is not there, or no such file.
+      errors.UserError: if the file is missing, or is not such a file.
     """
     if not path.is_file():
         raise errors.UserError(
-            f"{path.parent} holds no {FILE}: judge it first (python -m trainer.evaluate)"
+            f"{path.parent} holds no {FILE}: evaluate it first (python -m trainer.evaluate)"
         )
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
@@ -96,21 +106,19 @@ def read(path: pathlib.Path) -> Predictions:
         return _parsed(rows[0], rows[1:])
     except (ValueError, IndexError) as error:
         raise errors.UserError(
-            f"{path} is no file of predictions ({error}): judge the run again"
+            f"cannot read {path} as predictions ({error}): evaluate the run again"
         ) from error
 
 
-def _parsed(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:
-    if tuple(heads[: len(_FIXED)]) != _FIXED or not rows:
+def _parsed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:
+    if tuple(columns[: len(_FIXED)]) != _FIXED or not rows:
         raise ValueError(f"it must begin with the columns {', '.join(_FIXED)} and have rows")
-    names = tuple(head.removeprefix(_PREFIX) for head in heads if head.startswith(_PREFIX))
-    start = len(_FIXED)
+    names = tuple(each.removeprefix(_PREFIX) for each in columns if each.startswith(_PREFIX))
+    probs = slice(len(_FIXED), len(_FIXED) + len(names))
     return Predictions(
         class_names=names,
         filenames=np.array([row[0] for row in rows], np.str_),
         copies=np.array([int(row[1]) for row in rows], np.int64),
         labels=np.array([names.index(row[2]) for row in rows], np.int64),
-        probabilities=np.array(
-            [[float(p) for p in row[start : start + len(names)]] for row in rows]
-        ),
+        probabilities=np.array([[float(p) for p in row[probs]] for row in rows]),
     )

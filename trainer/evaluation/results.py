@@ -1,6 +1,6 @@
-"""Everything that is found out about a model from its predictions on one split.
+"""Evaluation results: every number of one model on one split, and their form in metrics.json.
 
-Owns what is computed and its form in metrics.json; each number is its own module's.
+Owns which numbers are computed and the keys of metrics.json; each number is its own module's.
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from trainer.evaluation import bootstrap, calibration, ccc, class_subset, metric
 class EvaluationResults:
     """The numbers of one model on one split."""
 
-    judgement: metrics.ClassificationMetrics
+    classification: metrics.ClassificationMetrics
     intervals: Mapping[str, bootstrap.Interval]
-    """95 % intervals: see intervals.bootstrap."""
+    """95 % intervals, by the names of bootstrap.bootstrap."""
     calibrated: calibration.Calibration
     scaling: calibration.Scaling | None
     seven: metrics.ClassificationMetrics | None
-    """The score on 7 classes of a model of more, contempt's examples left out; None where it is no
-    other score."""
+    """The 7-class metrics of a model of more classes, contempt's examples left out; None for a
+    model of 7, or without an example of them."""
     affect: Mapping[str, ccc.AffectMetrics]
     """valence and arousal, where the model has such outputs."""
 
@@ -33,48 +33,56 @@ class EvaluationResults:
             "seven_classes": self.seven.to_json() if self.seven else None,
             "affect": {name: dataclasses.asdict(each) for name, each in self.affect.items()},
         }
-        return {**self.judgement.to_json(), **metrics.plain(more)}
+        return {**self.classification.to_json(), **metrics.plain(more)}
 
 
-def evaluate(made: predictions.Predictions) -> EvaluationResults:
-    """Compute everything from predictions.
+def evaluate(preds: predictions.Predictions) -> EvaluationResults:
+    """Compute all numbers from predictions.
 
     Raises:
       ValueError: see metrics.evaluate.
     """
-    labels, probs = made.labels, made.probabilities
-    judgement = metrics.evaluate(labels, probs, class_names=made.class_names)
+    labels = preds.labels
+    probs = preds.probabilities
+    # First, because it checks the labels and probabilities that the others rely on.
+    classification = metrics.evaluate(labels, probs, class_names=preds.class_names)
     return EvaluationResults(
-        judgement=judgement,
-        intervals=bootstrap.bootstrap(labels, probs, groups=made.groups),
+        classification=classification,
+        intervals=bootstrap.bootstrap(labels, probs, groups=preds.groups),
         calibrated=calibration.measure(labels, probs),
-        scaling=calibration.scale(labels, probs, groups=made.groups),
-        seven=_seven(made),
-        affect={name: ccc.evaluate(truth, said) for name, (truth, said) in made.affect.items()},
+        scaling=calibration.scale(labels, probs, groups=preds.groups),
+        seven=_seven(preds),
+        affect={name: ccc.evaluate(*pair) for name, pair in preds.affect.items()},
     )
 
 
-def _seven(made: predictions.Predictions) -> metrics.ClassificationMetrics | None:
-    among = made.labels < class_subset.SEVEN
-    if len(made.class_names) <= class_subset.SEVEN or not among.any():
+def _seven(preds: predictions.Predictions) -> metrics.ClassificationMetrics | None:
+    in_seven = preds.labels < class_subset.SEVEN
+    if len(preds.class_names) <= class_subset.SEVEN or not in_seven.any():
         return None
-    kept = made.only(among)
+    kept = preds.only(in_seven)
     probs = class_subset.restricted(kept.probabilities, num_classes=class_subset.SEVEN)
-    return metrics.evaluate(kept.labels, probs, class_names=made.class_names[: class_subset.SEVEN])
+    return metrics.evaluate(kept.labels, probs, class_names=preds.class_names[: class_subset.SEVEN])
 
 
 def _calibration(
     measured: calibration.Calibration, scaling: calibration.Scaling | None
 ) -> dict[str, Any]:
-    scaled = None
-    if scaling:
-        numbers = {name: getattr(scaling.after, name) for name in ("ece", "nll", "brier")}
-        scaled = {
-            "temperature": scaling.temperature,
-            "fitted_on": "this whole split, by negative log-likelihood",
-            "judged_on": "each half of the pictures, with the temperature fitted on the other half",
-            **numbers,
-        }
-    fields = dataclasses.asdict(measured)
     bins = [each._asdict() for each in measured.bins]
-    return {**fields, "num_bins": len(bins), "bins": bins, "temperature_scaling": scaled}
+    return {
+        **dataclasses.asdict(measured),
+        "num_bins": len(bins),
+        "bins": bins,
+        "temperature_scaling": _temperature_scaling(scaling) if scaling else None,
+    }
+
+
+def _temperature_scaling(scaling: calibration.Scaling) -> dict[str, Any]:
+    return {
+        "temperature": scaling.temperature,
+        "fitted_on": "this whole split, by negative log-likelihood",
+        "judged_on": "each half of the images, with the temperature fitted on the other half",
+        "ece": scaling.after.ece,
+        "nll": scaling.after.nll,
+        "brier": scaling.after.brier,
+    }

@@ -1,10 +1,10 @@
-"""McNemar's test: whether two classifiers judged on the same pictures differ by more than chance
-would have them.
+"""McNemar's test: whether the accuracies of two classifiers on the same images differ significantly.
 
-Only pictures on which one is right and the other wrong tell anything (McNemar 1947, Psychometrika
-12). The exact test is conservative; the mid-p test, which is what to read, is not, and holds its
-level in nearly all cases (Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology
-13:91).
+Owns the exact and the mid-p test, and Holm's correction for several of them. Only examples that one
+classifier has correct and the other has wrong carry information (McNemar 1947, Psychometrika 12).
+The mid-p value is the one to read: the exact test is conservative, and mid-p holds its level in
+nearly all cases (Fagerland, Lydersen and Laake 2013, BMC Medical Research Methodology 13:91). SciPy
+has neither mid-p nor Holm.
 """
 
 from collections.abc import Sequence
@@ -15,27 +15,28 @@ from scipy import stats
 
 
 class Result(NamedTuple):
-    """Two-sided p-values that neither classifier is the better one."""
+    """Two-sided p-values of the hypothesis that both classifiers are equally accurate."""
 
-    only_first: int  # examples that only the first has right
+    only_first: int  # Examples that only the first has correct.
     only_second: int
     exact_p: float
     mid_p: float
 
 
-def test(first_right: np.ndarray, second_right: np.ndarray) -> Result:
-    """Test bool[N] against bool[N]: whether each classifier has each example right."""
-    only_first = int((first_right & ~second_right).sum())
-    only_second = int((second_right & ~first_right).sum())
-    fewer, num = min(only_first, only_second), only_first + only_second
-    both_sides = 2 * float(stats.binom.cdf(fewer, num, 0.5))
-    mid = both_sides - float(stats.binom.pmf(fewer, num, 0.5))
-    return Result(only_first, only_second, exact_p=min(1.0, both_sides), mid_p=min(1.0, mid))
+def test(first_correct: np.ndarray, second_correct: np.ndarray) -> Result:
+    """Test two classifiers; bool[N] each: is the classifier correct on the example?"""
+    only_first = int((first_correct & ~second_correct).sum())
+    only_second = int((second_correct & ~first_correct).sum())
+    num_examples = only_first + only_second
+    if only_first == only_second:
+        return Result(only_first, only_second, exact_p=1.0, mid_p=1.0)
+    exact_p = float(stats.binomtest(only_first, num_examples).pvalue)
+    mid_p = exact_p - float(stats.binom.pmf(only_first, num_examples, 0.5))
+    return Result(only_first, only_second, exact_p=exact_p, mid_p=mid_p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for there being several of them (Holm 1979, Scandinavian Journal of
-    Statistics 6)."""
+    """Adjust p-values for several tests (Holm 1979, Scandinavian Journal of Statistics 6)."""
     order = np.argsort(p_values, kind="stable")
     raised = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))

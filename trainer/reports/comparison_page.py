@@ -1,4 +1,7 @@
-"""Runs side by side: a table to print, and a page."""
+"""Comparison of evaluated runs: a table to print, and comparison.html.
+
+Owns which numbers are shown side by side and the sentence about each pair's difference.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,142 +21,145 @@ _NUMBERS = (
     ("ECE", ("calibration", "ece")),
     ("NLL", ("calibration", "nll")),
 )
+"""Title of each number, and its keys in metrics.json."""
+
 _BARS = (("accuracy", "accuracy"), ("macro F1", "macro_f1"), ("M measure", "m_measure"))
+"""Title of each bar chart, and the name of its interval in metrics.json."""
+
+_SIGNIFICANCE_LEVEL = 0.05
+_TEST_NOTE = (
+    "McNemar's test on the examples that only one of the two has correct: how probable so uneven a "
+    "division is if both are equally accurate. Read the mid-p value (Fagerland et al. 2013); Holm "
+    "is that value adjusted for the number of pairs. The test does not cover the variation between "
+    "trainings with different seeds."
+)
+_DIFFERENT_BUILDS = (
+    "The same images with the same labels, but from different builds: their crops may differ. See "
+    "the protocols."
+)
+
+Runs = Sequence[paired_comparison.Run]
+Pairs = Sequence[paired_comparison.Pair]
 
 
-def table(
-    runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]"
-) -> str:
-    """Lay the comparison out as plain text: a column a run, then a row a pair."""
+def table(runs: Runs, pairs: Pairs) -> str:
+    """Return the comparison as text: a column a run, then a sentence a pair."""
     width = max(18, *(len(run.name) for run in runs))
     lines = [" " * 18 + "".join(f"  {run.name:>{width}}" for run in runs)]
-    lines += [
-        f"{said:<18}" + "".join(f"  {_value(run, keys):>{width}}" for run in runs)
-        for said, keys in _NUMBERS
-    ]
-    return "\n".join([*lines, "", *(_sentence(runs, pair) for pair in pairs), *_doubts(runs)])
+    for title, keys in _NUMBERS:
+        cells = (f"  {_value(run, keys):>{width}}" for run in runs)
+        lines.append(f"{title:<18}{''.join(cells)}")
+    sentences = [_sentence(runs, pair) for pair in pairs]
+    return "\n".join([*lines, "", *sentences, *_warnings(runs)])
 
 
-def render(
-    runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]"
-) -> str:
-    """Return the page."""
+def render(runs: Runs, pairs: Pairs) -> str:
+    """Return the page's HTML."""
     section = webpage.page.Section
+    note = f"Evaluated on the same {len(runs[0].preds.labels):,} examples."
+    warnings = [markup.element("p", text, class_="warning") for text in _warnings(runs)]
     return webpage.page.page(
         f"Comparison of {len(runs)} runs",
-        lead=[
-            webpage.page.note(f"Judged on the same {len(runs[0].made.labels):,} examples."),
-            _differing_data(runs),
-        ],
+        lead=[webpage.page.note(note), warnings],
         sections=[
             section("numbers", "Side by side", _numbers(runs)),
-            section("tests", "Do they differ?", _tests(runs, pairs)),
+            section("tests", "Significance", _tests(runs, pairs)),
             section("classes", "F1 of each class", _classes(runs)),
             section("protocols", "Protocols", [_protocol(run) for run in runs]),
         ],
     )
 
 
-def _numbers(runs: "Sequence[paired_comparison.Run]") -> list[markup.Content]:
-    heads = ["", *(run.name for run in runs)]
-    rows = [[said, *(_value(run, keys) for run in runs)] for said, keys in _NUMBERS]
-    drawn = [_bars(said, name, runs) for said, name in _BARS]
+def _numbers(runs: Runs) -> list[markup.Content]:
+    columns = ["", *(run.name for run in runs)]
+    rows = [[title, *(_value(run, keys) for run in runs)] for title, keys in _NUMBERS]
     return [
-        webpage.page.table(heads, rows),
+        webpage.page.table(columns, rows),
         webpage.page.note("Bars: the number and its 95 % interval."),
-        drawn,
+        [_bars(title, name, runs) for title, name in _BARS],
     ]
 
 
-def _bars(said: str, name: str, runs: "Sequence[paired_comparison.Run]") -> list[markup.Markup]:
-    rows = []
-    for k, run in enumerate(runs):
-        low, high = run.metrics.get("intervals_95", {}).get(name) or (None, None)
-        value = run.metrics["macro"]["f1"] if name == "macro_f1" else run.metrics[name]
-        around = f" ({low:.3f} to {high:.3f})" if low is not None else ""
-        rows.append(
-            (
-                run.name,
-                [webpage.page.Bar(value or 0, f"{_text(value)}{around}", colours.SERIES[k % 6])],
-            )
-        )
-    return [
-        markup.element("h3", said),
-        markup.element("div", webpage.page.bars(rows), class_="wide"),
+def _bars(title: str, name: str, runs: Runs) -> list[markup.Markup]:
+    rows = [
+        (run.name, [_bar(run, name=name, colour=colours.SERIES[k % 6])])
+        for k, run in enumerate(runs)
     ]
+    bars = webpage.page.bars(rows)
+    return [markup.element("h3", title), markup.element("div", bars, class_="wide")]
 
 
-def _tests(
-    runs: "Sequence[paired_comparison.Run]", pairs: "Sequence[paired_comparison.Pair]"
-) -> list[markup.Content]:
-    heads = [
+def _bar(run: paired_comparison.Run, *, name: str, colour: str) -> webpage.page.Bar:
+    value = run.metrics["macro"]["f1"] if name == "macro_f1" else run.metrics[name]
+    label = _text(value)
+    # Reports of earlier versions have no intervals, and an undefined interval is null.
+    low, high = run.metrics.get("intervals_95", {}).get(name) or (None, None)
+    if low is not None:
+        label += f" ({low:.3f} to {high:.3f})"
+    return webpage.page.Bar(value or 0, label, colour)
+
+
+def _tests(runs: Runs, pairs: Pairs) -> list[markup.Content]:
+    columns = [
         "first",
         "second",
         "difference",
-        "only first right",
-        "only second right",
+        "only first correct",
+        "only second correct",
         "exact p",
         "mid-p",
         "Holm",
     ]
-    rows = [
-        [
-            runs[pair.first].name,
-            runs[pair.second].name,
-            f"{pair.difference:+.3f}",
-            f"{pair.result.only_first:,}",
-            f"{pair.result.only_second:,}",
-            *map(_p, (pair.result.exact_p, pair.result.mid_p, pair.adjusted_p)),
-        ]
-        for pair in pairs
-    ]
     return [
         [markup.element("p", _sentence(runs, pair)) for pair in pairs],
-        webpage.page.table(heads, rows, texts=2),
-        webpage.page.note(
-            "McNemar's test on the examples that only one of the two has right: how probable so uneven a division is "
-            "if neither is better. Read the mid-p value (Fagerland et al. 2013); Holm is that value adjusted for the "
-            "number of pairs. It says nothing about another training with another seed."
-        ),
+        webpage.page.table(columns, [_test_row(runs, pair) for pair in pairs], texts=2),
+        webpage.page.note(_TEST_NOTE),
     ]
 
 
-def _classes(runs: "Sequence[paired_comparison.Run]") -> markup.Markup:
-    names = runs[0].made.class_names
+def _test_row(runs: Runs, pair: paired_comparison.Pair) -> list[str]:
+    p_values = (pair.result.exact_p, pair.result.mid_p, pair.adjusted_p)
+    return [
+        runs[pair.first].name,
+        runs[pair.second].name,
+        f"{pair.difference:+.3f}",
+        f"{pair.result.only_first:,}",
+        f"{pair.result.only_second:,}",
+        *map(_p, p_values),
+    ]
+
+
+def _classes(runs: Runs) -> markup.Markup:
     by_run = [{row["name"]: row["f1"] for row in run.metrics["per_class"]} for run in runs]
-    rows = [[name, *(_text(scores.get(name)) for scores in by_run)] for name in names]
+    rows = [[name, *(_text(f1.get(name)) for f1 in by_run)] for name in runs[0].preds.class_names]
     return webpage.page.table(["class", *(run.name for run in runs)], rows)
 
 
-def _protocol(run: "paired_comparison.Run") -> list[markup.Markup]:
+def _protocol(run: paired_comparison.Run) -> list[markup.Markup]:
     return [markup.element("h3", run.name), webpage.page.facts(run.metrics.get("protocol", {}))]
 
 
-def _differing_data(runs: "Sequence[paired_comparison.Run]") -> markup.Markup | None:
-    doubts = _doubts(runs)
-    return markup.element("p", " ".join(doubts), class_="warning") if doubts else None
-
-
-def _doubts(runs: "Sequence[paired_comparison.Run]") -> list[str]:
+def _warnings(runs: Runs) -> list[str]:
     data = {run.metrics.get("protocol", {}).get("data") for run in runs}
-    said = "The same pictures with the same labels, but from different builds: their crops may differ. See the protocols."
-    return [said] if len(data) > 1 else []
+    return [_DIFFERENT_BUILDS] if len(data) > 1 else []
 
 
-def _sentence(runs: "Sequence[paired_comparison.Run]", pair: "paired_comparison.Pair") -> str:
-    first, second = runs[pair.first].name, runs[pair.second].name
+def _sentence(runs: Runs, pair: paired_comparison.Pair) -> str:
+    better, worse = runs[pair.first].name, runs[pair.second].name
     if pair.result.only_first == pair.result.only_second:
-        return f"{first} and {second} have equally many examples right"
-    better, worse = (first, second) if pair.difference > 0 else (second, first)
-    sure = "a difference" if pair.adjusted_p < 0.05 else "chance can explain that"
-    several = ", adjusted for several pairs" if len(runs) > 2 else ""
+        return f"{better} and {worse} are equally accurate"
+    if pair.difference < 0:
+        better, worse = worse, better
+    is_significant = pair.adjusted_p < _SIGNIFICANCE_LEVEL
+    verdict = "significant difference" if is_significant else "no significant difference"
+    adjusted = ", adjusted for several pairs" if len(runs) > 2 else ""
     return (
-        f"{better} is more accurate than {worse} by {100 * abs(pair.difference):.1f} points: {sure} "
-        f"(McNemar mid-p = {_p(pair.adjusted_p)}{several})"
+        f"{better} is more accurate than {worse} by {100 * abs(pair.difference):.1f} points: "
+        f"{verdict} (McNemar mid-p = {_p(pair.adjusted_p)}{adjusted})"
     )
 
 
-def _value(run: "paired_comparison.Run", keys: Sequence[str]) -> str:
+def _value(run: paired_comparison.Run, keys: Sequence[str]) -> str:
     value: Any = run.metrics
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None

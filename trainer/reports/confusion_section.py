@@ -1,8 +1,11 @@
-"""The confusion matrix to click on: a cell leads to the pictures in it.
+"""Confusion matrix of the page: an HTML table whose cells link to the images in them.
 
-With links and :target, so that the page needs no script. On a wide screen the pictures stand beside
-the matrix.
+Owns the table and the panels of images. It uses links and :target, so that the page needs no
+script. Showing confusion_matrix.png (reports.figures) here was rejected: an image has no cells to
+click on, and on a phone its letters would be too small.
 """
+
+import dataclasses
 
 import numpy as np
 
@@ -14,45 +17,65 @@ _DARK = 0.85
 """From this share on, a cell is dark enough for white letters."""
 
 
-def section(made: predictions.Predictions, *, shown: thumbnails.Thumbnails) -> markup.Markup:
-    """Show the matrix, and for each cell some of its pictures."""
-    classes = range(len(made.class_names))
-    counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (made.labels, made.predicted), 1)
-    filled = [(i, j) for i in classes for j in classes if counts[i, j]]
-    hint = "Choose a cell to see its pictures."
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell: classes by index, its examples, and all examples of the true class."""
+
+    truth: int
+    predicted: int
+    count: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """Return the cell's share of the true class, 0..1; 0 for a class without examples."""
+        return self.count / self.total if self.total else 0.0
+
+    @property
+    def anchor(self) -> str:
+        """Return the id of the panel that the cell links to."""
+        return f"cell-{self.truth}-{self.predicted}"
+
+
+def section(
+    preds: predictions.Predictions,
+    *,
+    confusion: tuple[tuple[int, ...], ...],
+    thumbnails_by_index: thumbnails.Thumbnails,
+) -> markup.Markup:
+    """Show the matrix, and a panel for each cell with some of its images.
+
+    Args:
+      preds: the predictions.
+      confusion: their counts, confusion[truth][predicted].
+      thumbnails_by_index: images of the examples that `thumbnails.wanted` names.
+    """
+    cells = [
+        [Cell(truth=i, predicted=j, count=count, total=sum(row)) for j, count in enumerate(row)]
+        for i, row in enumerate(confusion)
+    ]
+    panels = [
+        _panel(preds, cell, thumbnails_by_index=thumbnails_by_index)
+        for row in cells
+        for cell in row
+        if cell.count
+    ]
+    matrix = _matrix(cells, names=preds.class_names)
+    hint = markup.element("p", "Choose a cell to see its images.", class_="note hint")
     return markup.element(
         "div",
-        markup.element("div", _matrix(counts, made.class_names), class_="scroll", tabindex="0"),
-        markup.element(
-            "div",
-            markup.element("p", hint, class_="note hint"),
-            [
-                _cell_pictures(made, i, j, total=int(counts[i].sum()), shown=shown)
-                for i, j in filled
-            ],
-            class_="cells",
-        ),
+        markup.element("div", matrix, class_="scroll", tabindex="0"),
+        markup.element("div", hint, panels, class_="cells"),
         class_="confusion",
     )
 
 
-def _matrix(counts: np.ndarray, names: tuple[str, ...]) -> markup.Markup:
-    heads = [markup.element("th", markup.element("span", name), scope="col") for name in names]
-    rows = [
-        markup.element(
-            "tr",
-            markup.element("th", name, markup.element("small", f"{row.sum():,}"), scope="row"),
-            [_cell(i, j, count=int(count), total=int(row.sum())) for j, count in enumerate(row)],
-        )
-        for i, (name, row) in enumerate(zip(names, counts, strict=True))
-    ]
+def _matrix(cells: list[list[Cell]], *, names: tuple[str, ...]) -> markup.Markup:
+    columns = [markup.element("th", markup.element("span", name), scope="col") for name in names]
+    caption = "A row a true class, a column a predicted one: share of the row, and examples."
     return markup.element(
         "table",
-        markup.element(
-            "caption",
-            "A row a true class, a column a predicted one: share of the row, and examples.",
-        ),
+        markup.element("caption", caption),
         markup.element(
             "thead",
             markup.element(
@@ -60,57 +83,65 @@ def _matrix(counts: np.ndarray, names: tuple[str, ...]) -> markup.Markup:
                 markup.element("th", "truth"),
                 markup.element("th", "predicted", colspan=len(names), class_="over"),
             ),
-            markup.element("tr", markup.element("td"), heads, class_="names"),
+            markup.element("tr", markup.element("td"), columns, class_="names"),
         ),
-        markup.element("tbody", rows),
+        markup.element("tbody", [_row(name, row) for name, row in zip(names, cells, strict=True)]),
     )
 
 
-def _cell(truth: int, predicted: int, *, count: int, total: int) -> markup.Markup:
-    if not total:
+def _row(name: str, cells: list[Cell]) -> markup.Markup:
+    total = markup.element("small", f"{cells[0].total:,}")
+    return markup.element(
+        "tr", markup.element("th", name, total, scope="row"), [_cell(cell) for cell in cells]
+    )
+
+
+def _cell(cell: Cell) -> markup.Markup:
+    if not cell.total:
         return markup.element("td", class_="none")
-    share = count / total
-    inside = [markup.element("b", tables.percent(share)), markup.element("small", f"{count:,}")]
-    link = markup.element("a", inside, href=f"#{_anchor(truth, predicted)}") if count else inside
-    style = f"background: rgba(0, 114, 178, {share:.3f})"
-    classes = " ".join(
-        filter(
-            None,
-            [
-                "dark" if share > _DARK else "",
-                "zero" if not count else "",
-                "right" if truth == predicted else "",
-            ],
-        )
-    )
-    return markup.element("td", link, style=style, class_=classes or None)
+    inside = [
+        markup.element("b", tables.percent(cell.share)),
+        markup.element("small", f"{cell.count:,}"),
+    ]
+    link = markup.element("a", inside, href=f"#{cell.anchor}") if cell.count else inside
+    style = f"background: rgba(0, 114, 178, {cell.share:.3f})"
+    return markup.element("td", link, style=style, class_=_classes(cell) or None)
 
 
-def _cell_pictures(
-    made: predictions.Predictions,
-    truth: int,
-    predicted: int,
-    *,
-    total: int,
-    shown: thumbnails.Thumbnails,
+def _classes(cell: Cell) -> str:
+    """Return the cell's CSS classes."""
+    by_class = {
+        "dark": cell.share > _DARK,
+        "zero": not cell.count,
+        "right": cell.truth == cell.predicted,
+    }
+    return " ".join(name for name, applies in by_class.items() if applies)
+
+
+def _panel(
+    preds: predictions.Predictions, cell: Cell, *, thumbnails_by_index: thumbnails.Thumbnails
 ) -> markup.Markup:
-    numbers = thumbnails.in_cell(made, truth=truth, predicted=predicted)
-    pictures = thumbnails.distinct(made, numbers)
-    some = pictures[: thumbnails.PER_CELL]
-    names = made.class_names
-    rest = (
-        f"; the {len(some)} most confident pictures are shown" if len(some) < len(pictures) else ""
-    )
-    said = f"{len(numbers):,} of {total:,} examples of {names[truth]} ({tables.percent(len(numbers) / total)}){rest}"
+    indices = thumbnails.in_cell(preds, truth=cell.truth, predicted=cell.predicted)
+    images = thumbnails.distinct(preds, indices)
+    shown = images[: thumbnails.PER_CELL]
     return markup.element(
         "div",
-        markup.element("h3", f"{names[truth]}, predicted {names[predicted]}"),
-        markup.element("p", said, class_="note"),
-        thumbnails.pictures(made, some.tolist(), thumbnails=shown),
-        id=_anchor(truth, predicted),
+        markup.element(
+            "h3",
+            f"{preds.class_names[cell.truth]}, predicted {preds.class_names[cell.predicted]}",
+        ),
+        markup.element("p", _panel_note(preds, cell, images=images, shown=shown), class_="note"),
+        thumbnails.gallery(preds, shown.tolist(), thumbnails=thumbnails_by_index),
+        id=cell.anchor,
         class_="cell",
     )
 
 
-def _anchor(truth: int, predicted: int) -> str:
-    return f"cell-{truth}-{predicted}"
+def _panel_note(
+    preds: predictions.Predictions, cell: Cell, *, images: np.ndarray, shown: np.ndarray
+) -> str:
+    truth = preds.class_names[cell.truth]
+    note = f"{cell.count:,} of {cell.total:,} examples of {truth} ({tables.percent(cell.share)})"
+    if len(shown) < len(images):
+        note += f"; the {len(shown)} most confident images are shown"
+    return note

@@ -1,11 +1,12 @@
-"""From a trained network to a judgement, its report and the protocol it was judged by.
+"""Evaluation of a trained network on a split: predictions, metrics, report and its protocol.
 
-Owns what is judged on what and says so; used at the end of training and by `evaluate`.
+Owns what is evaluated on what, and how the protocol says so. Used at the end of training and by
+trainer.evaluate, so that both give the same report.
 """
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -16,16 +17,16 @@ import tensorflow as tf
 from trainer.data import examples
 from trainer.evaluation import class_subset, metrics, predictions, results
 from trainer.evaluation import predictor as predictor_lib
+from trainer.reports import figures, model_page, tables, thumbnails
 from trainer.reports import files as files_lib
-from trainer.reports import model_page, tables, thumbnails
 from trainer.run import best_weights, context, data_provenance
 
-_QUALITY = 80
+_JPEG_QUALITY = 80
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The model that is judged: its folder, what it was trained on, and where its report goes."""
+    """The evaluated model: its folder, its training data, and the folder of its report."""
 
     model_dir: pathlib.Path
     trained_on: data_provenance.Provenance
@@ -37,16 +38,15 @@ def run(
     *,
     examples: examples.Split,
     ctx: context.RunContext,
-    history: Sequence[Mapping[str, float]],
+    history: figures.History,
     subject: Subject | None = None,
 ) -> metrics.ClassificationMetrics:
-    """Load the best weights of the run's folder, judge them on a split, write the report and say
-    so.
+    """Load the best weights of a run, evaluate them on a split, write and print the report.
 
     Args:
       network: for all classes of the training data.
       examples: the split, at the network's size.
-      at: the data judged on, and the devices.
+      ctx: the evaluation data and the devices.
       history: of the training, an epoch a row.
       subject: None: a run that has just been trained, on these data.
 
@@ -55,35 +55,34 @@ def run(
     """
     subject = subject or _just_trained(ctx)
     facts = best_weights.load_best(network, model_dir=subject.model_dir, connection=ctx.connection)
-    made = _predict(network, examples=examples, ctx=ctx)
-    found = results.evaluate(made)
+    preds = _predict(network, examples=examples, ctx=ctx)
+    evaluation = results.evaluate(preds)
     protocol = _protocol(
         ctx, subject=subject, split=examples.name, facts=facts, num_epochs=len(history)
     )
-    shown = _thumbnails(ctx, split=examples.name, numbers=thumbnails.wanted(made))
-    page = model_page.render(found, made=made, shown=shown, history=history, protocol=protocol)
-    print(tables.table(found.judgement))
+    page = model_page.render(
+        evaluation,
+        preds=preds,
+        thumbnails_by_index=_thumbnails(ctx, split=examples.name, indices=thumbnails.wanted(preds)),
+        history=history,
+        protocol=protocol,
+    )
     files = files_lib.write(
-        found, made=made, page=page, folder=subject.report_dir, history=history, protocol=protocol
+        evaluation,
+        preds=preds,
+        page=page,
+        folder=subject.report_dir,
+        history=history,
+        protocol=protocol,
     )
-    judgement = found.judgement
-    print(
-        f"judged        {examples.name} accuracy {judgement.accuracy:.3f}, macro-F1 {judgement.macro.f1:.3f}, "
-        f"M {judgement.m_measure:.3f}  (weights of epoch {facts['epoch']}, chosen by {facts['chosen_by']})"
-    )
-    for name, each in found.affect.items():
-        print(
-            f"{name:<13} CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, of {each.num_examples:,} annotated examples"
-        )
-    print(f"look at       {'  '.join(str(path) for path in files.values())}", flush=True)
-    return judgement
+    _print(evaluation, split=examples.name, facts=facts, files=files)
+    return evaluation.classification
 
 
 def take_part(network: keras.Model, *, examples: examples.Split, ctx: context.RunContext) -> None:
-    """Do another host's share of `run`, which the chief writes up."""
-    best_weights.load_best(
-        network, model_dir=pathlib.Path(ctx.settings.run.model_dir), connection=ctx.connection
-    )
+    """Predict another host's share of `run`; only the chief evaluates and writes the report."""
+    model_dir = pathlib.Path(ctx.settings.run.model_dir)
+    best_weights.load_best(network, model_dir=model_dir, connection=ctx.connection)
     _predict(network, examples=examples, ctx=ctx)
 
 
@@ -98,8 +97,8 @@ def _predict(
     predictor = predictor_lib.Predictor(
         network, strategy=ctx.strategy, tta_flip=ctx.settings.selection.tta_flip
     )
-    said = predictor.run(examples, batch_size=ctx.settings.training.batch_size)
-    probs = said.probabilities
+    outputs = predictor.run(examples, batch_size=ctx.settings.training.batch_size)
+    probs = outputs.probabilities
     names = ctx.version.class_names
     if probs.shape[1] > len(names):
         probs = class_subset.restricted(probs, num_classes=len(names))
@@ -109,19 +108,43 @@ def _predict(
         copies=examples.copies,
         labels=examples.labels,
         probabilities=probs,
-        affect={name: (getattr(examples, name), values) for name, values in said.affect.items()},
+        affect={name: (getattr(examples, name), values) for name, values in outputs.affect.items()},
     )
 
 
 def _thumbnails(
-    ctx: context.RunContext, *, split: str, numbers: np.ndarray
+    ctx: context.RunContext, *, split: str, indices: np.ndarray
 ) -> thumbnails.Thumbnails:
-    """Return small pictures of some examples, made from the stored ones and not from what the
-    network sees."""
+    """Return small JPEGs of some examples, from the stored images, not from network inputs."""
     stored = examples.read(ctx.version, split=split, size_px=thumbnails.SIDE, cache="none")
-    pixels = stored.fetch(tf.constant(numbers)).numpy()
-    jpegs = (simplejpeg.encode_jpeg(each, quality=_QUALITY, colorspace="RGB") for each in pixels)
-    return dict(zip(numbers.tolist(), jpegs, strict=True))
+    pixels = stored.fetch(tf.constant(indices)).numpy()
+    jpegs = (
+        simplejpeg.encode_jpeg(each, quality=_JPEG_QUALITY, colorspace="RGB") for each in pixels
+    )
+    return dict(zip(indices.tolist(), jpegs, strict=True))
+
+
+def _print(
+    evaluation: results.EvaluationResults,
+    *,
+    split: str,
+    facts: Mapping[str, Any],
+    files: Mapping[str, pathlib.Path],
+) -> None:
+    """Print the table of metrics, a line of the main ones, and the paths of the report."""
+    found = evaluation.classification
+    print(tables.table(found))
+    print(
+        f"evaluated     {split} accuracy {found.accuracy:.3f}, macro-F1 {found.macro.f1:.3f}, "
+        f"M {found.m_measure:.3f}  (weights of epoch {facts['epoch']}, "
+        f"chosen by {facts['chosen_by']})"
+    )
+    for name, each in evaluation.affect.items():
+        print(
+            f"{name:<13} CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, "
+            f"of {each.num_examples:,} annotated examples"
+        )
+    print(f"report        {'  '.join(str(path) for path in files.values())}", flush=True)
 
 
 def _protocol(
@@ -132,39 +155,47 @@ def _protocol(
     facts: Mapping[str, Any],
     num_epochs: int,
 ) -> dict[str, str]:
+    """Describe the evaluation: model, data, weights, and what was selected on what."""
     drawn = " (drawn faces, not AffectNet)" if ctx.version.is_drawn else ""
-    judged, known = ctx.version.class_names, subject.trained_on.class_names
-    planned = ctx.settings.training.epochs
-    trained = (
-        f"{num_epochs} trained, {planned} planned" if 0 < num_epochs < planned else f"{planned}"
-    )
-    mirrored = (
-        ", each as it is and mirrored (--tta_flip)" if ctx.settings.selection.tta_flip else ""
-    )
-    averaged = f"average over the steps, --ema_decay={ctx.settings.optimization.ema_decay:g}"
-    left_out = (
-        f"; left out of the model's: {', '.join(known[len(judged) :])}"
-        if len(known) > len(judged)
-        else ""
-    )
+    epochs = _epochs(num_epochs, planned=ctx.settings.training.epochs)
+    mirrored = ", each as it is and mirrored (--tta_flip)"
     return {
         "model": subject.model_dir.resolve().name,
         "data": f"{ctx.version.name}{drawn}, fingerprint {ctx.version.fingerprint}",
         "split": split,
-        "examples": f"{ctx.version.counts[split]:,}{mirrored}",
-        "classes": f"{', '.join(judged)}{left_out}",
-        "weights": averaged
-        if ctx.settings.optimization.ema_decay
-        else "of the last step of the epoch",
-        "selection": f"epoch {facts['epoch']} of {trained}, by {facts['chosen_by']}",
+        "examples": f"{ctx.version.counts[split]:,}"
+        + (mirrored if ctx.settings.selection.tta_flip else ""),
+        "classes": _classes(ctx.version.class_names, model_classes=subject.trained_on.class_names),
+        "weights": _weights(ctx),
+        "selection": f"epoch {facts['epoch']} of {epochs}, by {facts['chosen_by']}",
         "trained on": _training_data(ctx, trained_on=subject.trained_on),
     }
 
 
+def _epochs(trained: int, *, planned: int) -> str:
+    if 0 < trained < planned:
+        return f"{trained} trained, {planned} planned"
+    return f"{planned}"
+
+
+def _classes(names: tuple[str, ...], *, model_classes: tuple[str, ...]) -> str:
+    left_out = model_classes[len(names) :]
+    if left_out:
+        return f"{', '.join(names)}; left out of the model's: {', '.join(left_out)}"
+    return ", ".join(names)
+
+
+def _weights(ctx: context.RunContext) -> str:
+    decay = ctx.settings.optimization.ema_decay
+    if decay:
+        return f"average over the steps, --ema_decay={decay:g}"
+    return "of the last step of the epoch"
+
+
 def _training_data(ctx: context.RunContext, *, trained_on: data_provenance.Provenance) -> str:
-    if trained_on.fingerprint == ctx.version.fingerprint:
-        frac = ctx.settings.selection.holdout_frac
-        return "the train split of the same data" + (
-            f", without what --holdout_frac={frac:g} holds out" if frac else ""
-        )
-    return f"train of other data: {trained_on.name}, fingerprint {trained_on.fingerprint}"
+    if trained_on.fingerprint != ctx.version.fingerprint:
+        return f"train of other data: {trained_on.name}, fingerprint {trained_on.fingerprint}"
+    frac = ctx.settings.selection.holdout_frac
+    if frac:
+        return f"the train split of the same data, without what --holdout_frac={frac:g} holds out"
+    return "the train split of the same data"

@@ -1,14 +1,12 @@
-"""The judgement for people: a table to print, and the files to keep: metrics.json, predictions.csv,
-pictures, the page.
+"""Report files of an evaluation: report.html, metrics.json, predictions.csv and two PNG figures.
 
-Owns layout, never a number: those come from findings, and from the history that the loop recorded.
-The page itself is `pages`'. Figures are built as objects, which Agg draws: pyplot would keep global
-state and could look for a display.
+Owns their names and how they are written, never a number: those come from evaluation.results and
+from the training history.
 """
 
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from runtime import atomic_file
 from trainer.evaluation import metrics, predictions, results
@@ -16,40 +14,44 @@ from trainer.reports import figures
 
 
 def write(
-    found: results.EvaluationResults,
+    evaluation: results.EvaluationResults,
     *,
-    made: predictions.Predictions,
+    preds: predictions.Predictions,
     page: str,
     folder: pathlib.Path,
-    history: Sequence[Mapping[str, float]],
+    history: figures.History,
     protocol: Mapping[str, str],
 ) -> Mapping[str, pathlib.Path]:
-    """Write the judgement and its pictures into a folder and return their paths by file name.
+    """Write the report into a folder and return the paths by file name.
 
-    Args: found: the numbers. made: the predictions they are of. page: report.html, made by
-      pages.evaluation. folder: made if missing; files of an earlier report are replaced. history: a
-      mapping an epoch, in order, with any of loss, accuracy, val_loss, val_accuracy, and epoch
-        (counted from 1 where it is missing).
+    Args:
+      evaluation: the numbers.
+      preds: the predictions that they describe.
+      page: report.html, from model_page.render.
+      folder: made if missing; files of an earlier report are replaced.
+      history: of the training, in order; epochs are counted from 1 where `epoch` is missing.
       protocol: what the numbers were measured on: data set, split, what was selected on what. It
-        goes to metrics.json as it is; `split` is named in the picture as well.
+        goes to metrics.json as it is; `split` is named in the confusion matrix as well.
     """
-    files = {
+    confusion = figures.confusion_figure(evaluation.classification, split=protocol.get("split", ""))
+    contents = {
         "report.html": page.encode("utf-8", errors="replace"),
-        "metrics.json": to_json(found, protocol=protocol).encode(),
-        "predictions.csv": predictions.to_csv(made).encode("utf-8", errors="replace"),
-        "confusion_matrix.png": figures.png(
-            figures.confusion_figure(found.judgement, split=protocol.get("split", ""))
-        ),
+        "metrics.json": to_json(evaluation, protocol=protocol).encode(),
+        "predictions.csv": predictions.to_csv(preds).encode("utf-8", errors="replace"),
+        "confusion_matrix.png": figures.png(confusion),
         "curves.png": figures.png(figures.curves_figure(history)),
     }
     return {
-        name: atomic_file.replace(folder / name, content=content) for name, content in files.items()
+        name: atomic_file.replace(folder / name, content=content)
+        for name, content in contents.items()
     }
 
 
 def to_json(
-    found: metrics.ClassificationMetrics | results.EvaluationResults, *, protocol: Mapping[str, str]
+    evaluation: metrics.ClassificationMetrics | results.EvaluationResults,
+    *,
+    protocol: Mapping[str, str],
 ) -> str:
     """Return the protocol and the numbers as the text of a JSON file."""
-    fields = {"protocol": dict(protocol), **found.to_json()}
+    fields = {"protocol": dict(protocol), **evaluation.to_json()}
     return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,12 +1,14 @@
-"""The evaluation report: report.html beside a run's numbers, with the pictures that the numbers are
-about."""
+"""Evaluation page: report.html, the numbers of a run with the images behind them.
+
+Owns the sections and their texts; the charts are chart_sections', the matrix confusion_section's.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 
 import webpage.page
 from trainer.evaluation import calibration, ccc, metrics, predictions, results
-from trainer.reports import chart_sections, confusion_section, tables, thumbnails
+from trainer.reports import chart_sections, confusion_section, figures, tables, thumbnails
 from webpage import markup
 
 FILE = "report.html"
@@ -18,174 +20,198 @@ _HEADLINES = (
     ("macro F1", "macro_f1"),
     ("M measure", "m_measure"),
 )
+"""Title of each tile, and the metric's name in bootstrap.bootstrap."""
+
+_DRAWN_WARNING = "Drawn faces, not AffectNet: smoke test only."
+_CALIBRATION_NOTE = (
+    "ECE: expected calibration error of the highest probability, 15 bins of equal width (Guo et "
+    "al. 2017). "
+)
+_TEMPERATURE_NOTE = (
+    "The temperature named is fitted on this whole split, by negative log-likelihood; it is "
+    "evaluated on each half of the images with the temperature fitted on the other half. "
+)
+_NLL_NOTE = (
+    "NLL: mean negative log-likelihood, in nats. Brier: mean squared error over all classes (0 to "
+    "2)."
+)
 
 
 def render(
-    found: results.EvaluationResults,
+    evaluation: results.EvaluationResults,
     *,
-    made: predictions.Predictions,
-    shown: thumbnails.Thumbnails,
-    history: Sequence[Mapping[str, float]],
+    preds: predictions.Predictions,
+    thumbnails_by_index: thumbnails.Thumbnails,
+    history: figures.History,
     protocol: Mapping[str, str],
 ) -> str:
-    """Return the report's HTML.
+    """Return the page's HTML.
 
     Args:
-      found: the numbers.
-      made: the predictions they are of.
-      shown: pictures of the examples that `thumbnails.wanted` names; others are shown without.
-      history: a mapping an epoch; see report.write.
+      evaluation: the numbers.
+      preds: the predictions that they describe.
+      thumbnails_by_index: images of the examples that `thumbnails.wanted` names; examples that
+        are missing here are shown without one.
+      history: see files.write.
       protocol: what the numbers were measured on.
     """
     section = webpage.page.Section
+    confusion = confusion_section.section(
+        preds,
+        confusion=evaluation.classification.confusion,
+        thumbnails_by_index=thumbnails_by_index,
+    )
     sections = [
-        section("confusion", "Confusion matrix", confusion_section.section(made, shown=shown)),
-        section("classes", "Classes", _classes(found.judgement)),
-        section("mistakes", "Most confident mistakes", _mistakes(made, shown)),
-        section("roc", "One class against the rest (ROC)", _roc(made)),
-        section("calibration", "Calibration", _calibration(found)),
+        section("confusion", "Confusion matrix", confusion),
+        section("classes", "Classes", _classes(evaluation.classification)),
+        section("mistakes", "Most confident mistakes", _mistakes(preds, thumbnails_by_index)),
+        section("roc", "One class against the rest (ROC)", _roc(preds)),
+        section("calibration", "Calibration", _calibration(evaluation)),
     ]
-    if found.seven:
-        sections.append(section("seven", "On 7 classes", _seven(found.seven)))
-    if found.affect:
-        sections.append(section("affect", "Valence and arousal", _affect(found, made)))
-    sections.append(section("curves", "Learning curves", _learning(history)))
-    title = f"Evaluation report: {protocol.get('model', 'a model')} on {protocol.get('split', 'a split')}"
-    return webpage.page.page(title, lead=_lead(found, protocol), sections=sections)
+    if evaluation.seven:
+        sections.append(section("seven", "On 7 classes", _seven(evaluation.seven)))
+    if evaluation.affect:
+        sections.append(section("affect", "Valence and arousal", _affect(evaluation, preds)))
+    sections.append(section("curves", "Learning curves", _learning_curves(history)))
+    model = protocol.get("model", "a model")
+    title = f"Evaluation report: {model} on {protocol.get('split', 'a split')}"
+    return webpage.page.page(title, lead=_lead(evaluation, protocol), sections=sections)
 
 
-def _lead(found: results.EvaluationResults, protocol: Mapping[str, str]) -> list[markup.Content]:
-    judgement = found.judgement
-    values = {name: getattr(judgement, name, math.nan) for _, name in _HEADLINES} | {
-        "macro_f1": judgement.macro.f1
-    }
-    tiles = [
-        (said, tables.number(values[name]), _interval(found, name)) for said, name in _HEADLINES
-    ]
-    gaps = [markup.element("p", line, class_="warning") for line in tables.gaps(judgement) if line]
-    drawn = "drawn faces" in " ".join(protocol.values())
+def _lead(
+    evaluation: results.EvaluationResults, protocol: Mapping[str, str]
+) -> list[markup.Content]:
+    classification = evaluation.classification
+    warnings = [line for line in tables.gaps(classification) if line]
+    if "drawn faces" in " ".join(protocol.values()):
+        warnings.insert(0, _DRAWN_WARNING)
+    note = (
+        f"{classification.num_examples:,} examples. M over {classification.m_pairs_used} of "
+        f"{classification.m_pairs_possible} class pairs (Hand & Till 2001). Intervals: 95 %, from "
+        "1,000 bootstrap resamples of the images."
+    )
     return [
-        markup.element(
-            "p", "Drawn faces, not AffectNet: the program works, no more.", class_="warning"
-        )
-        if drawn
-        else None,
-        webpage.page.tiles(tiles),
-        webpage.page.note(
-            f"{judgement.num_examples:,} examples. M over {judgement.m_pairs_used} of {judgement.m_pairs_possible} "
-            "class pairs (Hand & Till 2001). Intervals: 95 %, from 1,000 bootstrap resamples of the pictures."
-        ),
-        gaps,
+        [markup.element("p", line, class_="warning") for line in warnings],
+        webpage.page.tiles(_headline_tiles(evaluation)),
+        webpage.page.note(note),
         webpage.page.facts(protocol),
     ]
 
 
-def _interval(found: results.EvaluationResults, name: str) -> str:
-    low, high = found.intervals[name]
+def _headline_tiles(evaluation: results.EvaluationResults) -> list[tuple[str, str, str]]:
+    classification = evaluation.classification
+    values = {
+        "accuracy": classification.accuracy,
+        "balanced_accuracy": classification.balanced_accuracy,
+        "top2_accuracy": classification.top2_accuracy,
+        "macro_f1": classification.macro.f1,
+        "m_measure": classification.m_measure,
+    }
+    return [
+        (title, tables.number(values[name]), _interval(evaluation, name))
+        for title, name in _HEADLINES
+    ]
+
+
+def _interval(evaluation: results.EvaluationResults, name: str) -> str:
+    low, high = evaluation.intervals[name]
     return "no interval" if math.isnan(low) else f"95 %: {low:.3f} to {high:.3f}"
 
 
-def _classes(judgement: metrics.ClassificationMetrics) -> markup.Markup:
-    named = [*zip(judgement.class_names, judgement.per_class, strict=True)]
-    rows = [
-        _scores(name, scores)
-        for name, scores in [*named, ("macro", judgement.macro), ("weighted", judgement.weighted)]
+def _classes(classification: metrics.ClassificationMetrics) -> markup.Markup:
+    by_name = [
+        *zip(classification.class_names, classification.per_class, strict=True),
+        ("macro", classification.macro),
+        ("weighted", classification.weighted),
     ]
+    rows = [_scores(name, scores) for name, scores in by_name]
     return webpage.page.table(["class", "precision", "recall", "F1", "examples"], rows)
 
 
 def _scores(name: str, scores: metrics.Scores) -> list[str]:
-    return [
-        name,
-        *(tables.number(n) for n in (scores.precision, scores.recall, scores.f1)),
-        f"{scores.support:,}",
-    ]
+    values = (scores.precision, scores.recall, scores.f1)
+    return [name, *map(tables.number, values), f"{scores.support:,}"]
 
 
-def _mistakes(made: predictions.Predictions, shown: thumbnails.Thumbnails) -> list[markup.Content]:
-    numbers = thumbnails.mistakes(made).tolist()
-    if not numbers:
-        return [markup.element("p", "There is none: every example was predicted right.")]
-    return [
-        webpage.page.note(
-            "Truth → prediction and its probability. Often it is the label that is wrong."
-        ),
-        thumbnails.pictures(made, numbers, thumbnails=shown),
-    ]
+def _mistakes(
+    preds: predictions.Predictions, thumbnails_by_index: thumbnails.Thumbnails
+) -> list[markup.Content]:
+    indices = thumbnails.mistakes(preds).tolist()
+    if not indices:
+        return [markup.element("p", "None: every example was predicted correctly.")]
+    note = "Truth → prediction and its probability. Often it is the label that is wrong."
+    gallery = thumbnails.gallery(preds, indices, thumbnails=thumbnails_by_index)
+    return [webpage.page.note(note), gallery]
 
 
-def _roc(made: predictions.Predictions) -> list[markup.Content]:
-    drawn = chart_sections.roc(made)
+def _roc(preds: predictions.Predictions) -> list[markup.Content]:
+    drawn = chart_sections.roc(preds)
     if not drawn:
-        return [
-            markup.element(
-                "p", "A curve needs examples of the class and of others: there are none."
-            )
-        ]
+        text = "No curve: each needs examples of its class and of another."
+        return [markup.element("p", text)]
     return [webpage.page.grid(drawn, kind="small")]
 
 
-def _calibration(found: results.EvaluationResults) -> list[markup.Content]:
-    before, scaling = found.calibrated, found.scaling
-    heads = ["", "ECE", "NLL", "Brier"]
-    rows = [["as the model says", *_three(before)]]
-    drawn = [chart_sections.reliability("as the model says", before)]
-    note = "ECE: expected calibration error of the highest probability, 15 bins of equal width (Guo et al. 2017). "
-    if scaling:
-        rows.append([f"at temperature {scaling.temperature:.3f}", *_three(scaling.after)])
-        drawn.append(
-            chart_sections.reliability(f"at temperature {scaling.temperature:.3f}", scaling.after)
-        )
-        note += (
-            "The temperature named is fitted on this whole split, by negative log-likelihood; it is judged on each "
-            "half of the pictures with the temperature fitted on the other half. "
-        )
-    note += "NLL: mean negative log-likelihood, in nats. Brier: mean squared error over all classes (0 to 2)."
-    charts = webpage.page.grid([*drawn, chart_sections.confidence(before)])
-    return [webpage.page.table(heads, rows), webpage.page.note(note), charts]
+def _calibration(evaluation: results.EvaluationResults) -> list[markup.Content]:
+    by_title = {"as predicted": evaluation.calibrated}
+    note = _CALIBRATION_NOTE
+    if evaluation.scaling:
+        title = f"at temperature {evaluation.scaling.temperature:.3f}"
+        by_title[title] = evaluation.scaling.after
+        note += _TEMPERATURE_NOTE
+    rows = [[title, *_calibration_numbers(each)] for title, each in by_title.items()]
+    drawn = [chart_sections.reliability(title, each) for title, each in by_title.items()]
+    return [
+        webpage.page.table(["", "ECE", "NLL", "Brier"], rows),
+        webpage.page.note(note + _NLL_NOTE),
+        webpage.page.grid([*drawn, chart_sections.confidence(evaluation.calibrated)]),
+    ]
 
 
-def _three(measured: calibration.Calibration) -> list[str]:
+def _calibration_numbers(measured: calibration.Calibration) -> list[str]:
     return [tables.number(value) for value in (measured.ece, measured.nll, measured.brier)]
 
 
-def _seven(judgement: metrics.ClassificationMetrics) -> list[markup.Content]:
+def _seven(classification: metrics.ClassificationMetrics) -> list[markup.Content]:
+    examples = f"{classification.num_examples:,} examples"
+    pairs = f"{classification.m_pairs_used} of {classification.m_pairs_possible} pairs"
+    note = (
+        "The same model on the first 7 classes: examples of the others are left out, and so are "
+        "their probabilities; the rest is scaled to sum to one."
+    )
     tiles = [
-        ("accuracy", tables.number(judgement.accuracy), f"{judgement.num_examples:,} examples"),
-        ("balanced accuracy", tables.number(judgement.balanced_accuracy), ""),
-        ("macro F1", tables.number(judgement.macro.f1), ""),
-        (
-            "M measure",
-            tables.number(judgement.m_measure),
-            f"{judgement.m_pairs_used} of {judgement.m_pairs_possible} pairs",
-        ),
+        ("accuracy", tables.number(classification.accuracy), examples),
+        ("balanced accuracy", tables.number(classification.balanced_accuracy), ""),
+        ("macro F1", tables.number(classification.macro.f1), ""),
+        ("M measure", tables.number(classification.m_measure), pairs),
     ]
-    return [
-        webpage.page.tiles(tiles),
-        webpage.page.note(
-            "The same model on the first 7 classes: examples of the others are left out, and so are their "
-            "probabilities; the rest is scaled to sum to one."
-        ),
-    ]
+    return [webpage.page.tiles(tiles), webpage.page.note(note)]
 
 
 def _affect(
-    found: results.EvaluationResults, made: predictions.Predictions
+    evaluation: results.EvaluationResults, preds: predictions.Predictions
 ) -> list[markup.Content]:
-    heads = ["", "CCC", "Pearson", "RMSE", "sign agreement", "examples"]
-    rows = [_agreement(name, each) for name, each in found.affect.items()]
-    drawn = [
-        chart_sections.affect(name, truth, said) for name, (truth, said) in made.affect.items()
+    columns = ["", "CCC", "Pearson", "RMSE", "sign agreement", "examples"]
+    rows = [_affect_row(name, each) for name, each in evaluation.affect.items()]
+    drawn = [chart_sections.affect(name, *pair) for name, pair in preds.affect.items()]
+    note = (
+        "CCC: concordance (Lin 1989). Sign agreement: share of equal signs. Examples without a "
+        "value are left out."
+    )
+    return [
+        webpage.page.table(columns, rows),
+        webpage.page.note(note),
+        webpage.page.grid(drawn),
     ]
-    note = "CCC: concordance (Lin 1989). Sign agreement: share of equal signs. Examples without a value are left out."
-    return [webpage.page.table(heads, rows), webpage.page.note(note), webpage.page.grid(drawn)]
 
 
-def _agreement(name: str, each: ccc.AffectMetrics) -> list[str]:
+def _affect_row(name: str, each: ccc.AffectMetrics) -> Sequence[str]:
     values = (each.ccc, each.pearson, each.rmse, each.sign_agreement)
     return [name, *map(tables.number, values), f"{each.num_examples:,}"]
 
 
-def _learning(history: Sequence[Mapping[str, float]]) -> list[markup.Content]:
-    drawn = chart_sections.learning(history)
-    return [webpage.page.grid(drawn) if drawn else markup.element("p", "No history was recorded.")]
+def _learning_curves(history: figures.History) -> list[markup.Content]:
+    drawn = chart_sections.learning_curves(history)
+    if not drawn:
+        return [markup.element("p", "No history was recorded.")]
+    return [webpage.page.grid(drawn)]

@@ -1,4 +1,8 @@
-"""Which examples a page shows as pictures, and how one is shown."""
+"""Thumbnails of a report: which examples are shown as images, and how one is shown.
+
+Owns the choice (the most confident of each cell of the confusion matrix, and the most confident
+mistakes), so that only images that the page shows are read again.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,66 +16,67 @@ SIDE = 80
 
 PER_CELL = 9
 MISTAKES = 16
+_MAX_NAME = 36
+"""Letters of a file name that are shown, from its end."""
 
 Thumbnails = Mapping[int, bytes]
-"""JPEG files by the example's number in its split."""
+"""JPEG files by the example's index in its split."""
 
 
-def wanted(made: predictions.Predictions) -> np.ndarray:
-    """Return the numbers of the examples whose pictures the page needs: int64[K], ascending."""
-    classes = range(len(made.class_names))
-    cells = [in_cell(made, truth=truth, predicted=said) for truth in classes for said in classes]
-    return np.unique(
-        np.concatenate([*(distinct(made, cell)[:PER_CELL] for cell in cells), mistakes(made)])
-    )
-
-
-def in_cell(made: predictions.Predictions, *, truth: int, predicted: int) -> np.ndarray:
-    """Return the numbers of the examples of a cell of the confusion matrix, the most confident
-    first."""
-    return _by_confidence(
-        made, np.flatnonzero((made.labels == truth) & (made.predicted == predicted))
-    )
-
-
-def mistakes(made: predictions.Predictions) -> np.ndarray:
-    """Return the numbers of the most confident mistakes."""
-    return distinct(made, _by_confidence(made, np.flatnonzero(made.labels != made.predicted)))[
-        :MISTAKES
+def wanted(preds: predictions.Predictions) -> np.ndarray:
+    """Return the indices of the examples whose images the page needs: int64[K], ascending."""
+    classes = range(len(preds.class_names))
+    shown = [
+        distinct(preds, in_cell(preds, truth=i, predicted=j))[:PER_CELL]
+        for i in classes
+        for j in classes
     ]
+    return np.unique(np.concatenate([*shown, mistakes(preds)]))
 
 
-def distinct(made: predictions.Predictions, numbers: np.ndarray) -> np.ndarray:
-    """Return the first example of each picture, in their order: further copies would show the same
-    again."""
-    return numbers[np.sort(np.unique(made.filenames[numbers], return_index=True)[1])]
+def in_cell(preds: predictions.Predictions, *, truth: int, predicted: int) -> np.ndarray:
+    """Return the indices of a confusion cell's examples, the most confident first."""
+    is_in_cell = (preds.labels == truth) & (preds.predicted == predicted)
+    return _by_confidence(preds, np.flatnonzero(is_in_cell))
 
 
-def pictures(
-    made: predictions.Predictions, numbers: Sequence[int], *, thumbnails: Thumbnails
+def mistakes(preds: predictions.Predictions) -> np.ndarray:
+    """Return the indices of the most confident mistakes."""
+    wrong = np.flatnonzero(preds.labels != preds.predicted)
+    return distinct(preds, _by_confidence(preds, wrong))[:MISTAKES]
+
+
+def distinct(preds: predictions.Predictions, indices: np.ndarray) -> np.ndarray:
+    """Return the first example of each image, in order: its copies would look the same."""
+    return indices[np.sort(np.unique(preds.filenames[indices], return_index=True)[1])]
+
+
+def gallery(
+    preds: predictions.Predictions, indices: Sequence[int], *, thumbnails: Thumbnails
 ) -> markup.Markup:
-    """Show examples side by side: picture, truth and prediction, the file's name."""
-    return markup.element(
-        "div", [_shown(made, n, thumbnails.get(n)) for n in numbers], class_="grid pictures"
-    )
+    """Show examples side by side: image, truth and prediction, the file's name."""
+    shown = [_example(preds, index, thumbnails.get(index)) for index in indices]
+    return markup.element("div", shown, class_="grid pictures")
 
 
-def _shown(made: predictions.Predictions, number: int, jpeg: bytes | None) -> markup.Markup:
-    name = str(made.filenames[number])
-    truth, said = (made.class_names[k] for k in (made.labels[number], made.predicted[number]))
+def _example(preds: predictions.Predictions, index: int, jpeg: bytes | None) -> markup.Markup:
+    name = str(preds.filenames[index])
+    short_name = name if len(name) <= _MAX_NAME else f"…{name[-_MAX_NAME:]}"
+    truth = preds.class_names[preds.labels[index]]
+    predicted = preds.class_names[preds.predicted[index]]
+    image = None
+    if jpeg:
+        alt = f"{truth} taken for {predicted}"
+        image = markup.picture(jpeg, alt=alt, width=SIDE, height=SIDE)
+    caption = f"{truth} → {predicted}, {preds.confidence[index]:.0%}"
     return markup.element(
         "figure",
-        markup.picture(jpeg, alt=f"{truth} taken for {said}", width=SIDE, height=SIDE)
-        if jpeg
-        else None,
-        markup.element("p", f"{truth} → {said}, {made.confidence[number]:.0%}", class_="said"),
-        markup.name_of_file(name if len(name) <= _LONGEST else f"…{name[-_LONGEST:]}"),
+        image,
+        markup.element("p", caption, class_="said"),
+        markup.name_of_file(short_name),
         title=name,
     )
 
 
-_LONGEST = 36
-
-
-def _by_confidence(made: predictions.Predictions, numbers: np.ndarray) -> np.ndarray:
-    return numbers[np.argsort(-made.confidence[numbers], kind="stable")]
+def _by_confidence(preds: predictions.Predictions, indices: np.ndarray) -> np.ndarray:
+    return indices[np.argsort(-preds.confidence[indices], kind="stable")]

@@ -1,4 +1,4 @@
-"""The numbers of a judgement: by hand, against scikit-learn, and the refusals."""
+"""Classification metrics: by hand, against scikit-learn, and the refusals."""
 
 import json
 import math
@@ -42,125 +42,124 @@ def random_case(num_classes, *, seed, num_examples=60):
 
 
 def test_accuracy_precision_recall_and_f1_are_those_worked_by_hand():
-    judgement = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
-    assert judgement.confusion == ((2, 1, 0), (0, 1, 1), (1, 0, 0))
-    assert judgement.accuracy == pytest.approx(3 / 6)
-    assert judgement.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    assert judgement.per_class[0] == metrics.Scores(
+    found = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
+    assert found.confusion == ((2, 1, 0), (0, 1, 1), (1, 0, 0))
+    assert found.accuracy == pytest.approx(3 / 6)
+    assert found.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert found.per_class[0] == metrics.Scores(
         pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(2 / 3), 3
     )
-    assert judgement.per_class[1] == metrics.Scores(0.5, 0.5, 0.5, 2)
-    assert judgement.per_class[2] == metrics.Scores(0.0, 0.0, 0.0, 1)
+    assert found.per_class[1] == metrics.Scores(0.5, 0.5, 0.5, 2)
+    assert found.per_class[2] == metrics.Scores(0.0, 0.0, 0.0, 1)
     macro = pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    assert judgement.macro == metrics.Scores(macro, macro, macro, 6)
+    assert found.macro == metrics.Scores(macro, macro, macro, 6)
     weighted = pytest.approx((3 * 2 / 3 + 2 * 1 / 2 + 0) / 6)
-    assert judgement.weighted == metrics.Scores(weighted, weighted, weighted, 6)
-    assert (judgement.num_examples, judgement.absent, judgement.never_predicted) == (6, (), ())
+    assert found.weighted == metrics.Scores(weighted, weighted, weighted, 6)
+    assert (found.num_examples, found.absent, found.never_predicted) == (6, (), ())
 
 
 def test_top2_accuracy_counts_a_true_class_in_second_place():
     # The true class is second in rows 2 (0.4) and 5 (0.3), third in row 4 (0.2).
-    judgement = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
-    assert judgement.top2_accuracy == pytest.approx(5 / 6)
+    found = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
+    assert found.top2_accuracy == pytest.approx(5 / 6)
 
 
 def test_the_first_of_equally_probable_classes_is_the_predicted_one():
-    judgement = metrics.evaluate(np.array([0, 1, 2]), np.full((3, 3), 1 / 3), class_names=NAMES)
-    assert judgement.confusion == ((1, 0, 0), (1, 0, 0), (1, 0, 0))
-    assert judgement.top2_accuracy == pytest.approx(2 / 3)
-    assert judgement.never_predicted == ("happy", "sad")
+    found = metrics.evaluate(np.array([0, 1, 2]), np.full((3, 3), 1 / 3), class_names=NAMES)
+    assert found.confusion == ((1, 0, 0), (1, 0, 0), (1, 0, 0))
+    assert found.top2_accuracy == pytest.approx(2 / 3)
+    assert found.never_predicted == ("happy", "sad")
 
 
 def test_m_measure_is_that_worked_by_hand():
-    # A(n|h): p(n) of n .7 .5 .4, of h .1 .3: all 6 pairs right = 1. A(h|n): .8 .2 against .2 .3 .5:
-    # 3 + 0.5 of 6. A(n|s): .7 .5 .4 against .6: 1 of 3.                            A(s|n): .3
-    # against .1 .2 .1: 3 of 3. A(h|s): .8 .2 against .1: 2 of 2. A(s|h): .3 against .1 .5: 1 of 2.
-    judgement = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
+    # A(n|h): p(n) of n .7 .5 .4, of h .1 .3: all 6 pairs in order.
+    # A(h|n): .8 .2 against .2 .3 .5: 3 + 0.5 of 6.
+    # A(n|s): .7 .5 .4 against .6: 1 of 3. A(s|n): .3 against .1 .2 .1: 3 of 3.
+    # A(h|s): .8 .2 against .1: 2 of 2. A(s|h): .3 against .1 .5: 1 of 2.
+    found = metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
     pairs = [(1 + 3.5 / 6) / 2, (1 / 3 + 1) / 2, (1 + 1 / 2) / 2]
-    assert judgement.m_measure == pytest.approx(sum(pairs) / 3)
-    assert (judgement.m_pairs_used, judgement.m_pairs_possible) == (3, 3)
+    assert found.m_measure == pytest.approx(sum(pairs) / 3)
+    assert (found.m_pairs_used, found.m_pairs_possible) == (3, 3)
 
 
 def test_m_measure_of_constant_probabilities_is_one_half():
-    judgement = metrics.evaluate(LABELS, np.full((6, 3), 1 / 3), class_names=NAMES)
-    assert judgement.m_measure == 0.5
+    found = metrics.evaluate(LABELS, np.full((6, 3), 1 / 3), class_names=NAMES)
+    assert found.m_measure == 0.5
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("num_classes", range(3, 12))
 def test_m_measure_equals_scikit_learns_macro_ovo_area(num_classes, seed):
     labels, probabilities = random_case(num_classes, seed=seed)
-    judgement = metrics.evaluate(labels, probabilities, class_names=names(num_classes))
+    found = metrics.evaluate(labels, probabilities, class_names=names(num_classes))
     area = sklearn_metrics.roc_auc_score(labels, probabilities, multi_class="ovo", average="macro")
-    assert judgement.m_measure == pytest.approx(area, abs=1e-12)
-    assert judgement.m_pairs_used == num_classes * (num_classes - 1) / 2
+    assert found.m_measure == pytest.approx(area, abs=1e-12)
+    assert found.m_pairs_used == num_classes * (num_classes - 1) / 2
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_m_measure_of_two_classes_is_the_area_under_the_roc_curve(seed):
     labels, probabilities = random_case(2, seed=seed)
-    judgement = metrics.evaluate(labels, probabilities, class_names=names(2))
-    assert judgement.m_measure == pytest.approx(
+    found = metrics.evaluate(labels, probabilities, class_names=names(2))
+    assert found.m_measure == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, probabilities[:, 1])
     )
-    assert (judgement.m_pairs_used, judgement.top2_accuracy) == (1, 1.0)
+    assert (found.m_pairs_used, found.top2_accuracy) == (1, 1.0)
 
 
 @pytest.mark.parametrize("num_classes", range(2, 12))
 def test_scores_equal_scikit_learns_on_random_predictions(num_classes):
     labels, probabilities = random_case(num_classes, seed=7)
     predicted = probabilities.argmax(axis=1)
-    judgement = metrics.evaluate(labels, probabilities, class_names=names(num_classes))
+    found = metrics.evaluate(labels, probabilities, class_names=names(num_classes))
     report = sklearn_metrics.classification_report(
         labels, predicted, labels=range(num_classes), output_dict=True, zero_division=0
     )
-    rows = [*judgement.per_class, judgement.macro, judgement.weighted]
+    rows = [*found.per_class, found.macro, found.weighted]
     keys = [*map(str, range(num_classes)), "macro avg", "weighted avg"]
     for scores, key in zip(rows, keys, strict=True):
         assert [scores.precision, scores.recall, scores.f1, scores.support] == pytest.approx(
             [*report[key].values()]
         )
-    assert judgement.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
+    assert found.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, predicted))
     expected = sklearn_metrics.balanced_accuracy_score(labels, predicted)
-    assert judgement.balanced_accuracy == pytest.approx(expected)
+    assert found.balanced_accuracy == pytest.approx(expected)
 
 
 def test_a_class_without_examples_is_left_out_of_averages_and_pairs():
     labels, probabilities = LABELS[:5], PROBABILITIES[:5]  # No sad; row 4 is predicted sad.
-    judgement = metrics.evaluate(labels, probabilities, class_names=NAMES)
-    sad = judgement.per_class[2]
+    found = metrics.evaluate(labels, probabilities, class_names=NAMES)
+    sad = found.per_class[2]
     assert [math.isnan(v) for v in (sad.precision, sad.recall, sad.f1)] == [True, True, True]
-    assert judgement.absent == ("sad",)
-    assert judgement.macro.precision == pytest.approx(
-        (1 + 1 / 2) / 2
-    )  # Neutral 2 of 2, happy 1 of 2.
-    assert judgement.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2) / 2)
-    assert judgement.weighted.recall == pytest.approx(judgement.accuracy)
-    assert (judgement.m_pairs_used, judgement.m_pairs_possible) == (1, 3)
-    assert judgement.m_measure == pytest.approx((1 + 3.5 / 6) / 2)
+    assert found.absent == ("sad",)
+    assert found.macro.precision == pytest.approx((1 + 1 / 2) / 2)  # Neutral 2 of 2, happy 1 of 2.
+    assert found.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert found.weighted.recall == pytest.approx(found.accuracy)
+    assert (found.m_pairs_used, found.m_pairs_possible) == (1, 3)
+    assert found.m_measure == pytest.approx((1 + 3.5 / 6) / 2)
 
 
 def test_absent_classes_leave_m_equal_to_scikit_learns():
     labels, probabilities = random_case(8, seed=1)
     kept = ~np.isin(labels, [2, 7])
-    judgement = metrics.evaluate(labels[kept], probabilities[kept], class_names=names(8))
+    found = metrics.evaluate(labels[kept], probabilities[kept], class_names=names(8))
     area = sklearn_metrics.roc_auc_score(
         labels[kept], probabilities[kept], multi_class="ovo", average="macro", labels=range(8)
     )
-    assert judgement.m_measure == pytest.approx(area, abs=1e-12)
-    assert (judgement.m_pairs_used, judgement.m_pairs_possible) == (15, 28)
+    assert found.m_measure == pytest.approx(area, abs=1e-12)
+    assert (found.m_pairs_used, found.m_pairs_possible) == (15, 28)
 
 
 def test_m_of_a_single_class_is_undefined():
-    judgement = metrics.evaluate(LABELS[:3], PROBABILITIES[:3], class_names=NAMES)
-    assert math.isnan(judgement.m_measure)
-    assert (judgement.m_pairs_used, judgement.m_pairs_possible) == (0, 3)
-    assert judgement.to_json()["m_measure"] is None
+    found = metrics.evaluate(LABELS[:3], PROBABILITIES[:3], class_names=NAMES)
+    assert math.isnan(found.m_measure)
+    assert (found.m_pairs_used, found.m_pairs_possible) == (0, 3)
+    assert found.to_json()["m_measure"] is None
 
 
 def test_json_holds_plain_values_with_none_for_what_is_undefined():
-    judgement = metrics.evaluate(LABELS[:5], PROBABILITIES[:5], class_names=NAMES)
-    fields = judgement.to_json()
+    found = metrics.evaluate(LABELS[:5], PROBABILITIES[:5], class_names=NAMES)
+    fields = found.to_json()
     assert json.loads(json.dumps(fields, allow_nan=False)) == fields
     assert fields["per_class"][2] == {
         "name": "sad",
@@ -236,7 +235,7 @@ def swapped(row, column, value):
             LABELS[:0],
             PROBABILITIES[:0],
             NAMES,
-            "there must be at least one example to judge: got 0; is the split empty?",
+            "there must be at least one example to evaluate: got 0; is the split empty?",
         ),
         (LABELS, PROBABILITIES, ["happy"], "class_names must hold at least 2 names: got ['happy']"),
         (
@@ -258,21 +257,21 @@ def swapped(row, column, value):
             swapped(3, 1, math.nan),
             NAMES,
             "probability must be a number in 0..1: got nan in row 3, class happy; "
-            "give softmax outputs, and look at the loss if they are nan",
+            "give softmax outputs, and check the loss if they are nan",
         ),
         (
             LABELS,
             swapped(2, 0, -0.25),
             NAMES,
             "probability must be a number in 0..1: got -0.25 in row 2, class neutral; "
-            "give softmax outputs, and look at the loss if they are nan",
+            "give softmax outputs, and check the loss if they are nan",
         ),
         (
             LABELS,
             swapped(4, 2, math.inf),
             NAMES,
             "probability must be a number in 0..1: got inf in row 4, class sad; "
-            "give softmax outputs, and look at the loss if they are nan",
+            "give softmax outputs, and check the loss if they are nan",
         ),
         (
             LABELS,
@@ -283,7 +282,7 @@ def swapped(row, column, value):
         ),
     ],
 )
-def test_what_cannot_be_judged_is_refused_with_its_place(
+def test_what_cannot_be_evaluated_is_refused_with_its_row(
     labels, probabilities, class_names, message
 ):
     with pytest.raises(ValueError) as refusal:

@@ -1,4 +1,4 @@
-"""Every number of a judgement: by hand, and against scikit-learn on random predictions."""
+"""Every number of an evaluation: by hand, and against scikit-learn on random predictions."""
 
 import math
 
@@ -28,22 +28,24 @@ def random_predictions(num_classes=8, *, num_examples=400, seed=0, sharp=1.5):
 
 @pytest.mark.parametrize("num_classes", affectnet.CLASS_COUNTS)
 def test_the_numbers_are_those_of_scikit_learn(num_classes):
-    made = random_predictions(num_classes)
-    found = results.evaluate(made).to_json()
-    truth, said, probs = made.labels, made.predicted, made.probabilities
-    assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(truth, said))
+    preds = random_predictions(num_classes)
+    found = results.evaluate(preds).to_json()
+    truth, predicted, probs = preds.labels, preds.predicted, preds.probabilities
+    assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(truth, predicted))
     assert found["balanced_accuracy"] == pytest.approx(
-        sklearn_metrics.balanced_accuracy_score(truth, said)
+        sklearn_metrics.balanced_accuracy_score(truth, predicted)
     )
     assert found["top2_accuracy"] == pytest.approx(
         sklearn_metrics.top_k_accuracy_score(truth, probs, k=2)
     )
     for average in ("macro", "weighted"):
-        p, r, f, _ = sklearn_metrics.precision_recall_fscore_support(truth, said, average=average)
+        p, r, f, _ = sklearn_metrics.precision_recall_fscore_support(
+            truth, predicted, average=average
+        )
         assert [found[average][name] for name in ("precision", "recall", "f1")] == pytest.approx(
             [p, r, f]
         )
-    assert found["confusion"] == sklearn_metrics.confusion_matrix(truth, said).tolist()
+    assert found["confusion"] == sklearn_metrics.confusion_matrix(truth, predicted).tolist()
     assert found["m_measure"] == pytest.approx(
         sklearn_metrics.roc_auc_score(truth, probs, multi_class="ovo")
     )
@@ -51,18 +53,20 @@ def test_the_numbers_are_those_of_scikit_learn(num_classes):
 
 
 def test_calibration_is_that_of_scikit_learn_bin_by_bin():
-    made = random_predictions()
-    measured = calibration.measure(made.labels, made.probabilities)
-    right = made.predicted == made.labels
-    accuracy, confidence = sklearn_calibration.calibration_curve(right, made.confidence, n_bins=15)
+    preds = random_predictions()
+    measured = calibration.measure(preds.labels, preds.probabilities)
+    correct = preds.predicted == preds.labels
+    accuracy, confidence = sklearn_calibration.calibration_curve(
+        correct, preds.confidence, n_bins=15
+    )
     filled = [each for each in measured.bins if each.num_examples]
     assert [each.accuracy for each in filled] == pytest.approx(accuracy)
     assert [each.confidence for each in filled] == pytest.approx(confidence)
-    shares = np.array([each.num_examples for each in filled]) / len(right)
+    shares = np.array([each.num_examples for each in filled]) / len(correct)
     assert measured.ece == pytest.approx(float((shares * np.abs(accuracy - confidence)).sum()))
-    unit = np.eye(8)[made.labels]
+    unit = np.eye(8)[preds.labels]
     by_class = [
-        sklearn_metrics.brier_score_loss(unit[:, k], made.probabilities[:, k]) for k in range(8)
+        sklearn_metrics.brier_score_loss(unit[:, k], preds.probabilities[:, k]) for k in range(8)
     ]
     assert measured.brier == pytest.approx(sum(by_class))
 
@@ -70,16 +74,16 @@ def test_calibration_is_that_of_scikit_learn_bin_by_bin():
 def test_expected_calibration_error_by_hand():
     probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.5, 0.5]])
     measured = calibration.measure(np.array([0, 1, 1, 0]), probs)
-    # 0.9 twice, half of them right: |0.5 - 0.9|; 0.6 once, right: |1 - 0.6|; 0.5 once, right: |1 -
-    # 0.5|.
+    # 0.9 twice, half of them correct: |0.5 - 0.9|; 0.6 once, correct: |1 - 0.6|; 0.5 once,
+    # correct: |1 - 0.5|.
     assert measured.ece == pytest.approx((2 * 0.4 + 0.4 + 0.5) / 4)
     assert measured.brier == pytest.approx((0.02 + 1.62 + 0.32 + 0.5) / 4)
     assert measured.nll == pytest.approx(
         -(math.log(0.9) + math.log(0.1) + math.log(0.6) + math.log(0.5)) / 4
     )
-    assert [(round(each.low * 15), each.num_examples) for each in measured.bins if each.num_examples] == [
-        (7, 1), (8, 1), (13, 2),
-    ]  # fmt: skip
+    filled = [each for each in measured.bins if each.num_examples]
+    assert [round(each.low * 15) for each in filled] == [7, 8, 13]
+    assert [each.num_examples for each in filled] == [1, 1, 2]
 
 
 def test_a_probability_on_the_edge_of_a_bin_belongs_to_the_lower_one():
@@ -95,20 +99,18 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
     logits = 2 * rng.normal(size=(20_000, 4))
     honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = (honest.cumsum(axis=1) < rng.random((len(honest), 1))).sum(axis=1)
-    said = calibration.scaled(honest, temperature=1 / temperature)
-    assert calibration.fit(truth, said) == pytest.approx(temperature, rel=0.05)
-    scaling = calibration.scale(truth, said, groups=np.arange(len(truth)))
-    assert (
-        scaling.after.ece < 0.02
-        and scaling.after.nll <= calibration.measure(truth, said).nll + 1e-3
-    )
+    stated = calibration.apply_temperature(honest, temperature=1 / temperature)
+    assert calibration.fit_temperature(truth, stated) == pytest.approx(temperature, rel=0.05)
+    scaling = calibration.scale(truth, stated, groups=np.arange(len(truth)))
+    assert scaling.after.ece < 0.02
+    assert scaling.after.nll <= calibration.measure(truth, stated).nll + 1e-3
 
 
-def test_a_temperature_is_judged_on_pictures_it_was_not_fitted_on():
+def test_a_temperature_is_evaluated_on_images_it_was_not_fitted_on():
     probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.8, 0.2]])
     truth = np.array([0, 0, 1, 1])
     after = calibration.scale(truth, probs, groups=np.array([0, 0, 1, 1])).after
-    # Fitted on the half that is all right it sharpens to the limit, which the half that is all
+    # Fitted on the half that is all correct it sharpens to the limit, which the half that is all
     # wrong pays for.
     assert after.nll > calibration.measure(truth, probs).nll
     assert calibration.scale(truth, probs, groups=np.zeros(4, np.int64)) is None
@@ -116,33 +118,35 @@ def test_a_temperature_is_judged_on_pictures_it_was_not_fitted_on():
 
 def test_no_probability_is_no_error():
     assert math.isfinite(calibration.measure(np.array([1]), np.array([[1.0, 0.0]])).nll)
-    assert calibration.scaled(np.array([[1.0, 0.0]]), temperature=2.0).sum() == pytest.approx(1)
+    assert calibration.apply_temperature(
+        np.array([[1.0, 0.0]]), temperature=2.0
+    ).sum() == pytest.approx(1)
 
 
 def test_intervals_hold_the_number_and_are_as_wide_as_theory_has_them():
-    made = random_predictions(num_examples=2000)
-    found = results.evaluate(made)
-    accuracy = found.judgement.accuracy
+    preds = random_predictions(num_examples=2000)
+    found = results.evaluate(preds)
+    accuracy = found.classification.accuracy
     low, high = found.intervals["accuracy"]
     half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / 2000)
     assert (low, high) == pytest.approx((accuracy - half, accuracy + half), abs=0.004)
     for name, value in (
-        ("balanced_accuracy", found.judgement.balanced_accuracy),
-        ("macro_f1", found.judgement.macro.f1),
-        ("top2_accuracy", found.judgement.top2_accuracy),
-        ("m_measure", found.judgement.m_measure),
+        ("balanced_accuracy", found.classification.balanced_accuracy),
+        ("macro_f1", found.classification.macro.f1),
+        ("top2_accuracy", found.classification.top2_accuracy),
+        ("m_measure", found.classification.m_measure),
     ):
         low, high = found.intervals[name]
         assert low < value < high and high - low < 0.06
 
 
-def test_a_resample_is_judged_as_its_examples_would_be():
-    made = random_predictions(num_examples=60, num_classes=7)
-    weights = next(bootstrap.resamples(made.groups, seed=3))[:5]
-    numbers = bootstrap._numbers(made.labels, made.probabilities, weights)
+def test_a_resample_is_evaluated_as_its_examples_would_be():
+    preds = random_predictions(num_examples=60, num_classes=7)
+    weights = next(bootstrap.resamples(preds.groups, seed=3))[:5]
+    numbers = bootstrap._metrics(preds.labels, preds.probabilities, weights)
     for row, weight in enumerate(weights.astype(int)):
         chosen = np.repeat(np.arange(60), weight)
-        truth, probs = made.labels[chosen], made.probabilities[chosen]
+        truth, probs = preds.labels[chosen], preds.probabilities[chosen]
         present = np.unique(truth)
         assert numbers["accuracy"][row] == pytest.approx((probs.argmax(axis=1) == truth).mean())
         assert numbers["macro_f1"][row] == pytest.approx(
@@ -164,19 +168,18 @@ def pair_area(truth, probs, i, j):
 
 
 def test_the_same_seed_gives_the_same_intervals_and_copies_stay_together():
-    made = random_predictions()
-    one, two = (
-        bootstrap.bootstrap(made.labels, made.probabilities, groups=made.groups) for _ in range(2)
-    )
-    assert one == two
-    other = bootstrap.bootstrap(made.labels, made.probabilities, groups=made.groups, seed=1)
-    assert other != one
+    preds = random_predictions()
+    first = bootstrap.bootstrap(preds.labels, preds.probabilities, groups=preds.groups)
+    again = bootstrap.bootstrap(preds.labels, preds.probabilities, groups=preds.groups)
+    assert first == again
+    other = bootstrap.bootstrap(preds.labels, preds.probabilities, groups=preds.groups, seed=1)
+    assert other != first
     groups = np.array([0, 1, 0, 2])
     weights = np.concatenate(list(bootstrap.resamples(groups, seed=0)))
     assert weights.shape == (bootstrap.RESAMPLES, 4) and (weights[:, 0] == weights[:, 2]).all()
 
 
-def test_agreement_by_hand():
+def test_affect_metrics_by_hand():
     truth = np.array([0.0, 0.5, -0.5, math.nan])
     found = ccc.evaluate(truth, np.array([0.0, 1.0, -1.0, 9.0]))
     # cov = 1/3, var = 1/6 and 2/3, means are equal.
@@ -185,7 +188,7 @@ def test_agreement_by_hand():
     assert found.rmse == pytest.approx(math.sqrt(0.5 / 3))
 
 
-def test_agreement_is_that_of_scikit_learn_and_numpy():
+def test_affect_metrics_are_those_of_scikit_learn_and_numpy():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, 300)
     y = np.clip(0.6 * x + rng.normal(0, 0.3, 300) + 0.1, -1, 1)
@@ -202,7 +205,7 @@ def test_agreement_is_that_of_scikit_learn_and_numpy():
     )  # Lin 1989: pearson times bias
 
 
-def test_agreement_of_nothing_is_undefined_and_of_no_numbers_refused():
+def test_affect_metrics_of_nothing_are_undefined_and_of_no_numbers_refused():
     assert math.isnan(ccc.evaluate(np.array([math.nan]), np.array([0.0])).ccc)
     assert math.isnan(ccc.evaluate(np.zeros(3), np.zeros(3)).pearson)
     with pytest.raises(ValueError, match="predictions must be numbers: got nan"):
@@ -211,25 +214,25 @@ def test_agreement_of_nothing_is_undefined_and_of_no_numbers_refused():
         ccc.evaluate(np.zeros(2), np.zeros(3))
 
 
-def test_valence_and_arousal_are_judged_where_a_model_has_them():
-    made = random_predictions(num_examples=20)
-    truth, said = np.linspace(-1, 1, 20), np.linspace(-1, 1, 20) / 2
+def test_valence_and_arousal_are_evaluated_where_a_model_has_them():
+    preds = random_predictions(num_examples=20)
+    truth = np.linspace(-1, 1, 20)
+    predicted = truth / 2
     both = predictions.dataclasses.replace(
-        made, affect={"valence": (truth, said), "arousal": (truth, -said)}
+        preds, affect={"valence": (truth, predicted), "arousal": (truth, -predicted)}
     )
     found = results.evaluate(both).to_json()["affect"]
-    assert found["valence"]["pearson"] == pytest.approx(1) and found["arousal"][
-        "pearson"
-    ] == pytest.approx(-1)
-    assert results.evaluate(made).to_json()["affect"] == {}
+    assert found["valence"]["pearson"] == pytest.approx(1)
+    assert found["arousal"]["pearson"] == pytest.approx(-1)
+    assert results.evaluate(preds).to_json()["affect"] == {}
 
 
 def test_seven_classes_of_eight_leave_contempt_out():
-    made = random_predictions(8)
-    seven = results.evaluate(made).seven
-    among = made.labels < 7
-    probs = made.probabilities[among, :7]
-    expected = sklearn_metrics.accuracy_score(made.labels[among], probs.argmax(axis=1))
+    preds = random_predictions(8)
+    seven = results.evaluate(preds).seven
+    among = preds.labels < 7
+    probs = preds.probabilities[among, :7]
+    expected = sklearn_metrics.accuracy_score(preds.labels[among], probs.argmax(axis=1))
     assert seven.num_examples == among.sum() and seven.accuracy == pytest.approx(expected)
     assert seven.class_names == affectnet.class_names(7)
     assert results.evaluate(random_predictions(7)).seven is None
@@ -240,36 +243,36 @@ def test_what_is_left_of_the_probabilities_sums_to_one():
     assert kept.tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
-def test_a_model_is_not_judged_on_classes_it_does_not_know():
+def test_a_model_is_not_evaluated_on_classes_it_does_not_have():
     seven, eight = affectnet.class_names(7), affectnet.class_names(8)
-    class_subset.check(eight, asked=seven, model="runs/a", data="affectnet7")
-    class_subset.check(eight, asked=eight, model="runs/a", data="affectnet8")
+    class_subset.check(eight, data_classes=seven, model="runs/a", data="affectnet7")
+    class_subset.check(eight, data_classes=eight, model="runs/a", data="affectnet8")
     with pytest.raises(errors.UserError) as no:
         class_subset.check(
-            seven, asked=eight, model="runs/a", data="affectnet_faces/affectnet8/1.0.0"
+            seven, data_classes=eight, model="runs/a", data="affectnet_faces/affectnet8/1.0.0"
         )
     assert str(no.value) == (
-        "runs/a knows 7 classes (neutral, happy, sad, surprise, fear, disgust, anger), and "
-        "affectnet_faces/affectnet8/1.0.0 also has contempt: judge it on a build of its own classes (--config_name), "
-        "or train one for 8"
+        "runs/a has 7 classes (neutral, happy, sad, surprise, fear, disgust, anger), and "
+        "affectnet_faces/affectnet8/1.0.0 also has contempt: evaluate it on a build of its own "
+        "classes (--config_name), or train a model of 8"
     )
 
 
 def test_predictions_come_back_from_their_file(tmp_path):
-    made = random_predictions(num_examples=30)
-    names = ['1/"><img src=x>.jpg', "1/a,b.jpg", "1/two\nlines.jpg", *made.filenames[3:]]
-    made = predictions.dataclasses.replace(made, filenames=np.array(names), copies=np.arange(30))
+    preds = random_predictions(num_examples=30)
+    names = ['1/"><img src=x>.jpg', "1/a,b.jpg", "1/two\nlines.jpg", *preds.filenames[3:]]
+    preds = predictions.dataclasses.replace(preds, filenames=np.array(names), copies=np.arange(30))
     path = tmp_path / predictions.FILE
-    path.write_text(predictions.to_csv(made), encoding="utf-8")
+    path.write_text(predictions.to_csv(preds), encoding="utf-8")
     back = predictions.read(path)
-    assert back.filenames.tolist() == names and back.class_names == made.class_names
-    np.testing.assert_array_equal(back.labels, made.labels)
-    np.testing.assert_array_equal(back.copies, made.copies)
-    np.testing.assert_allclose(back.probabilities, made.probabilities, atol=1e-6)
+    assert back.filenames.tolist() == names and back.class_names == preds.class_names
+    np.testing.assert_array_equal(back.labels, preds.labels)
+    np.testing.assert_array_equal(back.copies, preds.copies)
+    np.testing.assert_allclose(back.probabilities, preds.probabilities, atol=1e-6)
 
 
-def test_the_file_names_classes_and_says_valence_and_arousal():
-    made = predictions.Predictions(
+def test_the_file_has_class_names_and_valence_and_arousal():
+    preds = predictions.Predictions(
         class_names=("neutral", "happy"),
         filenames=np.array(["1/a.jpg"]),
         copies=np.array([0]),
@@ -280,16 +283,17 @@ def test_the_file_names_classes_and_says_valence_and_arousal():
             "arousal": (np.array([0.25]), np.array([-0.125])),
         },
     )
-    assert predictions.to_csv(made) == (
-        "filename,copy,label,predicted,p_neutral,p_happy,valence,predicted_valence,arousal,predicted_arousal\n"
+    assert predictions.to_csv(preds) == (
+        "filename,copy,label,predicted,p_neutral,p_happy,"
+        "valence,predicted_valence,arousal,predicted_arousal\n"
         "1/a.jpg,0,happy,neutral,0.75,0.25,nan,0.5,0.25,-0.125\n"
     )
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "filename,copy,label,predicted,p_happy\n"])
 def test_another_file_is_refused(tmp_path, text):
-    with pytest.raises(errors.UserError, match="holds no predictions.csv: judge it first"):
+    with pytest.raises(errors.UserError, match="holds no predictions.csv: evaluate it first"):
         predictions.read(tmp_path / "nothing" / predictions.FILE)
     (tmp_path / predictions.FILE).write_text(text)
-    with pytest.raises(errors.UserError, match="is no file of predictions"):
+    with pytest.raises(errors.UserError, match="cannot read .*predictions.csv as predictions"):
         predictions.read(tmp_path / predictions.FILE)

@@ -1,4 +1,4 @@
-"""A trained model is judged on its own data and on others, and says which."""
+"""Evaluation of a trained model on its own data and on others, and the protocol of each."""
 
 import csv
 import dataclasses
@@ -39,7 +39,7 @@ def seven_classes(tmp_path_factory):
     return dataset_version.open_version(path)
 
 
-def judged(folder):
+def metrics_of(folder):
     return json.loads((folder / "metrics.json").read_text())
 
 
@@ -48,29 +48,29 @@ def rows_of(folder):
         return list(csv.DictReader(file))
 
 
-def test_a_model_is_judged_on_the_data_it_was_trained_on(run, tmp_path):
+def test_a_model_is_evaluated_on_the_data_it_was_trained_on(run, tmp_path):
     ctx, network = run
     examples = context.read_split(ctx, split="validation")
     evaluation_report.run(network, examples=examples, ctx=ctx, history=[])
     probs = predictor.Predictor(network, strategy=ctx.strategy).probabilities(
         examples, batch_size=16
     )
-    found, rows = judged(tmp_path / "run"), rows_of(tmp_path / "run")
+    found, rows = metrics_of(tmp_path / "run"), rows_of(tmp_path / "run")
     assert found["accuracy"] == np.mean(probs.argmax(axis=1) == examples.labels)
     assert found["protocol"]["trained on"] == "the train split of the same data"
     assert found["protocol"]["model"] == "run" and found["protocol"]["selection"].startswith(
         "epoch 2 of 3"
     )
     assert [row["filename"] for row in rows] == examples.filenames.tolist()
-    said = np.array(
+    written = np.array(
         [[float(row[f"p_{name}"]) for name in affectnet.class_names(8)] for row in rows]
     )
-    np.testing.assert_allclose(said, probs, atol=1e-6)
+    np.testing.assert_allclose(written, probs, atol=1e-6)
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("data:image/jpeg") >= len(rows) and "No history was recorded." in page
 
 
-def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(
+def test_weights_without_a_chosen_by_fact_were_chosen_by_accuracy_on_validation(
     run, tmp_path, capsys
 ):
     ctx, network = run
@@ -79,7 +79,7 @@ def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(
         network, examples=context.read_split(ctx, split="validation"), ctx=ctx, history=[]
     )
     assert (
-        judged(tmp_path / "run")["protocol"]["selection"]
+        metrics_of(tmp_path / "run")["protocol"]["selection"]
         == "epoch 2 of 3, by accuracy on validation itself"
     )
     assert (
@@ -87,7 +87,7 @@ def test_weights_from_before_they_said_so_were_chosen_by_accuracy_on_validation(
     )
 
 
-def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_path):
+def test_a_model_of_8_classes_is_evaluated_on_data_of_7(run, seven_classes, tmp_path):
     ctx, network = run
     here = dataclasses.replace(ctx, version=seven_classes)
     examples = context.read_split(here, split="validation")
@@ -97,7 +97,7 @@ def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_pat
         report_dir=tmp_path / "other",
     )
     evaluation_report.run(network, examples=examples, ctx=here, history=[], subject=subject)
-    found = judged(tmp_path / "other")
+    found = metrics_of(tmp_path / "other")
     assert found["class_names"] == list(affectnet.class_names(7)) and found["seven_classes"] is None
     assert found["protocol"]["classes"].endswith("anger; left out of the model's: contempt")
     assert found["protocol"]["trained on"] == (
@@ -114,8 +114,8 @@ def test_a_model_of_8_classes_is_judged_on_data_of_7(run, seven_classes, tmp_pat
 def test_a_report_on_other_data_or_another_split_has_a_folder_of_its_own(version, seven_classes):
     trained_on = data_provenance.of(version)
 
-    def place(asked, judged_on):
-        return str(evaluate.report_folder(asked, version=judged_on, trained_on=trained_on))
+    def place(asked, evaluated_on):
+        return str(evaluate.report_folder(asked, version=evaluated_on, trained_on=trained_on))
 
     asked = evaluate.Evaluation(model_dir="runs/a")
     assert place(asked, version) == "runs/a"
@@ -125,22 +125,22 @@ def test_a_report_on_other_data_or_another_split_has_a_folder_of_its_own(version
     assert place(dataclasses.replace(asked, report_dir="there"), seven_classes) == "there"
 
 
-def test_the_network_keeps_the_size_it_was_trained_at_whatever_it_is_judged_on(run):
+def test_the_network_keeps_the_size_it_was_trained_at_whatever_it_is_evaluated_on(run):
     found = trained_run.find(run[0].settings.run.model_dir)
     settings = evaluate._settings(evaluate.Evaluation(model_dir="x", data_dir="/other"), run=found)
     assert settings.data.image_size == conftest.SIZE and settings.data.data_dir == "/other"
 
 
-def test_thumbnails_are_made_from_the_stored_pictures(make_ctx):
+def test_thumbnails_are_made_from_the_stored_images(make_ctx):
     ctx = make_ctx(image_size=8)
-    numbers = np.array([3, 30])
-    shown = evaluation_report._thumbnails(ctx, split="validation", numbers=numbers)
+    indices = np.array([3, 30])
+    shown = evaluation_report._thumbnails(ctx, split="validation", indices=indices)
     stored = context.read_split(
         dataclasses.replace(ctx, settings=make_ctx().settings), split="validation"
     )
-    for number in numbers.tolist():
-        pixels = simplejpeg.decode_jpeg(shown[number])
+    for index in indices.tolist():
+        pixels = simplejpeg.decode_jpeg(shown[index])
         full = cv2.resize(
-            stored.fetch(np.array([number])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR
+            stored.fetch(np.array([index])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR
         )
         assert np.abs(pixels.astype(int) - full.astype(int)).mean() < 12

@@ -1,4 +1,4 @@
-"""What is written beside a model: the table, the JSON, the predictions and the two pictures."""
+"""Report files of an evaluation: the table, the JSON, the predictions and the two figures."""
 
 import json
 import math
@@ -22,18 +22,18 @@ HISTORY = [
 ]
 
 
-def judgement():
+def evaluated():
     return metrics.evaluate(LABELS, PROBABILITIES, class_names=NAMES)
 
 
-def random_judgement(num_classes):
+def random_evaluated(num_classes):
     rng = np.random.default_rng(num_classes)
     truth = np.resize(np.arange(num_classes), 500)
     probabilities = rng.dirichlet(np.ones(num_classes), size=500)
     return metrics.evaluate(truth, probabilities, class_names=labels.class_names(num_classes))
 
 
-def made_of(truth, probabilities, *, names=NAMES):
+def predictions_of(truth, probabilities, *, names=NAMES):
     return predictions.Predictions(
         class_names=tuple(names),
         filenames=np.array([f"1/{n}.jpg" for n in range(len(truth))]),
@@ -43,11 +43,15 @@ def made_of(truth, probabilities, *, names=NAMES):
     )
 
 
-def write(folder, *, made=None, history=HISTORY, protocol=None):
-    made = made or made_of(LABELS, PROBABILITIES)
-    found = results.evaluate(made)
+def write(folder, *, preds=None, history=HISTORY, protocol=None):
+    preds = preds or predictions_of(LABELS, PROBABILITIES)
     return files.write(
-        found, made=made, page="<p>", folder=folder, history=history, protocol=protocol or {}
+        results.evaluate(preds),
+        preds=preds,
+        page="<p>",
+        folder=folder,
+        history=history,
+        protocol=protocol or {},
     )
 
 
@@ -55,9 +59,9 @@ def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
-def test_the_table_is_aligned_and_says_what_was_left_out():
+def test_the_table_is_aligned_and_names_what_is_left_out():
     assert (
-        tables.table(judgement())
+        tables.table(evaluated())
         == """\
 class              precision  recall     F1  support
 neutral                1.000   0.667  0.800        3
@@ -80,23 +84,24 @@ def test_the_table_names_classes_that_are_never_predicted():
     silent = metrics.evaluate(
         np.array([0, 1, 2]), np.tile([0.8, 0.1, 0.1], (3, 1)), class_names=NAMES
     )
-    assert tables.table(silent).splitlines()[-1] == "never predicted, so of precision 0: happy, sad"
+    assert (
+        tables.table(silent).splitlines()[-1]
+        == "never predicted (precision counted as 0): happy, sad"
+    )
 
 
 def test_the_table_without_gaps_ends_with_the_m_measure():
-    assert tables.table(random_judgement(7)).splitlines()[-1].startswith("M measure ")
+    assert tables.table(random_evaluated(7)).splitlines()[-1].startswith("M measure ")
 
 
 @pytest.mark.parametrize("num_classes", labels.CLASS_COUNTS)
 def test_metrics_json_holds_the_protocol_and_the_numbers(tmp_path, num_classes):
     rng = np.random.default_rng(num_classes)
-    truth, probs = (
-        np.resize(np.arange(num_classes), 500),
-        rng.dirichlet(np.ones(num_classes), size=500),
-    )
-    made = made_of(truth, probs, names=labels.class_names(num_classes))
+    truth = np.resize(np.arange(num_classes), 500)
+    probs = rng.dirichlet(np.ones(num_classes), size=500)
+    preds = predictions_of(truth, probs, names=labels.class_names(num_classes))
     protocol = {"split": "validation", "selected": "last epoch"}
-    paths = write(tmp_path / "new" / "run", made=made, protocol=protocol)
+    paths = write(tmp_path / "new" / "run", preds=preds, protocol=protocol)
     names = ["report.html", "metrics.json", "predictions.csv", "confusion_matrix.png", "curves.png"]
     assert {name: path.relative_to(tmp_path).as_posix() for name, path in paths.items()} == {
         name: f"new/run/{name}" for name in names
@@ -104,7 +109,7 @@ def test_metrics_json_holds_the_protocol_and_the_numbers(tmp_path, num_classes):
     assert sorted(path.name for path in (tmp_path / "new" / "run").iterdir()) == sorted(paths)
     fields = json.loads(paths["metrics.json"].read_text())
     assert fields.pop("protocol") == protocol
-    assert fields == results.evaluate(made).to_json()
+    assert fields == results.evaluate(preds).to_json()
     assert fields["accuracy"] == np.mean(probs.argmax(axis=1) == truth)
     assert len(paths["predictions.csv"].read_text().splitlines()) == 501
     for name in ("confusion_matrix.png", "curves.png"):
@@ -118,7 +123,7 @@ def test_writing_again_replaces_the_files_with_the_same_bytes(tmp_path):
 
 
 def test_the_confusion_matrix_shows_percent_and_count_of_the_true_class():
-    drawing = figures.confusion_figure(judgement(), split="validation")
+    drawing = figures.confusion_figure(evaluated(), split="validation")
     ax = drawing.axes[0]
     neutral = ["67%", "2", "33%", "1", "0%", "0"]
     happy = ["0%", "0", "50%", "1", "50%", "1"]
@@ -142,8 +147,8 @@ def test_a_few_of_many_are_not_rounded_to_none_nor_most_to_all():
 
 
 @pytest.mark.parametrize("num_classes", labels.CLASS_COUNTS)
-def test_every_word_of_the_confusion_matrix_is_inside_the_picture_and_its_cell(num_classes):
-    drawing = figures.confusion_figure(random_judgement(num_classes), split="validation")
+def test_every_word_of_the_confusion_matrix_is_inside_the_figure_and_its_cell(num_classes):
+    drawing = figures.confusion_figure(random_evaluated(num_classes), split="validation")
     drawing.draw_without_rendering()
     ax = drawing.axes[0]
     cell = ax.transData.transform([(0, 0), (1, 1)])
@@ -177,7 +182,7 @@ def test_a_run_of_one_epoch_shows_its_points_inside_the_frame():
         assert all(line.get_marker() in ("o", "s") for line in ax.lines)
 
 
-def test_what_was_not_recorded_is_said():
+def test_what_was_not_recorded_is_named():
     loss, accuracy = figures.curves_figure([{"loss": 2.0}, {"loss": 1.0, "val_loss": 1.5}]).axes
     assert loss.lines[0].get_ydata().tolist() == [2.0, 1.0]
     np.testing.assert_array_equal(loss.lines[1].get_ydata(), [math.nan, 1.5])
