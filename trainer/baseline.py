@@ -13,7 +13,7 @@ from trainer.distributed import tf_logging
 from trainer.evaluation import linear_baseline
 from trainer.reports import files, tables
 
-ABOUT = """Train a linear classifier on gray pixels of a published data set, evaluate it on validation.
+ABOUT = """Train a linear classifier on gray pixels of a data set, and evaluate it on validation.
 
   python -m trainer.baseline --data_dir=DIR"""
 

@@ -84,7 +84,7 @@ class Predictor:
         return tf.function(self._on_all_replicas, reduce_retracing=True)
 
     def _on_all_replicas(self, group: input_pipeline.StepGroup) -> dict[str, tf.Tensor]:
-        """Return the outputs of all replicas, [b, views, ...] each, and positions, on every host."""
+        """Return the outputs and positions of all replicas, on every host; see `_on_replica`."""
         outputs = self._strategy.run(self._on_replica, args=(group,))
         return {name: self._strategy.gather(each, axis=0) for name, each in outputs.items()}
 

@@ -1,4 +1,4 @@
-"""McNemar's test: whether the accuracies of two classifiers on the same images differ significantly.
+"""McNemar's test: significance of the accuracy difference of two classifiers on the same images.
 
 Owns the exact and the mid-p test, and Holm's correction for several of them. Only examples that one
 classifier has correct and the other has wrong carry information (McNemar 1947, Psychometrika 12).

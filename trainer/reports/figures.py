@@ -7,6 +7,7 @@ renders; pyplot was rejected because it keeps global state and may look for a di
 import io
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -90,7 +91,7 @@ def _cell(ax: axes.Axes, *, row: int, column: int, share: float, count: int) -> 
         return
     colour = _text_colour(share=share, count=count)
     weight = "bold" if row == column else "normal"
-    centred = {"ha": "center", "va": "center", "color": colour}
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
     ax.text(column, row - 0.12, tables.percent(share), weight=weight, **centred)
     ax.text(column, row + 0.24, f"{count:,}", size=7.5, **centred)
 
