@@ -1,8 +1,7 @@
-"""Draws faces that stand in for AffectNet, which may not be redistributed.
+"""Synthetic face generator: draws labelled faces in place of AffectNet, which may not be shared.
 
-Owns: the drawn faces and the releases made of them. The way of a picture, one module a step: cast
-(which rows) -> expressions (action units) -> anatomy and action_units (3-D landmarks) -> poses
-(picture pixels) -> portraits (painting) -> photographs (blur, noise, file bytes) -> layouts (the
-release's folders and lists). Drawings were chosen over a small public set of photographs: they can
-be given away, and their labels are exact.
+Owns the drawn faces and the releases made of them. Steps of an image, one package each: examples
+(rows, composition) → subject (action units, 3-D landmarks, head pose) → render (painting, lighting,
+camera), on canvas → layouts (folders and lists of the release). A small public set of photographs
+was rejected: drawings may be passed on, and their labels are exact.
 """

@@ -1,9 +1,7 @@
-"""Makes a release: draws every picture, on as many processes as asked for, and writes them in the
-chosen layout.
+"""Release writer: draws the images in parallel processes and writes them in the chosen layout.
 
-Owns: the folder's life. Everything is made in a folder beside the wanted one and renamed at the
-end, so that a reader sees a finished sample or none, and a killed run leaves nothing that looks
-like one.
+Owns the output folder. Everything is written to a folder beside it, which is renamed at the end, so
+that a reader sees a finished sample or none, and a killed run leaves nothing that looks finished.
 """
 
 import concurrent.futures
@@ -21,17 +19,19 @@ from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base, registry
 
 _CHUNK = 16
-_README = """These are drawings, not AffectNet.
-
-AffectNet may not be redistributed, so its place is taken here by faces drawn with `python -m pipeline.sample`, in the
-folders and lists of one of its releases ({layout}: {summary}).
-Nothing learned or measured on them says anything about photographs. drawn_sample.json says how to draw them again.
-"""
+_README = (
+    "These are drawings, not AffectNet.\n"
+    "\n"
+    "AffectNet may not be redistributed, so its place is taken here by faces drawn with "
+    "`python -m pipeline.sample`, in the\n"
+    "folders and lists of one of its releases ({layout}: {summary}).\n"
+    "Nothing learned or measured on them says anything about photographs. "
+    "drawn_sample.json says how to draw them again.\n"
+)
 
 
 def make(settings: settings_lib.Settings, *, num_workers: int) -> list[scenes.Annotation]:
-    """Draw a sample and put it at its place, replacing what is there; return its annotations by row
-    index."""
+    """Draw a sample, replacing one that is there, and return its annotations by row index."""
     staging = _clean_staging(settings.output_dir)
     settings_lib.write_marker(staging, settings)
     annotations = _write(staging, settings, num_workers=num_workers)
@@ -42,7 +42,7 @@ def make(settings: settings_lib.Settings, *, num_workers: int) -> list[scenes.An
 
 
 def check_target(settings: settings_lib.Settings, *, overwrite: bool) -> bool:
-    """Return whether there is anything to draw: False if this very sample is already there.
+    """Tell whether there is anything to draw: not if this very sample is already there.
 
     Raises:
       settings_lib.SettingsError: if the folder holds something that may not be replaced.
@@ -55,7 +55,8 @@ def check_target(settings: settings_lib.Settings, *, overwrite: bool) -> bool:
     found = settings_lib.read_marker(folder)
     if found is None:
         raise settings_lib.SettingsError(
-            f"--output_dir={folder} is not empty and holds no drawn sample; name an empty or a new folder."
+            f"--output_dir={folder} is not empty and holds no drawn sample; "
+            "name an empty or a new folder."
         )
     if overwrite or found == settings.marker():
         return overwrite
@@ -66,7 +67,7 @@ def check_target(settings: settings_lib.Settings, *, overwrite: bool) -> bool:
 
 
 def _clean_staging(output_dir: pathlib.Path) -> pathlib.Path:
-    """Return an empty folder beside the wanted one, in place of what a killed run left there."""
+    """Return an empty folder beside the wanted one, without the remains of a killed run."""
     staging = output_dir.with_name(output_dir.name + ".drawing")
     if staging.exists() and settings_lib.read_marker(staging) is None:
         raise settings_lib.SettingsError(
@@ -112,9 +113,9 @@ def _jobs(
     root: pathlib.Path, layout: base.Layout, rows: Iterable[dataset_rows.Row]
 ) -> Iterable[_Job]:
     for row in rows:
-        place = layout.picture_path(row)
-        if place is not None:
-            yield _Job(row, root / place)
+        path = layout.image_path(row)
+        if path is not None:
+            yield _Job(row, root / path)
 
 
 def _draw_all(jobs: list[_Job], *, seed: int, num_workers: int) -> list[scenes.Annotation]:
@@ -124,7 +125,7 @@ def _draw_all(jobs: list[_Job], *, seed: int, num_workers: int) -> list[scenes.A
     # Spawned, not forked: a fork would copy the locks of whatever threads the caller runs.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
-        num_workers, mp_context=context, initializer=_be_one_thread
+        num_workers, mp_context=context, initializer=_use_one_thread
     ) as pool:
         return list(pool.map(draw, jobs, chunksize=_CHUNK))
 
@@ -135,5 +136,5 @@ def _draw_one(job: _Job, *, seed: int) -> scenes.Annotation:
     return annotation
 
 
-def _be_one_thread() -> None:
+def _use_one_thread() -> None:
     cv2.setNumThreads(1)

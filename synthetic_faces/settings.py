@@ -1,6 +1,6 @@
-"""What a sample is asked to be, and the marker that says what one is.
+"""Settings of a drawn sample, and the marker file that identifies one.
 
-Owns: the settings and `drawn_sample.json`, by which the job recognises a drawn sample and never
+Owns the settings and `drawn_sample.json`, by which the job recognises a drawn sample and never
 takes it for AffectNet.
 """
 
@@ -13,19 +13,18 @@ from synthetic_faces.examples import dataset_rows
 from synthetic_faces.layouts import registry
 
 GENERATOR_VERSION = 1
-"""Raised whenever the same settings would give other bytes."""
+"""Version of the bytes: raised whenever the same settings would give others."""
 
 MARKER = "drawn_sample.json"
 
 
 class SettingsError(ValueError):
-    """A request that cannot be met; its text is one sentence for the user."""
+    """Invalid request; its text is one sentence for the user."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """A sample: where it goes, how many pictures (all splits together), from which seed, in which
-    layout."""
+    """A sample: output folder, number of images in all splits together, seed and layout."""
 
     output_dir: pathlib.Path
     num_images: int
@@ -35,7 +34,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.num_images < dataset_rows.MIN_IMAGES:
             raise SettingsError(
-                f"--num_images must be at least {dataset_rows.MIN_IMAGES}, or a class would be empty: got {self.num_images}."
+                f"--num_images must be at least {dataset_rows.MIN_IMAGES}, or a class would be "
+                f"empty: got {self.num_images}."
             )
         if self.seed < 0:
             raise SettingsError(f"--seed must not be negative: got {self.seed}.")
@@ -44,7 +44,7 @@ class Settings:
             raise SettingsError(f"--layout must be one of {known}: got {self.layout!r}.")
 
     def marker(self) -> dict[str, Any]:
-        """Return what the marker of this sample says."""
+        """Return the content of this sample's marker."""
         return {
             "generator_version": GENERATOR_VERSION,
             "layout": self.layout,
@@ -54,7 +54,7 @@ class Settings:
 
 
 def read_marker(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return what the marker in a folder says, or None where there is none."""
+    """Return the content of a folder's marker, or None where there is none."""
     path = folder / MARKER
     if not path.is_file():
         return None
@@ -62,7 +62,9 @@ def read_marker(folder: pathlib.Path) -> dict[str, Any] | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return found
 
 
 def write_marker(folder: pathlib.Path, settings: Settings) -> None:

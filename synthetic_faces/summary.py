@@ -1,4 +1,4 @@
-"""What is said of a finished sample: one line, which ends with the command that reads it."""
+"""Summary line of a finished sample, with the command that reads it."""
 
 import collections
 import pathlib
@@ -11,13 +11,13 @@ from synthetic_faces.layouts import registry
 def describe(
     annotations: Sequence[scenes.Annotation], *, layout: str, folder: pathlib.Path, seconds: float
 ) -> str:
-    """Return the line: rows per list, seconds, place (as it was given), and what to do next."""
+    """Return the line: rows of each list, seconds, folder (as given), and the next command."""
     command = " ".join(
         ["python -m pipeline.main", f"--input_dir={folder}", *registry.LAYOUTS[layout].job_flags]
     )
     return (
-        f"sample        {len(annotations):,} drawn faces ({_rows(annotations)}) in {seconds:.0f} s: {folder}   "
-        f"next: {command}"
+        f"sample        {len(annotations):,} drawn faces ({_rows(annotations)}) "
+        f"in {seconds:.0f} s: {folder}   next: {command}"
     )
 
 

@@ -1,7 +1,7 @@
-"""Smooth curves through points, in whatever frame the points are in.
+"""Smooth curves through points, in any coordinate frame.
 
-Owns: Catmull-Rom splines, which pass through their knots, so that a painted edge passes through its
-landmarks; Bezier curves, as most drawing tools have them, would not.
+Owns Catmull-Rom splines. Bezier curves, as most drawing tools have them, were rejected: they do not
+pass through their points, and a painted edge has to pass through its landmarks.
 """
 
 import functools
@@ -15,8 +15,7 @@ _STEPS = 6
 
 
 def through(points: npt.ArrayLike) -> Points:
-    """Return a smooth open curve through the points (a Catmull-Rom spline), float[n, 2] -> float[m,
-    2]."""
+    """Return a smooth open curve (Catmull-Rom spline) through float[n, 2] as float[m, 2]."""
     knots = np.asarray(points, dtype=np.float64)
     smooth: Points = _spline(len(knots)) @ knots
     return smooth

@@ -1,7 +1,7 @@
-"""Painting in picture pixels: filled shapes, tapered strokes, clipping and soft shade.
+"""Painting in image pixels: filled shapes, tapered strokes, clipping and soft shade.
 
-Owns: the few strokes that every part of a portrait is made of, on OpenCV. All edges are
-anti-aliased at a sixteenth of a pixel, so nothing need be drawn larger and shrunk.
+Owns the few operations from which all of a face is painted, on OpenCV. All edges are anti-aliased
+at a sixteenth of a pixel, so that nothing has to be drawn larger and shrunk.
 """
 
 import functools
@@ -21,8 +21,8 @@ Points: TypeAlias = curves.Points
 Colour: TypeAlias = tuple[float, float, float]
 """Blue, green, red, 0..255."""
 
-LIT = 128
-"""The value of a shade canvas that leaves a picture as it is; half of it halves the light."""
+NEUTRAL = 128
+"""Value of a shade canvas that does not change an image; half of it halves the light."""
 
 _SHIFT = 4
 _COARSE_SIGMA_PX = 2.5
@@ -43,12 +43,10 @@ def stroke(
     width_px: float,
     taper: float = 0.8,
 ) -> None:
-    """Draw a stroke that thins out towards its ends; `taper` 0 keeps its width, 1 ends it in
-    points."""
+    """Draw a stroke that thins towards its ends; `taper` 0 keeps its width, 1 ends in points."""
     spine = curves.through(points)
-    ribbon(
-        canvas, spine, colour, half_width_px=width_px / 2 * (1 - taper + taper * _bulge(len(spine)))
-    )
+    profile = 1 - taper + taper * _bulge(len(spine))
+    ribbon(canvas, spine, colour, half_width_px=width_px / 2 * profile)
 
 
 def hairs(
@@ -67,14 +65,15 @@ def ribbon(
     """Fill a band of varying width along a line."""
     step = np.empty_like(spine)
     step[1:-1] = spine[2:] - spine[:-2]
-    step[0], step[-1] = spine[1] - spine[0], spine[-1] - spine[-2]
+    step[0] = spine[1] - spine[0]
+    step[-1] = spine[-1] - spine[-2]
     length = np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-6)
     side = (step[:, ::-1] * _QUARTER_TURN) * (np.asarray(half_width_px) / length)[:, np.newaxis]
     fill(canvas, np.concatenate([spine + side, (spine - side)[::-1]]), colour)
 
 
 def inside(canvas: Canvas, outline: npt.ArrayLike, draw: Callable[[Canvas], None]) -> None:
-    """Let `draw` paint, and keep only what falls inside the outline."""
+    """Call `draw`, and keep only the part of its drawing that is inside the outline."""
     layer = canvas.copy()
     draw(layer)
     mask = np.zeros(canvas.shape[:2], np.uint8)
@@ -83,7 +82,7 @@ def inside(canvas: Canvas, outline: npt.ArrayLike, draw: Callable[[Canvas], None
 
 
 def blend(canvas: Canvas, layer: Canvas, mask: Canvas) -> None:
-    """Lay `layer` over the canvas where the mask, 0..255, says so."""
+    """Blend `layer` over the canvas with the mask as opacity, 0..255."""
     x, y, width, height = cv2.boundingRect(mask)
     if not width:
         return
@@ -100,23 +99,25 @@ def flood(canvas: Canvas, colour: Colour) -> None:
 
 
 def changed(before: Canvas, after: Canvas) -> Canvas:
-    """Return the mask, 255 or 0, of the pixels in which two pictures differ."""
+    """Return the mask, 255 or 0, of the pixels in which two images differ."""
     same = cv2.inRange(cv2.absdiff(before, after), (0, 0, 0), (0, 0, 0))
     return _uint8(cv2.bitwise_not(same))
 
 
 def shade_like(canvas: Canvas) -> Canvas:
-    """Return a shade canvas of the same size that changes nothing yet."""
-    return np.full(canvas.shape[:2], LIT, np.uint8)
+    """Return a neutral shade canvas of the same size."""
+    return np.full(canvas.shape[:2], NEUTRAL, np.uint8)
 
 
 def soften(shade: Canvas, *, sigma_px: float) -> Canvas:
-    """Blur; wide blurs are made on a smaller copy, where they look the same."""
+    """Blur a shade canvas; wide blurs are computed on a smaller copy, which looks the same."""
     if sigma_px <= 0.3:
         return shade
     if sigma_px < _COARSE_SIGMA_PX:
         return _uint8(cv2.GaussianBlur(shade, (0, 0), sigma_px))
-    shrink = 2 if sigma_px < 2 * _COARSE_SIGMA_PX else 4
+    shrink = 4
+    if sigma_px < 2 * _COARSE_SIGMA_PX:
+        shrink = 2
     small = cv2.resize(shade, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (0, 0), sigma_px / shrink)
     return _uint8(
@@ -125,11 +126,11 @@ def soften(shade: Canvas, *, sigma_px: float) -> Canvas:
 
 
 def multiply(canvas: Canvas, *shades: Canvas) -> None:
-    """Darken and lighten a picture by shade canvases."""
+    """Multiply an image by shade canvases, in place."""
     shade = functools.reduce(
-        lambda first, second: _uint8(cv2.multiply(first, second, scale=1 / LIT)), shades
+        lambda first, second: _uint8(cv2.multiply(first, second, scale=1 / NEUTRAL)), shades
     )
-    cv2.multiply(canvas, cv2.merge([shade, shade, shade]), canvas, scale=1 / LIT)
+    cv2.multiply(canvas, cv2.merge([shade, shade, shade]), canvas, scale=1 / NEUTRAL)
 
 
 def scaled(colour: Sequence[float], factor: float) -> Colour:
@@ -145,15 +146,13 @@ def mixed(first: Sequence[float], second: Sequence[float], share: float) -> Colo
 
 
 def _scalar(colour: Colour | float) -> tuple[float, ...]:
-    return (
-        (float(colour),)
-        if isinstance(colour, int | float)
-        else tuple(float(part) for part in colour)
-    )
+    if isinstance(colour, int | float):
+        return (float(colour),)
+    return tuple(float(part) for part in colour)
 
 
-def _uint8(picture: Any) -> Canvas:
-    return np.asarray(picture, dtype=np.uint8)
+def _uint8(image: Any) -> Canvas:
+    return np.asarray(image, dtype=np.uint8)
 
 
 @functools.lru_cache(maxsize=64)

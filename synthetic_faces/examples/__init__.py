@@ -1,1 +1,1 @@
-"""Examples of a sample: which rows it has, and the image and annotation of each."""
+"""Examples of a sample: its rows, and the image and annotation of each."""

@@ -1,9 +1,9 @@
-"""The cast: which pictures a sample holds, and which expression each is asked to show.
+"""Rows of a sample: split, subset and expression of every image.
 
-Owns: the rows and their numbers per split and class. The training split is as uneven as
-AffectNet's, except that no class falls below a fiftieth of the sample and pictures without a usable
-expression are thinned out: a small sample in AffectNet's exact proportions would hold 25 contempt
-faces and 700 pictures nobody trains on.
+Owns the numbers of rows per split and class. The training split is as unbalanced as AffectNet's,
+except that no class falls below a fiftieth of the sample and images without a usable expression are
+reduced. AffectNet's exact proportions were rejected: a small sample would hold 25 contempt faces
+and 700 images nobody trains on.
 """
 
 import dataclasses
@@ -17,33 +17,34 @@ MIN_IMAGES = 44
 """Fewer leave a class empty."""
 
 # Rows of AffectNet's training.csv by code 0..7 (Mollahosseini et al. 2019; counted in public
-# notebooks), then what stands for None, Uncertain and No-Face; theirs are 33,088 and, together,
-# 94,060.
+# notebooks), then reduced counts for None, Uncertain and No-Face; AffectNet's are 33,088 and,
+# together, 94,060.
 _TRAIN_ROWS = (74_874, 134_416, 25_459, 14_090, 6_378, 3_803, 24_882, 3_750, 18_000, 14_000, 14_000)
 _VALIDATION_FRAC = 0.147
 _AUTOMATIC_FRAC = 0.05
 _CLASS_FRAC_MIN = 0.02
 _SUFFIXES = (".jpg", ".JPG", ".png", ".bmp")
 _SUFFIX_SHARES = (0.94, 0.03, 0.02, 0.01)
-_CAST_STREAM, _PICTURE_STREAM = 0, 1
+_ROWS_STREAM = 0
+_IMAGE_STREAM = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One picture to draw. `place` is its row in its split's list; `name` is 56 hexadecimal digits."""
+    """One image to draw."""
 
     index: int
     split: str
     subset: str
-    place: int
+    position: int  # in its split's list, from 0
     code: int
-    name: str
+    name: str  # 56 hexadecimal digits
     suffix: str
 
 
 def rows(*, num_images: int, seed: int) -> list[Row]:
     """Return every row of a sample, by index: training, then validation, then the automatic set."""
-    rng = _generator(seed, _CAST_STREAM)
+    rng = _generator(seed, _ROWS_STREAM)
     lists = (
         ("train", "manual", _shuffled(train_counts(num_images), rng=rng)),
         (
@@ -60,26 +61,26 @@ def rows(*, num_images: int, seed: int) -> list[Row]:
     suffixes = rng.choice(_SUFFIXES, p=_SUFFIX_SHARES, size=num_images).tolist()
     found: list[Row] = []
     for split, subset, codes in lists:
-        for place, code in enumerate(codes):
+        for position, code in enumerate(codes):
             index = len(found)
             found.append(
-                Row(index, split, subset, place, code, _name(seed, index), suffixes[index])
+                Row(index, split, subset, position, code, _name(seed, index), suffixes[index])
             )
     return found
 
 
-def picture_generator(*, seed: int, index: int) -> np.random.Generator:
-    """Return the random stream of one picture, whichever process draws it."""
-    return _generator(seed, _PICTURE_STREAM, index)
+def image_rng(*, seed: int, index: int) -> np.random.Generator:
+    """Return the random number generator of one image, the same in any process."""
+    return _generator(seed, _IMAGE_STREAM, index)
 
 
 def validation_count(num_images: int) -> int:
-    """Return how many validation pictures each of the 11 codes has."""
+    """Return the number of validation images of each of the 11 codes."""
     return max(1, round(num_images * _VALIDATION_FRAC / len(labels.EXPRESSIONS)))
 
 
 def train_counts(num_images: int) -> list[int]:
-    """Return how many manual training pictures each of the 11 codes has."""
+    """Return the number of manual training images of each of the 11 codes."""
     total = (
         num_images
         - validation_count(num_images) * len(labels.EXPRESSIONS)
@@ -96,8 +97,7 @@ def _automatic_total(num_images: int) -> int:
 
 
 def _share(total: int, weights: np.ndarray) -> list[int]:
-    """Divide a total in proportion to whole weights: each share is a difference of rounded-down
-    running sums."""
+    """Divide a total in proportion to integer weights, by differences of rounded running sums."""
     edges = np.concatenate([[0], np.cumsum(weights)]) * total // weights.sum()
     return [int(count) for count in np.diff(edges)]
 

@@ -1,7 +1,7 @@
-"""Composes the picture of a row: a face, or none, somewhere in a picture of some size.
+"""Image and annotation of a row: a face, or none, at a random position in an image of random size.
 
-Owns: what a row becomes, and the annotation that goes with it. Annotations are read off the model
-that is painted, so they are exact; the box alone is loosened, as a detector's would be.
+Owns the composition and its annotation. Annotations are taken from the model that is painted, so
+they are exact; only the box is loosened, as a detector's would be.
 """
 
 import dataclasses
@@ -20,10 +20,10 @@ _LEAVING_SHARE = 0.08
 
 @dataclasses.dataclass(frozen=True)
 class Annotation:
-    """What a release says about a picture.
+    """Annotation of an image.
 
-    `box_xywh` and `landmarks`, float[68, 2] rounded to hundredths, are in picture pixels and may
-    leave the picture. Valence and arousal are in [-1, 1], or labels.NO_VALUE.
+    `box_xywh` and `landmarks`, float[68, 2] rounded to hundredths, are in image pixels and may
+    leave the image. Valence and arousal are in [-1, 1], or labels.NO_VALUE.
     """
 
     row: dataset_rows.Row
@@ -36,65 +36,73 @@ class Annotation:
 
 
 def draw(row: dataset_rows.Row, *, seed: int) -> tuple[bytes, Annotation]:
-    """Return the file bytes of a row's picture, and its annotation."""
-    rng = dataset_rows.picture_generator(seed=seed, index=row.index)
+    """Return the file bytes of a row's image, and its annotation."""
+    rng = dataset_rows.image_rng(seed=seed, index=row.index)
     width, height = (int(side) for side in rng.integers(*_SIDE_PX, size=2))
     expression = expressions.draw_expression(row.code, rng=rng)
-    sitter = _draw_sitter(expression, width=width, height=height, rng=rng)
+    subject = _draw_subject(expression, width=width, height=height, rng=rng)
     canvas = backgrounds.paint_background(width=width, height=height, rng=rng)
-    spoilt = _paint_scene(canvas, sitter, code=row.code, rng=rng)
-    camera = camera_lib.draw_camera(rng, spoilt=spoilt)
+    degraded = _paint_scene(canvas, subject, code=row.code, rng=rng)
+    camera = camera_lib.draw_camera(rng, degraded=degraded)
     photograph = camera_lib.expose(canvas, camera, rng=rng)
     encoded = camera_lib.encode(photograph, suffix=row.suffix, jpeg_quality=camera.jpeg_quality)
-    points = np.round(sitter.landmarks, 2)
+    points = np.round(subject.landmarks, 2)
     box = _box(points, rng=rng)
     return encoded, Annotation(
         row, width, height, box, points, expression.valence, expression.arousal
     )
 
 
-def _draw_sitter(
+def _draw_subject(
     expression: expressions.Expression, *, width: int, height: int, rng: np.random.Generator
-) -> subjects.Sitter:
+) -> subjects.Subject:
     unit_px = min(width, height) * float(rng.uniform(0.22, 0.36))
-    edge = unit_px * (0.45 if rng.random() < _LEAVING_SHARE else 1.05)
+    edge = unit_px * 1.05
+    if rng.random() < _LEAVING_SHARE:
+        edge = unit_px * 0.45
     centre = (
         _between(edge, width - edge, rng=rng),
         _between(edge * 1.15, height - edge * 1.15, rng=rng),
     )
     pose = poses.draw_pose(rng, scale_px=unit_px, centre_xy=centre)
     shape = anatomy.draw_shape(rng)
-    return subjects.seat(
+    return subjects.make_subject(
         shape, look=appearance.draw_look(rng), activity=expression.activity, pose=pose
     )
 
 
 def _between(low: float, high: float, *, rng: np.random.Generator) -> float:
-    return float(rng.uniform(low, high)) if low < high else (low + high) / 2
+    """Draw from low..high, or return the middle where there is no room."""
+    if low >= high:
+        return (low + high) / 2
+    return float(rng.uniform(low, high))
 
 
 def _paint_scene(
-    canvas: paint.Canvas, sitter: subjects.Sitter, *, code: int, rng: np.random.Generator
+    canvas: paint.Canvas, subject: subjects.Subject, *, code: int, rng: np.random.Generator
 ) -> bool:
-    """Paint what the code asks for; return whether the photograph is to be spoilt as well."""
+    """Paint the scene of a code, and tell whether the photograph is to be degraded as well."""
     if code == expressions.NO_FACE:
         for _ in range(int(rng.integers(0, 4))):
-            backgrounds.paint_thing(canvas, rng=rng)
+            backgrounds.paint_distractor(canvas, rng=rng)
         return False
-    doubtful = code == expressions.UNCERTAIN
-    disguise = str(rng.choice(["glasses", "blur", *accessories.OCCLUDERS])) if doubtful else ""
-    if disguise == "glasses":
-        sitter = dataclasses.replace(sitter, look=dataclasses.replace(sitter.look, glasses="dark"))
-    render_face.paint_person(canvas, sitter, light=lighting.draw_light(rng), rng=rng)
-    if disguise in accessories.OCCLUDERS:
-        accessories.paint_occluder(canvas, sitter, disguise, rng=rng)
-    return disguise == "blur"
+    occlusion = ""
+    if code == expressions.UNCERTAIN:
+        occlusion = str(rng.choice(["glasses", "blur", *accessories.OCCLUDERS]))
+    if occlusion == "glasses":
+        subject = dataclasses.replace(
+            subject, look=dataclasses.replace(subject.look, glasses="dark")
+        )
+    render_face.paint_person(canvas, subject, light=lighting.draw_light(rng), rng=rng)
+    if occlusion in accessories.OCCLUDERS:
+        accessories.paint_occluder(canvas, subject, occlusion, rng=rng)
+    return occlusion == "blur"
 
 
 def _box(landmarks: anatomy.Points, *, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Return a whole-pixel box around the landmarks, each side off by up to a tenth; a few points
-    may lie outside."""
-    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    """Return a box in whole pixels around most landmarks, each side off by up to a tenth."""
+    low = landmarks.min(axis=0)
+    high = landmarks.max(axis=0)
     size = high - low
     x, y = low - size * rng.uniform([-0.03, -0.02], [0.06, 0.09])
     right, bottom = high + size * rng.uniform(-0.03, 0.06, size=2)

@@ -1,5 +1,5 @@
-"""One module a release layout: where pictures lie, and how annotations are written down.
+"""Layouts in which a drawn release can be written: one module each, and their registry.
 
-Every layout writes the same picture bytes for the same row; what a layout cannot express is left
-out and said so in its module. Layouts draw nothing and choose no row's content.
+Every layout writes the same image bytes for the same row; what a layout cannot express is left out,
+and its module says so. Layouts draw nothing and choose no row's content.
 """

@@ -1,7 +1,7 @@
-"""The original release of 2017: three CSV lists and pictures in numbered folders.
+"""Layout of the 2017 release: three CSV lists and images in numbered folders.
 
 As it is found on disks: training.csv with a header, validation.csv without one, the automatic list
-with a '#' before its first column. It expresses everything an annotation holds.
+with a '#' before its first column. It expresses everything in an annotation.
 """
 
 import pathlib
@@ -11,8 +11,11 @@ from affectnet_tfds import labels
 from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base
 
-_COLUMNS = "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
-_PICTURES = {
+_COLUMNS = (
+    "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,"
+    "expression,valence,arousal"
+)
+_IMAGES = {
     "manual": "Manually_Annotated/Manually_Annotated_Images",
     "automatic": "Automatically_Annotated/Automatically_Annotated_Images",
 }
@@ -28,9 +31,9 @@ _LISTS: dict[tuple[str, str], tuple[str, list[str]]] = {
 _NUM_FOLDERS = 40
 
 
-def picture_path(row: dataset_rows.Row) -> pathlib.PurePosixPath:
-    """Return where a row's picture goes."""
-    return pathlib.PurePosixPath(_PICTURES[row.subset]) / _listed_path(row)
+def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath:
+    """Return the path of a row's image."""
+    return pathlib.PurePosixPath(_IMAGES[row.subset]) / _listed_path(row)
 
 
 def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
@@ -49,12 +52,14 @@ def _listed_path(row: dataset_rows.Row) -> str:
 def _line(annotation: scenes.Annotation) -> str:
     points = ";".join(f"{value:.2f}" for value in annotation.landmarks.ravel())
     box = ",".join(str(value) for value in annotation.box_xywh)
-    feeling = f"{_number(annotation.valence)},{_number(annotation.arousal)}"
-    return f"{_listed_path(annotation.row)},{box},{points},{annotation.row.code},{feeling}"
+    affect = f"{_number(annotation.valence)},{_number(annotation.arousal)}"
+    return f"{_listed_path(annotation.row)},{box},{points},{annotation.row.code},{affect}"
 
 
 def _number(value: float) -> str:
-    return "-2" if value == labels.NO_VALUE else f"{value:.4f}"
+    if value == labels.NO_VALUE:
+        return "-2"
+    return f"{value:.4f}"
 
 
-LAYOUT = base.Layout("the CSV lists of 2017", picture_path, write_lists)
+LAYOUT = base.Layout("the CSV lists of 2017", image_path, write_lists)

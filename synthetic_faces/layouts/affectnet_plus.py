@@ -1,8 +1,8 @@
-"""AffectNet+ (arXiv 2410.22506): a JSON file beside each picture, with soft labels and a
-difficulty.
+"""Layout of AffectNet+ (arXiv 2410.22506): one JSON an image, with soft label and difficulty.
 
-It cannot express boxes. Soft labels are made up here: the code's own share follows the difficulty,
-the rest is even. Age, gender, race and the 29 landmarks stay empty: drawn faces have none.
+It cannot express boxes. Soft labels are made up: the code's own probability follows from the
+difficulty, the rest is uniform. Age, gender, race and the 29 landmarks stay empty: drawn faces have
+none.
 """
 
 import json
@@ -19,44 +19,46 @@ _SETS = {
     ("validation", "manual"): "human_annotated/validation_set",
     ("train", "automatic"): "no_human_annotated",
 }
-_OWN_SHARE = (0.9, 0.6, 0.4)
+_OWN_PROBABILITY = (0.9, 0.6, 0.4)
 """Of the code in its soft label, by difficulty: easy, challenging, difficult."""
 _NUM_SOFT = 8
 
 
-def picture_path(row: dataset_rows.Row) -> pathlib.PurePosixPath:
-    """Return where a row's picture goes."""
-    return pathlib.PurePosixPath(_SETS[row.split, row.subset], "images", f"{row.place}.jpg")
+def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath:
+    """Return the path of a row's image."""
+    return pathlib.PurePosixPath(_SETS[row.split, row.subset], "images", f"{row.position}.jpg")
 
 
 def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
-    """Write the JSON file of every picture."""
+    """Write the JSON file of every image."""
     for folder in _SETS.values():
         (root / folder / "annotations").mkdir(parents=True, exist_ok=True)
     for annotation in annotations:
         row = annotation.row
-        path = root / _SETS[row.split, row.subset] / "annotations" / f"{row.place}.json"
+        path = root / _SETS[row.split, row.subset] / "annotations" / f"{row.position}.json"
         path.write_text(json.dumps(_record(annotation)), encoding="utf-8")
 
 
 def difficulty(row: dataset_rows.Row) -> int:
-    """Return 0 (easy), 1 (challenging) or 2 (difficult), by chance."""
-    return int(row.name[-8:], 16) % len(_OWN_SHARE)
+    """Return 0 (easy), 1 (challenging) or 2 (difficult), from the hash in the row's name."""
+    return int(row.name[-8:], 16) % len(_OWN_PROBABILITY)
 
 
 def soft_label(row: dataset_rows.Row) -> list[float]:
-    """Return the shares of codes 0..7, which sum to 1; even for None, Uncertain and No-Face."""
+    """Return probabilities of codes 0..7; uniform for None, Uncertain and No-Face."""
     if row.code > expressions.CONTEMPT:
         return [1 / _NUM_SOFT] * _NUM_SOFT
-    own = _OWN_SHARE[difficulty(row)]
+    own = _OWN_PROBABILITY[difficulty(row)]
     rest = (1 - own) / (_NUM_SOFT - 1)
     return [own if code == row.code else rest for code in range(_NUM_SOFT)]
 
 
 def _record(annotation: scenes.Annotation) -> dict[str, Any]:
     row = annotation.row
-    human = {"human-label": row.code} if row.subset == "manual" else {}
-    return human | {
+    human_label = {"human-label": row.code}
+    if row.subset != "manual":
+        human_label = {}
+    return human_label | {
         "soft-label": soft_label(row),
         "subset": difficulty(row),
         "meta-data": {
@@ -72,4 +74,4 @@ def _record(annotation: scenes.Annotation) -> dict[str, Any]:
     }
 
 
-LAYOUT = base.Layout("AffectNet+: a JSON file a picture", picture_path, write_lists)
+LAYOUT = base.Layout("AffectNet+: a JSON file a picture", image_path, write_lists)

@@ -1,4 +1,4 @@
-"""What a layout is."""
+"""Layout type: image paths and annotation files of a release."""
 
 import dataclasses
 import pathlib
@@ -9,15 +9,17 @@ from synthetic_faces.examples import dataset_rows, scenes
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """A way to lay a release out on disk.
+    """Folders and annotation files of a release.
 
-    Attributes: summary: one phrase for help and README. picture_path: where a row's picture goes,
-      relative to the release, or None where the layout has no such rows. write_lists: write the
-      annotations of all its rows, in row order, once the pictures are there. job_flags: what the
-      job must be told beside the folder, where it cannot recognise the layout by itself.
+    Attributes:
+      summary: one phrase for the sample's README.
+      image_path: path of a row's image, relative to the release, or None where the layout has no
+        such rows.
+      write_lists: writes the annotations of all its rows, in row order, after the images.
+      job_flags: flags that the job needs besides the folder, where it cannot detect the layout.
     """
 
     summary: str
-    picture_path: Callable[[dataset_rows.Row], pathlib.PurePosixPath | None]
+    image_path: Callable[[dataset_rows.Row], pathlib.PurePosixPath | None]
     write_lists: Callable[[pathlib.Path, Sequence[scenes.Annotation]], None]
     job_flags: tuple[str, ...] = ()

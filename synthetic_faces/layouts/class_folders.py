@@ -1,7 +1,7 @@
-"""Class folders, as re-uploads have them: train/Happy/x.jpg, or train/1/x.jpg with AffectNet's
-codes.
+"""Layout of class folders: train/Happy/x.jpg, or train/1/x.jpg with AffectNet's codes.
 
-Only codes 0..7 of the manual set. It expresses the code and nothing else.
+As re-uploads of AffectNet have them. Only codes 0..7 of the manual set. It expresses nothing but
+the code.
 """
 
 import functools
@@ -16,22 +16,21 @@ from synthetic_faces.subject import expressions
 _SPLITS = {"train": "train", "validation": "val"}
 
 
-def picture_path(row: dataset_rows.Row, *, named: bool) -> pathlib.PurePosixPath | None:
-    """Return where a row's picture goes: in a folder named after the expression, or numbered by its
-    code."""
+def image_path(row: dataset_rows.Row, *, named: bool) -> pathlib.PurePosixPath | None:
+    """Return the path of a row's image, in a folder named after the expression or its code."""
     if row.subset != "manual" or row.code > expressions.CONTEMPT:
         return None
-    folder = labels.EXPRESSIONS[row.code].capitalize() if named else str(row.code)
+    folder = str(row.code)
+    if named:
+        folder = labels.EXPRESSIONS[row.code].capitalize()
     return pathlib.PurePosixPath(_SPLITS[row.split], folder, row.name + row.suffix)
 
 
 def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
-    """Write nothing: the folders say it all."""
+    """Write nothing: folder names are the only annotation."""
 
 
-NAMED = base.Layout(
-    "class folders by name", functools.partial(picture_path, named=True), write_lists
-)
+NAMED = base.Layout("class folders by name", functools.partial(image_path, named=True), write_lists)
 NUMBERED = base.Layout(
-    "class folders by code", functools.partial(picture_path, named=False), write_lists
+    "class folders by code", functools.partial(image_path, named=False), write_lists
 )

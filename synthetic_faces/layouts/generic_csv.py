@@ -1,8 +1,7 @@
-"""One CSV of another data set's making: other column names, expressions by name, boxes by their
-corners.
+"""Layout of one CSV with column names of its own, expression names and boxes by their corners.
 
-The manual set, all 11 codes. It expresses everything but the subset, to a job that is told what its
-columns hold.
+The manual set, all 11 codes. It expresses everything but the subset, to a job that is given the
+meaning of the columns.
 """
 
 import pathlib
@@ -15,8 +14,8 @@ from synthetic_faces.layouts import base
 COLUMNS = ("image", "split", "emotion", "x0", "y0", "x1", "y1", "valence", "arousal", "points")
 
 
-def picture_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
-    """Return where a row's picture goes."""
+def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
+    """Return the path of a row's image."""
     if row.subset != "manual":
         return None
     return pathlib.PurePosixPath("pictures", row.name + row.suffix)
@@ -33,13 +32,13 @@ def _fields(annotation: scenes.Annotation) -> list[str]:
     x, y, width, height = annotation.box_xywh
     corners = [str(edge) for edge in (x, y, x + width, y + height)]
     points = ";".join(f"{value:.2f}" for value in annotation.landmarks.ravel())
-    feeling = [f"{annotation.valence:.4f}", f"{annotation.arousal:.4f}"]
+    affect = [f"{annotation.valence:.4f}", f"{annotation.arousal:.4f}"]
     return [
-        str(picture_path(row)),
+        str(image_path(row)),
         row.split,
         labels.EXPRESSIONS[row.code],
         *corners,
-        *feeling,
+        *affect,
         points,
     ]
 
@@ -47,7 +46,8 @@ def _fields(annotation: scenes.Annotation) -> list[str]:
 _JOB_FLAGS = (
     "--layout=csv",
     "--csv=faces.csv",
-    "--columns=path=image,label=emotion,split=split,left=x0,top=y0,right=x1,bottom=y1,landmarks=points",
+    "--columns=path=image,label=emotion,split=split,"
+    "left=x0,top=y0,right=x1,bottom=y1,landmarks=points",
 )
 
-LAYOUT = base.Layout("one CSV with other column names", picture_path, write_lists, _JOB_FLAGS)
+LAYOUT = base.Layout("one CSV with other column names", image_path, write_lists, _JOB_FLAGS)

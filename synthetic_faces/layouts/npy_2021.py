@@ -1,8 +1,8 @@
-"""The npy release of 2021: four small arrays beside each picture.
+"""Layout of the npy release of 2021: four small arrays an image.
 
 Only codes 0..7 of the manual set; numbers have gaps where the others were, and both splits count
 from 0. It cannot express boxes or file names; text scalars and flat landmarks are as in the real
-files. Every picture is called .jpg, also the few that are PNG or BMP inside, as happens in releases
+files. Every image is called .jpg, also the few that are PNG or BMP inside, as happens in releases
 that people repack.
 """
 
@@ -18,26 +18,21 @@ from synthetic_faces.subject import expressions
 _SETS = {"train": "train_set", "validation": "val_set"}
 
 
-def picture_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
-    """Return where a row's picture goes."""
+def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
+    """Return the path of a row's image."""
     if row.subset != "manual" or row.code > expressions.CONTEMPT:
         return None
-    return pathlib.PurePosixPath(_SETS[row.split], "images", f"{row.place}.jpg")
+    return pathlib.PurePosixPath(_SETS[row.split], "images", f"{row.position}.jpg")
 
 
 def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
-    """Write the arrays of every picture."""
+    """Write the arrays of every image."""
     for split in _SETS.values():
         (root / split / "annotations").mkdir(parents=True, exist_ok=True)
     for annotation in annotations:
+        folder = root / _SETS[annotation.row.split] / "annotations"
         for name, array in _arrays(annotation).items():
-            stem = (
-                root
-                / _SETS[annotation.row.split]
-                / "annotations"
-                / f"{annotation.row.place}_{name}.npy"
-            )
-            np.save(stem, array, allow_pickle=False)
+            np.save(folder / f"{annotation.row.position}_{name}.npy", array, allow_pickle=False)
 
 
 def _arrays(annotation: scenes.Annotation) -> dict[str, np.ndarray]:
@@ -49,4 +44,4 @@ def _arrays(annotation: scenes.Annotation) -> dict[str, np.ndarray]:
     }
 
 
-LAYOUT = base.Layout("the npy arrays of 2021", picture_path, write_lists)
+LAYOUT = base.Layout("the npy arrays of 2021", image_path, write_lists)

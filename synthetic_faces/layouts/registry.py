@@ -1,4 +1,4 @@
-"""The layouts by the names that --layout takes."""
+"""Registry of layouts by the names that --layout takes."""
 
 from synthetic_faces.layouts import (
     affectnet_2017,

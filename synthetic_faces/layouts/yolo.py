@@ -1,11 +1,13 @@
-"""YOLO folders: a text file beside each picture, classes in alphabetical order.
+"""Layout of YOLO folders: a text file an image, classes in alphabetical order.
 
-Only codes 0..7 of the manual set. Boxes are fractions of the picture and are cut off at its edge,
-as YOLO wants them; landmarks, valence and arousal cannot be expressed.
+Only codes 0..7 of the manual set. Boxes are fractions of the image and are clipped at its edge, as
+YOLO requires; landmarks, valence and arousal cannot be expressed.
 """
 
 import pathlib
 from collections.abc import Sequence
+
+import numpy as np
 
 from affectnet_tfds import labels
 from synthetic_faces.examples import dataset_rows, scenes
@@ -17,15 +19,15 @@ CLASSES = tuple(sorted(name.capitalize() for name in labels.class_names(8)))
 """Class names by YOLO's index, which is not AffectNet's code."""
 
 
-def picture_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
-    """Return where a row's picture goes."""
+def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
+    """Return the path of a row's image."""
     if row.subset != "manual" or row.code > expressions.CONTEMPT:
         return None
     return pathlib.PurePosixPath(_SPLITS[row.split], "images", row.name + row.suffix)
 
 
 def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
-    """Write data.yaml and the text file of every picture."""
+    """Write data.yaml and the text file of every image."""
     for split in _SPLITS.values():
         (root / split / "labels").mkdir(parents=True, exist_ok=True)
     for annotation in annotations:
@@ -41,14 +43,11 @@ def _yaml() -> str:
 
 def _line(annotation: scenes.Annotation) -> str:
     x, y, width, height = annotation.box_xywh
-    left, right = (
-        min(max(edge, 0), annotation.width) / annotation.width for edge in (x, x + width)
-    )
-    top, bottom = (
-        min(max(edge, 0), annotation.height) / annotation.height for edge in (y, y + height)
-    )
+    left, right = np.clip([x, x + width], 0, annotation.width) / annotation.width
+    top, bottom = np.clip([y, y + height], 0, annotation.height) / annotation.height
+    box = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
     index = CLASSES.index(labels.EXPRESSIONS[annotation.row.code].capitalize())
-    return f"{index} {(left + right) / 2:.6f} {(top + bottom) / 2:.6f} {right - left:.6f} {bottom - top:.6f}"
+    return " ".join([str(index), *(f"{number:.6f}" for number in box)])
 
 
-LAYOUT = base.Layout("YOLO folders", picture_path, write_lists)
+LAYOUT = base.Layout("YOLO folders", image_path, write_lists)

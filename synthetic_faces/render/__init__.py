@@ -1,1 +1,1 @@
-"""Rendering: a drawn person painted part by part, lit, and photographed."""
+"""Rendering of a drawn person: parts of the face, light, background and camera."""

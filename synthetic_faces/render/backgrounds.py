@@ -1,7 +1,7 @@
-"""Paints what is behind a face, and pictures in which there is no face.
+"""Painting of backgrounds, and of distractors for images without a face.
 
-Owns: backgrounds and things. Things are what face detectors mistake for faces: round, dotted,
-symmetrical.
+Owns backgrounds and distractors. Distractors are what face detectors mistake for faces: round,
+dotted, symmetrical.
 """
 
 import cv2
@@ -10,11 +10,11 @@ import numpy as np
 from synthetic_faces.canvas import curves, paint
 
 KINDS: tuple[str, ...] = ("plain", "gradient", "lamps", "clutter", "texture", "bricks", "landscape")
-THINGS: tuple[str, ...] = ("ball", "clock", "house", "flower", "socket", "writing")
+DISTRACTORS: tuple[str, ...] = ("ball", "clock", "house", "flower", "socket", "writing")
 
 
 def paint_background(*, width: int, height: int, rng: np.random.Generator) -> paint.Canvas:
-    """Return a fresh picture, uint8[height, width, 3], of one of KINDS."""
+    """Return a new image, uint8[height, width, 3], of one of KINDS."""
     kind = str(rng.choice(KINDS))
     canvas = _gradient(width, height, rng=rng, flat=kind == "plain")
     if kind == "lamps":
@@ -30,15 +30,16 @@ def paint_background(*, width: int, height: int, rng: np.random.Generator) -> pa
     return canvas
 
 
-def paint_thing(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
-    """Paint one of THINGS somewhere into the picture."""
-    kind = str(rng.choice(THINGS))
+def paint_distractor(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
+    """Paint one of DISTRACTORS at a random position."""
+    kind = str(rng.choice(DISTRACTORS))
     size = min(canvas.shape[:2]) * float(rng.uniform(0.18, 0.38))
-    centre = _place(canvas, rng=rng)
+    centre = _random_point(canvas, rng=rng)
     colour = _colour(rng)
     if kind == "writing":
-        word, line = str(rng.choice(("OPEN", "TAXI", "CAFE", "EXIT"))), (4, canvas.shape[0] // 2)
-        cv2.putText(canvas, word, line, cv2.FONT_HERSHEY_PLAIN, size / 18, colour, 2, cv2.LINE_AA)
+        word = str(rng.choice(("OPEN", "TAXI", "CAFE", "EXIT")))
+        origin = (4, canvas.shape[0] // 2)
+        cv2.putText(canvas, word, origin, cv2.FONT_HERSHEY_PLAIN, size / 18, colour, 2, cv2.LINE_AA)
     elif kind == "house":
         _paint_house(canvas, centre, size, colour)
     elif kind == "flower":
@@ -53,17 +54,18 @@ def _colour(rng: np.random.Generator) -> paint.Colour:
     return blue, green, red
 
 
-def _place(canvas: paint.Canvas, *, rng: np.random.Generator) -> paint.Points:
+def _random_point(canvas: paint.Canvas, *, rng: np.random.Generator) -> paint.Points:
     height, width = canvas.shape[:2]
-    place: paint.Points = np.array([width, height]) * rng.uniform(0.2, 0.8, size=2)
-    return place
+    point: paint.Points = np.array([width, height]) * rng.uniform(0.2, 0.8, size=2)
+    return point
 
 
 def _gradient(width: int, height: int, *, rng: np.random.Generator, flat: bool) -> paint.Canvas:
-    corners = np.array(_colour(rng)) + (0 if flat else 1) * rng.uniform(-60, 60, size=(2, 2, 3))
-    small = np.ascontiguousarray(
-        np.broadcast_to(np.clip(corners, 0, 255), (2, 2, 3)).astype(np.uint8)
-    )
+    corners = np.broadcast_to(_colour(rng), (2, 2, 3))
+    variation = rng.uniform(-60, 60, size=(2, 2, 3))
+    if not flat:
+        corners = corners + variation
+    small = np.clip(corners, 0, 255).astype(np.uint8)
     return np.asarray(
         cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8
     )
@@ -74,7 +76,9 @@ def _paint_lamps(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
     for _ in range(14):
         radius = min(canvas.shape[:2]) * float(rng.uniform(0.03, 0.16))
         spot = curves.ellipse(
-            _place(canvas, rng=rng) * 1.6 - 0.3 * min(canvas.shape[:2]), [radius, 0], [0, radius]
+            _random_point(canvas, rng=rng) * 1.6 - 0.3 * min(canvas.shape[:2]),
+            [radius, 0],
+            [0, radius],
         )
         paint.fill(layer, spot, _colour(rng))
     cv2.addWeighted(layer, 0.6, canvas, 0.4, 0, canvas)
@@ -84,10 +88,8 @@ def _paint_lamps(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
 def _paint_clutter(canvas: paint.Canvas, *, rng: np.random.Generator) -> None:
     height, width = canvas.shape[:2]
     for _ in range(12):
-        middle, half = (
-            rng.uniform(0, 1, size=2) * [width, height],
-            rng.uniform(0.04, 0.3, size=2) * [width, height],
-        )
+        middle = rng.uniform(0, 1, size=2) * [width, height]
+        half = rng.uniform(0.04, 0.3, size=2) * [width, height]
         corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half + rng.uniform(
             -8, 8, size=(4, 2)
         )
@@ -135,9 +137,9 @@ def _paint_house(
         centre + np.array([(-1.2, -0.6), (0, -1.4), (1.2, -0.6)]) * size,
         paint.scaled(colour, 0.5),
     )
-    for place in ((-0.5, -0.1), (0.5, -0.1), (0.0, 0.65)):
+    for window in ((-0.5, -0.1), (0.5, -0.1), (0.0, 0.65)):
         paint.fill(
-            canvas, centre + np.array(place) * size + square * 0.22, paint.scaled(colour, 0.3)
+            canvas, centre + np.array(window) * size + square * 0.22, paint.scaled(colour, 0.3)
         )
 
 
@@ -145,10 +147,8 @@ def _paint_petals(
     canvas: paint.Canvas, centre: paint.Points, size: float, colour: paint.Colour, *, petals: int
 ) -> None:
     for angle in np.linspace(0, 2 * np.pi, petals, endpoint=False):
-        out, side = (
-            np.array([np.cos(angle), np.sin(angle)]),
-            np.array([-np.sin(angle), np.cos(angle)]),
-        )
+        out = np.array([np.cos(angle), np.sin(angle)])
+        side = np.array([-np.sin(angle), np.cos(angle)])
         paint.fill(
             canvas,
             curves.ellipse(centre + out * size * 0.6, out * size * 0.45, side * size * 0.28),
@@ -174,9 +174,11 @@ def _paint_disc(
         for angle in rng.uniform(0, 2 * np.pi, size=2):
             hand = centre + np.array([np.cos(angle), np.sin(angle)]) * size * 0.75
             paint.stroke(canvas, np.stack([centre, hand]), dark, width_px=size * 0.08)
-    dots = 2 if kind == "socket" else 12
-    for angle in np.arange(dots) * 2 * np.pi / dots:
-        dot = centre + np.array([np.cos(angle), np.sin(angle)]) * size * (
-            0.4 if dots == 2 else 0.85
-        )
+    num_dots = 12
+    radius = 0.85
+    if kind == "socket":
+        num_dots = 2
+        radius = 0.4
+    for angle in np.arange(num_dots) * 2 * np.pi / num_dots:
+        dot = centre + np.array([np.cos(angle), np.sin(angle)]) * size * radius
         paint.fill(canvas, curves.ellipse(dot, [size * 0.09, 0], [0, size * 0.09]), dark)

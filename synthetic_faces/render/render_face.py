@@ -1,4 +1,4 @@
-"""Paints a whole person: the parts in their order, from the back to the front."""
+"""Painting of a whole person: the parts in their order, from the back to the front."""
 
 import cv2
 import numpy as np
@@ -19,34 +19,32 @@ from synthetic_faces.subject import subjects
 
 def paint_person(
     canvas: paint.Canvas,
-    sitter: subjects.Sitter,
+    subject: subjects.Subject,
     *,
     light: lighting.Light,
     rng: np.random.Generator,
 ) -> None:
-    """Paint a sitter into a picture; the light falls on the person and leaves the background as it
-    was."""
+    """Paint a subject into an image; only the person is lit, the background stays unchanged."""
     before = canvas.copy()
-    head_shape.paint_body(canvas, sitter)
-    hair.paint_behind(canvas, sitter)
-    head_shape.paint_ears(canvas, sitter)
-    head_shape.paint_skin(canvas, sitter)
-    window, origin = _head_window(canvas, sitter)
+    head_shape.paint_body(canvas, subject)
+    hair.paint_behind(canvas, subject)
+    head_shape.paint_ears(canvas, subject)
+    head_shape.paint_skin(canvas, subject)
+    window, origin = _head_window(canvas, subject)
     if window.size:
-        _paint_features(window, sitter.moved(-origin), light=light, rng=rng)
-    hair.paint_front(canvas, sitter, rng=rng)
-    accessories.paint_glasses(canvas, sitter)
+        _paint_features(window, subject.moved(-origin), light=light, rng=rng)
+    hair.paint_front(canvas, subject, rng=rng)
+    accessories.paint_glasses(canvas, subject)
     lit = canvas.copy()
-    lighting.paint_light(lit, sitter, light)
+    lighting.paint_light(lit, subject, light)
     cv2.copyTo(lit, paint.changed(before, canvas), canvas)
 
 
 def _head_window(
-    canvas: paint.Canvas, sitter: subjects.Sitter
+    canvas: paint.Canvas, subject: subjects.Subject
 ) -> tuple[paint.Canvas, paint.Points]:
-    """Return the part of the picture that the head lies in, as a view, and its upper left corner:
-    (x, y) in pixels."""
-    outline = head_shape.outline(sitter)
+    """Return the part of the image with the head, as a view, and its upper left corner (x, y)."""
+    outline = head_shape.outline(subject)
     left, top = np.maximum(np.floor(outline.min(axis=0)), 0).astype(int)
     right, bottom = np.maximum(np.ceil(outline.max(axis=0)) + 1, 0).astype(int)
     return canvas[top:bottom, left:right], np.array([left, top], dtype=np.float64)
@@ -54,25 +52,25 @@ def _head_window(
 
 def _paint_features(
     canvas: paint.Canvas,
-    sitter: subjects.Sitter,
+    subject: subjects.Subject,
     *,
     light: lighting.Light,
     rng: np.random.Generator,
 ) -> None:
     def paint_soft_parts(layer: paint.Canvas) -> None:
-        noses.paint_nose(layer, sitter)
-        accessories.paint_freckles(layer, sitter, rng=rng)
-        accessories.paint_beard(layer, sitter)
+        noses.paint_nose(layer, subject)
+        accessories.paint_freckles(layer, subject, rng=rng)
+        accessories.paint_beard(layer, subject)
         shades = (
-            lighting.hollows(layer, sitter),
-            noses.bridge(layer, sitter, light),
-            wrinkles.folds(layer, sitter),
+            lighting.hollows(layer, subject),
+            noses.bridge(layer, subject, light),
+            wrinkles.folds(layer, subject),
         )
         paint.multiply(layer, *shades)
 
     # Their blurred edges would darken the background beside the jaw.
-    paint.inside(canvas, head_shape.outline(sitter), paint_soft_parts)
-    mouths.paint_mouth(canvas, sitter)
+    paint.inside(canvas, head_shape.outline(subject), paint_soft_parts)
+    mouths.paint_mouth(canvas, subject)
     gaze = (float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1)))
-    eyes.paint_eyes(canvas, sitter, gaze=gaze)
-    eyes.paint_brows(canvas, sitter, rng=rng)
+    eyes.paint_eyes(canvas, subject, gaze=gaze)
+    eyes.paint_brows(canvas, subject, rng=rng)

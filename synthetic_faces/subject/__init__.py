@@ -1,1 +1,1 @@
-"""A drawn person: anatomy, expression as facial action units, head pose and appearance."""
+"""Face model of a drawn person: anatomy, facial action units, head pose and appearance."""

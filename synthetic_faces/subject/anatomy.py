@@ -1,9 +1,9 @@
-"""The face at rest: a 3-D model of the 68 landmarks and of the head around them.
+"""Face at rest: a 3-D model of the 68 landmarks, and the variation of its shape.
 
-Owns: where the points of a face are, and how faces differ. x points to the picture's right, y down,
-z to the viewer; half the width of the face is 1; the origin lies between the eyes. The proportions
-are ours, after the usual drawing canon (eyes halfway down the head, nose and mouth at thirds); a
-scanned mean face would bring a licence along.
+Owns the landmarks' positions and the differences between faces. x points to the image's right, y
+down, z to the viewer; half the width of the face is 1; the origin lies between the eyes. The
+proportions follow the usual drawing canon (eyes halfway down the head, nose and mouth at thirds). A
+scanned mean face was rejected for its licence.
 """
 
 import dataclasses
@@ -16,20 +16,26 @@ Points = npt.NDArray[np.float64]
 NUM_LANDMARKS = 68
 _LENGTH = 1.05
 
-# (x, y, z) of the picture's left half and of the midline, by dlib's landmark number.
+# (x, y, z) of the image's left half and of the midline, by dlib's landmark number.
 _LEFT: dict[int, tuple[float, float, float]] = {
-    0: (-1.00, 0.02, -0.36), 1: (-0.99, 0.28, -0.35), 2: (-0.96, 0.53, -0.33), 3: (-0.90, 0.78, -0.29),
-    4: (-0.79, 1.00, -0.21), 5: (-0.63, 1.20, -0.09), 6: (-0.43, 1.36, 0.04), 7: (-0.22, 1.46, 0.14),
+    0: (-1.00, 0.02, -0.36), 1: (-0.99, 0.28, -0.35), 2: (-0.96, 0.53, -0.33),
+    3: (-0.90, 0.78, -0.29),
+    4: (-0.79, 1.00, -0.21), 5: (-0.63, 1.20, -0.09), 6: (-0.43, 1.36, 0.04),
+    7: (-0.22, 1.46, 0.14),
     8: (0.00, 1.50, 0.18),
-    17: (-0.80, -0.31, 0.12), 18: (-0.68, -0.40, 0.22), 19: (-0.52, -0.43, 0.30), 20: (-0.36, -0.41, 0.35),
+    17: (-0.80, -0.31, 0.12), 18: (-0.68, -0.40, 0.22), 19: (-0.52, -0.43, 0.30),
+    20: (-0.36, -0.41, 0.35),
     21: (-0.20, -0.36, 0.38),
     27: (0.00, -0.03, 0.38), 28: (0.00, 0.16, 0.47), 29: (0.00, 0.36, 0.57), 30: (0.00, 0.55, 0.66),
     31: (-0.21, 0.66, 0.40), 32: (-0.11, 0.70, 0.48), 33: (0.00, 0.73, 0.52),
-    36: (-0.65, 0.02, 0.14), 37: (-0.54, -0.08, 0.21), 38: (-0.38, -0.085, 0.24), 39: (-0.26, 0.045, 0.22),
+    36: (-0.65, 0.02, 0.14), 37: (-0.54, -0.08, 0.21), 38: (-0.38, -0.085, 0.24),
+    39: (-0.26, 0.045, 0.22),
     40: (-0.38, 0.095, 0.23), 41: (-0.54, 0.095, 0.20),
-    48: (-0.37, 1.01, 0.28), 49: (-0.24, 0.945, 0.38), 50: (-0.10, 0.905, 0.44), 51: (0.00, 0.92, 0.45),
+    48: (-0.37, 1.01, 0.28), 49: (-0.24, 0.945, 0.38), 50: (-0.10, 0.905, 0.44),
+    51: (0.00, 0.92, 0.45),
     57: (0.00, 1.15, 0.44), 58: (-0.13, 1.14, 0.42), 59: (-0.26, 1.09, 0.37),
-    60: (-0.33, 1.01, 0.29), 61: (-0.15, 1.00, 0.40), 62: (0.00, 1.005, 0.42), 66: (0.00, 1.015, 0.42),
+    60: (-0.33, 1.01, 0.29), 61: (-0.15, 1.00, 0.40), 62: (0.00, 1.005, 0.42),
+    66: (0.00, 1.015, 0.42),
     67: (-0.15, 1.01, 0.40),
 }  # fmt: skip
 
@@ -41,12 +47,13 @@ _PAIRS = (
 )
 
 MIRROR: npt.NDArray[np.int64] = np.arange(NUM_LANDMARKS)
-"""The landmark that takes each landmark's place when a face is mirrored."""
+"""Landmark → the landmark on the other side of the face."""
 for _left, _right in _PAIRS:
-    MIRROR[_left], MIRROR[_right] = _right, _left
+    MIRROR[_left] = _right
+    MIRROR[_right] = _left
 
 MIDLINE: tuple[int, ...] = tuple(int(i) for i in np.flatnonzero(np.arange(NUM_LANDMARKS) == MIRROR))
-"""The landmarks that mirroring leaves in place."""
+"""Landmarks that are their own mirror image."""
 
 BROWS = tuple(range(17, 27))
 NOSE = tuple(range(27, 36))
@@ -56,8 +63,7 @@ MOUTH = tuple(range(48, 68))
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """How one face differs from the mean: factors around 1, shifts and tilts around 0, in half face
-    widths."""
+    """Deviations of a face from the mean: factors around 1; shifts, in half face widths."""
 
     length: float
     jaw_width: float
@@ -77,15 +83,15 @@ class Shape:
 
 
 def draw_shape(rng: np.random.Generator) -> Shape:
-    """Draw a face's shape; the spreads are wide enough that no pixel column means the same thing
-    twice."""
+    """Draw a face's shape, varied enough that no pixel position alone tells the expression."""
     spread = {
-        "length": 0.07, "jaw_width": 0.07, "chin_length": 0.07, "eye_size": 0.11, "eye_spacing": 0.05,
-        "nose_length": 0.09, "nose_width": 0.14, "mouth_width": 0.10, "lip_fullness": 0.24,
+        "length": 0.07, "jaw_width": 0.07, "chin_length": 0.07, "eye_size": 0.11,
+        "eye_spacing": 0.05, "nose_length": 0.09, "nose_width": 0.14, "mouth_width": 0.10,
+        "lip_fullness": 0.24,
     }  # fmt: skip
     shift = {
-        "eye_tilt": 0.018, "brow_height": 0.035, "brow_tilt": 0.02, "mouth_height": 0.03, "mouth_curve": 0.012,
-        "asymmetry": 0.008,
+        "eye_tilt": 0.018, "brow_height": 0.035, "brow_tilt": 0.02, "mouth_height": 0.03,
+        "mouth_curve": 0.012, "asymmetry": 0.008,
     }  # fmt: skip
     factors = {
         name: float(np.exp(width * rng.uniform(-1.6, 1.6))) for name, width in spread.items()
@@ -97,9 +103,9 @@ def draw_shape(rng: np.random.Generator) -> Shape:
 def mean_landmarks() -> Points:
     """Return the mean face at rest, float[68, 3]."""
     points = np.zeros((NUM_LANDMARKS, 3))
-    for number, place in _LEFT.items():
-        points[MIRROR[number]] = place[0] * -1, place[1], place[2]
-        points[number] = place
+    for number, point in _LEFT.items():
+        points[MIRROR[number]] = np.array(point) * [-1, 1, 1]
+        points[number] = point
     return points
 
 
@@ -133,7 +139,8 @@ def _shape_brows_and_eyes(points: Points, shape: Shape) -> None:
 
 
 def _shape_nose_and_mouth(points: Points, shape: Shape) -> None:
-    nose, mouth = list(NOSE), list(MOUTH)
+    nose = list(NOSE)
+    mouth = list(MOUTH)
     points[nose, 1] *= shape.nose_length
     points[nose, 0] *= shape.nose_width
     points[mouth, 0] *= shape.mouth_width

@@ -1,8 +1,7 @@
-"""What a person looks like apart from the shape of the face: skin, hair, eyes, beard, glasses,
-clothes.
+"""Appearance of a person apart from the face's shape: skin, hair, eyes, beard, glasses, clothes.
 
-Owns: appearance, drawn at random. Nothing here depends on the expression, so nothing here can give
-it away.
+Owns appearance, drawn at random. Nothing here depends on the expression, so nothing here can leak
+the label.
 """
 
 import dataclasses
@@ -13,15 +12,16 @@ from synthetic_faces.canvas import paint
 
 # Blue, green, red; from fair to dark.
 SKINS: tuple[paint.Colour, ...] = (
-    (182, 198, 228), (166, 188, 226), (146, 176, 220), (128, 160, 209), (104, 138, 192), (82, 112, 166), (62, 86, 134),
-    (48, 66, 104),
+    (182, 198, 228), (166, 188, 226), (146, 176, 220), (128, 160, 209), (104, 138, 192),
+    (82, 112, 166), (62, 86, 134), (48, 66, 104),
 )  # fmt: skip
 HAIRS: tuple[paint.Colour, ...] = (
-    (28, 26, 30), (34, 38, 52), (40, 58, 86), (52, 84, 124), (96, 150, 190), (140, 190, 222), (40, 70, 150),
-    (160, 164, 168), (215, 218, 222),
+    (28, 26, 30), (34, 38, 52), (40, 58, 86), (52, 84, 124), (96, 150, 190), (140, 190, 222),
+    (40, 70, 150), (160, 164, 168), (215, 218, 222),
 )  # fmt: skip
 IRISES: tuple[paint.Colour, ...] = (
-    (30, 50, 78), (36, 66, 104), (52, 96, 120), (86, 126, 104), (150, 120, 80), (120, 108, 98), (24, 34, 50),
+    (30, 50, 78), (36, 66, 104), (52, 96, 120), (86, 126, 104), (150, 120, 80), (120, 108, 98),
+    (24, 34, 50),
 )  # fmt: skip
 HAIR_STYLES: tuple[str, ...] = (
     "bald",
@@ -41,8 +41,7 @@ GLASSES: tuple[str, ...] = ("none", "round", "square", "dark")
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """A person's colours and styles. Colours are (blue, green, red); `age` is 0 (smooth) to 1
-    (lined)."""
+    """A person's colours (blue, green, red) and styles; `age` is 0 (smooth) to 1 (lined)."""
 
     skin: paint.Colour
     hair: paint.Colour
@@ -62,6 +61,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     skin = _varied(SKINS[int(rng.integers(len(SKINS)))], rng=rng)
     hair = _varied(HAIRS[int(rng.integers(len(HAIRS)))], rng=rng)
     bearded = rng.random() < 0.5
+    # The order of the fields is the order of the random draws, which decides the bytes.
     return Look(
         skin=skin,
         hair=hair,
@@ -69,12 +69,16 @@ def draw_look(rng: np.random.Generator) -> Look:
         lips=_lips(skin, painted=not bearded and rng.random() < 0.35, rng=rng),
         cloth=_any_colour(rng),
         hair_style=str(rng.choice(HAIR_STYLES)),
-        beard=str(rng.choice(BEARDS, p=[0.4, 0.25, 0.1, 0.15, 0.1])) if bearded else "none",
+        beard=_beard(rng) if bearded else "none",
         glasses=str(rng.choice(GLASSES, p=[0.84, 0.08, 0.08, 0.0])),
         brow_weight=float(rng.uniform(0.7, 1.5)),
         age=float(rng.uniform(0, 1) ** 2),
         freckled=bool(rng.random() < 0.12),
     )
+
+
+def _beard(rng: np.random.Generator) -> str:
+    return str(rng.choice(BEARDS, p=[0.4, 0.25, 0.1, 0.15, 0.1]))
 
 
 def _varied(colour: paint.Colour, *, rng: np.random.Generator) -> paint.Colour:
@@ -86,7 +90,9 @@ def _varied(colour: paint.Colour, *, rng: np.random.Generator) -> paint.Colour:
 
 def _lips(skin: paint.Colour, *, painted: bool, rng: np.random.Generator) -> paint.Colour:
     rosy = paint.mixed(paint.scaled(skin, 0.82), (92, 78, 178), float(rng.uniform(0.3, 0.5)))
-    return paint.mixed(rosy, (70, 36, 186), float(rng.uniform(0.4, 0.8))) if painted else rosy
+    if not painted:
+        return rosy
+    return paint.mixed(rosy, (70, 36, 186), float(rng.uniform(0.4, 0.8)))
 
 
 def _any_colour(rng: np.random.Generator) -> paint.Colour:

@@ -1,11 +1,10 @@
-"""Which action units make each of AffectNet's expressions, and the valence and arousal that go with
-them.
+"""Action units, valence and arousal of each of AffectNet's expressions.
 
-Owns: prototypes, their variants, and the muddles that AffectNet calls None and Uncertain.
-Prototypes are those of the FACS Investigator's Guide, Table 10-1 (Ekman, Friesen & Hager 2002) and
-EMFACS (Friesen & Ekman 1983); contempt is the one-sided 12+14 (Ekman & Friesen 1986). The centres
-in valence and arousal are ours, in the quadrants of Russell's circumplex (1980): the published
-AffectNet figure is a picture, not numbers.
+Owns prototypes, their variants, and the mixtures for AffectNet's None and Uncertain. Prototypes are
+those of the FACS Investigator's Guide, Table 10-1 (Ekman, Friesen & Hager 2002) and EMFACS (Friesen
+& Ekman 1983); contempt is the one-sided 12+14 (Ekman & Friesen 1986). The centres in valence and
+arousal are ours, in the quadrants of Russell's circumplex (1980): AffectNet's are published as a
+figure without numbers.
 """
 
 import dataclasses
@@ -17,11 +16,12 @@ from synthetic_faces.subject import action_units
 
 NEUTRAL, HAPPY, SAD, SURPRISE, FEAR, DISGUST, ANGER, CONTEMPT, NONE, UNCERTAIN, NO_FACE = range(11)
 
-# Expression -> variants; a variant is unit -> intensity at the expression's full strength.
+# Expression → variants; a variant is unit → intensity at the expression's full strength.
 PROTOTYPES: dict[int, tuple[dict[int, float], ...]] = {
     NEUTRAL: ({},),
     HAPPY: ({6: 1.0, 12: 1.0}, {6: 1.0, 12: 1.0, 25: 1.0}, {6: 1.0, 12: 1.0, 25: 1.0, 26: 0.55}),
-    SAD: ({1: 1.0, 4: 0.45, 15: 1.0}, {1: 1.0, 4: 0.55, 15: 1.0, 17: 0.8}, {1: 0.9, 4: 0.4, 15: 1.1, 43: 0.3}),
+    SAD: ({1: 1.0, 4: 0.45, 15: 1.0}, {1: 1.0, 4: 0.55, 15: 1.0, 17: 0.8},
+          {1: 0.9, 4: 0.4, 15: 1.1, 43: 0.3}),
     SURPRISE: ({1: 1.0, 2: 1.0, 5: 0.8, 26: 1.0}, {1: 1.0, 2: 1.0, 5: 0.8, 27: 0.9}),
     FEAR: (
         {1: 1.0, 2: 0.45, 4: 0.6, 5: 1.2, 20: 1.0, 25: 1.1},
@@ -36,7 +36,7 @@ PROTOTYPES: dict[int, tuple[dict[int, float], ...]] = {
     CONTEMPT: ({12: 1.15, 14: 1.0}, {12: 1.3, 14: 0.7}),
 }  # fmt: skip
 
-# Expression -> (valence, arousal) at full strength.
+# Expression → (valence, arousal) at full strength.
 CENTRES: dict[int, tuple[float, float]] = {
     NEUTRAL: (0.0, 0.0),
     HAPPY: (0.82, 0.25),
@@ -52,8 +52,7 @@ CENTRES: dict[int, tuple[float, float]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Expression:
-    """What one face does. Valence and arousal are in [-1, 1], or labels.NO_VALUE where AffectNet
-    gives none."""
+    """Active units of a face, and its valence and arousal in [-1, 1], or labels.NO_VALUE."""
 
     code: int
     activity: action_units.Activity
@@ -62,19 +61,21 @@ class Expression:
 
 
 def draw_expression(code: int, *, rng: np.random.Generator) -> Expression:
-    """Draw a face's doings for an AffectNet code 0..10."""
+    """Draw an expression for an AffectNet code 0..10."""
     strength = float(rng.uniform(0.78, 1.1))
     if code == NONE:
-        activity = _muddle(rng, low=0.15, high=0.45)
+        activity = _mixed_activity(rng, low=0.15, high=0.45)
     elif code in (UNCERTAIN, NO_FACE):
-        activity = _muddle(rng, low=0.4, high=0.8)
+        activity = _mixed_activity(rng, low=0.4, high=0.8)
     else:
-        activity = _perform(code, strength=strength, rng=rng)
-    valence, arousal = _feeling(code, strength=strength, rng=rng)
+        activity = _prototype_activity(code, strength=strength, rng=rng)
+    valence, arousal = _valence_arousal(code, strength=strength, rng=rng)
     return Expression(code=code, activity=activity, valence=valence, arousal=arousal)
 
 
-def _perform(code: int, *, strength: float, rng: np.random.Generator) -> action_units.Activity:
+def _prototype_activity(
+    code: int, *, strength: float, rng: np.random.Generator
+) -> action_units.Activity:
     variants = PROTOTYPES[code]
     prototype = variants[int(rng.integers(len(variants)))]
     activity = {unit: _sides(peak * strength, rng=rng) for unit, peak in prototype.items()}
@@ -93,18 +94,19 @@ def _sides(intensity: float, *, rng: np.random.Generator) -> action_units.Sides:
 
 def _one_side(sides: action_units.Sides, *, left: bool) -> action_units.Sides:
     weak = 0.06 * sides.mean
-    return action_units.Sides(sides.left, weak) if left else action_units.Sides(weak, sides.right)
+    if left:
+        return action_units.Sides(sides.left, weak)
+    return action_units.Sides(weak, sides.right)
 
 
 def _at_rest(rng: np.random.Generator) -> dict[int, action_units.Sides]:
-    """Return what a face does without meaning anything by it: half-lowered lids, slightly parted
-    lips."""
+    """Draw half-lowered lids and slightly parted lips, which carry no expression."""
     lids = action_units.both(float(rng.uniform(0.0, 0.22)))
     lips = action_units.both(float(rng.choice([0.0, 0.0, 0.35])))
     return {43: lids, 25: lips}
 
 
-def _muddle(rng: np.random.Generator, *, low: float, high: float) -> action_units.Activity:
+def _mixed_activity(rng: np.random.Generator, *, low: float, high: float) -> action_units.Activity:
     """Mix the units of two expressions that do not belong together, some on one side only."""
     first, second = rng.choice([HAPPY, SAD, SURPRISE, FEAR, DISGUST, ANGER], size=2, replace=False)
     mixed = PROTOTYPES[int(first)][0] | PROTOTYPES[int(second)][-1]
@@ -115,7 +117,9 @@ def _muddle(rng: np.random.Generator, *, low: float, high: float) -> action_unit
     return activity
 
 
-def _feeling(code: int, *, strength: float, rng: np.random.Generator) -> tuple[float, float]:
+def _valence_arousal(
+    code: int, *, strength: float, rng: np.random.Generator
+) -> tuple[float, float]:
     if code not in CENTRES:
         return labels.NO_VALUE, labels.NO_VALUE
     noisy = np.array(CENTRES[code]) * strength + rng.normal(0, 0.05, size=2)

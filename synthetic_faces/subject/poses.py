@@ -1,8 +1,7 @@
-"""Where the head is in the picture: a rotation and a scale from the face's own frame to picture
-pixels.
+"""Head pose: rotation, scale and position that map the face's frame to image pixels.
 
-Owns: pose. Parallel projection: at the distances of portraits the perspective of a face is a few
-per cent, less than the spread of face shapes.
+Projection is parallel: at the distances of portraits the perspective of a face is a few per cent,
+less than the spread of face shapes.
 """
 
 import dataclasses
@@ -20,8 +19,7 @@ ROLL_MAX_DEG = 16.0
 
 @dataclasses.dataclass(frozen=True)
 class Pose:
-    """A head's place. Positive yaw looks to the picture's right, positive pitch down, positive roll
-    clockwise."""
+    """A head's pose: positive yaw looks to the image's right, pitch down, roll clockwise."""
 
     rotation: npt.NDArray[np.float64]
     scale_px: float
@@ -30,12 +28,12 @@ class Pose:
     yaw_rad: float
 
     def project(self, points: npt.ArrayLike) -> anatomy.Points:
-        """Map points of the face's frame, float[..., 3], to picture pixels, float[..., 2]."""
+        """Map points of the face's frame, float[..., 3], to image pixels, float[..., 2]."""
         turned = np.asarray(points, dtype=np.float64) @ self.rotation.T
         return turned[..., :2] * self.scale_px + np.array(self.centre_xy)
 
     def across(self, dx: float, dy: float) -> anatomy.Points:
-        """Map a step in the plane of the face to a step in picture pixels, float[2]."""
+        """Map a step in the plane of the face to a step in image pixels, float[2]."""
         return self._plane @ np.array([dx, dy])
 
     @functools.cached_property
@@ -45,8 +43,7 @@ class Pose:
 
 
 def draw_pose(rng: np.random.Generator, *, scale_px: float, centre_xy: tuple[float, float]) -> Pose:
-    """Draw the angles of a head whose middle is at `centre_xy` and half of whose face is `scale_px`
-    wide."""
+    """Draw the angles of a head with its middle at `centre_xy` and half a face of `scale_px`."""
     yaw = np.radians(YAW_MAX_DEG) * _bell(rng)
     pitch = np.radians(PITCH_MAX_DEG) * _bell(rng)
     roll = np.radians(ROLL_MAX_DEG) * _bell(rng)
@@ -61,15 +58,19 @@ def rotation(*, yaw_rad: float, pitch_rad: float, roll_rad: float) -> npt.NDArra
 
 
 def _bell(rng: np.random.Generator) -> float:
-    """Draw from -1..1, the middle twice as likely as the ends: the mean of a uniform and a
-    triangle."""
-    return float(rng.uniform(-1, 1) if rng.random() < 0.5 else rng.triangular(-1, 0, 1))
+    """Draw from -1..1, mostly near 0: from a uniform or a triangular distribution, half each."""
+    if rng.random() < 0.5:
+        return float(rng.uniform(-1, 1))
+    return float(rng.triangular(-1, 0, 1))
 
 
 def _turn(axis: int, angle_rad: float) -> npt.NDArray[np.float64]:
     """Return the rotation about one axis, which takes the next axis towards the one after it."""
-    first, second = (axis + 1) % 3, (axis + 2) % 3
+    first = (axis + 1) % 3
+    second = (axis + 2) % 3
     matrix = np.eye(3)
-    matrix[first, first] = matrix[second, second] = np.cos(angle_rad)
-    matrix[second, first], matrix[first, second] = np.sin(angle_rad), -np.sin(angle_rad)
+    matrix[first, first] = np.cos(angle_rad)
+    matrix[second, second] = np.cos(angle_rad)
+    matrix[second, first] = np.sin(angle_rad)
+    matrix[first, second] = -np.sin(angle_rad)
     return matrix

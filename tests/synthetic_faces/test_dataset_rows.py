@@ -1,4 +1,4 @@
-"""Which rows a sample has."""
+"""Rows of a sample: numbers per split and class, names, determinism."""
 
 import collections
 
@@ -46,7 +46,7 @@ def test_a_sample_has_exactly_as_many_rows_as_asked_for_and_no_empty_class(num_i
 def test_names_and_places_are_unique():
     rows = dataset_rows.rows(num_images=500, seed=3)
     assert len({row.name for row in rows}) == 500
-    assert len({(row.split, row.subset, row.place) for row in rows}) == 500
+    assert len({(row.split, row.subset, row.position) for row in rows}) == 500
     assert all(len(row.name) == 56 and int(row.name, 16) >= 0 for row in rows)
 
 

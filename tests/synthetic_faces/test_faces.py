@@ -1,4 +1,4 @@
-"""The drawn face: what its muscles move, where its landmarks lie, what is said of it."""
+"""Drawn faces: action units, landmarks, rendering and annotations."""
 
 import cv2
 import numpy as np
@@ -14,20 +14,20 @@ REST = anatomy.mean_landmarks()
 
 
 def act(*units: int) -> np.ndarray:
-    """The mean face with these units at full intensity: float[68, 3]."""
+    """Return the mean face with these units at full intensity: float[68, 3]."""
     return action_units.displace(REST, {unit: action_units.both(1.0) for unit in units})
 
 
 def show(code: int, variant: int = 0) -> np.ndarray:
-    """The mean face showing a prototype."""
+    """Return the mean face with a prototype's units."""
     prototype = expressions.PROTOTYPES[code][variant]
     return action_units.displace(
-        REST, {unit: action_units.both(level) for unit, level in prototype.items()}
+        REST, {unit: action_units.both(peak) for unit, peak in prototype.items()}
     )
 
 
 def corner_drop(points: np.ndarray) -> float:
-    """How far the mouth's corners lie below the middle of its lips."""
+    """Return the distance of the mouth's corners below the middle of its lips."""
     return points[[48, 54], 1].mean() - points[[62, 66], 1].mean()
 
 
@@ -41,17 +41,8 @@ def eye_height(points: np.ndarray) -> float:
 
 def test_mirroring_twice_gives_the_same_landmarks():
     np.testing.assert_array_equal(anatomy.MIRROR[anatomy.MIRROR], np.arange(68))
-    assert anatomy.MIRROR[[0, 17, 21, 31, 36, 41, 48, 60, 67]].tolist() == [
-        16,
-        26,
-        22,
-        35,
-        45,
-        46,
-        54,
-        64,
-        65,
-    ]
+    pairs = {0: 16, 17: 26, 21: 22, 31: 35, 36: 45, 41: 46, 48: 54, 60: 64, 67: 65}
+    assert {left: anatomy.MIRROR[left] for left in pairs} == pairs
     assert anatomy.MIDLINE == (8, 27, 28, 29, 30, 33, 51, 57, 62, 66)
 
 
@@ -148,7 +139,8 @@ def test_uncertain_and_no_face_have_no_value(code):
 
 
 def test_positive_angles_turn_right_down_and_clockwise():
-    nose, origin = REST[30], np.zeros(3)
+    nose = REST[30]
+    origin = np.zeros(3)
     straight = poses.Pose(np.eye(3), 100.0, (50.0, 60.0), 0.0, 0.0)
     np.testing.assert_allclose(straight.project(origin), [50, 60])
     np.testing.assert_allclose(straight.project(nose), [50, 115])
@@ -164,11 +156,10 @@ def test_curves_pass_through_their_points():
 
 
 def test_the_painted_edges_lie_on_the_landmarks():
-    """Painted on black with white lips and nothing else, the mouth's outline is where its landmarks
-    are."""
+    """White lips on black have their outline at the landmarks."""
     canvas = np.zeros((300, 300, 3), np.uint8)
-    sitter = _sitter()
-    outer = sitter.landmarks[48:60]
+    subject = _subject()
+    outer = subject.landmarks[48:60]
     paint.fill(
         canvas,
         np.concatenate([curves.through(outer[:7]), curves.through(outer[[6, 7, 8, 9, 10, 11, 0]])]),
@@ -180,28 +171,26 @@ def test_the_painted_edges_lie_on_the_landmarks():
 
 
 def test_eyes_are_painted_where_their_landmarks_are():
-    """The whites of the eyes are the brightest grey inside the lids' landmarks, and differ from the
-    skin around."""
+    """Pixels inside the lids' landmarks are gray (white and pupil), and those of the brow dark."""
     canvas = np.zeros((300, 300, 3), np.uint8)
-    sitter = _sitter()
+    subject = _subject()
     render_face.paint_person(
-        canvas, sitter, light=lighting.Light((0, 0, 1), 0.0), rng=np.random.default_rng(0)
+        canvas, subject, light=lighting.Light((0, 0, 1), 0.0), rng=np.random.default_rng(0)
     )
     for eye in anatomy.EYES:
         mask = np.zeros(canvas.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.round(sitter.landmarks[list(eye)]).astype(np.int32)], 255)
+        cv2.fillPoly(mask, [np.round(subject.landmarks[list(eye)]).astype(np.int32)], 255)
         inside = canvas[mask > 0]
-        assert (
-            np.ptp(inside, axis=1) < 30
-        ).mean() > 0.3  # whites and pupil have no colour; the skin has
-        brow = canvas[tuple(np.round(sitter.landmarks[19][::-1]).astype(int))]
+        is_gray = np.ptp(inside, axis=1) < 30  # White and pupil are; skin is not.
+        assert is_gray.mean() > 0.3
+        brow = canvas[tuple(np.round(subject.landmarks[19][::-1]).astype(int))]
         assert brow.mean() < 130
 
 
 def test_the_light_leaves_the_background_as_it_was():
     canvas = np.full((300, 300, 3), 200, np.uint8)
     light = lighting.Light((0.8, 0.0, 0.6), 0.7)
-    render_face.paint_person(canvas, _sitter(), light=light, rng=np.random.default_rng(0))
+    render_face.paint_person(canvas, _subject(), light=light, rng=np.random.default_rng(0))
     assert (canvas[:40, :20] == 200).all()
 
 
@@ -210,7 +199,7 @@ def test_the_light_comes_from_its_side():
     for x in (-0.8, 0.8):
         canvas = np.full((300, 300, 3), 200, np.uint8)
         light = lighting.Light((x, 0.0, 0.6), 0.7)
-        render_face.paint_person(canvas, _sitter(), light=light, rng=np.random.default_rng(0))
+        render_face.paint_person(canvas, _subject(), light=light, rng=np.random.default_rng(0))
         means.append(canvas[150:190, 95:120].mean() - canvas[150:190, 180:205].mean())
     assert means[0] > 20 and means[1] < -20
 
@@ -220,9 +209,9 @@ def test_annotations_are_plausible(code):
     for index in range(6):
         row = dataset_rows.Row(index, "train", "manual", index, code, "0" * 56, ".jpg")
         encoded, annotation = scenes.draw(row, seed=5)
-        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-        assert picture.shape == (annotation.height, annotation.width, 3)
-        assert min(picture.shape[:2]) >= 140 and max(picture.shape[:2]) <= 420
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+        assert image.shape == (annotation.height, annotation.width, 3)
+        assert min(image.shape[:2]) >= 140 and max(image.shape[:2]) <= 420
         _check_points(annotation)
 
 
@@ -239,11 +228,12 @@ def _check_points(annotation: scenes.Annotation) -> None:
     assert 0 <= points[27:36, 0].mean() <= annotation.width
 
 
-def _sitter() -> subjects.Sitter:
+def _subject() -> subjects.Subject:
     pose = poses.Pose(np.eye(3), 90.0, (150.0, 120.0), 0.0, 0.0)
     look = appearance.Look(
-        skin=(104, 138, 192), hair=(28, 26, 30), iris=(30, 50, 78), lips=(80, 80, 160), cloth=(90, 90, 90),
-        hair_style="short", beard="none", glasses="none", brow_weight=1.0, age=0.0, freckled=False,
+        skin=(104, 138, 192), hair=(28, 26, 30), iris=(30, 50, 78), lips=(80, 80, 160),
+        cloth=(90, 90, 90), hair_style="short", beard="none", glasses="none",
+        brow_weight=1.0, age=0.0, freckled=False,
     )  # fmt: skip
     shape = anatomy.Shape(1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0)
-    return subjects.seat(shape, look=look, activity={}, pose=pose)
+    return subjects.make_subject(shape, look=look, activity={}, pose=pose)

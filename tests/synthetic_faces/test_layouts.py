@@ -1,4 +1,4 @@
-"""One test a layout: the same faces, written another way, say the same of the same pictures."""
+"""Layouts of drawn releases: each gives the same images the same annotations."""
 
 import ast
 import csv
@@ -17,9 +17,8 @@ from synthetic_faces.layouts import affectnet_plus, registry, yolo
 SPLITS = {"train": "train", "validation": "val"}
 
 
-class Said(dict):
-    """What a layout says of one picture: whichever of code, box, landmarks, valence, arousal, split
-    it can."""
+class Fields(dict):
+    """Annotation of one image: code, box, landmarks, valence, arousal and split, if there."""
 
 
 def digest(path: Path) -> str:
@@ -30,7 +29,7 @@ def floats(text: str) -> list[float]:
     return [float(number) for number in text.split(";")]
 
 
-def read_2017(root: Path) -> dict[str, Said]:
+def read_2017(root: Path) -> dict[str, Fields]:
     found = {}
     for name, split, images in (
         (
@@ -51,30 +50,30 @@ def read_2017(root: Path) -> dict[str, Said]:
     ):
         for row in csv.reader((root / name).read_text().splitlines()):
             if row[1] != "face_x":
-                found[digest(root / images / row[0])] = Said(
-                    split=split, code=int(row[6]), box=[int(side) for side in row[1:5]], landmarks=floats(row[5]),
-                    valence=float(row[7]), arousal=float(row[8]),
+                found[digest(root / images / row[0])] = Fields(
+                    split=split, code=int(row[6]), box=[int(side) for side in row[1:5]],
+                    landmarks=floats(row[5]), valence=float(row[7]), arousal=float(row[8]),
                 )  # fmt: skip
     return found
 
 
-def read_npy(root: Path) -> dict[str, Said]:
+def read_npy(root: Path) -> dict[str, Fields]:
     found = {}
     for split in ("train", "val"):
-        for picture in (root / f"{split}_set" / "images").iterdir():
-            stem = root / f"{split}_set" / "annotations" / picture.stem
+        for image in (root / f"{split}_set" / "images").iterdir():
+            stem = root / f"{split}_set" / "annotations" / image.stem
             exp, val, aro, lnd = (
                 np.load(f"{stem}_{name}.npy") for name in ("exp", "val", "aro", "lnd")
             )
             assert exp.dtype.kind == val.dtype.kind == aro.dtype.kind == "U" and lnd.shape == (136,)
-            found[digest(picture)] = Said(
-                split=split, code=int(exp.item()), valence=float(val.item()), arousal=float(aro.item()),
-                landmarks=lnd.tolist(),
+            found[digest(image)] = Fields(
+                split=split, code=int(exp.item()), valence=float(val.item()),
+                arousal=float(aro.item()), landmarks=lnd.tolist(),
             )  # fmt: skip
     return found
 
 
-def read_affectnetplus(root: Path) -> dict[str, Said]:
+def read_affectnetplus(root: Path) -> dict[str, Fields]:
     found = {}
     for folder, split in (
         ("human_annotated/train_set", "train"),
@@ -83,75 +82,77 @@ def read_affectnetplus(root: Path) -> dict[str, Said]:
     ):
         for path in (root / folder / "annotations").iterdir():
             record = json.loads(path.read_text())
-            about, soft = record["meta-data"], record["soft-label"]
+            about = record["meta-data"]
+            soft = record["soft-label"]
             assert (
                 len(soft) == 8 and sum(soft) == pytest.approx(1) and record["subset"] in (0, 1, 2)
             )
             assert ("human-label" in record) == (split != "automatic")
-            found[digest(root / folder / "images" / f"{path.stem}.jpg")] = Said(
-                split=split, code=record.get("human-label", soft.index(max(soft))), valence=about["valence"],
-                arousal=about["arousal"], landmarks=np.ravel(about["landmark-68"]).tolist(),
+            found[digest(root / folder / "images" / f"{path.stem}.jpg")] = Fields(
+                split=split, code=record.get("human-label", soft.index(max(soft))),
+                valence=about["valence"], arousal=about["arousal"],
+                landmarks=np.ravel(about["landmark-68"]).tolist(),
             )  # fmt: skip
     return found
 
 
-def read_folders(root: Path) -> dict[str, Said]:
+def read_folders(root: Path) -> dict[str, Fields]:
     names = {name.capitalize(): code for code, name in enumerate(labels.EXPRESSIONS)}
     return {
-        digest(path): Said(split=path.parts[-3], code=names[path.parent.name])
+        digest(path): Fields(split=path.parts[-3], code=names[path.parent.name])
         for split in ("train", "val")
         for path in (root / split).rglob("*.*")
     }
 
 
-def read_code_folders(root: Path) -> dict[str, Said]:
+def read_code_folders(root: Path) -> dict[str, Fields]:
     return {
-        digest(path): Said(split=path.parts[-3], code=int(path.parent.name))
+        digest(path): Fields(split=path.parts[-3], code=int(path.parent.name))
         for split in ("train", "val")
         for path in (root / split).rglob("*.*")
     }
 
 
-def read_yolo(root: Path) -> dict[str, Said]:
+def read_yolo(root: Path) -> dict[str, Fields]:
     names = ast.literal_eval((root / "data.yaml").read_text().split("names: ")[1])
     assert names == ["Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"]
     codes = [6, 7, 5, 4, 1, 0, 2, 3]
     found = {}
     for split in ("train", "valid"):
-        for picture in (root / split / "images").iterdir():
-            index, *box = (root / split / "labels" / f"{picture.stem}.txt").read_text().split()
+        for image in (root / split / "images").iterdir():
+            index, *box = (root / split / "labels" / f"{image.stem}.txt").read_text().split()
             assert all(0 <= float(number) <= 1 for number in box)
-            found[digest(picture)] = Said(
+            found[digest(image)] = Fields(
                 split=split[:5].replace("valid", "val"), code=codes[int(index)]
             )
     return found
 
 
-def read_csv(root: Path) -> dict[str, Said]:
+def read_csv(root: Path) -> dict[str, Fields]:
     found = {}
     for row in csv.DictReader((root / "faces.csv").read_text().splitlines()):
         x, y, right, bottom = (int(row[name]) for name in ("x0", "y0", "x1", "y1"))
-        found[digest(root / row["image"])] = Said(
+        found[digest(root / row["image"])] = Fields(
             split=SPLITS[row["split"]], code=labels.EXPRESSIONS.index(row["emotion"]),
-            box=[x, y, right - x, bottom - y],
-            landmarks=floats(row["points"]), valence=float(row["valence"]), arousal=float(row["arousal"]),
+            box=[x, y, right - x, bottom - y], landmarks=floats(row["points"]),
+            valence=float(row["valence"]), arousal=float(row["arousal"]),
         )  # fmt: skip
     return found
 
 
 READERS = {
-    "2017": read_2017, "npy": read_npy, "affectnetplus": read_affectnetplus, "folders": read_folders,
-    "code_folders": read_code_folders, "yolo": read_yolo, "csv": read_csv,
+    "2017": read_2017, "npy": read_npy, "affectnetplus": read_affectnetplus,
+    "folders": read_folders, "code_folders": read_code_folders, "yolo": read_yolo, "csv": read_csv,
 }  # fmt: skip
 
 # What each layout leaves out of the release of 2017.
 LEFT_OUT = {
-    "2017": lambda said: False,
-    "affectnetplus": lambda said: False,
-    "csv": lambda said: said["split"] == "automatic",
+    "2017": lambda fields: False,
+    "affectnetplus": lambda fields: False,
+    "csv": lambda fields: fields["split"] == "automatic",
 } | dict.fromkeys(
     ["npy", "folders", "code_folders", "yolo"],
-    lambda said: said["split"] == "automatic" or said["code"] > 7,
+    lambda fields: fields["split"] == "automatic" or fields["code"] > 7,
 )
 
 
@@ -170,13 +171,13 @@ def test_every_layout_is_tested():
 
 
 @pytest.mark.parametrize("layout", READERS)
-def test_a_layout_says_the_same_of_the_same_pictures(layout, original, tmp_path):
+def test_a_layout_gives_the_same_images_the_same_annotations(layout, original, tmp_path):
     found = READERS[layout](draw(tmp_path / layout, layout))
     assert found.keys() == {
-        picture for picture, said in original.items() if not LEFT_OUT[layout](said)
+        image for image, fields in original.items() if not LEFT_OUT[layout](fields)
     }
-    for picture, said in found.items():
-        assert said == {name: original[picture][name] for name in said}
+    for image, fields in found.items():
+        assert fields == {name: original[image][name] for name in fields}
 
 
 def test_yolo_boxes_are_those_of_2017_cut_off_at_the_edge(tmp_path):
@@ -199,8 +200,8 @@ def test_numbers_of_the_npy_release_have_gaps_and_both_splits_count_from_the_sta
 
 
 def test_a_soft_label_favours_its_code_by_the_difficulty():
-    shares = {}
+    probabilities = {}
     for index in range(12):
         row = dataset_rows.Row(0, "train", "manual", 0, 5, f"{index:056x}", ".jpg")
-        shares[affectnet_plus.difficulty(row)] = affectnet_plus.soft_label(row)[5]
-    assert shares == {0: 0.9, 1: 0.6, 2: 0.4}
+        probabilities[affectnet_plus.difficulty(row)] = affectnet_plus.soft_label(row)[5]
+    assert probabilities == {0: 0.9, 1: 0.6, 2: 0.4}

@@ -1,5 +1,4 @@
-"""The sample as its user meets it: what is made, what is said, what is refused, and what every flag
-changes."""
+"""pipeline.sample: written files, messages, refusals, and the effect of every flag."""
 
 import hashlib
 import json
@@ -53,7 +52,7 @@ def sample(tmp_path_factory):
     return make(tmp_path_factory.mktemp("drawn") / "sample")
 
 
-def test_the_lists_and_pictures_are_where_the_release_of_2017_has_them(sample):
+def test_the_lists_and_images_are_where_the_release_of_2017_has_them(sample):
     training = (sample / LISTS / "training.csv").read_text().splitlines()
     validation = (sample / LISTS / "validation.csv").read_text().splitlines()
     automatic = (
@@ -70,8 +69,8 @@ def test_the_lists_and_pictures_are_where_the_release_of_2017_has_them(sample):
         (automatic[1:], "Automatically_Annotated/Automatically_Annotated_Images"),
     ):
         for line in lines:
-            picture = cv2.imread(str(sample / images / line.split(",")[0]))
-            assert min(picture.shape[:2]) >= 140
+            image = cv2.imread(str(sample / images / line.split(",")[0]))
+            assert min(image.shape[:2]) >= 140
 
 
 def test_every_row_has_a_box_68_points_a_code_and_values(sample):
@@ -99,7 +98,7 @@ def test_boxes_are_not_all_square_and_not_all_on_the_diagonal(sample):
     assert (boxes[:, 0] != boxes[:, 1]).mean() > 0.8
 
 
-def test_the_marker_and_the_readme_say_that_these_are_drawings(sample):
+def test_the_marker_and_the_readme_identify_the_sample_as_drawn(sample):
     marker = json.loads((sample / "drawn_sample.json").read_text())
     assert marker == {"generator_version": 1, "layout": "2017", "num_images": NUM_IMAGES, "seed": 1}
     assert "not AffectNet" in (sample / "README.txt").read_text()
@@ -116,8 +115,8 @@ def test_bytes_do_not_depend_on_the_number_of_processes(sample, tmp_path):
 
 def test_another_seed_draws_other_faces(sample, tmp_path):
     other = sums(make(tmp_path / "other", seed=2))
-    pictures = {digest for path, digest in other.items() if path.endswith(".jpg")}
-    assert pictures.isdisjoint(sums(sample).values())
+    images = {digest for path, digest in other.items() if path.endswith(".jpg")}
+    assert images.isdisjoint(sums(sample).values())
 
 
 def test_what_a_killed_run_left_is_drawn_anew(sample, tmp_path):
@@ -159,7 +158,8 @@ def test_a_folder_that_is_no_sample_is_refused_even_with_overwrite(tmp_path):
         with pytest.raises(settings.SettingsError) as error:
             check(tmp_path, overwrite=overwrite)
         assert str(error.value) == (
-            f"--output_dir={tmp_path} is not empty and holds no drawn sample; name an empty or a new folder."
+            f"--output_dir={tmp_path} is not empty and holds no drawn sample; "
+            "name an empty or a new folder."
         )
 
 
@@ -189,7 +189,8 @@ def test_a_file_in_the_way_is_refused(tmp_path):
         ({"seed": -1}, "--seed must not be negative: got -1."),
         (
             {"layout": "2018"},
-            "--layout must be one of 2017, npy, affectnetplus, folders, code_folders, yolo, csv: got '2018'.",
+            "--layout must be one of 2017, npy, affectnetplus, folders, code_folders, yolo, csv: "
+            "got '2018'.",
         ),
     ],
 )
@@ -212,12 +213,13 @@ def test_the_line_at_the_end_counts_rows_and_names_the_command_that_reads_them(t
     assert summary.describe(annotations, layout="csv", folder=Path("b/d"), seconds=1.6) == (
         "sample        3 drawn faces (2 train, 1 automatic) in 2 s: b/d   "
         "next: python -m pipeline.main --input_dir=b/d --layout=csv --csv=faces.csv "
-        "--columns=path=image,label=emotion,split=split,left=x0,top=y0,right=x1,bottom=y1,landmarks=points"
+        "--columns=path=image,label=emotion,split=split,left=x0,top=y0,right=x1,bottom=y1,"
+        "landmarks=points"
     )
 
 
 @pytest.mark.slow
-def test_the_program_draws_says_so_and_does_nothing_the_second_time(tmp_path):
+def test_the_program_draws_once_and_finds_the_sample_the_second_time(tmp_path):
     flags = [
         f"--output_dir={tmp_path / 'd'}",
         "--num_images=50",
@@ -225,7 +227,8 @@ def test_the_program_draws_says_so_and_does_nothing_the_second_time(tmp_path):
         "--layout=npy",
         "--num_workers=1",
     ]
-    first, second = run(*flags), run(*flags)
+    first = run(*flags)
+    second = run(*flags)
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     assert first.stdout.startswith("sample        39 drawn faces (31 train, 8 validation) in ")
     assert first.stdout.endswith(f"next: python -m pipeline.main --input_dir={tmp_path / 'd'}\n")
