@@ -1,7 +1,7 @@
-"""Pages that people open: one self-contained HTML file each, with inline SVG and pictures, no
-script and no network.
+"""Web pages of the reports: one self-contained HTML file each, with inline SVG and images.
 
-A leaf that the job's and the trainer's reports share, so that both look alike and escape alike. It
-knows tables, charts and pictures, and nothing of faces. No chart library: what these pages need is
-small, and a browser draws it crisper from SVG than from a PNG.
+A leaf that the reports of the job and of the trainer share, so that both look alike and escape
+alike; no script, no network. It has tables, charts and images, and nothing about faces. A chart
+library was rejected: the pages need few kinds of charts, and a browser draws SVG sharper than a
+PNG.
 """

@@ -1,12 +1,13 @@
-"""Charts as inline SVG: a frame with labelled axes, and marks in it.
+"""Charts as inline SVG: a frame with labelled axes and marks in it, lines, columns, legends.
 
 Drawn 340 units wide and shown at about that many pixels, on a phone as on a desk, so that letters
 keep their size; a page sets several side by side where it has room.
 """
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from webpage import colours, markup, scales
@@ -15,7 +16,7 @@ from webpage.markup import Content, Markup
 WIDTH = 340
 _RIGHT, _TOP, _BOTTOM = 12, 10, 40
 _LABEL, _LETTER = 26, 6.7
-"""Room left of the axis for its label, and for each letter of a tick."""
+"""Width left of the axis for its label, and for each letter of a tick."""
 
 
 class Series(NamedTuple):
@@ -35,9 +36,7 @@ class Frame:
     y_label: str
     x_range: tuple[float, float]
     y_range: tuple[float, float]
-    x_ticks: Sequence[tuple[float, str]] | None = (
-        None  # where, and what is written; None: round numbers
-    )
+    x_ticks: Sequence[tuple[float, str]] | None = None  # position and text; None: round numbers
     height: int = 220
     width: int = WIDTH
 
@@ -57,7 +56,7 @@ class Frame:
         return scales.ticks(*self.y_range, count=5)
 
     def draw(self, *marks: Content, alt: str) -> Markup:
-        """Return the chart with marks in it. `alt` says what it shows to those who do not see it."""
+        """Return the chart with marks in it; `alt` describes it to screen readers."""
         y_ticks = [(value, scales.text(value)) for value in self._y_ticks]
         x_ticks = self.x_ticks
         if x_ticks is None:
@@ -67,10 +66,10 @@ class Frame:
         axes = [
             [_grid_line(self, value) for value, _ in y_ticks],
             [
-                text(self.x.start - 6, self.y(value) + 4, said, anchor="end")
-                for value, said in y_ticks
+                text(self.x.start - 6, self.y(value) + 4, label, anchor="end")
+                for value, label in y_ticks
             ],
-            [text(self.x(value), self.y.start + 16, said) for value, said in x_ticks],
+            [text(self.x(value), self.y.start + 16, label) for value, label in x_ticks],
             text((self.x.start + self.x.stop) / 2, self.height - 6, self.x_label, class_="label"),
             _turned(self.y_label, x=12, y=(self.y.start + self.y.stop) / 2),
         ]
@@ -79,12 +78,13 @@ class Frame:
 
     def path(self, points: Sequence[tuple[float, float]], **attributes: object) -> list[Markup]:
         """Return a line through points in units of the data; at a NaN it is interrupted."""
-        return [
-            line([(self.x(x), self.y(y)) for x, y in piece], **attributes)
-            if len(piece) > 1
-            else self.dot(*piece[0])
-            for piece in _pieces(points)
-        ]
+        return [self._piece(piece, **attributes) for piece in _pieces(points)]
+
+    def _piece(self, points: Sequence[tuple[float, float]], **attributes: object) -> Markup:
+        """Return a line through points, or a dot for a single one."""
+        if len(points) == 1:
+            return self.dot(*points[0])
+        return line([(self.x(x), self.y(y)) for x, y in points], **attributes)
 
     def dot(self, x: float, y: float, *, radius: float = 3, **attributes: object) -> Markup:
         """Return a dot at a point in units of the data."""
@@ -92,30 +92,75 @@ class Frame:
             "circle", cx=self.x(x), cy=self.y(y), r=round(radius, 1), **attributes
         )
 
+    def counts(self, cells: Mapping[tuple[float, float], int]) -> list[Markup]:
+        """Return a dot at the centre of each cell, with an area proportional to its count."""
+        most = max(cells.values(), default=1)
+        return [
+            self.dot(
+                x,
+                y,
+                radius=max(1.2, 6 * math.sqrt(count / most)),
+                fill=colours.BLUE,
+                fill_opacity=0.55,
+            )
+            for (x, y), count in cells.items()
+        ]
+
     def bar(
         self, left: float, right: float, low: float, high: float, **attributes: object
     ) -> Markup:
         """Return a rectangle in units of the data."""
-        x, y = self.x(left), self.y(high)
-        width, height = round(self.x(right) - x, 1), round(self.y(low) - y, 1)
+        x = self.x(left)
+        y = self.y(high)
+        width = round(self.x(right) - x, 1)
+        height = round(self.y(low) - y, 1)
         return markup.element("rect", x=x, y=y, width=width, height=height, **attributes)
 
 
 def lines(series: Sequence[Series], frame: Frame, *, alt: str, markers: bool = True) -> Markup:
     """Draw lines, with a legend where there are several."""
-    marks = [_drawn(frame, one, markers=markers) for one in series]
-    chart = frame.draw(*marks, alt=alt)
-    return figure(
-        chart,
-        legend([(one.name, one.colour, one.dashes) for one in series]) if len(series) > 1 else None,
-    )
+    chart = frame.draw(*(_line_of(frame, one, markers=markers) for one in series), alt=alt)
+    if len(series) < 2:
+        return figure(chart)
+    return figure(chart, legend([(one.name, one.colour, one.dashes) for one in series]))
 
 
 def columns(
     names: Sequence[str], values: Sequence[float], *, x_label: str, y_label: str, alt: str
 ) -> Markup:
-    """Draw a column a name, each with its number; names are written where there is room for them."""
-    top = scales.ceiling(max(values, default=0) * 1.08)
+    """Draw a column a name."""
+    return stacked_columns(
+        names,
+        [[value] for value in values],
+        fills=[colours.BLUE],
+        x_label=x_label,
+        y_label=y_label,
+        alt=alt,
+    )
+
+
+def stacked_columns(
+    names: Sequence[str],
+    stacks: Sequence[Sequence[float]],
+    *,
+    fills: Sequence[str],
+    x_label: str,
+    y_label: str,
+    alt: str,
+    title: Content = None,
+) -> Markup:
+    """Draw a column a name, with several values one on top of the other.
+
+    Args:
+      names: written below the columns, as far as there is room for them.
+      stacks: for each name its values, from the lowest.
+      fills: a colour a value.
+      x_label: of all names.
+      y_label: of all values.
+      alt: description for screen readers.
+      title: above the chart.
+    """
+    top = scales.ceiling(max(map(sum, stacks), default=0))
     every = math.ceil(len(names) / 8)
     frame = Frame(
         x_label=x_label,
@@ -124,25 +169,23 @@ def columns(
         y_range=(0, top),
         x_ticks=[(i + 0.5, name) for i, name in enumerate(names) if i % every == 0],
     )
-    bars = [
-        frame.bar(i + 0.1, i + 0.9, 0, value, fill=colours.BLUE) for i, value in enumerate(values)
-    ]
-    return figure(frame.draw(bars, alt=alt))
+    bars = [_stack(frame, i, values, fills) for i, values in enumerate(stacks)]
+    return figure(frame.draw(bars, alt=alt), title=title)
 
 
 def figure(chart: Markup, *under: Content, title: Content = None) -> Markup:
-    """Return a chart with its title above and what explains it below."""
-    head = markup.element("figcaption", title) if title else None
-    return markup.element("figure", head, chart, *under)
+    """Return a chart with its title above and explanations under it."""
+    caption = markup.element("figcaption", title) if title else None
+    return markup.element("figure", caption, chart, *under)
 
 
 def legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
-    """Return names beside samples of their colour and dashes: (name, colour, dashes) each."""
+    """Return a legend of (name, colour, dashes) entries."""
     return markup.element("div", [_entry(*entry) for entry in entries], class_="legend")
 
 
 def svg(*content: Content, width: float, height: float, alt: str, **attributes: object) -> Markup:
-    """Return a drawing that takes the width it is given and keeps its proportions."""
+    """Return a drawing that fills the available width and keeps its proportions."""
     box = f"0 0 {width:g} {height:g}"
     return markup.element("svg", content, viewBox=box, role="img", aria_label=alt, **attributes)
 
@@ -154,22 +197,34 @@ def line(points: Sequence[tuple[float, float]], **attributes: object) -> Markup:
     )
 
 
-def text(x: float, y: float, said: str, *, anchor: str = "middle", **attributes: object) -> Markup:
-    """Return words at a point in units of the drawing."""
+def text(x: float, y: float, words: str, *, anchor: str = "middle", **attributes: object) -> Markup:
+    """Return text at a point in units of the drawing."""
     return markup.element(
-        "text", said, x=round(x, 1), y=round(y, 1), text_anchor=anchor, **attributes
+        "text", words, x=round(x, 1), y=round(y, 1), text_anchor=anchor, **attributes
     )
 
 
-def _drawn(frame: Frame, one: Series, *, markers: bool) -> list[Content]:
-    stroke = {"stroke": one.colour, "stroke_width": 2, "stroke_dasharray": one.dashes or None}
-    path = frame.path(one.points, **stroke)
-    dots = (
-        [frame.dot(x, y, fill=one.colour) for x, y in one.points if math.isfinite(y)]
-        if markers
-        else []
+def _line_of(frame: Frame, series: Series, *, markers: bool) -> list[Content]:
+    path = frame.path(
+        series.points,
+        stroke=series.colour,
+        stroke_width=2,
+        stroke_dasharray=series.dashes or None,
     )
-    return [path, dots]
+    if not markers:
+        return [path]
+    points = [(x, y) for x, y in series.points if math.isfinite(y)]
+    return [path, [frame.dot(x, y, fill=series.colour) for x, y in points]]
+
+
+def _stack(
+    frame: Frame, column: int, values: Sequence[float], fills: Sequence[str]
+) -> list[Markup]:
+    edges = [0, *itertools.accumulate(values)]
+    return [
+        frame.bar(column + 0.1, column + 0.9, low, high, fill=fill)
+        for (low, high), fill in zip(itertools.pairwise(edges), fills, strict=True)
+    ]
 
 
 def _entry(name: str, colour: str, dashes: str) -> Markup:
@@ -183,8 +238,8 @@ def _grid_line(frame: Frame, value: float) -> Markup:
     )
 
 
-def _turned(said: str, *, x: float, y: float) -> Markup:
-    return text(x, y, said, class_="label", transform=f"rotate(-90 {x:g} {y:g})")
+def _turned(words: str, *, x: float, y: float) -> Markup:
+    return text(x, y, words, class_="label", transform=f"rotate(-90 {x:g} {y:g})")
 
 
 def _pieces(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:

@@ -1,7 +1,7 @@
-"""The palette of all pages: colours that people with any form of colour blindness tell apart.
+"""Colour palette of all pages, distinguishable with any form of colour blindness.
 
-Okabe and Ito 2008, "Color Universal Design", https://jfly.uni-koeln.de/color/. Yellow is left to
-last and drawn with an outline, since it is hard to see on white; no chart tells things apart by
+Okabe and Ito 2008, "Color Universal Design", https://jfly.uni-koeln.de/color/. Yellow comes last
+and is drawn with an outline, since it is hard to see on white; no chart distinguishes things by
 colour alone.
 """
 
@@ -15,4 +15,4 @@ BLACK = "#000000"
 YELLOW = "#F0E442"
 
 SERIES = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, BLACK, YELLOW, "#999999", "#666666", "#CCCCCC")
-"""Colours by number: the eight, then grays."""
+"""Colours by index: the eight, then grays."""

@@ -1,8 +1,7 @@
-"""The page as a whole: its head, its list of sections, and tables, bars and notes in them.
+"""Page: document head, list of sections, and the tables, bars, tiles and notes in them.
 
-No script at all, and a content security policy that says so to the browser: whatever a data set's
-file names hold, there is nothing that would run it. What opens on a click is done with links and
-:target.
+No script at all, and a content security policy that forbids scripts in the browser: whatever the
+file names of a data set hold, nothing runs it. What opens on a click is a link with :target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,14 @@ from runtime import atomic_file
 from webpage import markup
 from webpage.markup import Content, Markup
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'"
+)
 
 
 class Section(NamedTuple):
-    """A part of a page: its anchor, its heading, what is in it."""
+    """A part of a page: anchor, heading and content."""
 
     anchor: str
     title: str
@@ -30,7 +32,7 @@ def page(title: str, *, lead: Content, sections: Sequence[Section]) -> str:
 
     Args:
       title: of the window and at the top.
-      lead: what stands under the title.
+      lead: content under the title.
       sections: in order; the page begins with links to them.
     """
     links = [markup.element("a", section.title, href=f"#{section.anchor}") for section in sections]
@@ -51,8 +53,7 @@ def page(title: str, *, lead: Content, sections: Sequence[Section]) -> str:
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a page in one rename; what cannot be written as UTF-8 (half of a surrogate pair)
-    becomes "?"."""
+    """Write a page atomically; characters that are no UTF-8 (half a surrogate pair) become "?"."""
     return atomic_file.replace(path, content=text.encode("utf-8", errors="replace"))
 
 
@@ -64,13 +65,14 @@ def style() -> str:
 def table(
     heads: Sequence[str], rows: Sequence[Sequence[Content]], *, texts: int = 1, caption: str = ""
 ) -> Markup:
-    """Return a table that scrolls sideways by itself where the screen is too narrow for it.
+    """Return a table that scrolls sideways where the screen is too narrow for it.
 
     Args:
       heads: a heading a column.
-      rows: a cell a column; numbers are written as they are to be read.
-      texts: so many columns from the left hold text; the others hold numbers, set flush right.
-      caption: what it shows.
+      rows: a cell a column; numbers are formatted already.
+      texts: number of columns, from the left, that hold text; the others hold numbers, aligned
+        right.
+      caption: its caption.
     """
 
     def cells(name: str, row: Sequence[Content]) -> list[Markup]:
@@ -89,7 +91,7 @@ def table(
 
 
 def facts(items: Mapping[str, Content]) -> Markup:
-    """Return a list of names and what they are."""
+    """Return a list of names and values."""
     pairs = (
         (markup.element("dt", name), markup.element("dd", value)) for name, value in items.items()
     )
@@ -97,18 +99,18 @@ def facts(items: Mapping[str, Content]) -> Markup:
 
 
 def tiles(items: Sequence[tuple[str, str, str]]) -> Markup:
-    """Return large numbers: (what, number, remark) each."""
+    """Return tiles with a large number: (name, number, remark) each."""
     return markup.element(
         "div",
         [
             markup.element(
                 "div",
-                markup.element("span", what, class_="what"),
+                markup.element("span", name, class_="what"),
                 markup.element("strong", number),
                 markup.element("span", remark, class_="remark"),
                 class_="tile",
             )
-            for what, number, remark in items
+            for name, number, remark in items
         ],
         class_="tiles",
     )
@@ -120,13 +122,12 @@ def note(*content: Content) -> Markup:
 
 
 def grid(items: Sequence[Content], *, kind: str = "charts") -> Markup:
-    """Return things side by side, as many as the screen has room for. `kind` is charts, small or
-    pictures."""
+    """Return items side by side, as many as fit; `kind` is a class of style.css."""
     return markup.element("div", items, class_=f"grid {kind}")
 
 
 def more(summary: str, *content: Content) -> Markup:
-    """Return what is folded away until it is asked for."""
+    """Return content that is folded until the reader opens it."""
     return markup.element("details", markup.element("summary", summary), content)
 
 
@@ -136,10 +137,10 @@ def _section(section: Section) -> Markup:
 
 
 class Bar(NamedTuple):
-    """One bar: its share of the longest, what is written beside it, its colour."""
+    """One bar: its length as a fraction of the longest, the text beside it, its colour."""
 
-    share: float  # 0..1
-    said: str
+    fraction: float  # 0..1
+    text: str
     colour: str
 
 
@@ -149,21 +150,19 @@ def bars(rows: Sequence[tuple[Content, Sequence[Bar]]]) -> Markup:
 
 
 def _bar_row(name: Content, group: Sequence[Bar]) -> Markup:
-    drawn = [
-        markup.element(
-            "div",
-            markup.element(
-                "i",
-                style=f"width: calc((100% - var(--room, 110px)) * {bar.share:.4f}); background: {bar.colour}",
-            ),
-            markup.element("b", bar.said),
-            class_="bar",
-        )
-        for bar in group
-    ]
     return markup.element(
         "div",
         markup.element("span", name),
-        markup.element("div", drawn, class_="pair"),
+        markup.element("div", [_bar(bar) for bar in group], class_="pair"),
         class_="row",
+    )
+
+
+def _bar(bar: Bar) -> Markup:
+    width = f"calc((100% - var(--room, 110px)) * {bar.fraction:.4f})"
+    return markup.element(
+        "div",
+        markup.element("i", style=f"width: {width}; background: {bar.colour}"),
+        markup.element("b", bar.text),
+        class_="bar",
     )

@@ -1,4 +1,4 @@
-"""Numbers on an axis: where ticks go, how they are written, and where a value is drawn."""
+"""Scales of a chart: positions of ticks, their text, and positions of values."""
 
 import math
 from typing import NamedTuple
@@ -13,15 +13,16 @@ class Scale(NamedTuple):
     stop: float
 
     def __call__(self, value: float) -> float:
-        """Return where a value is drawn, to a tenth of a unit."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.stop - self.start), 1)
+        """Return the position of a value, to a tenth of a unit."""
+        fraction = (value - self.low) / (self.high - self.low)
+        return round(self.start + fraction * (self.stop - self.start), 1)
 
 
 def ticks(low: float, high: float, *, count: int = 5) -> list[float]:
     """Return about `count` round numbers in low..high, 1, 2 or 5 times a power of ten apart."""
     step = _step((high - low) / count)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
@@ -34,11 +35,15 @@ def ceiling(value: float, *, count: int = 5) -> float:
 
 
 def text(value: float) -> str:
-    """Write a tick: 0.25, 40, 1,500, 20k, 3M."""
-    for unit, letter in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= 10 * unit or (abs(value) >= unit and letter == "M"):
-            return f"{value / unit:g}{letter}"
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    """Return a tick's text: 0.25, 40, 1,500, 20k, 3M."""
+    size = abs(value)
+    if size >= 1e6:
+        return f"{value / 1e6:g}M"
+    if size >= 1e4:
+        return f"{value / 1e3:g}k"
+    if value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:g}"
 
 
 def _step(rough: float) -> float:

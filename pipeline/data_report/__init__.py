@@ -1,7 +1,6 @@
-"""The data report: report.html beside the data, one file that says what is in a build and what
-became of every row.
+"""Data report: report.html beside the data, one page on a build and on the fate of every row.
 
-Made from what a build writes anyway (build_report.json, rejects.csv, sidecars.json) and a bounded
-number of pictures, so that it costs the same second for a thousand pictures as for a million. The
-same build gives the same bytes.
+Made from the files that a build writes anyway (build_report.json, rejects.csv, sidecars.json) and a
+bounded number of images, so that it takes about a second for a thousand images and for a million.
+The same build gives the same bytes.
 """

@@ -1,4 +1,4 @@
-"""What a data report is made from: the files of a build, read back."""
+"""Input of a data report: the files of a build, read back."""
 
 import csv
 import json
@@ -11,8 +11,8 @@ from pipeline.shards import image_statistics
 from runtime import errors
 
 
-class Material(NamedTuple):
-    """A build as its files describe it."""
+class BuildFiles(NamedTuple):
+    """Content of a build's files."""
 
     folder: storage.AnyPath  # of the shards
     root: storage.AnyPath | None  # of the release, where it can still be read
@@ -29,16 +29,16 @@ class Material(NamedTuple):
     @property
     def splits(self) -> tuple[str, ...]:
         """Return the splits that have shards, train first."""
-        found = {split_of(shard["name"]) for shard in self.account["shards"]}
-        return tuple(sorted(found, key=lambda split: (split != "train", split)))
+        splits = {split_of(shard["name"]) for shard in self.account["shards"]}
+        return tuple(sorted(splits, key=lambda split: (split != "train", split)))
 
     @property
     def observed(self) -> list[Mapping[str, Any]]:
-        """Return what the shards' sidecars say of their pictures."""
-        return [done["observed"] for done in self.sidecars if "observed" in done]
+        """Return the image statistics of every shard that has them."""
+        return [sidecar["observed"] for sidecar in self.sidecars if "observed" in sidecar]
 
     def total(self) -> image_statistics.Total:
-        """Return the observations of all shards together."""
+        """Return the image statistics of all shards together."""
         return image_statistics.total(self.observed)
 
 
@@ -47,27 +47,30 @@ def load(
     *,
     root: str | None = None,
     sidecars: Sequence[Mapping[str, Any]] | None = None,
-) -> Material:
+) -> BuildFiles:
     """Read a build's files.
 
-    Args: folder: of a published version, or of one about to be. root: of the release; None: where
-      the build found it. sidecars: what sidecars.json holds, by whom has it at hand: of a million
-      pictures it takes a gigabyte.
+    Args:
+      folder: of a published version, or of one about to be published.
+      root: of the release; None: the folder that the build read.
+      sidecars: the content of sidecars.json, from callers that have it in memory: for a million
+        images it takes a gigabyte.
 
     Raises:
       errors.UserError: if a file is missing or damaged.
     """
     settings = _json(folder / "job_config.json")
-    place = storage.path(root or settings["input_dir"])
-    with _opened(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
+    release = storage.path(root or settings["input_dir"])
+    sidecars = sidecars or _json(folder / "sidecars.json")
+    with _existing(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
         rejects = list(csv.DictReader(file))
-    return Material(
+    return BuildFiles(
         folder=folder,
-        root=place if place.is_dir() else None,
+        root=release if release.is_dir() else None,
         account=_json(folder / "build_report.json"),
         settings=settings,
         rejects=rejects,
-        sidecars=sorted(sidecars or _json(folder / "sidecars.json"), key=lambda done: done["name"]),
+        sidecars=sorted(sidecars, key=lambda sidecar: sidecar["name"]),
     )
 
 
@@ -77,7 +80,7 @@ def split_of(shard_name: str) -> str:
 
 
 def _json(path: storage.AnyPath) -> Any:
-    text = _opened(path).read_text(encoding="utf-8")
+    text = _existing(path).read_text(encoding="utf-8")
     try:
         return json.loads(text)
     except ValueError as error:
@@ -86,7 +89,7 @@ def _json(path: storage.AnyPath) -> Any:
         ) from error
 
 
-def _opened(path: storage.AnyPath) -> storage.AnyPath:
+def _existing(path: storage.AnyPath) -> storage.AnyPath:
     if not path.is_file():
         raise errors.UserError(
             f"{path.parent} holds no version that this job can report on: it has no {path.name}"

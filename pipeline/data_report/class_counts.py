@@ -1,56 +1,58 @@
-"""How many of each class: read, kept, written, and in each shard."""
+"""Class counts: rows read, kept and written of each class, and examples of each in each shard."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import webpage.page
 from pipeline.data_report import build_files
-from webpage import charts, colours, markup, scales
+from webpage import charts, colours, markup
 
 MOST_SHARDS_DRAWN = 48
 
-_FATES = ("read", "written", "left_out", "other_class", "dropped", "rejected", "examples")
+_OUTCOMES = ("read", "written", "left_out", "other_class", "dropped", "rejected", "examples")
 
 _BEFORE, _AFTER = colours.ORANGE, colours.BLUE
 
 
-def classes(made: build_files.Material) -> list[markup.Content]:
-    """Show rows and examples of each class, by split, then the whole account."""
-    lines: Sequence[Mapping[str, Any]] = made.account["ledger"]["classes"]
-    by_split = {split: [line for line in lines if line["split"] == split] for split in made.splits}
-    drawn = [_split_bars(made, split, group) for split, group in by_split.items()]
+def classes(built: build_files.BuildFiles) -> list[markup.Content]:
+    """Show rows and examples of each class, by split, then the full ledger."""
+    lines: Sequence[Mapping[str, Any]] = built.account["ledger"]["classes"]
+    by_split = {split: [line for line in lines if line["split"] == split] for split in built.splits}
+    drawn = [_split_bars(built, split, group) for split, group in by_split.items()]
     return [
         charts.legend(
             [("rows in the annotations", _BEFORE, ""), ("examples in the data set", _AFTER, "")]
         ),
         webpage.page.grid(drawn),
         webpage.page.note(
-            "The account: rows read = written + left out by balancing + of other classes + dropped + rejected. "
-            "Examples count the copies that balancing makes; odd ones are mirrored."
+            "Ledger: rows read = written + left out by balancing + of other classes + dropped + "
+            "rejected. Examples include the copies made by balancing; odd copies are mirrored."
         ),
-        [_account(split, group) for split, group in by_split.items()],
+        [_ledger(split, group) for split, group in by_split.items()],
     ]
 
 
-def shards(made: build_files.Material) -> list[markup.Content]:
-    """Show what is in each shard, by class, and how far shards differ."""
+def shards(built: build_files.BuildFiles) -> list[markup.Content]:
+    """Show the examples of each class in each shard, and how far shards differ."""
     by_split = {
         split: [
             shard
-            for shard in made.account["shards"]
+            for shard in built.account["shards"]
             if build_files.split_of(shard["name"]) == split
         ]
-        for split in made.splits
+        for split in built.splits
     }
-    drawn = [_stacks(split, group, made.class_names) for split, group in by_split.items()]
-    names = [(name, colours.SERIES[label], "") for label, name in enumerate(made.class_names)]
+    drawn = [_stacks(split, group, built.class_names) for split, group in by_split.items()]
+    names = [(name, colours.SERIES[label], "") for label, name in enumerate(built.class_names)]
     rows = [
-        row for split, group in by_split.items() for row in _spread(split, group, class_names=made.class_names)
-    ]  # fmt: skip
+        row
+        for split, group in by_split.items()
+        for row in _spread(split, group, class_names=built.class_names)
+    ]
     return [
         webpage.page.note(
-            "Each shard is a fair sample of its split: counts of a class differ by at most one between shards, apart "
-            "from pictures that were found to be unusable while they were written."
+            "Each shard is a fair sample of its split: counts of a class differ by at most one "
+            "between shards, apart from images that proved unusable while shards were written."
         ),
         webpage.page.grid(drawn),
         charts.legend(names),
@@ -62,9 +64,9 @@ def shards(made: build_files.Material) -> list[markup.Content]:
 
 
 def _split_bars(
-    made: build_files.Material, split: str, lines: Sequence[Mapping[str, Any]]
+    built: build_files.BuildFiles, split: str, lines: Sequence[Mapping[str, Any]]
 ) -> markup.Markup:
-    shown = [line for line in lines if 0 <= line["label"] < len(made.class_names)]
+    shown = [line for line in lines if 0 <= line["label"] < len(built.class_names)]
     longest = max((max(line["read"], line["examples"]) for line in shown), default=0) or 1
     rows = [
         (
@@ -81,12 +83,14 @@ def _split_bars(
     return charts.figure(webpage.page.bars(rows), title=split)
 
 
-def _account(split: str, lines: Sequence[Mapping[str, Any]]) -> markup.Markup:
-    """Lay out what became of the rows; a fate that no row met has no column."""
-    met = [key for key in _FATES if key in ("read", "examples") or any(line[key] for line in lines)]
-    rows = [[line["name"], *(f"{line[key]:,}" for key in met)] for line in lines]
-    total = ["all", *(f"{sum(line[key] for line in lines):,}" for key in met)]
-    heads = ["class", *(key.replace("_", " ") for key in met)]
+def _ledger(split: str, lines: Sequence[Mapping[str, Any]]) -> markup.Markup:
+    """Return the ledger of a split; outcomes without a row have no column."""
+    used = [
+        key for key in _OUTCOMES if key in ("read", "examples") or any(line[key] for line in lines)
+    ]
+    rows = [[line["name"], *(f"{line[key]:,}" for key in used)] for line in lines]
+    total = ["all", *(f"{sum(line[key] for line in lines):,}" for key in used)]
+    heads = ["class", *(key.replace("_", " ") for key in used)]
     return webpage.page.table(
         heads, [*rows, total], caption=f"{split}, in rows; the last column in examples"
     )
@@ -95,53 +99,41 @@ def _account(split: str, lines: Sequence[Mapping[str, Any]]) -> markup.Markup:
 def _stacks(
     split: str, group: Sequence[Mapping[str, Any]], class_names: Sequence[str]
 ) -> markup.Markup:
-    """Draw a column a shard, its classes one over the other."""
+    """Draw a column a shard, its classes one on top of the other."""
     drawn = evenly(group, most=MOST_SHARDS_DRAWN)
-    top = scales.ceiling(max(shard["num_examples"] for shard in drawn))
-    every = -(-len(drawn) // 8)
-    frame = charts.Frame(
+    labels = range(len(class_names))
+    title = f"{split}: {len(group):,} shard{'s' * (len(group) > 1)}"
+    if len(drawn) < len(group):
+        title += f", {len(drawn)} of them drawn"
+    return charts.stacked_columns(
+        [_number(shard["name"]) for shard in drawn],
+        [[shard["label_counts"].get(str(label), 0) for label in labels] for shard in drawn],
+        fills=[colours.SERIES[label] for label in labels],
         x_label="shard",
         y_label="examples",
-        x_range=(0, len(drawn)),
-        y_range=(0, top),
-        x_ticks=[
-            (i + 0.5, _number(shard["name"])) for i, shard in enumerate(drawn) if i % every == 0
-        ],
+        alt=f"Examples of each class in each shard of {split}",
+        title=title,
     )
-    marks = []
-    for i, shard in enumerate(drawn):
-        low = 0
-        for label in range(len(class_names)):
-            count = shard["label_counts"].get(str(label), 0)
-            marks.append(
-                frame.bar(i + 0.06, i + 0.94, low, low + count, fill=colours.SERIES[label])
-            )
-            low += count
-    title = f"{split}: {len(group):,} shard{'s' * (len(group) > 1)}" + (
-        f", {len(drawn)} of them drawn" if len(drawn) < len(group) else ""
-    )
-    alt = f"Examples of each class in each shard of {split}"
-    return charts.figure(frame.draw(marks, alt=alt), title=title)
 
 
 def _spread(
     split: str, group: Sequence[Mapping[str, Any]], *, class_names: Sequence[str]
 ) -> list[list[str]]:
-    def row(name: str, found: Sequence[int]) -> list[str]:
-        return [split, name, f"{len(found):,}", f"{min(found):,}", f"{max(found):,}"]
+    def row(name: str, counts: Sequence[int]) -> list[str]:
+        return [split, name, f"{len(counts):,}", f"{min(counts):,}", f"{max(counts):,}"]
 
     by_class = [
         [shard["label_counts"].get(str(label), 0) for shard in group]
         for label in range(len(class_names))
     ]
     rows = [
-        row(name, found) for name, found in zip(class_names, by_class, strict=True) if any(found)
+        row(name, counts) for name, counts in zip(class_names, by_class, strict=True) if any(counts)
     ]
     return [*rows, row("all", [shard["num_examples"] for shard in group])]
 
 
 def evenly(items: Sequence[Any], *, most: int) -> list[Any]:
-    """Return at most so many items, from all over the list, in order."""
+    """Return at most so many items, evenly spaced over the list, in order."""
     if len(items) <= most:
         return list(items)
     return [items[i * len(items) // most] for i in range(most)]

@@ -1,4 +1,4 @@
-"""The data report as a whole: its head, and which sections stand in which order."""
+"""Page of the data report: its head, and its sections in their order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,74 +34,77 @@ def write(
     """Write report.html into a build's folder and return its path.
 
     Args:
-      folder: of a published version, or of one about to be.
-      root: of the release, for the originals; None: where the build found it.
-      sidecars: of the shards, by whom has them at hand.
+      folder: of a published version, or of one about to be published.
+      root: of the release, for the originals; None: the folder that the build read.
+      sidecars: of the shards, from callers that have them in memory.
 
     Raises:
       errors.UserError: if the folder holds no build.
     """
-    with atomic.on_disk(folder) as place:
-        webpage.page.write(
-            place / FILE, render(build_files.load(folder, root=root, sidecars=sidecars))
-        )
+    built = build_files.load(folder, root=root, sidecars=sidecars)
+    with atomic.on_disk(folder) as local_folder:
+        webpage.page.write(local_folder / FILE, render(built))
     return folder / FILE
 
 
-def render(made: build_files.Material) -> str:
-    """Return the report's HTML. It depends on the build and the originals only: no date, no path of
-    this machine."""
+def render(built: build_files.BuildFiles) -> str:
+    """Return the report's HTML.
+
+    It depends on the build and the originals only; no date and no path of this machine is in it.
+    """
     section = webpage.page.Section
     sections = [
-        section("classes", "Classes, before and after balancing", class_counts.classes(made)),
-        section("shards", "Shards", class_counts.shards(made)),
-        section("crops", "Crops beside their originals", crop_samples.section(made)),
-        section("rejects", "Rejected and dropped rows", rejects.rejects(made)),
-        section("leaks", "Duplicates and leaks", rejects.identical(made)),
-        section("sizes", "Picture sizes", image_charts.sizes(made)),
-        section("affect", "Valence and arousal", image_charts.affect(made)),
+        section("classes", "Classes, before and after balancing", class_counts.classes(built)),
+        section("shards", "Shards", class_counts.shards(built)),
+        section("crops", "Crops beside their originals", crop_samples.section(built)),
+        section("rejects", "Rejected and dropped rows", rejects.rejects(built)),
+        section("leaks", "Duplicates and leaks", rejects.identical(built)),
+        section("sizes", "Image sizes", image_charts.sizes(built)),
+        section("affect", "Valence and arousal", image_charts.affect(built)),
     ]
     return webpage.page.page(
-        f"Data report: affectnet_faces/{made.settings['config_name']}",
-        lead=_lead(made),
+        f"Data report: affectnet_faces/{built.settings['config_name']}",
+        lead=_lead(built),
         sections=sections,
     )
 
 
-def _lead(made: build_files.Material) -> list[markup.Content]:
-    account = made.account
-    drawn = markup.element(
-        "p", "Drawn faces, not AffectNet: to try things out with.", class_="warning"
-    )
+def _lead(built: build_files.BuildFiles) -> list[markup.Content]:
+    account = built.account
+    warning = None
+    if account["data"] != "AffectNet":
+        warning = markup.element(
+            "p", "Drawn faces, not AffectNet: smoke test only.", class_="warning"
+        )
     rows = sum(line["read"] for line in account["ledger"]["classes"])
     rejected = sum(account["ledger"]["rejected"].values())
     leaks = len(account["identical_files"]["across_splits"])
     size = sum(shard["file_bytes"] for shard in account["shards"])
     examples = sum(shard["num_examples"] for shard in account["shards"])
     return [
-        drawn if account["data"] != "AffectNet" else None,
+        warning,
         webpage.page.tiles(
             [
                 ("rows read", f"{rows:,}", f"{account['layout']} layout"),
-                ("examples written", f"{examples:,}", ", ".join(made.splits)),
+                ("examples written", f"{examples:,}", ", ".join(built.splits)),
                 ("rows rejected", f"{rejected:,}", f"{rejected / max(rows, 1):.2%} of the rows"),
-                ("pictures in two splits", f"{leaks:,}", "identical files"),
+                ("images in two splits", f"{leaks:,}", "identical files"),
                 ("shards", f"{len(account['shards']):,}", f"{size / 1e6:,.1f} MB"),
             ]
         ),
-        webpage.page.facts(_facts(account, made.settings)),
+        webpage.page.facts(_facts(account, built.settings)),
     ]
 
 
 def _facts(account: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, markup.Content]:
-    made_with = [
+    flags = [
         [markup.element("code", f"--{name}={settings[name]}", class_="flag"), " "]
         for name in _SHOWN
         if name in settings
     ]
     return {
         "data": account["data"],
-        "made with": made_with,
+        "flags": flags,
         "annotations": markup.element(
             "code", f"sha256 {account['made_from']['annotations_sha256'][:16]}…"
         ),

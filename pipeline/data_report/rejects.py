@@ -1,5 +1,4 @@
-"""What is wrong with the input: rejected and dropped rows by reason with examples, and identical
-files."""
+"""Problems of the input: rejected and dropped rows by reason, and identical files."""
 
 import collections
 from collections.abc import Mapping, Sequence
@@ -10,21 +9,22 @@ from pipeline.data_report import build_files
 from webpage import markup
 
 EXAMPLES = 5
-"""So many rows are named of each reason."""
+"""Number of rows named for each reason."""
 
 GROUPS = 20
-"""So many groups of identical files are named of each kind."""
+"""Number of groups of identical files named for each kind."""
 
 _MOST_CHARACTERS = 300
 
 _KINDS = {
     "across_splits": (
         "In train and in another split",
-        "A model is judged on pictures it was trained on. --drop_duplicates removes them from train.",
+        "A model would be evaluated on images it was trained on. "
+        "--drop_duplicates removes them from train.",
     ),
     "across_subsets": (
         "In the manual and in the automatic subset",
-        "One picture with two annotations.",
+        "One image with two annotations.",
     ),
     "within_split": (
         "More than once in a split",
@@ -33,29 +33,31 @@ _KINDS = {
 }
 
 
-def rejects(made: build_files.Material) -> list[markup.Content]:
-    """Show how many rows were rejected or dropped for which reason, with the first few of each."""
+def rejects(built: build_files.BuildFiles) -> list[markup.Content]:
+    """Show the numbers of rejected and dropped rows by reason, with the first few of each."""
     by_reason: dict[str, list[Mapping[str, str]]] = collections.defaultdict(list)
-    for row in made.rejects:
+    for row in built.rejects:
         by_reason[row["reason"]].append(row)
     worst = sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
+    if not worst:
+        none = markup.element("p", "No row was rejected: every row could be used.")
+        return [none, _dropped(built)]
     return [
-        [_reason(reason, rows) for reason, rows in worst]
-        or markup.element("p", "No row was rejected: every picture could be used."),
-        webpage.page.note("rejects.csv has them all.") if worst else None,
-        _dropped(made),
+        [_reason(reason, rows) for reason, rows in worst],
+        webpage.page.note("rejects.csv has all of them."),
+        _dropped(built),
     ]
 
 
-def identical(made: build_files.Material) -> list[markup.Content]:
-    """Show files with the same content, by what that means."""
-    groups: Mapping[str, Sequence[Sequence[str]]] = made.account["identical_files"]
+def identical(built: build_files.BuildFiles) -> list[markup.Content]:
+    """Show groups of files with the same content, by kind."""
+    groups: Mapping[str, Sequence[Sequence[str]]] = built.account["identical_files"]
     shown = [_kind(*_KINDS[kind], groups[kind]) for kind in _KINDS if groups[kind]]
     return [
-        shown or markup.element("p", "No two pictures of the data set are the same file."),
+        shown or markup.element("p", "No two images of the data set are the same file."),
         webpage.page.note(
-            "Pictures are compared by the content of their files while they are written; rows that balancing left out "
-            "were not opened for it. build_report.json names all."
+            "Images are compared by the content of their files while shards are written; rows left "
+            "out by balancing are not opened for it. build_report.json names all groups."
         ),
     ]
 
@@ -77,10 +79,10 @@ def _reason(reason: str, rows: Sequence[Mapping[str, str]]) -> markup.Markup:
     return _first_of(rows, listed, title=reason, meaning=where)
 
 
-def _dropped(made: build_files.Material) -> markup.Content:
+def _dropped(built: build_files.BuildFiles) -> markup.Content:
     rows = [
         [d["split"], _class_name(str(d["label"])), d["reason"], f"{d['rows']:,}"]
-        for d in made.account["dropped"]
+        for d in built.account["dropped"]
     ]
     if not rows:
         return None
@@ -99,13 +101,13 @@ def _kind(title: str, meaning: str, groups: Sequence[Sequence[str]]) -> markup.M
 
 
 def _first_of(
-    found: Sequence[object], listed: Sequence[markup.Markup], *, title: str, meaning: str
+    items: Sequence[object], listed: Sequence[markup.Markup], *, title: str, meaning: str
 ) -> markup.Markup:
-    """Show how many were found and the first of them, which are listed."""
-    rest = len(found) - len(listed)
+    """Show the number of items and the first of them."""
+    rest = len(items) - len(listed)
     return markup.element(
         "div",
-        markup.element("h3", f"{title}: {len(found):,}"),
+        markup.element("h3", f"{title}: {len(items):,}"),
         webpage.page.note(meaning),
         markup.element("ul", listed),
         webpage.page.note(f"… and {rest:,} more") if rest else None,
@@ -114,8 +116,12 @@ def _first_of(
 
 
 def _class_name(label: str) -> str:
-    return labels.EXPRESSIONS[int(label)] if int(label) >= 0 else "bad label"
+    if int(label) < 0:
+        return "bad label"
+    return labels.EXPRESSIONS[int(label)]
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f"{text[:_MOST_CHARACTERS]}…"

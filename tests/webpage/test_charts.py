@@ -1,4 +1,4 @@
-"""Where ticks and marks are drawn."""
+"""Charts and pages: positions of ticks and marks, legends, sections."""
 
 import math
 import re
@@ -30,11 +30,11 @@ def test_an_axis_ends_on_a_round_number(value, expected):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "written"),
     [(0.25, "0.25"), (40, "40"), (1500, "1,500"), (20_000, "20k"), (3e6, "3M"), (-0.5, "-0.5")],
 )
-def test_ticks_are_written_short(value, said):
-    assert scales.text(value) == said
+def test_ticks_are_written_short(value, written):
+    assert scales.text(value) == written
 
 
 def test_a_frame_puts_its_corners_where_the_axes_meet():
@@ -66,11 +66,28 @@ def test_several_lines_have_a_legend_and_differ_in_more_than_colour():
     assert 'class="legend"' not in charts.lines(pair[:1], frame, alt="one")
 
 
-def test_columns_say_no_more_names_than_there_is_room_for():
+def test_columns_show_no_more_names_than_there_is_room_for():
     names = [f"n{i}" for i in range(20)]
     drawn = charts.columns(names, range(20), x_label="x", y_label="y", alt="columns")
     assert re.findall(r">(n\d+)<", drawn) == ["n0", "n3", "n6", "n9", "n12", "n15", "n18"]
     assert drawn.count("<rect") == 20
+
+
+def test_columns_of_several_values_are_stacked_from_the_lowest():
+    drawn = charts.stacked_columns(
+        ["a"], [[3, 1]], fills=["red", "blue"], x_label="x", y_label="y", alt="stack", title="T"
+    )
+    rects = re.findall(r'<rect x="[\d.]+" y="([\d.]+)" width="[\d.]+" height="([\d.]+)"', drawn)
+    assert rects == [("52.5", "127.5"), ("10.0", "42.5")]  # 0..3 and 3..4 of 0..4, in 180..10.
+    assert re.findall(r'fill="(red|blue)"', drawn) == ["red", "blue"]
+    assert "<figcaption>T</figcaption>" in drawn
+
+
+def test_dots_of_counts_have_areas_in_proportion_to_them():
+    frame = charts.Frame(x_label="x", y_label="y", x_range=(-1, 1), y_range=(-1, 1))
+    drawn = frame.counts({(0.05, 0.05): 4, (-0.95, 0.15): 1})
+    assert [re.search(r' r="([\d.]+)"', dot)[1] for dot in drawn] == ["6.0", "3.0"]
+    assert frame.counts({}) == []
 
 
 def test_a_page_lists_its_sections_and_forbids_scripts():

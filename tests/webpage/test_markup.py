@@ -1,4 +1,4 @@
-"""Elements escape what is put into them."""
+"""HTML elements: escaping, attributes, images, and atomic writing of pages."""
 
 import subprocess
 import sys
@@ -35,8 +35,8 @@ def test_an_element_that_cannot_have_content_is_not_closed():
     assert markup.element("br") == "<br>"
 
 
-def test_a_picture_carries_its_file():
-    assert markup.picture(b"abc", alt=EVIL).startswith(
+def test_an_image_carries_its_file():
+    assert markup.image(b"abc", alt=EVIL).startswith(
         '<img src="data:image/jpeg;base64,YWJj" alt="&#34;&gt;&lt;img'
     )
 
@@ -49,9 +49,9 @@ def test_a_name_that_is_no_unicode_text_is_written_all_the_same(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_the_pages_need_nothing_of_ours_and_nothing_heavy():
+def test_the_pages_import_no_other_package_of_ours_and_nothing_heavy():
     check = (
-        "import sys, webpage.page, webpage.charts; sys.exit(bool({'pipeline', 'trainer', 'affectnet_tfds', 'numpy', "
-        "'tensorflow', 'matplotlib'} & {*sys.modules}))"
+        "import sys, webpage.page, webpage.charts; sys.exit(bool({'pipeline', 'trainer', "
+        "'affectnet_tfds', 'numpy', 'tensorflow', 'matplotlib'} & {*sys.modules}))"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

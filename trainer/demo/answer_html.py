@@ -82,7 +82,7 @@ def _annotated(prediction: timed_prediction.TimedPrediction, *, names: Sequence[
     drawing.save(content, "jpeg", quality=_JPEG_QUALITY)
     counts = {0: "no face was found", 1: "one face"}
     shown = counts.get(len(faces), f"{len(faces)} numbered faces")
-    return markup.picture(content.getvalue(), alt=f"The uploaded image: {shown}", class_="photo")
+    return markup.image(content.getvalue(), alt=f"The uploaded image: {shown}", class_="photo")
 
 
 def _card(
@@ -92,7 +92,7 @@ def _card(
     if num_faces > 1:
         title = f"Face {number}: {_top_class(face, names=names)}"
     content = image_codec.encode(face.crop)
-    crop = markup.picture(content, alt=f"Crop of face {number}", class_="crop")
+    crop = markup.image(content, alt=f"Crop of face {number}", class_="crop")
     head = markup.element("div", crop, markup.element("h3", title), class_="title")
     return markup.element("section", head, _bars(face, names=names), _affect(face), class_="face")
 

@@ -5,7 +5,6 @@ reports.figures draws for the page and for curves.png alike.
 """
 
 import collections
-import math
 
 import numpy as np
 from sklearn import metrics as sklearn_metrics
@@ -76,7 +75,7 @@ def learning_curves(history: figures.History) -> list[markup.Markup]:
         lines = [str(line.get_label()) for line in drawing.axes[0].lines]
         if lines:
             alt = f"{quantity} by epoch: {'; '.join(lines)}"
-            image = markup.picture(figures.svg(drawing), alt=alt, kind="svg+xml")
+            image = markup.image(figures.svg(drawing), alt=alt, kind="svg+xml")
             drawn.append(markup.element("figure", image))
     return drawn
 
@@ -93,19 +92,11 @@ def affect(name: str, truth: np.ndarray, predicted: np.ndarray) -> markup.Markup
     annotated = ~np.isnan(truth)
     pairs = np.stack([truth[annotated], np.clip(predicted[annotated], -1, 1)], axis=1)
     cells = collections.Counter(map(tuple, np.floor(pairs / _CELL).astype(int).tolist()))
-    largest = max(cells.values(), default=1)
-    dots = [
-        frame.dot(
-            (x + 0.5) * _CELL,
-            (y + 0.5) * _CELL,
-            radius=max(1.2, 6 * math.sqrt(count / largest)),
-            fill=colours.BLUE,
-            fill_opacity=0.55,
-        )
-        for (x, y), count in sorted(cells.items())
-    ]
+    centres = {
+        ((x + 0.5) * _CELL, (y + 0.5) * _CELL): count for (x, y), count in sorted(cells.items())
+    }
     diagonal = frame.path([(-1, -1), (1, 1)], class_="diagonal")
-    chart = frame.draw(diagonal, dots, alt=f"Predicted and annotated {name}")
+    chart = frame.draw(diagonal, frame.counts(centres), alt=f"Predicted and annotated {name}")
     return charts.figure(chart, title=name)
 
 

@@ -67,7 +67,7 @@ def _example(preds: predictions.Predictions, index: int, jpeg: bytes | None) -> 
     image = None
     if jpeg:
         alt = f"{truth} taken for {predicted}"
-        image = markup.picture(jpeg, alt=alt, width=SIDE, height=SIDE)
+        image = markup.image(jpeg, alt=alt, width=SIDE, height=SIDE)
     caption = f"{truth} → {predicted}, {preds.confidence[index]:.0%}"
     return markup.element(
         "figure",

@@ -1,4 +1,4 @@
-"""The page that the job leaves beside the data."""
+"""Data report: content of its sections, escaping, determinism, and the page in a browser."""
 
 import re
 
@@ -41,7 +41,7 @@ def evil_build(release, job_config):
     return build.build(config, listener=Silent())
 
 
-def made_of(built):
+def files_of(built):
     return build_files.load(built.version)
 
 
@@ -49,30 +49,26 @@ def text_of(built):
     return (built.version / page.FILE).read_text(encoding="utf-8")
 
 
-def test_the_page_says_what_became_of_the_rows(job_config):
+def test_the_page_accounts_for_every_row(job_config):
     built = build.build(job_config(balance="5"), listener=Silent())
     text = text_of(built)
     assert re.search(r"rows read</span><strong>34<", text)
     assert "12 rows" in text and "5 examples" in text
     (row,) = re.findall(r"<tr><td>neutral</td>.*?</tr>", text)[:1]
-    assert re.findall(r">([\d,]+)<", row) == [
-        "12",
-        "5",
-        "7",
-        "0",
-        "5",
-    ]  # read, written, left out, other class, examples
+    # Read, written, left out, other class, examples.
+    assert re.findall(r">([\d,]+)<", row) == ["12", "5", "7", "0", "5"]
     assert (
-        "No row was rejected" in text
-        and "No two pictures of the data set are the same file" in text
+        "No row was rejected" in text and "No two images of the data set are the same file" in text
     )
 
 
 def test_the_same_build_gives_the_same_bytes_wherever_it_is(job_config, tmp_path):
-    one = build.build(job_config(num_shards=3), listener=Silent())
-    two = build.build(job_config(num_shards=3, data_dir=str(tmp_path / "two")), listener=Silent())
-    assert text_of(one) == text_of(two)
-    assert str(tmp_path) not in text_of(one)
+    first = build.build(job_config(num_shards=3), listener=Silent())
+    second = build.build(
+        job_config(num_shards=3, data_dir=str(tmp_path / "two")), listener=Silent()
+    )
+    assert text_of(first) == text_of(second)
+    assert str(tmp_path) not in text_of(first)
 
 
 def test_the_command_writes_the_page_that_the_job_wrote(job_config, capsys):
@@ -88,10 +84,9 @@ def test_the_command_writes_the_page_that_the_job_wrote(job_config, capsys):
 def test_a_folder_without_a_build_is_one_sentence(tmp_path, capsys):
     (tmp_path / "build_report.json").write_text("{}")
     assert program.run(str(tmp_path)) == 2
-    said = capsys.readouterr().err
-    assert (
-        said
-        == f"error: {tmp_path} holds no version that this job can report on: it has no job_config.json\n"
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path} holds no version that this job can report on: "
+        "it has no job_config.json\n"
     )
 
 
@@ -113,9 +108,9 @@ def test_no_name_of_a_file_becomes_markup(evil_build):
 
 def test_specimens_are_shown_beside_their_originals_or_alone(job_config, small_release):
     built = build.build(job_config(image_size=64), listener=Silent())
-    with_originals = page.render(made_of(built)).count("<image ")
+    with_originals = page.render(files_of(built)).count("<image ")
     small_release.rename(small_release.with_name("moved"))
-    text = page.render(made_of(built))
+    text = page.render(files_of(built))
     assert "The originals are no longer where the build found them" in text
     assert text.count("<image ") * 2 == with_originals > 0
     assert page.render(
@@ -123,11 +118,11 @@ def test_specimens_are_shown_beside_their_originals_or_alone(job_config, small_r
     ) == text_of(built)
 
 
-def test_an_original_that_cannot_be_read_any_more_is_said(job_config, small_release):
+def test_an_original_that_cannot_be_read_any_more_is_reported(job_config, small_release):
     built = build.build(job_config(), listener=Silent())
     for path in small_release.rglob("*.jpg"):
         path.write_bytes(b"<html>")
-    assert "The original can no longer be read: not a picture." in page.render(made_of(built))
+    assert "The original can no longer be read: not a picture." in page.render(files_of(built))
 
 
 @pytest.mark.parametrize("align", [False, True])
@@ -136,35 +131,37 @@ def test_landmarks_of_a_specimen_lie_where_the_annotation_has_them(release, job_
     for label in (0, 1):
         release.add("training", label, landmarks=";".join(f"{x:.2f};{y:.2f}" for x, y in points))
     config = job_config(input_dir=str(release.write()), align=align)
-    made = made_of(build.build(config, listener=Silent()))
-    one = next(crop_samples._chosen(made, 1))
+    built = files_of(build.build(config, listener=Silent()))
+    specimen = next(crop_samples._chosen(built, 1))
     np.testing.assert_allclose(
-        one.in_picture(one.example.landmarks.astype(np.float64)), points, atol=0.02
+        specimen.in_image(specimen.example.landmarks.astype(np.float64)), points, atol=0.02
     )
 
 
 def face_points():
-    """68 points with eyes, nose and mouth where a face has them, a little turned, in a picture of
-    120 x 90."""
+    """Return 68 landmarks of a slightly tilted face in an image of 120 x 90."""
     points = np.full((68, 2), (55.0, 40.0))
-    points[36:42], points[42:48], points[30] = (45, 32), (65, 34), (55, 42)
-    points[48], points[54] = (46, 52), (62, 54)
+    points[36:42] = (45, 32)
+    points[42:48] = (65, 34)
+    points[30] = (55, 42)
+    points[48] = (46, 52)
+    points[54] = (62, 54)
     return points
 
 
 def test_a_specimen_is_the_record_of_its_shard(job_config):
     built = build.build(job_config(), listener=Silent())
-    made = made_of(built)
-    one = next(crop_samples._chosen(made, 6))
-    assert one.example.label == 6 and one.example.copy == 0 and one.split == "train"
-    assert simplejpeg.decode_jpeg(one.example.image).shape == (32, 32, 3)
-    assert isinstance(one.example, example_codec.Example)
+    specimen = next(crop_samples._chosen(files_of(built), 6))
+    assert specimen.example.label == 6 and specimen.example.copy == 0
+    assert specimen.split == "train"
+    assert simplejpeg.decode_jpeg(specimen.example.image).shape == (32, 32, 3)
+    assert isinstance(specimen.example, example_codec.Example)
 
 
 def test_a_build_without_observations_is_still_reported(job_config):
-    made = made_of(build.build(job_config(), listener=Silent()))
-    old = made._replace(
-        sidecars=[{k: v for k, v in s.items() if k != "observed"} for s in made.sidecars]
+    built = files_of(build.build(job_config(), listener=Silent()))
+    old = built._replace(
+        sidecars=[{k: v for k, v in s.items() if k != "observed"} for s in built.sidecars]
     )
     assert page.render(old).count("made by a version of the job that") == 3
 
@@ -185,8 +182,8 @@ def test_the_program_names_the_page(job_config, capsys):
 def test_in_a_browser_nothing_runs_overflows_or_overlaps(evil_build, chromium, width):
     browser.show(chromium, evil_build.version / page.FILE, width=width)
     assert browser.alarms(chromium) == []
-    seen = chromium.find_element("tag name", "body").text
-    assert all(path.split("/")[1] in seen for path in EVIL) and BAD_LABEL in seen
+    visible = chromium.find_element("tag name", "body").text
+    assert all(path.split("/")[1] in visible for path in EVIL) and BAD_LABEL in visible
     assert browser.overflowing(chromium) == []
     assert browser.broken_words(chromium) == []
     assert browser.outside_their_drawing(chromium) == []
