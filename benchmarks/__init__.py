@@ -1,1 +1,1 @@
-"""Benchmarks: one program per measurement, each with the alternatives it is compared to."""
+"""Benchmarks of the job and of the trainer beside peers; docs/benchmarks.md has the results."""

@@ -1,13 +1,14 @@
-"""python -m benchmarks.imbalance --data_dir=DATA_DIR --config_name=NAME: what each remedy for
-unequal classes does.
+"""Benchmark of remedies for unequal classes: accuracy, macro-F1 and M of one short run each.
 
-One short run a variant, the same network, steps and seed, one after the other (or `--parallel` at a
-time); prints a Markdown table of accuracy, macro-F1 and M on validation, and each variant's flags.
-Finished runs are kept.
+python -m benchmarks.imbalance --data_dir=DATA_DIR --config_name=NAME --work_dir=FOLDER trains the
+same network for the same steps from the same seeds, one run after the other (or `--parallel` at a
+time), and prints a Markdown table of validation metrics with each variant's flags. Finished runs
+are kept.
 """
 
 import concurrent.futures
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,8 +56,6 @@ def train(variant: str, seed: str) -> None:
         f"--data_dir={DATA_DIR.value}",
         f"--config_name={CONFIG_NAME.value}",
         f"--epochs={EPOCHS.value}",
-    ]
-    given += [
         f"--seed={seed}",
         f"--model_dir={folder(variant, seed)}",
         *TRAINER_FLAGS.value,
@@ -71,23 +70,17 @@ def train(variant: str, seed: str) -> None:
 
 def row(variant: str) -> str:
     """Return a line of the table: the mean over the seeds."""
-    judged = [
+    metrics = [
         json.loads((folder(variant, seed) / "metrics.json").read_text(encoding="utf-8"))
         for seed in SEEDS.value
     ]
-    numbers = [
-        sum(pick(one) for one in judged) / len(judged)
-        for pick in (
-            lambda one: one["accuracy"],
-            lambda one: one["balanced_accuracy"],
-            lambda one: one["macro"]["f1"],
-            lambda one: one["m_measure"],
-        )
+    runs = [
+        (run["accuracy"], run["balanced_accuracy"], run["macro"]["f1"], run["m_measure"])
+        for run in metrics
     ]
+    means = [f"{statistics.mean(values):.3f}" for values in zip(*runs, strict=True)]
     flags_text = " ".join(f"`{flag}`" for flag in VARIANTS[variant])
-    return (
-        f"| {variant} | {flags_text} | " + " | ".join(f"{number:.3f}" for number in numbers) + " |"
-    )
+    return "| " + " | ".join([variant, flags_text, *means]) + " |"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -95,9 +88,8 @@ def main(argv: Sequence[str]) -> None:
     with concurrent.futures.ThreadPoolExecutor(PARALLEL.value) as pool:
         wanted = [(variant, seed) for seed in SEEDS.value for variant in VARIANTS]
         list(pool.map(lambda pair: train(*pair), wanted))
-    print(
-        "| variant | flags | accuracy | balanced accuracy | macro-F1 | M |\n|---|---|---|---|---|---|"
-    )
+    print("| variant | flags | accuracy | balanced accuracy | macro-F1 | M |")
+    print("|---|---|---|---|---|---|")
     for variant in VARIANTS:
         print(row(variant))
 

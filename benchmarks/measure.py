@@ -1,5 +1,4 @@
-"""Runs a command as a user would and measures it from outside: seconds, and memory of all its
-processes together."""
+"""Measurement of a command from outside: seconds, and memory of its processes together."""
 
 import os
 import platform
@@ -14,17 +13,14 @@ from typing import NamedTuple
 import psutil
 
 POLL_SECONDS = 1.0
-"""Looking at the memory of all processes takes a hundredth of a second of a core: often enough, and
-no more."""
+"""Seconds between two readings of the memory of all processes; one takes 0.01 s of a core."""
 
 
 class Measured(NamedTuple):
-    """One run."""
+    """Measurements of one run."""
 
     seconds: float
-    peak_bytes: (
-        int  # of the whole process tree: proportional set size, so that shared pages count once
-    )
+    peak_bytes: int  # of all processes: proportional set size, so that shared pages count once
     output: str
 
 
@@ -34,7 +30,9 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
     Raises:
       subprocess.CalledProcessError: if it fails; its output goes to stderr.
     """
-    start, peaks, ended = time.monotonic(), [0], threading.Event()
+    peaks = [0]
+    ended = threading.Event()
+    start = time.monotonic()
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -73,14 +71,15 @@ def _tree_bytes(pid: int) -> int:
 def _proportional_bytes(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-    except OSError:  # It has ended meanwhile.
+    except OSError:  # The process has ended meanwhile.
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def machine() -> str:
-    """Say what this was measured on."""
-    cores, memory = len(os.sched_getaffinity(0)), psutil.virtual_memory().total / 2**30
+    """Describe the machine: processor, cores, memory, Python."""
+    cores = len(os.sched_getaffinity(0))
+    memory = psutil.virtual_memory().total / 2**30
     return f"{_processor()}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
 
 
@@ -88,6 +87,6 @@ def _processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - one line of a file that is no file
             names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else platform.machine()
     except OSError:
-        return platform.machine()
+        names = []
+    return next(iter(names), platform.machine())

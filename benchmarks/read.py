@@ -1,8 +1,7 @@
-"""python -m benchmarks.read --version_dir=DATA_DIR/affectnet_faces/NAME/1.0.0: from shards to
-batches, beside peers.
+"""Benchmark of reading: from shards to batches, beside peers.
 
-Every contender is a process of its own, in turn, `--runs` times; imports are not counted, opening
-the data is.
+python -m benchmarks.read --version_dir=DATA_DIR/affectnet_faces/NAME/1.0.0 runs every contender as
+a process of its own, in turn, `--runs` times; imports are not counted, opening the data is.
 """
 
 import importlib.util
@@ -17,12 +16,12 @@ from benchmarks import measure, read_peers
 
 VERSION_DIR = flags.DEFINE_string("version_dir", None, "a published version", required=True)
 IMAGE_SIZES = flags.DEFINE_list("image_sizes", ["48", "112", "224"], "training sizes, in pixels")
-RUNS = flags.DEFINE_integer("runs", 3, "how often each contender runs; the median is printed")
-CONTENDERS = flags.DEFINE_list("contenders", [], "who runs (default: all that are installed)")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed")
+CONTENDERS = flags.DEFINE_list("contenders", [], "contenders (default: all that are installed)")
 
 
 def contenders() -> list[str]:
-    """Return who runs; a PyTorch DataLoader only where torch is installed."""
+    """Return the contenders; a PyTorch DataLoader only where torch is installed."""
     has_torch = importlib.util.find_spec("torch") is not None
     return CONTENDERS.value or [
         name for name in read_peers.CONTENDERS if name != "torch" or has_torch
@@ -30,38 +29,42 @@ def contenders() -> list[str]:
 
 
 def rates(contender: str, size: str) -> tuple[dict[str, float], int]:
-    """Run a contender once: images a second of the first and of the last epoch, and the peak memory
-    in bytes."""
+    """Run a contender once.
+
+    Returns:
+      images a second of the first and of the last epoch, and the peak memory in bytes.
+    """
     command = [sys.executable, "-m", "benchmarks.read_peers", contender, VERSION_DIR.value, size]
     run = measure.run(command)
-    found = json.loads(run.output.splitlines()[-1])
-    each = [
-        count / seconds for count, seconds in zip(found["examples"], found["seconds"], strict=True)
+    epochs = json.loads(run.output.splitlines()[-1])
+    images_per_s = [
+        count / seconds
+        for count, seconds in zip(epochs["examples"], epochs["seconds"], strict=True)
     ]
-    return {"first": each[0], "later": each[-1]}, run.peak_bytes
+    return {"first": images_per_s[0], "later": images_per_s[-1]}, run.peak_bytes
 
 
 def table(size: str) -> str:
     """Measure one training size."""
-    names = contenders()
-    found: dict[str, list[tuple[Mapping[str, float], int]]] = {name: [] for name in names}
+    measured: dict[str, list[tuple[Mapping[str, float], int]]] = {name: [] for name in contenders()}
     for _ in range(RUNS.value):
-        for name, runs in found.items():
+        for name, runs in measured.items():
             runs.append(rates(name, size))
     median = {
         name: {
             epoch: statistics.median(rate[epoch] for rate, _ in runs)
             for epoch in ("first", "later")
         }
-        for name, runs in found.items()
+        for name, runs in measured.items()
     }
+    ours = median["ours"]
     lines = [
         f"{size} px: images/s",
         f"{'contender':<20}{'first epoch':>12}{'later':>9}{'peak MB':>9}{'ours is':>16}",
     ]
     for name, rate in median.items():
-        peak = statistics.median(peak for _, peak in found[name]) / 1e6
-        ratio = f"{median['ours']['first'] / rate['first']:.2f}x {median['ours']['later'] / rate['later']:.2f}x"
+        peak = statistics.median(peak for _, peak in measured[name]) / 1e6
+        ratio = f"{ours['first'] / rate['first']:.2f}x {ours['later'] / rate['later']:.2f}x"
         lines.append(
             f"{name:<20}{rate['first']:>12,.0f}{rate['later']:>9,.0f}{peak:>9,.0f}{ratio:>16}"
         )

@@ -1,9 +1,8 @@
-"""The contenders of the read benchmark, each in a process of its own: from shards to batches of
-uint8, nothing else.
+"""Contenders of the read benchmark, one process each: from shards to batches of uint8.
 
 python -m benchmarks.read_peers CONTENDER VERSION_DIR IMAGE_SIZE prints the seconds of each of three
-epochs, the first from opening the data on. `bare` decodes from memory in as many processes as there
-are cores and hands nothing over.
+epochs, the first including opening the data. `bare` decodes from memory in as many processes as
+there are cores and passes no batch on.
 """
 
 import json
@@ -19,19 +18,20 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-BATCH, EPOCHS = 128, 3
+BATCH = 128
+EPOCHS = 3
 Epoch = Callable[[], Iterable[Any]]
 """Returns the batches of an epoch, each with a length."""
 
 
 def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any]]:
-    """The trainer's input, as it feeds one device."""
+    """Read with the trainer's input pipeline for one device."""
     import functools
 
     from runtime import malloc
     from trainer.data import dataset_version, examples, input_pipeline, sampler
 
-    folder = tempfile.mkdtemp(prefix="read_benchmark_")  # So that no earlier run's cache is found.
+    folder = tempfile.mkdtemp(prefix="read_benchmark_")  # Empty: no cache of an earlier run.
     version = dataset_version.open_version(Path(version_dir))
     split = examples.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
     shape = input_pipeline.BatchLayout(
@@ -45,16 +45,15 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
         plan_rows = input_pipeline.plan(
             split.num_examples, shape=shape, epochs=range(epoch, epoch + 1)
         )
-        calls = input_pipeline.step_groups(
+        groups = input_pipeline.step_groups(
             split, plan_rows=plan_rows, shape=shape, order_of=lambda e: order_of(epoch=e)
         )
-        yield (int(call["weight"].numpy().sum()) for call in _kept(calls.prefetch(2)))
+        yield (int(group["weight"].numpy().sum()) for group in _kept(groups.prefetch(2)))
     shutil.rmtree(folder)
 
 
 def tfds_load(version_dir: str, size_px: int, *, cached: bool) -> Iterator[Iterable[Any]]:
-    """What TFDS's guide shows: load, resize, shuffle, batch; `cached`: with the resized pictures in
-    memory."""
+    """Read as in TFDS's guide: load, resize, shuffle, batch; `cached` keeps resized images."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -65,17 +64,18 @@ def tfds_load(version_dir: str, size_px: int, *, cached: bool) -> Iterator[Itera
         return tf.cast(tf.image.resize(image, (size_px, size_px)), tf.uint8), label
 
     dataset = dataset.map(resize, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.cache() if cached else dataset
+    if cached:
+        dataset = dataset.cache()
     dataset = dataset.shuffle(1000).batch(BATCH).prefetch(tf.data.AUTOTUNE)
     for _ in range(EPOCHS):
         yield (len(labels) for _, labels in _kept(dataset))
 
 
 def _kept(dataset: Any) -> Iterator[Any]:
-    """Return an iterator that lives on after its end.
+    """Return an iterator that is not deleted at its end.
 
     Deleting one waits for tf.data's tuner to wake, which sleeps 10, 20, 40, … ms: up to half of an
-    epoch, by chance.
+    epoch.
     """
     _KEPT.append(iter(dataset))
     return _KEPT[-1]
@@ -85,8 +85,7 @@ _KEPT: list[Iterator[Any]] = []
 
 
 def bare(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
-    """A process a core, each with its part of the JPEGs in memory, decoding and resizing with
-    OpenCV."""
+    """Decode and resize with OpenCV, a process a core, each with its JPEGs in memory."""
     jpegs = _stored(version_dir)
     cores = len(os.sched_getaffinity(0))
     with multiprocessing.Pool(cores) as pool:
@@ -95,8 +94,7 @@ def bare(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
 
 
 def torch(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
-    """A PyTorch DataLoader with a worker a core over JPEGs in memory, decoded and resized by
-    Pillow."""
+    """Read with a PyTorch DataLoader, a worker a core, decoding JPEGs in memory with Pillow."""
     import torch.utils.data as data
 
     loader = data.DataLoader(
@@ -113,7 +111,8 @@ class _InMemory:
     """A map-style data set of JPEGs."""
 
     def __init__(self, jpegs: list[bytes], size_px: int) -> None:
-        self._jpegs, self._size_px = jpegs, size_px
+        self._jpegs = jpegs
+        self._size_px = size_px
 
     def __len__(self) -> int:
         return len(self._jpegs)
@@ -124,17 +123,17 @@ class _InMemory:
         import numpy as np
         import PIL.Image
 
-        picture = PIL.Image.open(io.BytesIO(self._jpegs[number])).convert("RGB")
+        image = PIL.Image.open(io.BytesIO(self._jpegs[number])).convert("RGB")
         return np.asarray(
-            picture.resize((self._size_px, self._size_px), PIL.Image.Resampling.BILINEAR)
+            image.resize((self._size_px, self._size_px), PIL.Image.Resampling.BILINEAR)
         )
 
 
 def _stored(version_dir: str) -> list[bytes]:
     from trainer.data import tfrecord_index
 
-    found = tfrecord_index.read(sorted(Path(version_dir).glob("*-train.tfrecord-*")))
-    return [bytes(found.image_bytes(number)) for number in range(len(found.labels))]
+    index = tfrecord_index.read(sorted(Path(version_dir).glob("*-train.tfrecord-*")))
+    return [bytes(index.image_bytes(number)) for number in range(len(index.labels))]
 
 
 def _decode_all(work: tuple[list[bytes], int]) -> int:
@@ -161,10 +160,11 @@ CONTENDERS: dict[str, Callable[[str, int], Iterator[Iterable[Any]]]] = {
 
 
 def main(contender: str, version_dir: str, size_px: str) -> None:
-    """Go through the epochs and print what each took."""
-    import tensorflow  # noqa: F401 - so that no contender's first epoch holds the import
+    """Run the epochs and print the seconds and examples of each."""
+    import tensorflow  # noqa: F401 - so that no contender's first epoch includes the import
 
-    seconds, counts = [], []
+    seconds = []
+    counts = []
     started = time.perf_counter()
     for epoch in CONTENDERS[contender](version_dir, int(size_px)):
         counts.append(sum(epoch))

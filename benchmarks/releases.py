@@ -10,8 +10,7 @@ from pipeline.rows import annotations
 
 
 def repeated(root: Path, num_images: int, folder: Path) -> Path:
-    """Return a release with so many training rows: the good ones of `root` again and again, by hard
-    links."""
+    """Make a release with so many training rows by repeating the good rows of `root`."""
     (table,) = root.rglob("training.csv")
     (images,) = (path for path in root.rglob("Manually_Annotated_Images") if path.is_dir())
     with table.open(newline="") as lines:
@@ -32,8 +31,7 @@ def repeated(root: Path, num_images: int, folder: Path) -> Path:
 
 
 def _is_good(images: Path, row: Sequence[str]) -> bool:
-    """Say whether every contender can make a crop of a row: a defect would cost them more than it
-    costs us."""
+    """Tell whether every contender can crop a row: defects would cost peers more than the job."""
     place = annotations.Place("train", "manual", "", "", "")
     fields = dict(
         zip(("path", "x", "y", "width", "height", "landmarks", "label"), row, strict=False)

@@ -1,5 +1,7 @@
-"""python -m benchmarks.scale --input_dir=AFFECTNET: the job's memory and speed as the number of
-pictures grows."""
+"""Benchmark of scale: memory and speed of the job as the number of images grows.
+
+python -m benchmarks.scale --input_dir=AFFECTNET prints a line for each of `--num_images`.
+"""
 
 import statistics
 import sys
@@ -13,13 +15,13 @@ from benchmarks import measure, releases
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
 NUM_IMAGES = flags.DEFINE_list(
-    "num_images", ["10000", "30000", "100000"], "pictures to repeat it to"
+    "num_images", ["10000", "30000", "100000"], "numbers of images to repeat it to"
 )
-RUNS = flags.DEFINE_integer("runs", 3, "how often each; the median is printed")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed")
 
 
 def measured(num_images: int) -> list[measure.Measured]:
-    """Run the job on so many pictures."""
+    """Run the job on so many images."""
     with tempfile.TemporaryDirectory(
         prefix="scale_benchmark_", dir=Path(INPUT_DIR.value).parent
     ) as folder:
@@ -37,7 +39,7 @@ def measured(num_images: int) -> list[measure.Measured]:
 def main(argv: Sequence[str]) -> None:
     """Measure, and print a table."""
     print(f"median of {RUNS.value}; {measure.machine()}")
-    print(f"{'pictures':>10}{'seconds':>9}{'images/s':>10}{'peak MB':>9}")
+    print(f"{'images':>10}{'seconds':>9}{'images/s':>10}{'peak MB':>9}")
     for num_images in map(int, NUM_IMAGES.value):
         runs = measured(num_images)
         seconds = statistics.median(run.seconds for run in runs)

@@ -1,9 +1,8 @@
-"""python -m benchmarks.shards --input_dir=AFFECTNET: the job beside what one would write without
-it.
+"""Benchmark of a build: the job beside hand-written loops, TFDS and img2dataset.
 
-Every contender is a command of its own, measured from outside, start-up counted, in turn, `--runs`
-times. `--num_images` repeats the training rows by hard links to the pictures, so that a small
-release makes a large one.
+python -m benchmarks.shards --input_dir=AFFECTNET runs every contender as a command of its own,
+measured from outside, start-up counted, in turn, `--runs` times. `--num_images` repeats the
+training rows by hard links to the images, so that a small release makes a large one.
 """
 
 import csv
@@ -19,12 +18,12 @@ from absl import app, flags
 from benchmarks import measure, releases
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
-NUM_IMAGES = flags.DEFINE_integer("num_images", 0, "pictures to repeat it to (0: as it is)")
-RUNS = flags.DEFINE_integer("runs", 3, "how often each contender runs; the median is printed")
+NUM_IMAGES = flags.DEFINE_integer("num_images", 0, "number of images to repeat it to (0: as it is)")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed")
 CONTENDERS = flags.DEFINE_list(
-    "contenders", ["ours", "bare", "tfds_beam", "tfds_generator", "img2dataset"], "who runs"
+    "contenders", ["ours", "bare", "tfds_beam", "tfds_generator", "img2dataset"], "contenders"
 )
-WORK_DIR = flags.DEFINE_string("work_dir", None, "where to work (default: a temporary folder)")
+WORK_DIR = flags.DEFINE_string("work_dir", None, "working folder (default: a temporary one)")
 
 
 def command(contender: str, root: Path, output: Path) -> list[str]:
@@ -51,24 +50,26 @@ def main(argv: Sequence[str]) -> None:
     (table,) = root.rglob("training.csv")
     with table.open(newline="") as lines:
         count = sum(1 for _ in csv.reader(lines)) - 1
-    found: dict[str, list[measure.Measured]] = {name: [] for name in CONTENDERS.value}
-    if "img2dataset" in found and shutil.which("img2dataset") is None:
+    measured: dict[str, list[measure.Measured]] = {name: [] for name in CONTENDERS.value}
+    if "img2dataset" in measured and shutil.which("img2dataset") is None:
         print(
-            "img2dataset is left out: it is not on the PATH (its requirements want an environment of its own)"
+            "img2dataset is left out: it is not on the PATH "
+            "(its requirements need an environment of its own)"
         )
-        del found["img2dataset"]
+        del measured["img2dataset"]
     for _ in range(RUNS.value):
-        for name, runs in found.items():
+        for name, runs in measured.items():
             runs.append(measure.run(command(name, root, work / "out")))
             shutil.rmtree(work / "out", ignore_errors=True)
-    print(f"{count:,} pictures, median of {RUNS.value}, start-up counted; {measure.machine()}")
+    print(f"{count:,} images, median of {RUNS.value}, start-up counted; {measure.machine()}")
     print(f"{'contender':<16}{'seconds':>9}{'images/s':>10}{'peak MB':>9}{'ours is':>9}")
-    ours = statistics.median(run.seconds for run in found["ours"])
-    for name, runs in found.items():
+    ours = statistics.median(run.seconds for run in measured["ours"])
+    for name, runs in measured.items():
         seconds = statistics.median(run.seconds for run in runs)
         peak = statistics.median(run.peak_bytes for run in runs) / 1e6
         print(
-            f"{name:<16}{seconds:>9.1f}{count / seconds:>10,.0f}{peak:>9,.0f}{seconds / ours:>8.2f}x"
+            f"{name:<16}{seconds:>9.1f}{count / seconds:>10,.0f}{peak:>9,.0f}"
+            f"{seconds / ours:>8.2f}x"
         )
 
 

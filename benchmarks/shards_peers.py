@@ -1,8 +1,8 @@
-"""The peers of the shards benchmark: what one would write by hand, and what TFDS offers.
+"""Peers of the shards benchmark: hand-written loops, TFDS builders and img2dataset.
 
 Each is a program of its own, run in a process of its own: python -m benchmarks.shards_peers PEER
-INPUT_DIR OUTPUT_DIR. All but img2dataset, which knows no faces, cut the same squares to the same
-size; they read rows as the job does, so that only the pictures' way differs.
+INPUT_DIR OUTPUT_DIR. All but img2dataset, which does not know faces, crop the same squares to the
+same size; they read rows as the job does, so that only the processing of images differs.
 """
 
 import contextlib
@@ -25,27 +25,34 @@ from pipeline.rows import annotations
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 
-IMAGE_SIZE, MARGIN_FRAC, QUALITY = 224, 0.15, 95
+IMAGE_SIZE = 224
+MARGIN_FRAC = 0.15
+QUALITY = 95
 
 
 def rows(root: str) -> list[annotations.Row]:
     """Return the usable rows of the eight classes."""
     release = registry.recognise(Path(root), base.Request())
-    found = [item for part in release.parts() for item in registry.read(root, part)]
-    return [row for row in found if isinstance(row, annotations.Row) and row.label < 8]
+    items = [item for part in release.parts() for item in registry.read(root, part)]
+    return [row for row in items if isinstance(row, annotations.Row) and row.label < 8]
 
 
 def crop(root: str, row: annotations.Row) -> bytes | None:
     """Read, decode, crop, resize and encode with OpenCV; None for what OpenCV cannot decode."""
     path = Path(root, row.path)
-    content = path.read_bytes() if path.is_file() else b""
+    content = b""
+    if path.is_file():
+        content = path.read_bytes()
+    if row.box is None or not content:
+        return None
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
-    if pixels is None or row.box is None:
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if pixels is None:
         return None
     x, y, width, height = row.box
     side = round(max(width, height) * (1 + 2 * MARGIN_FRAC))
-    left, top = round(x + width / 2 - side / 2), round(y + height / 2 - side / 2)
+    left = round(x + width / 2 - side / 2)
+    top = round(y + height / 2 - side / 2)
     inside = pixels[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     if not inside.size:
         return None
@@ -66,10 +73,11 @@ def _crop_many(work: tuple[str, list[annotations.Row]]) -> int:
 
 
 def bare(root: str, _: str) -> None:
-    """A loop in as many processes as there are cores; writes nothing."""
-    found, cores = rows(root), len(os.sched_getaffinity(0))
+    """Crop in a loop in as many processes as there are cores; write nothing."""
+    usable = rows(root)
+    cores = len(os.sched_getaffinity(0))
     with multiprocessing.Pool(cores) as pool:
-        print(sum(pool.map(_crop_many, [(root, found[i::cores]) for i in range(cores)])))
+        print(sum(pool.map(_crop_many, [(root, usable[i::cores]) for i in range(cores)])))
 
 
 def _builder(root: str, *, with_beam: bool) -> type:
@@ -88,28 +96,31 @@ def _builder(root: str, *, with_beam: bool) -> type:
 
         def _split_generators(self, dl_manager: Any, pipeline: Any = None) -> dict[str, Any]:
             by_split = {
-                split: [r for r in rows(root) if r.split == split]
+                split: [row for row in rows(root) if row.split == split]
                 for split in ("train", "validation")
             }
             return {
-                split: self._generate_examples(found) for split, found in by_split.items() if found
+                split: self._generate_examples(usable)
+                for split, usable in by_split.items()
+                if usable
             }
 
-        def _generate_examples(self, found: list[annotations.Row]) -> Any:
+        def _generate_examples(self, usable: list[annotations.Row]) -> Any:
             if not with_beam:
-                return (pair for row in _unique(found) for pair in _example(row, root))
+                return (pair for row in _unique(usable) for pair in _example(row, root))
             import apache_beam as beam  # Here: only this peer needs it.
 
             return (
-                beam.Create(list(_unique(found))) | beam.Reshuffle() | beam.FlatMap(_example, root)
+                beam.Create(list(_unique(usable))) | beam.Reshuffle() | beam.FlatMap(_example, root)
             )
 
     return PlainFaces
 
 
-def _unique(found: list[annotations.Row]) -> Iterator[annotations.Row]:
+def _unique(usable: list[annotations.Row]) -> Iterator[annotations.Row]:
+    """Yield the first row of each file name: TFDS refuses duplicate keys."""
     seen = set()
-    for row in found:
+    for row in usable:
         if row.filename not in seen:
             seen.add(row.filename)
             yield row
@@ -121,12 +132,12 @@ def _example(row: annotations.Row, root: str) -> Iterator[tuple[str, dict[str, A
 
 
 def tfds_generator(root: str, output: str) -> None:
-    """A plain TFDS builder: one process."""
+    """Build with a plain TFDS builder in one process."""
     _builder(root, with_beam=False)(data_dir=output).download_and_prepare()
 
 
 def tfds_beam(root: str, output: str) -> None:
-    """A plain TFDS Beam builder, with as many workers as there are cores."""
+    """Build with a plain TFDS Beam builder, with as many workers as there are cores."""
     import tensorflow_datasets as tfds  # Here: the bare loop does without.
     from apache_beam.options import pipeline_options
 
@@ -138,40 +149,40 @@ def tfds_beam(root: str, output: str) -> None:
 
 
 def img2dataset(root: str, output: str) -> None:
-    """img2dataset, as it is on the PATH, from a server on this machine: the middle of each picture,
-    not the face.
+    """Build with the img2dataset on the PATH: the middle of each image, not the face.
+
+    It reads from a server on this machine.
 
     Raises:
-      RuntimeError: if it could not make nearly all pictures.
+      RuntimeError: if it fails on more than 2 % of the images.
     """
-    found, place = rows(root), Path(output)
-    place.mkdir(parents=True)
+    usable = rows(root)
+    folder = Path(output)
+    folder.mkdir(parents=True)
     with _served(root) as address:
-        urls = place / "urls.txt"
+        urls = folder / "urls.txt"
         urls.write_text(
-            "".join(f"{address}/{urllib.parse.quote(row.path)}\n" for row in found),
+            "".join(f"{address}/{urllib.parse.quote(row.path)}\n" for row in usable),
             encoding="utf-8",
         )
         flags = {
-            "url_list": urls, "output_folder": place / "shards", "output_format": "webdataset",
+            "url_list": urls, "output_folder": folder / "shards", "output_format": "webdataset",
             "image_size": IMAGE_SIZE, "resize_mode": "center_crop", "encode_quality": QUALITY,
-            "processes_count": len(os.sched_getaffinity(0)), "thread_count": 16, "number_sample_per_shard": 2_000,
+            "processes_count": len(os.sched_getaffinity(0)), "thread_count": 16,
+            "number_sample_per_shard": 2_000,
         }  # fmt: skip
         command = ["img2dataset", *(f"--{name}={value}" for name, value in flags.items())]
-        # One of its libraries would ask another machine for its newest version first.
+        # Without the variable one of its libraries looks up its newest version on the internet.
         subprocess.run(command, check=True, env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"})
-    stats = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in (place / "shards").glob("*_stats.json")
-    ]
-    made = sum(one["successes"] for one in stats)
-    if made < 0.98 * len(found):
-        raise RuntimeError(f"img2dataset made {made} of {len(found)} pictures")
+    stats = (folder / "shards").glob("*_stats.json")
+    written = sum(json.loads(path.read_text(encoding="utf-8"))["successes"] for path in stats)
+    if written < 0.98 * len(usable):
+        raise RuntimeError(f"img2dataset wrote {written} of {len(usable)} images")
 
 
 @contextlib.contextmanager
 def _served(root: str) -> Iterator[str]:
-    """Serve a folder on this machine for as long as a block runs."""
+    """Serve a folder over HTTP on this machine while the block runs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,8 +1,7 @@
-"""python -m benchmarks.train --data_dir=DATA_DIR --config_name=NAME: the loop beside Keras' `fit`
-and its own ceiling.
+"""Benchmark of training: the trainer beside Keras' `fit` and its own compiled step.
 
-Every contender is a process of its own, in turn, `--runs` times; the last epoch counts, so
-compilation does not.
+python -m benchmarks.train --data_dir=DATA_DIR --config_name=NAME runs every contender as a process
+of its own, in turn, `--runs` times; only the last epoch counts, so compilation does not.
 """
 
 import json
@@ -19,24 +18,27 @@ DATA_DIR = flags.DEFINE_string(
 )
 CONFIG_NAME = flags.DEFINE_string("config_name", None, "which build of the data set", required=True)
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 48, "training size, in pixels")
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "pictures a step, over all devices")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "images a step, over all devices")
 VIRTUAL_DEVICES = flags.DEFINE_list("virtual_devices", ["1", "2", "4"], "logical CPU devices")
-RUNS = flags.DEFINE_integer("runs", 3, "how often each contender runs; the median is printed")
-CONTENDERS = flags.DEFINE_list("contenders", ["ours", "ceiling", "fit"], "who runs")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed")
+CONTENDERS = flags.DEFINE_list("contenders", ["ours", "ceiling", "fit"], "contenders")
 TRAINER_FLAGS = flags.DEFINE_multi_string(
     "trainer_flag", [], "further flags of trainer.main, such as --jit=true"
 )
 
 
 def run(contender: str, devices: str) -> tuple[float, float, int]:
-    """Run a contender once: images a second, share of time waiting for input, peak memory in bytes."""
+    """Run a contender once.
+
+    Returns:
+      images a second, fraction of the time spent waiting for input, peak memory in bytes.
+    """
     given = [
         f"--data_dir={DATA_DIR.value}",
         f"--config_name={CONFIG_NAME.value}",
         "--num_gpus=0",
         "--epochs=2",
-    ]
-    given += [
+        "--augment=0",
         f"--virtual_devices={devices}",
         f"--image_size={IMAGE_SIZE.value}",
         f"--batch_size={BATCH_SIZE.value}",
@@ -47,33 +49,35 @@ def run(contender: str, devices: str) -> tuple[float, float, int]:
         "benchmarks.train_peers",
         contender,
         *given,
-        "--augment=0",
         *TRAINER_FLAGS.value,
     ]
-    done = measure.run(command)
-    found = json.loads(done.output.splitlines()[-1])
-    return found["images_per_s"], found["input_wait_frac"], done.peak_bytes
+    measured = measure.run(command)
+    result = json.loads(measured.output.splitlines()[-1])
+    return result["images_per_s"], result["input_wait_frac"], measured.peak_bytes
 
 
 def main(argv: Sequence[str]) -> None:
     """Measure, and print a table."""
     print(
-        f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}, median of {RUNS.value}; {measure.machine()}"
+        f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}, median of {RUNS.value}; "
+        f"{measure.machine()}"
     )
     print(
-        f"{'devices':>7}  {'contender':<10}{'images/s':>10}{'input wait':>12}{'peak MB':>9}{'ours is':>9}"
+        f"{'devices':>7}  {'contender':<10}{'images/s':>10}{'input wait':>12}{'peak MB':>9}"
+        f"{'ours is':>9}"
     )
     for devices in VIRTUAL_DEVICES.value:
-        found: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CONTENDERS.value}
+        results: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CONTENDERS.value}
         for _ in range(RUNS.value):
-            for name, runs in found.items():
+            for name, runs in results.items():
                 runs.append(run(name, devices))
-        ours = statistics.median(rate for rate, _, _ in found["ours"])
-        for name, runs in found.items():
+        ours = statistics.median(rate for rate, _, _ in results["ours"])
+        for name, runs in results.items():
             rate, wait, peak = (statistics.median(column) for column in zip(*runs, strict=True))
-            waited = "" if name != "ours" else f"{wait:.1%}"
+            wait_text = f"{wait:.1%}" if name == "ours" else ""
             print(
-                f"{devices:>7}  {name:<10}{rate:>10,.0f}{waited:>12}{peak / 1e6:>9,.0f}{ours / rate:>8.2f}x",
+                f"{devices:>7}  {name:<10}{rate:>10,.0f}{wait_text:>12}{peak / 1e6:>9,.0f}"
+                f"{ours / rate:>8.2f}x",
                 flush=True,
             )
 

@@ -1,10 +1,9 @@
-"""The contenders of the train benchmark, each in a process of its own: one network, one data set,
-one batch size.
+"""Contenders of the train benchmark, one process each: same network, data set and batch size.
 
 python -m benchmarks.train_peers CONTENDER FLAGS… takes the trainer's own flags and prints images a
-second and the share of time spent waiting for input, of the last epoch. `ceiling` is the trainer's
-compiled step on pictures that lie in the device's memory; `fit` is Keras' `Model.fit` over the same
-pictures in memory, batched and fetched ahead by tf.data.
+second and the fraction of time spent waiting for input, of the last epoch. `ceiling` is the
+trainer's compiled step on images in the device's memory; `fit` is Keras' `Model.fit` over the same
+images in memory, batched and prefetched by tf.data.
 """
 
 import csv
@@ -28,7 +27,7 @@ from trainer.run import context
 
 
 def ours(settings: run_config.Config) -> tuple[float, float]:
-    """The trainer as it is started from a shell, log lines and checkpoints included."""
+    """Train as trainer.main does, log lines and checkpoints included."""
     from trainer.data import dataset_version
     from trainer.run import history
     from trainer.training import train
@@ -44,35 +43,36 @@ def ours(settings: run_config.Config) -> tuple[float, float]:
 
 
 def ceiling(settings: run_config.Config) -> tuple[float, float]:
-    """The same step on one call's pictures again and again."""
+    """Repeat the trainer's step on the images of one step group."""
     from runtime import malloc
     from trainer.data import dataset_version, input_pipeline, sampler
     from trainer.training import setup
 
-    at = context.create(
+    ctx = context.create(
         settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
     )
-    split = context.read_split(at, split="train")
-    program = setup.build_train_step(setup.model(at), ctx=at, split=split)
-    plan_rows = input_pipeline.plan(split.num_examples, shape=at.shape, epochs=range(1))
-    numbers = sampler.natural(split.num_examples, seed=0, epoch=0)
-    calls = input_pipeline.step_groups(
-        split, plan_rows=plan_rows, shape=at.shape, order_of=lambda epoch: numbers
+    split = context.read_split(ctx, split="train")
+    program = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
+    plan_rows = input_pipeline.plan(split.num_examples, shape=ctx.shape, epochs=range(1))
+    order = sampler.natural(split.num_examples, seed=0, epoch=0)
+    groups = input_pipeline.step_groups(
+        split, plan_rows=plan_rows, shape=ctx.shape, order_of=lambda epoch: order
     )
-    distributed = input_pipeline.distribute(calls, strategy=at.strategy)
+    distributed = input_pipeline.distribute(groups, strategy=ctx.strategy)
     program.compile(distributed.element_spec)
-    call, images = next(distributed), 0
-    program.train(call, first_step=0)
-    malloc.keep_freed()
+    group = next(distributed)
+    # Not timed: the first call of a compiled function is slower.
+    program.train(group, first_step=0)
+    malloc.keep_freed()  # As the trainer does after its first step.
+    num_images = 0
     started = time.perf_counter()
-    while images < split.num_examples:
-        images += int(program.train(call, first_step=0)[:, 2].sum())
-    return images / (time.perf_counter() - started), 0.0
+    while num_images < split.num_examples:
+        num_images += int(program.train(group, first_step=0)[:, 2].sum())
+    return num_images / (time.perf_counter() - started), 0.0
 
 
 def fit(settings: run_config.Config) -> tuple[float, float]:
-    """Keras' own loop; layers that take their random numbers from our loop are replaced by Keras'
-    own."""
+    """Train with Keras' `Model.fit`; our dropout, which the trainer seeds, becomes Keras' own."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -81,10 +81,10 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
     from trainer.models import layers
     from trainer.training import setup
 
-    at = context.create(
+    ctx = context.create(
         settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
     )
-    split = context.read_split(at, split="train")
+    split = context.read_split(ctx, split="train")
     images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
     batch_size = settings.training.batch_size
     data = (
@@ -92,12 +92,9 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
     )
 
     def replaced(layer: Any) -> Any:
-        is_ours = isinstance(layer, layers.Dropout)
-        return (
-            keras.layers.Dropout(layer.rate)
-            if is_ours
-            else layer.__class__.from_config(layer.get_config())
-        )
+        if isinstance(layer, layers.Dropout):
+            return keras.layers.Dropout(layer.rate)
+        return layer.__class__.from_config(layer.get_config())
 
     class Clock(keras.callbacks.Callback):
         seconds = 0.0
@@ -109,8 +106,8 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
             self.seconds = time.perf_counter() - self._started
 
     clock = Clock()
-    with at.strategy.scope():
-        network = keras.models.clone_model(setup.model(at), clone_function=replaced)
+    with ctx.strategy.scope():
+        network = keras.models.clone_model(setup.model(ctx), clone_function=replaced)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
     network.fit(
@@ -124,7 +121,7 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
 
 
 def main(contender: str, flags: Sequence[str]) -> None:
-    """Train as the flags say and print the speed."""
+    """Train with the given flags and print the speed."""
     flags_lib.define(run_config.SECTIONS)
     absl_flags.FLAGS([sys.argv[0], *flags])
     settings = run_config.resolve(flags_lib.given(run_config.SECTIONS))
