@@ -1,8 +1,10 @@
-"""Run docs/affectnet_faces.ipynb and keep its outputs: python -m docs.notebook.
+"""Notebook runner: executes docs/affectnet_faces.ipynb and saves its outputs.
 
-Owns what is kept: outputs of the drawn sample only, since AffectNet's pictures may not be passed
-on, and nothing that differs from machine to machine. jupyter nbconvert --execute was rejected: it
-keeps times and takes whichever build of the data it finds.
+    python -m docs.notebook
+
+Owns the rule of what may be saved: outputs of drawn faces only, since AffectNet's images may not be
+redistributed, and nothing that differs from machine to machine. jupyter nbconvert --execute was
+rejected: it saves execution times and uses whichever build of the data it finds.
 """
 
 import os
@@ -24,21 +26,21 @@ _METADATA = {
 
 
 def main() -> None:
-    """Execute the notebook on newly drawn faces and keep it as it then is."""
+    """Execute the notebook on newly drawn faces and save it with its outputs."""
     with tempfile.TemporaryDirectory() as folder:
         notebook = execute(read(), folder=pathlib.Path(folder), data_dir="build/notebook/data")
     found = faults(notebook)
     if found:
-        sys.exit(f"error: {NOTEBOOK.name} is left as it was: {'; '.join(found)}")
+        sys.exit(f"error: {NOTEBOOK.name} is not saved: {'; '.join(found)}")
     nbformat.write(notebook, NOTEBOOK)
     print(f"notebook      {NOTEBOOK.relative_to(_ROOT)}   {NOTEBOOK.stat().st_size / 1e3:.0f} kB")
 
 
 def read(*, settings: Mapping[str, int] | None = None) -> nbformat.NotebookNode:
-    """Return the notebook, with other values for some of the names that its first code cell sets.
+    """Return the notebook, with other values for settings of its first code cell.
 
     Raises:
-      KeyError: if it does not set such a name, or sets it more than once.
+      KeyError: if the cell does not set such a name, or sets it more than once.
     """
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
@@ -54,8 +56,10 @@ def read(*, settings: Mapping[str, int] | None = None) -> nbformat.NotebookNode:
 def execute(
     notebook: nbformat.NotebookNode, *, folder: pathlib.Path, data_dir: str
 ) -> nbformat.NotebookNode:
-    """Run every cell in a folder, with this checkout's code and TFDS_DATA_DIR as given, and return
-    the notebook.
+    """Run every cell in a folder with this checkout's code, and return the notebook.
+
+    Args:
+      data_dir: TFDS_DATA_DIR of the cells.
 
     Raises:
       nbclient.exceptions.CellExecutionError: if a cell raises.
@@ -77,8 +81,7 @@ def execute(
 
 
 def faults(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return what a kept notebook must not have: a cell without output, an error, noise, a path of
-    some machine."""
+    """Return what must not be saved: missing output, errors, warnings, paths of this machine."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [
         f"code cell {number} {fault}"
@@ -99,8 +102,7 @@ def _faults_of(cell: nbformat.NotebookNode) -> list[str]:
 _NOT_KEPT = re.compile(
     r"(?<![\w.:/<])/(?:\w[\w.+-]*/)+[\w.+-]+|[A-Z]:\\\w+|[\r\b\x1b]|0x[0-9a-f]{6,}|\w*Warning\b"
 )
-"""An absolute path on Unix or Windows, what moves a terminal's cursor, an object's address, a
-warning."""
+"""Absolute paths on Unix or Windows, terminal control characters, addresses, warnings."""
 
 
 def _text(output: nbformat.NotebookNode) -> str:

@@ -1,5 +1,4 @@
-"""docs/affectnet_faces.ipynb: it runs on drawn faces and on a build that is there, and what is kept
-of it is clean."""
+"""docs/affectnet_faces.ipynb runs on drawn faces and on an existing build; saved outputs are clean."""
 
 import importlib.util
 import io
@@ -31,7 +30,7 @@ def output_of(done, cell_id: str) -> str:
     return "\n".join(notebook._text(output) for output in cell.outputs)
 
 
-def pictures_of(done) -> dict[str, np.ndarray]:
+def images_of(done) -> dict[str, np.ndarray]:
     found = {}
     for cell in done.cells:
         for output in cell.get("outputs", []):
@@ -59,15 +58,15 @@ def test_it_runs_in_an_empty_folder_on_faces_that_it_draws(done):
     assert notebook.faults(ran) == []
     assert re.search(r"^sample +400 drawn faces", output_of(ran, "build"), flags=re.MULTILINE)
     assert "epoch  2/2" in output_of(ran, "train")
-    judged = json.loads((folder / "build/notebook/run/metrics.json").read_text())
-    assert f"accuracy           {judged['accuracy']:.3f}" in output_of(ran, "headline")
+    evaluated = json.loads((folder / "build/notebook/run/metrics.json").read_text())
+    assert f"accuracy           {evaluated['accuracy']:.3f}" in output_of(ran, "headline")
     assert re.search(r"^ happy +121 +50 ", output_of(ran, "build"), flags=re.MULTILINE)
     assert re.search(r"^happy +121 +50 +50", output_of(ran, "counts"), flags=re.MULTILINE)
 
 
 @pytest.mark.slow
-def test_its_pictures_are_drawn(done):
-    drawn = pictures_of(done[0])
+def test_its_charts_are_drawn(done):
+    drawn = images_of(done[0])
     assert list(drawn) == ["examples", "counts", "curves", "confusion"]
     assert all(min(pixels.shape[:2]) > 250 and pixels.std() > 15 for pixels in drawn.values())
 
@@ -93,7 +92,7 @@ def test_what_is_kept_has_every_output_and_nothing_of_the_machine_it_ran_on():
     kept = nbformat.read(notebook.NOTEBOOK, as_version=4)
     nbformat.validate(kept)
     assert notebook.faults(kept) == []
-    assert list(pictures_of(kept)) == ["examples", "counts", "curves", "confusion"]
+    assert list(images_of(kept)) == ["examples", "counts", "curves", "confusion"]
     counts = [cell.execution_count for cell in kept.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
     assert kept.metadata == notebook._METADATA
