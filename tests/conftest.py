@@ -16,13 +16,15 @@ LONGEST = [
     "pipeline/beam/test_flink.py",
     "trainer/test_hosts.py",
     "trainer/test_main.py",
+    "pipeline/files/test_object_store_builds.py",
+    "pipeline/test_faults.py",
+    "test_notebook.py",
     "trainer/training/test_trainer.py",
     "trainer/models/test_architectures.py",
+    "trainer/training/test_replicas.py",
     "trainer/test_app.py",
     "trainer/test_export.py",
-    "test_notebook.py",
-    "pipeline/files/test_object_store_builds.py",
-    "trainer/training/test_replicas.py",
+    "pipeline/test_main.py",
 ]
 """Files that take longest, first: a process that takes one of them last would work on alone."""
 

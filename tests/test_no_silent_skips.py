@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import no_silent_skips
+from tests import conftest, no_silent_skips
 
 SKIPS = {
     "test_by_mark.py": """
@@ -86,3 +86,7 @@ def test_tests_of_a_gpu_may_skip_and_expected_failures_are_no_skips(tmp_path):
     done = run(tmp_path, ALLOWED, ci="true")
     assert done.returncode == 0, done.stdout
     assert "1 skipped, 1 xfailed" in done.stdout
+
+
+def test_the_files_that_come_first_are_there():
+    assert [name for name in conftest.LONGEST if not (conftest.TESTS / name).is_file()] == []

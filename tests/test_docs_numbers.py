@@ -1,0 +1,58 @@
+"""Numbers in the docs that the code decides are the code's; measured ones name their command."""
+
+import pathlib
+
+import pytest
+
+from pipeline.beam import runner
+from pipeline.data_report import class_counts, crop_samples, rejects
+from pipeline.files import object_store
+from pipeline.rows import row_index
+from pipeline.shards import plan
+from trainer import app
+from trainer.evaluation import bootstrap, calibration
+
+DOCS = pathlib.Path(__file__).resolve().parents[1] / "docs"
+WORDS = {4: "four", 5: "five", 20: "twenty"}
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ("design", f"Tables up to {runner.SMALL_TABLE_BYTES >> 20} MB are surveyed"),
+        ("design", f"an entry of {row_index.ENTRY.itemsize} bytes"),
+        ("design", f"A class of more than {plan.BUCKET_ROWS:,} rows is ranked in ranges"),
+        ("design", f"no more than {crop_samples.PER_CLASS} images of each class"),
+        ("reports", f"more than {class_counts.MOST_SHARDS_DRAWN} shards"),
+        ("reports", f"{WORDS[crop_samples.PER_CLASS]} of each class"),
+        ("reports", f"{WORDS[rejects.EXAMPLES]} rows of each reason"),
+        ("reports", f"{WORDS[rejects.GROUPS]} groups of each"),
+        ("reports", f"{bootstrap.RESAMPLES:,} bootstrap resamples"),
+        ("reports", f"{calibration.NUM_BINS} bins of equal width"),
+        ("reports", f"http://127.0.0.1:{app.App().port} "),
+        ("scaling", f"Tables up to {runner.SMALL_TABLE_BYTES >> 20} MB are counted"),
+        ("scaling", f"| {row_index.ENTRY.itemsize} + {row_index.ENTRY.itemsize} + "
+                    f"{plan.DEALT.itemsize} bytes a row |"),
+        ("scaling", f"A request is made up to {object_store.ATTEMPTS} times"),
+    ],
+)  # fmt: skip
+def test_a_number_that_the_code_decides_is_the_codes(page, sentence):
+    assert sentence in (DOCS / f"{page}.md").read_text(encoding="utf-8")
+
+
+def test_those_of_the_trainer_too():
+    # Inside: TensorFlow's import takes seconds.
+    from trainer.augment import augment
+    from trainer.demo import page as demo_page
+    from trainer.exporting import parity_check
+    from trainer.training import lr_finder
+
+    training, reports = (
+        (DOCS / f"{page}.md").read_text(encoding="utf-8") for page in ("training", "reports")
+    )
+    steps = f"trains {lr_finder._STEPS} steps with a learning rate that rises from "
+    assert f"{steps}{lr_finder._LOWEST:.0e}".replace("e-06", "e-6") in training
+    assert f" to {lr_finder._HIGHEST:.0f} (Smith 2017)" in training
+    assert augment._NUM_KINDS == 10 and "applies N of ten transformations" in training
+    assert f"{demo_page.MAX_UPLOAD.removesuffix('mb')} MB at most" in reports
+    assert parity_check.TOLERANCE == 1e-4 and "differs by more than 1e-4 is deleted" in reports
