@@ -1,1 +1,1 @@
-"""Data loading: a published version of the data set to batches on the replicas."""
+"""Data loading: from a published version of the data set to batches on the replicas."""

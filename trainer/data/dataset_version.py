@@ -1,8 +1,7 @@
-"""A published version of the data set on disk: which one, what it holds, and who it is.
+"""Dataset version: finds a published version on disk, reads its metadata, fingerprints it.
 
-Owns finding it, the refusal when it is not there, and the fingerprint; reading pictures is
-`pictures`'. Looking it up with tfds.load was rejected: it may start to generate what is missing,
-and it takes seconds before it can say no.
+Owns the refusal when there is none; reading images is `examples`'. Finding it with tfds.load was
+rejected: it may start to generate a missing data set, and takes seconds before it can refuse.
 """
 
 import dataclasses
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 SAMPLE = "sample"
-"""How the config names of drawn faces begin, and no others; the job sees to it (pipeline.config).
-"""
+"""Prefix of the config names of drawn faces, and of no others; pipeline.config enforces it."""
 
 _METADATA = ("features.json", "dataset_info.json")
 
@@ -34,16 +32,18 @@ class Version:
     class_names: tuple[str, ...]
     stored_size: int
     encoding: str
-    """How pictures are stored: jpeg, png, or raw, which is the uint8 that they are."""
+    """How images are stored: jpeg, png, or raw (plain uint8)."""
     counts: dict[str, int]
     fingerprint: str
 
     @property
     def name(self) -> str:
+        """Data set, config and version, as TFDS writes them."""
         return f"{run_config.DATASET}/{self.path.parent.name}/{self.path.name}"
 
     @property
     def is_drawn(self) -> bool:
+        """Whether the faces are drawn by synthetic_faces."""
         return self.path.parent.name.startswith(SAMPLE)
 
     def describe(self) -> str:
@@ -53,11 +53,10 @@ class Version:
 
 
 def locate(data: run_config.Data) -> pathlib.Path:
-    """Return the folder of the newest version of the config asked for, without importing
-    TensorFlow.
+    """Return the folder of the newest version of --config_name, without importing TensorFlow.
 
-    Raises: errors.UserError: if there is none, saying what to run; or if several configs are there
-      and none is named.
+    Raises:
+      errors.UserError: if there is none, or if there are several configs and none is named.
     """
     root = data_dir(data) / run_config.DATASET
     configs = sorted(p.name for p in root.glob("*") if _versions(p))
@@ -66,11 +65,12 @@ def locate(data: run_config.Data) -> pathlib.Path:
         return _versions(root / name)[-1]
     if not configs:
         raise errors.UserError(
-            f"{data_dir(data)} holds no {run_config.DATASET}. Make it with 'make shards' or 'python -m pipeline.main "
-            f"--input_dir=AFFECTNET --data_dir={data_dir(data)}', or name the folder that has it with --data_dir."
+            f"{data_dir(data)} holds no {run_config.DATASET}. Make it with 'make shards' or "
+            f"'python -m pipeline.main --input_dir=AFFECTNET --data_dir={data_dir(data)}', or name "
+            "the folder that has it with --data_dir."
         )
-    wanted = f"--config_name={name} is not in {root}" if name else f"{root} holds several configs"
-    raise errors.UserError(f"{wanted}: choose --config_name from {', '.join(configs)}")
+    reason = f"--config_name={name} is not in {root}" if name else f"{root} holds several configs"
+    raise errors.UserError(f"{reason}: choose --config_name from {', '.join(configs)}")
 
 
 def open_version(path: pathlib.Path) -> Version:
@@ -90,14 +90,14 @@ def open_version(path: pathlib.Path) -> Version:
 
 
 def check_split(version: Version, *, split: str) -> None:
-    """Refuse a split that is not there or empty.
+    """Check that a split exists and is not empty.
 
     Raises:
-      errors.UserError: listing those that are.
+      errors.UserError: listing those that are not.
     """
     if not version.counts.get(split):
-        there = ", ".join(name for name, count in version.counts.items() if count)
-        raise errors.UserError(f"{version.name} has no examples in split {split}; it has {there}")
+        splits = ", ".join(name for name, count in version.counts.items() if count)
+        raise errors.UserError(f"{version.name} has no examples in split {split}; it has {splits}")
 
 
 def fingerprint(path: pathlib.Path) -> str:
@@ -111,25 +111,25 @@ def fingerprint(path: pathlib.Path) -> str:
 
 
 def data_dir(data: run_config.Data) -> pathlib.Path:
-    """Return the folder that holds the data sets, as TFDS chooses it.
+    """Return the folder that holds the data sets: --data_dir, else the default of TFDS.
 
-    Raises: errors.UserError: if it is in an object store: shards are read by their place in a file
-      on a disk, again and again.
+    Raises:
+      errors.UserError: if it is in an object store: shards are mapped into memory and read in
+        random order.
     """
     chosen = data.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     if "://" in chosen:
         url = f"{chosen.rstrip('/')}/{run_config.DATASET}"
         raise errors.UserError(
             f"--data_dir must be on a disk for training, and {chosen} is not; copy it once, "
-            f"python -c \"from pyarrow import fs; fs.copy_files('{url}', 'data/{run_config.DATASET}')\", "
-            "and say --data_dir=data"
+            f'python -c "from pyarrow import fs; '
+            f"fs.copy_files('{url}', 'data/{run_config.DATASET}')\", and say --data_dir=data"
         )
     return pathlib.Path(chosen).expanduser()
 
 
 def _encoding(image: "tfds.features.FeatureConnector") -> str:
-    """Return how a feature stores pictures; what does not say counts as JPEG, TFDS's own way with
-    photographs."""
+    """Return how a feature stores images; without an encoding it is JPEG, the default of TFDS."""
     import tensorflow_datasets as tfds  # Inside, as above.
 
     if not isinstance(image, tfds.features.Image):
@@ -138,11 +138,13 @@ def _encoding(image: "tfds.features.FeatureConnector") -> str:
 
 
 def _versions(config_dir: pathlib.Path) -> list[pathlib.Path]:
-    found = [p.parent for p in config_dir.glob("*.*.*/features.json") if _version_key(p.parent)]
-    return sorted(found, key=_version_key)
+    """Return the version folders of a config, oldest first."""
+    folders = [p.parent for p in config_dir.glob("*.*.*/features.json")]
+    return sorted((p for p in folders if _version_key(p)), key=_version_key)
 
 
 def _version_key(path: pathlib.Path) -> tuple[int, ...]:
+    """Return a version's numbers, or nothing for the folder of an unfinished build."""
     parts = path.name.split(".")
     return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
 

@@ -1,9 +1,8 @@
-"""Pictures held out of the training split to choose by, so that what is chosen is not chosen on
-what is judged.
+"""Holdout split: images held out of train to choose the epoch on, apart from validation.
 
-Owns who is held out: a function of the file name alone, so that all repeats of a picture are on one
-side, and every run, seed and sweep holds out the same. A random split of the examples was rejected:
-balancing repeats pictures, and their copies would be on both sides.
+Owns which images are held out: a function of the file name alone, so that all repeats of an image
+are on one side, and every run, seed and sweep holds out the same. A random split of the examples
+was rejected: balancing repeats images, and their copies would be on both sides.
 """
 
 import dataclasses
@@ -21,23 +20,26 @@ _SALT = b"affectnet_faces holdout\0"
 
 
 def divide(train: examples.Split, *, frac: float) -> tuple[examples.Split, examples.Split]:
-    """Return what is left to train on, and what is held out: of each picture there itself, without
-    its repeats.
+    """Return the split that is left to train on, and the holdout split.
+
+    The holdout has each image once, without its repeats.
 
     Args:
       train: the training split.
-      frac: share of the pictures to hold out.
+      frac: share of the images to hold out.
 
     Raises:
       errors.UserError: if that leaves one of the two without examples.
     """
-    held = are_held_out(train.filenames, frac=frac)
-    rest, kept = np.flatnonzero(~held), np.flatnonzero(held & (train.copies == 0))
-    if not (len(rest) and len(kept)):
+    is_held_out = are_held_out(train.filenames, frac=frac)
+    rest = np.flatnonzero(~is_held_out)
+    held = np.flatnonzero(is_held_out & (train.copies == 0))
+    if not (len(rest) and len(held)):
         raise errors.UserError(
-            f"--holdout_frac={frac} holds out {len(kept):,} of {train.num_examples:,} pictures: both sides need some"
+            f"--holdout_frac={frac} holds out {len(held):,} of {train.num_examples:,} images: both "
+            "sides need some"
         )
-    return take(train, numbers=rest, name=train.name), take(train, numbers=kept, name=NAME)
+    return take(train, indices=rest, name=train.name), take(train, indices=held, name=NAME)
 
 
 def are_held_out(filenames: Iterable[str], *, frac: float) -> np.ndarray:
@@ -46,13 +48,13 @@ def are_held_out(filenames: Iterable[str], *, frac: float) -> np.ndarray:
     return np.array([int.from_bytes(digest, "big") < frac * 2**64 for digest in digests])
 
 
-def take(split: examples.Split, *, numbers: np.ndarray, name: str) -> examples.Split:
-    """Return the split that holds only these examples, int64[M], renumbered from 0."""
+def take(split: examples.Split, *, indices: np.ndarray, name: str) -> examples.Split:
+    """Return the split of only these examples, int64[M], indexed from 0."""
     columns = {f.name: getattr(split, f.name) for f in dataclasses.fields(split)}
     taken = {
-        name: column[numbers] for name, column in columns.items() if isinstance(column, np.ndarray)
+        name: column[indices] for name, column in columns.items() if isinstance(column, np.ndarray)
     }
-    places, fetch = tf.constant(numbers, tf.int64), split.fetch
+    original = tf.constant(indices, tf.int64)
     return dataclasses.replace(
-        split, name=name, fetch=lambda chosen: fetch(tf.gather(places, chosen)), **taken
+        split, name=name, fetch=lambda chosen: split.fetch(tf.gather(original, chosen)), **taken
     )

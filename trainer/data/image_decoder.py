@@ -1,5 +1,4 @@
-"""From a picture's stored bytes to pixels of the training size, decoding no more than that size
-needs.
+"""Image decoding: stored bytes to pixels of the training size, decoded no larger than needed.
 
 Owns the choice of the inverse DCT: a JPEG is decoded straight to the next larger eighth of its size
 that still has the training size's pixels, and only the rest is resized. Decoding all of it and
@@ -23,39 +22,37 @@ Decode = Callable[[memoryview], np.ndarray]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stored:
-    """How pictures are stored: their side, and whether as plain uint8 rather than JPEG or PNG."""
+    """Stored form of images: their side, and whether as plain uint8 rather than JPEG or PNG."""
 
     size_px: int
     is_raw: bool = False
 
 
 def to_size(stored: Stored, *, size_px: int) -> Decode:
-    """Return the function that decodes stored pictures to a training size.
+    """Return the function that decodes stored images to a training size.
 
     Against decoding everything and averaging (INTER_AREA), pixels differ by 2 of 255 on average at
     48 px and by less than 1 from 64 px on (from 224; a test on photographs holds this).
     tf.image.resize differs as much.
     """
-    decode = (
-        _raw(stored.size_px)
-        if stored.is_raw
-        else (lambda content: _encoded(content, size_px=size_px))
-    )
-    return lambda content: _resized(decode(content), size_px=size_px)
 
+    def decode(content: memoryview) -> np.ndarray:
+        if stored.is_raw:
+            pixels = np.frombuffer(content, np.uint8).reshape(stored.size_px, stored.size_px, 3)
+        elif content[:3] == _JPEG_BEGINS:
+            pixels = _jpeg(content, size_px=size_px)
+        else:
+            pixels = _opencv(content)
+        return _resized(pixels, size_px=size_px)
 
-def _raw(size_px: int) -> Decode:
-    return lambda content: np.frombuffer(content, np.uint8).reshape(size_px, size_px, 3)
-
-
-def _encoded(content: memoryview, *, size_px: int) -> np.ndarray:
-    return _jpeg(content, size_px=size_px) if content[:3] == _JPEG_BEGINS else _opencv(content)
+    return decode
 
 
 def _jpeg(content: memoryview, *, size_px: int) -> np.ndarray:
     try:
         return simplejpeg.decode_jpeg(content, min_width=size_px, min_height=size_px, fastdct=True)
-    except ValueError:  # Faults that a strict decoder does not pass over.
+    except ValueError:
+        # Some JPEGs have faults that OpenCV tolerates and simplejpeg does not.
         return _opencv(content)
 
 
@@ -63,9 +60,7 @@ def _opencv(content: memoryview) -> np.ndarray:
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
-        raise ValueError(
-            "a stored picture cannot be decoded; 'python -m pipeline.verify' says which"
-        )
+        raise ValueError("a stored image cannot be decoded; 'python -m pipeline.verify' says which")
     return pixels
 
 
@@ -73,8 +68,5 @@ def _resized(pixels: np.ndarray, *, size_px: int) -> np.ndarray:
     side = pixels.shape[0]
     if side == size_px:
         return pixels
-    return cv2.resize(
-        pixels,
-        (size_px, size_px),
-        interpolation=cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR,
-    )
+    interpolation = cv2.INTER_AREA if side > size_px else cv2.INTER_LINEAR
+    return cv2.resize(pixels, (size_px, size_px), interpolation=interpolation)

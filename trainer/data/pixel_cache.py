@@ -1,8 +1,7 @@
-"""Pixels that were decoded once, kept for the epochs to come: nowhere, in memory, or in a file.
+"""Pixel cache: keeps decoded images for the next epochs, in memory, in a file, or not at all.
 
-Owns what is kept and where. A picture is decoded when it is first asked for, so that training
-starts at once, and what is asked for does not depend on what is kept. tf.data's cache() was
-rejected: it has to see a whole pass in its order.
+Owns what is kept and where. An image is decoded when it is first needed, so that training starts at
+once and in any order. tf.data's cache() was rejected: it is filled by one whole pass in one order.
 """
 
 import contextlib
@@ -19,79 +18,87 @@ import numpy as np
 
 from runtime import errors
 
-DecodeNumber = Callable[[int], np.ndarray]
-"""The number of an example to uint8[S, S, 3]."""
+DecodeExample = Callable[[int], np.ndarray]
+"""Example index to uint8[S, S, 3]."""
 
 _GB = 1e9
 
 
 class Store(Protocol):
-    """Pictures by number."""
+    """Images by example index."""
 
-    def take(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the pictures of int64[...] numbers: uint8[..., S, S, 3]."""
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return the images of example indices, int64[...]: uint8[..., S, S, 3]."""
 
 
 class NoCache:
-    """Decode a picture every time it is asked for."""
+    """Decode an image every time it is needed."""
 
-    def __init__(self, decode: DecodeNumber, *, size_px: int) -> None:
-        self._decode, self._size_px = decode, size_px
+    def __init__(self, decode: DecodeExample, *, size_px: int) -> None:
+        self._decode = decode
+        self._size_px = size_px
 
-    def take(self, numbers: np.ndarray) -> np.ndarray:
-        pixels = np.empty((numbers.size, self._size_px, self._size_px, 3), np.uint8)
-        for place, number in enumerate(numbers.flat):
-            pixels[place] = self._decode(int(number))
-        return pixels.reshape(*numbers.shape, *pixels.shape[1:])
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Decode the images of example indices."""
+        pixels = np.empty((indices.size, self._size_px, self._size_px, 3), np.uint8)
+        for position, index in enumerate(indices.flat):
+            pixels[position] = self._decode(int(index))
+        return pixels.reshape(*indices.shape, *pixels.shape[1:])
 
 
 class FillingCache:
-    """Decode a picture when it is first asked for, and keep its pixels in an array.
+    """Decode an image when it is first needed, and keep its pixels in an array.
 
-    Two threads may decode the same picture at the same time; they write the same bytes.
+    Two threads may decode the same image at the same time; they write the same bytes.
     """
 
     def __init__(
-        self, decode: DecodeNumber, *, pixels: np.ndarray, when_whole: Callable[[], None]
+        self, decode: DecodeExample, *, pixels: np.ndarray, when_full: Callable[[], None]
     ) -> None:
-        self._decode, self._pixels, self._when_whole = decode, pixels, when_whole
-        self._is_there = np.zeros(len(pixels), bool)
-        self._told, self._lock = False, threading.Lock()
+        self._decode = decode
+        self._pixels = pixels
+        self._when_full = when_full
+        self._is_filled = np.zeros(len(pixels), bool)
+        self._lock = threading.Lock()
+        self._is_reported = False
 
-    def take(self, numbers: np.ndarray) -> np.ndarray:
-        missing = numbers[~self._is_there[numbers]]
-        for number in missing.flat:
-            self._pixels[number] = self._decode(int(number))
-            self._is_there[number] = True
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return the images of example indices, decoding those that are missing."""
+        missing = indices[~self._is_filled[indices]]
+        for index in missing.flat:
+            self._pixels[index] = self._decode(int(index))
+            # After the pixels: another thread may read them as soon as this is set.
+            self._is_filled[index] = True
         if missing.size:
-            self._tell()
-        return np.take(self._pixels, numbers, axis=0)
+            self._report_full()
+        return np.take(self._pixels, indices, axis=0)
 
-    def _tell(self) -> None:
+    def _report_full(self) -> None:
         with self._lock:
-            if not self._told and self._is_there.all():
-                self._told = True
-                self._when_whole()
+            if not self._is_reported and self._is_filled.all():
+                self._is_reported = True
+                self._when_full()
 
 
 class FullCache:
-    """Give back pixels that are all there."""
+    """Return images from an array that holds all of them."""
 
     def __init__(self, pixels: np.ndarray) -> None:
         self._pixels = pixels
 
-    def take(self, numbers: np.ndarray) -> np.ndarray:
-        return np.take(self._pixels, numbers, axis=0)
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Return the images of example indices."""
+        return np.take(self._pixels, indices, axis=0)
 
 
-def in_memory(decode: DecodeNumber, *, num_examples: int, size_px: int) -> Store:
-    """Keep pixels in this process; memory is taken as pictures come."""
+def in_memory(decode: DecodeExample, *, num_examples: int, size_px: int) -> Store:
+    """Keep pixels in this process; memory is taken as images are decoded."""
     pixels = np.empty((num_examples, size_px, size_px, 3), np.uint8)
-    return FillingCache(decode, pixels=pixels, when_whole=lambda: None)
+    return FillingCache(decode, pixels=pixels, when_full=lambda: None)
 
 
-def on_disk(decode: DecodeNumber, *, path: pathlib.Path, num_examples: int, size_px: int) -> Store:
-    """Keep pixels in a file that later runs find: it gets its name when the last picture is in it.
+def on_disk(decode: DecodeExample, *, path: pathlib.Path, num_examples: int, size_px: int) -> Store:
+    """Keep pixels in a file for later runs, renamed into place when its last image is written.
 
     Raises:
       errors.UserError: if the disk has no room for it.
@@ -101,23 +108,24 @@ def on_disk(decode: DecodeNumber, *, path: pathlib.Path, num_examples: int, size
         return FullCache(np.memmap(path, np.uint8, mode="r", shape=shape))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
-    growing = path.with_name(f"incomplete.{uuid.uuid4().hex}.{path.name}")
-    file = _reserved(growing, num_bytes=int(np.prod(shape)))
+    incomplete = path.with_name(f"incomplete.{uuid.uuid4().hex}.{path.name}")
+    file = _reserve(incomplete, num_bytes=int(np.prod(shape)))
     pixels = np.memmap(file, np.uint8, mode="r+", shape=shape)
 
     def publish() -> None:
         pixels.flush()
-        growing.replace(path)
+        incomplete.replace(path)
+        # Last: closing gives up the lock, and another run may then remove an incomplete file.
         file.close()
 
-    return FillingCache(decode, pixels=pixels, when_whole=publish)
+    return FillingCache(decode, pixels=pixels, when_full=publish)
 
 
-def _reserved(path: pathlib.Path, *, num_bytes: int) -> BinaryIO:
-    """Make a file with all its blocks, and lock it for as long as this process lives.
+def _reserve(path: pathlib.Path, *, num_bytes: int) -> BinaryIO:
+    """Create a file with all its blocks allocated, and lock it for the life of this process.
 
-    Blocks are taken at once because writing into a hole of a mapped file on a full disk would end
-    the process.
+    Blocks are allocated at once because writing into a hole of a mapped file on a full disk would
+    end the process.
     """
     free = shutil.disk_usage(path.parent).free
     try:
@@ -128,14 +136,15 @@ def _reserved(path: pathlib.Path, *, num_bytes: int) -> BinaryIO:
     except OSError as error:
         path.unlink(missing_ok=True)
         raise errors.UserError(
-            f"--cache=disk needs {num_bytes / _GB:.1f} GB in {path.parent}, which has {free / _GB:.1f} GB free "
-            f"({error.strerror}): make room, name another --cache_dir, or use --cache=none"
+            f"--cache=disk needs {num_bytes / _GB:.1f} GB in {path.parent}, which has "
+            f"{free / _GB:.1f} GB free ({error.strerror}): make room, name another --cache_dir, or "
+            "use --cache=none"
         ) from None
 
 
 def _remove_abandoned(path: pathlib.Path) -> None:
-    """Remove what killed processes left: files that nobody holds locked."""
-    for left in path.parent.glob(f"incomplete.*.{path.name}"):
-        with left.open("rb") as file, contextlib.suppress(BlockingIOError):
+    """Remove the incomplete files of killed processes: those that no process has locked."""
+    for incomplete in path.parent.glob(f"incomplete.*.{path.name}"):
+        with incomplete.open("rb") as file, contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+            incomplete.unlink()

@@ -1,9 +1,9 @@
-"""Where each example of a split lies in its shards, and what it says besides its picture.
+"""TFRecord index: labels of a split, and the file offset of every image in its shards.
 
-Owns one walk over the shards at start-up, which checks every checksum, and the way back to a
-picture's bytes by its number. The files are mapped, not read: what is used stays in the system's
-page cache, which all processes of a machine share. tf.data's TFRecord reader was rejected: it can
-only go forward, and an epoch's order is any permutation.
+Owns one scan of the shards at start-up, which verifies every checksum, and random access to an
+image's bytes. The files are mapped, not read: used pages stay in the system's page cache, which all
+processes of a machine share. tf.data's TFRecord reader was rejected: it can only go forward, and an
+epoch's order is any permutation.
 """
 
 import dataclasses
@@ -28,22 +28,22 @@ _HEADER, _FOOTER = _LENGTH.size + _CRC.size, _CRC.size
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Records:
-    """The N examples of a split in file order."""
+    """Records of a split, N of them in file order, without the images."""
 
     files: tuple[pathlib.Path, ...]
     shard: np.ndarray  # int32[N], index into `files`
-    start: np.ndarray  # int64[N], of the picture's bytes in that file
-    length: np.ndarray  # int64[N], of the picture's bytes
+    start: np.ndarray  # int64[N], offset of the image's bytes in that file
+    length: np.ndarray  # int64[N], of the image's bytes
     labels: np.ndarray  # int64[N]
     valence: np.ndarray  # float32[N], NaN where there is none
     arousal: np.ndarray  # float32[N], NaN where there is none
     filenames: np.ndarray  # str[N]
     copies: np.ndarray  # int64[N]
 
-    def image_bytes(self, number: int) -> memoryview:
-        """Return the stored bytes of a picture."""
-        start = int(self.start[number])
-        return self._views[int(self.shard[number])][start : start + int(self.length[number])]
+    def image_bytes(self, index: int) -> memoryview:
+        """Return the stored bytes of an image."""
+        start = int(self.start[index])
+        return self._views[int(self.shard[index])][start : start + int(self.length[index])]
 
     @functools.cached_property
     def _views(self) -> list[memoryview]:
@@ -51,14 +51,14 @@ class Records:
 
 
 def read(files: Sequence[pathlib.Path]) -> Records:
-    """Walk over shards in their order.
+    """Scan shards in their order.
 
     Raises:
-      errors.UserError: naming the file and the record where something is not as it was written.
+      errors.UserError: naming the file and the record whose checksum does not match.
     """
-    found = [(shard, *entry) for shard, file in enumerate(files) for entry in _walk(file)]
+    entries = [(shard, *entry) for shard, file in enumerate(files) for entry in _scan(file)]
     shard, start, length, labels, valence, arousal, filenames, copies = (
-        zip(*found, strict=True) if found else [()] * 8
+        zip(*entries, strict=True) if entries else [()] * 8
     )
     return Records(
         files=tuple(files),
@@ -74,29 +74,33 @@ def read(files: Sequence[pathlib.Path]) -> Records:
 
 
 _Entry = tuple[int, int, int, float, float, str, int]
+"""Offset and length of the image's bytes, label, valence, arousal, file name, copy."""
 
 
-def _walk(file: pathlib.Path) -> Iterator[_Entry]:
-    shard, place, index = _mapped(file), 0, 0
-    while place < len(shard):
-        content = _content(shard, place=place)
+def _scan(file: pathlib.Path) -> Iterator[_Entry]:
+    shard = _mapped(file)
+    offset = 0
+    index = 0
+    while offset < len(shard):
+        content = _content(shard, offset=offset)
         if content is None:
             raise errors.UserError(
-                f"{file}, record {index}: its checksum does not hold (byte {place}). 'python -m pipeline.verify' says "
-                "what else is damaged; build the data set again, or copy it again from where it is whole"
+                f"{file}, record {index}: its checksum does not match (byte {offset}). 'python -m "
+                "pipeline.verify' says what else is damaged; build the data set again, or copy it "
+                "again from an intact copy"
             )
-        yield _entry(shard, content=content, place=place)
-        place, index = place + _HEADER + len(content) + _FOOTER, index + 1
+        yield _entry(content, offset=offset)
+        offset += _HEADER + len(content) + _FOOTER
+        index += 1
 
 
-def _content(shard: mmap.mmap, *, place: int) -> bytes | None:
-    """Return the content of the record that begins at `place`, or None if the record is damaged or
-    cut off."""
-    header = shard[place : place + _HEADER]
+def _content(shard: mmap.mmap, *, offset: int) -> bytes | None:
+    """Return the content of the record at an offset, or None if it is damaged or truncated."""
+    header = shard[offset : offset + _HEADER]
     if len(header) < _HEADER or header[_LENGTH.size :] != _masked_crc(header[: _LENGTH.size]):
         return None
-    end = place + _HEADER + _LENGTH.unpack_from(header)[0]
-    content = shard[place + _HEADER : end]
+    end = offset + _HEADER + _LENGTH.unpack_from(header)[0]
+    content = shard[offset + _HEADER : end]
     return content if shard[end : end + _FOOTER] == _masked_crc(content) else None
 
 
@@ -106,11 +110,11 @@ def _masked_crc(content: bytes) -> bytes:
     return _CRC.pack((((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def _entry(shard: mmap.mmap, *, content: bytes, place: int) -> _Entry:
+def _entry(content: bytes, *, offset: int) -> _Entry:
     feature = tf.train.Example.FromString(content).features.feature
     image = feature["image"].bytes_list.value[0]
     return (
-        place + _HEADER + _place(image, within=content),
+        offset + _HEADER + _find(image, within=content),
         len(image),
         feature["label"].int64_list.value[0],
         feature["valence"].float_list.value[0],
@@ -120,16 +124,19 @@ def _entry(shard: mmap.mmap, *, content: bytes, place: int) -> _Entry:
     )
 
 
-def _place(image: bytes, *, within: bytes) -> int:
-    """Return where a picture's bytes are in a record; `index` prepares its search by all of what it
-    looks for."""
-    place = within.index(image[:_SEARCHED])
-    while within[place : place + len(image)] != image:
-        place = within.index(image[:_SEARCHED], place + 1)
-    return place
+def _find(image: bytes, *, within: bytes) -> int:
+    """Return the offset of an image's bytes in a record.
+
+    Only a prefix is searched for: `bytes.index` takes time to prepare for a long needle.
+    """
+    prefix = image[:_PREFIX]
+    offset = within.index(prefix)
+    while within[offset : offset + len(image)] != image:
+        offset = within.index(prefix, offset + 1)
+    return offset
 
 
-_SEARCHED = 32
+_PREFIX = 32
 
 
 def _mapped(file: pathlib.Path) -> mmap.mmap:

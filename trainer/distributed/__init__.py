@@ -1,1 +1,1 @@
-"""Distributed training: devices, hosts, and what replicas and hosts share."""
+"""Distributed training: devices, hosts, and the state that replicas and hosts share."""

@@ -1,7 +1,7 @@
-"""What all hosts of a run must have in common, compared before anything is trained.
+"""Consistency check: compares settings, data and devices of all hosts before training.
 
 Owns the comparison and its refusals. A host with other settings or data would train all the same,
-and the weights of all would be those of neither.
+and the resulting weights would belong to neither configuration.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from runtime import errors
 from trainer.config import run_config
+from trainer.distributed import devices as devices_lib
 from trainer.distributed import host_channel
 
 
@@ -20,70 +21,63 @@ def check(
     fingerprint: str,
     devices: Sequence[str],
 ) -> None:
-    """Compare settings, data and devices with those of the other hosts; all hosts come to the same
-    end.
+    """Compare settings, data and devices with the other hosts; all come to the same conclusion.
 
     Args:
-      connection: the link to them.
-      settings: the configuration; of it, what changes the result.
+      connection: to the other hosts.
+      settings: the configuration; those of its settings that change the result are compared.
       fingerprint: of the data.
       devices: names of this host's devices.
 
     Raises:
       errors.UserError: if hosts differ.
-      link.LostHost: if one has gone.
+      host_channel.LostHost: if the connection to one is lost.
     """
     own = {
         "settings": _settings(settings),
         "data": fingerprint[:12],
-        "replicas": _replicas(devices),
+        "replicas": devices_lib.count_text(devices),
     }
-    facts = [json.loads(each) for each in connection.exchange(json.dumps(own).encode())]
-    for index, other in enumerate(facts):
+    hosts = [json.loads(each) for each in connection.exchange(json.dumps(own).encode())]
+    for index, host in enumerate(hosts):
         pair = f"{connection.hosts.name(0)} and {connection.hosts.name(index)}"
-        _check_pair(facts[0], other=other, pair=pair)
+        _check_pair(hosts[0], host=host, pair=pair)
 
 
-def _check_pair(chief: Mapping[str, Any], *, other: Mapping[str, Any], pair: str) -> None:
-    if chief["settings"] != other["settings"]:
-        was, now = (
-            _texts(a, beside=b) for a, b in _both_ways(chief["settings"], other["settings"])
-        )
+def _check_pair(chief: Mapping[str, Any], *, host: Mapping[str, Any], pair: str) -> None:
+    if chief["settings"] != host["settings"]:
+        of_chief = _flags(chief["settings"], compared_to=host["settings"])
+        of_host = _flags(host["settings"], compared_to=chief["settings"])
         raise errors.UserError(
-            f"all hosts must be started with the same flags: {pair} have {was} and {now}"
+            f"all hosts must be started with the same flags: {pair} have {of_chief} and {of_host}"
         )
-    if chief["data"] != other["data"]:
-        prints = f"{chief['data']} and {other['data']}"
+    if chief["data"] != host["data"]:
         raise errors.UserError(
-            f"all hosts must read the same data: {pair} have the fingerprints {prints}"
+            f"all hosts must read the same data: {pair} have the fingerprints {chief['data']} and "
+            f"{host['data']}"
         )
-    if chief["replicas"] != other["replicas"]:
-        counts = f"{chief['replicas']} and {other['replicas']}"
+    if chief["replicas"] != host["replicas"]:
         raise errors.UserError(
-            f"all hosts must have as many devices, see --num_gpus: {pair} have {counts}"
+            f"all hosts must have as many devices, see --num_gpus: {pair} have "
+            f"{chief['replicas']} and {host['replicas']}"
         )
 
 
 def _settings(settings: run_config.Config) -> dict[str, str]:
+    """Return the settings that change the result and are not at their defaults."""
     differing = run_config.difference(run_config.Config(), new=settings)
     return {name: _text(value) for name, (_, value) in differing.items()}
 
 
-def _both_ways(
-    a: dict[str, str], b: dict[str, str]
-) -> tuple[tuple[dict[str, str], dict[str, str]], ...]:
-    return (a, b), (b, a)
-
-
-def _texts(settings: Mapping[str, str], *, beside: Mapping[str, str]) -> str:
-    names = sorted(name for name in {*settings, *beside} if settings.get(name) != beside.get(name))
-    return " ".join(f"--{name}={settings.get(name, 'its default')}" for name in names)
+def _flags(settings: Mapping[str, str], *, compared_to: Mapping[str, str]) -> str:
+    """Return the flags of one host that differ from those of another."""
+    differing = [
+        name
+        for name in sorted({*settings, *compared_to})
+        if settings.get(name) != compared_to.get(name)
+    ]
+    return " ".join(f"--{name}={settings.get(name, 'its default')}" for name in differing)
 
 
 def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
-
-
-def _replicas(devices: Sequence[str]) -> str:
-    kind = "CPU" if devices[0].startswith("/cpu") else "GPU"
-    return f"{len(devices)} {kind}{'s' * (len(devices) > 1)}"

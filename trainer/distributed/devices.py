@@ -1,11 +1,12 @@
-"""GPUs asked for against GPUs there, and the strategy that shares a batch among them.
+"""Devices: checks --num_gpus against the machine and creates the distribution strategy.
 
 Owns the count, the refusal and the strategy. MirroredStrategy is given only devices that were
-counted here: asked for absent GPUs it takes the CPU silently and hangs in the first all-reduce
-(facts tried on TensorFlow 2.21).
+counted here: given absent GPUs it silently uses the CPU and hangs in the first all-reduce (seen
+with TensorFlow 2.21).
 """
 
 import pathlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runtime import errors
@@ -19,63 +20,68 @@ _GPU_NODES = ("dev/nvidia[0-9]*", "dev/dxg", "dev/kfd", "proc/driver/nvidia/gpus
 
 
 def refuse_early(devices: run_config.Devices, *, root: pathlib.Path = pathlib.Path("/")) -> None:
-    """Refuse GPUs on a machine that shows no sign of any, before TensorFlow is imported.
+    """Refuse --num_gpus on a machine without any GPU, before TensorFlow is imported.
 
     Raises:
       errors.UserError: if GPUs are asked for and Linux has no device node of one.
     """
-    linux = (root / "proc/self").exists()
-    if devices.num_gpus and linux and not any(any(root.glob(node)) for node in _GPU_NODES):
+    is_linux = (root / "proc/self").exists()
+    has_gpu = any(any(root.glob(node)) for node in _GPU_NODES)
+    if devices.num_gpus and is_linux and not has_gpu:
         check_count(devices, available=0)
 
 
 def check_count(devices: run_config.Devices, *, available: int) -> None:
-    """Check the GPUs asked for against those there.
+    """Check --num_gpus against the number of GPUs of this machine.
 
     Raises:
-      errors.UserError: if more are asked for.
+      errors.UserError: if it has fewer.
     """
-    asked = devices.num_gpus or 0
-    if asked <= available:
+    num_gpus = devices.num_gpus or 0
+    if num_gpus <= available:
         return
-    there = {0: "no GPU", 1: "1 GPU"}.get(available, f"{available} GPUs")
-    fewer = (
-        f"--num_gpus={available} for {'that one' if available == 1 else 'those'}, "
-        if available
-        else ""
-    )
+    has, alternative = {
+        0: ("no GPU", ""),
+        1: ("1 GPU", "--num_gpus=1 for that one, "),
+    }.get(available, (f"{available} GPUs", f"--num_gpus={available} for those, "))
     raise errors.UserError(
-        f"--num_gpus={asked}, but this machine has {there}. Use {fewer}--num_gpus=0 for the CPU, "
-        f"or --num_gpus=0 --virtual_devices={asked} to try the {_ways(asked)} path on it."
+        f"--num_gpus={num_gpus}, but this machine has {has}. Use {alternative}--num_gpus=0 for the "
+        f"CPU, or --num_gpus=0 --virtual_devices={num_gpus} to try the {_ways(num_gpus)} path on "
+        "it."
     )
 
 
 def check_batch(
-    batch_size: int, *, num_replicas: int, num_parts: int = 1, in_pairs: bool = False
+    batch_size: int, *, num_replicas: int, num_microbatches: int = 1, in_pairs: bool = False
 ) -> None:
-    """Check that the global batch can be cut into parts and these be shared evenly, with pairs kept
-    together.
+    """Check that the global batch divides evenly into microbatches, replicas and pairs.
 
     Raises:
-      errors.UserError: with all numbers and the nearest sizes that can.
+      errors.UserError: with all numbers and the nearest batch sizes that do.
     """
-    unit = num_replicas * num_parts * (2 if in_pairs else 1)
+    unit = num_replicas * num_microbatches
+    sharing = f"{num_replicas} replicas" if num_replicas > 1 else "one replica"
+    if num_microbatches > 1:
+        sharing += f" in {num_microbatches} microbatches each (--accumulate_steps)"
+    if in_pairs:
+        unit *= 2
+        sharing += " in pairs (--mixup, --cutmix)"
     if batch_size % unit == 0:
         return
     lower = batch_size - batch_size % unit
-    nearby = " or ".join(f"--batch_size={n}" for n in (lower, lower + unit) if n)
-    parts = f" in {num_parts} parts each (--accumulate_steps)" if num_parts > 1 else ""
-    parts += " in pairs (--mixup, --cutmix)" if in_pairs else ""
-    shared = f"{num_replicas} replicas" if num_replicas > 1 else "one replica"
+    nearest = " or ".join(f"--batch_size={n}" for n in (lower, lower + unit) if n)
     raise errors.UserError(
-        f"--batch_size={batch_size} cannot be shared evenly by {shared}{parts}: use {nearby}"
+        f"--batch_size={batch_size} cannot be shared evenly by {sharing}: use {nearest}"
     )
 
 
 def prepare(devices: run_config.Devices) -> list[str]:
-    """Count, refuse, split the CPU where asked, and return the device names that share the batch.
+    """Configure the devices, and return the names of those that share the batch.
 
     Must run before TensorFlow places its first operation.
+
+    Raises:
+      errors.UserError: if the machine has fewer GPUs than --num_gpus.
     """
     import tensorflow as tf  # Inside: the refusals above must not wait for it.
 
@@ -94,62 +100,66 @@ def prepare(devices: run_config.Devices) -> list[str]:
 
 
 def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
-    """Check that a CPU is not split on several hosts.
+    """Check that --virtual_devices is not used with several hosts.
 
-    Raises: errors.UserError: if it is; MultiWorkerMirroredStrategy would take the first part, and
-      leave the others idle.
+    Raises:
+      errors.UserError: if it is; MultiWorkerMirroredStrategy would use the first virtual device and
+        leave the others idle.
     """
     if num_hosts > 1 and devices.virtual_devices > 1:
         raise errors.UserError(
-            f"--virtual_devices={devices.virtual_devices}, but with several hosts the CPU of each is one replica, or "
-            f"its GPUs are: use --virtual_devices=1 on these {num_hosts}"
+            f"--virtual_devices={devices.virtual_devices}, but with several hosts the CPU of each "
+            f"is one replica, or its GPUs are: use --virtual_devices=1 on these {num_hosts}"
         )
 
 
 def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy":
-    """Return the strategy that shares a batch among the named devices; every one keeps a copy of
-    the model.
+    """Return the strategy that shares a batch among the named devices, each with a model copy.
 
     On CPU devices gradients are added on the first one, in order: the same sum every time, and no
     collective that a second strategy in the process could disturb. With several hosts all visible
-    devices are shared in, as TF_CONFIG says; must then be called before TensorFlow's first
+    devices of the hosts in TF_CONFIG are used; it must then be called before TensorFlow's first
     operation.
     """
     import tensorflow as tf  # Inside, as above.
 
     if num_hosts > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    on_cpu = names[0].startswith("/cpu")
-    return tf.distribute.MirroredStrategy(
-        names, cross_device_ops=tf.distribute.ReductionToOneDevice() if on_cpu else None
-    )
+    cross_device_ops = tf.distribute.ReductionToOneDevice() if _is_cpu(names) else None
+    return tf.distribute.MirroredStrategy(names, cross_device_ops=cross_device_ops)
 
 
 def local_replicas(strategy: "tf.distribute.Strategy") -> range:
-    """Return the numbers, among all replicas, of those on this host."""
-    numbers = strategy.experimental_distribute_values_from_function(
+    """Return the replica indices of this host."""
+    indices = strategy.experimental_distribute_values_from_function(
         lambda context: context.replica_id_in_sync_group
     )
-    first, *others = strategy.experimental_local_results(numbers)
-    return range(first, first + 1 + len(others))
+    local = strategy.experimental_local_results(indices)
+    return range(local[0], local[0] + len(local))
 
 
 def describe(names: list[str], *, num_hosts: int = 1) -> str:
-    """Return the start-up line: what the program runs on."""
+    """Return the start-up line on hosts, devices and strategy."""
     import tensorflow as tf  # Inside, as above.
 
     if num_hosts > 1:
-        kind = "CPU" if names[0].startswith("/cpu") else "GPU"
-        each = f"{len(names)} {kind}{'s' * (len(names) > 1)}"
-        return f"{num_hosts} hosts of {each} each (MultiWorkerMirroredStrategy)"
-    if names[0].startswith("/cpu"):
-        return (
-            f"CPU, {len(names)} virtual devices (MirroredStrategy)"
-            if len(names) > 1
-            else "CPU, one replica"
-        )
+        return f"{num_hosts} hosts of {count_text(names)} each (MultiWorkerMirroredStrategy)"
+    if _is_cpu(names):
+        if len(names) == 1:
+            return "CPU, one replica"
+        return f"CPU, {len(names)} virtual devices (MirroredStrategy)"
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
     return f"{len(names)} x {details.get('device_name', 'GPU')} (MirroredStrategy)"
+
+
+def count_text(names: Sequence[str]) -> str:
+    """Return the number and kind of devices: 1 CPU, or 4 GPUs."""
+    kind = "CPU" if _is_cpu(names) else "GPU"
+    return f"{len(names)} {kind}{'s' if len(names) > 1 else ''}"
+
+
+def _is_cpu(names: Sequence[str]) -> bool:
+    return names[0].startswith("/cpu")
 
 
 def _ways(count: int) -> str:

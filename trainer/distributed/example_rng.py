@@ -1,11 +1,11 @@
-"""Random numbers that belong to an example, not to a device or a step.
+"""Per-example random numbers: independent of devices, replicas and step groups.
 
-Owns the one generator the trainer draws from: Philox, where the numbers of stream s at place p of
-epoch e are a pure function of (seed, e, s, p). A replica that holds places p..p+b therefore draws
-its own stretch of the numbers that one device would draw for the whole batch. The place (position
-in the epoch's order) stands for the example because balanced sampling draws an example several
-times. Keras' SeedGenerator was rejected: it gives every replica the same mask, and its state has to
-be checkpointed.
+Owns the one generator the trainer draws from: Philox, where the numbers of stream s at position p
+of epoch e are a pure function of (seed, e, s, p). A replica that holds positions p..p+b therefore
+draws its own stretch of the numbers that one device would draw for the whole batch. The position in
+the epoch's order identifies the example because balanced sampling draws an example several times.
+Keras' SeedGenerator was rejected: it gives every replica the same mask, and its state has to be
+checkpointed.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 _PHILOX = 1
-"""TensorFlow's number of the algorithm."""
+"""Philox among TensorFlow's algorithms (tensorflow/core/framework/rng_alg.h)."""
 _ROUNDS = 10
 _FACTORS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
@@ -28,49 +28,47 @@ Philox-4x32)."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExampleRng:
-    """Say whose numbers are drawn: those of `count` consecutive places from `first_position` on, in
-    one epoch."""
+    """Random number generator of consecutive positions of one epoch.
+
+    With `in_graph` the same numbers come from plain arithmetic, which XLA can compile.
+    """
 
     seed: int
     epoch: tf.Tensor  # int64[]
     first_position: tf.Tensor  # int64[]
-    in_graph: bool = (
-        False  # made of plain arithmetic, which XLA compiles as it is; the same numbers
-    )
+    in_graph: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed must be 0..2^31 - 1: got {self.seed}")
 
 
-def uniform(draw: ExampleRng, *, stream: int, shape: tf.Tensor | tuple[int, ...]) -> tf.Tensor:
+def uniform(rng: ExampleRng, *, stream: int, shape: tf.Tensor | tuple[int, ...]) -> tf.Tensor:
     """Draw float32 numbers in [0, 1).
 
     Args:
-      draw: whose numbers.
-      stream: which use they have (a layer, an augmentation); different streams are independent.
-      shape: [B, ...], the first axis counts places.
+      rng: the generator.
+      stream: what they are used for (a layer, an augmentation); streams are independent.
+      shape: [B, ...], the first axis counts positions.
     """
     shape = tf.cast(shape, tf.int64)
     size = tf.reduce_prod(shape[1:])
     groups = (size + _GROUP - 1) // _GROUP
-    key = _key(draw, stream=stream)
-    first, count = draw.first_position * groups, shape[0] * groups
-    drawn = (
-        _drawn_in_graph(key, first=first, count=count)
-        if draw.in_graph
-        else _drawn(key, first=first, count=count)
+    draw = _draw_in_graph if rng.in_graph else _draw
+    numbers = draw(
+        _key(rng, stream=stream), first=rng.first_position * groups, count=shape[0] * groups
     )
-    return tf.reshape(tf.reshape(drawn, tf.stack([shape[0], groups * _GROUP]))[:, :size], shape)
+    by_position = tf.reshape(numbers, tf.stack([shape[0], groups * _GROUP]))
+    return tf.reshape(by_position[:, :size], shape)
 
 
-def _key(draw: ExampleRng, *, stream: int) -> tf.Tensor:
+def _key(rng: ExampleRng, *, stream: int) -> tf.Tensor:
     """Mix seed, stream and epoch into the generator's key, uint64[].
 
     TensorFlow's own key derivation was rejected: XLA derives others.
     """
-    key = _mixed(tf.constant(draw.seed * 2**32 + stream, tf.uint64))
-    return _mixed(key + tf.cast(draw.epoch, tf.uint64))
+    key = _mixed(tf.constant(rng.seed * 2**32 + stream, tf.uint64))
+    return _mixed(key + tf.cast(rng.epoch, tf.uint64))
 
 
 def _mixed(z: tf.Tensor) -> tf.Tensor:
@@ -84,7 +82,7 @@ def _mixed(z: tf.Tensor) -> tf.Tensor:
     return z ^ tf.bitwise.right_shift(z, tf.constant(31, tf.uint64))
 
 
-def _drawn(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+def _draw(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Draw the groups first .. first + count - 1 with TensorFlow's kernel: float32[4 count]."""
     counter = tf.cast(tf.stack([first, tf.zeros([], tf.int64)]), tf.uint64)
     return tf.raw_ops.StatelessRandomUniformV2(
@@ -92,24 +90,22 @@ def _drawn(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _drawn_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Do what `_drawn` does with Philox written out (Salmon et al. 2011, section 3.3:
-    Philox-4x32-10).
+def _draw_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Draw the same numbers as `_draw` with Philox-4x32-10 written out.
 
-    XLA has a kernel too, but arranges the numbers by the size of the whole draw, so that they would
-    no longer belong to their places.
+    Source: Salmon et al. 2011, section 3.3. XLA has a kernel too, but arranges the numbers by the
+    size of the whole draw, so that they would no longer belong to their positions.
     """
-    low32, half = tf.constant(0xFFFFFFFF, tf.uint64), tf.constant(32, tf.uint64)
+    low32 = tf.constant(0xFFFFFFFF, tf.uint64)
+    half = tf.constant(32, tf.uint64)
     counter = tf.cast(first + tf.range(count), tf.uint64)
     zero = tf.zeros_like(counter)
     words = [counter & low32, tf.bitwise.right_shift(counter, half), zero, zero]
     keys = [key & low32, tf.bitwise.right_shift(key, half)]
     for _ in range(_ROUNDS):
         products = [words[2 * i] * tf.constant(_FACTORS[i], tf.uint64) for i in (0, 1)]
-        high, low = (
-            [tf.bitwise.right_shift(p, half) for p in products],
-            [p & low32 for p in products],
-        )
+        high = [tf.bitwise.right_shift(product, half) for product in products]
+        low = [product & low32 for product in products]
         words = [high[1] ^ words[1] ^ keys[0], low[1], high[0] ^ words[3] ^ keys[1], low[0]]
         keys = [
             (k + tf.constant(step, tf.uint64)) & low32
@@ -120,39 +116,40 @@ def _drawn_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf
 
 
 def _unit_floats(bits: tf.Tensor) -> tf.Tensor:
-    """Turn uint32[N] into floats in [0, 1): the low 23 bits are the fraction of a number in [1, 2),
-    less 1."""
+    """Return floats in [0, 1) for uint32[N]: the low 23 bits as the fraction of 1.x, less 1."""
     fraction = bits & tf.constant(0x7FFFFF, tf.uint32)
     return tf.bitcast(fraction | tf.constant(0x3F800000, tf.uint32), tf.float32) - 1.0
 
 
 _current = threading.local()
-"""The draw that layers use: MirroredStrategy traces each replica in a thread of its own."""
+"""The generator that layers use; MirroredStrategy traces each replica in a thread of its own."""
 
 
 @contextlib.contextmanager
-def using(draw: ExampleRng) -> Iterator[None]:
-    """Let the layers called in the block draw these numbers.
+def using(rng: ExampleRng) -> Iterator[None]:
+    """Let the layers called in the block draw from this generator.
 
-    A hidden argument, so that a model keeps the picture as its only input in training, export and
+    A hidden argument, so that a model keeps the image as its only input in training, export and
     prediction.
     """
-    previous, _current.draw = getattr(_current, "draw", None), draw
+    previous = getattr(_current, "rng", None)
+    _current.rng = rng
     try:
         yield
     finally:
-        _current.draw = previous
+        _current.rng = previous
 
 
 def current() -> ExampleRng:
-    """Return the draw of the enclosing `using` block.
+    """Return the generator of the enclosing `using` block.
 
     Raises:
       RuntimeError: outside of one.
     """
-    draw = getattr(_current, "draw", None)
-    if draw is None:
+    rng = getattr(_current, "rng", None)
+    if rng is None:
         raise RuntimeError(
-            "a layer that draws random numbers was called in training mode outside example_rng.using"
+            "a layer that draws random numbers was called in training mode outside "
+            "example_rng.using"
         )
-    return draw
+    return rng

@@ -14,13 +14,12 @@ from trainer.run import checkpoint
 
 BEST = "best.npz"
 
-
 _CHOSEN_BY = "accuracy on validation itself"
-"""How the best epoch was chosen before best.npz said so: there was no other way."""
+"""How the best epoch was chosen before best.npz recorded it: there was no other choice."""
 
 
 def save_best(model: keras.Model, *, model_dir: pathlib.Path, facts: Mapping[str, Any]) -> None:
-    """Write the weights that judged best so far."""
+    """Write the weights with the best score so far."""
     arrays = {name: variable.numpy() for name, variable in weights(model).items()}
     checkpoint.write(model_dir / BEST, arrays=arrays, facts=facts)
 
@@ -31,21 +30,20 @@ def load_best(
     model_dir: pathlib.Path,
     connection: host_channel.HostChannel | None = None,
 ) -> dict[str, Any]:
-    """Load the best weights into a model and return the facts saved with them; on several hosts as
-    `restore` does.
+    """Load the best weights into a model and return the facts saved with them.
+
+    On several hosts the chief reads the file and sends it to the others.
 
     Raises:
-      errors.UserError: if there are none, or they belong to another network.
+      errors.UserError: if there are none, they are damaged, or they belong to another network.
     """
     path = model_dir / BEST
-    found = from_chief(
-        lambda: checkpoint.read(path) if path.exists() else None, connection=connection
-    )
-    if found is None:
+    content = from_chief(lambda: _read(path), connection=connection)
+    if content is None:
         raise errors.UserError(
             f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}"
         )
-    arrays, facts = found
+    arrays, facts = content
     assign(weights(model), arrays=arrays, path=path)
     return {"chosen_by": _CHOSEN_BY, **facts}
 
@@ -53,15 +51,16 @@ def load_best(
 def from_chief(
     load: Callable[[], checkpoint.Content | None], *, connection: host_channel.HostChannel | None
 ) -> checkpoint.Content | None:
-    """Return what the chief loads on every host."""
+    """Return on every host what the chief loads."""
     if connection is None or connection.num_hosts == 1:
         return load()
-    found = load() if connection.is_chief else None
-    content = connection.from_chief(checkpoint.pack(*found) if found else b"")
-    return checkpoint.unpack(content) if content else None
+    content = load() if connection.is_chief else None
+    packed = connection.from_chief(checkpoint.pack(*content) if content else b"")
+    return checkpoint.unpack(packed) if packed else None
 
 
 def weights(model: keras.Model) -> dict[str, tf.Variable]:
+    """Return the variables of a model by the name they have in a checkpoint."""
     return {
         f"weight/{i:03d}/{variable.path}": variable.value
         for i, variable in enumerate(model.variables)
@@ -71,13 +70,30 @@ def weights(model: keras.Model) -> dict[str, tf.Variable]:
 def assign(
     variables: Mapping[str, tf.Variable], *, arrays: Mapping[str, np.ndarray], path: pathlib.Path
 ) -> None:
-    wanted = {name: tuple(variable.shape) for name, variable in variables.items()}
-    there = {name: array.shape for name, array in arrays.items()}
-    if wanted != there:
-        first = min(set(wanted.items()) ^ set(there.items()))
+    """Assign saved arrays to variables of the same names and shapes.
+
+    Raises:
+      errors.UserError: naming the first that differs.
+    """
+    expected = {name: tuple(variable.shape) for name, variable in variables.items()}
+    saved = {name: array.shape for name, array in arrays.items()}
+    if expected != saved:
+        name, _ = min(set(expected.items()) ^ set(saved.items()))
         raise errors.UserError(
-            f"{path} belongs to another network: {first[0]} is {there.get(first[0], 'absent')} in the file and "
-            f"{wanted.get(first[0], 'absent')} here"
+            f"{path} belongs to another network: {name} is {saved.get(name, 'absent')} in the "
+            f"file and {expected.get(name, 'absent')} here"
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])
+
+
+def _read(path: pathlib.Path) -> checkpoint.Content | None:
+    if not path.exists():
+        return None
+    try:
+        return checkpoint.read(path)
+    except checkpoint.DAMAGED as error:
+        raise errors.UserError(
+            f"cannot read {path} ({error}): restore it from a backup, or train anew with "
+            "--overwrite"
+        ) from None

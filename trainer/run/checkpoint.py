@@ -1,9 +1,8 @@
-"""Everything an exact continuation needs, in one file that is there whole or not at all.
+"""Checkpoint file: arrays and facts of a run in one file, written atomically.
 
-Owns the file: a NumPy archive of arrays with one JSON entry, written under a temporary name,
-flushed to the disk and renamed; the archive's own checksums tell a damaged one. tf.train.Checkpoint
-was rejected: it writes several files that can be there in part, and needs TensorFlow to look
-inside.
+Owns the file format: a NumPy archive of arrays with one JSON entry; the archive's own checksums
+reveal damage. tf.train.Checkpoint was rejected: it writes several files, of which some can be
+missing, and needs TensorFlow to read them.
 """
 
 import io
@@ -35,13 +34,15 @@ def save_step(
     """Write the checkpoint of a step and remove all but the newest two."""
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / f"step-{step:09d}.npz", arrays=arrays, facts=facts)
+    # After the write, which flushes the folder too: a removal must not reach the disk before the
+    # new file does.
     for old in _newest_first(folder)[_KEPT:]:
         old.unlink()
 
 
 def keep_best(folder: pathlib.Path, *, step: int) -> None:
-    """Keep a copy of a step's checkpoint, in place of the one kept before, out of reach of the
-    newest two."""
+    """Copy a step's checkpoint to best-<step>.npz, which `save_step` does not remove, and remove
+    the previous one."""
     source = folder / f"step-{step:09d}.npz"
     best = folder / f"best-{step:09d}.npz"
     with source.open("rb") as content, atomic_file.writing(best) as file:
@@ -52,8 +53,7 @@ def keep_best(folder: pathlib.Path, *, step: int) -> None:
 
 
 def load_newest(folder: pathlib.Path) -> Content | None:
-    """Return arrays and facts of the newest readable checkpoint, or None; say so when one had to be
-    passed over.
+    """Return arrays and facts of the newest readable checkpoint, or None; print which are damaged.
 
     The best one is the last resort: a run that continues from it ends as any other.
     """
@@ -71,9 +71,10 @@ def load_newest(folder: pathlib.Path) -> Content | None:
 def write(
     path: pathlib.Path, *, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
 ) -> None:
-    """Write arrays and facts to one file, atomically."""
-    for left in path.parent.glob(f"{atomic_file.TEMPORARY_PREFIX}*{path.suffix}"):
-        left.unlink()  # Of a process that was killed while it wrote: as large as a checkpoint.
+    """Write arrays and facts to one file, atomically; it is on the disk when this returns."""
+    # A process that was killed while it wrote leaves a file as large as a checkpoint.
+    for abandoned in path.parent.glob(f"{atomic_file.TEMPORARY_PREFIX}*{path.suffix}"):
+        abandoned.unlink()
     with atomic_file.writing(path) as file:
         _write(file, arrays=arrays, facts=facts)
 
@@ -89,20 +90,20 @@ def read(path: pathlib.Path) -> Content:
 
 
 def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> bytes:
-    """Return what `write` would write, to be sent to another host."""
+    """Return the bytes that `write` would write, to be sent to another host."""
     file = io.BytesIO()
     _write(file, arrays=arrays, facts=facts)
     return file.getvalue()
 
 
 def unpack(content: bytes) -> Content:
-    """Return arrays and facts that were packed."""
+    """Return arrays and facts from the bytes of `pack`."""
     return _read(io.BytesIO(content))
 
 
 def _write(file: BinaryIO, *, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-    as_text = np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8)
-    np.savez(file, allow_pickle=False, **{_FACTS: as_text}, **arrays)
+    encoded = np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8)
+    np.savez(file, allow_pickle=False, **{_FACTS: encoded}, **arrays)
 
 
 def _read(file: BinaryIO) -> Content:

@@ -11,7 +11,7 @@ from trainer.distributed import consistency_check, devices, host_channel
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """Where a run takes place: its settings, data and devices."""
+    """Settings, data and devices of a run."""
 
     settings: run_config.Config
     version: dataset_version.Version
@@ -26,16 +26,21 @@ class RunContext:
 
     @property
     def image_size(self) -> int:
+        """Side of the network's input images, in pixels."""
         return self.settings.data.image_size or self.version.stored_size
 
     @property
-    def shape(self) -> input_pipeline.BatchLayout:
-        """Return how examples are dealt, with as many steps a call as memory allows."""
-        replicas, batch = self.strategy.num_replicas_in_sync, self.settings.training.batch_size
-        steps = input_pipeline.steps_per_execution(batch // replicas, size_px=self.image_size)
-        parts = self.settings.training.accumulate_steps
+    def layout(self) -> input_pipeline.BatchLayout:
+        """How batches are laid out over replicas and calls into the graph."""
+        batch_size = self.settings.training.batch_size
+        replicas = self.strategy.num_replicas_in_sync
         return input_pipeline.BatchLayout(
-            batch_size=batch, num_replicas=replicas, steps_per_execution=steps, num_parts=parts
+            batch_size=batch_size,
+            num_replicas=replicas,
+            steps_per_execution=input_pipeline.steps_per_execution(
+                batch_size // replicas, size_px=self.image_size
+            ),
+            num_microbatches=self.settings.training.accumulate_steps,
         )
 
 
@@ -45,17 +50,21 @@ def create(
     version: dataset_version.Version,
     connection: host_channel.HostChannel | None = None,
 ) -> RunContext:
-    """Take the devices, with those of the hosts there is a connection to; to be called once in a
-    process."""
+    """Configure the devices, compare hosts, and create the strategy; once per process.
+
+    Raises:
+      errors.UserError: if devices are missing or cannot share the batch, or if hosts differ.
+    """
     connection = connection or host_channel.alone()
     names = devices.prepare(settings.devices)
     training = settings.training
     devices.check_batch(
         training.batch_size,
         num_replicas=len(names) * connection.num_hosts,
-        num_parts=training.accumulate_steps,
+        num_microbatches=training.accumulate_steps,
         in_pairs=settings.augmentation.is_mixing,
     )
+    # Before the strategy: with several hosts, creating it waits for all of them.
     consistency_check.check(
         connection, settings=settings, fingerprint=version.fingerprint, devices=names
     )
@@ -71,7 +80,7 @@ def create(
 
 
 def read_split(ctx: RunContext, *, split: str) -> examples.Split:
-    """Read a split at the training size."""
+    """Read a split at the run's image size."""
     data = ctx.settings.data
     return examples.read(
         ctx.version, split=split, size_px=ctx.image_size, cache=data.cache, cache_dir=data.cache_dir

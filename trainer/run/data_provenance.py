@@ -1,9 +1,8 @@
-"""What a run was trained on, kept in its folder, so that the model can be used and shipped where
-the data are not.
+"""Data provenance: data.json, the record of the training data in a model folder.
 
-Owns data.json: class names, the data's name and fingerprint, how the job cut faces and how they are
-stored. The job's own job_config.json was not copied as it is: it names folders of the machine it
-ran on.
+Owns the file: class names, the data's name and fingerprint, how the job cropped faces and how they
+are stored, so that a model can be used and shipped without its data. Copying the job's own
+job_config.json was rejected: it names folders of the machine that the job ran on.
 """
 
 import dataclasses
@@ -21,7 +20,7 @@ _JOB_CONFIG = "job_config.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """A published version, as the model folder remembers it."""
+    """Description of the published version that a model was trained on."""
 
     name: str
     fingerprint: str
@@ -29,22 +28,22 @@ class Provenance:
     class_names: tuple[str, ...]
     stored_size: int
     encoding: str
-    """How the faces are stored, and so what the network saw of them: jpeg, png or raw."""
+    """How the images are stored: jpeg, png or raw. The network was trained on what that leaves."""
     counts: dict[str, int]
     crop: dict[str, Any] | None
-    """The job's settings that decide where a face is cut (`crops.Geometry`); None if the data do
-    not say."""
+    """The job's crop settings (`face_crop.Geometry`), or None if the data do not record them."""
 
     def geometry(self) -> face_crop.Geometry:
-        """Return how the job cut faces.
+        """Return how the job cropped faces.
 
         Raises:
-          errors.UserError: if it is not known.
+          errors.UserError: if the data do not record it.
         """
         if self.crop is None:
             raise errors.UserError(
-                f"{self.name} has no {_JOB_CONFIG} that says how its faces were cut, so that new photographs cannot be "
-                "cut in the same way. Data built by 'python -m pipeline.main' have it"
+                f"{self.name} has no {_JOB_CONFIG} that says how its faces were cut, so that new "
+                "photographs cannot be cut in the same way. Data built by 'python -m "
+                "pipeline.main' have it"
             )
         return face_crop.Geometry(**self.crop)
 
@@ -64,30 +63,35 @@ def of(version: dataset_version.Version) -> Provenance:
 
 
 def save(version: dataset_version.Version, *, model_dir: pathlib.Path) -> None:
-    """Write what there is to know of the training data into a model folder."""
-    text = json.dumps(dataclasses.asdict(of(version)), indent=2)
-    atomic_file.replace(model_dir / FILE, content=f"{text}\n".encode())
+    """Write the description of the training data into a model folder, atomically."""
+    text = json.dumps(dataclasses.asdict(of(version)), indent=2) + "\n"
+    atomic_file.replace(model_dir / FILE, content=text.encode())
 
 
 def load(model_dir: pathlib.Path) -> Provenance:
-    """Read what `save` wrote, now or before it wrote the encoding: such runs count as JPEG unless
-    marked raw.
+    """Read what `save` wrote.
 
     Raises:
-      errors.UserError: if it is not there, or is damaged.
+      errors.UserError: if there is no such file, or it is damaged.
     """
     path = model_dir / FILE
     if not path.is_file():
         raise errors.UserError(
-            f"{model_dir} does not say what it was trained on ({FILE}): the same trainer.main command again adds it"
+            f"{model_dir} does not say what it was trained on ({FILE}): the same trainer.main "
+            "command again adds it"
         )
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        return _parse(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise errors.UserError(
-            f"cannot read {path} as JSON ({error}); the "
-            "same trainer.main command again writes it anew"
-        ) from error
+            f"cannot read {path} as JSON ({error}); the same trainer.main command again writes it "
+            "anew"
+        ) from None
+
+
+def _parse(text: str) -> Provenance:
+    fields = json.loads(text)
+    # Runs from before the encoding was recorded: JPEG unless marked raw.
     was_raw = fields.pop("is_raw", False)
     fields.setdefault("encoding", "raw" if was_raw else "jpeg")
     return Provenance(**{**fields, "class_names": tuple(fields["class_names"])})

@@ -1,7 +1,7 @@
-"""The run's numbers in files: one CSV row an epoch, and TensorBoard scalars and pictures.
+"""Training history: one row of numbers per epoch, and history.csv.
 
-Owns the files. The CSV is rewritten from the history that checkpoints carry, rather than appended
-to, so that a run cut off between row and checkpoint has no row twice.
+Owns the file. It is written anew from the history that checkpoints carry, rather than appended to,
+so that a run interrupted between row and checkpoint has no row twice.
 """
 
 import csv
@@ -9,7 +9,7 @@ import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from runtime import atomic_file
+from runtime import atomic_file, errors
 
 Row = Mapping[str, float]
 """epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate,
@@ -20,7 +20,7 @@ HISTORY = "history.csv"
 
 
 def write_csv(history: Sequence[Row], *, path: pathlib.Path) -> None:
-    """Write one row an epoch."""
+    """Write one row per epoch, atomically."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(history[0]))
     writer.writeheader()
@@ -29,8 +29,23 @@ def write_csv(history: Sequence[Row], *, path: pathlib.Path) -> None:
 
 
 def read_csv(path: pathlib.Path) -> list[dict[str, float]]:
-    """Return the rows that `write_csv` wrote, or none."""
+    """Return the rows that `write_csv` wrote; none if there is no file.
+
+    Raises:
+      errors.UserError: if the file is damaged.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    try:
+        return _parse(path.read_bytes().decode("utf-8"))
+    except (ValueError, TypeError, csv.Error) as error:
+        raise errors.UserError(
+            f"cannot read {path} ({error}); the same trainer.main command again writes it anew"
+        ) from None
+
+
+def _parse(text: str) -> list[dict[str, float]]:
+    if text and not text.endswith("\n"):
+        raise ValueError("its last line is cut off")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    return [{name: float(value) for name, value in row.items()} for row in rows]

@@ -1,7 +1,7 @@
-"""The folder of a run: new, cut off, or finished.
+"""Model folder: checks that it belongs to this run, and creates it with config.json.
 
-Owns who may write into it: a folder that holds a run with other settings is refused rather than
-mixed with or wiped.
+Owns which run may write into it: a folder that holds a run with other settings is refused rather
+than mixed with or wiped.
 """
 
 import pathlib
@@ -12,10 +12,11 @@ from trainer.config import run_config
 
 
 def check(settings: run_config.Config) -> None:
-    """Check that the model folder is new or holds this very run.
+    """Check that the model folder is new or holds a run with the same settings.
 
     Raises:
-      errors.UserError: if it holds a run whose settings would give another result.
+      errors.UserError: if it holds a run whose settings would give another result, or config.json
+        is damaged.
     """
     path = pathlib.Path(settings.run.model_dir)
     if (path / run_config.FILE).exists() and not settings.run.overwrite:
@@ -23,7 +24,7 @@ def check(settings: run_config.Config) -> None:
 
 
 def claim(settings: run_config.Config) -> pathlib.Path:
-    """Return the model folder, checked before, with the configuration saved in it."""
+    """Save the configuration in the model folder, which was checked before, and return its path."""
     path = pathlib.Path(settings.run.model_dir)
     if settings.run.overwrite and (path / run_config.FILE).exists():
         shutil.rmtree(path)
@@ -34,13 +35,14 @@ def claim(settings: run_config.Config) -> pathlib.Path:
 
 def _check_same(old: run_config.Config, *, new: run_config.Config, path: pathlib.Path) -> None:
     changed = run_config.difference(old, new=new)
-    if changed:
-        was = " ".join(f"--{name}={_text(before)}" for name, (before, _) in changed.items())
-        now = " ".join(f"--{name}={_text(after)}" for name, (_, after) in changed.items())
-        raise errors.UserError(
-            f"{path} holds a run with {was}, and this one has {now}. Give this run a folder of its own (--model_dir) "
-            f"or replace that one (--overwrite)."
-        )
+    if not changed:
+        return
+    before = " ".join(f"--{name}={_text(value)}" for name, (value, _) in changed.items())
+    after = " ".join(f"--{name}={_text(value)}" for name, (_, value) in changed.items())
+    raise errors.UserError(
+        f"{path} holds a run with {before}, and this one has {after}. Give this run a folder of "
+        "its own (--model_dir) or replace that one (--overwrite)."
+    )
 
 
 def _text(value: object) -> str:

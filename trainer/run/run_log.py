@@ -1,10 +1,10 @@
-"""How a model was made: command, versions, git revision, data, devices; one entry for each start of
-its run.
+"""Run log: journal.json, with command, versions, git revision, data and devices of each start.
 
-Owns the file. The configuration is saved apart from it (`config`), because that must stay the same
-over a run and this need not.
+Owns the file. The configuration is saved apart from it (config.json), because that must stay the
+same over a run and this need not.
 """
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -30,15 +30,14 @@ _PACKAGES = (
 
 
 def record(ctx: context.RunContext, *, model_dir: pathlib.Path) -> None:
-    """Add this start to the model folder's list."""
+    """Add this start to the model folder's log, atomically."""
     path = model_dir / FILE
-    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    text = json.dumps([*entries, entry(ctx)], indent=2) + "\n"
+    text = json.dumps([*_entries(path), entry(ctx)], indent=2) + "\n"
     atomic_file.replace(path, content=text.encode())
 
 
 def entry(ctx: context.RunContext) -> dict[str, Any]:
-    """Say what is started, with what, on what and where."""
+    """Return command, versions, git revision, data and devices of this start."""
     return {
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": shlex.join([pathlib.Path(sys.executable).name, *sys.orig_argv[1:]]),
@@ -55,8 +54,7 @@ def entry(ctx: context.RunContext) -> dict[str, Any]:
 
 
 def git_revision(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return the commit that a folder is at and whether it was changed since, or None outside of
-    git."""
+    """Return the commit of a folder and whether files differ from it, or None outside of git."""
     commit = _git("rev-parse", "HEAD", folder=folder)
     if commit is None:
         return None
@@ -64,6 +62,18 @@ def git_revision(folder: pathlib.Path) -> dict[str, Any] | None:
         "commit": commit,
         "changed": bool(_git("status", "--porcelain", "--", ".", folder=folder)),
     }
+
+
+def _entries(path: pathlib.Path) -> list[Any]:
+    """Return the entries of earlier starts; a damaged log is reported and begun anew."""
+    if not path.exists():
+        return []
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        # Nothing depends on the log, so that it must not keep a run from continuing.
+        print(f"warning       cannot read {path} ({error}): it is begun anew", file=sys.stderr)
+        return []
 
 
 def _git(*words: str, folder: pathlib.Path) -> str | None:
@@ -77,10 +87,9 @@ def _git(*words: str, folder: pathlib.Path) -> str | None:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+        # A project that is used without being installed has no version of its own.
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions

@@ -1,4 +1,4 @@
-"""Trained run on disk: its configuration and its data's provenance, found in a model folder."""
+"""Trained run: configuration and data provenance, loaded from a model folder."""
 
 import dataclasses
 import pathlib
@@ -10,7 +10,7 @@ from trainer.run import data_provenance
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """A model folder: how the network was made, and from what."""
+    """Model folder with its configuration and the description of its training data."""
 
     model_dir: pathlib.Path
     settings: run_config.Config
@@ -18,7 +18,7 @@ class Run:
 
     @property
     def image_size(self) -> int:
-        """Return the side of the pictures that the network takes, in pixels."""
+        """Return the side of the network's input images, in pixels."""
         return self.settings.data.image_size or self.data.stored_size
 
 
@@ -26,7 +26,7 @@ def find(model_dir: str) -> Run:
     """Open a model folder, without importing TensorFlow.
 
     Raises:
-      errors.UserError: if it holds no run.
+      errors.UserError: if it holds no run, or a file of it is damaged.
     """
     path = pathlib.Path(model_dir)
     if not (path / run_config.FILE).is_file():

@@ -1,4 +1,4 @@
-"""Where a run stands, and its way into a checkpoint and back.
+"""Checkpointing: saves the weights, optimizer and state of a run, and restores them.
 
 Owns the names of the saved arrays and the facts beside them. Variables are named by position and
 path, so that a checkpoint of another network is noticed rather than loaded in part.
@@ -12,72 +12,78 @@ import tensorflow as tf
 from runtime import errors
 from trainer.distributed import host_channel
 from trainer.run import best_weights, checkpoint, train_state
-from trainer.training import train_step
+from trainer.training import train_step as train_step_lib
 
 _FOLDER = "checkpoints"
 
 
 def save(
-    standing: train_state.TrainState,
+    state: train_state.TrainState,
     *,
-    program: train_step.TrainStep,
+    train_step: train_step_lib.TrainStep,
     model_dir: pathlib.Path,
     steps_per_epoch: int,
 ) -> None:
-    """Write a checkpoint of everything, and keep it apart where it is that of the best epoch."""
-    step = standing.epoch * steps_per_epoch + standing.step
+    """Write a checkpoint, and a copy of it where it is that of the best epoch."""
+    step = state.epoch * steps_per_epoch + state.step
     checkpoint.save_step(
         model_dir / _FOLDER,
         step=step,
-        arrays={name: variable.numpy() for name, variable in _everything(program).items()},
-        facts=dataclasses.asdict(standing),
+        arrays={name: variable.numpy() for name, variable in _variables(train_step).items()},
+        facts=dataclasses.asdict(state),
     )
-    if standing.step == 0 and standing.epoch == standing.best_epoch:
+    if state.step == 0 and state.epoch == state.best_epoch:
         checkpoint.keep_best(model_dir / _FOLDER, step=step)
 
 
 def restore(
     *,
-    program: train_step.TrainStep,
+    train_step: train_step_lib.TrainStep,
     model_dir: pathlib.Path,
     data: str,
     connection: host_channel.HostChannel | None = None,
 ) -> train_state.TrainState:
-    """Load the newest checkpoint into the program, or return the beginning where there is none.
+    """Load the newest checkpoint into the network and optimizer and return its training state.
 
-    The chief reads it and sends it to the other hosts there is a connection to; they need not see
-    its disk.
+    Without a checkpoint the state is that of a new run. The chief reads the file and sends it to
+    the other hosts, which need not have access to its disk.
 
-    Raises: errors.UserError: if it was made from data with another fingerprint, or belongs to
-      another network.
+    Args:
+      train_step: whose variables are restored.
+      model_dir: folder of the run.
+      data: fingerprint of the data.
+      connection: to the other hosts, if any.
+
+    Raises:
+      errors.UserError: if the checkpoint was made from data with another fingerprint, or belongs
+        to another network.
     """
-    found = best_weights.from_chief(
+    content = best_weights.from_chief(
         lambda: checkpoint.load_newest(model_dir / _FOLDER), connection=connection
     )
-    if found is None:
+    if content is None:
         return train_state.TrainState(data=data)
-    arrays, facts = found
+    arrays, facts = content
     if facts["data"] != data:
         raise errors.UserError(
-            f"{model_dir} was trained on data with fingerprint {facts['data'][:12]}, and those here have {data[:12]}. "
-            f"Give this run a folder of its own (--model_dir) or replace that one (--overwrite)."
+            f"{model_dir} was trained on data with fingerprint {facts['data'][:12]}, and those "
+            f"here have {data[:12]}. Give this run a folder of its own (--model_dir) or replace "
+            "that one (--overwrite)."
         )
-    best_weights.assign(_everything(program), arrays=arrays, path=model_dir / _FOLDER)
+    best_weights.assign(_variables(train_step), arrays=arrays, path=model_dir / _FOLDER)
     return train_state.TrainState(**facts)
 
 
-def _everything(program: train_step.TrainStep) -> dict[str, tf.Variable]:
-    slots = {
-        f"slot/{i:03d}/{name}": slot
-        for i, of_variable in enumerate(program.optimizer.slots)
-        for name, slot in zip(program.optimizer.rule.slot_names, of_variable, strict=True)
-    }
-    copies = program.average.copies if program.average else []
-    averages = {f"average/{i:03d}": copy for i, copy in enumerate(copies)}
-    scale = program.loss_scale
-    scaling = (
-        {"loss_scale/scale": scale.scale, "loss_scale/good_steps": scale.good_steps}
-        if scale
-        else {}
-    )
-    return best_weights.weights(program.model) | slots | averages | scaling
+def _variables(train_step: train_step_lib.TrainStep) -> dict[str, tf.Variable]:
+    """Return everything that training changes, by the name it has in a checkpoint."""
+    variables = best_weights.weights(train_step.model)
+    for i, slots in enumerate(train_step.optimizer.slots):
+        for name, slot in zip(train_step.optimizer.rule.slot_names, slots, strict=True):
+            variables[f"slot/{i:03d}/{name}"] = slot
+    if train_step.average:
+        for i, copy in enumerate(train_step.average.copies):
+            variables[f"average/{i:03d}"] = copy
+    if train_step.loss_scale:
+        variables["loss_scale/scale"] = train_step.loss_scale.scale
+        variables["loss_scale/good_steps"] = train_step.loss_scale.good_steps
+    return variables

@@ -1,5 +1,4 @@
-"""A look at a run before it is started: network, shapes, steps, memory, and the first batch as a
-picture.
+"""Dry run: prints network, shapes, steps and memory of a run, and draws its first batch.
 
 Owns what --dry_run prints, and the estimate of memory. Measuring the memory in a step was rejected:
 the point is to know before the machine that would have to hold it is there.
@@ -13,87 +12,99 @@ import keras
 from trainer.data import examples
 from trainer.monitoring import batch_preview
 from trainer.run import context
-from trainer.training import setup, train_input, train_step
+from trainer.training import setup, train_input
+from trainer.training import train_step as train_step_lib
 
-PICTURE = "first_batch.png"
+IMAGE_FILE = "first_batch.png"
+_BUFFERED_GROUPS = 3
+"""Step groups that are on a device at once: the current one and those fetched ahead."""
+_FLOAT_COPIES = 2
+"""Float copies of a step's images: as decoded, and augmented."""
 
 
 def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split) -> None:
     """Print what a run would be, and draw its first batch into the model folder."""
-    program = setup.build_train_step(network, ctx=ctx, split=train)
+    train_step = setup.build_train_step(network, ctx=ctx, split=train)
     for line in (
         *layers(network),
         *steps(ctx, num_examples=train.num_examples),
-        *memory(program, ctx=ctx),
+        *memory(train_step, ctx=ctx),
     ):
         print(line)
-    parts = program.look(next(iter(train_input.step_groups(ctx, split=train))))
-    path = pathlib.Path(ctx.settings.run.model_dir) / PICTURE
+    group = next(iter(train_input.step_groups(ctx, split=train)))
+    parts = train_step.first_microbatches(group)
+    path = pathlib.Path(ctx.settings.run.model_dir) / IMAGE_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(batch_preview.draw(parts, class_names=ctx.version.class_names))
     print(f"first batch   {path}\nnothing trained (--dry_run)", flush=True)
 
 
 def layers(network: keras.Model) -> list[str]:
-    """Return a line a layer: name, output, parameters."""
+    """Return one line per layer: name, output shape, number of parameters."""
     rows = [
         (layer.name, " x ".join(map(str, layer.output.shape[1:])), f"{layer.count_params():,}")
         for layer in network.layers
     ]
-    name, shape = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return [f"  {'layer':<{name}}  {'output':<{shape}}  parameters"] + [
-        f"  {row[0]:<{name}}  {row[1]:<{shape}}  {row[2]:>10}" for row in rows
+    names = max(len(name) for name, _, _ in rows)
+    shapes = max(len(shape) for _, shape, _ in rows)
+    header = f"  {'layer':<{names}}  {'output':<{shapes}}  parameters"
+    return [header] + [
+        f"  {name:<{names}}  {shape:<{shapes}}  {parameters:>10}"
+        for name, shape, parameters in rows
     ]
 
 
 def steps(ctx: context.RunContext, *, num_examples: int) -> list[str]:
-    """Return what is dealt: steps, epochs, shapes."""
-    training, shape, size = ctx.settings.training, ctx.shape, ctx.image_size
-    each, part = (
-        shape.batch_size // shape.num_replicas,
-        shape.batch_size // shape.num_replicas // shape.num_parts,
-    )
-    in_epoch, last = (
-        shape.num_steps(num_examples),
-        num_examples % shape.batch_size or shape.batch_size,
-    )
-    in_parts = f", in {shape.num_parts} parts of {part}" if shape.num_parts > 1 else ""
+    """Return the lines on steps, epochs and batch shapes."""
+    layout = ctx.layout
+    epochs = ctx.settings.training.epochs
+    size = ctx.image_size
+    per_replica = layout.batch_size // layout.num_replicas
+    per_epoch = layout.num_steps(num_examples)
+    last = num_examples % layout.batch_size or layout.batch_size
+    split = ""
+    if layout.num_microbatches > 1:
+        share = per_replica // layout.num_microbatches
+        split = f", in {layout.num_microbatches} microbatches of {share}"
     return [
-        f"steps         {in_epoch:,} an epoch of {num_examples:,} pictures, the last of {last}; "
-        f"{in_epoch * training.epochs:,} in {training.epochs} epochs",
-        f"batch         uint8 [{each}, {size}, {size}, 3] on each of {shape.num_replicas} replicas{in_parts}",
+        f"steps         {per_epoch:,} an epoch of {num_examples:,} images, the last of {last}; "
+        f"{per_epoch * epochs:,} in {epochs} epochs",
+        f"batch         uint8 [{per_replica}, {size}, {size}, 3] on each of "
+        f"{layout.num_replicas} replicas{split}",
     ]
 
 
-def memory(program: train_step.TrainStep, *, ctx: context.RunContext) -> list[str]:
-    """Return an estimate of what training holds on each replica."""
-    rows = estimate(program, ctx=ctx)
+def memory(train_step: train_step_lib.TrainStep, *, ctx: context.RunContext) -> list[str]:
+    """Return the line on the memory that training takes on each replica."""
+    rows = estimate(train_step, ctx=ctx)
     listed = ", ".join(f"{name} {_size(count)}" for name, count in rows.items())
     return [f"memory        about {_size(sum(rows.values()))} a replica: {listed}"]
 
 
-def estimate(program: train_step.TrainStep, *, ctx: context.RunContext) -> dict[str, int]:
+def estimate(train_step: train_step_lib.TrainStep, *, ctx: context.RunContext) -> dict[str, int]:
     """Return bytes on a replica by what takes them.
 
-    Activations are every layer's output for one part of the batch, held until the way back has used
-    it; convolutions' work space, which depends on the device, is not in it.
+    Activations are every layer's output for one microbatch, held until backpropagation has used it;
+    the workspace of convolutions, which depends on the device, is not included.
     """
-    settings, shape = ctx.settings, ctx.shape
-    weights = sum(_bytes(variable) for variable in program.model.variables)
-    trained = sum(_bytes(variable) for variable in program.optimizer.variables)
-    slots = sum(_bytes(slot) for of_variable in program.optimizer.slots for slot in of_variable)
-    each = shape.batch_size // shape.num_replicas
-    pixels = each * ctx.image_size**2 * 3
-    copies = 1 + (program.average is not None) + bool(settings.optimization.sam_rho)
+    layout = ctx.layout
+    has_sam = bool(ctx.settings.optimization.sam_rho)
+    weights = sum(_bytes(variable) for variable in train_step.model.variables)
+    trained = sum(_bytes(variable) for variable in train_step.optimizer.variables)
+    slots = sum(_bytes(slot) for slots in train_step.optimizer.slots for slot in slots)
+    per_replica = layout.batch_size // layout.num_replicas
+    pixels = per_replica * ctx.image_size**2 * 3
+    # SAM keeps the weights that it climbs from.
+    weight_copies = 1 + (train_step.average is not None) + has_sam
+    gradient_copies = 2 if layout.num_microbatches > 1 or has_sam else 1
+    activations = sum(map(_activation_bytes, train_step.model.layers))
+    image_bytes = _BUFFERED_GROUPS * layout.steps_per_execution + 4 * _FLOAT_COPIES
     return {
-        "weights": weights * copies,
-        "gradients": trained * (2 if shape.num_parts > 1 or settings.optimization.sam_rho else 1),
+        "weights": weights * weight_copies,
+        "gradients": trained * gradient_copies,
         "optimizer": slots,
-        "activations": each // shape.num_parts * sum(map(_activation_bytes, program.model.layers)),
-        "pictures": pixels
-        * (
-            3 * shape.steps_per_execution + 2 * 4
-        ),  # Three calls of bytes, one step twice as floats.
+        "activations": per_replica // layout.num_microbatches * activations,
+        "images": pixels * image_bytes,
     }
 
 

@@ -1,9 +1,9 @@
-"""Weights to start from, out of a local file.
+"""Pretrained weights: loads the initial weights of a network from a local file.
 
-Owns the files that are understood and the way from their layers to ours. Files of
+Owns the file formats that are supported and the mapping from their layers to ours. Files of
 keras.applications are read by Keras itself into the architecture as Keras builds it, and copied
-layer by layer from there: our version has other layers of normalisation and dropout, which hold the
-same numbers. Heads are never copied.
+layer by layer from there: our version has other normalisation and dropout layers, with the same
+variables. Heads are never copied.
 """
 
 import pathlib
@@ -24,24 +24,29 @@ _SUFFIXES = (".h5", ".keras", ".npz")
 
 
 def check(model: model_config.Model) -> None:
-    """Refuse a file that is not there or of no kind that is understood, before TensorFlow is
-    imported."""
+    """Check that the file of --weights exists and has a supported suffix, without TensorFlow.
+
+    Raises:
+      errors.UserError: if it does not.
+    """
     path = pathlib.Path(model.weights)
     if not model.is_pretrained:
         return
     if not path.is_file():
         raise errors.UserError(
-            f"--weights={path} is not there: name a local file, or none; nothing is downloaded"
+            f"cannot read --weights={path}: no such file; name a local file, or none (nothing is "
+            "downloaded)"
         )
-    kinds = _SUFFIXES if model.model in model_config.BACKBONES else (".npz",)
-    if path.suffix not in kinds:
+    suffixes = _SUFFIXES if model.model in model_config.BACKBONES else (".npz",)
+    if path.suffix not in suffixes:
         raise errors.UserError(
-            f"--weights of --model={model.model} must be a file in {' or '.join(kinds)}: got {path}"
+            f"--weights of --model={model.model} must be a file in {' or '.join(suffixes)}: got "
+            f"{path}"
         )
 
 
 def load(network: "keras.Model", *, model: model_config.Model, image_size: int) -> None:
-    """Give all layers but the heads the weights of the file that is named, if any.
+    """Load the file of --weights, if any, into all layers but the heads.
 
     Raises:
       errors.UserError: if the file is damaged or holds another network.
@@ -55,34 +60,38 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
     layers = [layer for layer in factory.backbone_layers(network) if layer.weights]
     try:
         with warnings.catch_warnings():
-            # Keras' warning that it leaves layers as they were drawn: half a network of weights is
-            # none.
+            # Keras only warns when it leaves layers at their random initial weights; that is a file
+            # of another network.
             warnings.filterwarnings("error", message="Skipping nested container")
-            found = (
-                _ours(path, layers=layers)
-                if path.suffix == ".npz"
-                else _theirs(path, model=model, size=image_size)
-            )
-        _copy(found, layers=layers)
+            if path.suffix == ".npz":
+                arrays = _read_run(path, layers=layers)
+            else:
+                arrays = _read_keras(path, model=model, size=image_size)
+        _copy(arrays, layers=layers)
     except (*checkpoint.DAMAGED, UserWarning) as error:
         raise errors.UserError(
             f"--weights={path} does not fit --model={model.model}: {_first_line(error)}"
         ) from None
 
 
-def _ours(path: pathlib.Path, *, layers: Sequence["keras.layers.Layer"]) -> list[list[np.ndarray]]:
-    """Return each layer's arrays out of the best weights of a run, which are named
+def _read_run(
+    path: pathlib.Path, *, layers: Sequence["keras.layers.Layer"]
+) -> list[list[np.ndarray]]:
+    """Return each layer's arrays from best.npz of a run, where they are named
     weight/<number>/<path>."""
     arrays, _ = checkpoint.read(path)
     by_path = {name.split("/", 2)[-1]: array for name, array in arrays.items()}
     paths = [[variable.path for variable in layer.weights] for layer in layers]
-    for path_there in (each for of_layer in paths for each in of_layer if each not in by_path):
-        raise ValueError(f"it has no {path_there}")
-    return [[by_path[each] for each in of_layer] for of_layer in paths]
+    missing = [name for names in paths for name in names if name not in by_path]
+    if missing:
+        raise ValueError(f"it has no {missing[0]}")
+    return [[by_path[name] for name in names] for names in paths]
 
 
-def _theirs(path: pathlib.Path, *, model: model_config.Model, size: int) -> list[list[np.ndarray]]:
-    """Return the arrays of every layer that has any out of a file of Keras, with or without its
+def _read_keras(
+    path: pathlib.Path, *, model: model_config.Model, size: int
+) -> list[list[np.ndarray]]:
+    """Return the arrays of every layer with weights from a Keras file, with or without its
     classifier."""
     import keras
 
@@ -91,35 +100,36 @@ def _theirs(path: pathlib.Path, *, model: model_config.Model, size: int) -> list
     if path.suffix == ".keras":
         return _arrays(keras.models.load_model(path, compile=False))
     try:
-        without = keras_backbones.original(model.model, image_size=size, include_top=False)
-        without.load_weights(path)
-        return _arrays(without)
+        backbone = keras_backbones.original(model.model, image_size=size, include_top=False)
+        backbone.load_weights(path)
+        return _arrays(backbone)
     except (*checkpoint.DAMAGED, UserWarning) as error:
-        whole = keras_backbones.original(model.model, image_size=size, include_top=True)
+        classifier = keras_backbones.original(model.model, image_size=size, include_top=True)
         try:
-            whole.load_weights(path)
+            classifier.load_weights(path)
         except (*checkpoint.DAMAGED, UserWarning):
+            # The first error: files without a classifier are the usual ones.
             raise error from None
-        return _arrays(whole)
+        return _arrays(classifier)
 
 
 def _arrays(network: "keras.Model") -> list[list[np.ndarray]]:
     return [layer.get_weights() for layer in network.layers if layer.weights]
 
 
-def _copy(found: Sequence[list[np.ndarray]], *, layers: Sequence["keras.layers.Layer"]) -> None:
-    """Give layers their arrays, in order; what a file has beyond them is its classifier."""
-    if len(found) < len(layers):
+def _copy(
+    layer_arrays: Sequence[list[np.ndarray]], *, layers: Sequence["keras.layers.Layer"]
+) -> None:
+    """Set the weights of layers in order; what a file has beyond them is its classifier."""
+    if len(layer_arrays) < len(layers):
         raise ValueError(
-            f"it has weights of {len(found)} layers, and the architecture has {len(layers)}"
+            f"it has weights of {len(layer_arrays)} layers, and the architecture has {len(layers)}"
         )
-    for layer, arrays in zip(layers, found, strict=False):
-        there, wanted = (
-            [array.shape for array in arrays],
-            [tuple(variable.shape) for variable in layer.weights],
-        )
-        if there != wanted:
-            raise ValueError(f"{layer.name} has shapes {wanted}, and in the file {there}")
+    for layer, arrays in zip(layers, layer_arrays, strict=False):
+        shapes = [array.shape for array in arrays]
+        expected = [tuple(variable.shape) for variable in layer.weights]
+        if shapes != expected:
+            raise ValueError(f"{layer.name} has shapes {expected}, and in the file {shapes}")
         layer.set_weights(arrays)
 
 

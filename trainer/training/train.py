@@ -1,6 +1,6 @@
-"""A training program from its configuration to its judgement.
+"""Training program: sets up a run from its configuration, trains, evaluates on validation.
 
-Owns the order of set-up, and the lines that say what is trained on what.
+Owns the order of set-up, and the printed lines that say which model is trained on which data.
 """
 
 import pathlib
@@ -8,14 +8,17 @@ import pathlib
 import keras
 
 from trainer.config import run_config
-from trainer.data import class_balance, dataset_version, holdout
+from trainer.data import class_balance, dataset_version, examples, holdout
 from trainer.distributed import host_channel
 from trainer.models import factory
 from trainer.reports import evaluation_report
 from trainer.run import context, data_provenance, model_folder, run_log
 from trainer.training import dry_run, lr_finder, pretrained, setup, trainer
 
-TRAIN, VALIDATION = "train", "validation"
+TRAIN = "train"
+VALIDATION = "validation"
+
+_DRAWN_WARNING = "*** DRAWN FACES, NOT AFFECTNET: these numbers are a smoke test only ***"
 
 
 def run(
@@ -24,47 +27,57 @@ def run(
     data_path: pathlib.Path,
     connection: host_channel.HostChannel | None = None,
 ) -> None:
-    """Train, or continue, and judge the best weights on validation; or only try, and keep no
-    weights.
+    """Train, or continue a run, and evaluate the best weights on validation.
 
-    The hosts that there is a connection to do the same, and the chief among them writes.
+    With --dry_run or --find_lr no weights are kept. On several hosts all of them call this, and the
+    chief writes.
 
-    Raises: errors.UserError: if data, devices or model folder do not fit the settings, or the loss
-      stops being a number.
+    Raises:
+      errors.UserError: if data, devices or model folder do not fit the settings, or the loss is no
+        longer a finite number.
     """
     version = dataset_version.open_version(data_path)
     for split in (TRAIN, VALIDATION):
         dataset_version.check_split(version, split=split)
-    at = context.create(settings, version=version, connection=connection)
-    network = setup.model(at)
-    pretrained.load(network, model=settings.model, image_size=at.image_size)
-    _introduce(at, network=network)
-    train, validation = (context.read_split(at, split=split) for split in (TRAIN, VALIDATION))
-    selection = validation
-    if settings.selection.holdout_frac:
-        train, selection = holdout.divide(train, frac=settings.selection.holdout_frac)
-        left = f"{train.num_examples:,} examples are left to train on"
-        print(
-            f"holdout       {selection.num_examples:,} pictures of train choose the epoch; {left}",
-            flush=True,
-        )
+    ctx = context.create(settings, version=version, connection=connection)
+    network = setup.model(ctx)
+    pretrained.load(network, model=settings.model, image_size=ctx.image_size)
+    _print_introduction(ctx, network=network)
+    train = context.read_split(ctx, split=TRAIN)
+    validation = context.read_split(ctx, split=VALIDATION)
+    train, selection = _selection(settings, train=train, validation=validation)
     if settings.run.is_trial:
         trial = dry_run.run if settings.run.dry_run else lr_finder.run
-        trial(network, ctx=at, train=train)
+        trial(network, ctx=ctx, train=train)
         return
-    model_dir = _claim(at)
-    trained = trainer.Trainer(
-        at, network=network, train=train, selection=selection, model_dir=model_dir
-    )
-    history = trained.train()
-    if at.is_chief:
-        evaluation_report.run(network, examples=validation, ctx=at, history=history)
+    # Only now: a run that was refused above leaves no folder behind.
+    model_dir = _claim_folder(ctx)
+    history = trainer.Trainer(
+        ctx, network=network, train=train, selection=selection, model_dir=model_dir
+    ).train()
+    if ctx.is_chief:
+        evaluation_report.run(network, examples=validation, ctx=ctx, history=history)
     else:
-        evaluation_report.take_part(network, examples=validation, ctx=at)
+        evaluation_report.take_part(network, examples=validation, ctx=ctx)
 
 
-def _claim(ctx: context.RunContext) -> pathlib.Path:
-    """Return the model folder, which is the chief's to prepare."""
+def _selection(
+    settings: run_config.Config, *, train: examples.Split, validation: examples.Split
+) -> tuple[examples.Split, examples.Split]:
+    """Return the split to train on and the one that chooses the epoch."""
+    if not settings.selection.holdout_frac:
+        return train, validation
+    train, selection = holdout.divide(train, frac=settings.selection.holdout_frac)
+    print(
+        f"holdout       {selection.num_examples:,} images of train choose the epoch; "
+        f"{train.num_examples:,} examples are left to train on",
+        flush=True,
+    )
+    return train, selection
+
+
+def _claim_folder(ctx: context.RunContext) -> pathlib.Path:
+    """Return the model folder, which the chief alone prepares."""
     if not ctx.is_chief:
         return pathlib.Path(ctx.settings.run.model_dir)
     model_dir = model_folder.claim(ctx.settings)
@@ -73,18 +86,16 @@ def _claim(ctx: context.RunContext) -> pathlib.Path:
     return model_dir
 
 
-def _introduce(ctx: context.RunContext, *, network: keras.Model) -> None:
-    batch, replicas = ctx.shape.batch_size, ctx.shape.num_replicas
-    shared = f"{batch} = {replicas} x {batch // replicas}" if replicas > 1 else str(batch)
+def _print_introduction(ctx: context.RunContext, *, network: keras.Model) -> None:
+    batch = str(ctx.layout.batch_size)
+    replicas = ctx.layout.num_replicas
+    if replicas > 1:
+        batch = f"{batch} = {replicas} x {ctx.layout.batch_size // replicas}"
+    model = factory.describe(network, image_size=ctx.image_size)
     print(f"devices       {ctx.device_line}")
     print(f"data          {ctx.version.describe()}")
     if ctx.version.is_drawn:
-        print(
-            "              *** DRAWN FACES, NOT AFFECTNET: these numbers say that the program works, no more ***"
-        )
-    print(
-        f"model         {factory.describe(network, image_size=ctx.image_size)}; global batch {shared}",
-        flush=True,
-    )
+        print(f"              {_DRAWN_WARNING}")
+    print(f"model         {model}; global batch {batch}", flush=True)
     if doubt := class_balance.warning(ctx.settings.imbalance):
         print(f"warning       {doubt}", flush=True)

@@ -1,9 +1,9 @@
-"""Steps: the same computation on every replica, several steps a call into the graph.
+"""Training step: the same computation on every replica, several steps per call into the graph.
 
-Owns the training step. The loss is a sum over the examples at hand divided by how many the whole
-batch holds; gradients are added up over the parts of a replica's share, and over replicas, before
-they are clipped. Keras' `fit` was rejected: it clips before the addition and cannot put several
-steps in a call, nor several hosts on a job.
+Owns the step. The loss is a sum over the examples at hand divided by the number of examples in the
+whole batch; gradients are summed over the microbatches of a replica's share, and over replicas,
+before they are clipped. Keras' `fit` was rejected: it clips before that sum, and supports neither
+several steps per call nor several hosts.
 """
 
 import contextlib
@@ -26,12 +26,14 @@ from trainer.optim import loss_scale as loss_scale_lib
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Updates:
-    """What is made of a gradient, and whose variables are the state that training carries besides
-    the weights."""
+    """Optimizer, schedule, freezing, averages and loss scale: what turns gradients into weights.
+
+    Their variables are the state that training carries besides the weights.
+    """
 
     optimizer: optimizers.Optimizer
-    rate_of: lr_schedule.Schedule
-    frozen: layer_freezing.LayerFreezing
+    schedule: lr_schedule.Schedule
+    freezing: layer_freezing.LayerFreezing
     average: ema.WeightAverage | None
     loss_scale: loss_scale_lib.LossScale | None
 
@@ -48,88 +50,99 @@ class TrainStep:
         settings: run_config.Config,
         strategy: tf.distribute.Strategy,
     ) -> None:
-        self.model, self.strategy = model, strategy
-        self.optimizer, self.average, self.loss_scale = (
-            updates.optimizer,
-            updates.average,
-            updates.loss_scale,
-        )
-        self._rate_of, self._frozen = updates.rate_of, updates.frozen
-        self._settings, self._loss = settings, loss
+        self.model = model
+        self.strategy = strategy
+        self.optimizer = updates.optimizer
+        self.average = updates.average
+        self.loss_scale = updates.loss_scale
+        self._schedule = updates.schedule
+        self._freezing = updates.freezing
+        self._settings = settings
+        self._loss = loss
 
-    def compile(self, call_spec: Any) -> None:
-        """Compile for what calls look like, any number of steps long, so that an epoch's last one
-        compiles nothing."""
-        signature = (call_spec, tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.float32))
-        self._compiled = tf.function(self._train_call, input_signature=signature)
-        self._compiled_heads = tf.function(self._train_heads_call, input_signature=signature)
+    def compile(self, group_spec: Any) -> None:
+        """Compile for step groups of this type, with any number of steps.
+
+        One signature for all lengths: the shorter last group of an epoch compiles nothing.
+        """
+        signature = (group_spec, tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.float32))
+        self._compiled = tf.function(self._train_group, input_signature=signature)
+        self._compiled_heads = tf.function(self._train_group_heads, input_signature=signature)
 
     def train(
-        self, call: input_pipeline.StepGroup, *, first_step: int, stop: bool = False
+        self, group: input_pipeline.StepGroup, *, first_step: int, stop: bool = False
     ) -> np.ndarray:
-        """Take the steps of a call.
+        """Run the steps of a step group.
 
-        Args: call: this host's share of the examples. first_step: counted from the start of the
-          run. stop: whether this host was asked to stop; the sums tell all hosts, with no message
-          of its own.
+        Args:
+          group: this host's share of the examples.
+          first_step: counted from the start of the run.
+          stop: whether this host was asked to stop; the sums carry it to all hosts, which spares a
+            message of its own.
 
-        Returns: float32[k, 4]: for each step, over all replicas, the sum of losses, of right
-          answers, of examples, and the number of replicas asked to stop.
+        Returns:
+          float32[k, 4]: for each step, over all replicas, the sum of losses, the number of correct
+          predictions, the number of examples, and the number of replicas asked to stop.
         """
-        compiled = self._compiled_heads if first_step < self._frozen.num_steps else self._compiled
-        return compiled(
-            call, tf.constant(first_step, tf.int64), tf.constant(stop, tf.float32)
-        ).numpy()
+        is_frozen = first_step < self._freezing.num_steps
+        compiled = self._compiled_heads if is_frozen else self._compiled
+        sums = compiled(group, tf.constant(first_step, tf.int64), tf.constant(stop, tf.float32))
+        return sums.numpy()
 
-    def rate(self, step: int) -> float:
+    def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from the start of the run."""
-        return float(self._rate_of(tf.constant(step, tf.int64)))
+        return float(self._schedule(tf.constant(step, tf.int64)))
 
-    def look(self, call: input_pipeline.StepGroup) -> list[prepared_batch.Microbatch]:
-        """Return the parts of a call's first step as the first replica's copy of the network is
-        given them."""
+    def first_microbatches(
+        self, group: input_pipeline.StepGroup
+    ) -> list[prepared_batch.Microbatch]:
+        """Return the microbatches of a group's first step as the first replica's network gets
+        them."""
         local = {
-            name: self.strategy.experimental_local_results(value)[0] for name, value in call.items()
+            name: self.strategy.experimental_local_results(value)[0]
+            for name, value in group.items()
         }
         batch = {name: value[0] for name, value in local.items() if name != "epoch"}
-        return [self._prepare(part, epoch=local["epoch"]) for part in self._parts(batch)]
+        return [self._prepare(part, epoch=local["epoch"]) for part in self._split(batch)]
 
     def evaluation_weights(self) -> contextlib.AbstractContextManager[None]:
-        """Let the network have the weights to judge and keep for as long as a block runs."""
+        """Put the weights to evaluate and keep into the network while a block runs."""
         return self.average.applied() if self.average else contextlib.nullcontext()
 
-    def _train_heads_call(
-        self, call: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
+    def _train_group_heads(
+        self, group: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
     ) -> tf.Tensor:
-        with self._frozen.frozen():
-            return self._train_call(call, first_step, stop)
+        with self._freezing.frozen():
+            return self._train_group(group, first_step, stop)
 
     @property
     def _trained(self) -> optimizers.Optimizer:
-        """The optimizer of what is trained in the graph that is being traced."""
+        """The optimizer of the variables that are trainable in the graph being traced."""
         return self.optimizer.only([variable.value for variable in self.model.trainable_variables])
 
-    def _train_call(
-        self, call: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
+    def _train_group(
+        self, group: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
     ) -> tf.Tensor:
-        num_steps = tf.shape(self.strategy.experimental_local_results(call["count"])[0])[0]
+        num_steps = tf.shape(self.strategy.experimental_local_results(group["count"])[0])[0]
         sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(4,))
-        replica = tf.autograph.experimental.do_not_convert(self._train_replica)
+        replica_step = tf.autograph.experimental.do_not_convert(self._replica_step)
         for i in tf.range(num_steps):
             step = first_step + tf.cast(i, tf.int64)
-            each = self.strategy.run(replica, args=(call, i, step, stop))
+            each = self.strategy.run(replica_step, args=(group, i, step, stop))
             sums = sums.write(i, self.strategy.reduce("sum", each, axis=None))
         return sums.stack()
 
-    def _train_replica(
-        self, call: input_pipeline.StepGroup, i: tf.Tensor, step: tf.Tensor, stop: tf.Tensor
+    def _replica_step(
+        self, group: input_pipeline.StepGroup, i: tf.Tensor, step: tf.Tensor, stop: tf.Tensor
     ) -> tf.Tensor:
-        batch = {name: value[i] for name, value in call.items() if name != "epoch"}
-        parts = [self._prepare(part, epoch=call["epoch"]) for part in self._parts(batch)]
+        batch = {name: value[i] for name, value in group.items() if name != "epoch"}
+        parts = [self._prepare(part, epoch=group["epoch"]) for part in self._split(batch)]
         gradients, sums = self._gradients(parts)
         if self._settings.optimization.sam_rho:
-            gradients = self._sharp_gradients(parts, gradients=gradients)
+            gradients = self._sam_gradients(parts, gradients=gradients)
+        # Before clipping, whose norm an overflow would make infinite.
         applies = self.loss_scale.update(gradients) if self.loss_scale else None
+        # L2 belongs to the loss, so its gradient is clipped with the rest.
         penalised = optimizers.add_l2(
             gradients, variables=self._trained.variables, weight=self._settings.training.l2
         )
@@ -137,15 +150,16 @@ class TrainStep:
         self._trained.apply(
             clipped,
             context=optimizers.UpdateContext(
-                learning_rate=self._rate_of(step), step=step, applies=applies
+                learning_rate=self._schedule(step), step=step, applies=applies
             ),
         )
+        # After the update: the average is over the weights that steps end with.
         if self.average:
             self.average.update(step)
         return tf.concat([sums, stop[None]], axis=0)
 
-    def _parts(self, batch: input_pipeline.StepGroup) -> list[input_pipeline.StepGroup]:
-        """Cut a replica's share of a batch into its shares of the parts; see `input.Shape`."""
+    def _split(self, batch: input_pipeline.StepGroup) -> list[input_pipeline.StepGroup]:
+        """Split a replica's share of a batch into microbatches; see `BatchLayout`."""
         count = self._settings.training.accumulate_steps
         cut = {
             name: [value] * count if name == "count" else tf.split(value, count)
@@ -156,7 +170,7 @@ class TrainStep:
     def _prepare(
         self, part: input_pipeline.StepGroup, *, epoch: tf.Tensor
     ) -> prepared_batch.Microbatch:
-        """Augment the pictures of a part, and mix them where that is asked for."""
+        """Augment the images of a microbatch, and mix them where that is asked for."""
         settings = self._settings.augmentation
         rng = example_rng.ExampleRng(
             seed=self._settings.training.seed, epoch=epoch, first_position=part["position"][0]
@@ -177,32 +191,35 @@ class TrainStep:
     def _gradients(
         self, parts: Sequence[prepared_batch.Microbatch]
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Return the gradient of the whole batch, over all parts and replicas, and this replica's
-        sums.
-
-        A part waits for the gradient of the one before it, or all would be in memory at once.
-        """
+        """Return the gradient over all microbatches and replicas, and this replica's sums."""
         total, sums = self._compiled_gradients(parts[0])
         for part in parts[1:]:
+            # Without this dependency all microbatches would be in memory at once.
             with tf.control_dependencies(total):
                 gradients, part_sums = self._compiled_gradients(part)
-            total, sums = [a + b for a, b in zip(total, gradients, strict=True)], sums + part_sums
+            total = [a + b for a, b in zip(total, gradients, strict=True)]
+            sums = sums + part_sums
         added = tf.distribute.get_replica_context().all_reduce("sum", total)
         return self.loss_scale.unscaled(added) if self.loss_scale else added, sums
 
     def _compiled_gradients(
         self, part: prepared_batch.Microbatch
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Return `_part_gradients`, compiled as one by XLA where that is asked for.
+        """Return `_microbatch_gradients`, compiled by XLA with --jit.
 
         Augmentation stays outside (its warp has no XLA kernel), and so does the sum over replicas.
         """
         if not self._settings.training.jit:
-            return self._part_gradients(part)
+            return self._microbatch_gradients(part)
         drawn = dataclasses.replace(part, rng=dataclasses.replace(part.rng, in_graph=True))
-        return tf.function(lambda: self._part_gradients(drawn), jit_compile=True, autograph=False)()
+        compiled = tf.function(
+            lambda: self._microbatch_gradients(drawn), jit_compile=True, autograph=False
+        )
+        return compiled()
 
-    def _part_gradients(self, part: prepared_batch.Microbatch) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def _microbatch_gradients(
+        self, part: prepared_batch.Microbatch
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
         with (
             example_rng.using(part.rng),
             sync_batch_norm.weighting(part.weight),
@@ -215,27 +232,28 @@ class TrainStep:
             loss = (tf.reduce_sum(each) + affect) / part.count
             scaled = loss * self.loss_scale.scale if self.loss_scale else loss
         gradients = tape.gradient(scaled, self._trained.variables)
-        guess = tf.argmax(logits, axis=1)
-        right = part.weight * part.mean(lambda label: tf.cast(guess == label, tf.float32))
+        predicted = tf.argmax(logits, axis=1)
+        correct = part.weight * part.mean(lambda label: tf.cast(predicted == label, tf.float32))
+        # Every replica holds the affect loss of the whole batch, and the sums are added up.
         shown = tf.reduce_sum(each) + affect / self.strategy.num_replicas_in_sync
-        return gradients, tf.stack([shown, tf.reduce_sum(right), tf.reduce_sum(part.weight)])
+        return gradients, tf.stack([shown, tf.reduce_sum(correct), tf.reduce_sum(part.weight)])
 
     def _affect_total(
         self, outputs: heads.Outputs, *, part: prepared_batch.Microbatch
     ) -> tf.Tensor:
-        """Return the weighted loss of valence and arousal times the examples, on every replica that
-        of all."""
+        """Return the weighted loss of valence and arousal times the number of examples, on every
+        replica that of the whole batch."""
         predicted = heads.affect(outputs)
         if predicted is None:
             return tf.zeros([])
         total = ccc_loss.total(predicted, truth=part.affect, weight=part.weight)
         return self._settings.model.va_weight * total
 
-    def _sharp_gradients(
+    def _sam_gradients(
         self, parts: Sequence[prepared_batch.Microbatch], *, gradients: list[tf.Tensor]
     ) -> list[tf.Tensor]:
-        """Return the gradient at the worst place nearby; weights and statistics are left as they
-        are."""
+        """Return the gradient at the sharpness-aware ascent point; weights and statistics are put
+        back."""
         variables = [variable.value for variable in self.model.variables]
         before = sam.snapshot(variables)
         sam.climb(

@@ -1,8 +1,8 @@
-"""One run: epochs, what is looked at after each, when state is saved.
+"""Training loop: runs epochs, evaluates after each, saves checkpoints.
 
-Everything between two checkpoints is a function of (configuration, data, epoch, step), so a run
-that was cut off ends in the same weights. Callbacks were rejected as the way to hang things on a
-run: their own state is what resuming forgets.
+Owns the order of a run. Everything between two checkpoints is a function of (configuration, data,
+epoch, step), so an interrupted run ends in the same weights. Keras callbacks were rejected: they
+keep state of their own, which resuming forgets.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from trainer.training import checkpointing, epoch_selection, setup, signals, tra
 
 
 class Trainer:
-    """The parts of a run, and where it stands."""
+    """Model, data and training state of one run, and the loop over its epochs."""
 
     def __init__(
         self,
@@ -36,9 +36,12 @@ class Trainer:
         model_dir: pathlib.Path,
     ) -> None:
         settings = ctx.settings
-        self._ctx, self._network, self._model_dir, self._train = ctx, network, model_dir, train
-        self._steps = ctx.shape.num_steps(train.num_examples)
-        self._program = setup.build_train_step(network, ctx=ctx, split=train)
+        self._ctx = ctx
+        self._network = network
+        self._train_split = train
+        self._model_dir = model_dir
+        self._steps_per_epoch = ctx.layout.num_steps(train.num_examples)
+        self._train_step = setup.build_train_step(network, ctx=ctx, split=train)
         self._selector = epoch_selection.EpochSelector(
             selection,
             predictor=predictor.Predictor(
@@ -48,161 +51,189 @@ class Trainer:
             class_names=ctx.version.class_names,
             settings=settings.selection,
         )
-        self._display = run_logger.RunLogger(
+        self._logger = run_logger.RunLogger(
             ctx, model_dir=model_dir, num_examples=train.num_examples
         )
-        self._standing = checkpointing.restore(
-            program=self._program,
+        self._state = checkpointing.restore(
+            train_step=self._train_step,
             model_dir=model_dir,
             data=ctx.version.fingerprint,
             connection=ctx.connection,
         )
-        self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
+        self._saved_at_s = time.monotonic()
+        self._saved_at_step = self._state.step
         self._is_compiled = False
         stall_minutes = settings.devices.host_stall_minutes if ctx.connection.num_hosts > 1 else 0
         self._watchdog = watchdog.Watchdog(limit_s=60 * stall_minutes, model_dir=str(model_dir))
+        # Last: the handler defers Ctrl-C to the end of a step, and before this there is none.
         self._interrupt = signals.InterruptHandler()
 
     def train(self) -> list[dict[str, float]]:
-        """Train the epochs that are left and return the history, one row an epoch."""
+        """Train the remaining epochs and return the history, one row per epoch."""
         for _ in self.epochs():
             pass
-        return self._standing.history
+        return self._state.history
 
     def epochs(self) -> Iterator[dict[str, float]]:
-        """Train an epoch at a time and give its history row; whoever stops asking stops the run."""
-        at, patience = self._standing, self._ctx.settings.selection.patience
-        self._display.begin(at)
-        calls = train_input.step_groups(
-            self._ctx, split=self._train, first_epoch=at.epoch, first_step=at.step
+        """Train one epoch at a time and yield its history row; closing the iterator ends the
+        run."""
+        state = self._state
+        self._logger.start(state)
+        groups = train_input.step_groups(
+            self._ctx, split=self._train_split, first_epoch=state.epoch, first_step=state.step
         )
-        self._program.compile(calls.element_spec)
+        self._train_step.compile(groups.element_spec)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._watchdog)
-            stack.callback(lambda: self._display.end(at, stalled=at.has_stalled(patience=patience)))
-            while at.epoch < self._ctx.settings.training.epochs and not at.has_stalled(
-                patience=patience
-            ):
-                clock = throughput.EpochTimer()
-                while at.step < self._steps:
-                    self._take_call(calls, clock=clock)
-                self._end_epoch(clock)
-                yield at.history[-1]
+            stack.callback(lambda: self._logger.end(state, stalled=self._has_stalled()))
+            while state.epoch < self._ctx.settings.training.epochs and not self._has_stalled():
+                timer = throughput.EpochTimer()
+                while state.step < self._steps_per_epoch:
+                    self._train_group(groups, timer=timer)
+                self._end_epoch(timer)
+                yield state.history[-1]
 
     def scores(self) -> Generator[float, None, None]:
-        """Give the score by which epochs are chosen, of those trained before as well; train on when
-        asked for more."""
-        yield from map(self._selector.score, list(self._standing.history))
+        """Yield the selection score of each epoch, trained before or now; training goes on when
+        the next is asked for."""
+        yield from map(self._selector.score, list(self._state.history))
         yield from map(self._selector.score, self.epochs())
 
     @property
     def best_score(self) -> float:
         """Score of the best epoch."""
-        return self._standing.best_score
+        return self._state.best_score
 
     def close(self) -> None:
-        """Leave signals to who had them before."""
+        """Restore the signal handlers that were installed before this run."""
         self._interrupt.release()
 
-    def _take_call(
-        self, calls: Iterator[input_pipeline.StepGroup], *, clock: throughput.EpochTimer
+    def _has_stalled(self) -> bool:
+        return self._state.has_stalled(patience=self._ctx.settings.selection.patience)
+
+    def _train_group(
+        self, groups: Iterator[input_pipeline.StepGroup], *, timer: throughput.EpochTimer
     ) -> None:
         self._watchdog.hear()
-        at, ledger = self._standing, self._display.ledger
-        with ledger.spent("waiting for input" if self._is_compiled else "starting"):
-            call = clock.waiting(calls)
-        if not at.has_begun:
-            self._display.batch(self._program.look(call))
-        with ledger.spent("steps" if self._is_compiled else "starting"):
-            sums = self._steps_of(call)
+        state = self._state
+        budget = self._logger.time_budget
+        with budget.spent(throughput.INPUT if self._is_compiled else throughput.START_UP):
+            group = timer.waiting(groups)
+        if not state.has_begun:
+            self._logger.first_batch(self._train_step.first_microbatches(group))
+        with budget.spent(throughput.STEPS if self._is_compiled else throughput.START_UP):
+            sums = self._run_steps(group)
+        # Before the state changes: a checkpoint must never hold a step whose loss is not finite.
         self._check_finite(sums[:, 0])
-        at.add(sums[:, :3])
-        clock.images += int(sums[:, 2].sum())
-        self._display.call(at, clock=clock)
+        state.add(sums[:, :3])
+        timer.images += int(sums[:, 2].sum())
+        self._logger.progress(state, timer=timer)
         if not self._is_compiled:
-            self._warm_up(clock)
-        is_stopping = self._is_asked_to_stop(sums)
-        if is_stopping or (at.step < self._steps and self._is_time_to_save()):
+            self._end_warm_up(timer)
+        self._save_or_stop(is_stopping=self._is_asked_to_stop(sums))
+
+    def _save_or_stop(self, *, is_stopping: bool) -> None:
+        # At the end of an epoch the checkpoint is saved after the evaluation.
+        is_within_epoch = self._state.step < self._steps_per_epoch
+        if is_stopping or (is_within_epoch and self._is_time_to_save()):
             self._save()
         if is_stopping:
             self._stop()
 
     def _is_asked_to_stop(self, sums: np.ndarray) -> bool:
-        """Whether a host was: several hosts must agree on the step, so they go by what all of them
-        have been told."""
-        is_alone = self._ctx.connection.num_hosts == 1
-        return self._interrupt.name is not None if is_alone else bool(sums[-1, 3] > 0)
+        """Return whether a host was asked to stop.
 
-    def _steps_of(self, call: input_pipeline.StepGroup) -> np.ndarray:
-        first = self._standing.epoch * self._steps + self._standing.step
-        last = first + min(self._ctx.shape.steps_per_execution, self._steps - self._standing.step)
-        self._display.profiler.before(first_step=first + 1, last_step=last)
-        sums = self._program.train(call, first_step=first, stop=self._interrupt.name is not None)
-        self._display.profiler.after(last)
+        Several hosts must stop after the same step, so they go by the sum over all of them.
+        """
+        if self._ctx.connection.num_hosts == 1:
+            return self._interrupt.name is not None
+        return bool(sums[-1, 3] > 0)
+
+    def _run_steps(self, group: input_pipeline.StepGroup) -> np.ndarray:
+        steps_left = self._steps_per_epoch - self._state.step
+        first = self._state.epoch * self._steps_per_epoch + self._state.step
+        last = first + min(self._ctx.layout.steps_per_execution, steps_left)
+        self._logger.profiler.before(first_step=first + 1, last_step=last)
+        stop = self._interrupt.name is not None
+        sums = self._train_step.train(group, first_step=first, stop=stop)
+        self._logger.profiler.after(last)
         return sums
 
-    def _warm_up(self, clock: throughput.EpochTimer) -> None:
-        """Leave the first call, which was mostly compilation, out of the speed."""
+    def _end_warm_up(self, timer: throughput.EpochTimer) -> None:
+        """Leave the first step group, which was mostly compilation, out of the speed."""
         self._is_compiled = True
+        # After the first step group: TensorFlow changes malloc while it builds the iterator.
         malloc.keep_freed()
-        if self._standing.step < self._steps:
-            clock.restart()
+        # Unless the epoch is over: its speed would then be that of no step at all.
+        if self._state.step < self._steps_per_epoch:
+            timer.restart()
 
-    def _end_epoch(self, clock: throughput.EpochTimer) -> None:
+    def _end_epoch(self, timer: throughput.EpochTimer) -> None:
         self._watchdog.hear()
-        at, ledger = self._standing, self._display.ledger
-        speed = {"images_per_s": clock.images_per_s, "input_wait_frac": clock.input_wait_frac}
-        with ledger.spent("judging"), self._program.evaluation_weights():
-            verdict = self._selector.judge()
-            row = {**self._sums(), **verdict.numbers, **self._rate(), **speed}
-            at.end_epoch(row, score=self._selector.score(row))
-            if self._ctx.is_chief and at.best_epoch == at.epoch:
+        state = self._state
+        budget = self._logger.time_budget
+        # Read before the evaluation, whose time is not training's.
+        speed = {"images_per_s": timer.images_per_s, "input_wait_frac": timer.input_wait_frac}
+        with budget.spent(throughput.EVALUATION), self._train_step.evaluation_weights():
+            evaluation = self._selector.evaluate()
+            row = {
+                **self._train_metrics(),
+                **evaluation.numbers,
+                "learning_rate": self._last_learning_rate(),
+                **speed,
+            }
+            state.end_epoch(row, score=self._selector.score(row))
+            # Before the checkpoint: a run killed between the two repeats the epoch and writes the
+            # best weights again; the other way round they would be missing.
+            if self._ctx.is_chief and state.best_epoch == state.epoch:
                 best_weights.save_best(
-                    self._network, model_dir=self._model_dir, facts=self._facts()
+                    self._network, model_dir=self._model_dir, facts=self._best_facts()
                 )
-        self._display.epoch(at.history, prefix=self._selector.prefix, judgement=verdict.judgement)
-        with ledger.spent("saving"):
+        self._logger.epoch(
+            state.history, prefix=self._selector.prefix, metrics=evaluation.classification
+        )
+        with budget.spent(throughput.CHECKPOINTS):
             self._save()
 
-    def _sums(self) -> dict[str, float]:
-        at = self._standing
-        losses, right, count = at.sums
+    def _train_metrics(self) -> dict[str, float]:
+        losses, correct, count = self._state.sums
         return {
-            "epoch": at.epoch + 1,
-            "step": (at.epoch + 1) * self._steps,
+            "epoch": self._state.epoch + 1,
+            "step": (self._state.epoch + 1) * self._steps_per_epoch,
             "loss": losses / count,
-            "accuracy": right / count,
+            "accuracy": correct / count,
         }
 
-    def _rate(self) -> dict[str, float]:
-        return {"learning_rate": self._program.rate((self._standing.epoch + 1) * self._steps - 1)}
+    def _last_learning_rate(self) -> float:
+        """Return the learning rate of the current epoch's last step."""
+        return self._train_step.learning_rate((self._state.epoch + 1) * self._steps_per_epoch - 1)
 
-    def _facts(self) -> dict[str, object]:
-        return {"epoch": self._standing.epoch, "chosen_by": self._selector.describe()}
+    def _best_facts(self) -> dict[str, object]:
+        return {"epoch": self._state.epoch, "chosen_by": self._selector.describe()}
 
     def _check_finite(self, losses: np.ndarray) -> None:
         if np.isfinite(losses).all():
             return
-        step = self._standing.step + int(np.argmin(np.isfinite(losses))) + 1
+        step = self._state.step + int(np.argmin(np.isfinite(losses))) + 1
         raise errors.UserError(
-            f"the loss is no longer a finite number in epoch {self._standing.epoch + 1}, step {step}. The last good "
-            f"checkpoint stays in {self._model_dir}; a lower --learning_rate or --clip_norm=1 usually helps"
+            f"the loss is no longer a finite number in epoch {self._state.epoch + 1}, step {step}. "
+            f"The last good checkpoint stays in {self._model_dir}; a lower --learning_rate or "
+            "--clip_norm=1 usually helps"
         )
 
     def _is_time_to_save(self) -> bool:
-        often = self._ctx.settings.run
-        steps = self._standing.step - self._saved_at_step
-        by_step = often.checkpoint_steps is not None and steps >= often.checkpoint_steps
-        return by_step or time.monotonic() - self._saved_at_s >= 60 * often.checkpoint_minutes
+        run = self._ctx.settings.run
+        steps = self._state.step - self._saved_at_step
+        by_step = run.checkpoint_steps is not None and steps >= run.checkpoint_steps
+        return by_step or time.monotonic() - self._saved_at_s >= 60 * run.checkpoint_minutes
 
     def _stop(self) -> None:
-        where = "" if self._ctx.connection.num_hosts == 1 else " on every host"
-        by = self._interrupt.name or "a signal to another host"
-        self._ctx.connection.from_chief(
-            b""
-        )  # Saved. Launchers kill the chief, too, once another host has ended.
+        everywhere = "" if self._ctx.connection.num_hosts == 1 else " on every host"
+        cause = self._interrupt.name or "a signal to another host"
+        # Wait for the chief to have saved: launchers kill it, too, once another host has ended.
+        self._ctx.connection.from_chief(b"")
         print(
-            f"\nstopped by {by}: the same command{where} continues {self._model_dir}",
+            f"\nstopped by {cause}: the same command{everywhere} continues {self._model_dir}",
             file=sys.stderr,
         )
         sys.exit(self._interrupt.exit_code)
@@ -210,9 +241,10 @@ class Trainer:
     def _save(self) -> None:
         if self._ctx.is_chief:
             checkpointing.save(
-                self._standing,
-                program=self._program,
+                self._state,
+                train_step=self._train_step,
                 model_dir=self._model_dir,
-                steps_per_epoch=self._steps,
+                steps_per_epoch=self._steps_per_epoch,
             )
-        self._saved_at_s, self._saved_at_step = time.monotonic(), self._standing.step
+        self._saved_at_s = time.monotonic()
+        self._saved_at_step = self._state.step
