@@ -34,7 +34,7 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     folder = tempfile.mkdtemp(prefix="read_benchmark_")  # Empty: no cache of an earlier run.
     version = dataset_version.open_version(Path(version_dir))
     split = examples.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
-    shape = input_pipeline.BatchLayout(
+    layout = input_pipeline.BatchLayout(
         batch_size=BATCH,
         num_replicas=1,
         steps_per_execution=input_pipeline.steps_per_execution(BATCH, size_px=size_px),
@@ -43,10 +43,10 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     order_of = functools.partial(sampler.natural, split.num_examples, seed=0)
     for epoch in range(EPOCHS):
         plan_rows = input_pipeline.plan(
-            split.num_examples, shape=shape, epochs=range(epoch, epoch + 1)
+            split.num_examples, layout=layout, epochs=range(epoch, epoch + 1)
         )
         groups = input_pipeline.step_groups(
-            split, plan_rows=plan_rows, shape=shape, order_of=lambda e: order_of(epoch=e)
+            split, plan_rows=plan_rows, layout=layout, order_of=lambda e: order_of(epoch=e)
         )
         yield (int(group["weight"].numpy().sum()) for group in _kept(groups.prefetch(2)))
     shutil.rmtree(folder)

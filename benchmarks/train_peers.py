@@ -52,22 +52,22 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
         settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
     )
     split = context.read_split(ctx, split="train")
-    program = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
-    plan_rows = input_pipeline.plan(split.num_examples, shape=ctx.shape, epochs=range(1))
+    train_step = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
+    plan_rows = input_pipeline.plan(split.num_examples, layout=ctx.layout, epochs=range(1))
     order = sampler.natural(split.num_examples, seed=0, epoch=0)
     groups = input_pipeline.step_groups(
-        split, plan_rows=plan_rows, shape=ctx.shape, order_of=lambda epoch: order
+        split, plan_rows=plan_rows, layout=ctx.layout, order_of=lambda epoch: order
     )
     distributed = input_pipeline.distribute(groups, strategy=ctx.strategy)
-    program.compile(distributed.element_spec)
+    train_step.compile(distributed.element_spec)
     group = next(distributed)
     # Not timed: the first call of a compiled function is slower.
-    program.train(group, first_step=0)
+    train_step.train(group, first_step=0)
     malloc.keep_freed()  # As the trainer does after its first step.
     num_images = 0
     started = time.perf_counter()
     while num_images < split.num_examples:
-        num_images += int(program.train(group, first_step=0)[:, 2].sum())
+        num_images += int(train_step.train(group, first_step=0)[:, 2].sum())
     return num_images / (time.perf_counter() - started), 0.0
 
 

@@ -1,9 +1,8 @@
-"""Try several hosts on one machine: python -m trainer.hosts --hosts=2 -- --num_gpus=0
---model_dir=runs/two.
+"""Launcher of several hosts on one machine: python -m trainer.hosts --hosts=2 -- --num_gpus=0.
 
-Owns the processes: a free port and a TF_CONFIG for each, whose output comes through line by line
-with the host's number before it. It is for trying out; a cluster's own launcher (srun, Kubernetes)
-does this across machines.
+Owns the processes: a free port and a TF_CONFIG for each, whose output is printed line by line with
+the host's index before it. It is for trying out; a cluster's own launcher (srun, Kubernetes) does
+this across machines.
 """
 
 import dataclasses
@@ -23,17 +22,17 @@ from runtime import fields
 from runtime import flags as flags_lib
 from trainer.distributed import host_failure, tf_config
 
-ABOUT = """Run the trainer as several hosts on this machine; what follows -- are the flags of trainer.main.
+ABOUT = """Run the trainer as several hosts on this machine; the flags of trainer.main follow --.
 
   python -m trainer.hosts --hosts=2 -- --num_gpus=0 --model_dir=runs/two"""
 
 _GRACE_S = 20.0
-"""The others notice by themselves that one has gone; TensorFlow takes up to ten seconds."""
+"""Time for the other hosts to end by themselves; TensorFlow notices a lost one in up to 10 s."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hosts(fields.Checked):
-    """How many."""
+    """Number of hosts."""
 
     hosts: int = fields.field(
         2, "processes to start, each a host of its own", at_least=1, at_most=64
@@ -46,17 +45,17 @@ SECTIONS = {"Hosts": Hosts}
 def main(flags: Sequence[str]) -> None:
     """Run the hosts with the flags of `trainer.main`, and exit with the code of the first that
     failed."""
-    asked = Hosts(**flags_lib.given(SECTIONS))
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(asked.hosts)]
-    started = [start(flags, addresses=addresses, index=index) for index in range(asked.hosts)]
-    _pass_on_signals(started)
+    settings = Hosts(**flags_lib.given(SECTIONS))
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(settings.hosts)]
+    processes = [start(flags, addresses=addresses, index=i) for i in range(settings.hosts)]
+    _forward_signals(processes)
     printers = [
-        threading.Thread(target=_print_lines, args=(host,), kwargs={"index": i})
-        for i, host in enumerate(started)
+        threading.Thread(target=_print_lines, args=(process,), kwargs={"index": i})
+        for i, process in enumerate(processes)
     ]
     for printer in printers:
         printer.start()
-    code = wait(started, grace_s=_GRACE_S)
+    code = wait(processes, grace_s=_GRACE_S)
     for printer in printers:
         printer.join()
     sys.exit(code)
@@ -64,22 +63,22 @@ def main(flags: Sequence[str]) -> None:
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the launcher's own arguments, and those after the first -- for the hosts."""
-    at = argv.index("--") if "--" in argv else len(argv)
-    return list(argv[:at]), list(argv[at + 1 :])
+    end = argv.index("--") if "--" in argv else len(argv)
+    return list(argv[:end]), list(argv[end + 1 :])
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback that nobody uses at the moment."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
+    """Return ports of the loopback interface that no program uses at the moment."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    # Only now: a port closed earlier could be given out twice.
+    for listener in listeners:
+        listener.close()
     return ports
 
 
 def start(flags: Sequence[str], *, addresses: Sequence[str], index: int) -> subprocess.Popen[str]:
-    """Start one host; in a session of its own, so that Ctrl-C reaches it once, through this
-    program."""
+    """Start one host, in a session of its own, so that Ctrl-C reaches it once: through us."""
     task = {"type": "worker", "index": index}
     config = json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
     return subprocess.Popen(
@@ -93,28 +92,33 @@ def start(flags: Sequence[str], *, addresses: Sequence[str], index: int) -> subp
 
 
 def wait(processes: Sequence["subprocess.Popen[str]"], *, grace_s: float) -> int:
-    """Wait until all have ended, and end those that go on after one has failed.
+    """Wait until all processes have ended, and end the others after one has failed.
 
     Returns:
       0, or the exit code of the first that failed, as shells count it.
     """
-    deadline, next_signal, failed = float("inf"), signal.SIGTERM, 0
+    deadline = float("inf")
+    next_signal = signal.SIGTERM
+    exit_code = 0
     while True:
         codes = [process.poll() for process in processes]
-        if not failed and any(codes):
-            failed, deadline = _cause(codes), time.monotonic() + grace_s
+        if not exit_code and any(codes):
+            exit_code = _cause(codes)
+            deadline = time.monotonic() + grace_s
         if None not in codes:
-            return failed
+            return exit_code
         if time.monotonic() > deadline:
             _send(processes, next_signal)
-            deadline, next_signal = time.monotonic() + grace_s, signal.SIGKILL
+            next_signal = signal.SIGKILL
+            deadline = time.monotonic() + grace_s
         time.sleep(0.05)
 
 
 def _cause(codes: Sequence[int | None]) -> int:
-    """Return the code of the host that failed, rather than of those that lost it."""
-    failed = [128 - code if code < 0 else code for code in codes if code]
-    return next((code for code in failed if code != host_failure.EXIT_CODE), host_failure.EXIT_CODE)
+    """Return the code of the host that failed first, not of those that ended because of it."""
+    failures = [128 - code if code < 0 else code for code in codes if code]
+    causes = [code for code in failures if code != host_failure.EXIT_CODE]
+    return causes[0] if causes else host_failure.EXIT_CODE
 
 
 def _send(processes: Sequence["subprocess.Popen[str]"], number: int) -> None:
@@ -123,21 +127,21 @@ def _send(processes: Sequence["subprocess.Popen[str]"], number: int) -> None:
             process.send_signal(number)
 
 
-def _pass_on_signals(processes: Sequence["subprocess.Popen[str]"]) -> None:
-    def pass_on(number: int, frame: types.FrameType | None) -> None:
+def _forward_signals(processes: Sequence["subprocess.Popen[str]"]) -> None:
+    def forward(number: int, frame: types.FrameType | None) -> None:
         _send(processes, number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, pass_on)
+        signal.signal(number, forward)
 
 
-def _print_lines(host: "subprocess.Popen[str]", *, index: int) -> None:
-    assert host.stdout is not None
-    for line in host.stdout:
+def _print_lines(process: "subprocess.Popen[str]", *, index: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
         print(f"[{index}] {line}", end="", flush=True)
 
 
 if __name__ == "__main__":
-    sys.argv[:], of_hosts = split(sys.argv)
+    sys.argv[:], host_flags = split(sys.argv)
     flags_lib.define(SECTIONS)
-    flags_lib.run(functools.partial(main, of_hosts), sections=SECTIONS, about=ABOUT)
+    flags_lib.run(functools.partial(main, host_flags), sections=SECTIONS, about=ABOUT)

@@ -91,7 +91,7 @@ def assert_same(arrays, others):
         np.testing.assert_array_equal(array, others[name], err_msg=name)
 
 
-def judged(model_dir):
+def evaluated(model_dir):
     """Return the loss of every epoch on validation, and the probabilities given by the best
     weights."""
     losses = [float(row["val_loss"]) for row in csv.DictReader((model_dir / "history.csv").open())]
@@ -118,14 +118,14 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     network = setup.model(make_ctx(batch_norm=True, activation="tanh"))
     start = [variable.numpy() for variable in network.variables]
     assert drift_of(expected, arrays_of(tmp_path / "one"), start=start) < drift.LIMIT
-    for found, wanted in zip(judged(tmp_path / "two"), judged(tmp_path / "one"), strict=True):
+    for found, wanted in zip(evaluated(tmp_path / "two"), evaluated(tmp_path / "one"), strict=True):
         assert len(found) in (8, 37)
         np.testing.assert_allclose(found, wanted, rtol=1e-3)
     # A sum of two is the same in either order: what one host with as many replicas does, two do bit
     # for bit.
     assert_same(arrays_of(tmp_path / "two_replicas"), expected)
     for found, wanted in zip(
-        judged(tmp_path / "two_replicas"), judged(tmp_path / "two"), strict=True
+        evaluated(tmp_path / "two_replicas"), evaluated(tmp_path / "two"), strict=True
     ):
         np.testing.assert_array_equal(found, wanted)
 
@@ -176,9 +176,7 @@ runpy.run_module("trainer.main", run_name="__main__")
 
 
 @pytest.mark.slow
-def test_hosts_stop_when_one_lives_but_hangs_and_say_where_each_stands(
-    data_dir, tmp_path, monkeypatch
-):
+def test_hosts_stop_when_one_hangs_and_print_the_stack_of_each(data_dir, tmp_path, monkeypatch):
     flags = [
         f"--data_dir={data_dir}",
         *FLAGS,
@@ -223,11 +221,11 @@ def test_a_host_that_is_not_the_chief_writes_nothing(make_ctx, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_hosts_share_out_the_lines_of_a_plan_and_each_reads_its_own():
-    shape = input_pipeline.BatchLayout(batch_size=8, num_replicas=4, steps_per_execution=2)
-    whole = input_pipeline.plan(30, shape=shape, epochs=range(2))
+def test_hosts_share_the_rows_of_a_plan_and_each_reads_its_own():
+    layout = input_pipeline.BatchLayout(batch_size=8, num_replicas=4, steps_per_execution=2)
+    whole = input_pipeline.plan(30, layout=layout, epochs=range(2))
     shares = [
-        input_pipeline.plan(30, shape=shape, epochs=range(2), replicas=each)
+        input_pipeline.plan(30, layout=layout, epochs=range(2), replicas=each)
         for each in (range(2), range(2, 4))
     ]
     assert set(shares[0][:, 2]) == {0, 1} and set(shares[1][:, 2]) == {2, 3}
@@ -271,7 +269,7 @@ def test_a_bad_config_is_one_sentence_before_tensorflow_is_loaded(
 TWO = tf_config.Cluster(hosts=("a:1", "b:2"), tasks=(("worker", "0"), ("worker", "1")), index=0)
 
 
-def test_a_lost_host_is_told_from_other_errors_and_named():
+def test_a_lost_host_is_distinguished_from_other_errors_and_named():
     class UnavailableError(Exception):
         __module__ = "tensorflow.python.framework.errors_impl"
 
@@ -286,8 +284,8 @@ def test_a_lost_host_is_told_from_other_errors_and_named():
         UnavailableError("Collective ops is aborted"), hosts=TWO
     ).startswith("a host was lost")
     assert (
-        host_failure.explain(host_channel.LostHost("host 1 has gone"), hosts=TWO)
-        == "host 1 has gone"
+        host_failure.explain(host_channel.LostHost("host 1 was lost"), hosts=TWO)
+        == "host 1 was lost"
     )
     assert host_failure.explain(UnavailableError("out of memory"), hosts=TWO) is None
     assert host_failure.explain(ValueError("Collective ops is aborted"), hosts=TWO) is None
@@ -311,7 +309,7 @@ def test_the_launcher_splits_its_own_flags_from_those_of_the_hosts():
           "import time; time.sleep(0.5); raise SystemExit(3)"], 3),
     ],
 )  # fmt: skip
-def test_the_launcher_ends_all_hosts_when_one_fails_and_tells_how(programs, code):
+def test_the_launcher_ends_all_hosts_when_one_fails_and_returns_its_exit_code(programs, code):
     processes = [subprocess.Popen([sys.executable, "-c", program]) for program in programs]
     began = time.monotonic()
     assert hosts.wait(processes, grace_s=1.0) == code

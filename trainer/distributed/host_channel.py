@@ -1,10 +1,9 @@
-"""What hosts say to each other besides gradients: that they are there, what they were told, where
-the run stands.
+"""Control channel between hosts: rendezvous, config comparison, checkpoint broadcast (plain TCP).
 
-Owns the meeting at the start, and plain TCP connections from the chief to each other host, kept
-until the end. TensorFlow's own start was rejected as the meeting: it waits on and on for a missing
-host, deaf to Ctrl-C, and does not say which. The chief listens on its own port of TF_CONFIG, which
-it then frees for TensorFlow.
+Owns the rendezvous at the start, and connections from the chief to each other host, kept until the
+end. TensorFlow's own start was rejected as the rendezvous: it waits without limit for a missing
+host, ignores Ctrl-C, and does not name the host. The chief listens on its own port of TF_CONFIG,
+which it then frees for TensorFlow.
 """
 
 import contextlib
@@ -22,18 +21,19 @@ _HEADER = struct.Struct("!Q")
 _LARGEST_HELLO = 2**20
 _RETRY_S = 0.5
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""A machine that vanishes without a word is noticed after 5 + 3 * 5 seconds."""
+"""A machine that vanishes without closing its connections is noticed after 5 + 3 * 5 seconds."""
 
 
 class LostHost(Exception):
-    """A host went away: nobody's mistake; the same commands again continue the run."""
+    """Connection to a host was lost; the same commands again continue the run."""
 
 
 class HostChannel:
     """Connections to the other hosts: the chief has one to each, the others one to the chief."""
 
     def __init__(self, hosts: tf_config.Cluster, *, peers: Mapping[int, socket.socket]) -> None:
-        self.hosts, self._peers = hosts, peers
+        self.hosts = hosts
+        self._peers = peers
 
     @property
     def is_chief(self) -> bool:
@@ -42,10 +42,11 @@ class HostChannel:
 
     @property
     def num_hosts(self) -> int:
+        """Number of hosts, this one among them."""
         return len(self.hosts.hosts)
 
     def from_chief(self, content: bytes) -> bytes:
-        """Return the chief's content on every host; what others give is not looked at.
+        """Return the chief's content on every host; that of the others is ignored.
 
         Raises:
           LostHost: if a connection breaks.
@@ -84,47 +85,49 @@ class HostChannel:
 
     def _lost(self, index: int, error: OSError) -> LostHost:
         return LostHost(
-            f"{self.hosts.name(index)} has gone ({error.strerror or error}); its own output says why"
+            f"the connection to {self.hosts.name(index)} was lost ({error.strerror or error}); the "
+            "output of that host says why"
         )
 
 
 def alone() -> HostChannel:
-    """Return the link of a host that trains by itself."""
-    return HostChannel(
-        tf_config.Cluster(hosts=("localhost",), tasks=(("worker", "0"),), index=0), peers={}
-    )
+    """Return the channel of a host that trains by itself."""
+    hosts = tf_config.Cluster(hosts=("localhost",), tasks=(("worker", "0"),), index=0)
+    return HostChannel(hosts, peers={})
 
 
 def meet(hosts: tf_config.Cluster, *, wait_s: float) -> HostChannel:
-    """Wait until all hosts are there.
+    """Wait until all hosts are connected.
 
-    Raises: errors.UserError: if they are not after `wait_s` seconds, or were told of other hosts or
-      the same place.
+    Raises:
+      errors.UserError: if they are not after `wait_s` seconds, or their TF_CONFIG list different
+        hosts or the same index twice.
     """
     deadline = time.monotonic() + wait_s
-    return (
-        _receive_others(hosts, deadline=deadline)
-        if hosts.is_chief
-        else _go_to_chief(hosts, deadline=deadline)
-    )
+    if hosts.is_chief:
+        return _accept_others(hosts, deadline=deadline)
+    return _join_chief(hosts, deadline=deadline)
 
 
-def _receive_others(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
-    others, peers = range(1, len(hosts.hosts)), dict[int, socket.socket]()
-    with _listen(hosts) as door:
+def _accept_others(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
+    others = range(1, len(hosts.hosts))
+    peers: dict[int, socket.socket] = {}
+    with _listen(hosts) as listener:
         while len(peers) < len(others):
             try:
-                door.settimeout(max(deadline - time.monotonic(), 0.01))
-                visitor, _ = door.accept()
+                listener.settimeout(max(deadline - time.monotonic(), 0.01))
+                connection, _ = listener.accept()
             except TimeoutError:
                 missing = " and ".join(hosts.name(index) for index in others if index not in peers)
-                _turn_away(
+                _refuse(
                     peers,
-                    f"{missing} did not come in time: are all hosts started, with one TF_CONFIG each?",
+                    f"{missing} did not connect in time: are all hosts started, with one "
+                    f"{tf_config.VARIABLE} each?",
                 )
             else:
-                _seat(visitor, hosts=hosts, peers=peers)
-    _tell(peers, {})
+                _register(connection, hosts=hosts, peers=peers)
+    # Once all are connected: an earlier answer would let a host train while another is refused.
+    _answer(peers, {})
     return HostChannel(hosts, peers=peers)
 
 
@@ -135,70 +138,72 @@ def _listen(hosts: tf_config.Cluster) -> socket.socket:
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
         return socket.create_server(("", port))
     except OSError as error:
-        reason = (
-            os.strerror(error.errno) if error.errno else error
-        )  # Python adds the address to its strerror.
+        # Not error.strerror, to which Python adds the address.
+        reason = os.strerror(error.errno) if error.errno else error
         raise errors.UserError(
-            f"{hosts.name(0)} is this host, and its port cannot be listened on ({reason}): end the program "
-            f"that has it, or give another port in every host's {tf_config.VARIABLE}"
+            f"{hosts.name(0)} is this host, and it cannot listen on port {port} ({reason}): end "
+            "the program that uses it, or give another port in every host's "
+            f"{tf_config.VARIABLE}"
         ) from None
 
 
-def _seat(
-    visitor: socket.socket, *, hosts: tf_config.Cluster, peers: dict[int, socket.socket]
+def _register(
+    connection: socket.socket, *, hosts: tf_config.Cluster, peers: dict[int, socket.socket]
 ) -> None:
-    """Take in a host that says which one it is; whoever says something else is none of ours."""
+    """Add a host that sends its index and its list of hosts; close any other connection."""
     try:
-        visitor.settimeout(10)
-        hello = json.loads(_receive(visitor, at_most=_LARGEST_HELLO))
-        index, listed = int(hello["index"]), tuple(hello["hosts"])
+        connection.settimeout(10)
+        hello = json.loads(_receive(connection, at_most=_LARGEST_HELLO))
+        index = int(hello["index"])
+        listed = tuple(hello["hosts"])
     except (OSError, ValueError, KeyError, TypeError):
-        visitor.close()
+        connection.close()
         return
-    everyone = {**peers, -1: visitor}
+    everyone = {**peers, -1: connection}
     if listed != hosts.hosts or not 0 <= index < len(listed):
-        said, ours = (
-            f"{tf_config.VARIABLE} must list the same hosts everywhere",
-            ", ".join(hosts.hosts),
+        _refuse(
+            everyone,
+            f"{tf_config.VARIABLE} must list the same hosts everywhere: host {index} has "
+            f"{', '.join(listed)}, host 0 has {', '.join(hosts.hosts)}",
         )
-        _turn_away(everyone, f"{said}: host {index} has {', '.join(listed)}, host 0 has {ours}")
-    if index == 0 or (index in peers and not _has_gone(peers[index])):
-        said = f"two hosts say that they are {hosts.name(index)}"
-        _turn_away(
-            everyone, f"{said}: {tf_config.VARIABLE} must give every host an index of its own"
+    if index == 0 or (index in peers and not _is_closed(peers[index])):
+        _refuse(
+            everyone,
+            f"two hosts connected as {hosts.name(index)}: {tf_config.VARIABLE} must give every "
+            "host an index of its own",
         )
-    peers[index] = _lasting(visitor)
+    peers[index] = _keep_alive(connection)
 
 
-def _has_gone(peer: socket.socket) -> bool:
-    """Whether a host that came has ended since: one that is started again may take its seat."""
+def _is_closed(peer: socket.socket) -> bool:
+    """Return whether a connected host has ended since: one that is started again replaces it."""
     try:
         return not peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except OSError as error:
         return not isinstance(error, BlockingIOError)
 
 
-def _turn_away(peers: Mapping[int, socket.socket], sentence: str) -> None:
-    _tell(peers, {"refusal": sentence})
+def _refuse(peers: Mapping[int, socket.socket], sentence: str) -> None:
+    _answer(peers, {"refusal": sentence})
     raise errors.UserError(sentence)
 
 
-def _tell(peers: Mapping[int, socket.socket], answer: Mapping[str, str]) -> None:
+def _answer(peers: Mapping[int, socket.socket], answer: Mapping[str, str]) -> None:
     for peer in peers.values():
-        with contextlib.suppress(
-            OSError
-        ):  # One that has gone is noticed when the link is next used.
+        # A lost host is noticed when the channel is next used.
+        with contextlib.suppress(OSError):
             _send(peer, json.dumps(answer).encode())
 
 
-def _go_to_chief(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
+def _join_chief(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
     chief = _connect(hosts, deadline=deadline)
     try:
         _send(chief, json.dumps({"index": hosts.index, "hosts": hosts.hosts}).encode())
         answer = json.loads(_receive(chief))
     except OSError:
         raise LostHost(
-            f"{hosts.name(0)} has gone while it waited for others; its own output says why"
+            f"the connection to {hosts.name(0)} was lost while it waited for others; the output of "
+            "that host says why"
         ) from None
     if "refusal" in answer:
         raise errors.UserError(answer["refusal"])
@@ -206,20 +211,22 @@ def _go_to_chief(hosts: tf_config.Cluster, *, deadline: float) -> HostChannel:
 
 
 def _connect(hosts: tf_config.Cluster, *, deadline: float) -> socket.socket:
-    where = (tf_config.name_of(hosts.hosts[0]), tf_config.port_of(hosts.hosts[0]))
+    address = (tf_config.name_of(hosts.hosts[0]), tf_config.port_of(hosts.hosts[0]))
     while True:
         try:
-            return _lasting(socket.create_connection(where, timeout=10))
-        except OSError as error:  # Not there yet, or its name not known yet: Kubernetes names pods when they run.
+            return _keep_alive(socket.create_connection(address, timeout=10))
+        except OSError as error:
+            # Names are retried too: Kubernetes gives a pod its name when it runs.
             if time.monotonic() > deadline:
                 raise errors.UserError(
-                    f"{hosts.name(0)} could not be reached in time ({error.strerror or error}): is it started, and "
-                    f"does every host's {tf_config.VARIABLE} have an address that all can reach?"
+                    f"{hosts.name(0)} could not be reached in time ({error.strerror or error}): is "
+                    f"it started, and does every host's {tf_config.VARIABLE} have an address that "
+                    "all can reach?"
                 ) from None
             time.sleep(_RETRY_S)
 
 
-def _lasting(connection: socket.socket) -> socket.socket:
+def _keep_alive(connection: socket.socket) -> socket.socket:
     connection.settimeout(None)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE.items():

@@ -1,9 +1,9 @@
-"""The end of a run whose hosts have lost one of their number.
+"""Host failure: ends a run with one sentence and exit code 75 when a host is lost.
 
-Owns the sentence and the exit code. A lost host shows as an error of the link, or as one of a dozen
-of TensorFlow's from inside a collective operation: at once where a connection broke, else when its
-coordination service has missed ten seconds of heartbeats. Going on with fewer hosts was rejected:
-it would change the batch, and so the result.
+Owns the sentence and the exit code. A lost host shows as an error of the control channel, or as one
+of a dozen of TensorFlow's from inside a collective operation: at once where a connection broke,
+else when its coordination service has missed ten seconds of heartbeats. Continuing with fewer hosts
+was rejected: it would change the batch, and so the result.
 """
 
 import contextlib
@@ -45,21 +45,25 @@ def end(reason: str, *, model_dir: str) -> NoReturn:
     At once, without Python's clean-up: TensorFlow's threads may still wait for the host, and what
     was saved is on disk.
     """
-    again = f"All hosts stop; the same command on every host continues {model_dir} from its last checkpoint"
-    print(f"\nerror: {reason}. {again}.", file=sys.stderr)
+    print(
+        f"\nerror: {reason}. All hosts stop; the same command on every host continues {model_dir} "
+        "from its last checkpoint.",
+        file=sys.stderr,
+    )
+    # os._exit flushes nothing.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(EXIT_CODE)
 
 
 def explain(error: Exception, *, hosts: tf_config.Cluster) -> str | None:
-    """Return which host was lost, or None where the error is about something else."""
+    """Return a sentence on the lost host, or None where the error has another cause."""
     if isinstance(error, host_channel.LostHost):
         return str(error)
     text = str(error)
     if "tensorflow" not in type(error).__module__ or not any(sign in text for sign in _SIGNS):
         return None
-    places = [hosts.tasks.index(task) for task in _TASK.findall(text) if task in hosts.tasks]
-    others = [place for place in places if place != hosts.index]
-    who = hosts.name(others[0]) if others else "a host"
-    return f"{who} was lost: it ended, or cannot be reached"
+    named = [hosts.tasks.index(task) for task in _TASK.findall(text) if task in hosts.tasks]
+    others = [index for index in named if index != hosts.index]
+    name = hosts.name(others[0]) if others else "a host"
+    return f"{name} was lost: it ended, or cannot be reached"

@@ -1,8 +1,8 @@
-"""The hosts that train together, as TF_CONFIG names them.
+"""TF_CONFIG: parses and checks the hosts that train together.
 
-Owns that variable's rules and its refusals, which need no TensorFlow: its own reading of a bad
-TF_CONFIG ends in a traceback, or in one host training by itself. Flags for the same were rejected:
-Kubernetes operators set TF_CONFIG.
+Owns the variable's rules and its refusals, which need no TensorFlow: TensorFlow's own reading of a
+bad TF_CONFIG ends in a traceback, or in one host training by itself. Flags instead of the variable
+were rejected: Kubernetes operators set TF_CONFIG.
 """
 
 import dataclasses
@@ -14,17 +14,21 @@ from typing import Any
 from runtime import errors
 
 VARIABLE = "TF_CONFIG"
-_EXAMPLE = '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, "task": {"type": "worker", "index": 0}}'
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
 _ROLES = ("chief", "worker")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """All hosts by address, name:port, in the same order everywhere, and which of them this one is."""
+    """Hosts of a run, in the same order on all of them, and the index of this one."""
 
     hosts: tuple[str, ...]
+    """Their addresses, name:port."""
     tasks: tuple[tuple[str, str], ...]
-    """The hosts by what TensorFlow calls them, ("worker", "0")."""
+    """Their names in TensorFlow, ("worker", "0")."""
     index: int
 
     @property
@@ -33,15 +37,15 @@ class Cluster:
         return self.index == 0
 
     def name(self, index: int) -> str:
-        """Return what messages call a host."""
+        """Return the name of a host for messages."""
         return f"host {index} ({self.hosts[index]})"
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | None:
-    """Return the cluster that TF_CONFIG describes, or None where this host trains by itself.
+    """Return the cluster of TF_CONFIG, or None where this host trains by itself.
 
     Raises:
-      errors.UserError: if TF_CONFIG is there and is not one.
+      errors.UserError: if TF_CONFIG is set and describes no cluster.
     """
     text = environment.get(VARIABLE, "").strip()
     if not text:
@@ -73,7 +77,7 @@ def port_of(address: str) -> int:
 
 
 def name_of(address: str) -> str:
-    """Return the name or the number of the machine in an address."""
+    """Return the name or the IP address of the machine in an address."""
     return address.rpartition(":")[0].strip("[]")
 
 
@@ -87,17 +91,18 @@ def _parsed(text: str) -> Any:
 
 
 def _mapping(config: Any, *, key: str) -> Mapping[str, Any]:
-    found = config.get(key) if isinstance(config, dict) else None
-    if not isinstance(found, dict):
+    mapping = config.get(key) if isinstance(config, dict) else None
+    if not isinstance(mapping, dict):
         raise errors.UserError(f'{VARIABLE} must have a "{key}"; it looks like {_EXAMPLE}')
-    return found
+    return mapping
 
 
 def _hosts(config: Mapping[str, Any]) -> dict[str, list[str]]:
     others = sorted(set(config) - set(_ROLES))
     if others:
         raise errors.UserError(
-            f"{VARIABLE} may have hosts of the types {' and '.join(_ROLES)}: got {', '.join(others)}"
+            f"{VARIABLE} may have hosts of the types {' and '.join(_ROLES)}: got "
+            f"{', '.join(others)}"
         )
     lists = [addresses for addresses in config.values() if addresses]
     if not lists or not all(
@@ -119,10 +124,13 @@ def _index(task: Mapping[str, Any], *, hosts: Mapping[str, list[str]]) -> int:
         raise errors.UserError(
             f"{VARIABLE} says that this host is a {role}, and its cluster has {' and '.join(hosts)}"
         )
-    number = int(given) if given.isdecimal() else -1
-    if not 0 <= number < len(hosts[role]):
+    index = int(given) if given.isdecimal() else -1
+    if not 0 <= index < len(hosts[role]):
         raise errors.UserError(
             f"{VARIABLE} says that this host is {role} {given}, and its cluster has "
             f"{role} 0 to {len(hosts[role]) - 1}: every host needs an index of its own"
         )
-    return number + (len(hosts.get("chief", [])) if role == "worker" else 0)
+    # The chief, if one is named, comes before the workers.
+    if role == "worker":
+        return index + len(hosts.get("chief", []))
+    return index

@@ -51,20 +51,20 @@ class Predictor:
 
         With `tta_flip`, the mean over an image and its mirror image.
         """
-        shape = input_pipeline.BatchLayout(
+        layout = input_pipeline.BatchLayout(
             batch_size=batch_size,
             num_replicas=self._strategy.num_replicas_in_sync,
             steps_per_execution=1,
         )
         plan_rows = input_pipeline.plan(
             split.num_examples,
-            shape=shape,
+            layout=layout,
             epochs=range(1),
             replicas=devices.local_replicas(self._strategy),
         )
         in_order = np.arange(split.num_examples)
         dataset = input_pipeline.step_groups(
-            split, plan_rows=plan_rows, shape=shape, order_of=lambda epoch: in_order
+            split, plan_rows=plan_rows, layout=layout, order_of=lambda epoch: in_order
         )
         batches = [
             self._compiled(group)

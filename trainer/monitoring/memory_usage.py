@@ -1,7 +1,6 @@
-"""How much memory a run takes.
+"""Memory usage: peak of the fullest GPU, or resident memory of the process.
 
-Owns the one number that the progress line shows: on GPUs the most that any of them held, else what
-the process holds.
+Owns the one number that the progress line shows.
 """
 
 import os
@@ -21,11 +20,9 @@ def bytes_in_use() -> int:
             for gpu in gpus
         )
     if sys.platform == "linux":
-        pages = (
-            pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-        )  # proc(5): resident.
+        # The second field is the resident pages (proc(5)).
+        pages = pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    unit = (
-        1 if sys.platform == "darwin" else 1024
-    )  # getrusage(2): bytes there, kilobytes elsewhere.
+    # Bytes on macOS, kilobytes elsewhere (getrusage(2)).
+    unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

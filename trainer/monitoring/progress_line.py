@@ -1,4 +1,4 @@
-"""The line that says how a run is doing.
+"""Progress line: epoch, step, loss, accuracy, speed and time left of a run.
 
 Owns its wording and where it goes: rewritten in place on a terminal, once an epoch into a file or
 pipe.
@@ -13,7 +13,7 @@ _BAR = 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """What the line shows; times in seconds."""
+    """Numbers of the progress line; times in seconds."""
 
     epoch: int
     epochs: int
@@ -27,27 +27,34 @@ class Progress:
     left_s: float
 
 
-def line(at: Progress, *, num_replicas: int) -> str:
-    """Return the line for a reading."""
-    full = _BAR * at.step // at.steps
-    each = f" ({at.images_per_s / num_replicas:,.0f} each)" if num_replicas > 1 else ""
+def line(progress: Progress, *, num_replicas: int) -> str:
+    """Return the text of the line."""
+    full = _BAR * progress.step // progress.steps
+    bar = "█" * full + "░" * (_BAR - full)
+    speed = f"{progress.images_per_s:,.0f} img/s"
+    if num_replicas > 1:
+        speed += f" ({progress.images_per_s / num_replicas:,.0f} each)"
     return (
-        f"epoch {at.epoch:>2}/{at.epochs}  {'█' * full}{'░' * (_BAR - full)}  step {at.step}/{at.steps}  "
-        f"loss {at.loss:.3f}  acc {at.accuracy:.3f}  {at.images_per_s:,.0f} img/s{each}  "
-        f"input wait {100 * at.input_wait_frac:.0f} %  {at.memory_bytes / 1e9:.1f} GB  {clock(at.left_s)} left"
+        f"epoch {progress.epoch:>2}/{progress.epochs}  {bar}  "
+        f"step {progress.step}/{progress.steps}  "
+        f"loss {progress.loss:.3f}  acc {progress.accuracy:.3f}  {speed}  "
+        f"input wait {100 * progress.input_wait_frac:.0f} %  "
+        f"{progress.memory_bytes / 1e9:.1f} GB  {clock(progress.left_s)} left"
     )
 
 
 def clock(seconds: float) -> str:
-    """Return minutes:seconds, with hours where there are any."""
+    """Return minutes:seconds, or hours:minutes:seconds from an hour on."""
     minutes, secs = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
+    if hours:
+        return f"{hours}:{minutes:02d}:{secs:02d}"
+    return f"{minutes}:{secs:02d}"
 
 
 def show(text: str, *, final: bool, to: TextIO | None = None) -> None:
-    """Show a line; one that is not final is replaced by the next, and left out where nobody
-    watches."""
+    """Print a line; one that is not final is replaced by the next on a terminal, and not printed
+    elsewhere."""
     out = to or sys.stdout
     if out.isatty():
         out.write(f"\r\x1b[K{text}" + "\n" * final)

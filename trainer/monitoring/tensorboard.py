@@ -6,40 +6,40 @@ import tensorflow as tf
 
 from trainer.run import history
 
-_ABOUT_TRAINING = ("loss", "accuracy", "learning_rate", "images_per_s", "input_wait_frac")
+_TRAIN_COLUMNS = ("loss", "accuracy", "learning_rate", "images_per_s", "input_wait_frac")
 
 
 class TensorBoard:
-    """Write under `<model_dir>/tensorboard`, training and the split it is watched on as two runs
-    that share charts."""
+    """Write under `<model_dir>/tensorboard`: training and evaluation as two runs in shared
+    charts."""
 
     def __init__(self, model_dir: pathlib.Path) -> None:
         folder = model_dir / "tensorboard"
         self._train = tf.summary.create_file_writer(str(folder / "train"))
-        self._watched = tf.summary.create_file_writer(str(folder / "validation"))
+        self._validation = tf.summary.create_file_writer(str(folder / "validation"))
 
     def write(self, row: history.Row, *, prefix: str) -> None:
-        """Write a history row; the numbers of the split that is watched begin with `prefix`."""
+        """Write a history row; the columns of the evaluated split begin with `prefix`."""
         with self._train.as_default(step=int(row["step"])):
-            for name in _ABOUT_TRAINING:
+            for name in _TRAIN_COLUMNS:
                 _write_scalar(name, row[name])
-        with self._watched.as_default(step=int(row["step"])):
+        with self._validation.as_default(step=int(row["step"])):
             for name in (n for n in row if n.startswith(prefix)):
                 _write_scalar(name.removeprefix(prefix), row[name])
         self._train.flush()
-        self._watched.flush()
+        self._validation.flush()
 
-    def write_picture(self, name: str, *, png: bytes, step: int) -> None:
-        """Write a picture."""
-        width, height = (
-            int.from_bytes(png[at : at + 4], "big") for at in (16, 20)
-        )  # PNG's IHDR, its first chunk.
-        picture = tf.constant([str(width).encode(), str(height).encode(), png])
-        with self._watched.as_default(step=step):
+    def write_image(self, name: str, *, png: bytes, step: int) -> None:
+        """Write an image."""
+        # IHDR is the first chunk of a PNG, and begins with the two sides.
+        width = int.from_bytes(png[16:20], "big")
+        height = int.from_bytes(png[20:24], "big")
+        image = tf.constant([str(width).encode(), str(height).encode(), png])
+        with self._validation.as_default(step=step):
             tf.summary.write(
-                name, picture, metadata=_metadata("images", kind="DATA_CLASS_BLOB_SEQUENCE")
+                name, image, metadata=_metadata("images", kind="DATA_CLASS_BLOB_SEQUENCE")
             )
-        self._watched.flush()
+        self._validation.flush()
 
 
 def _write_scalar(name: str, value: float) -> None:
@@ -48,7 +48,7 @@ def _write_scalar(name: str, value: float) -> None:
 
 
 def _metadata(plugin: str, *, kind: str) -> tf.compat.v1.SummaryMetadata:
-    """Do what tf.summary.scalar and image do, which need the tensorboard package for it; writing
-    does not."""
+    """Return the metadata of tf.summary.scalar and image, which need the tensorboard package for
+    it; writing does not."""
     data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
     return tf.compat.v1.SummaryMetadata(plugin_data=data, data_class=kind)

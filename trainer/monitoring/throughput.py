@@ -1,8 +1,8 @@
-"""How fast an epoch goes, what it waits for, and where a run's time went.
+"""Throughput: images per second of an epoch, time spent waiting for input, time budget of a run.
 
 Owns the clocks: time blocked on the next input, while the devices have nothing to do, against time
-in steps. The session reads its sums after every call, so waiting is never hidden behind work still
-queued on a device.
+in steps. The training loop reads the sums of every step group before it asks for the next, so that
+waiting is never hidden behind work still queued on a device.
 """
 
 import contextlib
@@ -12,21 +12,28 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+STEPS = "steps"
+INPUT = "waiting for input"
+START_UP = "start-up and compilation"
+EVALUATION = "evaluation"
+CHECKPOINTS = "checkpoints"
+_ACTIVITIES = (STEPS, INPUT, START_UP, EVALUATION, CHECKPOINTS)
+
 
 class EpochTimer:
-    """Measure one epoch, or the part of it after the calls that `restart` takes out."""
+    """Measure the throughput of an epoch, from its start or from the last `restart`."""
 
     def __init__(self) -> None:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew: the first call of a process is mostly compilation."""
+        """Start anew: the first step group of a process is mostly compilation."""
         self._started = time.perf_counter()
         self._waited_s = 0.0
         self.images = 0
 
     def waiting(self, items: Iterator[T]) -> T:
-        """Take the next item and count the time it took as waiting."""
+        """Return the next item and count the time it took as waiting."""
         before = time.perf_counter()
         item = next(items)
         self._waited_s += time.perf_counter() - before
@@ -34,7 +41,7 @@ class EpochTimer:
 
     @property
     def images_per_s(self) -> float:
-        """Images a second since the start."""
+        """Images per second since the start."""
         return self.images / self._elapsed_s
 
     @property
@@ -47,37 +54,40 @@ class EpochTimer:
         return max(time.perf_counter() - self._started, 1e-9)
 
 
-_MUCH_WAITING = 0.2
+_INPUT_BOUND = 0.2
 """TensorFlow's profiler calls a program input-bound from this share of the steps' time on."""
 
 
 class TimeBudget:
-    """Seconds of a run by what they were spent on."""
+    """Seconds of a run by activity."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(
-            ("steps", "waiting for input", "starting", "judging", "saving"), 0.0
-        )
+        self.seconds = dict.fromkeys(_ACTIVITIES, 0.0)
 
     @contextlib.contextmanager
-    def spent(self, what: str) -> Iterator[None]:
-        """Count the time that the block takes."""
+    def spent(self, activity: str) -> Iterator[None]:
+        """Count the time of the block."""
         before = time.perf_counter()
         yield
-        self.seconds[what] += time.perf_counter() - before
+        self.seconds[activity] += time.perf_counter() - before
 
-    def verdict(self) -> str:
-        """Say in one sentence what limited the speed, with the shares of the time that show it."""
-        steps, waiting = self.seconds["steps"], self.seconds["waiting for input"]
-        share = waiting / max(steps + waiting, 1e-9)
+    def summary(self) -> str:
+        """Return what limited the speed, with the share of the time of each activity."""
         total = max(sum(self.seconds.values()), 1e-9)
         shares = ", ".join(
-            f"{what} {100 * each / total:.0f} %" for what, each in self.seconds.items()
+            f"{activity} {100 * seconds / total:.0f} %"
+            for activity, seconds in self.seconds.items()
         )
-        if steps + waiting < total / 2:
-            why = "what comes besides training"
-        elif share >= _MUCH_WAITING:
-            why = "the input: devices waited for pictures; --cache=ram, more CPU cores or a smaller --image_size help"
-        else:
-            why = "computation on the devices"
-        return f"limited by {why} ({shares})"
+        return f"limited by {self._limit(total)} ({shares})"
+
+    def _limit(self, total: float) -> str:
+        waiting = self.seconds[INPUT]
+        training = max(self.seconds[STEPS] + waiting, 1e-9)
+        if training < total / 2:
+            return "activities other than training"
+        if waiting / training >= _INPUT_BOUND:
+            return (
+                "the input: devices waited for images; --cache=ram, more CPU cores or a smaller "
+                "--image_size help"
+            )
+        return "computation on the devices"

@@ -62,7 +62,8 @@ def test_two_remedies_at_once_are_warned_of():
     assert class_balance.warning(settings()) == ""
     assert class_balance.warning(settings(sampling="balanced", label_smoothing=0.1)) == ""
     assert class_balance.warning(settings(sampling="sqrt", class_weights="inverse")) == (
-        "--sampling=sqrt and --class_weights=inverse each correct for unequal classes: together they correct twice"
+        "--sampling=sqrt and --class_weights=inverse each correct for unequal classes: together "
+        "they correct twice"
     )
     assert "--loss=logit_adjusted" in class_balance.warning(
         settings(sampling="balanced", loss="logit_adjusted")

@@ -54,16 +54,16 @@ def test_a_damaged_shard_is_refused_with_its_name_and_record(tmp_path, version):
     content[len(content) // 2] ^= 1
     (tmp_path / "shard").write_bytes(content)
     with pytest.raises(
-        errors.UserError, match=r"shard, record 9: its checksum does not hold \(byte \d+\)"
+        errors.UserError, match=r"shard, record 9: its checksum does not match \(byte \d+\)"
     ):
         tfrecord_index.read([tmp_path / "shard"])
     (tmp_path / "short").write_bytes(whole[:-2])
-    with pytest.raises(errors.UserError, match=r"short, record 18: its checksum does not hold"):
+    with pytest.raises(errors.UserError, match=r"short, record 18: its checksum does not match"):
         tfrecord_index.read([tmp_path / "short"])
 
 
 def test_a_picture_is_found_where_all_of_it_is_and_not_where_only_its_beginning_is():
     image = bytes(range(100))
     within = b"name" + image[:40] + b"other" + image + b"label"
-    assert tfrecord_index._place(image, within=within) == 49
-    assert tfrecord_index._place(image[:3], within=within) == 4
+    assert tfrecord_index._find(image, within=within) == 49
+    assert tfrecord_index._find(image[:3], within=within) == 4

@@ -47,7 +47,7 @@ def test_all_repeats_of_a_picture_are_on_one_side_and_only_the_picture_itself_is
 
 
 def test_examples_keep_their_labels_and_pictures():
-    taken = holdout.take(make_split(list("abcd"), [0] * 4), numbers=np.array([3, 1]), name="some")
+    taken = holdout.take(make_split(list("abcd"), [0] * 4), indices=np.array([3, 1]), name="some")
     assert taken.labels.tolist() == [3, 1] and taken.filenames.tolist() == ["d", "b"]
     assert taken.fetch(np.array([[1, 0]])).numpy().tolist() == [[10, 30]]
 
@@ -55,6 +55,6 @@ def test_examples_keep_their_labels_and_pictures():
 def test_a_share_that_leaves_nothing_on_one_side_is_refused():
     with pytest.raises(
         errors.UserError,
-        match=r"--holdout_frac=0.0001 holds out 0 of 4 pictures: both sides need some",
+        match=r"--holdout_frac=0.0001 holds out 0 of 4 images: both sides need some",
     ):
         holdout.divide(make_split(list("abcd"), [0] * 4), frac=0.0001)

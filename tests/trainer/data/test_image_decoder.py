@@ -79,7 +79,7 @@ def test_shrinking_averages_and_enlarging_keeps_the_range():
     assert enlarged.shape == (12, 12, 3) and enlarged.max() <= 200
 
 
-def test_a_picture_that_cannot_be_decoded_is_an_error_that_names_the_way_out():
+def test_an_image_that_cannot_be_decoded_is_an_error_that_names_the_way_out():
     decode = image_decoder.to_size(image_decoder.Stored(size_px=8), size_px=8)
     with pytest.raises(
         ValueError, match="cannot be decoded; 'python -m pipeline.verify' says which"

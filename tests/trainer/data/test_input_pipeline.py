@@ -5,28 +5,29 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from runtime import cpu_count
 from trainer.data import examples, input_pipeline, sampler
 
-SHAPE = input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=2)
+LAYOUT = input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=2)
 
 
-def rows(*, first_step=0, shape=SHAPE, num_examples=10, epoch=0):
+def rows(*, first_step=0, layout=LAYOUT, num_examples=10, epoch=0):
     numbers = sampler.natural(num_examples, seed=7, epoch=epoch)
-    return dealt(numbers, shape=shape, first_step=first_step)
+    return dealt(numbers, layout=layout, first_step=first_step)
 
 
-def dealt(numbers, *, shape, first_step=0):
+def dealt(numbers, *, layout, first_step=0):
     plan_rows = input_pipeline.plan(
-        len(numbers), shape=shape, epochs=range(1), first_step=first_step
+        len(numbers), layout=layout, epochs=range(1), first_step=first_step
     )
     return [
-        input_pipeline.row(numbers, shape=shape, start=start, replica=replica)
-        for _, start, replica in lines
+        input_pipeline.batch_indices(numbers, layout=layout, first_step=start, replica=replica)
+        for _, start, replica in plan_rows
     ]
 
 
 def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
-    deal = dealt(np.arange(10, 20), shape=SHAPE)
+    deal = dealt(np.arange(10, 20), layout=LAYOUT)
     # One row a call and replica: two calls (steps 0 and 1, then step 2) for two replicas.
     np.testing.assert_array_equal(deal[0]["example_index"], [[10, 11], [14, 15]])
     np.testing.assert_array_equal(deal[1]["example_index"], [[12, 13], [16, 17]])
@@ -40,8 +41,8 @@ def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
 def test_every_part_of_a_step_is_shared_by_all_replicas():
     deal = dealt(
         np.arange(16),
-        shape=input_pipeline.BatchLayout(
-            batch_size=8, num_replicas=2, steps_per_execution=2, num_parts=2
+        layout=input_pipeline.BatchLayout(
+            batch_size=8, num_replicas=2, steps_per_execution=2, num_microbatches=2
         ),
     )
     np.testing.assert_array_equal(deal[0]["position"], [[0, 1, 4, 5], [8, 9, 12, 13]])
@@ -49,8 +50,8 @@ def test_every_part_of_a_step_is_shared_by_all_replicas():
 
 
 def test_the_plan_goes_through_what_is_left_of_an_epoch_and_then_through_whole_ones():
-    plan_rows = input_pipeline.plan(10, shape=SHAPE, epochs=range(4, 6), first_step=2)
-    assert lines.tolist() == [[4, 2, 0], [4, 2, 1], [5, 0, 0], [5, 0, 1], [5, 2, 0], [5, 2, 1]]
+    plan_rows = input_pipeline.plan(10, layout=LAYOUT, epochs=range(4, 6), first_step=2)
+    assert plan_rows.tolist() == [[4, 2, 0], [4, 2, 1], [5, 0, 0], [5, 0, 1], [5, 2, 0], [5, 2, 1]]
 
 
 def test_every_example_comes_once_an_epoch_with_weight_one():
@@ -74,7 +75,7 @@ def test_the_order_depends_on_seed_and_epoch_only():
 @pytest.mark.parametrize("first_step", [0, 1, 2])
 def test_starting_at_a_step_gives_what_an_unbroken_epoch_gives_from_there(first_step):
     one_step = input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=1)
-    whole, rest = rows(shape=one_step), rows(shape=one_step, first_step=first_step)
+    whole, rest = rows(layout=one_step), rows(layout=one_step, first_step=first_step)
     assert len(rest) == len(whole) - 2 * first_step
     for expected, got in zip(whole[2 * first_step :], rest, strict=True):
         np.testing.assert_equal(got, expected)
@@ -82,7 +83,7 @@ def test_starting_at_a_step_gives_what_an_unbroken_epoch_gives_from_there(first_
 
 def test_steps_a_call_do_not_change_what_a_step_holds():
     one = rows(
-        shape=input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=1)
+        layout=input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=1)
     )
     steps = {r: np.concatenate([row["position"] for row in one[r::2]]) for r in (0, 1)}
     several = rows()
@@ -94,11 +95,11 @@ def test_steps_a_call_do_not_change_what_a_step_holds():
 @pytest.mark.parametrize("cache", ["none", "ram"])
 def test_pictures_and_labels_belong_to_their_numbers(version, cache):
     split = examples.read(version, split="train", size_px=32, cache=cache)
-    shape = input_pipeline.BatchLayout(batch_size=6, num_replicas=1, steps_per_execution=1)
+    layout = input_pipeline.BatchLayout(batch_size=6, num_replicas=1, steps_per_execution=1)
     numbers = np.array([5, 0, 61, 5])
-    lines = np.array([[3, 0, 0]])
+    plan_rows = np.array([[3, 0, 0]])
     (call,) = input_pipeline.step_groups(
-        split, plan_rows=plan_rows, shape=shape, order_of=lambda epoch: numbers
+        split, plan_rows=plan_rows, layout=layout, order_of=lambda epoch: numbers
     )
     assert call["epoch"] == 3
     for i, number in enumerate(numbers):
@@ -118,20 +119,20 @@ def calls_of(split, *, count, before=lambda: None):
             tf.numpy_function(waited, [numbers], tf.uint8), (*numbers.shape, 16, 16, 3)
         )
 
-    shape = input_pipeline.BatchLayout(batch_size=1, num_replicas=1, steps_per_execution=1)
-    plan_rows = input_pipeline.plan(62, shape=shape, epochs=range(1))[:count]
+    layout = input_pipeline.BatchLayout(batch_size=1, num_replicas=1, steps_per_execution=1)
+    plan_rows = input_pipeline.plan(62, layout=layout, epochs=range(1))[:count]
     waiting = dataclasses.replace(split, fetch=fetch)
     return input_pipeline.step_groups(
-        waiting, plan_rows=plan_rows, shape=shape, order_of=lambda epoch: np.arange(62)
+        waiting, plan_rows=plan_rows, layout=layout, order_of=lambda epoch: np.arange(62)
     )
 
 
-@pytest.mark.skipif(input_pipeline.num_cores() < 2, reason="one core reads one call at a time")
+@pytest.mark.skipif(cpu_count.count() < 2, reason="one core reads one call at a time")
 def test_as_many_calls_are_read_at_once_as_there_are_cores(version):
     split = examples.read(version, split="train", size_px=16)
-    meeting = threading.Barrier(input_pipeline.num_cores(), timeout=60)
-    calls = calls_of(split, count=4 * input_pipeline.num_cores(), before=meeting.wait)
-    assert sum(len(call["example_index"]) for call in calls) == 4 * input_pipeline.num_cores()
+    meeting = threading.Barrier(cpu_count.count(), timeout=60)
+    calls = calls_of(split, count=4 * cpu_count.count(), before=meeting.wait)
+    assert sum(len(call["example_index"]) for call in calls) == 4 * cpu_count.count()
 
 
 def test_nobody_waits_for_a_tuner_when_an_iterator_ends(version):

@@ -15,13 +15,15 @@ from trainer.distributed import devices
         ),
         (
             1,
-            "--num_gpus=4, but this machine has 1 GPU. Use --num_gpus=1 for that one, --num_gpus=0 for the CPU, "
-            "or --num_gpus=0 --virtual_devices=4 to try the four-way path on it.",
+            "--num_gpus=4, but this machine has 1 GPU. Use --num_gpus=1 for that one, "
+            "--num_gpus=0 for the CPU, or --num_gpus=0 --virtual_devices=4 to try the four-way "
+            "path on it.",
         ),
         (
             2,
-            "--num_gpus=4, but this machine has 2 GPUs. Use --num_gpus=2 for those, --num_gpus=0 for the CPU, "
-            "or --num_gpus=0 --virtual_devices=4 to try the four-way path on it.",
+            "--num_gpus=4, but this machine has 2 GPUs. Use --num_gpus=2 for those, "
+            "--num_gpus=0 for the CPU, or --num_gpus=0 --virtual_devices=4 to try the four-way "
+            "path on it.",
         ),
     ],
 )
@@ -57,8 +59,9 @@ def test_another_system_is_left_to_tensorflow(tmp_path):
         (3, {"num_replicas": 4}, "by 4 replicas: use --batch_size=4"),
         (
             36,
-            {"num_replicas": 4, "num_parts": 2},
-            "by 4 replicas in 2 parts each (--accumulate_steps): use --batch_size=32 or --batch_size=40",
+            {"num_replicas": 4, "num_microbatches": 2},
+            "by 4 replicas in 2 microbatches each (--accumulate_steps): use --batch_size=32 or "
+            "--batch_size=40",
         ),
         (
             18,
@@ -67,8 +70,9 @@ def test_another_system_is_left_to_tensorflow(tmp_path):
         ),
         (
             9,
-            {"num_replicas": 1, "num_parts": 2},
-            "by one replica in 2 parts each (--accumulate_steps): use --batch_size=8 or --batch_size=10",
+            {"num_replicas": 1, "num_microbatches": 2},
+            "by one replica in 2 microbatches each (--accumulate_steps): use --batch_size=8 or "
+            "--batch_size=10",
         ),
     ],
 )
@@ -82,4 +86,4 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_all_numbers(
 
 def test_a_batch_that_can_be_shared_is_fine():
     devices.check_batch(32, num_replicas=4)
-    devices.check_batch(32, num_replicas=4, num_parts=8)
+    devices.check_batch(32, num_replicas=4, num_microbatches=8)

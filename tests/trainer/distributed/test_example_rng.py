@@ -7,12 +7,12 @@ from trainer.models import layers
 
 
 def numbers(*, first_position=0, count=6, epoch=0, stream=0, seed=5, size=(3, 5)):
-    draw = example_rng.ExampleRng(
+    rng = example_rng.ExampleRng(
         seed=seed,
         epoch=tf.constant(epoch, tf.int64),
         first_position=tf.constant(first_position, tf.int64),
     )
-    return example_rng.uniform(draw, stream=stream, shape=(count, *size)).numpy()
+    return example_rng.uniform(rng, stream=stream, shape=(count, *size)).numpy()
 
 
 @pytest.mark.parametrize("first_position, count", [(0, 2), (2, 3), (5, 1)])
@@ -32,22 +32,22 @@ def test_a_large_draw_is_made_of_the_same_stretches():
 @pytest.mark.parametrize(
     "change", [{"epoch": 1}, {"stream": 1}, {"seed": 6}, {"first_position": 1}]
 )
-def test_seed_epoch_stream_and_place_each_change_the_numbers(change):
+def test_seed_epoch_stream_and_position_each_change_the_numbers(change):
     assert (numbers(**change) != numbers()).mean() > 0.99
 
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_plain_arithmetic_and_xla_draw_the_same_numbers(jit):
     def drawn(first_position):
-        draw = example_rng.ExampleRng(
+        rng = example_rng.ExampleRng(
             seed=5, epoch=tf.constant(3, tf.int64), first_position=first_position, in_graph=True
         )
-        return example_rng.uniform(draw, stream=1, shape=(6, 3, 5))
+        return example_rng.uniform(rng, stream=1, shape=(6, 3, 5))
 
-    # 2^31 + 1 places of four groups each: the counter's upper half is in use.
+    # 2^31 + 1 positions of four groups each: the counter's upper half is in use.
     for first_position in (0, 2**31 + 1):
-        place = tf.constant(first_position, tf.int64)
-        in_graph = tf.function(drawn, jit_compile=jit)(place)
+        position = tf.constant(first_position, tf.int64)
+        in_graph = tf.function(drawn, jit_compile=jit)(position)
         np.testing.assert_array_equal(
             in_graph, numbers(first_position=first_position, epoch=3, stream=1)
         )
@@ -65,10 +65,10 @@ def test_a_layer_outside_a_drawing_block_says_so():
 
 
 def test_dropout_zeroes_its_share_and_scales_the_rest():
-    draw = example_rng.ExampleRng(
+    rng = example_rng.ExampleRng(
         seed=0, epoch=tf.constant(0, tf.int64), first_position=tf.constant(0, tf.int64)
     )
-    with example_rng.using(draw):
+    with example_rng.using(rng):
         dropped = layers.Dropout(0.25, stream=0)(tf.ones((100, 100)), training=True).numpy()
     assert set(np.unique(dropped)) == {np.float32(0), np.float32(1 / 0.75)}
     assert (dropped == 0).mean() == pytest.approx(0.25, abs=0.02)

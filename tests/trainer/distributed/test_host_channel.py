@@ -1,4 +1,4 @@
-"""Hosts are threads here: the link needs sockets, and no TensorFlow."""
+"""Hosts are threads here: the channel needs sockets, and no TensorFlow."""
 
 import concurrent.futures
 import json
@@ -46,35 +46,36 @@ def three():
     return on_all(meet, clusters(3))
 
 
-def test_all_hosts_learn_what_each_says(three):
-    said = on_all(lambda each: each.exchange(f"I am {each.hosts.index}".encode()), three)
-    assert said == [[b"I am 0", b"I am 1", b"I am 2"]] * 3
+def test_all_hosts_get_what_each_sends(three):
+    received = on_all(lambda each: each.exchange(f"I am {each.hosts.index}".encode()), three)
+    assert received == [[b"I am 0", b"I am 1", b"I am 2"]] * 3
 
 
-def test_all_hosts_learn_what_the_chief_says_however_long(three):
+def test_all_hosts_get_what_the_chief_sends_however_long(three):
     long = bytes(range(256)) * 10_000
-    said = on_all(lambda each: each.from_chief(long if each.is_chief else b""), three)
-    assert said == [long] * 3
+    received = on_all(lambda each: each.from_chief(long if each.is_chief else b""), three)
+    assert received == [long] * 3
 
 
-def test_a_host_that_goes_is_named(three):
+def test_a_lost_host_is_named(three):
     three[1]._peers[0].close()
     found = on_all(lambda each: each.exchange(b""), [three[0]])[0]
     assert isinstance(found, host_channel.LostHost)
-    assert str(found).startswith(f"{three[0].hosts.name(1)} has gone (")
+    assert str(found).startswith(f"the connection to {three[0].hosts.name(1)} was lost (")
 
 
-def test_alone_there_is_nobody_to_wait_for():
+def test_a_single_host_waits_for_no_other():
     assert host_channel.alone().exchange(b"x") == [b"x"]
     assert host_channel.alone().from_chief(b"x") == b"x"
     assert host_channel.alone().is_chief
 
 
-def test_hosts_that_do_not_come_are_named_to_those_that_did():
+def test_hosts_that_do_not_connect_are_named_to_those_that_did():
     three = clusters(3)
     found = on_all(lambda each: host_channel.meet(each, wait_s=3), three[:2])
     sentence = (
-        f"{three[0].name(2)} did not come in time: are all hosts started, with one TF_CONFIG each?"
+        f"{three[0].name(2)} did not connect in time: are all hosts started, with one TF_CONFIG "
+        "each?"
     )
     assert [str(each) for each in found] == [sentence] * 2
     assert all(isinstance(each, errors.UserError) for each in found)
@@ -85,8 +86,8 @@ def test_a_chief_that_cannot_be_reached_is_named():
     with pytest.raises(errors.UserError) as no:
         host_channel.meet(two[1], wait_s=0.1)
     assert str(no.value) == (
-        f"{two[1].name(0)} could not be reached in time (Connection refused): is it started, and does every host's "
-        "TF_CONFIG have an address that all can reach?"
+        f"{two[1].name(0)} could not be reached in time (Connection refused): is it started, and "
+        "does every host's TF_CONFIG have an address that all can reach?"
     )
 
 
@@ -96,8 +97,8 @@ def test_a_port_that_is_taken_is_refused():
     with socket.create_server(("127.0.0.1", port)), pytest.raises(errors.UserError) as no:
         host_channel.meet(two[0], wait_s=1)
     assert str(no.value) == (
-        f"{two[0].name(0)} is this host, and its port cannot be listened on (Address already in use): end the program "
-        "that has it, or give another port in every host's TF_CONFIG"
+        f"{two[0].name(0)} is this host, and it cannot listen on port {port} (Address already in "
+        "use): end the program that uses it, or give another port in every host's TF_CONFIG"
     )
 
 
@@ -106,11 +107,12 @@ def test_the_port_is_free_for_tensorflow_while_the_connections_last(three):
         assert on_all(lambda each: each.exchange(b"y"), three) == [[b"y"] * 3] * 3
 
 
-def test_two_hosts_of_the_same_place_and_hosts_of_another_cluster_are_turned_away():
+def test_two_hosts_of_the_same_index_and_hosts_of_another_cluster_are_refused():
     two, other = clusters(3), clusters(3)
     found = on_all(lambda each: host_channel.meet(each, wait_s=5), [two[0], two[1], two[1]])
     assert {str(each) for each in found if isinstance(each, errors.UserError)} == {
-        f"two hosts say that they are {two[0].name(1)}: TF_CONFIG must give every host an index of its own"
+        f"two hosts connected as {two[0].name(1)}: TF_CONFIG must give every host an index of its "
+        "own"
     }
     mixed = tf_config.Cluster(
         hosts=(other[0].hosts[0], "elsewhere:1"), tasks=other[0].tasks[:2], index=1
@@ -121,12 +123,12 @@ def test_two_hosts_of_the_same_place_and_hosts_of_another_cluster_are_turned_awa
     )
 
 
-def test_a_stranger_at_the_door_is_not_taken_for_a_host():
+def test_a_connection_that_is_no_host_is_closed():
     two, strangers_have_gone = clusters(2), threading.Event()
 
     def visit(index):
         if index == 1:
-            strangers_have_gone.wait(20)  # Once all hosts are there, the door is closed.
+            strangers_have_gone.wait(20)  # Once all hosts are there, the port is closed.
         if index < 2:
             return meet(two[index])
         where = ("127.0.0.1", tf_config.port_of(two[0].hosts[0]))
@@ -159,8 +161,8 @@ def test_hosts_with_other_flags_data_or_devices_are_refused_everywhere():
     pair = f"{connections[0].hosts.name(0)} and {connections[0].hosts.name(1)}"
     assert agree(connections, [{"model_dir": "a"}, {"model_dir": "b"}]) == [None, None]
     sentence = (
-        f"all hosts must be started with the same flags: {pair} have --batch_size=64 --seed=its default "
-        "and --batch_size=its default --seed=3"
+        f"all hosts must be started with the same flags: {pair} have --batch_size=64 --seed=its "
+        "default and --batch_size=its default --seed=3"
     )
     assert agree(connections, [{"batch_size": 64}, {"seed": 3}]) == [sentence] * 2
     sentence = f"all hosts must read the same data: {pair} have the fingerprints a and b"

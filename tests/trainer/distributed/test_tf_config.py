@@ -6,7 +6,10 @@ from runtime import errors
 from trainer.distributed import tf_config
 
 TWO = ["host-a:2222", "host-b:2223"]
-EXAMPLE = '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, "task": {"type": "worker", "index": 0}}'
+EXAMPLE = (
+    '{"cluster": {"worker": ["host-a:2222", "host-b:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
 
 
 def read(config):
@@ -45,24 +48,26 @@ def test_a_chief_by_name_comes_before_the_workers():
 @pytest.mark.parametrize(
     "config, sentence",
     [
-        ("{", f"TF_CONFIG is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)); "
-              f"it looks like {EXAMPLE}"),
+        ("{", "TF_CONFIG is not JSON (Expecting property name enclosed in double quotes: line 1 "
+              f"column 2 (char 1)); it looks like {EXAMPLE}"),
         ("[]", f'TF_CONFIG must have a "cluster"; it looks like {EXAMPLE}'),
         ({"task": {}}, f'TF_CONFIG must have a "cluster"; it looks like {EXAMPLE}'),
         ({"cluster": {"worker": TWO}}, f'TF_CONFIG must have a "task"; it looks like {EXAMPLE}'),
-        ({"cluster": {}, "task": {}}, f"TF_CONFIG must list the addresses of all hosts; it looks like {EXAMPLE}"),
+        ({"cluster": {}, "task": {}},
+         f"TF_CONFIG must list the addresses of all hosts; it looks like {EXAMPLE}"),
         ({"cluster": {"worker": "host-a:1"}, "task": {}},
          f"TF_CONFIG must list the addresses of all hosts; it looks like {EXAMPLE}"),
         ({"cluster": {"worker": TWO, "ps": ["c:1"]}, "task": {}},
          "TF_CONFIG may have hosts of the types chief and worker: got ps"),
-        ({"cluster": {"chief": TWO}, "task": {}}, "TF_CONFIG may have one chief: got host-a:2222, host-b:2223"),
+        ({"cluster": {"chief": TWO}, "task": {}},
+         "TF_CONFIG may have one chief: got host-a:2222, host-b:2223"),
         ({"cluster": {"worker": ["host-a"]}, "task": {}},
          "TF_CONFIG must name hosts as name:port, the port 1 to 65535: got 'host-a'"),
         ({"cluster": {"worker": TWO}, "task": {"type": "chief", "index": 0}},
          "TF_CONFIG says that this host is a chief, and its cluster has worker"),
         ({"cluster": {"worker": TWO}, "task": {"type": "worker", "index": 2}},
-         "TF_CONFIG says that this host is worker 2, and its cluster has worker 0 to 1: every host needs an index of "
-         "its own"),
+         "TF_CONFIG says that this host is worker 2, and its cluster has worker 0 to 1: every host "
+         "needs an index of its own"),
         ({"cluster": {"worker": [TWO[0], TWO[0]]}, "task": {"type": "worker", "index": 0}},
          "TF_CONFIG must name each host once: host-a:2222 is there twice"),
     ],

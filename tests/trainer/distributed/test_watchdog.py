@@ -1,4 +1,4 @@
-"""The watchdog bites in processes of their own, since it ends them."""
+"""The watchdog is tested in processes of their own, since it ends them."""
 
 import subprocess
 import sys

@@ -73,17 +73,17 @@ def test_the_scale_is_halved_by_an_overflow_and_doubled_after_two_thousand_good_
 def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
     ctx = make_ctx(**PLAIN, precision="float16")
     network, split = setup.model(ctx), context.read_split(ctx, split="train")
-    program = setup.build_train_step(network, ctx=ctx, split=split)
-    program.loss_scale.scale.assign(2.0**100)
+    train_step = setup.build_train_step(network, ctx=ctx, split=split)
+    train_step.loss_scale.scale.assign(2.0**100)
     before = [variable.numpy() for variable in network.variables]
     calls = test_replicas.distributed(
         ctx, split=split, plan_rows=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
     )
-    program.compile(calls.element_spec)
-    program.train(next(calls), first_step=0)
+    train_step.compile(calls.element_spec)
+    train_step.train(next(calls), first_step=0)
     for expected, variable in zip(before, network.variables, strict=True):
         np.testing.assert_array_equal(variable.numpy(), expected)
-    assert program.loss_scale.scale.numpy() == 2.0**99
+    assert train_step.loss_scale.scale.numpy() == 2.0**99
 
 
 def test_xla_over_batch_norm_of_several_replicas_is_refused(make_ctx):

@@ -22,34 +22,32 @@ def estimated(ctx):
 
 def test_memory_is_counted_by_what_takes_it(make_ctx):
     found = estimated(make_ctx(num_replicas=2, **BIG))
-    # 3x3x3x4+4, 16x16x4x5+5, 5x8+8: 5,285 numbers of four bytes; Adam keeps two of each, two parts
+    # 3x3x3x4+4, 16x16x4x5+5, 5x8+8: 5,285 numbers of four bytes; Adam keeps two of each, two microbatches
     # add a gradient.
     assert (found["weights"], found["gradients"], found["optimizer"]) == (21_140, 42_280, 42_280)
-    assert found["pictures"] == 16 * 32 * 32 * 3 * (3 * 8 + 8)
+    assert found["images"] == 16 * 32 * 32 * 3 * (3 * 8 + 8)
 
 
-def test_parts_averages_and_sharpness_change_the_estimate(make_ctx):
-    whole, plain = (
-        estimated(make_ctx(**{**BIG, "accumulate_steps": 1})),
-        estimated(make_ctx(**BIG)),
-    )
+def test_microbatches_averages_and_sam_change_the_estimate(make_ctx):
+    whole = estimated(make_ctx(**{**BIG, "accumulate_steps": 1}))
+    plain = estimated(make_ctx(**BIG))
     assert whole["activations"] == 2 * plain["activations"]
     more = estimated(make_ctx(**BIG, ema_decay=0.9, sam_rho=0.1))
     assert more["weights"] == 3 * plain["weights"]
 
 
-def test_a_rehearsal_says_what_would_be_and_draws_the_first_batch_and_keeps_nothing(
+def test_a_dry_run_prints_what_a_run_would_be_draws_the_first_batch_and_keeps_nothing(
     make_ctx, tmp_path, capsys
 ):
     ctx = make_ctx(model_dir=str(tmp_path / "run"), num_replicas=2)
     dry_run.run(setup.model(ctx), ctx=ctx, train=context.read_split(ctx, split="train"))
-    said = capsys.readouterr().out
-    assert "steps         4 an epoch of 62 pictures, the last of 14; 12 in 3 epochs\n" in said
-    assert "batch         uint8 [8, 32, 32, 3] on each of 2 replicas\n" in said
+    output = capsys.readouterr().out
+    assert "steps         4 an epoch of 62 images, the last of 14; 12 in 3 epochs\n" in output
+    assert "batch         uint8 [8, 32, 32, 3] on each of 2 replicas\n" in output
     assert (
-        "  conv0 " in said
-        and "memory        about " in said
-        and said.endswith("nothing trained (--dry_run)\n")
+        "  conv0 " in output
+        and "memory        about " in output
+        and output.endswith("nothing trained (--dry_run)\n")
     )
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["first_batch.png"]
 

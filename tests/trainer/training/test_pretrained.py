@@ -97,7 +97,10 @@ def test_a_file_of_another_backbone_is_refused(tmp_path):
 
 
 def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
-    with pytest.raises(errors.UserError, match="nowhere.h5 is not there: name a local file"):
+    with pytest.raises(
+        errors.UserError,
+        match="cannot read --weights=.*nowhere.h5: no such file; name a local file",
+    ):
         pretrained.check(model_config.Model(model="resnet50", weights="nowhere.h5"))
     (tmp_path / "a.pt").touch()
     with pytest.raises(

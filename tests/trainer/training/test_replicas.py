@@ -14,9 +14,9 @@ def trained_weights(ctx, *, epochs=2):
     """Train the small network; return its weights and those to be judged by, and the sums of every
     step."""
     network = setup.model(ctx)
-    program, sums = train(network, ctx=ctx, epochs=epochs)
+    train_step, sums = train(network, ctx=ctx, epochs=epochs)
     weights = [variable.numpy() for variable in network.variables]
-    with program.evaluation_weights():
+    with train_step.evaluation_weights():
         weights += [variable.numpy() for variable in network.variables]
     return weights, sums
 
@@ -37,26 +37,26 @@ def assert_alike(found, expected, *, start):
 
 
 def train(network, *, ctx, epochs, split=None):
-    """Train a network for some epochs; return the program and the sums of every step."""
+    """Train a network for some epochs; return the train_step and the sums of every step."""
     split = split or context.read_split(ctx, split="train")
-    program = setup.build_train_step(network, ctx=ctx, split=split)
-    plan_rows = input_pipeline.plan(split.num_examples, shape=ctx.shape, epochs=range(epochs))
+    train_step = setup.build_train_step(network, ctx=ctx, split=split)
+    plan_rows = input_pipeline.plan(split.num_examples, layout=ctx.layout, epochs=range(epochs))
     calls = distributed(
         ctx,
         split=split,
         plan_rows=plan_rows,
         order_of=lambda e: sampler.natural(62, seed=0, epoch=e),
     )
-    program.compile(calls.element_spec)
+    train_step.compile(calls.element_spec)
     sums = []
     for call in calls:
-        sums.append(program.train(call, first_step=sum(map(len, sums))))
-    return program, np.concatenate(sums)
+        sums.append(train_step.train(call, first_step=sum(map(len, sums))))
+    return train_step, np.concatenate(sums)
 
 
 def distributed(ctx, *, split, plan_rows, order_of):
     calls = input_pipeline.step_groups(
-        split, plan_rows=plan_rows, shape=ctx.shape, order_of=order_of
+        split, plan_rows=plan_rows, layout=ctx.layout, order_of=order_of
     )
     return input_pipeline.distribute(calls, strategy=ctx.strategy)
 
@@ -158,14 +158,14 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_ctx):
     for batch_size, num_replicas in ((14, 1), (16, 4)):
         ctx = make_ctx(num_replicas=num_replicas, batch_size=batch_size, **plain)
         network, split = setup.model(ctx), context.read_split(ctx, split="train")
-        program = setup.build_train_step(network, ctx=ctx, split=split)
-        plan_rows = input_pipeline.plan(14, shape=ctx.shape, epochs=range(1))
+        train_step = setup.build_train_step(network, ctx=ctx, split=split)
+        plan_rows = input_pipeline.plan(14, layout=ctx.layout, epochs=range(1))
         calls = distributed(
             ctx, split=split, plan_rows=plan_rows, order_of=lambda epoch: np.arange(14)
         )
-        program.compile(calls.element_spec)
+        train_step.compile(calls.element_spec)
         for call in calls:
-            program.train(call, first_step=0)
+            train_step.train(call, first_step=0)
         weights.append([variable.numpy() for variable in network.variables])
     for expected, got in zip(*weights, strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-6)

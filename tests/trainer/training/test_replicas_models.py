@@ -53,7 +53,7 @@ def with_affect(ctx):
     split = dataclasses.replace(
         split, valence=valence.astype(np.float32), arousal=arousal.astype(np.float32)
     )
-    program, sums = test_replicas.train(network, ctx=ctx, epochs=2, split=split)
+    train_step, sums = test_replicas.train(network, ctx=ctx, epochs=2, split=split)
     return [variable.numpy() for variable in network.variables], sums
 
 

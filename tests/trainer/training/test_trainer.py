@@ -54,8 +54,8 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
     running = make_trainer(batch_size=2, epochs=3)  # 31 steps an epoch, in calls of 8.
     train = train_step.TrainStep.train
 
-    def diverge(self, call, *, first_step, stop):
-        sums = train(self, call, first_step=first_step, stop=stop)
+    def diverge(self, group, *, first_step, stop):
+        sums = train(self, group, first_step=first_step, stop=stop)
         if first_step == 31 + 8:
             sums = sums.copy()
             sums[3:, 0] = np.nan
@@ -75,9 +75,9 @@ def test_data_with_another_fingerprint_are_refused(make_trainer, make_ctx):
     ):
         ctx = make_ctx()
         split = context.read_split(ctx, split="train")
-        program = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
+        train_step = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
         checkpointing.restore(
-            program=program, model_dir=make_trainer(epochs=1)._model_dir, data="0" * 64
+            train_step=train_step, model_dir=make_trainer(epochs=1)._model_dir, data="0" * 64
         )
 
 
@@ -107,11 +107,11 @@ def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(ma
 
 
 def test_the_first_of_equally_good_epochs_is_the_best():
-    at = train_state.TrainState()
+    state = train_state.TrainState()
     for accuracy in (0.3, 0.5, 0.5, 0.4):
-        at.end_epoch({}, score=accuracy)
-    assert (at.best_epoch, at.best_score, at.epoch) == (2, 0.5, 4)
-    assert [at.has_stalled(patience=n) for n in (1, 2, 3, None)] == [True, True, False, False]
+        state.end_epoch({}, score=accuracy)
+    assert (state.best_epoch, state.best_score, state.epoch) == (2, 0.5, 4)
+    assert [state.has_stalled(patience=n) for n in (1, 2, 3, None)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("sampling", ["balanced", "sqrt"])
@@ -194,13 +194,13 @@ def test_the_weights_that_are_kept_are_the_averages_and_training_goes_on_with_it
 def test_the_best_epoch_is_that_of_the_number_asked_for(make_trainer, select_by):
     running = make_trainer(epochs=2, select_by=select_by)
     history = running.train()
-    assert running._standing.best_score == max(row[f"val_{select_by}"] for row in history)
+    assert running._state.best_score == max(row[f"val_{select_by}"] for row in history)
     assert {
         f"val_{name}" for name in ("accuracy", "balanced_accuracy", "macro_f1", "loss")
     } <= history[0].keys()
 
 
-def test_judging_by_both_a_picture_and_its_mirror_image_is_the_mean_of_the_two(make_ctx):
+def test_evaluating_an_image_and_its_mirror_image_gives_the_mean_of_the_two(make_ctx):
     ctx = make_ctx()
     network, split = setup.model(ctx), context.read_split(ctx, split="validation")
     mirrored = dataclasses.replace(split, fetch=lambda numbers: split.fetch(numbers)[..., ::-1, :])
@@ -265,12 +265,12 @@ def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
 @pytest.mark.parametrize(
     ("flag", "left"), [("dry_run", "first_batch.png"), ("find_lr", "learning_rate.png")]
 )
-def test_a_trial_leaves_a_picture_and_no_run(make_ctx, tmp_path, monkeypatch, capsys, flag, left):
+def test_a_trial_leaves_an_image_and_no_run(make_ctx, tmp_path, monkeypatch, capsys, flag, left):
     ctx = make_ctx(model_dir=str(tmp_path / "run"), holdout_frac=0.3, **{flag: True})
     monkeypatch.setattr(context, "create", lambda settings, **where: ctx)
     train_lib.run(ctx.settings, data_path=ctx.version.path)
     assert re.search(
-        r"holdout       \d+ pictures of train choose the epoch; \d+ examples are",
+        r"holdout       \d+ images of train choose the epoch; \d+ examples are",
         capsys.readouterr().out,
     )
     assert [path.name for path in (tmp_path / "run").iterdir()] == [left]
