@@ -1,6 +1,6 @@
 """Training program: python -m trainer.main --num_gpus=4 --model_dir=runs/first.
 
-Owns the order of start-up: flags, refusals that need no TensorFlow, then the training.
+Owns the order of start-up: flags, refusals that need no TensorFlow, rendezvous, training.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ def main() -> None:
     connection = _meet(settings)
     with (
         host_failure.ending(connection.hosts, model_dir=settings.run.model_dir),
-        _one_speaks(connection),
+        _chief_prints(connection),
     ):
         with tf_logging.chatter_off():
             # Inside: TensorFlow's import takes seconds; what is refused above needs none.
@@ -47,7 +47,7 @@ def main() -> None:
 def _meet(settings: run_config.Config) -> host_channel.HostChannel:
     """Wait for the other hosts of TF_CONFIG.
 
-    Before TensorFlow is imported, so that a host that refuses is missed at once.
+    Before TensorFlow is imported, so that all hosts learn at once that one was refused.
     """
     hosts = tf_config.from_environment()
     if hosts is None:
@@ -63,17 +63,17 @@ def _meet(settings: run_config.Config) -> host_channel.HostChannel:
 
 
 @contextlib.contextmanager
-def _one_speaks(connection: host_channel.HostChannel) -> Iterator[None]:
-    """Let only the chief write to stdout inside the block; each other host names it before."""
+def _chief_prints(connection: host_channel.HostChannel) -> Iterator[None]:
+    """Discard stdout on all hosts but the chief inside the block, after a line that names it."""
     if connection.is_chief:
         yield
         return
     hosts = connection.hosts
     print(
-        f"devices       {hosts.name(hosts.index)} trains; {hosts.name(0)} says how it goes",
+        f"devices       {hosts.name(hosts.index)} trains; {hosts.name(0)} prints the progress",
         flush=True,
     )
-    with pathlib.Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with pathlib.Path(os.devnull).open("w") as devnull, contextlib.redirect_stdout(devnull):
         yield
 
 

@@ -1,5 +1,4 @@
-"""One small published version, made without the job, and four logical CPU devices for the whole
-process."""
+"""Fixtures: a small published version made without the job, run contexts on four logical CPUs."""
 
 import json
 import os
@@ -43,7 +42,7 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> pathlib.Path:
-    """A data_dir with config `sample`: class k is a bright square in place k of a 3 x 3 board, with
+    """A data_dir with config `sample`: class k is a bright square in cell k of a 3 x 3 grid, with
     noise."""
     root = tmp_path_factory.mktemp("data")
     write_version(root / run_config.DATASET / "sample" / "1.0.0")
@@ -76,8 +75,11 @@ def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
         path = template.sharded_filepath(shard_index=shard, num_shards=len(COUNTS[name]))
         with tf.io.TFRecordWriter(str(path)) as writer:
             for i in range(count):
-                number, num_classes = f"{name}/{shard}/{i}", record["label"].num_classes
-                example = make_example(generator, number=number, num_classes=num_classes)
+                example = make_example(
+                    generator,
+                    name=f"{name}/{shard}/{i}",
+                    num_classes=record["label"].num_classes,
+                )
                 if getattr(record["image"], "encoding_format", "raw") != "jpeg":
                     example["image"] = tf.io.decode_jpeg(example["image"]).numpy()
                 example = record.encode_example(example)
@@ -89,33 +91,32 @@ def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
     )
 
 
-def make_example(generator: np.random.Generator, *, number: str, num_classes: int = 8) -> dict:
+def make_example(generator: np.random.Generator, *, name: str, num_classes: int = 8) -> dict:
     label = int(generator.integers(num_classes))
     return {
-        "image": tf.io.encode_jpeg(make_picture(generator, label=label), quality=95).numpy(),
+        "image": tf.io.encode_jpeg(make_image(generator, label=label), quality=95).numpy(),
         "label": label,
         "valence": np.float32(np.nan),
         "arousal": np.float32(0.5),
         "landmarks": np.zeros((68, 2), np.float32),
         "bbox": tfds.features.BBox(0.0, 0.0, 1.0, 1.0),
-        "filename": f"{number}.jpg",
+        "filename": f"{name}.jpg",
         "subset": labels.SUBSETS[0],
         "copy": 0,
     }
 
 
-def make_picture(generator: np.random.Generator, *, label: int) -> np.ndarray:
-    picture = generator.integers(0, 80, (SIZE, SIZE, 3)).astype(np.uint8)
+def make_image(generator: np.random.Generator, *, label: int) -> np.ndarray:
+    image = generator.integers(0, 80, (SIZE, SIZE, 3)).astype(np.uint8)
     row, column = divmod(label, 3)
     third = SIZE // 3
-    picture[row * third : (row + 1) * third, column * third : (column + 1) * third] += 150
-    return picture
+    image[row * third : (row + 1) * third, column * third : (column + 1) * third] += 150
+    return image
 
 
 @pytest.fixture(scope="session")
 def make_ctx(version):
-    """Return a function that makes the ctx of settings on 1, 2 or 4 of the process's logical CPU
-    devices."""
+    """Return a function that makes a run context on 1, 2 or 4 of the process's logical CPUs."""
 
     def make(*, num_replicas: int = 1, **settings) -> context.RunContext:
         names = [f"/cpu:{i}" for i in range(num_replicas)]
@@ -131,20 +132,20 @@ def make_ctx(version):
 
 @pytest.fixture(scope="session")
 def photo_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
-    """A trained run that knows how to cut new photographs, and tells valence and arousal too."""
+    """A trained run with crop settings for new photographs, and with valence and arousal."""
     model_dir = tmp_path_factory.mktemp("runs") / "run"
-    at = make_ctx(
+    ctx = make_ctx(
         model_dir=str(model_dir),
         data_dir=str(version.path.parents[2]),
         epochs=1,
         image_size=16,
         heads="expression+va",
     )
-    model_folder.claim(at.settings)
-    train, validation = (context.read_split(at, split=split) for split in ("train", "validation"))
-    network = setup.model(at)
+    model_folder.claim(ctx.settings)
+    train, validation = (context.read_split(ctx, split=split) for split in ("train", "validation"))
+    network = setup.model(ctx)
     trainer.Trainer(
-        at, network=network, model_dir=model_dir, train=train, selection=validation
+        ctx, network=network, model_dir=model_dir, train=train, selection=validation
     ).train()
     data_provenance.save(version, model_dir=model_dir)
     facts = json.loads((model_dir / data_provenance.FILE).read_text())

@@ -28,8 +28,9 @@ FLAGS = [
     "--batch_size=20",
     "--deterministic",
 ]
-FULL = [*FLAGS, "--dropout=0.3", "--augment=1", "--optimizer=sgd", "--clip_norm=4", "--batch_norm", "--ema_decay=0.9",
-        "--sam_rho=0.02", "--learning_rate=0.0005", "--activation=tanh"]  # fmt: skip
+FULL = [*FLAGS, "--dropout=0.3", "--augment=1", "--optimizer=sgd", "--clip_norm=4", "--batch_norm",
+        "--ema_decay=0.9", "--sam_rho=0.02", "--learning_rate=0.0005",
+        "--activation=tanh"]  # fmt: skip
 """62 examples in batches of 20: 4 steps an epoch, the last of 2, so that one of two hosts has none
 of them. Not all gradients are clipped: those that are do not show by what they were multiplied.
 What is smooth drifts less."""
@@ -136,13 +137,9 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     signal_host(stopped, signal.SIGTERM, index=1, after_step=8, folder=folder)
     code, output = ended(stopped)
     assert code == 143, output
-    assert (
-        f"[0] stopped by a signal to another host: the same command on every host continues {tmp_path}/cut"
-        in output
-    )
-    assert (
-        f"[1] stopped by SIGTERM: the same command on every host continues {tmp_path}/cut" in output
-    )
+    again = f"the same command on every host continues {tmp_path}/cut"
+    assert f"[0] stopped by a signal to another host: {again}" in output
+    assert f"[1] stopped by SIGTERM: {again}" in output
     assert 8 <= newest_step(folder) < NUM_STEPS
 
     killed = two_hosts(*cut)
@@ -194,7 +191,10 @@ def test_hosts_stop_when_one_hangs_and_print_the_stack_of_each(data_dir, tmp_pat
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
     outputs = [ended(process) for process in processes]
-    sentence = "error: no step was finished in 0.3 minutes (--host_stall_minutes=0.3): a host hangs. All hosts stop; "
+    sentence = (
+        "error: no step was finished in 0.3 minutes (--host_stall_minutes=0.3): a host hangs. All "
+        "hosts stop; "
+    )
     assert [code for code, _ in outputs] == [host_failure.EXIT_CODE] * 2, outputs
     assert (
         "tensorflow/python/distribute" in outputs[0][1]
@@ -239,13 +239,15 @@ def test_hosts_share_the_rows_of_a_plan_and_each_reads_its_own():
         (
             '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}',
             ["--virtual_devices=2"],
-            "error: --virtual_devices=2, but with several hosts the CPU of each is one replica, or its GPUs are: use "
-            "--virtual_devices=1 on these 2",
+            "error: --virtual_devices=2, but with several hosts the CPU of each is one replica, or "
+            "its GPUs are: use --virtual_devices=1 on these 2",
         ),
         (
-            '{"cluster": {"worker": ["127.0.0.1:1", "b:1"]}, "task": {"type": "worker", "index": 1}}',
+            '{"cluster": {"worker": ["127.0.0.1:1", "b:1"]}, '
+            '"task": {"type": "worker", "index": 1}}',
             ["--host_wait_minutes=0"],
-            "error: host 0 (127.0.0.1:1) could not be reached in time (Connection refused): is it started",
+            "error: host 0 (127.0.0.1:1) could not be reached in time (Connection refused): is it "
+            "started",
         ),
         (
             '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}',
@@ -305,10 +307,15 @@ def test_the_launcher_splits_its_own_flags_from_those_of_the_hosts():
         (["pass", "pass"], 0),
         (["import time; time.sleep(60)", "raise SystemExit(7)"], 7),
         (["import os; os.kill(os.getpid(), 9)", "import time; time.sleep(60)"], 137),
-        (["import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)",
-          "import time; time.sleep(0.5); raise SystemExit(3)"], 3),
+        (
+            [
+                "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)",
+                "import time; time.sleep(0.5); raise SystemExit(3)",
+            ],
+            3,
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_launcher_ends_all_hosts_when_one_fails_and_returns_its_exit_code(programs, code):
     processes = [subprocess.Popen([sys.executable, "-c", program]) for program in programs]
     began = time.monotonic()

@@ -133,8 +133,8 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
     )
     assert done.returncode == 0, done.stderr
     assert "DRAWN FACES, NOT AFFECTNET" in done.stdout
-    judged = json.loads((tmp_path / "run/metrics.json").read_text())
-    assert judged["accuracy"] > 0.5  # Chance is one in eight.
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["accuracy"] > 0.5  # Chance is one in eight.
     for name in (
         "report.html",
         "predictions.csv",
@@ -148,8 +148,8 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
     again = run(*where, "--num_gpus=0", module="trainer.evaluate")
     assert again.returncode == 0, again.stderr
     evaluated = (tmp_path / "run/metrics.json").read_text()
-    assert json.loads(evaluated)["accuracy"] == judged["accuracy"]
-    assert judged["protocol"]["trained on"] == "the train split of the same data"
+    assert json.loads(evaluated)["accuracy"] == metrics["accuracy"]
+    assert metrics["protocol"]["trained on"] == "the train split of the same data"
     on_train = run(*where, "--num_gpus=0", "--split=train", module="trainer.evaluate")
     assert on_train.returncode == 0, on_train.stderr
     assert (tmp_path / "run/metrics.json").read_text() == evaluated  # Nothing of it was replaced.
@@ -163,54 +163,120 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
     assert f"{tmp_path}/run holds a run with " in other.stderr and "--epochs=12" in other.stderr
 
 
+EXACT = [
+    *SMALL,
+    "--optimizer=adamw",
+    "--ema_decay=0.9",
+    "--holdout_frac=0.3",
+    "--patience=2",
+    "--erase_prob=0.5",
+    "--epochs=6",
+    "--batch_size=2",
+    "--batch_norm",
+    "--deterministic",
+]
+"""About 20 steps an epoch, in groups of 8; averages, weight decay, a holdout, early stopping."""
+
+KILL_SEED = 8
+"""Decides at which steps and how long after its start a run is killed."""
+
+KILLED_WHILE_WRITING = """
+import os, runpy, signal
+
+def lose_half_and_die(descriptor):
+    os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+os.fsync = lose_half_and_die
+runpy.run_module("trainer.main", run_name="__main__", alter_sys=True)
+"""
+"""The first file that a run flushes is config.json."""
+
+
+@pytest.fixture(scope="module")
+def unbroken(data_dir, tmp_path_factory):
+    """The model folder of a run with `EXACT` that was never interrupted."""
+    model_dir = tmp_path_factory.mktemp("unbroken") / "run"
+    done = run(*EXACT, f"--data_dir={data_dir}", f"--model_dir={model_dir}")
+    assert done.returncode == 0, done.stderr
+    return model_dir
+
+
 @pytest.mark.slow
-def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(data_dir, tmp_path):
-    """With averages, decay, a holdout and early stopping on; and two unbroken runs are bitwise
-    alike."""
-    craft = [
-        "--optimizer=adamw",
-        "--ema_decay=0.9",
-        "--holdout_frac=0.3",
-        "--patience=2",
-        "--erase_prob=0.5",
-    ]
+def test_a_run_killed_while_it_starts_begins_anew_and_ends_in_the_same_weights(
+    data_dir, unbroken, tmp_path
+):
+    """Killed while it writes config.json, and at a random moment before its first step."""
+    flags = [*EXACT, f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_WRITING, *flags], capture_output=True, timeout=240
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (left,) = (tmp_path / "run").iterdir()
+    assert left.name.startswith("incomplete.") and left.name.endswith(".config.json")
+
+    wait_s = random.Random(KILL_SEED).uniform(0, 1.5)
+    print(f"killed {wait_s:.3f} s after config.json was written (KILL_SEED = {KILL_SEED})")
+    process = start(*flags)
+    wait_for(process, lambda: (tmp_path / "run/config.json").exists())
+    time.sleep(wait_s)
+    kill(process)
+    assert newest_step(tmp_path / "run/checkpoints") == 0
+
+    anew = run(*flags)
+    assert anew.returncode == 0, anew.stderr
+    assert "continuing" not in anew.stdout
+    assert not list((tmp_path / "run").glob("incomplete.*"))
+    assert_same(tmp_path / "run", expected=unbroken)
+
+
+@pytest.mark.slow
+def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(
+    data_dir, unbroken, tmp_path
+):
     flags = [
+        *EXACT,
         f"--data_dir={data_dir}",
-        *SMALL,
-        *craft,
-        "--epochs=6",
-        "--batch_size=2",
-        "--batch_norm",
-        "--deterministic",
+        f"--model_dir={tmp_path}/run",
+        "--checkpoint_steps=1",
     ]
-    for name in ("unbroken", "again"):
-        unbroken = run(*flags, f"--model_dir={tmp_path}/{name}")
-        assert unbroken.returncode == 0, unbroken.stderr
-    cut = [*flags, f"--model_dir={tmp_path}/cut", "--checkpoint_steps=1"]
-    for at_step in sorted(random.sample(range(1, 3 * 20), k=3)):
-        kill_when_step(at_step, cut, folder=tmp_path / "cut/checkpoints")
-    continued = run(*cut)
+    steps = sorted(random.Random(KILL_SEED).sample(range(1, 3 * 20), k=3))
+    print(f"killed after steps {steps} (KILL_SEED = {KILL_SEED})")
+    for step in steps:
+        process = start(*flags)
+        wait_for(process, lambda step=step: newest_step(tmp_path / "run/checkpoints") >= step)
+        kill(process)
+    continued = run(*flags)
     assert continued.returncode == 0, continued.stderr
     assert "continuing" in continued.stdout
-    expected, facts = newest(tmp_path / "unbroken")
-    for other in ("again", "cut"):
-        arrays, other_facts = newest(tmp_path / other)
-        assert arrays.keys() == expected.keys()
-        for name, array in expected.items():
-            np.testing.assert_array_equal(arrays[name], array, err_msg=f"{other}: {name}")
-        for key in ("epoch", "step", "best_epoch", "best_score"):
-            assert other_facts[key] == facts[key]
+    assert_same(tmp_path / "run", expected=unbroken)
 
 
-def kill_when_step(step, flags, *, folder):
-    """Start the program and kill it as soon as it has a checkpoint of a later step than `step`."""
-    process = subprocess.Popen(
-        command(*flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and newest_step(folder) < step:
+def start(*flags):
+    return subprocess.Popen(command(*flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(process, condition):
+    """Wait until a condition holds, while a program runs."""
+    while not condition():
+        assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+
+
+def kill(process):
+    process.kill()
+    assert process.wait() == -signal.SIGKILL  # It had not ended by itself.
+
+
+def assert_same(model_dir, *, expected):
+    """Compare everything in the newest checkpoints of two runs, bit for bit."""
+    arrays, facts = newest(model_dir)
+    expected_arrays, expected_facts = newest(expected)
+    assert arrays.keys() == expected_arrays.keys()
+    for name, array in expected_arrays.items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    for key in ("epoch", "step", "best_epoch", "best_score"):
+        assert facts[key] == expected_facts[key]
 
 
 def newest_step(folder):

@@ -7,7 +7,7 @@ than mixed with or wiped.
 import pathlib
 import shutil
 
-from runtime import errors
+from runtime import atomic_file, errors
 from trainer.config import run_config
 
 
@@ -29,6 +29,9 @@ def claim(settings: run_config.Config) -> pathlib.Path:
     if settings.run.overwrite and (path / run_config.FILE).exists():
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
+    # A process that was killed while it wrote leaves a part of a file.
+    for abandoned in path.glob(f"{atomic_file.TEMPORARY_PREFIX}*"):
+        abandoned.unlink()
     run_config.save(settings, path=path / run_config.FILE)
     return path
 

@@ -28,13 +28,13 @@ def test_a_split_has_the_examples_that_tfds_reads_in_file_order(version, cache, 
 
 
 @pytest.mark.parametrize("cache", ["none", "ram"])
-def test_a_smaller_training_size_shrinks_the_pictures(version, cache):
+def test_a_smaller_training_size_shrinks_the_images(version, cache):
     split = examples.read(version, split="validation", size_px=16, cache=cache)
     images = split.fetch(tf.constant([[0, 3], [2, 1]], tf.int64))
     assert images.shape == (2, 2, 16, 16, 3)
     full = examples.read(version, split="validation", size_px=32).fetch(np.array([3])).numpy()
     means = full.reshape(1, 16, 2, 16, 2, 3).mean(axis=(2, 4))
-    assert np.abs(images[0, 1].numpy() - means[0]).mean() < 8  # Unrelated pictures: 13.
+    assert np.abs(images[0, 1].numpy() - means[0]).mean() < 8  # Unrelated images: 13.
 
 
 def test_auto_keeps_pixels_only_where_they_fit(version, monkeypatch):
@@ -62,7 +62,7 @@ def test_a_damaged_shard_is_refused_with_its_name_and_record(tmp_path, version):
         tfrecord_index.read([tmp_path / "short"])
 
 
-def test_a_picture_is_found_where_all_of_it_is_and_not_where_only_its_beginning_is():
+def test_an_image_is_found_at_all_of_its_bytes_and_not_at_its_first_ones_alone():
     image = bytes(range(100))
     within = b"name" + image[:40] + b"other" + image + b"label"
     assert tfrecord_index._find(image, within=within) == 49

@@ -37,7 +37,7 @@ def make_split(names, copies):
     )
 
 
-def test_all_repeats_of_a_picture_are_on_one_side_and_only_the_picture_itself_is_held_out():
+def test_all_repeats_of_an_image_are_on_one_side_and_only_the_image_itself_is_held_out():
     names = [f"{i}.jpg" for i in range(50) for _ in range(3)]
     rest, held = holdout.divide(make_split(names, [0, 1, 2] * 50), frac=0.3)
     assert not set(rest.filenames) & set(held.filenames)
@@ -46,7 +46,7 @@ def test_all_repeats_of_a_picture_are_on_one_side_and_only_the_picture_itself_is
     assert len(rest.labels) == 3 * len(set(rest.filenames))
 
 
-def test_examples_keep_their_labels_and_pictures():
+def test_examples_keep_their_labels_and_images():
     taken = holdout.take(make_split(list("abcd"), [0] * 4), indices=np.array([3, 1]), name="some")
     assert taken.labels.tolist() == [3, 1] and taken.filenames.tolist() == ["d", "b"]
     assert taken.fetch(np.array([[1, 0]])).numpy().tolist() == [[10, 30]]

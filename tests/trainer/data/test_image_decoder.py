@@ -59,7 +59,7 @@ def ramp() -> np.ndarray:
     return np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
 
 
-def test_png_and_raw_pictures_come_back_as_they_are():
+def test_png_and_raw_images_come_back_as_they_are():
     png = tf.io.encode_png(ramp()).numpy()
     for is_raw, content in ((False, png), (True, ramp().tobytes())):
         decode = image_decoder.to_size(image_decoder.Stored(size_px=16, is_raw=is_raw), size_px=16)

@@ -27,26 +27,26 @@ def dealt(numbers, *, layout, first_step=0):
 
 
 def test_ten_examples_in_batches_of_four_are_two_full_steps_and_one_of_two():
-    deal = dealt(np.arange(10, 20), layout=LAYOUT)
-    # One row a call and replica: two calls (steps 0 and 1, then step 2) for two replicas.
-    np.testing.assert_array_equal(deal[0]["example_index"], [[10, 11], [14, 15]])
-    np.testing.assert_array_equal(deal[1]["example_index"], [[12, 13], [16, 17]])
-    np.testing.assert_array_equal(deal[2]["example_index"], [[18, 19]])
-    np.testing.assert_array_equal(deal[3]["example_index"], [[10, 11]])  # Filling.
-    np.testing.assert_array_equal(deal[3]["weight"], [[0, 0]])
-    np.testing.assert_array_equal(deal[3]["position"], [[10, 11]])
-    np.testing.assert_array_equal(deal[3]["count"], [2])
+    dealt_rows = dealt(np.arange(10, 20), layout=LAYOUT)
+    # One row a step group and replica: two groups (steps 0 and 1, then step 2) for two replicas.
+    np.testing.assert_array_equal(dealt_rows[0]["example_index"], [[10, 11], [14, 15]])
+    np.testing.assert_array_equal(dealt_rows[1]["example_index"], [[12, 13], [16, 17]])
+    np.testing.assert_array_equal(dealt_rows[2]["example_index"], [[18, 19]])
+    np.testing.assert_array_equal(dealt_rows[3]["example_index"], [[10, 11]])  # Filling.
+    np.testing.assert_array_equal(dealt_rows[3]["weight"], [[0, 0]])
+    np.testing.assert_array_equal(dealt_rows[3]["position"], [[10, 11]])
+    np.testing.assert_array_equal(dealt_rows[3]["count"], [2])
 
 
 def test_every_part_of_a_step_is_shared_by_all_replicas():
-    deal = dealt(
+    dealt_rows = dealt(
         np.arange(16),
         layout=input_pipeline.BatchLayout(
             batch_size=8, num_replicas=2, steps_per_execution=2, num_microbatches=2
         ),
     )
-    np.testing.assert_array_equal(deal[0]["position"], [[0, 1, 4, 5], [8, 9, 12, 13]])
-    np.testing.assert_array_equal(deal[1]["position"], [[2, 3, 6, 7], [10, 11, 14, 15]])
+    np.testing.assert_array_equal(dealt_rows[0]["position"], [[0, 1, 4, 5], [8, 9, 12, 13]])
+    np.testing.assert_array_equal(dealt_rows[1]["position"], [[2, 3, 6, 7], [10, 11, 14, 15]])
 
 
 def test_the_plan_goes_through_what_is_left_of_an_epoch_and_then_through_whole_ones():
@@ -93,22 +93,22 @@ def test_steps_a_call_do_not_change_what_a_step_holds():
 
 
 @pytest.mark.parametrize("cache", ["none", "ram"])
-def test_pictures_and_labels_belong_to_their_numbers(version, cache):
+def test_images_and_labels_belong_to_their_example_indices(version, cache):
     split = examples.read(version, split="train", size_px=32, cache=cache)
     layout = input_pipeline.BatchLayout(batch_size=6, num_replicas=1, steps_per_execution=1)
     numbers = np.array([5, 0, 61, 5])
     plan_rows = np.array([[3, 0, 0]])
-    (call,) = input_pipeline.step_groups(
+    (group,) = input_pipeline.step_groups(
         split, plan_rows=plan_rows, layout=layout, order_of=lambda epoch: numbers
     )
-    assert call["epoch"] == 3
+    assert group["epoch"] == 3
     for i, number in enumerate(numbers):
-        np.testing.assert_array_equal(call["image"][0, i], split.fetch(number))
-        assert call["label"][0, i] == split.labels[number]
+        np.testing.assert_array_equal(group["image"][0, i], split.fetch(number))
+        assert group["label"][0, i] == split.labels[number]
 
 
-def calls_of(split, *, count, before=lambda: None):
-    """The first calls of one example each; `before` runs whenever a picture is about to be read."""
+def groups_of(split, *, count, before=lambda: None):
+    """The first step groups, of one example each; `before` runs before an image is read."""
 
     def waited(numbers):
         before()
@@ -127,14 +127,14 @@ def calls_of(split, *, count, before=lambda: None):
     )
 
 
-@pytest.mark.skipif(cpu_count.count() < 2, reason="one core reads one call at a time")
-def test_as_many_calls_are_read_at_once_as_there_are_cores(version):
+@pytest.mark.skipif(cpu_count.count() < 2, reason="one core reads one step group at a time")
+def test_as_many_step_groups_are_read_at_once_as_there_are_cores(version):
     split = examples.read(version, split="train", size_px=16)
     meeting = threading.Barrier(cpu_count.count(), timeout=60)
-    calls = calls_of(split, count=4 * cpu_count.count(), before=meeting.wait)
-    assert sum(len(call["example_index"]) for call in calls) == 4 * cpu_count.count()
+    groups = groups_of(split, count=4 * cpu_count.count(), before=meeting.wait)
+    assert sum(len(group["example_index"]) for group in groups) == 4 * cpu_count.count()
 
 
 def test_nobody_waits_for_a_tuner_when_an_iterator_ends(version):
     split = examples.read(version, split="train", size_px=16)
-    assert calls_of(split, count=1).options().autotune.enabled is False
+    assert groups_of(split, count=1).options().autotune.enabled is False

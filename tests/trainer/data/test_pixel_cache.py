@@ -8,7 +8,7 @@ SHAPE = {"num_examples": 5, "size_px": 2}
 
 
 class Decoder:
-    """A decoder that paints a picture with its number and remembers what it was asked for."""
+    """A decoder that paints an image with its index and remembers what it was asked for."""
 
     def __init__(self):
         self.asked = []

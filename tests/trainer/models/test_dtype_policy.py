@@ -76,11 +76,11 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
     train_step = setup.build_train_step(network, ctx=ctx, split=split)
     train_step.loss_scale.scale.assign(2.0**100)
     before = [variable.numpy() for variable in network.variables]
-    calls = test_replicas.distributed(
+    groups = test_replicas.distributed(
         ctx, split=split, plan_rows=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
     )
-    train_step.compile(calls.element_spec)
-    train_step.train(next(calls), first_step=0)
+    train_step.compile(groups.element_spec)
+    train_step.train(next(groups), first_step=0)
     for expected, variable in zip(before, network.variables, strict=True):
         np.testing.assert_array_equal(variable.numpy(), expected)
     assert train_step.loss_scale.scale.numpy() == 2.0**99

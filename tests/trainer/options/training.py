@@ -114,7 +114,7 @@ def compilers(lab: Lab, settings):
 def batch(lab: Lab, settings):
     """Return the images of the first step's microbatches as the network is given them."""
     step, _, groups = lab.step(lab.ctx(settings))
-    parts = step.look(next(groups))
+    parts = step.first_microbatches(next(groups))
     lam = [None if part.lam is None else part.lam.numpy() for part in parts]
     return {"images": [part.images.numpy() for part in parts], "lam": lam}
 

@@ -1,4 +1,5 @@
 import os
+import stat
 
 import numpy as np
 import pytest
@@ -29,6 +30,22 @@ def test_the_newest_two_are_kept(tmp_path):
         "step-000000003.npz",
         "step-000000010.npz",
     ]
+
+
+def test_a_checkpoint_is_on_the_disk_before_an_older_one_is_removed(tmp_path, monkeypatch):
+    """After a power failure there must be two: its content is flushed, then its folder's entry."""
+    for step in (1, 2):
+        checkpoint.save_step(tmp_path, step=step, arrays=ARRAYS, facts={})
+    flushed = []
+
+    def record(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        steps = sorted(int(path.stem.removeprefix("step-")) for path in tmp_path.glob("step-*"))
+        flushed.append(("folder" if is_folder else "file", steps))
+
+    monkeypatch.setattr(os, "fsync", record)
+    checkpoint.save_step(tmp_path, step=3, arrays=ARRAYS, facts={})
+    assert flushed == [("file", [1, 2]), ("folder", [1, 2, 3])]
 
 
 @pytest.mark.parametrize("kept_frac", [0.0, 0.3, 0.9, 0.999])

@@ -22,8 +22,8 @@ def estimated(ctx):
 
 def test_memory_is_counted_by_what_takes_it(make_ctx):
     found = estimated(make_ctx(num_replicas=2, **BIG))
-    # 3x3x3x4+4, 16x16x4x5+5, 5x8+8: 5,285 numbers of four bytes; Adam keeps two of each, two microbatches
-    # add a gradient.
+    # 3x3x3x4+4, 16x16x4x5+5, 5x8+8: 5,285 numbers of four bytes; Adam keeps two of each, two
+    # microbatches add a gradient.
     assert (found["weights"], found["gradients"], found["optimizer"]) == (21_140, 42_280, 42_280)
     assert found["images"] == 16 * 32 * 32 * 3 * (3 * 8 + 8)
 

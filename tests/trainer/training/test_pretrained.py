@@ -39,7 +39,7 @@ def loaded(**settings):
 def test_a_backbone_sees_with_the_weights_of_a_file_what_keras_own_sees(
     tmp_path, include_top, name
 ):
-    """Also with the right normalisation of pictures, which in MobileNetV3 is a layer of Keras' own
+    """Also with the right normalisation of images, which in MobileNetV3 is a layer of Keras' own
     model."""
     keras.utils.set_random_seed(1)
     theirs = keras_backbones.original("mobilenet_v3_small", image_size=32, include_top=include_top)
@@ -149,10 +149,10 @@ def test_a_run_cut_off_where_the_backbone_is_set_free_ends_as_an_unbroken_one(
     unbroken = run_session(make_ctx(**how, model_dir=str(tmp_path / "unbroken")))
     train = train_step.TrainStep.train
 
-    def cut(self, call, *, first_step, **about):
+    def cut(self, group, *, first_step, **about):
         if first_step >= 4:  # The first step of the second epoch.
             raise KeyboardInterrupt
-        return train(self, call, first_step=first_step, **about)
+        return train(self, group, first_step=first_step, **about)
 
     ctx = make_ctx(**how, model_dir=str(tmp_path / "cut"))
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):

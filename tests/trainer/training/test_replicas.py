@@ -11,7 +11,7 @@ from trainer.training import setup, train_step
 
 
 def trained_weights(ctx, *, epochs=2):
-    """Train the small network; return its weights and those to be judged by, and the sums of every
+    """Train the small network; return its weights and those to be evaluated, and the sums of every
     step."""
     network = setup.model(ctx)
     train_step, sums = train(network, ctx=ctx, epochs=epochs)
@@ -41,24 +41,24 @@ def train(network, *, ctx, epochs, split=None):
     split = split or context.read_split(ctx, split="train")
     train_step = setup.build_train_step(network, ctx=ctx, split=split)
     plan_rows = input_pipeline.plan(split.num_examples, layout=ctx.layout, epochs=range(epochs))
-    calls = distributed(
+    groups = distributed(
         ctx,
         split=split,
         plan_rows=plan_rows,
         order_of=lambda e: sampler.natural(62, seed=0, epoch=e),
     )
-    train_step.compile(calls.element_spec)
+    train_step.compile(groups.element_spec)
     sums = []
-    for call in calls:
-        sums.append(train_step.train(call, first_step=sum(map(len, sums))))
+    for group in groups:
+        sums.append(train_step.train(group, first_step=sum(map(len, sums))))
     return train_step, np.concatenate(sums)
 
 
 def distributed(ctx, *, split, plan_rows, order_of):
-    calls = input_pipeline.step_groups(
+    groups = input_pipeline.step_groups(
         split, plan_rows=plan_rows, layout=ctx.layout, order_of=order_of
     )
-    return input_pipeline.distribute(calls, strategy=ctx.strategy)
+    return input_pipeline.distribute(groups, strategy=ctx.strategy)
 
 
 FULL = {
@@ -160,12 +160,12 @@ def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_ctx):
         network, split = setup.model(ctx), context.read_split(ctx, split="train")
         train_step = setup.build_train_step(network, ctx=ctx, split=split)
         plan_rows = input_pipeline.plan(14, layout=ctx.layout, epochs=range(1))
-        calls = distributed(
+        groups = distributed(
             ctx, split=split, plan_rows=plan_rows, order_of=lambda epoch: np.arange(14)
         )
-        train_step.compile(calls.element_spec)
-        for call in calls:
-            train_step.train(call, first_step=0)
+        train_step.compile(groups.element_spec)
+        for group in groups:
+            train_step.train(group, first_step=0)
         weights.append([variable.numpy() for variable in network.variables])
     for expected, got in zip(*weights, strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-6)

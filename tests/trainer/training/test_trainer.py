@@ -1,12 +1,13 @@
 import collections
 import dataclasses
+import json
 import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from runtime import errors
+from runtime import errors, malloc
 from trainer.config import run_config
 from trainer.data import holdout
 from trainer.distributed import devices
@@ -51,7 +52,7 @@ def test_a_finished_run_is_not_trained_further(make_trainer):
 def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_checkpoint(
     make_trainer, tmp_path, monkeypatch
 ):
-    running = make_trainer(batch_size=2, epochs=3)  # 31 steps an epoch, in calls of 8.
+    running = make_trainer(batch_size=2, epochs=3)  # 31 steps an epoch, in groups of 8.
     train = train_step.TrainStep.train
 
     def diverge(self, group, *, first_step, stop):
@@ -231,7 +232,8 @@ def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(
                 tags.update(value.tag for value in event.summary.value)
     assert found["train"]["learning_rate"] == found["train"]["loss"] == 2
     assert found["validation"] == {
-        "accuracy": 2, "balanced_accuracy": 2, "macro_f1": 2, "loss": 2, "confusion_matrix": 2, "batch": 1,
+        "accuracy": 2, "balanced_accuracy": 2, "macro_f1": 2, "loss": 2, "confusion_matrix": 2,
+        "batch": 1,
     }  # fmt: skip
 
 
@@ -249,7 +251,7 @@ def test_at_its_end_a_run_says_what_limited_its_speed(make_trainer, capsys):
 def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
     make_trainer, monkeypatch, settings, saved
 ):
-    """31 steps in calls of 8: after steps 8, 16, 24 and 31, or after the first call that makes it
+    """31 steps in groups of 8: after steps 8, 16, 24 and 31, or after the first group that makes it
     nine steps."""
     steps, save = [], checkpoint.save_step
 
@@ -260,6 +262,52 @@ def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
     monkeypatch.setattr(checkpoint, "save_step", counting)
     make_trainer(epochs=1, batch_size=2, **settings).train()
     assert len(steps) == saved and steps[-1] == 31
+
+
+def test_a_run_whose_small_files_were_truncated_continues_and_writes_them_again(
+    make_ctx, tmp_path, monkeypatch, capsys
+):
+    ctx = make_ctx(model_dir=str(tmp_path / "run"), epochs=1)
+    monkeypatch.setattr(context, "create", lambda settings, **where: ctx)
+
+    def train():
+        train_lib.run(ctx.settings, data_path=ctx.version.path)
+
+    train()
+    names = ("data.json", "history.csv", "journal.json")
+    contents = {name: (tmp_path / "run" / name).read_bytes() for name in names}
+    for name, content in contents.items():
+        (tmp_path / "run" / name).write_bytes(content[: len(content) // 2])
+    train()
+    for name in ("data.json", "history.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == contents[name]
+    assert len(json.loads((tmp_path / "run/journal.json").read_text())) == 1
+    warning = f"warning       cannot read {tmp_path / 'run/journal.json'} ("
+    assert capsys.readouterr().err.startswith(warning)
+
+
+def test_damaged_best_weights_are_one_sentence(make_trainer, tmp_path):
+    running = make_trainer(epochs=1)
+    running.train()
+    path = tmp_path / "run" / best_weights.BEST
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(errors.UserError, match="^cannot read .*best.npz .*--overwrite$"):
+        best_weights.load_best(running._network, model_dir=tmp_path / "run")
+
+
+def test_freed_memory_is_kept_once_the_first_step_group_is_trained(make_trainer, monkeypatch):
+    """TensorFlow changes malloc while it builds the iterator, so that the order matters."""
+    calls = []
+    train = train_step.TrainStep.train
+
+    def recorded(self, group, **steps):
+        calls.append("step group")
+        return train(self, group, **steps)
+
+    monkeypatch.setattr(train_step.TrainStep, "train", recorded)
+    monkeypatch.setattr(malloc, "keep_freed", lambda: calls.append("keep freed"))
+    make_trainer(epochs=1, batch_size=2).train()  # 31 steps in groups of 8.
+    assert calls == ["step group", "keep freed", "step group", "step group", "step group"]
 
 
 @pytest.mark.parametrize(

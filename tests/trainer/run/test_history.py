@@ -1,0 +1,36 @@
+import pytest
+
+from runtime import errors
+from trainer.run import history
+
+ROWS = [{"epoch": 1.0, "loss": 0.1 + 0.2}, {"epoch": 2.0, "loss": 1e-30}]
+
+
+def test_rows_come_back_as_they_were(tmp_path):
+    history.write_csv(ROWS, path=tmp_path / "history.csv")
+    assert history.read_csv(tmp_path / "history.csv") == ROWS
+
+
+@pytest.mark.parametrize("prepare", [lambda path: None, lambda path: path.touch()])
+def test_without_a_file_or_content_there_is_no_history(tmp_path, prepare):
+    prepare(tmp_path / "history.csv")
+    assert history.read_csv(tmp_path / "history.csv") == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"epoch,loss\r\n1,0.3\r\n2,0.",
+        b"epoch,loss\r\n1\r\n",
+        b"epoch,loss\r\n1,2,3\r\n",
+        b"epoch,lo",
+        b"\xff\n\xff\n",
+    ],
+)
+def test_a_damaged_file_is_one_sentence_with_the_way_out(tmp_path, content):
+    path = tmp_path / "history.csv"
+    path.write_bytes(content)
+    with pytest.raises(errors.UserError) as no:
+        history.read_csv(path)
+    assert str(no.value).startswith(f"cannot read {path} (")
+    assert str(no.value).endswith("); the same trainer.main command again writes it anew")
