@@ -20,8 +20,8 @@ random numbers. Those of `test_replicas` drift by 1e-6 to 4e-6, with such faults
 """
 
 _LEAST_SHARE = 0.03
-"""Of the distance of all variables: one that hardly moves, such as a bias before a normalisation, has
-little else than last digits."""
+"""Of the distance of all variables: one that hardly moves, such as a bias before a normalisation,
+has little else than last digits."""
 
 
 def largest(arrays, others, *, start):

@@ -176,13 +176,19 @@ class TrainStep:
             seed=self._settings.training.seed, epoch=epoch, first_position=part["position"][0]
         )
         images = augment.augment(part["image"], rng=rng, settings=settings)
-        mixed = augment.mix(images, rng=rng, settings=settings) if settings.is_mixing else None
+        partner_label = part["label"]
+        lam = None
+        if settings.is_mixing:
+            mixed = augment.mix(images, rng=rng, settings=settings)
+            images = mixed.images
+            partner_label = mixup.partners(part["label"])
+            lam = mixed.lam
         return prepared_batch.Microbatch(
-            images=mixed.images if mixed else images,
+            images=images,
             label=part["label"],
-            affect=prepared_batch.affect_targets(part, lam=mixed.lam if mixed else None),
-            partner_label=mixup.partners(part["label"]) if mixed else part["label"],
-            lam=mixed.lam if mixed else None,
+            affect=prepared_batch.affect_targets(part, lam=lam),
+            partner_label=partner_label,
+            lam=lam,
             weight=part["weight"],
             count=part["count"],
             rng=rng,

@@ -35,22 +35,13 @@ class Trainer:
         selection: examples.Split,
         model_dir: pathlib.Path,
     ) -> None:
-        settings = ctx.settings
         self._ctx = ctx
         self._network = network
         self._train_split = train
         self._model_dir = model_dir
         self._steps_per_epoch = ctx.layout.num_steps(train.num_examples)
         self._train_step = setup.build_train_step(network, ctx=ctx, split=train)
-        self._selector = epoch_selection.EpochSelector(
-            selection,
-            predictor=predictor.Predictor(
-                network, strategy=ctx.strategy, tta_flip=settings.selection.tta_flip
-            ),
-            batch_size=settings.training.batch_size,
-            class_names=ctx.version.class_names,
-            settings=settings.selection,
-        )
+        self._selector = _make_selector(ctx, network=network, selection=selection)
         self._logger = run_logger.RunLogger(
             ctx, model_dir=model_dir, num_examples=train.num_examples
         )
@@ -63,8 +54,7 @@ class Trainer:
         self._saved_at_s = time.monotonic()
         self._saved_at_step = self._state.step
         self._is_compiled = False
-        stall_minutes = settings.devices.host_stall_minutes if ctx.connection.num_hosts > 1 else 0
-        self._watchdog = watchdog.Watchdog(limit_s=60 * stall_minutes, model_dir=str(model_dir))
+        self._watchdog = watchdog.Watchdog(limit_s=_stall_limit_s(ctx), model_dir=str(model_dir))
         # Last: the handler defers Ctrl-C to the end of a step, and before this there is none.
         self._interrupt = signals.InterruptHandler()
 
@@ -248,3 +238,25 @@ class Trainer:
             )
         self._saved_at_s = time.monotonic()
         self._saved_at_step = self._state.step
+
+
+def _make_selector(
+    ctx: context.RunContext, *, network: keras.Model, selection: examples.Split
+) -> epoch_selection.EpochSelector:
+    settings = ctx.settings
+    return epoch_selection.EpochSelector(
+        selection,
+        predictor=predictor.Predictor(
+            network, strategy=ctx.strategy, tta_flip=settings.selection.tta_flip
+        ),
+        batch_size=settings.training.batch_size,
+        class_names=ctx.version.class_names,
+        settings=settings.selection,
+    )
+
+
+def _stall_limit_s(ctx: context.RunContext) -> float:
+    """Return the limit of the watchdog, which a single host does not need."""
+    if ctx.connection.num_hosts == 1:
+        return 0.0
+    return 60 * ctx.settings.devices.host_stall_minutes
