@@ -22,7 +22,7 @@ def targets(counts: np.ndarray, *, sampling: str) -> np.ndarray:
         return counts.astype(np.int64)
     shares = np.sqrt(counts) if sampling == "sqrt" else (counts > 0).astype(float)
     exact = counts.sum() * shares / shares.sum()
-    drawn = np.floor(exact).astype(np.int64)
+    drawn: np.ndarray = np.floor(exact).astype(np.int64)
     rest = int(counts.sum() - drawn.sum())
     # Largest remainders; ties to the lower code.
     drawn[np.argsort(drawn - exact, kind="stable")[:rest]] += 1
@@ -48,13 +48,15 @@ def weights(counts: np.ndarray, *, settings: training_config.Imbalance) -> np.nd
         "effective": (1 - beta) / (1 - beta**n),
     }[settings.class_weights]
     raw = np.where(counts > 0, raw, 0.0)
-    return (raw * counts.sum() / (raw * counts).sum()).astype(np.float32)
+    scaled: np.ndarray = raw * counts.sum() / (raw * counts).sum()
+    return scaled.astype(np.float32)
 
 
 def log_priors(counts: np.ndarray) -> np.ndarray:
     """Return the log of each class's share, float32[C]; an empty class has half an example."""
-    shares = np.maximum(counts, 0.5) / counts.sum()
-    return np.log(shares).astype(np.float32)
+    shares: np.ndarray = np.maximum(counts, 0.5) / counts.sum()
+    priors: np.ndarray = np.log(shares)
+    return priors.astype(np.float32)
 
 
 def warning(settings: training_config.Imbalance) -> str:

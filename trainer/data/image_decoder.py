@@ -50,10 +50,13 @@ def to_size(stored: Stored, *, size_px: int) -> Decode:
 
 def _jpeg(content: memoryview, *, size_px: int) -> np.ndarray:
     try:
-        return simplejpeg.decode_jpeg(content, min_width=size_px, min_height=size_px, fastdct=True)
+        pixels: np.ndarray = simplejpeg.decode_jpeg(
+            content, min_width=size_px, min_height=size_px, fastdct=True
+        )
     except ValueError:
         # Some JPEGs have faults that OpenCV tolerates and simplejpeg does not.
         return _opencv(content)
+    return pixels
 
 
 def _opencv(content: memoryview) -> np.ndarray:

@@ -32,8 +32,9 @@ def drawn(labels: np.ndarray, *, targets: np.ndarray, seed: int, epoch: int) -> 
         for label, count in enumerate(targets)
         if count
     ]
-    indices = np.concatenate(by_class)
-    return indices[natural(len(indices), seed=seed, epoch=epoch)]
+    indices: np.ndarray = np.concatenate(by_class)
+    shuffled: np.ndarray = indices[natural(len(indices), seed=seed, epoch=epoch)]
+    return shuffled
 
 
 def _of_class(members: np.ndarray, *, count: int, seed: int, epoch: int, label: int) -> np.ndarray:

@@ -146,7 +146,7 @@ def current() -> ExampleRng:
     Raises:
       RuntimeError: outside of one.
     """
-    rng = getattr(_current, "rng", None)
+    rng: ExampleRng | None = getattr(_current, "rng", None)
     if rng is None:
         raise RuntimeError(
             "a layer that draws random numbers was called in training mode outside "

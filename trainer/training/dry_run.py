@@ -115,7 +115,8 @@ def _activation_bytes(layer: keras.Layer) -> int:
 
 
 def _bytes(variable: keras.Variable) -> int:
-    return math.prod(variable.shape) * (2 if "16" in str(variable.dtype) else 4)
+    size = 2 if "16" in str(variable.dtype) else 4
+    return size * int(math.prod(variable.shape))
 
 
 def _size(count: int) -> str:

@@ -86,8 +86,9 @@ class TrainStep:
         """
         is_frozen = first_step < self._freezing.num_steps
         compiled = self._compiled_heads if is_frozen else self._compiled
-        sums = compiled(group, tf.constant(first_step, tf.int64), tf.constant(stop, tf.float32))
-        return sums.numpy()
+        step = tf.constant(first_step, tf.int64)
+        sums: np.ndarray = compiled(group, step, tf.constant(stop, tf.float32)).numpy()
+        return sums
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from the start of the run."""
@@ -221,7 +222,8 @@ class TrainStep:
         compiled = tf.function(
             lambda: self._microbatch_gradients(drawn), jit_compile=True, autograph=False
         )
-        return compiled()
+        gradients, sums = compiled()
+        return gradients, sums
 
     def _microbatch_gradients(
         self, part: prepared_batch.Microbatch
