@@ -152,7 +152,8 @@ def _version_key(path: pathlib.Path) -> tuple[int, ...]:
 def _default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
     published = root / ".config" / "metadata.json"
     if published.exists():
-        default = json.loads(published.read_text(encoding="utf-8")).get("default_config_name")
+        metadata = json.loads(published.read_text(encoding="utf-8"))
+        default: str | None = metadata.get("default_config_name")
         if default in configs:
             return default
     return configs[0] if len(configs) == 1 else None

@@ -15,10 +15,8 @@ def bytes_in_use() -> int:
     """Return the peak of the fullest GPU, or the memory of this process where there is no GPU."""
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
-        return max(
-            tf.config.experimental.get_memory_info(gpu.name.removeprefix("/device:"))["peak"]
-            for gpu in gpus
-        )
+        names = [gpu.name.removeprefix("/device:") for gpu in gpus]
+        return max(int(tf.config.experimental.get_memory_info(name)["peak"]) for name in names)
     if sys.platform == "linux":
         # The second field is the resident pages (proc(5)).
         pages = pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
