@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pipeline import config, ledger, publish
+from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
-from pipeline.beam import transforms
 from pipeline.files import atomic, storage
 from pipeline.rows import survey
 from pipeline.shards import duplicate_files, plan, shard_writer, write_lease
@@ -67,8 +67,21 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     if order.config.dry_run:
         return Build(None, order.config, None, {}, time.monotonic() - start)
     with listener.writing(staging, plans), write_lease.opened(staging) as attempt:
-        spec = shard_writer.Spec(order.release.root, str(staging), order.config.content(), attempt)
-        transforms.run_shards(order.release, plans=plans, spec=spec, options=order.runner)
+        spec = shard_writer.Spec(
+            root=order.release.root,
+            staging=str(staging),
+            settings=order.config.example_settings(),
+            seed=order.config.seed,
+            content=order.config.content(),
+            attempt=attempt,
+        )
+        pipelines.run_shards(
+            order.release,
+            plans=plans,
+            spec=spec,
+            drop_duplicates=order.config.drop_duplicates,
+            options=order.runner,
+        )
     written = _written(spec, plans)
     account = ledger.make(surveyed, plans, written.sidecars)
     check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
@@ -138,14 +151,21 @@ def _request(wanted: config.JobConfig) -> base.Request:
 
 def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
     """Count the rows, and find the identical files that are to be dropped."""
-    settings = order.config.content()
-    found = transforms.run_survey(
-        order.release, settings=settings, staging=staging, options=order.runner
+    found = pipelines.run_survey(
+        order.release,
+        clean=order.config.clean,
+        seed=order.config.seed,
+        staging=staging,
+        options=order.runner,
     )
     if not order.config.drop_duplicates or order.config.dry_run:
         return found
-    return transforms.run_duplicates(
-        order.release, surveyed=found, settings=settings, staging=staging, options=order.runner
+    return pipelines.run_duplicates(
+        order.release,
+        surveyed=found,
+        classes=order.config.classes,
+        staging=staging,
+        options=order.runner,
     )
 
 

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from affectnet_tfds import image_codec, labels
+from affectnet_tfds import face_crop, image_codec, labels
 from pipeline.rows import label_cleaning
+from pipeline.shards import row_example
 from runtime import errors
 
 DATASET_NAME = "affectnet_faces"
@@ -138,6 +139,14 @@ class JobConfig:
         return {
             field.name: getattr(self, field.name) for field in fields if field.metadata.get("bytes")
         }
+
+    def example_settings(self) -> row_example.ExampleSettings:
+        """Return the settings that decide an example's bytes, given its row."""
+        return row_example.ExampleSettings(
+            geometry=face_crop.Geometry(self.image_size, self.margin_frac, self.align),
+            encoding=self.encoding,
+            soft_labels=self.soft_labels,
+        )
 
     def to_json(self) -> str:
         """Return all fields as JSON."""

@@ -25,7 +25,7 @@ from pipeline.shards import write_lease
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: what --retry_rejects goes on from."""
 
-_WORKING_FILES = (write_lease.NOTE, "building.json", "survey.json", "duplicates.json")
+_WORKING_FILES = (write_lease.LEASE_FILE, "building.json", "survey.json", "duplicates.json")
 
 LAST = ("dataset_info.json", "features.json")
 """The files by which TFDS finds a version: the last to appear in a store, in this order."""

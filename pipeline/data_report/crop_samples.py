@@ -17,7 +17,7 @@ import webpage.page
 from affectnet_tfds import example_codec, image_codec, invalid_example
 from pipeline.data_report import build_files
 from pipeline.files import storage
-from pipeline.shards import image_statistics, shard_writer
+from pipeline.shards import image_files, image_statistics
 from webpage import charts, colours, markup
 
 PER_CLASS = 4
@@ -139,7 +139,7 @@ def _pair(specimen: Specimen, root: storage.AnyPath | None) -> markup.Markup:
 
 def _original(specimen: Specimen, root: storage.AnyPath) -> markup.Markup:
     """Draw the original with box, crop and landmarks, in a square around image and crop."""
-    content = shard_writer.read_picture(root, specimen.path)
+    content = image_files.read(root, specimen.path)
     try:
         if isinstance(content, invalid_example.InvalidExample):
             raise content

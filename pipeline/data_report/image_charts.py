@@ -18,12 +18,12 @@ def sizes(built: build_files.BuildFiles) -> list[markup.Content]:
         return [webpage.page.note(_NOTHING)]
     total = built.total()
     size = built.settings["image_size"]
-    num_images = sum(total.picture_px.values())
+    num_images = sum(total.image_px.values())
     return [
         webpage.page.grid(
             [
                 _histogram(
-                    "Originals", total.picture_px, "longer side of the image, in pixels (from)"
+                    "Originals", total.image_px, "longer side of the image, in pixels (from)"
                 ),
                 _histogram("Faces", total.box_px, "longer side of the face box, in pixels (from)"),
             ]

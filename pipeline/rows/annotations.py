@@ -1,6 +1,6 @@
-"""The annotation row, the reject, and the rules that tell one from the other.
+"""Annotation rows: parses and validates the fields of one face into a `Row` or a `Reject`.
 
-Every layout's reader hands what it found to `parse`, so that a rule holds for all layouts alike.
+Every layout's reader hands its fields to `parse`, so that a rule holds for all layouts alike.
 Bad values are rejected with a reason and never mended by guessing; the one exception is a missing
 box where landmarks say where the face is (AffectNet's training.csv has such a row), which the
 ledger counts.
@@ -18,24 +18,38 @@ NUM_LANDMARKS = 68
 
 
 class Row(NamedTuple):
-    """One annotated face. Boxes and landmarks are in pixels of the picture as stored (no EXIF
-    rotation)."""
+    """One annotated face; boxes and landmarks are in pixels of the stored image (no EXIF rotation).
 
-    split: str  # train, validation; or test, where a copy has one beside validation
-    subset: str  # manual or automatic
-    path: str  # of the picture, relative to the release's root
-    filename: (
-        str  # the record's: the same for every copy of a release, whatever its folders are called
-    )
-    label: int  # AffectNet's code, 0..10
-    valence: float  # in [-1, 1], NaN where there is none
+    Attributes:
+      split: train, validation; or test, where a copy has one beside validation.
+      subset: manual or automatic.
+      path: image file, relative to the release's root.
+      filename: name in the record: the same for every copy of a release, whatever its folders.
+      label: AffectNet's code, 0..10.
+      valence: in [-1, 1], NaN where there is none.
+      arousal: like valence.
+      box: x, y, width, height; None: the whole image.
+      box_from: annotation, landmarks, picture; or fractions: an annotated box as fractions of the
+        image size.
+      landmarks: 68 (x, y) as little-endian float32, or empty.
+      source: file and row number of the annotation.
+      soft_label: AffectNet+: probability of each of the first 8 expressions.
+      left_out: why the user's flags leave the row out, or "".
+    """
+
+    split: str
+    subset: str
+    path: str
+    filename: str
+    label: int
+    valence: float
     arousal: float
-    box: tuple[float, float, float, float] | None  # x, y, width, height; None: the whole picture
-    box_from: str  # annotation, landmarks, picture; or fractions: an annotation in parts of the picture's size
-    landmarks: bytes  # 68 (x, y) as little-endian float32, or empty
-    source: str  # where the row stands: file and row number
-    soft_label: tuple[float, ...] = ()  # AffectNet+: how likely each of the first 8 expressions is
-    left_out: str = ""  # why its user's flags leave it out
+    box: tuple[float, float, float, float] | None
+    box_from: str
+    landmarks: bytes
+    source: str
+    soft_label: tuple[float, ...] = ()
+    left_out: str = ""
 
 
 class Reject(NamedTuple):
@@ -51,15 +65,15 @@ class Reject(NamedTuple):
 
 
 InvalidExample = invalid_example.InvalidExample
-"""A rule that a row breaks; the same kind that a picture breaks."""
+"""Raised where a row breaks a rule; the same error that an invalid image raises."""
 
 
 class Place(NamedTuple):
-    """Where a row stands and what the layout says of it before any of its fields is read."""
+    """Source of a row, and what the layout knows of it before any of its fields is read."""
 
     split: str
     subset: str
-    images: str  # folder of the pictures, relative to the release's root
+    images: str  # folder of the images, relative to the release's root
     prefix: str  # of `Row.filename`
     source: str
 
@@ -69,10 +83,10 @@ def parse(
 ) -> Row | Reject:
     """Turn the text fields of one row into a `Row`, or a `Reject` that names the first rule broken.
 
-    Args: fields: path, label; and where the layout has them x, y, width, height, landmarks
-      ("x1;y1;x2;…"), valence,
-        arousal. "", NULL and nan mean that there is none.
-      place: where the row stands.
+    Args:
+      fields: path, label; and where the layout has them x, y, width, height, landmarks
+        ("x1;y1;x2;…"), valence, arousal. "", NULL and nan mean that there is none.
+      place: source of the row.
       points: landmarks of a layout that has them as numbers, in any shape; instead of the text.
     """
     label = -1
@@ -150,7 +164,7 @@ def parse_affect(text: str, name: str) -> float:
 
 
 def parse_landmarks(text: str) -> np.ndarray | None:
-    """Return float32[68, 2] (x, y), or None unless there are 136 finite numbers, separated by ";"."""
+    """Return float32[68, 2] (x, y), or None unless `text` is 136 finite numbers joined by ";"."""
     parts = text.split(";")
     if len(parts) < 2 * NUM_LANDMARKS:
         return None
@@ -177,8 +191,8 @@ Box = tuple[float, float, float, float]
 def parse_box(texts: Sequence[str | None], landmarks: np.ndarray | None) -> tuple[Box | None, str]:
     """Return the box (x, y, width, height) and what it is from: annotation, landmarks or picture.
 
-    A layout without boxes (every text None) holds pictures that are face crops already: the whole
-    picture is taken. A box that is NULL, or has no positive size, falls back to the landmarks'
+    A layout without boxes (every text None) holds images that are face crops already: the whole
+    image is taken. A box that is NULL, or has no positive size, falls back to the landmarks'
     bounding box.
     """
     if all(text is None for text in texts):
@@ -208,7 +222,7 @@ def bounding_box(points: np.ndarray) -> Box:
 
 
 def points_of(row: Row) -> np.ndarray | None:
-    """Return the row's landmarks as float32[68, 2] (x, y) in picture pixels, or None."""
+    """Return the row's landmarks as float32[68, 2] (x, y) in pixels of the image, or None."""
     if not row.landmarks:
         return None
     return np.frombuffer(row.landmarks, dtype="<f4").reshape(NUM_LANDMARKS, 2)

@@ -1,5 +1,7 @@
-"""Repeated rows and identical image files: found by key and by content hash, settled within one
-bucket."""
+"""Deduplication: finds repeated rows by key, and identical image files by content hash.
+
+Both work on one bucket of the index, which holds all entries of every key (or hash) in it.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,38 +11,38 @@ import numpy as np
 from pipeline.rows import annotations, row_index, stable_hash, survey
 
 FETCHED_TOGETHER = 1_000
-"""Rows that are compared with others, fetched at once."""
-
+"""Rows fetched at once, to be compared with each other."""
 
 Fetch = Callable[[np.ndarray], Sequence[annotations.Row]]
-"""index.ENTRY[N] → their rows."""
-
+"""row_index.ENTRY[N] → their rows."""
 
 HASHED = np.dtype([*row_index.ENTRY.descr, ("high", "<u8"), ("low", "<u8")])
-"""A row's entry, and the hash of what its picture file holds; 0 and 0 where it cannot be read."""
+"""A row's entry, and the content hash of its image file; 0 and 0 where it cannot be read."""
 
 
 def find_repeats(
     entries: np.ndarray, *, fetch: Fetch, seed: int
 ) -> tuple[survey.Survey, np.ndarray]:
-    """Return a survey that corrects the counts for rows said twice, and the entries that stay.
+    """Return a survey that corrects the counts for repeated rows, and the entries that stay.
 
-    The first row about a picture, in the table's order, keeps the plain file name; a further one
+    The first row about an image, in the table's order, keeps the plain file name; a further one
     with other fields is another face and gets "#2", "#3", …; one with the same fields is rejected.
 
     Args:
-      entries: index.ENTRY[N], with all entries of every key among them.
+      entries: row_index.ENTRY[N], with all entries of every key among them.
       fetch: gets the rows of those that share a key; most do not.
       seed: of the keys, as faces that get a name get a key.
     """
-    found, stays = survey.Survey(), np.ones(len(entries), bool)
-    for places, rows in _fetched(row_index.grouped(entries, ("key", "split")), entries, fetch):
+    corrections = survey.Survey()
+    stays = np.ones(len(entries), bool)
+    groups = row_index.grouped(entries, ("key", "split"))
+    for positions, rows in _fetched(groups, entries, fetch):
         by_name: dict[str, list[tuple[int, annotations.Row]]] = {}  # Two names may have one key.
-        for place, row in zip(places.tolist(), rows, strict=True):
-            by_name.setdefault(row.filename, []).append((place, row))
+        for position, row in zip(positions.tolist(), rows, strict=True):
+            by_name.setdefault(row.filename, []).append((position, row))
         for group in by_name.values():
-            _sort_out(group, found=found, stays=stays, entries=entries, seed=seed)
-    return found, entries[stays]
+            _reject_or_name(group, corrections=corrections, stays=stays, entries=entries, seed=seed)
+    return corrections, entries[stays]
 
 
 def _fetched(
@@ -53,56 +55,55 @@ def _fetched(
             waiting.append(group)
         if waiting and (group is None or sum(map(len, waiting)) >= FETCHED_TOGETHER):
             rows = iter(fetch(entries[np.concatenate(waiting)]))
-            yield from ((one, list(itertools.islice(rows, len(one)))) for one in waiting)
+            for positions in waiting:
+                yield positions, list(itertools.islice(rows, len(positions)))
             waiting = []
 
 
-def _sort_out(
+def _reject_or_name(
     group: Sequence[tuple[int, annotations.Row]],
     *,
-    found: survey.Survey,
+    corrections: survey.Survey,
     stays: np.ndarray,
     entries: np.ndarray,
     seed: int,
 ) -> None:
-    """Tell the rows of one picture apart: repeats from further faces."""
+    """Reject the repeated rows of one image, and give further faces in it their names' keys."""
     faces: dict[str, annotations.Row] = {}
-    for place, row in group:
-        said = repr(row._replace(source=""))
-        if said in faces:
-            found.add_repeat(row, first=faces[said])
-            stays[place] = False
+    for position, row in group:
+        fields = repr(row._replace(source=""))
+        if fields in faces:
+            corrections.add_repeat(row, first=faces[fields])
+            stays[position] = False
             continue
-        faces[said] = row
+        faces[fields] = row
         if len(faces) > 1:
-            entries["face"][place] = len(faces)
-            entries["key"][place] = stable_hash.key(
-                row_index.face_name(row.filename, len(faces)), seed
-            )
+            name = row_index.face_name(row.filename, len(faces))
+            entries["face"][position] = len(faces)
+            entries["key"][position] = stable_hash.key(name, seed)
 
 
 def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[survey.Survey, np.ndarray]:
-    """Return a survey that drops from train every row whose picture file is there under another
-    name, and what stays.
+    """Return a survey that drops repeated image files from train, and the entries that stay.
 
-    One file stays: validation before train, manual before automatic, then the first in the table.
-    Rows about further faces in the file that stays are no duplicates, and nothing is dropped from
-    validation.
+    One file of several with the same content stays: validation before train, manual before
+    automatic, then the first in the table. Rows about further faces in the file that stays are no
+    duplicates, and nothing is dropped from validation.
 
     Args:
       hashed: HASHED[N], with all entries of every hash among them.
       fetch: gets the rows of those that share one.
     """
-    found, stays = survey.Survey(), np.ones(len(hashed), bool)
-    groups = (
-        group for group in row_index.grouped(hashed, ("high", "low")) if hashed["high"][group[0]]
-    )
-    for places, rows in _fetched(groups, hashed, fetch):
+    corrections = survey.Survey()
+    stays = np.ones(len(hashed), bool)
+    groups = row_index.grouped(hashed, ("high", "low"))
+    readable = (group for group in groups if hashed["high"][group[0]])
+    for positions, rows in _fetched(readable, hashed, fetch):
         best = min(rows, key=lambda row: (row.split == "train", row.subset != "manual"))
-        for place, row in zip(places, rows, strict=True):
+        for position, row in zip(positions, rows, strict=True):
             if row.split == "train" and row.path != best.path:
-                found.counts[row.split, row.subset, row.label] -= 1
-                found.dropped[row.split, row.subset, row.label, "identical file"] += 1
-                found.duplicates[row.source] = best.path
-                stays[place] = False
-    return found, hashed[stays]
+                corrections.counts[row.split, row.subset, row.label] -= 1
+                corrections.dropped[row.split, row.subset, row.label, "identical file"] += 1
+                corrections.duplicates[row.source] = best.path
+                stays[position] = False
+    return corrections, hashed[stays]

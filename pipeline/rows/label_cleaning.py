@@ -1,5 +1,4 @@
-"""Leaving out rows whose expression and valence/arousal contradict each other, as EmoNet's authors
-do.
+"""Label cleaning: leaves out rows whose expression contradicts valence and arousal (EmoNet).
 
 Rules of Toisoul et al. 2021 (Nature Machine Intelligence 3:42-50), as published in their code
 (github.com/face-analysis/emonet, emonet/data/affecnet.py). They hold for train and validation
@@ -13,8 +12,8 @@ from pipeline.rows import annotations
 
 RULES = ("none", "emonet")
 
-# label → (may stay by valence and arousal, smallest intensity that may stay)
-_STAYS: dict[int, tuple[Callable[[float, float], bool], float]] = {
+# label → (whether valence and arousal agree with it, intensity that a row must exceed)
+_RULES_OF_LABEL: dict[int, tuple[Callable[[float, float], bool], float]] = {
     1: (lambda v, a: v > 0, 0.2),
     2: (lambda v, a: v < 0, 0.2),
     3: (lambda v, a: a > 0, 0.2),
@@ -29,7 +28,7 @@ NEUTRAL_INTENSITY = 0.2
 def contradiction(row: annotations.Row, rules: str) -> str:
     """Return why a row is left out, or "".
 
-    Intensity is the distance from the middle of the valence/arousal plane. A row without valence or
+    Intensity is the distance from the origin of the valence/arousal plane. A row without valence or
     arousal, or with none of the eight expressions, cannot contradict itself and stays.
     """
     if rules == "none" or math.isnan(row.valence) or math.isnan(row.arousal):
@@ -37,9 +36,9 @@ def contradiction(row: annotations.Row, rules: str) -> str:
     intensity = math.hypot(row.valence, row.arousal)
     if row.label == 0:
         return "neutral but intense" if intensity >= NEUTRAL_INTENSITY else ""
-    if row.label not in _STAYS:
+    if row.label not in _RULES_OF_LABEL:
         return ""
-    agrees, least = _STAYS[row.label]
+    agrees, weakest = _RULES_OF_LABEL[row.label]
     if not agrees(row.valence, row.arousal):
         return "valence or arousal contradicts the expression"
-    return "too weak for its expression" if intensity <= least else ""
+    return "too weak for its expression" if intensity <= weakest else ""

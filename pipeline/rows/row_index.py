@@ -1,32 +1,30 @@
-"""The index: a few bytes for every row of a release, in place of the row itself.
+"""Row index: 24 bytes for every row of a release, which Beam shuffles in place of the row.
 
-Owns the working files of a staging folder that hold the parsed rows, and the entries that say where
-each lies. Rows are parsed once, by the survey; what is shuffled, ranked and dealt to shards later
-takes 24 bytes a row, where a row with its landmarks takes 1.3 kB, and whoever writes a shard
-fetches its rows. Whole rows in the shuffle cost the local runner 9 kB each. Places in the
-annotation lists instead were rejected: a layout of small files has none, and every row would have
-to be parsed again.
+Owns the working files of a staging folder: the parsed rows, and the entries that locate each. Rows
+are parsed once, by the survey; entries are shuffled, ranked and dealt to shards; the worker that
+writes a shard fetches its rows. Whole rows in the shuffle were rejected: they cost the local runner
+9 kB each. Byte offsets in the annotation lists were rejected too: a layout of small files has none,
+and every row would have to be parsed again.
 """
 
 import itertools
 import math
-import pickle
 from collections.abc import Iterable, Iterator
 from typing import IO
 
 import numpy as np
 
 from pipeline.files import atomic, storage
-from pipeline.rows import annotations
+from pipeline.rows import annotations, row_format
 
 ENTRY = np.dtype(
     [
-        ("key", "<u8"),  # plan.key of the record's file name
+        ("key", "<u8"),  # stable_hash.key of the record's file name
         ("start", "<u4"),  # of the row in the file of its part, in bytes
         ("part", "<u4"),
         ("size", "<u4"),  # in bytes
-        ("face", "<u2"),  # 0 or 1: the first of its picture, or the only one
-        ("split", "u1"),  # place in SPLITS
+        ("face", "<u2"),  # 0 or 1: the first of its image, or the only one
+        ("split", "u1"),  # position in SPLITS
         ("label", "i1"),
     ]
 )
@@ -34,43 +32,47 @@ ENTRY = np.dtype(
 SPLITS = ("train", "validation", "test")
 
 BUCKET_BYTES = 16 << 20
-"""How much of the annotations goes into one file of the index: 12,000 rows with landmarks."""
+"""Bytes of annotations for each file of the index: 12,000 rows with landmarks."""
 
 SPAN_BYTES = 1 << 20
-"""Rows are fetched in pieces of at most about this size."""
+"""Most bytes of rows that one read fetches, give or take a row."""
 
 _ROWS, _INDEX = "rows-", "index-"
 
 
 def num_buckets(num_bytes: int) -> int:
-    """Return in how many files the index of so many bytes of annotations is kept."""
+    """Return the number of index files for so many bytes of annotations."""
     return max(1, math.ceil(num_bytes / BUCKET_BYTES))
 
 
 def is_working_file(name: str) -> bool:
-    """Tell by its name whether a file of the staging folder is one of these."""
+    """Return whether a file of the staging folder is one of these, of any format version."""
     return name.startswith((_ROWS, _INDEX))
 
 
 def clear(staging: storage.AnyPath) -> None:
-    """Remove what an earlier attempt left: a file that this one does not write would give rows
-    twice."""
+    """Remove the working files of an earlier attempt, whatever their format.
+
+    A file that this attempt does not write again would give its rows twice.
+    """
     for entry in list(storage.entries(staging)):
         if is_working_file(entry.name):
             (staging / entry.name).unlink(missing_ok=True)
 
 
 class Rows:
-    """The rows of one part, as they are written."""
+    """Writer of the rows of one part, which collects their entries."""
 
     def __init__(self, file: IO[bytes], part: int) -> None:
         """Write to a file of the staging folder (`rows_of_part`)."""
-        self._file, self._part, self._start = file, part, 0
+        self._file = file
+        self._part = part
+        self._start = 0
         self._entries: list[tuple[int, int, int, int, int, int, int]] = []
 
     def add(self, row: annotations.Row, *, key: int) -> None:
         """Write a row."""
-        content = pickle.dumps(tuple(row), protocol=5)
+        content = row_format.encode(row)
         self._file.write(content)
         self._entries.append(
             (key, self._start, self._part, len(content), 0, SPLITS.index(row.split), row.label)
@@ -78,36 +80,37 @@ class Rows:
         self._start += len(content)
 
     def entries(self) -> np.ndarray:
-        """Return ENTRY[N] of what was written."""
+        """Return ENTRY[N] of the rows written so far."""
         return np.array(self._entries, dtype=ENTRY)
 
 
 def rows_of_part(staging: storage.AnyPath, part: int) -> storage.AnyPath:
-    """Return the file of a part's rows."""
-    return staging / f"{_ROWS}{part:06d}"
+    """Return the file of a part's rows; its name states the format version."""
+    return staging / f"{_ROWS}v{row_format.VERSION}-{part:06d}"
 
 
 def fetch(staging: storage.AnyPath, entries: np.ndarray) -> list[annotations.Row]:
-    """Return the rows of ENTRY[N], in their order, under the file names that the index gives them."""
-    order = np.lexsort((entries["start"], entries["part"]))
-    spans = (
-        entries[span] for span in _spans(entries, order, gap_bytes=storage.worth_skipping(staging))
-    )
+    """Return the rows of ENTRY[N], in their order, under the file names that the index gives them.
+
+    Raises:
+      FileNotFoundError: if a part's file is not there, or has another format version.
+    """
+    order = np.lexsort((entries["start"], entries["part"]))  # Rows are read in the files' order.
+    gap_bytes = storage.worth_skipping(staging)
+    spans = (entries[positions] for positions in _spans(entries, order, gap_bytes=gap_bytes))
     threads = storage.read_threads(staging, on_disk=1)
-    found = storage.ahead(lambda span: _read_span(staging, span), spans, threads=threads)
-    in_order = [row for rows in found for row in rows]
+    rows_of_spans = storage.ahead(lambda span: _read_span(staging, span), spans, threads=threads)
+    in_file_order = [row for rows in rows_of_spans for row in rows]
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
-    return [in_order[place] for place in back]
+    return [in_file_order[position] for position in back]
 
 
 def _spans(entries: np.ndarray, order: np.ndarray, *, gap_bytes: int) -> Iterator[np.ndarray]:
-    """Yield the places of entries whose rows lie near each other, and are fetched in one go."""
+    """Yield the positions of entries whose rows are close together, and are read at once."""
     ordered = entries[order]
-    starts, ends = (
-        ordered["start"].astype(np.int64),
-        ordered["start"].astype(np.int64) + ordered["size"],
-    )
+    starts = ordered["start"].astype(np.int64)
+    ends = starts + ordered["size"]
     cuts = ordered["part"][1:] != ordered["part"][:-1]
     cuts |= starts[1:] - ends[:-1] >= gap_bytes
     cuts |= starts[1:] // SPAN_BYTES != starts[:-1] // SPAN_BYTES
@@ -115,28 +118,24 @@ def _spans(entries: np.ndarray, order: np.ndarray, *, gap_bytes: int) -> Iterato
 
 
 def _read_span(staging: storage.AnyPath, span: np.ndarray) -> list[annotations.Row]:
-    first, last = span[0], span[-1]
-    begin = int(first["start"])
-    with rows_of_part(staging, int(first["part"])).open("rb") as file:
+    begin = int(span["start"][0])
+    end = int(span["start"][-1]) + int(span["size"][-1])
+    with rows_of_part(staging, int(span["part"][0])).open("rb") as file:
         file.seek(begin)
-        content = memoryview(file.read(int(last["start"]) + int(last["size"]) - begin))
-    return [
-        _row(content[start - begin : start - begin + size], face)
-        for start, size, face in _places(span)
-    ]
+        content = file.read(end - begin)
+    located = zip(
+        (span["start"] - begin).tolist(), span["size"].tolist(), span["face"].tolist(), strict=True
+    )
+    return [_row(content[start : start + size], face) for start, size, face in located]
 
 
-def _places(span: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    return zip(span["start"].tolist(), span["size"].tolist(), span["face"].tolist(), strict=True)
-
-
-def _row(content: memoryview, face: int) -> annotations.Row:
-    row = annotations.Row(*pickle.loads(content))
+def _row(content: bytes, face: int) -> annotations.Row:
+    row = row_format.decode(content)
     return row._replace(filename=face_name(row.filename, face)) if face > 1 else row
 
 
 def face_name(filename: str, face: int) -> str:
-    """Return the record's file name of the n-th face in a picture, from 1."""
+    """Return the record's file name of the n-th face in an image, from 1."""
     return f"{filename}#{face}" if face > 1 else filename
 
 
@@ -147,7 +146,7 @@ def write(staging: storage.AnyPath, stage: str, bucket: int, entries: np.ndarray
 
 
 def read(staging: storage.AnyPath, stage: str, bucket: int) -> np.ndarray:
-    """Return ENTRY[N] of one file of the index; none where the stage had nothing to write."""
+    """Return ENTRY[N] of one file of the index; empty where the stage wrote none."""
     try:
         return joined([_index_file(staging, stage, bucket).read_bytes()])
     except FileNotFoundError:
@@ -159,31 +158,32 @@ def _index_file(staging: storage.AnyPath, stage: str, bucket: int) -> storage.An
 
 
 def joined(parts: Iterable[bytes], dtype: np.dtype = ENTRY) -> np.ndarray:
-    """Return the entries of several packed arrays; a copy that may be changed."""
+    """Return the entries of several packed arrays, as a copy that may be changed."""
     return np.concatenate([np.empty(0, dtype), *(np.frombuffer(part, dtype) for part in parts)])
 
 
 def converted(entries: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return entries with more fields, which are 0, or with fewer."""
-    made = np.zeros(len(entries), dtype)
+    """Return entries of another dtype: fields that only it has are 0."""
+    result = np.zeros(len(entries), dtype)
     for name in set(entries.dtype.fields or ()) & set(dtype.fields or ()):
-        made[name] = entries[name]
-    return made
+        result[name] = entries[name]
+    return result
 
 
 def dealt(entries: np.ndarray, numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (number, its entries) for every number that an entry has; their order stays."""
     order = np.argsort(numbers, kind="stable")
-    found, starts = np.unique(numbers[order], return_index=True)
-    for number, (begin, end) in zip(
-        found.tolist(), itertools.pairwise([*starts, len(order)]), strict=True
-    ):
-        yield number, entries if len(found) == 1 else entries[order[begin:end]]
+    distinct, starts = np.unique(numbers[order], return_index=True)
+    ranges = itertools.pairwise([*starts, len(order)])
+    for number, (begin, end) in zip(distinct.tolist(), ranges, strict=True):
+        yield number, entries if len(distinct) == 1 else entries[order[begin:end]]
 
 
 def grouped(entries: np.ndarray, by: tuple[str, ...]) -> Iterator[np.ndarray]:
-    """Yield the places of two or more entries that agree in all fields of `by`, in the order of the
-    release."""
+    """Yield the positions of entries, two or more, that agree in all fields of `by`.
+
+    The positions of a group are in the order of the release.
+    """
     order = np.lexsort((entries["start"], entries["part"], *(entries[name] for name in by)))
     ordered = entries[order]
     differs = np.ones(len(order) + 1, bool)  # from the one before it; and the end

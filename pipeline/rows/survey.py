@@ -1,7 +1,7 @@
-"""What the annotations hold: counted before any picture is opened.
+"""Survey: counts of rows by split, subset and label, rejects and duplicates of a release.
 
-The survey decides nothing about pictures. It is made by its own pass so that the plan can be
-printed, and refused, in seconds, and so that the second pass knows how many rows each class has.
+Owns what is known before any image is opened. It is made by a pass of its own so that the plan can
+be printed, and refused, in seconds, and so that the second pass knows how many rows each class has.
 """
 
 import collections
@@ -11,23 +11,28 @@ from pipeline.rows import annotations, label_cleaning
 
 
 class Survey:
-    """Counts and defects of a release, or of a part of one. Merging is associative and commutative."""
+    """Counts and defects of a release or a part; merging is associative and commutative.
+
+    Attributes:
+      counts: usable rows by split, subset and label.
+      boxes: usable rows by `Row.box_from`.
+      without_landmarks: usable rows without landmarks.
+      rejects: rows that cannot be used.
+      dropped: good rows that the user's flags leave out, by split, subset, label and reason.
+      duplicates: source of a dropped row → the image file that is kept.
+    """
 
     def __init__(self) -> None:
         """Start with nothing counted."""
-        self.counts: collections.Counter[tuple[str, str, int]] = (
-            collections.Counter()
-        )  # split, subset, label
-        self.boxes: collections.Counter[str] = collections.Counter()
+        self.counts = collections.Counter[tuple[str, str, int]]()
+        self.boxes = collections.Counter[str]()
         self.without_landmarks = 0
         self.rejects: list[annotations.Reject] = []
-        self.dropped: collections.Counter[tuple[str, str, int, str]] = (
-            collections.Counter()
-        )  # …, reason
-        self.duplicates: dict[str, str] = {}  # source of a dropped row → the file that is kept
+        self.dropped = collections.Counter[tuple[str, str, int, str]]()
+        self.duplicates: dict[str, str] = {}
 
     def add(self, item: annotations.Row | annotations.Reject, *, clean: str = "none") -> bool:
-        """Count one row or reject; return whether it is a row that stays."""
+        """Count one row or reject; return whether it is a usable row."""
         if isinstance(item, annotations.Reject):
             self.rejects.append(item)
             return False
@@ -40,7 +45,7 @@ class Survey:
         return True
 
     def add_repeat(self, row: annotations.Row, *, first: annotations.Row) -> None:
-        """Turn a row already counted into a reject: it says again what an earlier one said."""
+        """Turn a row already counted into a reject: its fields are those of an earlier row."""
         self.counts[row.split, row.subset, row.label] -= 1
         detail = f"a row may be there once: this one repeats {first.source}"
         self.rejects.append(
@@ -61,7 +66,7 @@ class Survey:
 
     @property
     def num_rows(self) -> int:
-        """Rows read, rejected and dropped ones included."""
+        """Return the number of rows read, rejected and dropped ones included."""
         return sum(self.counts.values()) + len(self.rejects) + sum(self.dropped.values())
 
     def to_json(self) -> str:
@@ -80,7 +85,8 @@ class Survey:
     @classmethod
     def from_json(cls, text: str) -> "Survey":
         """Return what `to_json` wrote."""
-        value, survey = json.loads(text), cls()
+        value = json.loads(text)
+        survey = cls()
         survey.counts.update(
             {(split, subset, label): n for split, subset, label, n in value["counts"]}
         )

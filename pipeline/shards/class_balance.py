@@ -1,7 +1,7 @@
-"""How many examples of each class the training split gets.
+"""Class balance: number of examples of each class in the training split.
 
-Exact counts rather than sampling with weights: the same rows in every build, and a number that can
-be checked. Which rows are kept is decided in plan.py.
+Owns exact counts. Sampling with weights was rejected: with counts every build has the same rows,
+and the numbers can be checked. Which rows are kept is decided by their keys (tasks.py).
 """
 
 import statistics
@@ -19,10 +19,11 @@ _TARGET: Mapping[str, Callable[[Iterable[int]], int]] = {
 def targets(counts: Counts, policy: str, *, max_copies: int = 0) -> dict[int, int]:
     """Return the number of examples of each label.
 
-    Args: counts: rows of each label in train; labels without rows are left out of everything.
+    Args:
+      counts: rows of each label in train; labels without rows are left out.
       policy: none, median (of the class counts; the lower of two middle ones), min (the smallest
-      class: only samples
-        down), max (the largest: only repeats), or a number.
+        class: larger ones are sampled down), max (the largest: smaller ones are repeated), or a
+        number.
       max_copies: how often a row may be written, 0 for any number; a class that would need more
         stays smaller.
     """

@@ -1,7 +1,7 @@
-"""Identical picture files: inside a split, across splits, across subsets.
+"""Identical image files: finds groups inside a split, across splits and across subsets.
 
-Found by the content hash that is taken while the shards are written, so only pictures that are in
-the output count; rows that balancing left out were never opened.
+They are found by the content hashes taken while shards are written, so only images in the output
+count; rows that balancing left out were never opened.
 """
 
 import collections
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class File(NamedTuple):
-    """A picture file of the output."""
+    """An image file of the output."""
 
     split: str
     subset: str
@@ -23,8 +23,10 @@ Group = tuple[File, ...]
 
 
 class Leaks(NamedTuple):
-    """Groups of identical files, sorted. A group that spans splits and subsets stands in both of
-    the last two."""
+    """Groups of identical files, sorted.
+
+    A group that spans both splits and subsets is in both of the last two.
+    """
 
     within_split: tuple[Group, ...]  # all in one split and one subset
     across_splits: tuple[Group, ...]
@@ -39,40 +41,38 @@ class Leaks(NamedTuple):
 
 
 class Hashes:
-    """The hashes of all picture files of the output, 16 bytes each: names are looked up for the few
-    that repeat."""
+    """Content hashes of all image files of the output, 16 bytes each, without their names."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start with no hash."""
         self._packed: list[bytes] = []
 
     def add(self, sidecar: Mapping[str, Any]) -> None:
         """Add the files of a shard."""
-        self._packed.append(
-            bytes.fromhex("".join(content for content, _ in sidecar["contents"].values()))
-        )
+        hashes = "".join(content_hash for content_hash, _ in sidecar["contents"].values())
+        self._packed.append(bytes.fromhex(hashes))
 
     def repeated(self) -> frozenset[str]:
-        """Return the hashes that are there more than once."""
+        """Return the hashes that occur more than once, in hex."""
         ordered = np.sort(np.frombuffer(b"".join(self._packed), _HASH))
-        again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-        return frozenset(bytes(one).hex() for one in again)
+        repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        return frozenset(bytes(content_hash).hex() for content_hash in repeated)
 
 
 _HASH = np.dtype([("first", "<u8"), ("second", "<u8")])
 
 
 def find(repeated: Set[str], sidecars: Iterable[Mapping[str, Any]]) -> Leaks:
-    """Group the files of all shards whose content is there more than once.
+    """Return the groups of files with repeated hashes, which `Hashes.repeated` gave.
 
-    Further faces of one file ("#2") are the same file.
+    Further faces in one file ("#2") are the same file.
     """
     by_content: dict[str, set[File]] = collections.defaultdict(set)
-    for done in sidecars if repeated else ():
-        split = done["name"].split("-")[1].split(".")[0]
-        for name, (content, subset) in done["contents"].items():
-            if content in repeated:
-                by_content[content].add(File(split, subset, name.split("#")[0]))
+    for sidecar in sidecars if repeated else ():
+        split = sidecar["name"].split("-")[1].split(".")[0]
+        for name, (content_hash, subset) in sidecar["contents"].items():
+            if content_hash in repeated:
+                by_content[content_hash].add(File(split, subset, name.split("#")[0]))
     groups = sorted(tuple(sorted(group)) for group in by_content.values() if len(group) > 1)
     across_splits = tuple(group for group in groups if len({file.split for file in group}) > 1)
     across_subsets = tuple(group for group in groups if len({file.subset for file in group}) > 1)

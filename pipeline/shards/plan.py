@@ -1,42 +1,37 @@
-"""Which rows become which examples, in which shard, at which place.
+"""Shard plan: numbers of examples and shards of each split, and the shard of every example.
 
-Owns every choice that the seed decides. All are made from salted hashes of the record's file name,
-so that they do not depend on the order of rows, on workers, or on Python's own hash. Ranks are
-exact rather than hashes modulo n: class counts per shard and shard sizes then differ by at most
-one, and a larger target only adds rows.
+Owns the arithmetic: numbers go in and numbers come out; tasks.py applies it to rows. Rows are
+ranked by salted hashes of their file names, so that nothing depends on the order of rows, on
+workers, or on Python's own hash. Hashes modulo the number of shards were rejected: with exact ranks
+class counts per shard and shard sizes differ by at most one, and a larger target only adds rows.
 """
 
-import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.rows import annotations, row_index, stable_hash
+from pipeline.rows import stable_hash
 from pipeline.shards import class_balance
 
 SHARD_BYTES = 24 << 20
-"""Large enough to read in one go, small enough that 100 of them keep many workers and hosts busy.
-"""
+"""Target size of a shard: it is read at once, and 100 of them keep many workers and hosts busy."""
 
-SMALL_SHARD_ROWS, SMALL_SHARDS = 128, 16
+SMALL_SHARD_ROWS = 128
+SMALL_SHARDS = 16
 """A small data set still gets up to 16 shards, if each has 128 examples."""
 
+MAX_ROWS_RANKED_TOGETHER = 1_000_000
+"""Rows of a class that one worker ranks: a larger class is ranked in ranges of its keys.
 
-BUCKET_ROWS = 1_000_000
-"""A class of more rows is ranked in parts, so that no worker has to hold it: a row takes 24 bytes
-in the shuffle, where the rows of a part are one value, and a few times that while it is ranked.
-AffectNet's classes are ranked whole."""
-
-DEALT = np.dtype(
-    [("start", "<u4"), ("part", "<u4"), ("size", "<u4"), ("face", "<u2"), ("copy", "<u4")]
-)
-"""Of a row's entry, what fetching it takes; and which of its copies is meant."""
+A row takes 24 bytes in the shuffle, where the rows of a range are one value, and a few times that
+while it is ranked. AffectNet's classes are ranked whole.
+"""
 
 
 class SplitPlan(NamedTuple):
-    """What one split will hold."""
+    """Rows, examples and shards of one split."""
 
     split: str
     counts: dict[int, int]  # rows of each label
@@ -45,19 +40,20 @@ class SplitPlan(NamedTuple):
 
     @property
     def num_examples(self) -> int:
+        """Return the number of examples of all labels."""
         return sum(self.targets.values())
 
     def kept(self, label: int) -> int:
         """Return how many rows of a label are written at least once."""
         return min(self.counts.get(label, 0), self.targets.get(label, 0))
 
+    def first_example(self, label: int) -> int:
+        """Return the number of examples of lower labels.
 
-class Task(NamedTuple):
-    """One example to make."""
-
-    place: int  # order within the shard
-    copy: int
-    row: annotations.Row
+        Each class is dealt on from where the class before it stopped, so that shard sizes differ by
+        at most one however many classes there are.
+        """
+        return sum(examples for lower, examples in self.targets.items() if lower < label)
 
 
 def make(
@@ -103,14 +99,13 @@ def _with_shards(plan: SplitPlan, plans: Mapping[str, SplitPlan], num_shards: in
 
 
 def computed_shards(num_examples: int, image_size: int, encoding: str = "jpeg") -> int:
-    """Return the number of shards for so many examples; it depends on nothing else, least of all on
-    workers."""
+    """Return the number of shards for so many examples, whatever the number of workers."""
     by_bytes = math.ceil(num_examples * example_bytes(image_size, encoding) / SHARD_BYTES)
     return max(1, by_bytes, min(SMALL_SHARDS, num_examples // SMALL_SHARD_ROWS))
 
 
 def example_bytes(image_size: int, encoding: str = "jpeg") -> int:
-    """Estimate the size of an example, of which 1 kB is not picture.
+    """Estimate the size of an example, of which 1 kB is not the image.
 
     JPEG at quality 95 takes about a quarter byte a pixel, PNG two bytes of the three that there
     are.
@@ -119,63 +114,41 @@ def example_bytes(image_size: int, encoding: str = "jpeg") -> int:
 
 
 def num_buckets(num_rows: int) -> int:
-    """Return in how many parts the rows of a class are ranked."""
-    return max(1, math.ceil(num_rows / BUCKET_ROWS))
+    """Return the number of ranges of keys in which the rows of a class are ranked."""
+    return max(1, math.ceil(num_rows / MAX_ROWS_RANKED_TOGETHER))
 
 
 def buckets_of(keys: np.ndarray, buckets: int) -> np.ndarray:
-    """Return which part of its class each of uint64[N] keys is in; keys of a part lie below those
-    of the next."""
-    first = [
-        -(-(part << stable_hash.HASH_BITS) // buckets) for part in range(1, buckets)
-    ]  # ⌈part * 2^63 / buckets⌉
-    return np.searchsorted(np.array(first, np.uint64), keys, side="right")
+    """Return int64[N], the range of each of uint64[N] keys; ranges are in ascending order."""
+    # Range b begins at ceil(b * 2^63 / buckets).
+    first_keys = [-(-(b << stable_hash.HASH_BITS) // buckets) for b in range(1, buckets)]
+    return np.searchsorted(np.array(first_keys, np.uint64), keys, side="right")
 
 
-def tasks_of_class(
-    entries: np.ndarray, *, plan: SplitPlan, first_rank: int = 0, num_rows: int | None = None
+def deal(
+    num_ranked: int,
+    *,
+    first_rank: int,
+    num_rows: int,
+    target: int,
+    first_example: int,
+    num_shards: int,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (shard, DEALT[M]) for all examples of one class, or of one bucket of it.
+    """Yield (copy, int64[M]): shards of the first M of a range of ranked rows, for each copy.
 
-    The n rows with the smallest keys come first; the i-th example is the (i mod n)-th row's copy i
-    div n. Examples are dealt to the shards in turn, each class going on where the one before it
-    stopped.
+    The i-th example of a class is copy i div `num_rows` of the row of rank i mod `num_rows`, so the
+    rows of lowest rank are kept, and copies of any two rows differ by at most one. Examples are
+    dealt to the shards in turn.
 
     Args:
-      entries: index.ENTRY[N] of the class or the bucket, in any order.
-      plan: of the rows' split.
-      first_rank: how many rows of the class are in the buckets before.
-      num_rows: how many rows the class has; None: `entries` are all.
+      num_ranked: rows in this range of ranks.
+      first_rank: rank of the first of them in its class.
+      num_rows: rows of the class.
+      target: examples of the class.
+      first_example: examples of the classes before (SplitPlan.first_example).
+      num_shards: files of the split.
     """
-    if not len(entries):
-        return
-    ranked = entries[np.lexsort((entries["start"], entries["part"], entries["key"]))]
-    label, num_rows = int(ranked["label"][0]), num_rows or len(ranked)
-    target = plan.targets.get(label, 0)
-    offset = sum(each for other, each in plan.targets.items() if other < label)
-    ranks = np.arange(first_rank, first_rank + len(ranked))
+    ranks = np.arange(first_rank, first_rank + num_ranked)
     for copy in range(math.ceil(target / num_rows)):
-        places = ranks + copy * num_rows
-        kept = places < target
-        dealt = row_index.converted(ranked[kept], DEALT)
-        dealt["copy"] = copy
-        yield from row_index.dealt(dealt, (offset + places[kept]) % plan.num_shards)
-
-
-def tasks(dealt: np.ndarray, rows: Iterable[annotations.Row], *, seed: int) -> Iterator[Task]:
-    """Yield a task for every DEALT entry and its row."""
-    for copy, row in zip(dealt["copy"].tolist(), rows, strict=True):
-        yield Task(place(row.filename, copy, seed), copy, row)
-
-
-def place(filename: str, copy: int, seed: int) -> int:
-    """Return what the examples of a shard are ordered by, so that classes lie mixed in it."""
-    return stable_hash.stable_hash(seed, "place", f"{filename}\0{copy}")
-
-
-def digest(tasks: Sequence[Task], content: Mapping[str, object]) -> str:
-    """Fingerprint all that decides a shard's bytes: the rows and the configuration."""
-    state = hashlib.blake2b(repr(sorted(content.items())).encode(), digest_size=16)
-    for task in tasks:
-        state.update(repr(tuple(task)).encode())
-    return state.hexdigest()
+        examples = ranks + copy * num_rows
+        yield copy, (first_example + examples[examples < target]) % num_shards

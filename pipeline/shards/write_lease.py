@@ -1,9 +1,9 @@
-"""Which attempt at a build may write: workers can outlive their driver, and an engine goes on with
-a job given up.
+"""Write lease: lets the workers of one attempt at a build write shards, and no others.
 
-A note in the staging folder names the attempt; workers look now and then, and stop when it is gone
-or names another. To cancel the engine's job instead does not suffice: a killed driver cannot, and
-Beam's job server for Flink does not.
+Workers can outlive their driver, and an engine continues a job that was given up. A lease file in
+the staging folder names the attempt; workers read it from time to time, and stop when it is gone or
+names another attempt. Cancelling the engine's job was rejected as the only means: a killed driver
+cannot, and Beam's job server for Flink does not.
 """
 
 import contextlib
@@ -12,32 +12,34 @@ from collections.abc import Iterator
 
 from pipeline.files import storage
 
-NOTE = "attempt"
+LEASE_FILE = "attempt"
+"""Name of the lease file in the staging folder; it holds the attempt's name."""
 
 
 class Abandoned(Exception):
-    """This attempt was given up, or another has taken its place."""
+    """The attempt was given up, or another has taken its place."""
 
 
 @contextlib.contextmanager
 def opened(staging: storage.AnyPath) -> Iterator[str]:
-    """Let the workers of a new attempt write, and no others; afterwards none. Gives its name."""
-    attempt, note = uuid.uuid4().hex, staging / NOTE
-    note.write_text(attempt, encoding="utf-8")
+    """Give the lease to a new attempt, whose name is yielded; afterwards nobody has it."""
+    attempt = uuid.uuid4().hex
+    lease = staging / LEASE_FILE
+    lease.write_text(attempt, encoding="utf-8")
     try:
         yield attempt
     finally:
-        note.unlink(missing_ok=True)
+        lease.unlink(missing_ok=True)
 
 
 def check(staging: storage.AnyPath, attempt: str) -> None:
-    """Stop a worker that nobody waits for.
+    """Check that an attempt still has the lease.
 
     Raises:
-      Abandoned: if this is one.
+      Abandoned: if another has it, or none.
     """
     try:
-        current = (staging / NOTE).read_text(encoding="utf-8")
+        current = (staging / LEASE_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         current = "none"
     if current != attempt:

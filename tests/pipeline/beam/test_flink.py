@@ -15,8 +15,8 @@ import pytest
 
 from deploy.flink import cluster
 from pipeline import build, config
+from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
-from pipeline.beam import transforms
 from pipeline.sources.layouts import registry
 from tests.pipeline import conftest, test_main
 
@@ -75,8 +75,11 @@ def start(release: Path, data_dir: Path, flags: list[str]) -> subprocess.Popen:
     ours += ["--max_reject_frac=0.1", f"--input_dir={release}", f"--data_dir={data_dir}"]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.main", *ours, *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "TMPDIR": str(temporary)},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
 
 
 def finish(process: subprocess.Popen) -> str:
@@ -129,11 +132,12 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
     found = registry.recognise(release, build._request(wanted))
 
     def survey(runner: runner_lib.Runner) -> tuple[str, str]:
-        settings = wanted.content()
-        counted = transforms.run_survey(found, settings=settings, staging=tmp_path, options=runner)
+        counted = pipelines.run_survey(
+            found, clean="none", seed=0, staging=tmp_path, options=runner
+        )
         before = counted.to_json()
-        transforms.run_duplicates(
-            found, surveyed=counted, settings=settings, staging=tmp_path, options=runner
+        pipelines.run_duplicates(
+            found, surveyed=counted, classes=8, staging=tmp_path, options=runner
         )
         return before, counted.to_json()
 

@@ -1,4 +1,4 @@
-"""What a worker needs installed, and how it starts where there is no container."""
+"""Workers: installed packages they need, and how one starts without a container."""
 
 import ast
 import concurrent.futures
@@ -42,21 +42,23 @@ sys.meta_path.insert(0, Hide())
 import apache_beam.runners.worker.sdk_worker_main
 import pipeline.worker
 from pathlib import Path
-from pipeline.beam import runner, transforms
-from pipeline.shards import plan, shard_writer
+from affectnet_tfds import face_crop
+from pipeline.beam import pipelines, runner
+from pipeline.shards import plan, row_example, shard_writer
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 
 given = {"layout": "auto", "difficulty": "all", "subsets": ("manual",)}
 request = base.Request(**{**dict.fromkeys(base.Request._fields, ""), **given})
 release = registry.recognise(Path(sys.argv[2]), request)
-content = {"classes": 8, "clean": "none", "seed": 0, "image_size": 32, "margin_frac": 0.15}
-content |= {"align": False, "encoding": "jpeg", "drop_duplicates": False}
+geometry = face_crop.Geometry(image_size=32, margin_frac=0.15, align=False)
+settings = row_example.ExampleSettings(geometry, "jpeg", soft_labels=False)
 here = runner.Runner(num_workers=1)
-transforms.run_survey(release, settings=content, staging=Path(sys.argv[3]), options=here)
-plans = {split: plan.SplitPlan(split, {0: n}, {0: n}, 1) for split, n in (("train", 12), ("validation", 2))}
-spec = shard_writer.Spec(root=release.root, staging=sys.argv[3], content=content)
-transforms.run_shards(release, plans=plans, spec=spec, options=here)
+pipelines.run_survey(release, clean="none", seed=0, staging=Path(sys.argv[3]), options=here)
+counts = {"train": {0: 12}, "validation": {0: 2}}
+plans = {split: plan.SplitPlan(split, rows, rows, 1) for split, rows in counts.items()}
+spec = shard_writer.Spec(release.root, sys.argv[3], settings, seed=0, content={})
+pipelines.run_shards(release, plans=plans, spec=spec, drop_duplicates=False, options=here)
 print(json.dumps(sorted(sys.modules)))
 """
 
@@ -130,7 +132,7 @@ def test_a_worker_without_one_of_them_cannot_work(small_release, tmp_path, name)
 
 
 def test_a_worker_does_not_load_tfds_where_it_is_installed():
-    code = "import sys, pipeline.beam.transforms, pipeline.worker; print(*sys.modules)"
+    code = "import sys, pipeline.beam.pipelines, pipeline.worker; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.files import object_store, storage
 from pipeline.rows import annotations
-from pipeline.shards import shard_writer
+from pipeline.shards import image_files
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 from runtime import errors
@@ -101,9 +101,9 @@ def test_a_file_that_is_not_there_is_an_ordinary_error(s3):
 
 def test_a_picture_is_found_whatever_the_case_of_its_name(s3):
     write(a__x_dot_JPG="1", a__Y_dot_jpg="2")
-    assert shard_writer.read_picture(ROOT, "a/x.jpg") == b"1"
-    assert shard_writer.read_picture(ROOT, "a/y.jpg") == b"2"
-    missing = shard_writer.read_picture(ROOT, "a/z.jpg")
+    assert image_files.read(ROOT, "a/x.jpg") == b"1"
+    assert image_files.read(ROOT, "a/y.jpg") == b"2"
+    missing = image_files.read(ROOT, "a/z.jpg")
     assert isinstance(missing, annotations.InvalidExample) and missing.reason == "no such file"
     assert s3.count("GET", ends="bucket") == 1, (
         "a folder is listed once, however many of its pictures are missing"
@@ -127,7 +127,7 @@ def fail_times(status: int, times: int):
 def test_errors_that_pass_are_waited_out(s3, status):
     write(a__x_dot_jpg="picture")
     s3.fault = fail_times(status, 3)
-    assert shard_writer.read_picture(ROOT, "a/x.jpg") == b"picture"
+    assert image_files.read(ROOT, "a/x.jpg") == b"picture"
 
 
 @pytest.mark.parametrize("status", [500, 403])
@@ -139,7 +139,7 @@ def test_what_a_store_does_not_give_is_no_reject(s3, monkeypatch, status):
     with pytest.raises(
         object_store.Unreachable, match=r"s3://bucket/a/x.jpg cannot be had: .*HeadObject"
     ):
-        shard_writer.read_picture(ROOT, "a/x.jpg")
+        image_files.read(ROOT, "a/x.jpg")
     with pytest.raises(object_store.Unreachable):
         list(storage.contents(ROOT, ["a/x.jpg"]))
     object_store._open.cache_clear()

@@ -1,4 +1,4 @@
-"""How crops are stored: what each encoding gives back, and pictures that are stored as they came."""
+"""Encodings of crops: pixels of each, and image files that are stored as they are."""
 
 import cv2
 import numpy as np
@@ -6,15 +6,13 @@ import PIL.Image
 import pytest
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import image_codec, invalid_example
+from affectnet_tfds import face_crop, image_codec, invalid_example
 from pipeline import verify
 from pipeline.rows import annotations
-from pipeline.shards import plan, shard_writer
+from pipeline.shards import row_example, tasks
 from runtime import errors
 from tests.pipeline import conftest, test_main
 from trainer.data import dataset_version, examples
-
-SETTINGS = {"image_size": 32, "margin_frac": 0.15, "align": False, "encoding": "jpeg"}
 
 
 @pytest.fixture
@@ -68,16 +66,19 @@ def test_an_unknown_encoding_is_refused(job_config):
         job_config(encoding="gif")
 
 
-def example(content, *, copy=0, box=None, **settings):
+def example(content, *, copy=0, box=None, margin_frac=0.15, encoding="jpeg"):
     parsed = annotations.parse(
         {"path": "a.jpg", "label": "1", "landmarks": ""},
         annotations.Place("train", "manual", "", "", "a:1"),
     )
     row = parsed._replace(box=box)
-    return shard_writer.make_example(
-        shard_writer.cut(content, row, {**SETTINGS, **settings}),
-        plan.Task(0, copy, row),
-        {**SETTINGS, **settings},
+    settings = row_example.ExampleSettings(
+        face_crop.Geometry(image_size=32, margin_frac=margin_frac, align=False),
+        encoding,
+        soft_labels=False,
+    )
+    return row_example.example(
+        row_example.crop(content, row, settings), tasks.Task(0, copy, row), settings
     )
 
 

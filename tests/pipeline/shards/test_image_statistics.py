@@ -1,4 +1,4 @@
-"""What a shard remembers of its pictures."""
+"""Statistics of a shard's images: bins, cells, specimens and sums."""
 
 import collections
 import math
@@ -12,41 +12,41 @@ from pipeline.shards import image_statistics
 Row = collections.namedtuple("Row", "label path valence arousal")
 
 
-def sight(*, size=(200, 100), box=50.0, side=80):
+def info(*, size=(200, 100), box=50.0, side=80):
     return image_statistics.ImageInfo(size, box, crop_geometry.Square(10, 20, side).outline())
 
 
-def seen(*rows, **changes):
-    found = image_statistics.ImageStatistics()
-    for at, row in enumerate(rows):
-        found.add(row, sight(**changes), image_size=64, at=at)
-    return found.to_json()
+def counted(*rows, **changes):
+    statistics = image_statistics.ImageStatistics()
+    for offset, row in enumerate(rows):
+        statistics.add(row, info(**changes), image_size=64, offset=offset)
+    return statistics.to_json()
 
 
 def test_sizes_are_counted_by_the_next_smaller_edge():
-    found = seen(Row(0, "a", 0.5, 0.5), size=(100, 255), box=64.0)
+    found = counted(Row(0, "a", 0.5, 0.5), size=(100, 255), box=64.0)
     assert (found["picture_px"], found["box_px"]) == ({"192": 1}, {"64": 1})
-    assert seen(Row(0, "a", 0.5, 0.5), size=(9000, 10), box=8.0)["picture_px"] == {"4096": 1}
+    assert counted(Row(0, "a", 0.5, 0.5), size=(9000, 10), box=8.0)["picture_px"] == {"4096": 1}
 
 
 @pytest.mark.parametrize(
     ("value", "cell"), [(-1, 0), (-0.95, 0), (0, 10), (0.05, 10), (0.999, 19), (1, 19)]
 )
 def test_valence_and_arousal_fall_into_cells_of_a_tenth(value, cell):
-    assert seen(Row(3, "a", value, 0.25))["affect"] == [[3, cell, 12, 1]]
+    assert counted(Row(3, "a", value, 0.25))["affect"] == [[3, cell, 12, 1]]
 
 
 def test_rows_without_valence_are_not_counted_there():
-    assert seen(Row(3, "a", math.nan, 0.25), Row(3, "a", 0.25, math.nan))["affect"] == []
+    assert counted(Row(3, "a", math.nan, 0.25), Row(3, "a", 0.25, math.nan))["affect"] == []
 
 
 def test_crops_smaller_than_the_picture_they_become_are_counted():
-    assert seen(Row(0, "a", 0, 0), side=63)["enlarged"] == 1
-    assert seen(Row(0, "a", 0, 0), side=64)["enlarged"] == 0
+    assert counted(Row(0, "a", 0, 0), side=63)["enlarged"] == 1
+    assert counted(Row(0, "a", 0, 0), side=64)["enlarged"] == 0
 
 
 def test_a_few_specimens_of_each_class_are_remembered():
-    found = seen(*[Row(label, f"{label}{i}", 0, 0) for i in range(6) for label in (0, 7)])
+    found = counted(*[Row(label, f"{label}{i}", 0, 0) for i in range(6) for label in (0, 7)])
     assert [one["path"] for one in found["specimens"]] == [
         "00",
         "70",
@@ -58,14 +58,18 @@ def test_a_few_specimens_of_each_class_are_remembered():
         "73",
     ]
     assert found["specimens"][1] == {
-        "label": 7, "path": "70", "at": 1, "picture_size": [200, 100], "outline": [[10, 20], [90, 20], [10, 100]],
-    }  # fmt: skip
+        "label": 7,
+        "path": "70",
+        "at": 1,
+        "picture_size": [200, 100],
+        "outline": [[10, 20], [90, 20], [10, 100]],
+    }
 
 
 def test_shards_add_up():
-    one, two = seen(Row(0, "a", 0, 0)), seen(Row(0, "b", 0, 0), Row(1, "c", 0, 0), side=10)
+    one, two = counted(Row(0, "a", 0, 0)), counted(Row(0, "b", 0, 0), Row(1, "c", 0, 0), side=10)
     total = image_statistics.total([one, two])
-    assert total.picture_px == {192: 3} and total.enlarged == 2
+    assert total.image_px == {192: 3} and total.enlarged == 2
     assert total.affect == {(0, 10, 10): 2, (1, 10, 10): 1}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.rows import annotations, row_index, stable_hash
-from pipeline.shards import plan
+from pipeline.shards import plan, tasks
 
 
 def row(label: int, i: int) -> annotations.Row:
@@ -27,8 +27,8 @@ def entries(label: int, count: int, seed: int = 0) -> np.ndarray:
 def tasks_of(label: int, some: np.ndarray, *, plan_: plan.SplitPlan, seed: int = 0, **ranks):
     return [
         (shard, task)
-        for shard, dealt in plan.tasks_of_class(some, plan=plan_, **ranks)
-        for task in plan.tasks(dealt, [row(label, i) for i in dealt["start"]], seed=seed)
+        for shard, dealt in tasks.of_class(some, split_plan=plan_, **ranks)
+        for task in tasks.with_rows(dealt, [row(label, i) for i in dealt["start"]], seed=seed)
     ]
 
 
@@ -123,11 +123,11 @@ def test_computed_shards_are_large_enough_and_not_too_few(examples, size, shards
 
 def test_the_digest_depends_on_rows_and_settings():
     split = plan.SplitPlan("train", {0: 3}, {0: 3}, 1)
-    tasks = [task for _, task in tasks_of(0, entries(0, 3), plan_=split)]
-    same = plan.digest(tasks, {"image_size": 64, "seed": 0})
-    assert same == plan.digest(tasks, {"seed": 0, "image_size": 64})
-    assert same != plan.digest(tasks, {"image_size": 65, "seed": 0})
-    assert same != plan.digest(tasks[:2], {"image_size": 64, "seed": 0})
+    made = [task for _, task in tasks_of(0, entries(0, 3), plan_=split)]
+    same = tasks.digest(made, {"image_size": 64, "seed": 0})
+    assert same == tasks.digest(made, {"seed": 0, "image_size": 64})
+    assert same != tasks.digest(made, {"image_size": 65, "seed": 0})
+    assert same != tasks.digest(made[:2], {"image_size": 64, "seed": 0})
 
 
 def test_a_class_ranked_in_parts_gets_the_same_tasks():

@@ -2,16 +2,19 @@
 
 import pytest
 
+from affectnet_tfds import face_crop
 from pipeline.rows import annotations
-from pipeline.shards import plan, shard_writer, write_lease
+from pipeline.shards import row_example, shard_writer, tasks, write_lease
 from tests.pipeline import conftest
 
-CONTENT = {"image_size": 32, "margin_frac": 0.15, "align": False, "encoding": "jpeg"}
+SETTINGS = row_example.ExampleSettings(
+    face_crop.Geometry(image_size=32, margin_frac=0.15, align=False), "jpeg", soft_labels=False
+)
 NAME = "affectnet_faces-train.tfrecord-00000-of-00001"
 
 
 @pytest.fixture
-def tasks(tmp_path) -> list[plan.Task]:
+def three_tasks(tmp_path) -> list[tasks.Task]:
     writer = conftest.ReleaseWriter(tmp_path)
     paths = [writer.add("training", 0) for _ in range(3)]
     row = annotations.Row(
@@ -19,51 +22,54 @@ def tasks(tmp_path) -> list[plan.Task]:
     )
     images = "Manually_Annotated/Manually_Annotated_Images"
     return [
-        plan.Task(i, 0, row._replace(path=f"{images}/{path}", filename=path))
+        tasks.Task(i, 0, row._replace(path=f"{images}/{path}", filename=path))
         for i, path in enumerate(paths)
     ]
 
 
 def spec(tmp_path, attempt: str) -> shard_writer.Spec:
     (tmp_path / "staging").mkdir(exist_ok=True)
-    return shard_writer.Spec(str(tmp_path), str(tmp_path / "staging"), CONTENT, attempt)
+    return shard_writer.Spec(
+        str(tmp_path), str(tmp_path / "staging"), SETTINGS, seed=0, content={}, attempt=attempt
+    )
 
 
 def finished(tmp_path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "staging").glob("affectnet_faces*"))
 
 
-def test_the_workers_of_the_attempt_write(tmp_path, tasks):
+def test_the_workers_of_the_attempt_write(tmp_path, three_tasks):
     spec(tmp_path, "")
     with write_lease.opened(tmp_path / "staging") as attempt:
-        assert shard_writer.write(spec(tmp_path, attempt), NAME, tasks)["num_examples"] == 3
+        written = shard_writer.write(spec(tmp_path, attempt), NAME, three_tasks)
+    assert written.sidecar["num_examples"] == 3
     assert finished(tmp_path) == [NAME, f"{NAME}.json"]
-    assert not (tmp_path / "staging" / write_lease.NOTE).exists()
+    assert not (tmp_path / "staging" / write_lease.LEASE_FILE).exists()
 
 
 @pytest.mark.parametrize("given_up", [True, False])
-def test_those_of_an_attempt_given_up_or_replaced_do_not(tmp_path, tasks, given_up):
+def test_those_of_an_attempt_given_up_or_replaced_do_not(tmp_path, three_tasks, given_up):
     spec(tmp_path, "")
     if not given_up:
-        (tmp_path / "staging" / write_lease.NOTE).write_text("another")
+        (tmp_path / "staging" / write_lease.LEASE_FILE).write_text("another")
     with pytest.raises(write_lease.Abandoned):
-        shard_writer.write(spec(tmp_path, "mine"), NAME, tasks)
+        shard_writer.write(spec(tmp_path, "mine"), NAME, three_tasks)
     assert finished(tmp_path) == []
 
 
-def test_a_worker_stops_in_the_middle_of_a_shard(tmp_path, tasks, monkeypatch):
-    cut, count = shard_writer.cut, []
+def test_a_worker_stops_in_the_middle_of_a_shard(tmp_path, three_tasks, monkeypatch):
+    crop, count = row_example.crop, []
 
-    def cut_and_give_up(*arguments):
+    def crop_and_give_up(*arguments):
         count.append(arguments)
         note.unlink(missing_ok=True)
-        return cut(*arguments)
+        return crop(*arguments)
 
-    monkeypatch.setattr(shard_writer, "cut", cut_and_give_up)
+    monkeypatch.setattr(row_example, "crop", crop_and_give_up)
     spec(tmp_path, "")
-    note = tmp_path / "staging" / write_lease.NOTE
+    note = tmp_path / "staging" / write_lease.LEASE_FILE
     with pytest.raises(write_lease.Abandoned), write_lease.opened(tmp_path / "staging") as attempt:
-        shard_writer.write(spec(tmp_path, attempt), NAME, tasks)
+        shard_writer.write(spec(tmp_path, attempt), NAME, three_tasks)
     assert len(count) == 1
     assert NAME not in finished(tmp_path)
 

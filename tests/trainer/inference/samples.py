@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 
 from pipeline.rows import annotations
-from pipeline.shards import shard_writer
+from pipeline.shards import row_example
 from tests.trainer import conftest
 
 BOX = (20.5, 10.0, 60.0, 70.0)
@@ -57,4 +57,5 @@ def pipeline_crop(content: bytes, *, box) -> np.ndarray:
         b"",
         "a.csv, row 2",
     )
-    return shard_writer.cut(content, row, {**conftest.GEOMETRY._asdict(), "encoding": "jpeg"}).face
+    settings = row_example.ExampleSettings(conftest.GEOMETRY, "jpeg", soft_labels=False)
+    return row_example.crop(content, row, settings).face

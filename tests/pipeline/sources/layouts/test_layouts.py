@@ -8,7 +8,7 @@ import pytest
 
 from affectnet_tfds import crop_geometry, image_codec
 from pipeline.rows import annotations
-from pipeline.shards import shard_writer
+from pipeline.shards import image_files
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 from synthetic_faces import release, settings
@@ -45,7 +45,7 @@ def read(folder: Path, layout: str, request: base.Request) -> Faces:
 def keyed_by_digest(
     root: Path, row: annotations.Row
 ) -> tuple[str, tuple[annotations.Row, np.ndarray]]:
-    content = shard_writer.read_picture(root, row.path)
+    content = image_files.read(root, row.path)
     assert isinstance(content, bytes)
     pixels = image_codec.decode(content)
     return hashlib.sha256(pixels.tobytes()).hexdigest(), (row, pixels)

@@ -1,0 +1,101 @@
+"""Beam pipelines of a build: survey, duplicates, shards.
+
+Neither pixels nor rows are shuffled. What is shuffled is entries (row_index.py), packed: one value
+for all the entries that one call has for one key. Results come back through files in the staging
+folder, for an engine elsewhere returns no values.
+"""
+
+from collections.abc import Mapping
+
+import apache_beam as beam
+
+from pipeline.beam import assign_tasks, find_duplicates, runner, survey_rows, write_shards
+from pipeline.files import atomic, storage
+from pipeline.rows import row_index, survey
+from pipeline.shards import plan, shard_writer
+from pipeline.sources import base
+
+
+def run_survey(
+    release: base.Release,
+    *,
+    clean: str,
+    seed: int,
+    staging: storage.AnyPath,
+    options: runner.Runner,
+) -> survey.Survey:
+    """Return the survey of a release; its rows and their index are in the staging folder."""
+    row_index.clear(staging)
+    out = str(staging / "survey.json")
+    num_bytes = release.num_bytes()
+    surveyed = survey_rows.SurveyRows(
+        release.root,
+        str(staging),
+        clean=clean,
+        seed=seed,
+        buckets=row_index.num_buckets(num_bytes),
+    )
+    with options.pipeline(reads_bytes=num_bytes) as pipeline:
+        (
+            pipeline
+            | "ListParts" >> beam.Create(list(enumerate(release.parts())))  # (number, base.Part)
+            | "SurveyRows" >> surveyed  # one survey.Survey
+            | "WriteSurvey" >> beam.Map(write_survey, out)
+        )
+    return read_survey(out)
+
+
+def run_duplicates(
+    release: base.Release,
+    *,
+    surveyed: survey.Survey,
+    classes: int,
+    staging: storage.AnyPath,
+    options: runner.Runner,
+) -> survey.Survey:
+    """Return the survey without the rows of train whose image file has another name, too."""
+    out = str(staging / "duplicates.json")
+    buckets = row_index.num_buckets(release.num_bytes())
+    dropped = find_duplicates.FindDuplicates(
+        release.root, str(staging), classes=classes, buckets=buckets
+    )
+    with options.pipeline() as pipeline:
+        (
+            pipeline
+            | "ListBuckets" >> beam.Create(range(buckets))  # int
+            | "FindDuplicates" >> dropped  # one survey.Survey
+            | "WriteSurvey" >> beam.Map(write_survey, out)
+        )
+    return surveyed.merge(read_survey(out))
+
+
+def write_survey(surveyed: survey.Survey, path: str) -> None:
+    """Write a survey to a file."""
+    atomic.write_text(storage.path(path), surveyed.to_json())
+
+
+def read_survey(path: str) -> survey.Survey:
+    """Read the survey that a pipeline wrote."""
+    return survey.Survey.from_json(storage.path(path).read_text(encoding="utf-8"))
+
+
+def run_shards(
+    release: base.Release,
+    *,
+    plans: Mapping[str, plan.SplitPlan],
+    spec: shard_writer.Spec,
+    drop_duplicates: bool,
+    options: runner.Runner,
+) -> None:
+    """Write all shards and their sidecars."""
+    stage = find_duplicates.UNIQUE if drop_duplicates else survey_rows.SURVEYED
+    buckets = row_index.num_buckets(release.num_bytes())
+    assigned = assign_tasks.AssignTasks(plans, spec.staging, stage=stage)
+    with options.pipeline() as pipeline:
+        (
+            pipeline
+            | "ListBuckets" >> beam.Create(range(buckets))  # int
+            | "SpreadBuckets" >> beam.Reshuffle()  # int
+            | "AssignTasks" >> assigned  # (shard name, packed tasks.DEALT[M])
+            | "WriteShards" >> write_shards.WriteShards(spec)  # str, shard name
+        )

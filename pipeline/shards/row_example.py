@@ -1,0 +1,94 @@
+"""Row to example: crops the face of an annotation row, and makes the record that is stored."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from affectnet_tfds import crop_geometry, example_codec, face_crop, image_codec, labels
+from pipeline.rows import annotations
+from pipeline.shards import image_statistics, tasks
+
+NO_SOFT_LABEL = (math.nan,) * 8
+
+
+class ExampleSettings(NamedTuple):
+    """The settings of a build that decide an example's bytes, given its row."""
+
+    geometry: face_crop.Geometry
+    encoding: str  # one of image_codec.ENCODINGS
+    soft_labels: bool  # whether examples have a probability for each expression
+
+
+class RowCrop(NamedTuple):
+    """The face crop of a row, and what is stored or counted besides."""
+
+    face: np.ndarray  # uint8[S, S, 3]
+    points: np.ndarray  # float32[68, 2], fractions of the crop
+    bbox: tuple[float, ...]  # fractions of the image
+    aligned: bool
+    info: image_statistics.ImageInfo
+    as_is: bytes  # the image file, if it is its own crop; else empty
+
+
+def crop(content: bytes, row: annotations.Row, settings: ExampleSettings) -> RowCrop:
+    """Crop a row's face from its image file, aligned if asked for and the landmarks allow it.
+
+    Raises:
+      annotations.InvalidExample: if the image or its box cannot be used.
+    """
+    header = image_codec.read_header(content)
+    box = row.box
+    if box and row.box_from == "fractions":
+        box = crop_geometry.in_pixels(box, picture_size=header.size)
+    cut = face_crop.cut(
+        content,
+        header=header,
+        box=box,
+        points=annotations.points_of(row),
+        geometry=settings.geometry,
+    )
+    is_stored_as_is = (
+        settings.encoding == "jpeg"
+        and isinstance(cut.place, crop_geometry.Square)
+        and crop_geometry.is_stored_as_is(
+            content, header, cut.place, image_size=settings.geometry.image_size
+        )
+    )
+    box_px = max(box[2:] if box else header.size)
+    return RowCrop(
+        face=cut.face,
+        points=cut.points,
+        bbox=crop_geometry.bbox_fractions(box, picture_size=header.size),
+        aligned=cut.aligned,
+        info=image_statistics.ImageInfo(header.size, box_px, cut.place.outline()),
+        as_is=content if is_stored_as_is else b"",
+    )
+
+
+def example(
+    row_crop: RowCrop, task: tasks.Task, settings: ExampleSettings
+) -> example_codec.Example:
+    """Return the example of a task; odd copies are mirrored, landmarks with them."""
+    row = task.row
+    face = row_crop.face
+    points = row_crop.points
+    mirrored = bool(task.copy % 2)
+    if mirrored:
+        face, points = crop_geometry.mirror(face, points)
+    if row_crop.as_is and not mirrored:
+        image = row_crop.as_is
+    else:
+        image = image_codec.encode(face, encoding=settings.encoding)
+    return example_codec.Example(
+        image=image,
+        label=row.label,
+        valence=row.valence,
+        arousal=row.arousal,
+        landmarks=points,
+        bbox=row_crop.bbox,
+        filename=row.filename,
+        subset=labels.SUBSETS.index(row.subset),
+        copy=task.copy,
+        soft_label=(row.soft_label or NO_SOFT_LABEL) if settings.soft_labels else (),
+    )
