@@ -325,7 +325,7 @@ def test_the_trainer_loads_no_beam_and_not_the_job():
 
 @pytest.mark.slow
 def test_a_beam_worker_loads_no_tensorflow_and_no_drawn_faces():
-    loaded = loaded_by("pipeline.beam.transforms", "pipeline.worker", "affectnet_tfds")
+    loaded = loaded_by("pipeline.beam.pipelines", "pipeline.worker", "affectnet_tfds")
     assert "apache_beam" in loaded
     assert loaded & {"tensorflow", "tensorflow_datasets", "trainer", "synthetic_faces"} == set()
 

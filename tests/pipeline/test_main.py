@@ -68,7 +68,7 @@ def test_the_bytes_do_not_depend_on_whether_classes_are_ranked_in_parts(
     job_config, tmp_path, monkeypatch
 ):
     whole = run(job_config(balance="7", num_shards=3))
-    monkeypatch.setattr(plan, "BUCKET_ROWS", 2)
+    monkeypatch.setattr(plan, "MAX_ROWS_RANKED_TOGETHER", 2)
     in_parts = run(job_config(balance="7", num_shards=3, data_dir=str(tmp_path / "parts")))
     assert sums(whole.version) == sums(in_parts.version)
 
