@@ -1,4 +1,4 @@
-"""The resize inside exported models: OpenCV's, in sums that no runtime can round differently."""
+"""Exact resize inside exported models: OpenCV's, in sums that no runtime rounds differently."""
 
 import cv2
 import numpy as np
@@ -7,10 +7,10 @@ import simplejpeg
 import tensorflow as tf
 
 from trainer.data import image_decoder
-from trainer.inference import exact_resize
+from trainer.exporting import exact_resize
 
 
-def pictures(height: int, width: int, *, count: int = 2) -> np.ndarray:
+def images_of(height: int, width: int, *, count: int = 2) -> np.ndarray:
     coarse = (
         np.random.default_rng(height + width).integers(0, 256, (count, 9, 7, 3)).astype(np.uint8)
     )
@@ -36,25 +36,25 @@ def test_enlarging_takes_from_both_neighbours_and_repeats_the_edge():
 
 
 @pytest.mark.parametrize("by_eighths", [False, True])
-def test_pictures_of_the_right_size_stay_as_they_are(by_eighths):
-    crops = pictures(32, 32)
+def test_images_of_the_right_size_stay_as_they_are(by_eighths):
+    crops = images_of(32, 32)
     assert (resized(crops, 32, by_eighths=by_eighths) == crops).all()
 
 
 @pytest.mark.parametrize("shape", [(224, 224), (100, 80), (97, 131), (30, 20)])
 def test_it_is_opencvs_resize_to_one_level(shape):
-    crops, size = pictures(*shape), 48
-    how = cv2.INTER_AREA if min(shape) > size else cv2.INTER_LINEAR
-    wanted = np.stack([cv2.resize(each, (size, size), interpolation=how) for each in crops]).astype(
-        np.float32
-    )
+    crops, size = images_of(*shape), 48
+    interpolation = cv2.INTER_AREA if min(shape) > size else cv2.INTER_LINEAR
+    wanted = np.stack(
+        [cv2.resize(each, (size, size), interpolation=interpolation) for each in crops]
+    ).astype(np.float32)
     off = np.abs(resized(crops, size) - wanted)
     assert off.max() <= 1 and off.mean() < 0.2
 
 
 @pytest.mark.parametrize("size", [48, 96, 112, 200])
 def test_by_eighths_is_nearer_to_what_training_decodes(size):
-    (crop,) = pictures(224, 224, count=1)
+    (crop,) = images_of(224, 224, count=1)
     content = simplejpeg.encode_jpeg(crop, quality=95, colorspace="RGB", colorsubsampling="420")
     seen = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=size)(
         memoryview(content)
@@ -76,7 +76,7 @@ def test_weights_are_whole_steps_and_add_up_to_one(length, by_eighths):
 
 
 def test_sums_do_not_depend_on_their_order():
-    crops = pictures(224, 168)
+    crops = images_of(224, 168)
     turned = resized(crops[:, ::-1].copy(), 48)[:, ::-1]
     as_doubles = np.einsum("bhwc,ih->biwc", crops.astype(np.float64), weights_of(224))
     between = np.floor(as_doubles * 16 + 0.5) / 16

@@ -1,7 +1,11 @@
 """Face classifier: crops reach the network as stored examples do, and faces keep their image."""
 
 import dataclasses
+import importlib.util
 import io
+import pathlib
+import re
+import shutil
 
 import numpy as np
 import PIL.Image
@@ -11,6 +15,7 @@ from affectnet_tfds import image_codec
 from tests.trainer.inference import samples
 from trainer.inference import face_classifier, face_detector, images
 
+ROOT = pathlib.Path(__file__).parents[3]
 pytestmark = pytest.mark.slow
 
 
@@ -114,6 +119,23 @@ def test_detector_and_network_are_timed_apart(make_classifier, monkeypatch):
     timings = face_classifier.Timings()
     assert len(classifier.classify([image_of(50, 40)], timings=timings)) == 2
     assert timings == face_classifier.Timings(detector_ms=500.0, network_ms=62.5)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("mtcnn") is None, reason="mtcnn is not installed (extra: predict)"
+)
+def test_the_example_in_the_docs_prints_the_face_of_a_photograph(
+    photo_run, drawn, tmp_path, monkeypatch, capsys
+):
+    section = (ROOT / "docs/reports.md").read_text().partition("## Inference on new photographs")[2]
+    code = re.search(r"```python\n(.*?)```", section, flags=re.DOTALL)[1]
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/first").symlink_to(photo_run.model_dir)
+    shutil.copy(drawn[0], tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.match(r"\([\d., ]+\) \{'neutral': .*'contempt': ", line)
 
 
 def test_warming_up_runs_detector_and_network_once(photo_run, monkeypatch):
