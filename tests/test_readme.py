@@ -65,6 +65,21 @@ def test_the_readme_names_the_programs():
     assert set(PROGRAMS) >= named
 
 
+def test_the_labels_of_the_printed_session_are_those_of_the_programs():
+    session = README.partition("$ make demo\n")[2].partition("```")[0]
+    labels = {line[:14] for line in session.splitlines() if re.match(r"[a-z][a-z ]{12} \S", line)}
+    assert len(labels) > 10 and "published     " in labels
+    sources = [
+        path
+        for name in ("pipeline", "trainer", "synthetic_faces")
+        for path in (ROOT / name).rglob("*.py")
+    ]
+    printed = MAKEFILE + "".join(path.read_text(encoding="utf-8") for path in sources)
+    # Some are padded where they are printed.
+    missing = {label for label in labels if label not in printed}
+    assert {label for label in missing if f'"{label.strip()}"' not in printed} == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("module", PROGRAMS)
 def test_every_flag_of_a_command_is_in_its_help(module):
