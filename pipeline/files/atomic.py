@@ -1,10 +1,10 @@
-"""How something that is being written becomes visible: a file, a version.
+"""Atomic writes: files and versions that readers see whole or not at all, on disks and in stores.
 
-A disk has a rename that nobody can see half of (NFS too, within one folder): a file and a version
-are written aside, synced and renamed. A store has no rename, but a file in it appears as a whole;
-there the store copies a version's files into place, and those by which readers know a version come
-last. Writing shards into their last place was rejected for stores: a version that is replaced would
-be gone for as long as its successor is in the making.
+A disk has an atomic rename (NFS too, within one folder): a file and a version are written under
+another name, synced and renamed. An object store has no rename, but a file in it appears as a
+whole; there the store copies a version's files to their final names, and the files by which readers
+recognise a version come last. Writing shards under their final names was rejected for stores: a
+version that is replaced would be missing for as long as its successor is being made.
 """
 
 import contextlib
@@ -21,13 +21,16 @@ from pipeline.files.storage import AnyPath
 from runtime import atomic_file
 
 PUBLISHING_NOTE = "publishing"
-"""In a store's staging folder from when the version's name is free until all is done: if there is a
-version then, it is the one made here, and what is left of the staging folder may go."""
+"""File in a store's staging folder while its version is published.
+
+If there is a version at that time, it is the one made here, and the rest of the staging folder may
+be removed.
+"""
 
 
 @contextlib.contextmanager
 def writing(place: AnyPath) -> Iterator[IO[bytes]]:
-    """Give a file to write; it has its name, whole, when the block has ended well."""
+    """Open a file to write; it gets its name when the block has ended without an error."""
     if isinstance(place, RemotePath):
         with tempfile.TemporaryFile() as file:
             yield file
@@ -39,26 +42,26 @@ def writing(place: AnyPath) -> Iterator[IO[bytes]]:
 
 
 def write_text(place: AnyPath, text: str) -> None:
-    """Write a small file, so that a reader sees all of it or none."""
+    """Write a small text file atomically, as UTF-8."""
     with writing(place) as file:
         file.write(text.encode())
 
 
 @contextlib.contextmanager
 def on_disk(folder: AnyPath) -> Iterator[Path]:
-    """Give a folder on a disk whose new files are in `folder` when the block has ended well."""
+    """Yield a folder on a disk, whose files are in `folder` after the block."""
     if isinstance(folder, Path):
         yield folder
         return
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
-        for file in sorted(Path(made).iterdir()):
+    with tempfile.TemporaryDirectory() as local:
+        yield Path(local)
+        for file in sorted(Path(local).iterdir()):
             with file.open("rb") as content:
                 (folder / file.name).upload(content)
 
 
 def copy(source: AnyPath, target: AnyPath) -> None:
-    """Have a finished file under a second name, without copying its bytes through here."""
+    """Give a finished file a second name: a hard link, or a copy made by the store itself."""
     if isinstance(source, RemotePath) and isinstance(target, RemotePath):
         source.copy_to(target)
     else:
@@ -74,7 +77,7 @@ def remove_tree(folder: AnyPath) -> None:
 
 
 def remove_empty(folders: Iterable[AnyPath]) -> None:
-    """Remove folders up to the first that holds something; a store has no empty ones."""
+    """Remove folders up to the first that is not empty; a store has no empty folders."""
     for folder in folders:
         if isinstance(folder, RemotePath) or any(folder.iterdir()):
             return
@@ -82,19 +85,20 @@ def remove_empty(folders: Iterable[AnyPath]) -> None:
 
 
 def is_published(version: AnyPath, *, last: Sequence[str]) -> bool:
-    """Tell whether a version is there: a folder on a disk, and in a store the file that is written
-    last."""
+    """Return whether a version is published: its folder, or in a store its last file, exists."""
     return (version / last[-1]).exists() if isinstance(version, RemotePath) else version.exists()
 
 
 def publish(
     staging: AnyPath, version: AnyPath, *, leave: Callable[[str], bool], last: Sequence[str]
 ) -> None:
-    """Make the files of a staging folder the version, in place of the one that may be there.
+    """Publish the files of a staging folder as the version, in place of an older one.
 
-    Args: staging: the finished files, and some that only the making needed. version: where readers
-      look. leave: by name, whether a file is of the latter. last: the files by which readers know
-      that a version is there, in the order in which they appear.
+    Args:
+      staging: the finished files, and working files.
+      version: folder that readers open.
+      leave: whether a file of this name is a working file, which is not published.
+      last: the files by which readers recognise a version, in the order in which they appear.
     """
     if isinstance(staging, RemotePath) and isinstance(version, RemotePath):
         _publish_by_copies(staging, version, leave=leave, last=last)
@@ -108,27 +112,28 @@ def _publish_by_rename(staging: Path, version: Path, *, leave: Callable[[str], b
     if version.exists():
         version.rename(old)
     staging.rename(version)
-    _remove(
-        version, leave
-    )  # What a worker that was taken for dead wrote before the renaming; now it has no folder.
+    # Again: a worker that was taken for dead may have written before the rename; now its folder is
+    # gone.
+    _remove(version, leave)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def _remove(folder: Path, leave: Callable[[str], bool]) -> None:
-    for found in folder.iterdir():
-        if leave(found.name):
-            found.unlink(missing_ok=True)
+    for file in folder.iterdir():
+        if leave(file.name):
+            file.unlink(missing_ok=True)
 
 
 def _publish_by_copies(
     staging: RemotePath, version: RemotePath, *, leave: Callable[[str], bool], last: Sequence[str]
 ) -> None:
-    """Publish so that, at any moment, a reader sees the old version, or none, or the new one.
+    """Publish so that a reader sees the old version, or none, or the new one, at any time.
 
-    What is staged stays until all is done, so that a publishing that was cut off can be done again.
+    Staged files stay until the end, so that an interrupted publication can be repeated.
     """
     names = [entry.name for entry in object_store.entries(staging) if not leave(entry.name)]
     names = [name for name in names if name != PUBLISHING_NOTE]
+    # Readers recognise the old version by these, so they go before its other files.
     for name in reversed(last):
         (version / name).unlink(missing_ok=True)
     version.remove_tree()
@@ -140,6 +145,6 @@ def _publish_by_copies(
 
 
 def clear_published(staging: AnyPath) -> None:
-    """Remove what is left of the staging folder of a version that is there."""
+    """Remove the rest of the staging folder of a version whose publication was interrupted."""
     if isinstance(staging, RemotePath) and (staging / PUBLISHING_NOTE).exists():
         staging.remove_tree()

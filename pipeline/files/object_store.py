@@ -1,5 +1,4 @@
-"""A place in an object store (s3://, gs://, abfs://, hdfs://), with the part of pathlib's interface
-that the job uses.
+"""Object store paths (s3://, gs://, abfs://, hdfs://) with the part of pathlib that the job uses.
 
 Stores are reached with pyarrow, which Beam brings to every worker already. What was rejected, with
 the processor time of one GET of 60 kB from a server on loopback: fsspec with s3fs (15 more
@@ -26,8 +25,7 @@ from runtime import errors
 SCHEMES = ("s3", "gs", "abfs", "abfss", "hdfs")
 
 ATTEMPTS = 10
-"""How often a request is made before its failure counts: server errors and timeouts pass, and waits
-double."""
+"""Attempts at a request before it fails: server errors and timeouts pass, and waits double."""
 
 THREADS = 32
 """Files read at a time: a GET waits tens of milliseconds for the network."""
@@ -36,17 +34,17 @@ READ_BYTES = 1 << 20
 WRITE_BYTES = 8 << 20
 
 
-class Unreachable(Exception):  # The state of the network, no defect of ours.
-    """A store did not give what was asked for, which says nothing of whether a file is there.
+class Unreachable(Exception):  # A state of the network rather than a defect of the job.
+    """A store did not answer, so that it is not known whether a file is there.
 
-    It is no OSError, so that nothing which takes an OSError for a missing or a bad file catches it.
+    It is no OSError: code that takes an OSError for a missing or damaged file must not catch it.
     """
 
     exit_code = 1
 
 
 class Stat(NamedTuple):
-    """What a store knows of a file, named as os.stat_result names it."""
+    """Size of a file in a store, under the name that os.stat_result has for it."""
 
     st_size: int
 
@@ -144,17 +142,17 @@ class RemotePath:
         self.upload(io.BytesIO(text.encode(encoding)))
 
     def upload(self, file: IO[bytes]) -> None:
-        """Put what is in a file here; it appears as a whole, when all of it has arrived."""
+        """Upload a file; it appears as a whole, when all of it has arrived."""
         with _asking(self), _reached(self).open_output_stream(_full(self)) as out:
             shutil.copyfileobj(file, out, WRITE_BYTES)
 
     def copy_to(self, target: "RemotePath") -> None:
-        """Have the store copy a file, no byte of which comes here."""
+        """Copy a file inside the store, without downloading it."""
         with _asking(self):
             _reached(self).copy_file(_full(self), _full(target))
 
     def mkdir(self, **_: bool) -> None:
-        """Do nothing: a store has no folders, but names with slashes in them."""
+        """Do nothing: a store has no folders, only names with slashes in them."""
 
     def unlink(self, *, missing_ok: bool = False) -> None:
         try:
@@ -165,7 +163,7 @@ class RemotePath:
                 raise
 
     def remove_tree(self) -> None:
-        """Remove all that is below, if anything is."""
+        """Remove all files below this name."""
         with _asking(self), contextlib.suppress(FileNotFoundError):
             _reached(self).delete_dir(_full(self))
 
@@ -175,16 +173,16 @@ class RemotePath:
 
 
 def parse(url: str) -> RemotePath:
-    """Return the place that a URL names.
+    """Return the path that a URL names.
 
     Raises:
-      errors.UserError: if it names no store, or one of a kind that is not known here.
+      errors.UserError: if it names no bucket, or a store of an unknown kind.
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in SCHEMES or not parts.netloc:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise errors.UserError(
-            f"a place must be a path, or a URL with one of {known} and a bucket: got {url}"
+            f"a location must be a path, or a URL with one of {known} and a bucket: got {url}"
         )
     return (
         RemotePath(f"{parts.scheme}://{parts.netloc}", "")
@@ -204,7 +202,7 @@ def entries(folder: RemotePath) -> list[Entry]:
 
 @functools.lru_cache(maxsize=4096)
 def remembered(folder: RemotePath) -> list[Entry]:
-    """List a folder of the input; the second time without a request."""
+    """List a folder of the input, with one request however often it is called."""
     return entries(folder)
 
 
@@ -216,21 +214,20 @@ def each(pairs: Iterable[tuple[RemotePath, RemotePath]]) -> None:
 
 @contextlib.contextmanager
 def _asking(path: RemotePath) -> Iterator[None]:
-    """Tell a file that is not there (FileNotFoundError) from a store that does not say so
-    (Unreachable)."""
+    """Raise Unreachable in place of any OSError but FileNotFoundError."""
     try:
         yield
     except FileNotFoundError:
         raise
     except OSError as error:
-        why = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise Unreachable(
-            f"{path} cannot be had: {why}; nothing is lost, the same command continues"
+            f"cannot read or write {path}: {reason}; nothing is lost, the same command continues"
         ) from error
 
 
 def _full(path: RemotePath) -> str:
-    """Return a path as pyarrow's file systems have it: with the bucket, without the scheme."""
+    """Return a path as pyarrow's file systems take it: with the bucket, without the scheme."""
     return f"{_open(path.store)[1]}/{path.key}".rstrip("/")
 
 
@@ -257,7 +254,7 @@ def _open(store: str) -> tuple[fs.FileSystem, str]:
 
 
 def _s3(region: str) -> fs.S3FileSystem:
-    """Return S3 in a region, or the server that AWS_ENDPOINT_URL names, as the AWS tools take it."""
+    """Return S3 in a region, or the server that AWS_ENDPOINT_URL names, as for AWS tools."""
     endpoint = urllib.parse.urlsplit(
         os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     )

@@ -1,9 +1,8 @@
-"""Where the job's files are: on a disk (shared ones too), or in an object store.
+"""Storage paths: finding, listing and reading files on disks (shared ones too) and in stores.
 
-A place on a disk is a plain pathlib.Path, so that nothing is slower for the stores' sake; a place
-in a store is an object_store.RemotePath, which answers to the same methods. What truly differs is a
-function here, where it is about finding and reading, or in commit.py, where it is about what
-readers may see of something that is being written.
+A path on a disk is a plain pathlib.Path, so that nothing is slower for the stores' sake; a path in
+a store is an object_store.RemotePath, which has the same methods. Where disks and stores differ,
+there is a function here for finding and reading, or in atomic.py for writing.
 """
 
 import concurrent.futures
@@ -26,26 +25,26 @@ Result = TypeVar("Result")
 
 
 def path(text: str) -> AnyPath:
-    """Return the place that a flag names.
+    """Return the path that a flag names.
 
     Raises:
-      errors.UserError: if it is a URL of a kind that is not known.
+      errors.UserError: if it is a URL of an unknown kind.
     """
     return object_store.parse(text) if "://" in text else Path(text).expanduser()
 
 
 def absolute(place: AnyPath) -> AnyPath:
-    """Return a place under a name that holds in any working folder: workers have others."""
+    """Return an absolute path: workers have other working folders."""
     return place.absolute() if isinstance(place, Path) else place
 
 
 def join(root: AnyPath, text: str) -> AnyPath:
-    """Return a place relative to another, or the place itself where the text is a whole one."""
+    """Return a path relative to another, or the path itself if it is absolute."""
     return path(text) if "://" in text or text.startswith("/") else root / text
 
 
 def relative(place: AnyPath, root: AnyPath) -> str:
-    """Return a place as `join` finds it again: relative where it is below the root, else whole."""
+    """Return the text that `join` takes: relative to the root if below it, else absolute."""
     return str(place).removeprefix(f"{root}/")
 
 
@@ -55,19 +54,19 @@ def entries(folder: AnyPath) -> Iterable[AnyEntry]:
 
 
 def input_entries(folder: AnyPath) -> Iterable[AnyEntry]:
-    """List a folder that does not change while the job runs: in a store, only once."""
+    """List a folder that does not change while the job runs; a store is asked only once."""
     return object_store.remembered(folder) if isinstance(folder, RemotePath) else os.scandir(folder)
 
 
 def forget_listings() -> None:
-    """Let `input_entries` ask again."""
+    """Clear the cache of `input_entries`."""
     object_store.remembered.cache_clear()
 
 
 def files_below(root: AnyPath) -> Iterator[AnyPath]:
-    """Yield the files below a folder, as they are met."""
+    """Yield the files below a folder, in no order."""
     if isinstance(root, Path):
-        yield from (found for found in root.rglob("*") if found.is_file())
+        yield from (path for path in root.rglob("*") if path.is_file())
         return
     folders = deque([root])
     while folders:
@@ -80,11 +79,11 @@ def files_below(root: AnyPath) -> Iterator[AnyPath]:
 
 
 def namesakes(place: AnyPath) -> list[AnyPath]:
-    """Return the files beside a place whose names differ from its own by the case of letters, or
-    not at all."""
-    folder, wanted = place.parent, place.name.lower()
+    """Return the files beside a path whose names are equal to its own, ignoring case."""
+    folder = place.parent
+    wanted = place.name.lower()
     if isinstance(folder, Path):
-        names = [found.name for found in folder.iterdir()] if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     else:
         names = [entry.name for entry in _listed_or_empty(folder)]
     return [folder / name for name in sorted(names) if name.lower() == wanted]
@@ -100,20 +99,21 @@ def _listed_or_empty(folder: RemotePath) -> list[object_store.Entry]:
 def contents(
     folder: AnyPath, names: Iterable[str], *, at_most: int = -1
 ) -> Iterator[bytes | OSError]:
-    """Yield what many small files hold, or why they cannot be read.
+    """Yield the content of many small files, or the error why one cannot be read.
 
     Args:
-      folder: where they are.
+      folder: the files' folder.
       names: their names.
       at_most: bytes of each (-1: all).
 
     Raises:
-      object_store.Unreachable: if a store does not say whether one is there.
+      object_store.Unreachable: if a store does not answer whether one is there.
     """
     if isinstance(folder, Path):
         for name in names:
             try:
-                with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123  # A Path for each of a million is slow.
+                # Not Path.open: a Path for each of a million files is slow.
+                with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
                     yield file.read(at_most)
             except OSError as error:
                 yield error
@@ -129,23 +129,20 @@ def _content(place: RemotePath) -> bytes | OSError:
 
 
 def read_threads(root: AnyPath, *, on_disk: int = 4) -> int:
-    """Return how many files to read at a time: as many as the caller wants of a disk, more of a
-    store."""
+    """Return how many files to read at a time: `on_disk` from a disk, more from a store."""
     return on_disk if isinstance(root, Path) else object_store.THREADS
 
 
 def read_batch(root: AnyPath) -> int:
-    """Return how many files a thread should read at once.
+    """Return how many files a thread should read before it hands them over.
 
-    On a disk, handing a file from one thread to another costs more than reading it; in a store,
-    every file is a wait.
+    On a disk, handing over a file costs more than reading it; in a store, every file is a wait.
     """
     return 8 if isinstance(root, Path) else 1
 
 
 def worth_skipping(place: AnyPath) -> int:
-    """Return how many bytes of a file are better skipped than read; in a store, a request takes as
-    long as so many."""
+    """Return the gap in bytes from which a second read is quicker than reading the gap."""
     return 4 << 10 if isinstance(place, Path) else 64 << 10
 
 
@@ -160,19 +157,17 @@ def ahead(
     """Yield read(item) for every item, in order, read by threads ahead of their use.
 
     Args:
-      read: what to do with an item, on a thread.
-      items: what to do it with.
-      threads: how many there are (1: this one reads, in turn).
+      read: called with an item, on a thread.
+      items: its arguments.
+      threads: number of threads (1: the caller's own).
       batch: items that a thread takes at once.
-      waiting: batches that are read or being read, at most (two a thread).
+      waiting: most batches that are read or being read (two a thread).
     """
     if threads == 1:
         yield from map(read, items)
         return
-    pool, queue = (
-        concurrent.futures.ThreadPoolExecutor(threads),
-        deque[concurrent.futures.Future[list[Result]]](),
-    )
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    queue = deque[concurrent.futures.Future[list[Result]]]()
     remaining = iter(items)
     try:
         while group := list(itertools.islice(remaining, batch)):
@@ -186,11 +181,10 @@ def ahead(
 
 
 def poll_seconds(folder: AnyPath) -> float:
-    """Return how often it is reasonable to look into a folder, or to write a word into it."""
+    """Return the seconds between two looks into a folder, or two progress reports."""
     return 0.5 if isinstance(folder, Path) else 5.0
 
 
 def processes(folder: AnyPath) -> BaseContext:
-    """Return how to start processes that read from a folder: a store's connections do not live
-    through a fork."""
+    """Return how to start processes that read from a folder: forks break a store's connections."""
     return multiprocessing.get_context(None if isinstance(folder, Path) else "spawn")

@@ -1,4 +1,4 @@
-"""Places in a store answer as places on a disk do, except that a store may fail to answer at all."""
+"""Object store paths: the same results as pathlib's, and Unreachable where a store fails."""
 
 import pathlib
 import pickle
@@ -137,7 +137,7 @@ def test_what_a_store_does_not_give_is_no_reject(s3, monkeypatch, status):
     write(a__x_dot_jpg="picture")
     s3.fault = fail_times(status, 1000)
     with pytest.raises(
-        object_store.Unreachable, match=r"s3://bucket/a/x.jpg cannot be had: .*HeadObject"
+        object_store.Unreachable, match=r"cannot read or write s3://bucket/a/x.jpg: .*HeadObject"
     ):
         image_files.read(ROOT, "a/x.jpg")
     with pytest.raises(object_store.Unreachable):
@@ -149,7 +149,7 @@ def test_a_server_that_is_not_there_is_unreachable(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(object_store, "ATTEMPTS", 2)
     object_store._open.cache_clear()
-    with pytest.raises(object_store.Unreachable, match="cannot be had"):
+    with pytest.raises(object_store.Unreachable, match="cannot read or write"):
         (ROOT / "a").is_dir()
     object_store._open.cache_clear()
 

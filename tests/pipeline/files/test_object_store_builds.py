@@ -141,7 +141,7 @@ def test_a_store_that_fails_fails_the_build_and_rejects_nothing(s3, on_s3, monke
     object_store._open.cache_clear()
     s3.fault = lambda request: 503 * (request.key.endswith("7.jpg"))
     with pytest.raises(
-        object_store.Unreachable, match=r"7\.jpg cannot be had: .*; nothing is lost"
+        object_store.Unreachable, match=r"cannot read or write .*7\.jpg: .*; nothing is lost"
     ) as raised:
         test_main.run(on_s3(max_reject_frac=1.0))
     assert console.refuse(raised.value) == 1
@@ -282,9 +282,18 @@ KILLED = {
 def start() -> subprocess.Popen:
     flags = [f"--{name}={value}" for name, value in KILLED.items()]
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.main", f"--input_dir={RELEASE}", f"--data_dir={DATA}", *flags],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pipeline.main",
+            f"--input_dir={RELEASE}",
+            f"--data_dir={DATA}",
+            *flags,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def test_killed_in_the_middle_and_started_again_it_gives_the_same_bytes(s3, release, job_config):

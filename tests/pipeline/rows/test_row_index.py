@@ -11,10 +11,19 @@ from pipeline.rows import annotations, row_index
 
 def row(number: int, *, split: str = "train", size: int = 8) -> annotations.Row:
     return annotations.Row(
-        split=split, subset="manual", path=f"p/{number}.jpg", filename=f"{number}.jpg", label=number % 8,
-        valence=math.nan, arousal=0.25, box=(1.0, 2.0, 30.5, 40.0), box_from="annotation", landmarks=bytes(size),
-        source=f"t row {number}", soft_label=(0.5, 0.5),
-    )  # fmt: skip
+        split=split,
+        subset="manual",
+        path=f"p/{number}.jpg",
+        filename=f"{number}.jpg",
+        label=number % 8,
+        valence=math.nan,
+        arousal=0.25,
+        box=(1.0, 2.0, 30.5, 40.0),
+        box_from="annotation",
+        landmarks=bytes(size),
+        source=f"t row {number}",
+        soft_label=(0.5, 0.5),
+    )
 
 
 def written(staging, part: int, rows: list[annotations.Row]) -> np.ndarray:

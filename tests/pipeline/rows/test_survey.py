@@ -120,8 +120,10 @@ def test_validation_wins_over_train():
 
 def test_manual_wins_over_automatic_and_then_the_first_row():
     found = dropped(
-        content("t 1", "a.jpg", subset="automatic"), content("t 9", "b.jpg"), content("t 10", "c.jpg")
-    )  # fmt: skip
+        content("t 1", "a.jpg", subset="automatic"),
+        content("t 9", "b.jpg"),
+        content("t 10", "c.jpg"),
+    )
     assert found == {"t 10": "b.jpg", "t 1": "b.jpg"}
 
 

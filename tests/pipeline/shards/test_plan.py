@@ -1,6 +1,7 @@
-"""Which rows become which examples, and where."""
+"""Shard plan and tasks: which rows become which examples, in which shard."""
 
 import collections
+import functools
 
 import numpy as np
 import pytest
@@ -62,14 +63,62 @@ def test_a_larger_class_is_sampled_down_and_a_smaller_one_repeated_evenly():
     )
 
 
-def test_shard_sizes_and_class_counts_per_shard_differ_by_at_most_one():
-    made = assign(COUNTS, TARGETS, 8)
+@pytest.mark.parametrize(
+    ("counts", "targets", "num_shards"),
+    [
+        (COUNTS, TARGETS, 8),
+        ({0: 9, 1: 9, 2: 9, 3: 9, 4: 9}, {0: 9, 1: 9, 2: 9, 3: 9, 4: 9}, 8),
+        ({0: 13, 1: 5, 2: 3, 3: 1}, {0: 13, 1: 5, 2: 3, 3: 1}, 4),
+        ({0: 1, 1: 1, 2: 1, 3: 1, 5: 1, 7: 1}, {0: 1, 1: 1, 2: 1, 3: 1, 5: 1, 7: 1}, 4),
+        ({0: 31, 3: 17, 9: 2}, {0: 11, 3: 11, 9: 4}, 7),
+        ({1: 2, 4: 40, 10: 3}, {1: 25, 4: 33, 10: 3}, 16),
+        ({0: 6}, {0: 5}, 3),
+        ({0: 3, 1: 4}, {0: 3, 1: 4}, 1),
+        ({2: 1}, {2: 50}, 13),
+    ],
+)
+def test_shard_sizes_and_class_counts_per_shard_differ_by_at_most_one(counts, targets, num_shards):
+    made = assign(counts, targets, num_shards)
     sizes = collections.Counter(shard for shard, _ in made)
-    assert set(sizes) == set(range(8)) and max(sizes.values()) - min(sizes.values()) <= 1
-    for label in TARGETS:
-        per_shard = collections.Counter(shard for shard, task in made if task.row.label == label)
-        counts = [per_shard[shard] for shard in range(8)]
-        assert max(counts) - min(counts) <= 1
+    assert difference(sizes, num_shards) <= 1
+    for label in targets:
+        of_class = collections.Counter(shard for shard, task in made if task.row.label == label)
+        assert sum(of_class.values()) == targets[label]
+        assert difference(of_class, num_shards) <= 1
+
+
+def difference(per_shard: collections.Counter[int], num_shards: int) -> int:
+    """Between the largest and the smallest shard, empty ones included."""
+    assert set(per_shard) <= set(range(num_shards))
+    sizes = [per_shard[shard] for shard in range(num_shards)]
+    return max(sizes) - min(sizes)
+
+
+def test_the_shards_of_unequal_classes_are_those_worked_out_by_hand():
+    # 3 + 2 + 4 examples, dealt to shards 0 1 2 | 3 0 | 1 2 3 0.
+    made = assign({0: 3, 1: 2, 2: 4}, {0: 3, 1: 2, 2: 4}, 4)
+    dealt = collections.Counter((task.row.label, shard) for shard, task in made)
+    assert dealt == {
+        (0, 0): 1, (0, 1): 1, (0, 2): 1,
+        (1, 3): 1, (1, 0): 1,
+        (2, 1): 1, (2, 2): 1, (2, 3): 1, (2, 0): 1,
+    }  # fmt: skip
+
+
+def test_ranges_of_ranks_are_dealt_as_the_whole_class():
+    deal = functools.partial(plan.deal, num_rows=5, target=12, first_example=2, num_shards=4)
+    # Rows:   0 1 2 3 4 0 1 2 3 4 0 1
+    # Shards: 2 3 0 1 2 3 0 1 2 3 0 1
+    assert [(copy, shards.tolist()) for copy, shards in deal(5, first_rank=0)] == [
+        (0, [2, 3, 0, 1, 2]),
+        (1, [3, 0, 1, 2, 3]),
+        (2, [0, 1]),
+    ]
+    assert [(copy, shards.tolist()) for copy, shards in deal(2, first_rank=1)] == [
+        (0, [3, 0]),
+        (1, [0, 1]),
+        (2, [1]),
+    ]
 
 
 def test_raising_the_target_only_adds_rows():
@@ -119,6 +168,12 @@ def test_the_number_of_shards_applies_to_train_and_validation_is_in_proportion()
 )
 def test_computed_shards_are_large_enough_and_not_too_few(examples, size, shards):
     assert plan.computed_shards(examples, size) == shards
+
+
+def test_the_digest_is_pinned():
+    # A change here makes every shard of an unfinished build again.
+    task = tasks.Task(7, 1, row(2, 3))
+    assert tasks.digest([task], {"seed": 0, "image_size": 64}) == "aee05c3342808d560cbb7be2d52695bf"
 
 
 def test_the_digest_depends_on_rows_and_settings():
