@@ -43,8 +43,7 @@ SECTIONS = {"Hosts": Hosts}
 
 
 def main(flags: Sequence[str]) -> None:
-    """Run the hosts with the flags of `trainer.main`, and exit with the code of the first that
-    failed."""
+    """Run the hosts with flags of `trainer.main`; exit with the code of the first that failed."""
     settings = Hosts(**flags_lib.given(SECTIONS))
     addresses = [f"127.0.0.1:{port}" for port in free_ports(settings.hosts)]
     processes = [start(flags, addresses=addresses, index=i) for i in range(settings.hosts)]

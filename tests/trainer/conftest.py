@@ -42,8 +42,7 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> pathlib.Path:
-    """A data_dir with config `sample`: class k is a bright square in cell k of a 3 x 3 grid, with
-    noise."""
+    """A data_dir with config `sample`: class k is a bright square in cell k of a 3 x 3 grid."""
     root = tmp_path_factory.mktemp("data")
     write_version(root / run_config.DATASET / "sample" / "1.0.0")
     return root

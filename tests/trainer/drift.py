@@ -25,8 +25,10 @@ has little else than last digits."""
 
 
 def largest(arrays, others, *, start):
-    """Return the largest distance between two final values of a variable, relative to the distance
-    from its initial value (Euclidean norms)."""
+    """Return the largest distance between two final values of a variable.
+
+    It is relative to the distance from its initial value (Euclidean norms).
+    """
     moved = [_norm(array - first) for array, first in zip(arrays, start, strict=True)]
     least = _LEAST_SHARE * _norm(np.array(moved))
     apart = [_norm(array - other) for array, other in zip(arrays, others, strict=True)]

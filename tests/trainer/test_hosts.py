@@ -93,8 +93,7 @@ def assert_same(arrays, others):
 
 
 def evaluated(model_dir):
-    """Return the loss of every epoch on validation, and the probabilities given by the best
-    weights."""
+    """Return each epoch's loss on validation, and the probabilities of the best weights."""
     losses = [float(row["val_loss"]) for row in csv.DictReader((model_dir / "history.csv").open())]
     return np.array(losses), predictions.read(model_dir / "predictions.csv").probabilities
 

@@ -72,8 +72,10 @@ def _key(rng: ExampleRng, *, stream: int) -> tf.Tensor:
 
 
 def _mixed(z: tf.Tensor) -> tf.Tensor:
-    """Return SplitMix64's next number from a state, uint64[] (Steele, Lea and Flood 2014, Figure
-    16)."""
+    """Return SplitMix64's next number from a state, uint64[].
+
+    Source: Steele, Lea and Flood 2014, Figure 16.
+    """
     z = z + tf.constant(0x9E3779B97F4A7C15, tf.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = (z ^ tf.bitwise.right_shift(z, tf.constant(shift, tf.uint64))) * tf.constant(

@@ -14,8 +14,10 @@ from absl import logging
 
 
 def errors_off() -> None:
-    """Keep TensorFlow's error log out of stderr: for a lost host it prints pages, and we a
-    sentence."""
+    """Keep TensorFlow's error log out of stderr.
+
+    For a lost host it prints pages, where we print one sentence.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

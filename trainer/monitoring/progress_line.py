@@ -53,8 +53,10 @@ def clock(seconds: float) -> str:
 
 
 def show(text: str, *, final: bool, to: TextIO | None = None) -> None:
-    """Print a line; one that is not final is replaced by the next on a terminal, and not printed
-    elsewhere."""
+    """Print a line.
+
+    One that is not final is replaced by the next on a terminal, and not printed elsewhere.
+    """
     out = to or sys.stdout
     if out.isatty():
         out.write(f"\r\x1b[K{text}" + "\n" * final)

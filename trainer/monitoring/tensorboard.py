@@ -10,8 +10,10 @@ _TRAIN_COLUMNS = ("loss", "accuracy", "learning_rate", "images_per_s", "input_wa
 
 
 class TensorBoard:
-    """Write under `<model_dir>/tensorboard`: training and evaluation as two runs in shared
-    charts."""
+    """Write under `<model_dir>/tensorboard`.
+
+    Training and evaluation are two runs, whose curves share charts.
+    """
 
     def __init__(self, model_dir: pathlib.Path) -> None:
         folder = model_dir / "tensorboard"
@@ -48,7 +50,9 @@ def _write_scalar(name: str, value: float) -> None:
 
 
 def _metadata(plugin: str, *, kind: str) -> tf.compat.v1.SummaryMetadata:
-    """Return the metadata of tf.summary.scalar and image, which need the tensorboard package for
-    it; writing does not."""
+    """Return the metadata that tf.summary.scalar and image write.
+
+    Those two need the tensorboard package for it; writing does not.
+    """
     data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
     return tf.compat.v1.SummaryMetadata(plugin_data=data, data_class=kind)

@@ -41,8 +41,10 @@ def save_step(
 
 
 def keep_best(folder: pathlib.Path, *, step: int) -> None:
-    """Copy a step's checkpoint to best-<step>.npz, which `save_step` does not remove, and remove
-    the previous one."""
+    """Copy a step's checkpoint to best-<step>.npz, and remove the previous best.
+
+    `save_step` does not remove the copy.
+    """
     source = folder / f"step-{step:09d}.npz"
     best = folder / f"best-{step:09d}.npz"
     with source.open("rb") as content, atomic_file.writing(best) as file:

@@ -46,6 +46,6 @@ def read_csv(path: pathlib.Path) -> list[dict[str, float]]:
 
 def _parse(text: str) -> list[dict[str, float]]:
     if text and not text.endswith("\n"):
-        raise ValueError("its last line is cut off")
+        raise ValueError("its last line is truncated")
     rows = csv.DictReader(io.StringIO(text, newline=""))
     return [{name: float(value) for name, value in row.items()} for row in rows]

@@ -138,8 +138,10 @@ def _with_enough_epochs(ctx: context.RunContext, *, num_examples: int) -> contex
 
 
 def _has_diverged(losses: list[float]) -> bool:
-    """Return whether to stop early; ten times later than `evaluate` does, as these losses are not
-    smoothed."""
+    """Return whether to stop early.
+
+    At ten times the limit of `evaluate`, as these losses are not smoothed.
+    """
     if not losses:
         return False
     return not math.isfinite(losses[-1]) or losses[-1] >= 10 * _DIVERGED * min(losses)

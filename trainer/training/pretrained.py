@@ -77,8 +77,10 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
 def _read_run(
     path: pathlib.Path, *, layers: Sequence["keras.layers.Layer"]
 ) -> list[list[np.ndarray]]:
-    """Return each layer's arrays from best.npz of a run, where they are named
-    weight/<number>/<path>."""
+    """Return each layer's arrays from best.npz of a run.
+
+    Their names there are weight/<number>/<path>.
+    """
     arrays, _ = checkpoint.read(path)
     by_path = {name.split("/", 2)[-1]: array for name, array in arrays.items()}
     paths = [[variable.path for variable in layer.weights] for layer in layers]
@@ -91,8 +93,7 @@ def _read_run(
 def _read_keras(
     path: pathlib.Path, *, model: model_config.Model, size: int
 ) -> list[list[np.ndarray]]:
-    """Return the arrays of every layer with weights from a Keras file, with or without its
-    classifier."""
+    """Return each layer's arrays from a Keras file, with or without its classifier."""
     import keras
 
     from trainer.models import keras_backbones

@@ -97,8 +97,7 @@ class TrainStep:
     def first_microbatches(
         self, group: input_pipeline.StepGroup
     ) -> list[prepared_batch.Microbatch]:
-        """Return the microbatches of a group's first step as the first replica's network gets
-        them."""
+        """Return the microbatches of a group's first step, as the first replica gets them."""
         local = {
             name: self.strategy.experimental_local_results(value)[0]
             for name, value in group.items()
@@ -249,8 +248,10 @@ class TrainStep:
     def _affect_total(
         self, outputs: heads.Outputs, *, part: prepared_batch.Microbatch
     ) -> tf.Tensor:
-        """Return the weighted loss of valence and arousal times the number of examples, on every
-        replica that of the whole batch."""
+        """Return the weighted loss of valence and arousal times the number of examples.
+
+        On every replica it is that of the whole batch.
+        """
         predicted = heads.affect(outputs)
         if predicted is None:
             return tf.zeros([])
@@ -260,8 +261,7 @@ class TrainStep:
     def _sam_gradients(
         self, parts: Sequence[prepared_batch.Microbatch], *, gradients: list[tf.Tensor]
     ) -> list[tf.Tensor]:
-        """Return the gradient at the sharpness-aware ascent point; weights and statistics are put
-        back."""
+        """Return the gradient at the ascent point of SAM, and restore weights and statistics."""
         variables = [variable.value for variable in self.model.variables]
         before = sam.snapshot(variables)
         sam.climb(

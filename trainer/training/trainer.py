@@ -65,8 +65,7 @@ class Trainer:
         return self._state.history
 
     def epochs(self) -> Iterator[dict[str, float]]:
-        """Train one epoch at a time and yield its history row; closing the iterator ends the
-        run."""
+        """Train one epoch at a time and yield its history row; close it to end the run."""
         state = self._state
         self._logger.start(state)
         groups = train_input.step_groups(
@@ -84,8 +83,10 @@ class Trainer:
                 yield state.history[-1]
 
     def scores(self) -> Generator[float, None, None]:
-        """Yield the selection score of each epoch, trained before or now; training goes on when
-        the next is asked for."""
+        """Yield the selection score of each epoch, those of earlier starts first.
+
+        Training continues when the next score is requested.
+        """
         yield from map(self._selector.score, list(self._state.history))
         yield from map(self._selector.score, self.epochs())
 

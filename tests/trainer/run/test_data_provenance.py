@@ -1,5 +1,4 @@
-"""A model folder remembers how its faces were stored, and those from before it did are still
-understood."""
+"""A model folder records how its faces were stored; older folders are still readable."""
 
 import dataclasses
 import json

@@ -39,8 +39,7 @@ def loaded(**settings):
 def test_a_backbone_sees_with_the_weights_of_a_file_what_keras_own_sees(
     tmp_path, include_top, name
 ):
-    """Also with the right normalisation of images, which in MobileNetV3 is a layer of Keras' own
-    model."""
+    """Also with the right normalisation of images, in MobileNetV3 a layer of Keras' own model."""
     keras.utils.set_random_seed(1)
     theirs = keras_backbones.original("mobilenet_v3_small", image_size=32, include_top=include_top)
     moved = [

@@ -11,8 +11,7 @@ from trainer.training import setup, train_step
 
 
 def trained_weights(ctx, *, epochs=2):
-    """Train the small network; return its weights and those to be evaluated, and the sums of every
-    step."""
+    """Train the small network; return its weights, those to evaluate, and each step's sums."""
     network = setup.model(ctx)
     train_step, sums = train(network, ctx=ctx, epochs=epochs)
     weights = [variable.numpy() for variable in network.variables]
@@ -145,8 +144,7 @@ def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_ctx, l
 
 
 def test_the_last_smaller_batch_is_the_mean_over_its_own_examples(make_ctx):
-    """One step of plain gradient descent on 14 of 16 places equals one on exactly those 14
-    examples."""
+    """One step of SGD on 14 of 16 positions equals one on exactly those 14 examples."""
     plain = {
         "dropout": 0.0,
         "augment": 0.0,

@@ -44,8 +44,7 @@ def test_several_replicas_train_as_one_does(make_ctx, name, num_replicas):
 
 
 def with_affect(ctx):
-    """Train with valence and arousal made up of the labels, some of them missing; return weights
-    and sums."""
+    """Train with valence and arousal made from labels, some missing; return weights and sums."""
     network, split = setup.model(ctx), context.read_split(ctx, split="train")
     labels = split.labels.astype(np.float32)
     valence, arousal = labels / 7, np.where(labels == 3, np.nan, 1 - labels / 4)

@@ -251,8 +251,7 @@ def test_at_its_end_a_run_says_what_limited_its_speed(make_trainer, capsys):
 def test_checkpoints_come_by_time_and_by_step_besides_the_one_after_each_epoch(
     make_trainer, monkeypatch, settings, saved
 ):
-    """31 steps in groups of 8: after steps 8, 16, 24 and 31, or after the first group that makes it
-    nine steps."""
+    """31 steps in groups of 8: after steps 8, 16, 24 and 31, or after the first with 9 steps."""
     steps, save = [], checkpoint.save_step
 
     def counting(*args, **kwargs):
