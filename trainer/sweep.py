@@ -1,11 +1,10 @@
-"""Search for a better CNN: python -m trainer.sweep --sweep_dir=runs/sweep --trials=40.
+"""Sweep program: python -m trainer.sweep --sweep_dir=runs/sweep --trials=40.
 
-Owns the search: Optuna proposes, `session` trains in this process on one strategy, and a trial that
-falls behind is given up. A process a trial was rejected: it would read the data and start
-TensorFlow anew each time. A sweep that was cut off continues, in the very step of the trial that
-was under way.
+Owns the flags, and which flags of trainer.main have no meaning in a sweep; the search is
+tuning.study's. A sweep that was interrupted continues, from the very step of its interrupted trial.
 """
 
+import importlib.util
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,42 +14,46 @@ from runtime import flags as flags_lib
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
-from trainer.tuning import options, study
+from trainer.tuning import options
 
-ABOUT = """Search over the CNN family: every trial trains a network, and one that falls behind is given up early.
+ABOUT = """Search the CNN family: each trial trains a network, and one below the median is stopped.
 
   python -m trainer.sweep --sweep_dir=runs/sweep --trials=40 --epochs=8 --holdout_frac=0.1
-  python -m trainer.sweep --sweep_dir=runs/sweep --trials=60 --epochs=8 --holdout_frac=0.1     twenty more
+  python -m trainer.sweep --sweep_dir=runs/sweep --trials=60 --epochs=8 --holdout_frac=0.1
 
-What is not varied is set as for trainer.main."""
-
+The second command adds twenty trials. Settings that are not varied are those of trainer.main."""
 
 SECTIONS: dict[str, type] = {"Sweep": options.Sweep, **run_config.SECTIONS}
 
+SINGLE_RUN_FLAGS = ("model_dir", "overwrite", "dry_run", "find_lr", "profile_steps")
+
 
 def main() -> None:
-    """Search as the flags say."""
+    """Run the sweep that the flags describe."""
     asked = options.Sweep(**flags_lib.given({"Sweep": options.Sweep}))
-    given = flags_lib.given(run_config.SECTIONS)
-    settings = settings_of(given)
+    settings = settings_of(flags_lib.given(run_config.SECTIONS))
     devices.refuse_early(settings.devices)
     path = dataset_version.locate(settings.data)
-    search = study.open_study(asked, settings=settings)
+    if importlib.util.find_spec("optuna") is None:
+        raise errors.UserError("a sweep needs Optuna: pip install 'affectnet-faces[sweep]'")
+    from trainer.tuning import study as study_lib  # Inside: Optuna is an extra.
+
+    study = study_lib.open_study(asked, settings=settings)
     with tf_logging.chatter_off():
         from trainer.run import context  # Inside: the refusals above must not wait for TensorFlow.
         from trainer.tuning import report
-    at = context.create(settings, version=dataset_version.open_version(path))
-    study.run(search, asked=asked, ctx=at)
-    report.write(search, sweep_dir=pathlib.Path(asked.sweep_dir), settings=settings)
+    ctx = context.create(settings, version=dataset_version.open_version(path))
+    study_lib.run(study, asked=asked, ctx=ctx)
+    report.write(study, sweep_dir=pathlib.Path(asked.sweep_dir), settings=settings)
 
 
 def settings_of(given: Mapping[str, Any]) -> run_config.Config:
-    """Return what all trials share.
+    """Return the settings that all trials share.
 
     Raises:
-      errors.UserError: for a flag that makes sense for a single run only, or a bad value.
+      errors.UserError: for a flag that has a meaning for a single run only, or a bad value.
     """
-    for name in study.OF_ONE_RUN:
+    for name in SINGLE_RUN_FLAGS:
         if name in given:
             raise errors.UserError(
                 f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir"

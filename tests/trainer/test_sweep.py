@@ -1,5 +1,8 @@
+"""Sweep: trials, interruption, pruning, the report and the flags."""
+
 import csv
 
+import matplotlib
 import pytest
 
 optuna = pytest.importorskip("optuna")
@@ -15,7 +18,7 @@ QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 3
 
 @pytest.fixture
 def search(make_ctx, tmp_path):
-    """Return a function that starts the sweep of a folder, and gives its study."""
+    """Return a function that runs the sweep of a folder and returns its study."""
 
     def start(*, trials, settings=QUICK, **asked):
         about = options.Sweep(
@@ -24,40 +27,40 @@ def search(make_ctx, tmp_path):
             vary=("dropout", "learning_rate"),
             **asked,
         )
-        at = make_ctx(**settings)
-        study = study_lib.open_study(about, settings=at.settings)
-        study_lib.run(study, asked=about, ctx=at)
+        ctx = make_ctx(**settings)
+        study = study_lib.open_study(about, settings=ctx.settings)
+        study_lib.run(study, asked=about, ctx=ctx)
         return study
 
     return start
 
 
-def test_a_sweep_tries_tells_and_leaves_a_table_and_a_plot(search, make_ctx, tmp_path, capsys):
+def test_a_sweep_runs_its_trials_and_writes_a_table_and_a_plot(search, make_ctx, tmp_path, capsys):
     study = search(trials=2)
-    said = capsys.readouterr().out
-    assert (
-        "2 of 2 trials left, over dropout, learning_rate" in said
-        and "chooses on validation itself" in said
-    )
-    assert said.count("best of 2 epochs") == 2
+    printed = capsys.readouterr().out
+    assert "2 of 2 trials left, over dropout, learning_rate" in printed
+    assert "chooses on validation itself" in printed
+    assert printed.count("best of 2 epochs") == 2
     report.write(study, sweep_dir=tmp_path / "sweep", settings=make_ctx(**QUICK).settings)
     rows = list(csv.DictReader((tmp_path / "sweep/trials.csv").open()))
     assert [(row["trial"], row["state"], row["epochs"]) for row in rows] == [
         ("0", "complete", "2"),
         ("1", "complete", "2"),
     ]
-    assert (tmp_path / "sweep/what_mattered.png").stat().st_size > 5_000
+    assert (tmp_path / "sweep/optimization_history.png").stat().st_size > 5_000
     best = max(rows, key=lambda row: float(row["score"]))
-    said = capsys.readouterr().out
-    assert f"best          trial {best['trial']}: " in said
-    assert (
-        "train it      python -m trainer.main " in said
-        and f"--learning_rate={best['learning_rate']} " in said
+    printed = capsys.readouterr().out
+    assert f"best          trial {best['trial']}: " in printed
+    assert "train it      python -m trainer.main " in printed
+    assert f"--learning_rate={best['learning_rate']} " in printed
+    sweep_dir = tmp_path / "sweep"
+    assert printed.endswith(
+        f"report        {sweep_dir}/trials.csv  {sweep_dir}/optimization_history.png\n"
     )
     assert "epoch  2/2" in (tmp_path / "sweep/trial-0000/log.txt").read_text()
 
 
-def test_a_sweep_that_was_cut_off_continues_the_trial_that_was_under_way(
+def test_an_interrupted_sweep_continues_its_interrupted_trial(
     search, monkeypatch, tmp_path, capsys
 ):
     scores = trainer.Trainer.scores
@@ -119,15 +122,13 @@ def fake_trial(monkeypatch, make_ctx, tmp_path, *, prune, fails=False):
     trial = study.ask()
     trial.set_user_attr("folder", "t")
     return study_lib._train(
-        trial, chosen={}, reader=study_lib.Reader(make_ctx(**QUICK)), folder=tmp_path
+        trial, chosen={}, reader=study_lib.SplitReader(make_ctx(**QUICK)), folder=tmp_path
     )
 
 
-def test_a_trial_below_the_median_is_given_up_only_where_that_is_asked_for(
-    monkeypatch, make_ctx, tmp_path
-):
-    given_up = fake_trial(monkeypatch, make_ctx, tmp_path, prune=True)
-    assert (given_up.state.name, given_up.remark) == ("PRUNED", "given up after epoch 2")
+def test_a_trial_below_the_median_is_pruned_only_with_prune(monkeypatch, make_ctx, tmp_path):
+    pruned = fake_trial(monkeypatch, make_ctx, tmp_path, prune=True)
+    assert (pruned.state.name, pruned.remark) == ("PRUNED", "pruned after epoch 2")
     kept = fake_trial(monkeypatch, make_ctx, tmp_path, prune=False)
     assert (kept.state.name, kept.score) == ("COMPLETE", 0.9)
 
@@ -141,13 +142,30 @@ def test_a_trial_that_cannot_go_on_is_not_counted_and_says_why(monkeypatch, make
     )
 
 
-def test_what_mattered_is_what_the_scores_follow():
+def test_importances_are_those_of_the_hyperparameter_that_the_scores_follow():
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(
         lambda t: t.suggest_float("dropout", 0, 1) + 0 * t.suggest_float("l2", 0, 1), n_trials=20
     )
     weights = report.importances(study)
     assert list(weights) == ["dropout", "l2"] and weights["dropout"] > 0.9
+    style = dict(matplotlib.rcParams)
+    drawn = report.plots(study)
+    assert list(drawn) == ["optimization_history.png", "slices.png", "what_mattered.png"]
+    assert all(png.startswith(b"\x89PNG") and len(png) > 5_000 for png in drawn.values())
+    assert dict(matplotlib.rcParams) == style
+
+
+def test_the_csv_has_every_trial_with_its_hyperparameters_and_epochs():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    first = study.ask({"num_blocks": optuna.distributions.IntDistribution(2, 2)})
+    first.report(0.5, step=1)
+    study.tell(first, 0.625)
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    assert report.as_csv(study) == (
+        "trial,state,score,epochs,num_blocks\r\n0,complete,0.625,1,2\r\n1,fail,,0,\r\n"
+    )
+    assert report.importances(study) == {}
 
 
 @pytest.mark.parametrize("name", ["model_dir", "overwrite", "dry_run", "find_lr", "profile_steps"])

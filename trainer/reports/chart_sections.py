@@ -76,7 +76,7 @@ def learning_curves(history: figures.History) -> list[markup.Markup]:
         if lines:
             alt = f"{quantity} by epoch: {'; '.join(lines)}"
             image = markup.image(figures.svg(drawing), alt=alt, kind="svg+xml")
-            drawn.append(markup.element("figure", image))
+            drawn.append(charts.figure(image, title=quantity))
     return drawn
 
 

@@ -57,14 +57,15 @@ def curves_figure(history: History) -> figure.Figure:
     drawing = figure.Figure(figsize=(10, 4.2), layout="constrained", dpi=DPI)
     both = drawing.subplots(1, 2, gridspec_kw={"wspace": 0.08})
     for ax, quantity in zip(both, QUANTITIES, strict=True):
-        _curves(ax, history, quantity=quantity)
+        _curves(ax, history, quantity=quantity, legend_columns=2)
+        ax.set_title(quantity, pad=28)
     return drawing
 
 
 def curve_figure(history: History, *, quantity: str) -> figure.Figure:
-    """Draw one quantity by epoch, narrow enough for a phone."""
-    drawing = figure.Figure(figsize=(4.5, 3.7), layout="constrained", dpi=DPI)
-    _curves(drawing.add_subplot(), history, quantity=quantity)
+    """Draw one quantity by epoch without a title, narrow enough for a phone."""
+    drawing = figure.Figure(figsize=(4.1, 3.5), layout="constrained", dpi=DPI)
+    _curves(drawing.add_subplot(), history, quantity=quantity, legend_columns=1)
     return drawing
 
 
@@ -116,7 +117,7 @@ def _name_classes(ax: axes.Axes, *, names: Sequence[str], support: Sequence[int]
     ax.spines[:].set_visible(False)
 
 
-def _curves(ax: axes.Axes, history: History, *, quantity: str) -> None:
+def _curves(ax: axes.Axes, history: History, *, quantity: str, legend_columns: int) -> None:
     """Draw the recorded series of a quantity; a value that is not finite leaves a gap."""
     epochs = [row.get("epoch", index) for index, row in enumerate(history, start=1)]
     for name, (prefix, colour, line, marker) in SERIES.items():
@@ -133,10 +134,14 @@ def _curves(ax: axes.Axes, history: History, *, quantity: str) -> None:
                 label=f"{name}, {values[finite][-1]:.3f} at the end",
             )
     _frame(ax, quantity=quantity, epochs=epochs)
+    if ax.lines:
+        # Above the axes, because inside it would cover a curve.
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=legend_columns, frameon=False)
+    else:
+        ax.text(0.5, 0.5, f"no {quantity} was recorded", ha="center", transform=ax.transAxes)
 
 
 def _frame(ax: axes.Axes, *, quantity: str, epochs: Sequence[float]) -> None:
-    ax.set_title(quantity, pad=28)
     ax.set_xlabel("epoch")
     ax.set_ylabel(quantity)
     ax.set_ylim(0, _top(ax, quantity=quantity))
@@ -144,11 +149,6 @@ def _frame(ax: axes.Axes, *, quantity: str, epochs: Sequence[float]) -> None:
     ax.set_xlim(min(epochs, default=1) - 0.5, max(epochs, default=1) + 0.5)
     ax.grid(color="#dddddd", linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
-    if ax.lines:
-        # Above the axes, because inside it would cover a curve.
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
-    else:
-        ax.text(0.5, 0.5, f"no {quantity} was recorded", ha="center", transform=ax.transAxes)
 
 
 def _top(ax: axes.Axes, *, quantity: str) -> float:

@@ -1,4 +1,4 @@
-"""Options of a hyperparameter sweep."""
+"""Options of a sweep: its folder, the number of trials, the search space and pruning."""
 
 import dataclasses
 
@@ -8,15 +8,15 @@ from trainer.tuning import search_space
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep(fields.Checked):
-    """The search."""
+    """Options of a sweep; they are flags of trainer.sweep."""
 
     sweep_dir: str = fields.field(
-        "runs/sweep", "folder of the sweep; one that was cut off continues"
+        "runs/sweep", "folder of the sweep; an interrupted sweep in it continues"
     )
-    trials: int = fields.field(30, "trials in all, those of earlier starts counted", at_least=1)
+    trials: int = fields.field(30, "trials in all, including those of earlier starts", at_least=1)
     vary: tuple[str, ...] = fields.field(
-        search_space.USUAL, "what is chosen", choices=tuple(search_space.CHOICES)
+        search_space.USUAL, "hyperparameters to vary", choices=tuple(search_space.CHOICES)
     )
     prune: bool = fields.field(
-        True, "give a trial up when its best epoch is below the median of the others at that time"
+        True, "prune a trial when its best epoch is below the median of the others at that epoch"
     )

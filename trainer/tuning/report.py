@@ -1,178 +1,156 @@
-"""What a sweep found: a table, a CSV file, and a plot of what mattered.
+"""Sweep report: the best trials, the command that trains the best, trials.csv and three plots.
 
-Owns their layout. Importances are Optuna's fANOVA (Hutter, Hoos and Leyton-Brown 2014): the share
-of the scores' variance that a choice explains.
+Owns the layout of table and command; the data frame and the plots are Optuna's. Importances are its
+fANOVA (Hutter, Hoos and Leyton-Brown 2014): the share of the scores' variance that a hyperparameter
+explains. Optuna's Plotly charts were rejected because they need another dependency.
 """
 
-import csv
-import io
 import pathlib
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 import optuna
-from matplotlib import axes, figure
+from matplotlib import pyplot as plt
+from optuna.visualization import matplotlib as optuna_plots
 
 from runtime import atomic_file
 from trainer.config import run_config
 from trainer.reports import figures
 from trainer.tuning import search_space
 
-TABLE, PLOT = "trials.csv", "what_mattered.png"
-_SHOWN = 10
-_FEWEST = 4
-"""Trials below which importances would be noise drawn as bars."""
+TABLE = "trials.csv"
+HISTORY_PLOT = "optimization_history.png"
+SLICES_PLOT = "slices.png"
+IMPORTANCES_PLOT = "what_mattered.png"
+
+_MAX_ROWS = 10
+_MIN_TRIALS = 4
+"""With fewer finished trials, importances would be noise."""
 
 Trials = Sequence[optuna.trial.FrozenTrial]
 
 
 def write(study: optuna.Study, *, sweep_dir: pathlib.Path, settings: run_config.Config) -> None:
-    """Print the best trials and the command of the best, and leave table and plot in the sweep's
-    folder."""
+    """Print the best trials and the command of the best, and write table and plots."""
     finished = ranked(study)
     if not finished:
-        print(f"nothing found: no trial of {sweep_dir} was trained to its end; */log.txt say why")
+        print(f"no result     no trial of {sweep_dir} has finished; */log.txt have the reasons")
         return
-    print(table(finished[:_SHOWN]))
-    atomic_file.replace(sweep_dir / TABLE, content=as_csv(study.trials).encode())
-    atomic_file.replace(
-        sweep_dir / PLOT, content=figures.png(plot(finished, weights=importances(study)))
-    )
+    contents = {TABLE: as_csv(study).encode(), **plots(study)}
+    paths = [
+        atomic_file.replace(sweep_dir / name, content=content) for name, content in contents.items()
+    ]
     best = finished[0]
-    print(
-        f"best          trial {best.number}: {best.value:.4f} by {settings.selection.select_by.replace('_', ' ')}"
-    )
+    select_by = settings.selection.select_by.replace("_", " ")
+    print(table(finished[:_MAX_ROWS]))
+    print(f"best          trial {best.number}: {best.value:.4f} by {select_by}")
     print(f"train it      {command(best, settings=settings)}")
-    print(f"look at       {sweep_dir / TABLE}  {sweep_dir / PLOT}", flush=True)
+    print(f"report        {'  '.join(map(str, paths))}", flush=True)
 
 
 def ranked(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that were trained to their end, best first."""
-    done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    return sorted(done, key=lambda trial: -float(trial.value or 0.0))
+    """Return the finished trials, best first."""
+    finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    return sorted(finished, key=lambda trial: -float(trial.value or 0.0))
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """Return what each choice explains of the scores, most first; nothing where too few trials are
-    done."""
-    done = ranked(study)
-    if len(done) < _FEWEST or len({trial.value for trial in done}) < 2:
+    """Return each hyperparameter's importance, the highest first; empty for too few trials."""
+    finished = ranked(study)
+    if len(finished) < _MIN_TRIALS or len({trial.value for trial in finished}) < 2:
         return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    return dict(optuna.importance.get_param_importances(study, evaluator=_evaluator()))
 
 
 def table(trials: Trials) -> str:
-    """Lay trials out as plain text, a row each and a column a choice."""
+    """Return trials as text, a row each and a column a hyperparameter."""
     names = list(trials[0].params)
-    rows = [["trial", "score", *names]] + [
-        [str(t.number), f"{t.value:.4f}", *(_text(t.params.get(name)) for name in names)]
-        for t in trials
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows = [["trial", "score", *names]]
+    for trial in trials:
+        cells = [search_space.text(trial.params.get(name)) for name in names]
+        rows.append([str(trial.number), f"{trial.value:.4f}", *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
         for row in rows
     )
 
 
-def as_csv(trials: Trials) -> str:
-    """Return all trials as CSV, given up and failed ones too."""
-    names = sorted({name for trial in trials for name in trial.params})
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["trial", "state", "score", "epochs", *names])
-    for t in trials:
-        cells = [t.params.get(name, "") for name in names]
-        writer.writerow(
-            [t.number, t.state.name.lower(), t.value, len(t.intermediate_values), *cells]
-        )
-    return text.getvalue()
+def as_csv(study: optuna.Study) -> str:
+    """Return all trials as CSV, pruned and failed ones too."""
+    frame = study.trials_dataframe(attrs=("number", "state", "value", "params"))
+    # Where a trial lacks a parameter, pandas has made floats of the others' integers.
+    frame = frame.convert_dtypes()
+    frame["state"] = frame["state"].str.lower()
+    epochs = [len(trial.intermediate_values) for trial in study.get_trials(deepcopy=False)]
+    frame.insert(3, "epochs", epochs)
+    frame = frame.rename(columns={"number": "trial", "value": "score"})
+    frame = frame.rename(columns=lambda name: name.removeprefix("params_"))
+    return frame.to_csv(index=False, lineterminator="\r\n")
 
 
 def command(trial: optuna.trial.FrozenTrial, *, settings: run_config.Config) -> str:
-    """Return the command that trains a trial's network anew, in a folder of its own."""
-    chosen = run_config.flat(settings) | dict(chosen_by(trial))
-    usual = run_config.flat(run_config.make({}))
+    """Return the command that trains a trial's network again, in a folder of its own."""
+    values = run_config.flat(settings) | dict(settings_of(trial))
+    defaults = run_config.flat(run_config.make({}))
     flags = [
         f"--{name}={_exact(value)}"
-        for name, value in chosen.items()
-        if value != usual[name] and name not in ("recipe", "model_dir")
+        for name, value in values.items()
+        if value != defaults[name] and name not in ("recipe", "model_dir")
     ]
     return shlex.join(["python", "-m", "trainer.main", *flags, "--model_dir=runs/best"])
 
 
-def chosen_by(trial: optuna.trial.FrozenTrial) -> Mapping[str, Any]:
-    """Return the settings that a finished trial's choices stand for."""
-    found: dict[str, Any] = {}
+def settings_of(trial: optuna.trial.FrozenTrial) -> Mapping[str, Any]:
+    """Return the settings of a finished trial's hyperparameters."""
+    chooser = optuna.trial.FixedTrial(trial.params)
+    settings: dict[str, Any] = {}
     for name in search_space.CHOICES:
         try:
-            found |= search_space.choose(optuna.trial.FixedTrial(trial.params), names=[name])
-        except ValueError:  # FixedTrial's way of saying that this was not varied.
+            settings |= search_space.choose(chooser, names=[name])
+        except ValueError:  # FixedTrial raises it for a parameter that was not varied.
             continue
-    return found
+    return settings
 
 
-def plot(trials: Trials, *, weights: Mapping[str, float]) -> figure.Figure:
-    """Draw importances as bars, and the score over the choices that mattered most."""
-    leading = list(weights)[:3]
-    drawing = figure.Figure(
-        figsize=(4.2 + 3.4 * len(leading), 3.8), layout="constrained", dpi=figures.DPI
-    )
-    bars, *others = np.ravel(
-        drawing.subplots(
-            1, 1 + len(leading), gridspec_kw={"width_ratios": [1.3] + [1] * len(leading)}
+def plots(study: optuna.Study) -> dict[str, bytes]:
+    """Return Optuna's plots as PNG files by name.
+
+    Importances, and slices of the three highest, only where `importances` has them.
+    """
+    drawn = {HISTORY_PLOT: _png(optuna_plots.plot_optimization_history, study)}
+    leading = list(importances(study))[:3]
+    if leading:
+        drawn[SLICES_PLOT] = _png(optuna_plots.plot_slice, study, params=leading)
+        drawn[IMPORTANCES_PLOT] = _png(
+            optuna_plots.plot_param_importances, study, evaluator=_evaluator()
         )
-    )
-    if not weights:
-        bars.set_axis_off()
-        bars.text(
-            0.5, 0.5, f"too few trials done ({len(trials)}) to say what mattered", ha="center"
-        )
-    else:
-        names = list(weights)[::-1]
-        bars.barh(names, [weights[name] for name in names], color="#0072B2")
-        _frame(bars, x="share of the variance of scores", y="", title="what mattered")
-    for ax, name in zip(others, leading, strict=True):
-        _scatter(ax, name=name, trials=trials)
-    return drawing
+    return drawn
 
 
-def _scatter(ax: axes.Axes, *, name: str, trials: Trials) -> None:
-    values = [t.params[name] for t in trials]
-    is_number = all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
-    )
-    shown = values if is_number else [_text(value) for value in values]
-    ax.scatter(shown, [t.value or 0.0 for t in trials], color="#D55E00", s=18, alpha=0.8)
-    if is_number and min(values) > 0 and max(values) / min(values) > 20:
-        ax.set_xscale("log")
-    if not is_number:
-        ax.margins(x=0.4)
-    _frame(ax, x=name, y="score", title="")
+def _png(plot: Any, study: optuna.Study, **arguments: Any) -> bytes:
+    """Return one of Optuna's plots as a PNG file."""
+    plt.switch_backend("Agg")  # Otherwise pyplot may look for a display.
+    # Optuna sets a style for the whole process, and marks its plots as experimental.
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        drawing = np.ravel(plot(study, target_name="score", **arguments))[0].figure
+        drawing.set_dpi(figures.DPI)
+        content = figures.png(drawing)
+    plt.close(drawing)
+    return content
 
 
-def _frame(ax: axes.Axes, *, x: str, y: str, title: str) -> None:
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
-    ax.set_title(title)
-    ax.grid(color="#dddddd", linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
+def _evaluator() -> optuna.importance.FanovaImportanceEvaluator:
+    return optuna.importance.FanovaImportanceEvaluator(seed=0)
 
 
 def _exact(value: Any) -> str:
-    """Return a value as a flag takes it, with all its digits: the network is to be the very same."""
+    """Return a value as a flag takes it, with all its digits, so that the network is the same."""
     if isinstance(value, (tuple, list)):
         return ",".join(map(_exact, value))
-    return repr(value) if isinstance(value, float) else _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        return ",".join(map(_text, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else search_space.text(value)

@@ -1,8 +1,7 @@
-"""What a sweep may choose: the CNN family's variations and the settings that decide most about its
-training.
+"""Search space of a sweep: hyperparameters of the CNN family, their ranges and their settings.
 
-Owns the ranges, and the way from a choice to settings. Ranges are those within which small networks
-for faces are usually built; a wider space would spend its trials on networks nobody would keep.
+Owns the ranges, which are those of small networks for faces. A wider space was rejected because it
+would spend its trials on networks that nobody would keep.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 
 
 class Chooser(Protocol):
-    """The part of an Optuna trial that choosing takes."""
+    """The methods of an Optuna trial that suggest values."""
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
@@ -22,19 +21,36 @@ class Chooser(Protocol):
 
 
 Settings = dict[str, Any]
-_MOST_FILTERS = 512
+"""Flat settings, as in run_config.flat."""
+
+_MAX_FILTERS = 512
 
 
 def choose(chooser: Chooser, *, names: Sequence[str]) -> Settings:
-    """Return settings with a value chosen for everything named; names are those of CHOICES."""
-    return {name: value for each in names for name, value in CHOICES[each](chooser).items()}
+    """Return settings with suggested values of hyperparameters, named as in CHOICES."""
+    settings: Settings = {}
+    for name in names:
+        settings |= CHOICES[name](chooser)
+    return settings
+
+
+def text(value: Any) -> str:
+    """Return a value as a flag takes it, floats with three digits."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(text, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _blocks(chooser: Chooser) -> Settings:
-    """Filters double from block to block, as the maps' sides halve (Simonyan and Zisserman 2015)."""
+    """Double the filters from block to block, as the feature maps' sides halve.
+
+    Simonyan and Zisserman 2015, "Very Deep Convolutional Networks", arXiv:1409.1556.
+    """
     first = chooser.suggest_categorical("first_filters", [32, 64, 128])
     count = chooser.suggest_int("num_blocks", 2, 4)
-    return {"conv_filters": tuple(min(first * 2**i, _MOST_FILTERS) for i in range(count))}
+    return {"conv_filters": tuple(min(first * 2**i, _MAX_FILTERS) for i in range(count))}
 
 
 def _dense(chooser: Chooser) -> Settings:
@@ -64,6 +80,7 @@ CHOICES: Mapping[str, Callable[[Chooser], Settings]] = {
         "label_smoothing": c.suggest_float("label_smoothing", 0.0, 0.2, step=0.05)
     },
 }
-"""What can be varied, by the name that --vary has for it."""
+"""The hyperparameters, by their name in --vary."""
 
 USUAL = ("blocks", "dense", "dropout", "activation", "batch_norm", "l2", "learning_rate")
+"""The default of --vary."""

@@ -1,11 +1,18 @@
-"""Optuna study of a sweep: opened or continued, pruned, one training a trial."""
+"""Optuna study of a sweep: opened or continued, trials trained one after another and pruned.
+
+Owns the order of a trial (suggest, train, report each epoch, prune) and how an interrupted trial
+continues. Trials share this process, one strategy and the data read; a process a trial was rejected
+because each would read the data and start TensorFlow again.
+"""
 
 import contextlib
 import dataclasses
 import gc
 import io
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import optuna
 
 from runtime import errors
 from trainer.config import run_config
@@ -13,33 +20,49 @@ from trainer.training import pretrained
 from trainer.tuning import options, search_space
 
 if TYPE_CHECKING:
-    import optuna
-
     from trainer.data import examples
     from trainer.run import context
 
-OF_ONE_RUN = ("model_dir", "overwrite", "dry_run", "find_lr", "profile_steps")
+_SETTINGS = "settings"
+_FOLDER = "folder"
+"""Names of user attributes: of the study its settings, of a trial its folder."""
+
+_STARTUP_TRIALS = 5
+_STARTUP_EPOCHS = 1
+"""No trial is pruned before there are this many others, nor in its first epoch."""
+
+_State = optuna.trial.TrialState
 
 
-_SETTINGS, _FOLDER = "settings", "folder"
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The end of a trial: its state, its score if it has one, and a remark for its line."""
+
+    state: optuna.trial.TrialState
+    score: float | None
+    remark: str
 
 
-_STARTUP_TRIALS, _STARTUP_EPOCHS = 5, 1
-"""No trial is given up before there are this many others, nor in its first epoch."""
+class SplitReader:
+    """The splits of a sweep, read once for each image size."""
+
+    def __init__(self, ctx: "context.RunContext") -> None:
+        self.ctx = ctx
+        self._by_size: dict[int, tuple[examples.Split, examples.Split]] = {}
+
+    def splits(self, ctx: "context.RunContext") -> "tuple[examples.Split, examples.Split]":
+        """Return the splits that a trial trains on and selects its best epoch on."""
+        if ctx.image_size not in self._by_size:
+            self._by_size[ctx.image_size] = _read_splits(ctx)
+        return self._by_size[ctx.image_size]
 
 
-def open_study(asked: options.Sweep, *, settings: run_config.Config) -> "optuna.Study":
-    """Return the sweep of the folder, new or as it was left.
+def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.Study:
+    """Return the study in the sweep's folder, new or as an earlier start left it.
 
     Raises:
-      errors.UserError: without Optuna, or if the sweep there has other settings.
+      errors.UserError: if the sweep there has other settings.
     """
-    try:
-        import optuna  # Inside: an extra that only sweeps need.
-    except ImportError:
-        raise errors.UserError(
-            "a sweep needs Optuna: pip install 'affectnet-faces[sweep]'"
-        ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = pathlib.Path(asked.sweep_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,41 +73,40 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> "optuna.
         load_if_exists=True,
         pruner=pruner(asked),
     )
-    # A fresh start after an interruption must not propose again what was proposed before it.
+    # The number of trials is in the seed because a start after an interruption must not suggest
+    # again what was suggested before it.
     study.sampler = optuna.samplers.TPESampler(seed=settings.training.seed + len(study.trials))
     _check_same(study, settings=settings, folder=folder)
-    _take_up(study)
+    _requeue_interrupted(study)
     return study
 
 
-def pruner(asked: options.Sweep) -> "optuna.pruners.BasePruner":
-    """Return what decides when a trial is given up."""
-    from optuna import pruners
-
+def pruner(asked: options.Sweep) -> optuna.pruners.BasePruner:
+    """Return the pruner: the median of the other trials at the same epoch, or none."""
     if not asked.prune:
-        return pruners.NopPruner()
-    return pruners.MedianPruner(
+        return optuna.pruners.NopPruner()
+    return optuna.pruners.MedianPruner(
         n_startup_trials=_STARTUP_TRIALS, n_warmup_steps=_STARTUP_EPOCHS + 1
     )
 
 
-def run(study: "optuna.Study", *, asked: options.Sweep, ctx: "context.RunContext") -> None:
-    """Run the trials that are left."""
-    from optuna import trial as trials
-
-    left = asked.trials - len(
-        study.get_trials(states=(trials.TrialState.COMPLETE, trials.TrialState.PRUNED))
-    )
+def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext") -> None:
+    """Run the trials that are left, and print a line after each."""
+    counted = study.get_trials(deepcopy=False, states=(_State.COMPLETE, _State.PRUNED))
+    left = max(asked.trials - len(counted), 0)
     print(
-        f"sweep         {asked.sweep_dir}: {max(left, 0)} of {asked.trials} trials left, over {', '.join(asked.vary)}"
+        f"sweep         {asked.sweep_dir}: {left} of {asked.trials} trials left, "
+        f"over {', '.join(asked.vary)}"
     )
     if not ctx.settings.selection.holdout_frac:
         print(
-            "warning       the sweep chooses on validation itself; --holdout_frac=0.1 would leave it untouched"
+            "warning       the sweep chooses on validation itself; --holdout_frac=0.1 would leave "
+            "it untouched"
         )
-    reader = Reader(ctx)
+    reader = SplitReader(ctx)
     for _ in range(left):
         trial = study.ask()
+        # The folder is stored before training, so that an interrupted trial is found again.
         trial.set_user_attr(_FOLDER, trial.user_attrs.get(_FOLDER) or f"trial-{trial.number:04d}")
         chosen = search_space.choose(trial, names=asked.vary)
         outcome = _train(trial, chosen=chosen, reader=reader, folder=pathlib.Path(asked.sweep_dir))
@@ -92,143 +114,114 @@ def run(study: "optuna.Study", *, asked: options.Sweep, ctx: "context.RunContext
         print(_line(study, number=trial.number, outcome=outcome, chosen=chosen), flush=True)
 
 
-class Reader:
-    """The splits of a sweep, read once for each size of picture."""
+def _read_splits(ctx: "context.RunContext") -> "tuple[examples.Split, examples.Split]":
+    from trainer.data import holdout  # Inside: `open_study` must not wait for TensorFlow.
+    from trainer.run import context
 
-    def __init__(self, ctx: "context.RunContext") -> None:
-        self.at = ctx
-        self._read: dict[int, tuple[examples.Split, examples.Split]] = {}
-
-    def splits(self, ctx: "context.RunContext") -> "tuple[examples.Split, examples.Split]":
-        """Return what a trial trains on, and what its epochs are chosen on."""
-        from trainer.data import holdout
-        from trainer.run import context
-
-        if ctx.image_size not in self._read:
-            train = context.read_split(ctx, split="train")
-            frac = ctx.settings.selection.holdout_frac
-            pair = (
-                holdout.divide(train, frac=frac)
-                if frac
-                else (train, context.read_split(ctx, split="validation"))
-            )
-            self._read[ctx.image_size] = pair
-        return self._read[ctx.image_size]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a trial ended."""
-
-    state: "optuna.trial.TrialState"
-    score: float | None
-    remark: str
+    train = context.read_split(ctx, split="train")
+    frac = ctx.settings.selection.holdout_frac
+    if frac:
+        return holdout.divide(train, frac=frac)
+    return train, context.read_split(ctx, split="validation")
 
 
 def _train(
-    trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Reader, folder: pathlib.Path
+    trial: optuna.Trial,
+    *,
+    chosen: search_space.Settings,
+    reader: SplitReader,
+    folder: pathlib.Path,
 ) -> Outcome:
-    """Train a trial in its own folder; a network that cannot be built, or diverges, is given up and
-    not counted."""
-    import keras
-    from optuna import trial as trials
+    """Train a trial in its own folder; one that cannot be built or diverges fails, uncounted."""
+    import keras  # Inside: `open_study` must not wait for TensorFlow.
 
     model_dir = folder / trial.user_attrs[_FOLDER]
     model_dir.mkdir(exist_ok=True)
-    told = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(told):
-            outcome = _score(trial, chosen=chosen, reader=reader, model_dir=model_dir)
-    except errors.UserError as no:
-        outcome = Outcome(state=trials.TrialState.FAIL, score=None, remark=str(no))
+        with contextlib.redirect_stdout(printed):
+            return _score(trial, chosen=chosen, reader=reader, model_dir=model_dir)
+    except errors.UserError as error:
+        return Outcome(state=_State.FAIL, score=None, remark=str(error))
     finally:
         with (model_dir / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(told.getvalue())
+            log.write(printed.getvalue())
+        # Otherwise the networks of all trials would stay in memory.
         keras.backend.clear_session()
         gc.collect()
-    return outcome
 
 
 def _score(
-    trial: "optuna.Trial", *, chosen: search_space.Settings, reader: Reader, model_dir: pathlib.Path
+    trial: optuna.Trial,
+    *,
+    chosen: search_space.Settings,
+    reader: SplitReader,
+    model_dir: pathlib.Path,
 ) -> Outcome:
-    """Train the epochs of a trial that are left, telling the study of each, and return the best
-    one's score."""
-    from optuna import trial as trials
-
-    from trainer.run import model_folder
+    """Train the epochs of a trial that are left, report each, and return the best one's score."""
+    from trainer.run import model_folder  # Inside: `open_study` must not wait for TensorFlow.
     from trainer.training import setup, trainer
 
-    flat: dict[str, Any] = (
-        run_config.flat(reader.at.settings) | chosen | {"model_dir": str(model_dir)}
-    )
-    at = dataclasses.replace(reader.at, settings=run_config.make(flat))
-    model_folder.check(at.settings)
-    train, selection = reader.splits(at)
-    network = setup.model(at)
-    pretrained.load(network, model=at.settings.model, image_size=at.image_size)
+    settings = run_config.flat(reader.ctx.settings) | chosen | {"model_dir": str(model_dir)}
+    ctx = dataclasses.replace(reader.ctx, settings=run_config.make(settings))
+    model_folder.check(ctx.settings)
+    train, selection = reader.splits(ctx)
+    network = setup.model(ctx)
+    pretrained.load(network, model=ctx.settings.model, image_size=ctx.image_size)
     running = trainer.Trainer(
-        at,
+        ctx,
         network=network,
         train=train,
         selection=selection,
-        model_dir=model_folder.claim(at.settings),
+        model_dir=model_folder.claim(ctx.settings),
     )
+    epoch = 0
     with contextlib.closing(running), contextlib.closing(running.scores()) as scores:
         for epoch, score in enumerate(scores, start=1):
             trial.report(score, step=epoch)
             if trial.should_prune():
-                return Outcome(
-                    state=trials.TrialState.PRUNED,
-                    score=None,
-                    remark=f"given up after epoch {epoch}",
-                )
-    return Outcome(
-        state=trials.TrialState.COMPLETE, score=running.best_score, remark=f"best of {epoch} epochs"
-    )
+                remark = f"pruned after epoch {epoch}"
+                return Outcome(state=_State.PRUNED, score=None, remark=remark)
+    remark = f"best of {epoch} epochs"
+    return Outcome(state=_State.COMPLETE, score=running.best_score, remark=remark)
 
 
 def _line(
-    study: "optuna.Study", *, number: int, outcome: Outcome, chosen: search_space.Settings
+    study: optuna.Study, *, number: int, outcome: Outcome, chosen: search_space.Settings
 ) -> str:
-    from optuna import trial as trials
-
-    done = study.get_trials(deepcopy=False, states=(trials.TrialState.COMPLETE,))
-    best = f"best {max(t.value or 0.0 for t in done):.4f}  " if done else ""
-    score = "" if outcome.score is None else f"{outcome.score:.4f}  "
-    flags = "  ".join(f"{name}={_text(value)}" for name, value in chosen.items())
-    return f"trial {number:>3}     {score}{outcome.remark}  {best}{flags}"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """Return the line that is printed after a trial."""
+    parts = [f"trial {number:>3}   "]
+    if outcome.score is not None:
+        parts.append(f"{outcome.score:.4f}")
+    parts.append(outcome.remark)
+    finished = study.get_trials(deepcopy=False, states=(_State.COMPLETE,))
+    if finished:
+        parts.append(f"best {max(trial.value or 0.0 for trial in finished):.4f}")
+    parts += [f"{name}={search_space.text(value)}" for name, value in chosen.items()]
+    return "  ".join(parts)
 
 
-def _check_same(
-    study: "optuna.Study", *, settings: run_config.Config, folder: pathlib.Path
-) -> None:
+def _check_same(study: optuna.Study, *, settings: run_config.Config, folder: pathlib.Path) -> None:
+    """Store the settings of a new study; refuse others for one that exists."""
     if _SETTINGS not in study.user_attrs:
         study.set_user_attr(_SETTINGS, run_config.flat(settings))
         return
-    changed = run_config.difference(run_config.make(study.user_attrs[_SETTINGS]), new=settings)
+    stored = run_config.make(study.user_attrs[_SETTINGS])
+    changed = run_config.difference(stored, new=settings)
     if changed:
-        was, now = (
-            " ".join(f"--{name}={_text(pair[i])}" for name, pair in changed.items()) for i in (0, 1)
+        old, new = (
+            " ".join(f"--{name}={search_space.text(pair[i])}" for name, pair in changed.items())
+            for i in (0, 1)
         )
         raise errors.UserError(
-            f"{folder} holds a sweep with {was}, and this one has {now}: scores would not compare. Give this sweep a "
-            f"folder of its own (--sweep_dir)"
+            f"{folder} holds a sweep with {old}, and this one has {new}: scores would not compare. "
+            "Give this sweep a folder of its own (--sweep_dir)"
         )
 
 
-def _take_up(study: "optuna.Study") -> None:
-    """Let the trials that were under way be the next ones, in their own folders, where their
-    checkpoints are."""
-    from optuna import trial as trials
-
-    for trial in study.get_trials(deepcopy=False, states=(trials.TrialState.RUNNING,)):
+def _requeue_interrupted(study: optuna.Study) -> None:
+    """Enqueue interrupted trials again, with the folders that have their checkpoints."""
+    for trial in study.get_trials(deepcopy=False, states=(_State.RUNNING,)):
         if _FOLDER in trial.user_attrs:
             study.enqueue_trial(trial.params, user_attrs={_FOLDER: trial.user_attrs[_FOLDER]})
-        study.tell(trial.number, state=trials.TrialState.FAIL)
+        study.tell(trial.number, state=_State.FAIL)

@@ -174,6 +174,32 @@ def test_curves_draw_train_and_validation_by_epoch():
     assert {loss.get_xlabel(), accuracy.get_xlabel()} == {"epoch"}
 
 
+@pytest.mark.parametrize("prefix", ["val_", "holdout_"])
+@pytest.mark.parametrize("quantity", figures.QUANTITIES)
+def test_every_word_of_a_curve_of_the_page_is_inside_the_figure(quantity, prefix):
+    history = [{quantity: 12.5, prefix + quantity: 12.5}]
+    drawing = figures.curve_figure(history, quantity=quantity)
+    drawing.draw_without_rendering()
+    ax = drawing.axes[0]
+    words = [*ax.get_legend().get_texts(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label]
+    assert len(ax.get_legend().get_texts()) == 2
+    for word in words:
+        box = word.get_window_extent()
+        assert drawing.bbox.x0 <= box.x0 and box.x1 <= drawing.bbox.x1
+        assert drawing.bbox.y0 <= box.y0 and box.y1 <= drawing.bbox.y1
+
+
+def test_the_page_and_the_png_draw_the_same_curves():
+    both = figures.curves_figure(HISTORY).axes
+    for ax, quantity in zip(both, figures.QUANTITIES, strict=True):
+        (narrow,) = figures.curve_figure(HISTORY, quantity=quantity).axes
+        assert [line.get_label() for line in narrow.lines] == [
+            line.get_label() for line in ax.lines
+        ]
+        for narrow_line, line in zip(narrow.lines, ax.lines, strict=True):
+            np.testing.assert_array_equal(narrow_line.get_xydata(), line.get_xydata())
+
+
 def test_a_run_of_one_epoch_shows_its_points_inside_the_frame():
     loss, accuracy = figures.curves_figure(HISTORY[:1]).axes
     for ax in (loss, accuracy):
