@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import json
 import pathlib
 import shutil
 import signal
@@ -20,7 +19,7 @@ from trainer import app, baseline, compare, evaluate, export, hosts, predict, sw
 from trainer.distributed import devices
 from trainer.evaluation import paired_comparison
 from trainer.exporting import exporter, formats, signature
-from trainer.inference import face_classifier, face_detector, trained_model
+from trainer.inference import face_detector, trained_model
 from trainer.reports import comparison_page, evaluation_report
 from trainer.run import context
 from trainer.tuning import report, study
@@ -120,19 +119,19 @@ def exported(lab, settings):
     """Return an export's file and about its size, its weights, and the data it is checked on."""
     found = {}
 
-    def ship(order):
-        order.folder.mkdir(parents=True)
-        network, _ = trained_model.network(order.run)
-        model = signature.model(order.run, network=network)
-        path = order.folder / formats.FILES[order.format]
-        formats.write(model, format=order.format, path=path, quantize=order.quantize)
+    def write(request):
+        request.folder.mkdir(parents=True)
+        network, _ = trained_model.network(request.run)
+        model = signature.model(request.run, network=network)
+        path = request.folder / formats.FILES[request.format]
+        formats.write(model, format=request.format, path=path, quantize=request.quantize)
         found["file"] = str(path)
         found["kilobytes"] = path.stat().st_size // 1000
         found["weights"] = [weight.numpy() for weight in network.weights]
-        found["data"] = str(order.data_path)
+        found["data"] = str(request.data_path)
 
     with lab.monkeypatch.context() as patch:
-        patch.setattr(exporter, "ship", ship)
+        patch.setattr(exporter, "export", write)
         patch.setattr(devices, "prepare", lambda _: None)
         patch.setattr(export, "_NEEDS", {})
         printed(lab, {"model_dir": "run", **settings}, main=export.main)
@@ -152,10 +151,8 @@ def predicted(lab, settings):
 
     with lab.monkeypatch.context() as patch:
         patch.setattr(devices, "prepare", lambda _: None)
-        patch.setattr(predict, "check_detector", lambda _: None)
+        patch.setattr(face_detector, "check_installed", lambda _: None)
         patch.setattr(face_detector, "detector", detector)
-        make = face_classifier.FaceClassifier
-        patch.setattr(face_classifier, "FaceClassifier", lambda run: lab.classifier(run, make=make))
         asked = {"model_dir": "run", "detector": "none", **settings}
         text = printed(lab, asked, main=predict.main, words=["clip.avi"])
     return {"text": text, "files": files()}
@@ -170,7 +167,7 @@ def served(lab, settings):
 
     with lab.monkeypatch.context() as patch:
         patch.setattr(app, "serve", serve)
-        patch.setattr(predict, "check_detector", lambda _: None)
+        patch.setattr(face_detector, "check_installed", lambda _: None)
         patch.setattr(app.importlib.util, "find_spec", lambda _: True)
         printed(lab, {"model_dir": "run", "port": PORTS[0], **settings}, main=app.main)
     return found
@@ -210,14 +207,11 @@ def launched(lab, settings):
 
 
 def other_run(run_dir: pathlib.Path, *, folder: pathlib.Path) -> pathlib.Path:
-    """Copy a run, with other weights and the names of its classes in another order."""
+    """Copy a run, with other weights."""
     shutil.copytree(run_dir, folder)
     with np.load(folder / "best.npz") as best:
         arrays = {name: best[name] * 2 if "kernel" in name else best[name] for name in best}
     np.savez(folder / "best.npz", **arrays)
-    facts = json.loads((folder / "data.json").read_text())
-    facts["class_names"] = facts["class_names"][::-1]
-    (folder / "data.json").write_text(json.dumps(facts))
     return folder
 
 
