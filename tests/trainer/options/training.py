@@ -17,6 +17,7 @@ from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import example_rng, host_channel, tf_config, watchdog
 from trainer.models import heads, sync_batch_norm
+from trainer.monitoring import run_logger
 from trainer.reports import evaluation_report
 from trainer.run import checkpoint, context, model_folder, train_state
 from trainer.training import (
@@ -145,6 +146,8 @@ def history(lab: Lab, settings):
     model_dir = model_folder.claim(ctx.settings)
     with lab.monkeypatch.context() as patch, eagerly(), contextlib.redirect_stdout(io.StringIO()):
         patch.setattr(train_step.TrainStep, "train", _idle)
+        for name in ("first_batch", "epoch"):  # Figures for TensorBoard, which take seconds.
+            patch.setattr(run_logger.RunLogger, name, lambda *_, **__: None)
         parts = [context.read_split(ctx, split=split) for split in ("train", "validation")]
         running = trainer.Trainer(
             ctx,
@@ -191,6 +194,8 @@ def run_files(lab: Lab, settings):
     with lab.monkeypatch.context() as patch, eagerly(), contextlib.redirect_stdout(printed):
         patch.setattr(context, "create", lambda *_, **__: ctx)
         patch.setattr(train_step.TrainStep, "train", _idle)
+        for name in ("first_batch", "epoch"):
+            patch.setattr(run_logger.RunLogger, name, lambda *_, **__: None)
         patch.setattr(evaluation_report, "run", lambda *_, **__: None)
         patch.setattr(lr_finder, "_STEPS", 8)
         train.run(ctx.settings, data_path=ctx.version.path)
