@@ -1,9 +1,26 @@
-"""Packages the project. Beam ships this file to its workers with --setup_file, so what every
-installation gets is what a worker needs and no more; the extras hold the rest."""
+"""Packaging: what is installed, and what Beam sends to its workers.
 
+Beam builds a source distribution from this file for its workers (--setup_file); the job sets
+AFFECTNET_FACES_FOR_WORKERS while it does (pipeline/beam/runner.py), and the drawn faces and the
+trainer are left out. The dependencies that every installation gets are those of a worker; the
+extras hold the rest.
+"""
+
+import os
 import pathlib
+import tempfile
 
 import setuptools
+
+PACKAGES = ["affectnet_tfds*", "pipeline*", "runtime*", "webpage*"]
+PACKAGE_DATA = {"affectnet_tfds": ["py.typed"], "webpage": ["*.css"]}
+OPTIONS = {}
+if os.environ.get("AFFECTNET_FACES_FOR_WORKERS"):
+    # Else the list of files that an earlier build left in the checkout would be added.
+    OPTIONS["egg_info"] = {"egg_base": tempfile.mkdtemp()}
+else:
+    PACKAGES += ["synthetic_faces*", "trainer*"]
+    PACKAGE_DATA["trainer"] = ["recipes/*.yaml", "demo/*.css"]
 
 WORKER = [
     # 2.75 is the newest release whose Flink job server is on Maven Central.
@@ -62,17 +79,9 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=setuptools.find_packages(
-        include=[
-            "affectnet_tfds*",
-            "pipeline*",
-            "trainer*",
-            "runtime*",
-            "synthetic_faces*",
-            "webpage*",
-        ]
-    ),
-    package_data={"trainer": ["recipes/*.yaml", "demo/*.css"], "webpage": ["*.css"]},
+    packages=setuptools.find_packages(include=PACKAGES),
+    package_data=PACKAGE_DATA,
+    options=OPTIONS,
     install_requires=WORKER,
     extras_require={
         "train": TRAIN,

@@ -1,9 +1,12 @@
-"""The data contract, and the TFDS data set `affectnet_faces`, which importing this package
-registers.
+"""Data contract of the data set `affectnet_faces`, and its TFDS builder, registered on import.
 
-It is registered as soon as TFDS itself is imported, now or later: Beam workers import the labels
-from here and never TFDS, which would cost each of them seconds where it is installed, and is not
-installed where they are kept small.
+TFDS's convention is that importing the module which defines a builder registers it. Here that
+import waits until TFDS itself is imported, now or later: Beam workers import labels and codecs from
+this package and never TFDS, which would load TensorFlow into each of them, and which small workers
+do not have installed. Python has no event for "a module was imported", hence the finder below. A
+plain import of the builder was rejected for the workers' sake, and registering only on request
+(`import affectnet_tfds.affectnet_faces`) because then `import affectnet_tfds` and tfds.load would
+read published files but could not generate missing ones.
 """
 
 import importlib
@@ -15,50 +18,42 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
+_TFDS = "tensorflow_datasets"
 _BUILDER = "affectnet_tfds.affectnet_faces"
 _NAMES = ("AffectnetFaces", "AffectnetFacesConfig")
 
 
 def __getattr__(name: str) -> Any:
-    """Load the builder when it is asked for by name."""
+    """Import the builder when one of its classes is asked for by name."""
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_BUILDER), name)
 
 
-class _WhenTfdsIsImported(importlib.abc.MetaPathFinder):
-    """Registers the builder behind the first import of TFDS."""
+class _RegisterAfterTfds(importlib.abc.MetaPathFinder):
+    """Imports the builder directly after the first import of TFDS."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Hand TFDS to the other finders, and follow it."""
-        if fullname != "tensorflow_datasets":
+        """Find TFDS as the other finders do; all other modules are theirs."""
+        if fullname != _TFDS:
             return None
-        sys.meta_path.remove(self)
+        sys.meta_path.remove(self)  # First, or the search below would end here again.
         spec = importlib.util.find_spec(fullname)
         if spec and spec.loader:
-            spec.loader = _Followed(spec.loader)
+            execute = spec.loader.exec_module
+
+            def execute_and_register(module: types.ModuleType) -> None:
+                execute(module)
+                importlib.import_module(_BUILDER)
+
+            # On this loader object alone: TFDS finds its own resources through it.
+            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
         return spec
 
 
-class _Followed(importlib.abc.Loader):
-    """Loads a module, then the builder."""
-
-    def __init__(self, loader: importlib.abc.Loader) -> None:
-        self.loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType | None:
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        if module.__spec__:
-            module.__spec__.loader = self.loader  # Resources are found through it.
-        self.loader.exec_module(module)
-        importlib.import_module(_BUILDER)
-
-
-if "tensorflow_datasets" in sys.modules:
+if _TFDS in sys.modules:
     importlib.import_module(_BUILDER)
 else:
-    sys.meta_path.insert(0, _WhenTfdsIsImported())
+    sys.meta_path.insert(0, _RegisterAfterTfds())

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import features
+from affectnet_tfds import dataset_paths, features
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -52,14 +52,14 @@ def _standard_configs() -> list[AffectnetFacesConfig]:
 
 
 def _dataset_folder(data_dir: Any) -> Path:
-    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return Path(root, "affectnet_faces").expanduser()
+    root = dataset_paths.data_dir(data_dir and os.fspath(data_dir))
+    return Path(root, dataset_paths.DATASET_NAME).expanduser()
 
 
 def _published_default(folder: Path) -> str | None:
     """Return the config that the job says a bare name means: the sample, while nothing else was
     built."""
-    saved = folder / ".config" / "metadata.json"
+    saved = folder / dataset_paths.DEFAULT_CONFIG
     return (
         json.loads(saved.read_text(encoding="utf-8"))["default_config_name"]
         if saved.is_file()
@@ -69,11 +69,11 @@ def _published_default(folder: Path) -> str | None:
 
 def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
     """Return a config as the job saved it beside the data; None if there is none."""
-    saved = folder / name / "1.0.0" / "job_config.json"
+    saved = folder / name / dataset_paths.VERSION / dataset_paths.JOB_CONFIG
     if not saved.is_file():
         return (
             AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION)
-            if name == "sample"
+            if name == dataset_paths.SAMPLE
             else None
         )
     settings = json.loads(saved.read_text(encoding="utf-8"))
@@ -96,8 +96,8 @@ def _beam_args(download_config: Any) -> list[str]:
 class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
     """AffectNet's face crops with expression, valence, arousal and landmarks."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First version."}
+    VERSION = tfds.core.Version(dataset_paths.VERSION)
+    RELEASE_NOTES = {dataset_paths.VERSION: "First version."}
     BUILDER_CONFIGS = _standard_configs()
     DEFAULT_BUILDER_CONFIG_NAME = "affectnet8"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (

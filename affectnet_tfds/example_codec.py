@@ -1,8 +1,8 @@
-"""From a cropped face to the bytes of a TFRecord.
+"""Example serialization: an example of the data set to tf.train.Example bytes and back.
 
-The bytes are those of tf.train.Example, made here with protobuf itself: TFDS's serializer writes
-the map of features in an order that differs from process to process, and importing TensorFlow would
-cost every worker seconds and gigabytes. A test compares what is written here with what TFDS reads.
+Owns the bytes, made with protobuf alone. TFDS's serializer was rejected: it writes the map of
+features in an order that differs from process to process, and importing TensorFlow would cost every
+worker seconds and gigabytes. A test compares what is written here with what TFDS reads.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError as _DecodeError
 
 
 class Example(NamedTuple):
-    """One example, with the fields of the record (affectnet_tfds/features.py)."""
+    """One example, with the features of affectnet_tfds/features.py."""
 
     image: bytes  # encoded
     label: int

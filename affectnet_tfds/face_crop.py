@@ -1,9 +1,8 @@
-"""A face out of a picture, as a build's settings say: the same for a row of the job and for a new
-photograph.
+"""Face cropping by the settings of a build, the same for the job's rows and for new photographs.
 
-Owns the order of things. Where to cut is known from the header, so that no more of a picture is
-decoded than the crop needs; whoever has the whole picture decoded already (a frame of a video)
-begins at `cut_decoded`.
+Owns the order of the steps. The place of the crop is known from the header of the file, so that no
+more of an image is decoded than the crop needs; a caller that has decoded the whole image (a frame
+of a video) begins at `cut_decoded`.
 """
 
 from typing import NamedTuple
@@ -13,11 +12,11 @@ import numpy as np
 from affectnet_tfds import crop_geometry, face_alignment, image_codec
 
 Place = crop_geometry.Square | face_alignment.Similarity
-"""Where a face is cut: in pixels of the whole picture."""
+"""Place of a crop, in pixels of the whole image."""
 
 
 class Geometry(NamedTuple):
-    """What decides where and how large a crop is: settings of the job, by the same names."""
+    """Settings of the job that decide place and size of a crop, by the same names."""
 
     image_size: int
     margin_frac: float
@@ -25,7 +24,7 @@ class Geometry(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A face as it was cut out."""
+    """A cropped face."""
 
     face: np.ndarray  # uint8[S, S, 3]
     points: np.ndarray  # float32[68, 2], fractions of the crop, NaN where there are none
@@ -44,17 +43,17 @@ def cut(
     points: np.ndarray | None,
     geometry: Geometry,
 ) -> Cut:
-    """Cut a face out of the bytes of a picture.
+    """Crop a face from the bytes of an image file.
 
     Args:
       content: the file.
-      header: what `faces.read_header` said of it.
-      box: (x, y, width, height) in pixels of the picture; None: the whole picture.
-      points: landmarks, float[68, 2] or `align`'s five, (x, y) in pixels of the picture.
+      header: its header (image_codec.read_header).
+      box: (x, y, width, height) in pixels of the image; None: the whole image.
+      points: landmarks, float[68, 2] or the five of face_alignment, (x, y) in pixels of the image.
       geometry: settings of the build.
 
     Raises:
-      invalid_example.InvalidExample: if the picture or its box cannot be used.
+      invalid_example.InvalidExample: if the image or its box cannot be used.
     """
     place = locate(box, points=points, picture_size=header.size, geometry=geometry)
     size = geometry.image_size
@@ -71,9 +70,9 @@ def locate(
     picture_size: tuple[int, int],
     geometry: Geometry,
 ) -> Place:
-    """Return where to cut: by the landmarks if the build aligns and they allow it, else by the box.
+    """Return the place of the crop: from the landmarks if the build aligns faces, else the box.
 
-    The box has to be good in both cases, so that aligned and plain builds hold the same rows.
+    Landmarks that cannot be aligned leave it to the box, which must be valid in both cases, so that aligned and plain builds hold the same rows.
 
     Raises:
       invalid_example.InvalidExample: if the box cannot be used.
@@ -104,7 +103,7 @@ def cut_decoded(
     picture_width: int,
     image_size: int,
 ) -> Cut:
-    """Cut a face out of uint8[H, W, 3], the picture decoded to its own width or to less."""
+    """Crop a face from uint8[H, W, 3], the image decoded to its own width or to less."""
     decoded = pixels.shape[1] / picture_width
     if isinstance(place, face_alignment.Similarity):
         assert points is not None  # There is no similarity without them.

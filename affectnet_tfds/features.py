@@ -1,16 +1,16 @@
-"""The record: what one example of the data set holds.
+"""TFDS features of an example, and the description of the data set.
 
-The contract between the job, which writes it, and everything that reads it. TFDS features describe
-it so that any TFDS process can read the files without this package; the bytes themselves are
-written by affectnet_tfds/example_codec.py, because TFDS's serializer is neither reproducible byte
-for byte nor importable without TensorFlow.
+Owns the contract between the job, which writes examples, and everything that reads them. The
+features allow any TFDS process to read the files without this package; the bytes themselves are
+written by affectnet_tfds/example_codec.py: TFDS's serializer was rejected because its bytes differ
+from process to process and because it needs TensorFlow.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from affectnet_tfds import labels
+from affectnet_tfds import dataset_paths, labels
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -22,23 +22,28 @@ NUM_SOFT = 8
 def features(
     *, image_size: int, num_classes: int, soft_labels: bool = False, encoding: str = "jpeg"
 ) -> "tfds.features.FeaturesDict":
-    """Describe the record of a config.
+    """Return the TFDS features of a config.
 
     Args:
       image_size: side of the square crop, in pixels.
       num_classes: 7, 8 or 11.
       soft_labels: whether there is a `soft_label`, as AffectNet+ has it.
-      encoding: how pictures are stored: jpeg, png or raw (see `faces.ENCODINGS`).
+      encoding: how crops are stored: jpeg, png or raw (image_codec.ENCODINGS).
 
-    Returns: image: uint8[S, S, 3], RGB. label: int64, AffectNet's code. valence, arousal: float32
-      in [-1, 1], NaN where there is none. landmarks: float32[68, 2], (x, y) in 0..1 across the crop
-      (may leave it), NaN where there are none. bbox: float32[4], (ymin, xmin, ymax, xmax), the face
-      box as a fraction of the original picture, clamped to it. filename: path inside the release,
-      unique within a split. subset: manual or automatic. copy: 0 for the picture itself, k for its
-      k-th repeat by balancing; odd ones are mirrored. soft_label: float32[8], how likely each of
-      the first 8 expressions is, NaN where there is none.
+    Returns:
+      image: uint8[S, S, 3], RGB.
+      label: int64, AffectNet's code.
+      valence, arousal: float32 in [-1, 1], NaN where missing.
+      landmarks: float32[68, 2], (x, y) in 0..1 across the crop (may leave it), NaN where missing.
+      bbox: float32[4], (ymin, xmin, ymax, xmax), the face box as a fraction of the original image,
+        clamped to it.
+      filename: path inside the release, unique within a split.
+      subset: manual or automatic.
+      copy: 0 for the image itself, k for its k-th repeat by balancing; odd ones are mirrored.
+      soft_label: float32[8], probabilities of the first 8 expressions, NaN where missing.
     """
-    import tensorflow_datasets as tfds  # Here: its first import registers the builder, which imports this module.
+    # Inside: the first import of TFDS registers the builder, which imports this module.
+    import tensorflow_datasets as tfds
 
     extra = (
         {"soft_label": tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)}
@@ -82,15 +87,20 @@ CITATION = """\
   doi={10.1109/TAFFC.2017.2740923}
 }"""
 
-DESCRIPTION = """\
-Face crops from AffectNet with expression, valence, arousal and 68 landmarks. Made by the affectnet_faces job from a
-copy of AffectNet that its owner obtained under its licence; neither may be redistributed."""
+# Part of published metadata: the bytes stay.
+DESCRIPTION = (
+    "Face crops from AffectNet with expression, valence, arousal and 68 landmarks. Made by the "
+    "affectnet_faces job from a\n"
+    "copy of AffectNet that its owner obtained under its licence; neither may be redistributed."
+)
 
-DRAWN_DESCRIPTION = """\
-Drawn faces in the form of AffectNet, for trying things out. These are not AffectNet and no result on them says
-anything about people."""
+DRAWN_DESCRIPTION = (
+    "Drawn faces in the form of AffectNet, for trying things out. These are not AffectNet and no "
+    "result on them says\n"
+    "anything about people."
+)
 
 
 def description(config_name: str) -> str:
-    """Return what a data set of this config says of itself."""
-    return DRAWN_DESCRIPTION if config_name.startswith("sample") else DESCRIPTION
+    """Return the description of a config in TFDS's metadata."""
+    return DRAWN_DESCRIPTION if config_name.startswith(dataset_paths.SAMPLE) else DESCRIPTION

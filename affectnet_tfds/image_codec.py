@@ -51,7 +51,7 @@ def read_header(content: bytes) -> Header:
 
 
 def _jpeg_header(content: bytes) -> Header | None:
-    if not content.startswith(_JPEG_BEGINS):
+    if not is_jpeg(content):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
@@ -80,7 +80,7 @@ def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) 
     try:
         return simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
     except ValueError:
-        return _decode_imperfect(content)
+        return decode_leniently(content)
 
 
 def _opened(content: bytes) -> PIL.Image.Image:
@@ -88,7 +88,7 @@ def _opened(content: bytes) -> PIL.Image.Image:
     try:
         return PIL.Image.open(io.BytesIO(content))
     except (OSError, ValueError, SyntaxError) as error:
-        if content.startswith(_JPEG_BEGINS):
+        if is_jpeg(content):
             raise invalid_example.InvalidExample(
                 "broken picture", "it begins as a JPEG, and its header is damaged"
             ) from error
@@ -98,8 +98,12 @@ def _opened(content: bytes) -> PIL.Image.Image:
         ) from error
 
 
-def _decode_imperfect(content: bytes) -> np.ndarray:
-    """Decode a JPEG with faults that can be passed over, such as bytes between its segments."""
+def decode_leniently(content: bytes | memoryview) -> np.ndarray:
+    """Decode a JPEG or PNG, passing over faults such as bytes between a JPEG's segments.
+
+    Raises:
+      invalid_example.InvalidExample: if it is broken.
+    """
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if pixels is None:
@@ -158,11 +162,7 @@ def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray
       invalid_example.InvalidExample: if it cannot be decoded, or is of another size.
     """
     if encoding == "raw":
-        if len(content) != 3 * image_size**2:
-            raise invalid_example.InvalidExample(
-                "wrong size", f"{len(content):,} bytes are not {image_size} x {image_size} pixels"
-            )
-        return np.frombuffer(content, np.uint8).reshape(image_size, image_size, 3)
+        return decode_raw(content, image_size=image_size)
     pixels = decode(content)
     if pixels.shape != (image_size, image_size, 3):
         raise invalid_example.InvalidExample(
@@ -170,3 +170,21 @@ def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray
             f"{pixels.shape[1]} x {pixels.shape[0]} is not {image_size} x {image_size}",
         )
     return pixels
+
+
+def decode_raw(content: bytes | memoryview, *, image_size: int) -> np.ndarray:
+    """Return uint8[S, S, 3] from what `encode` made with encoding="raw", without a copy.
+
+    Raises:
+      invalid_example.InvalidExample: if it is of another size.
+    """
+    if len(content) != 3 * image_size**2:
+        raise invalid_example.InvalidExample(
+            "wrong size", f"{len(content):,} bytes are not {image_size} x {image_size} pixels"
+        )
+    return np.frombuffer(content, np.uint8).reshape(image_size, image_size, 3)
+
+
+def is_jpeg(content: bytes | memoryview) -> bool:
+    """Return whether a file begins as JPEG files do."""
+    return content[: len(_JPEG_BEGINS)] == _JPEG_BEGINS

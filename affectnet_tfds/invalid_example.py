@@ -1,9 +1,11 @@
-"""Why a picture, or what is said of it, cannot be used."""
+"""Exception for an image or annotation that cannot be used."""
 
 
 class InvalidExample(ValueError):
-    """A rule that is broken. `reason` is its kind, a few words; the message is the rule and the
-    value."""
+    """An image or annotation breaks a rule.
+
+    `reason` is the kind of defect in a few words; the message is the rule and the value.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

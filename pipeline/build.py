@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from affectnet_tfds import dataset_paths
 from pipeline import config, ledger, publish
 from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
@@ -261,7 +262,7 @@ def _published(order: _Order) -> Build | None:
         )
     if not is_there or order.config.overwrite:
         return None
-    report_path = version / "build_report.json"
+    report_path = version / dataset_paths.BUILD_REPORT
     report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.is_file() else {}
     made_before = report.get("made_from")
     if made_before and not (changed := differences(made_before, order.made_from)):
@@ -322,7 +323,7 @@ def _written(spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan]) -> _W
       AssertionError: if one is missing, which is a defect of the job.
     """
     names = [
-        shard_writer.file_name(p.split, i, p.num_shards)
+        dataset_paths.shard_name(p.split, i, p.num_shards)
         for p in plans.values()
         for i in range(p.num_shards)
     ]

@@ -1,7 +1,9 @@
-"""The job's configuration: one frozen value, validated when made, saved as JSON beside the output.
+"""Configuration of the job: one frozen value, checked when made, saved as JSON beside the output.
 
-Flags mirror its fields (pipeline/main.py). Fields marked `_bytes` decide what is in the files: two
-builds with the same release and the same values there have the same bytes, whatever the rest says.
+Owns every flag of pipeline.main with its help text and rule (runtime/fields.py), and which of them
+decide the bytes of the shards: all but those marked `changes_result=False`. Two builds of the same
+release with equal values there have the same bytes. Listing the deciding fields was rejected: a new
+flag that somebody forgot to list would let a build continue with another one's shards.
 """
 
 import dataclasses
@@ -9,13 +11,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from affectnet_tfds import face_crop, image_codec, labels
+from affectnet_tfds import dataset_paths, face_crop, image_codec, labels
 from pipeline.rows import label_cleaning
 from pipeline.shards import row_example
-from runtime import errors
-
-DATASET_NAME = "affectnet_faces"
-VERSION = "1.0.0"
+from pipeline.sources.layouts import registry
+from runtime import errors, fields
+from runtime.fields import field
 
 SUBSET_CHOICES: Mapping[str, tuple[str, ...]] = {
     "manual": ("manual",),
@@ -24,120 +25,216 @@ SUBSET_CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 BALANCE_WORDS = ("none", "median", "min", "max")
 
+_DIFFICULTY_CHOICES = ("all", *labels.DIFFICULTIES)
+_CLASS_CHOICES = labels.CLASS_COUNTS
+"""Named here because the field `labels` hides the module of that name in the class below."""
 
-def _bytes(default: Any) -> Any:
-    """Declare a field that decides what is in the files."""
-    return dataclasses.field(default=default, metadata={"bytes": True})
+_INPUT = "Input"
+_ROWS = "Rows and classes"
+_CROPS = "Crops"
+_OUTPUT = "Output"
+_RUN = "Run"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class JobConfig:
-    """What to build, from what, and where.
+class JobConfig(fields.Checked):
+    """The build that is wanted: its input, its content, its place.
+
+    The order of the fields is that of build_report.json and stays.
 
     Raises:
       errors.UserError: for a value out of range, naming the flag, the rule and the value.
     """
 
-    input_dir: str
-    data_dir: str
-    config_name: str = ""
-    layout: str = "auto"
-    csv: str = _bytes("")
-    columns: str = _bytes("")
-    labels: str = _bytes("")
-    pictures: str = _bytes("")
-    difficulty: str = _bytes("all")
-    soft_labels: bool = _bytes(False)  # follows from the layout: build.build sets it
-    classes: int = _bytes(8)
-    subsets: str = _bytes("manual")
-    image_size: int = _bytes(224)
-    encoding: str = _bytes("jpeg")
-    margin_frac: float = _bytes(0.15)
-    align: bool = _bytes(False)
-    balance: str = _bytes("median")
-    max_copies: int = _bytes(0)
-    clean: str = _bytes("none")
-    drop_duplicates: bool = _bytes(False)
-    num_shards: int = _bytes(0)
-    seed: int = _bytes(0)
-    num_workers: int = 0
-    max_reject_frac: float = 0.01
-    overwrite: bool = False
-    retry_rejects: bool = False
-    dry_run: bool = False
+    input_dir: str = field(
+        "",
+        "folder of your copy of AffectNet, or its URL in an object store (s3://..., gs://...)",
+        group=_INPUT,
+        default_text="none, it must be given",
+        changes_result=False,
+    )
+    data_dir: str = field(
+        "",
+        "folder where TFDS keeps data sets, or its URL in an object store",
+        group=_OUTPUT,
+        default_text=dataset_paths.DATA_DIR_TEXT,
+        changes_result=False,
+    )
+    config_name: str = field(
+        "",
+        "name of this build (TFDS config)",
+        group=_OUTPUT,
+        default_text="the standard name of these flags, if they have one: affectnet8, "
+        "affectnet8_natural and so on",
+        changes_result=False,
+    )
+    layout: str = field(
+        "auto",
+        "how the input is laid out; auto recognises it",
+        choices=("auto", *registry.LAYOUTS),
+        group=_INPUT,
+        changes_result=False,
+    )
+    csv: str = field(
+        "",
+        "lists of images of any other form: train=a.csv,validation=b.csv; or one list",
+        group=_INPUT,
+        default_text="none",
+    )
+    columns: str = field(
+        "",
+        "what the columns of --csv hold: path=image,label=emotion,left=x0,... (names or numbers)",
+        group=_INPUT,
+        default_text="recognised by their names",
+    )
+    labels: str = field(
+        "",
+        "what labels mean where they are not AffectNet's, as in 1=surprise,2=fear",
+        group=_INPUT,
+        default_text="AffectNet's codes and names",
+    )
+    pictures: str = field(
+        "",
+        "where the images of --csv are: a folder, or a pattern such as "
+        "Image/aligned/{stem}_aligned.jpg",
+        group=_INPUT,
+        default_text="relative to the list",
+    )
+    difficulty: str = field(
+        "all",
+        "difficulty of the images to take from AffectNet+",
+        choices=_DIFFICULTY_CHOICES,
+        group=_ROWS,
+    )
+    soft_labels: bool = False
+    """Whether there are soft labels. No flag: it follows from the layout (pipeline/build.py)."""
+    classes: int = field(
+        8,
+        "number of classes: 7 (without contempt), 8, or 11 (with none, uncertain and no-face)",
+        choices=_CLASS_CHOICES,
+        group=_ROWS,
+    )
+    subsets: str = field(
+        "manual",
+        "annotations to take: manual, automatic, or both",
+        choices=tuple(SUBSET_CHOICES),
+        group=_ROWS,
+    )
+    image_size: int = field(
+        224, "side of the square crops", unit="pixels", at_least=16, at_most=1024, group=_CROPS
+    )
+    encoding: str = field(
+        "jpeg",
+        "encoding of the stored crops: jpeg (small), png (lossless), raw (lossless, nothing to "
+        "decode)",
+        choices=image_codec.ENCODINGS,
+        group=_CROPS,
+    )
+    margin_frac: float = field(
+        0.15,
+        "margin on each side of the face box, as a fraction of its longer side",
+        at_least=0,
+        at_most=2,
+        group=_CROPS,
+    )
+    align: bool = field(
+        False, "rotate and scale faces to a template by their landmarks", group=_CROPS
+    )
+    balance: str = field(
+        "median",
+        "number of training examples per class: none (as in the data), median, min or max of the "
+        "class counts, or a number",
+        group=_ROWS,
+    )
+    max_copies: int = field(
+        0,
+        "how often balancing may repeat a row",
+        at_least=0,
+        default_text="0, as often as needed",
+        group=_ROWS,
+    )
+    clean: str = field(
+        "none",
+        "rule by which rows with contradictory labels are left out",
+        choices=tuple(label_cleaning.RULES),
+        group=_ROWS,
+    )
+    drop_duplicates: bool = field(
+        False,
+        "leave out training images whose file is also in the training or validation split",
+        group=_ROWS,
+    )
+    num_shards: int = field(
+        0,
+        "number of files of the training split; validation gets a proportional number",
+        at_least=0,
+        at_most=99_999,
+        default_text="0, computed from the size",
+        group=_OUTPUT,
+    )
+    seed: int = field(
+        0,
+        "random seed of the rows that balancing keeps and of the order of examples",
+        group=_ROWS,
+    )
+    num_workers: int = field(
+        0,
+        "worker processes on this machine",
+        at_least=0,
+        default_text="0, one per CPU core",
+        group=_RUN,
+        changes_result=False,
+    )
+    max_reject_frac: float = field(
+        0.01,
+        "largest fraction of rows that may be rejected before the build fails",
+        at_least=0,
+        at_most=1,
+        group=_RUN,
+        changes_result=False,
+    )
+    overwrite: bool = field(
+        False,
+        "replace a build of the same name that has other settings",
+        group=_RUN,
+        changes_result=False,
+    )
+    retry_rejects: bool = field(
+        False,
+        "rebuild only the shards of a published build that have rejected images",
+        group=_RUN,
+        changes_result=False,
+    )
+    dry_run: bool = field(
+        False,
+        "print the plan; open no image, write nothing",
+        group=_RUN,
+        changes_result=False,
+    )
 
     def __post_init__(self) -> None:
-        """Check every value that a rule can be stated for."""
+        """Check the rules that a field's option cannot express, then the options."""
         _require(bool(self.input_dir), "--input_dir must name a folder", "nothing")
-        _require(
-            self.classes in labels.CLASS_COUNTS,
-            f"--classes must be one of {', '.join(map(str, labels.CLASS_COUNTS))}",
-            self.classes,
-        )
-        _require(
-            self.subsets in SUBSET_CHOICES,
-            f"--subsets must be one of {', '.join(SUBSET_CHOICES)}",
-            self.subsets,
-        )
-        _require(
-            self.difficulty in ("all", *labels.DIFFICULTIES),
-            f"--difficulty must be one of all, {', '.join(labels.DIFFICULTIES)}",
-            self.difficulty,
-        )
-        _require(
-            16 <= self.image_size <= 1024, "--image_size must be 16..1024 pixels", self.image_size
-        )
-        _require(
-            self.encoding in image_codec.ENCODINGS,
-            f"--encoding must be one of {', '.join(image_codec.ENCODINGS)}",
-            self.encoding,
-        )
-        _require(
-            0 <= self.margin_frac <= 2,
-            "--margin_frac must be 0..2 of the box's longer side",
-            self.margin_frac,
-        )
+        super().__post_init__()
         _require(
             self.balance in BALANCE_WORDS or (self.balance.isdigit() and int(self.balance) > 0),
-            f"--balance must be {', '.join(BALANCE_WORDS)} or a number of pictures per class",
+            f"--balance must be {', '.join(BALANCE_WORDS)} or a number of images per class",
             self.balance,
         )
+        letters = self.config_name.replace("_", "").replace("-", "")
         _require(
-            0 <= self.num_shards <= 99_999,
-            "--num_shards must be 1..99999 (0: computed)",
-            self.num_shards,
-        )
-        _require(
-            self.max_copies >= 0, "--max_copies must be 1 or more (0: no limit)", self.max_copies
-        )
-        _require(
-            self.clean in label_cleaning.RULES,
-            f"--clean must be one of {', '.join(label_cleaning.RULES)}",
-            self.clean,
-        )
-        _require(
-            self.num_workers >= 0,
-            "--num_workers must be 1 or more (0: all cores)",
-            self.num_workers,
-        )
-        _require(
-            0 <= self.max_reject_frac <= 1, "--max_reject_frac must be 0..1", self.max_reject_frac
-        )
-        name_ok = (
-            self.config_name.replace("_", "").replace("-", "").isalnum()
-            and self.config_name.isascii()
-        )
-        _require(
-            not self.config_name or name_ok,
+            not self.config_name or (letters.isalnum() and letters.isascii()),
             "--config_name may have letters, digits, _ and - only",
             self.config_name,
         )
 
     def content(self) -> dict[str, Any]:
-        """Return the fields that decide what is in the files."""
-        fields = dataclasses.fields(self)
+        """Return the settings that decide the bytes of the shards, in the order of the fields."""
+        about = fields.options(type(self))
         return {
-            field.name: getattr(self, field.name) for field in fields if field.metadata.get("bytes")
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name not in about or about[f.name].changes_result
         }
 
     def example_settings(self) -> row_example.ExampleSettings:
@@ -151,6 +248,9 @@ class JobConfig:
     def to_json(self) -> str:
         """Return all fields as JSON."""
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
+
+
+SECTIONS: dict[str, type] = {"Job": JobConfig}
 
 
 def standard_name(config: JobConfig) -> str:
@@ -186,8 +286,8 @@ def named(config: JobConfig, *, drawn: bool) -> JobConfig:
       errors.UserError: if the name given, or the lack of one, could be taken for another build.
     """
     if drawn:
-        name = config.config_name or "sample"
-        if not name.startswith("sample"):
+        name = config.config_name or dataset_paths.SAMPLE
+        if not name.startswith(dataset_paths.SAMPLE):
             raise errors.UserError(
                 f"a build of the drawn sample is called sample…: got --config_name={name}; "
                 "call it sample, or sample_ and a word of yours"
@@ -196,7 +296,7 @@ def named(config: JobConfig, *, drawn: bool) -> JobConfig:
     name = config.config_name or standard_name(config)
     if not name:
         raise errors.UserError(_needs_a_name(config))
-    if name.startswith("sample"):
+    if name.startswith(dataset_paths.SAMPLE):
         raise errors.UserError(
             f"names that begin with sample are for drawn faces: got --config_name={name}; choose another"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import rich.console
 import rich.table
 
-from affectnet_tfds import labels
+from affectnet_tfds import dataset_paths, labels
 from pipeline import build, config, progress
 from pipeline.files import object_store, storage
 from pipeline.rows import survey
@@ -124,7 +124,7 @@ class Console:
         split = "split='train', as_supervised=True"
         self._say(
             "load it",
-            f"tfds.load('affectnet_faces/{built.config.config_name}', {split}{_where(built)})",
+            f"tfds.load('{dataset_paths.DATASET_NAME}/{built.config.config_name}', {split}{_where(built)})",
         )
 
     def _print_account(self, built: build.Build) -> None:
@@ -176,7 +176,11 @@ def _where(built: build.Build) -> str:
     folder = built.version.parent.parent.parent
     if _copy_command(built):
         return ", data_dir='data'"
-    return "" if folder == Path("~/tensorflow_datasets").expanduser() else f", data_dir='{folder}'"
+    return (
+        ""
+        if folder == Path(dataset_paths.DEFAULT_DATA_DIR).expanduser()
+        else f", data_dir='{folder}'"
+    )
 
 
 def _copy_command(built: build.Build) -> str:
@@ -186,7 +190,7 @@ def _copy_command(built: build.Build) -> str:
         "gs://"
     ):
         return ""
-    name = config.DATASET_NAME
+    name = dataset_paths.DATASET_NAME
     return f"python -c \"from pyarrow import fs; fs.copy_files('{built.version.parent.parent}', 'data/{name}')\""
 
 

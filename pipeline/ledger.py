@@ -10,7 +10,7 @@ import collections
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from affectnet_tfds import labels
+from affectnet_tfds import dataset_paths, labels
 from pipeline.rows import annotations, survey
 from pipeline.shards import plan
 
@@ -129,7 +129,7 @@ def _by_class(
 ) -> collections.Counter[tuple[str, int]]:
     counts: collections.Counter[tuple[str, int]] = collections.Counter()
     for done in sidecars:
-        split = done["name"].split("-")[1].split(".")[0]
+        split = dataset_paths.parse_shard_name(done["name"]).split
         for label, count in done[key].items():
             counts[split, int(label)] += count
     return counts

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import rich.progress
 
+from affectnet_tfds import dataset_paths
 from pipeline.files import object_store, storage
 
 
@@ -33,7 +34,7 @@ class Watch:
     def state(self) -> State:
         """Return how far the build is now."""
         beating = 0
-        for path in self.staging.glob("affectnet_faces-*"):
+        for path in self.staging.glob(f"{dataset_paths.DATASET_NAME}-*"):
             name = path.name.rsplit(".", 1)[0]
             if path.suffix == ".json" and name not in self._done:
                 self._read_sidecar(path, name)

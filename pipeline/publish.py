@@ -15,20 +15,18 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import features
+from affectnet_tfds import dataset_paths, features
 from pipeline import config, ledger
 from pipeline.data_report import page
 from pipeline.files import atomic, storage
 from pipeline.rows import annotations, row_index
 from pipeline.shards import write_lease
+from runtime import atomic_file
 
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: what --retry_rejects goes on from."""
 
 _WORKING_FILES = (write_lease.LEASE_FILE, "building.json", "survey.json", "duplicates.json")
-
-LAST = ("dataset_info.json", "features.json")
-"""The files by which TFDS finds a version: the last to appear in a store, in this order."""
 
 DEFAULT_ORDER = ("affectnet8", "affectnet7", "affectnet11")
 """Which of the published configs tfds.load('affectnet_faces') means: the first of these, else the
@@ -37,12 +35,12 @@ newest other."""
 
 def version_folder(job: config.JobConfig) -> storage.AnyPath:
     """Return where the build is published."""
-    return storage.path(job.data_dir) / config.DATASET_NAME / job.config_name / config.VERSION
+    return storage.path(job.data_dir) / dataset_paths.version_folder(job.config_name)
 
 
 def staging_folder(job: config.JobConfig) -> storage.AnyPath:
     """Return where the build is made. TFDS passes over names that are no version."""
-    return version_folder(job).with_name(f".building-{config.VERSION}")
+    return version_folder(job).with_name(f".building-{dataset_paths.VERSION}")
 
 
 def publish(
@@ -57,11 +55,11 @@ def publish(
     with atomic.on_disk(staging) as folder:
         write_metadata(job, sidecars, folder=folder)
         write_rejects(folder / "rejects.csv", account.rejects)
-        write_json(folder / "build_report.json", report)
+        write_json(folder / dataset_paths.BUILD_REPORT, report)
         write_sidecars(folder / SIDECARS, staging, names=[done["name"] for done in sidecars])
-        (folder / "job_config.json").write_text(job.to_json(), encoding="utf-8")
+        (folder / dataset_paths.JOB_CONFIG).write_text(job.to_json(), encoding="utf-8")
     page.write(staging, sidecars=sidecars)
-    atomic.publish(staging, version, leave=_is_leaving, last=LAST)
+    atomic.publish(staging, version, leave=_is_leaving, last=dataset_paths.METADATA)
     set_default(version.parent.parent, job.config_name)
     return version
 
@@ -71,15 +69,15 @@ def write_metadata(
 ) -> None:
     """Write features.json and dataset_info.json from the sidecars, without reading a shard again."""
     template = tfds.core.ShardedFileTemplate(
-        dataset_name=config.DATASET_NAME,
+        dataset_name=dataset_paths.DATASET_NAME,
         data_dir=folder,
-        filetype_suffix="tfrecord",
+        filetype_suffix=dataset_paths.FILE_FORMAT,
         split="train",
-        template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+        template=dataset_paths.SHARD_TEMPLATE,
     )
     by_split: dict[str, list[Mapping[str, Any]]] = {}
     for done in sorted(sidecars, key=lambda done: done["name"]):
-        by_split.setdefault(done["name"].split("-")[1].split(".")[0], []).append(done)
+        by_split.setdefault(dataset_paths.parse_shard_name(done["name"]).split, []).append(done)
     splits = [
         tfds.core.SplitInfo(
             name=split,
@@ -103,7 +101,7 @@ def write_metadata(
             encoding=job.encoding,
         ),
         split_infos=splits,
-        version=config.VERSION,
+        version=dataset_paths.VERSION,
         supervised_keys=("image", "label"),
         description=features.description(job.config_name),
         homepage=features.HOMEPAGE,
@@ -113,7 +111,7 @@ def write_metadata(
     for file in stand_ins:
         file.unlink()
     # write_metadata knows of no configs; TFDS reads the name from here.
-    info_path = folder / "dataset_info.json"
+    info_path = folder / dataset_paths.DATASET_INFO
     info = json.loads(info_path.read_text(encoding="utf-8"))
     write_json(info_path, {**info, "configName": job.config_name})
 
@@ -148,10 +146,10 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def _is_leaving(name: str) -> bool:
     """Tell whether only the making needed a file: sidecars (the report has them), beats, files of
     killed workers."""
-    sidecar = name.startswith(config.DATASET_NAME) and name.endswith((".json", ".progress"))
+    sidecar = name.startswith(dataset_paths.DATASET_NAME) and name.endswith((".json", ".progress"))
     return (
         sidecar
-        or name.startswith("incomplete.")
+        or name.startswith(atomic_file.TEMPORARY_PREFIX)
         or name in _WORKING_FILES
         or row_index.is_working_file(name)
     )
@@ -159,7 +157,7 @@ def _is_leaving(name: str) -> bool:
 
 def is_there(job: config.JobConfig) -> bool:
     """Tell whether the build's version is published."""
-    return atomic.is_published(version_folder(job), last=LAST)
+    return atomic.is_published(version_folder(job), last=dataset_paths.METADATA)
 
 
 def reopen(job: config.JobConfig) -> int:
@@ -180,12 +178,13 @@ def reopen(job: config.JobConfig) -> int:
 def set_default(dataset_folder: storage.AnyPath, built: str) -> None:
     """Say in .config/metadata.json which config a name without one means."""
     published = {
-        path.parent.parent.name for path in dataset_folder.glob(f"*/{config.VERSION}/{LAST[-1]}")
+        path.parent.parent.name
+        for path in dataset_folder.glob(f"*/{dataset_paths.VERSION}/{dataset_paths.FEATURES}")
     }
     default = next((name for name in DEFAULT_ORDER if name in published), built)
-    path = dataset_folder / ".config" / "metadata.json"
+    path = dataset_folder / dataset_paths.DEFAULT_CONFIG
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"default_config_name": default}), encoding="utf-8")
+    atomic.write_text(path, json.dumps({"default_config_name": default}))
 
 
 def shard_report(sidecars: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

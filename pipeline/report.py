@@ -1,43 +1,59 @@
-"""python -m pipeline.report: write report.html again for a published build, as the job did at its
-end."""
+"""Data report program: writes report.html again for a published build, as the job does at its end."""
 
-import os
+import dataclasses
 
-from absl import app, flags
-
+from affectnet_tfds import dataset_paths
 from pipeline import console, verify
 from pipeline.data_report import page
 from pipeline.files import object_store, storage
-from runtime import errors
+from runtime import errors, fields, flags
+
+ABOUT = """Write report.html of published builds again.
+
+  python -m pipeline.report --data_dir=DIR --config_name=affectnet8"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report(fields.Checked):
+    """Flags of the program."""
+
+    data_dir: str | None = fields.field(
+        None, "a data_dir, or the folder of one version", default_text=dataset_paths.DATA_DIR_TEXT
+    )
+    config_name: str = fields.field(
+        "", "build (TFDS config) to report on", default_text="all in data_dir"
+    )
+    input_dir: str | None = fields.field(
+        None, "folder of the original images", default_text="where the build found them"
+    )
+
+
+SECTIONS: dict[str, type] = {"Report": Report}
 
 
 def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = None) -> int:
-    """Write the reports, say where they are, and return the exit code.
+    """Write the reports, print their paths, and return the exit code.
 
     Args:
       data_dir: None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
       config_name: which build; "": all.
-      input_dir: where the originals are now; None: where they were when the build was made.
+      input_dir: folder of the original images; None: where the build found them.
     """
-    given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    root = storage.path(dataset_paths.data_dir(data_dir))
     try:
-        for folder in verify.versions(storage.path(given), config_name):
-            print(f"look at       {page.write(folder, root=input_dir)}")
+        for folder in verify.versions(root, config_name):
+            print(f"report        {page.write(folder, root=input_dir)}")
     except (errors.UserError, object_store.Unreachable) as error:
         return console.refuse(error)
     return 0
 
 
+def main() -> int:
+    """Report as the flags say."""
+    asked = Report(**flags.given(SECTIONS))
+    return run(asked.data_dir, config_name=asked.config_name, input_dir=asked.input_dir)
+
+
 if __name__ == "__main__":
-    DATA_DIR = flags.DEFINE_string(
-        "data_dir",
-        None,
-        "a data_dir, or a version's own folder (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)",
-    )
-    CONFIG_NAME = flags.DEFINE_string("config_name", "", "which build (default: all in data_dir)")
-    INPUT_DIR = flags.DEFINE_string(
-        "input_dir", None, "where the originals are (default: where the build found them)"
-    )
-    app.run(
-        lambda argv: run(DATA_DIR.value, config_name=CONFIG_NAME.value, input_dir=INPUT_DIR.value)
-    )
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

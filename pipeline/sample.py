@@ -1,63 +1,74 @@
-"""`python -m pipeline.sample`: flags to settings to a sample on disk."""
+"""Sample program: draws faces in the layout of an AffectNet release, to try everything out without
+the data."""
 
+import dataclasses
 import pathlib
-import sys
 import time
-from collections.abc import Sequence
 
-from absl import app, flags
-
-from runtime import cpu_count
+from runtime import cpu_count, errors, fields, flags
 from synthetic_faces import release, summary
 from synthetic_faces import settings as settings_lib
 from synthetic_faces.layouts import registry
 
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder to make: new, empty, or a drawn sample.", required=True
-)
-_NUM_IMAGES = flags.DEFINE_integer("num_images", 3000, "Pictures in all, over every split.")
-_SEED = flags.DEFINE_integer("seed", 1, "Seed; the same arguments give the same bytes.")
-_LAYOUT = flags.DEFINE_string(
-    "layout", "2017", f"Which release to imitate: {', '.join(registry.LAYOUTS)}."
-)
-_NUM_WORKERS = flags.DEFINE_integer(
-    "num_workers", 0, "Processes; 0 is one a core. Changes nothing but the time."
-)
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the drawn sample that is there.")
+ABOUT = """Draw faces in the layout of an AffectNet release.
+
+  python -m pipeline.sample --output_dir=build/sample --num_images=3000 --seed=0"""
 
 
-def main(argv: Sequence[str]) -> None:
-    """Draw the sample that the flags ask for."""
-    if len(argv) > 1:
-        _refuse(f"pipeline.sample takes flags only: got {argv[1]!r}.")
-    try:
-        print(_run())
-    except settings_lib.SettingsError as error:
-        _refuse(str(error))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sample(fields.Checked):
+    """Flags of the program."""
 
-
-def _run() -> str:
-    folder = pathlib.Path(_OUTPUT_DIR.value).expanduser()
-    settings = settings_lib.Settings(
-        folder.absolute(), _NUM_IMAGES.value, _SEED.value, _LAYOUT.value
+    output_dir: str = fields.field(
+        "",
+        "folder to make: new, empty, or a drawn sample",
+        default_text="none, it must be given",
     )
-    if _NUM_WORKERS.value < 0:
-        raise settings_lib.SettingsError(
-            f"--num_workers must not be negative: got {_NUM_WORKERS.value}."
-        )
-    if not release.check_target(settings, overwrite=_OVERWRITE.value):
+    num_images: int = fields.field(3000, "number of images, over all splits")
+    seed: int = fields.field(1, "random seed; the same flags give the same bytes", at_least=0)
+    layout: str = fields.field("2017", "release to imitate", choices=tuple(registry.LAYOUTS))
+    num_workers: int = fields.field(
+        0,
+        "worker processes; the bytes do not depend on it",
+        at_least=0,
+        default_text="0, one per CPU core",
+    )
+    overwrite: bool = fields.field(False, "replace the drawn sample that is in output_dir")
+
+    def __post_init__(self) -> None:
+        if not self.output_dir:
+            raise errors.UserError("--output_dir must name a folder: got nothing")
+        super().__post_init__()
+
+
+SECTIONS: dict[str, type] = {"Sample": Sample}
+
+
+def main() -> None:
+    """Draw the sample that the flags ask for."""
+    try:
+        print(draw(Sample(**flags.given(SECTIONS))))
+    except settings_lib.SettingsError as error:
+        raise errors.UserError(str(error)) from error
+
+
+def draw(asked: Sample) -> str:
+    """Draw a sample, unless the same one is there; return the lines to print.
+
+    Raises:
+      settings_lib.SettingsError: if the folder or the settings do not allow it.
+    """
+    folder = pathlib.Path(asked.output_dir).expanduser()
+    settings = settings_lib.Settings(folder.absolute(), asked.num_images, asked.seed, asked.layout)
+    if not release.check_target(settings, overwrite=asked.overwrite):
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"
     start = time.monotonic()
-    annotations = release.make(settings, num_workers=_NUM_WORKERS.value or cpu_count.count())
+    annotations = release.make(settings, num_workers=asked.num_workers or cpu_count.count())
     return summary.describe(
         annotations, layout=settings.layout, folder=folder, seconds=time.monotonic() - start
     )
 
 
-def _refuse(sentence: str) -> None:
-    print(f"error: {sentence}", file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == "__main__":
-    app.run(main)
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

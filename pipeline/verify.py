@@ -6,18 +6,43 @@ goes on after it. TFDS's reader would stop at the first, and TFDS checks nothing
 """
 
 import concurrent.futures
+import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from absl import app, flags
-
-from affectnet_tfds import example_codec, image_codec, invalid_example, labels, tfrecord
-from pipeline import config, console
+from affectnet_tfds import (
+    dataset_paths,
+    example_codec,
+    image_codec,
+    invalid_example,
+    labels,
+    tfrecord,
+)
+from pipeline import console
 from pipeline.files import object_store, storage
-from runtime import cpu_count, errors
+from runtime import cpu_count, errors, fields, flags
+
+ABOUT = """Verify published builds: read every record again and compare it with build_report.json.
+
+  python -m pipeline.verify                        all builds in the default data_dir
+  python -m pipeline.verify --data_dir=VERSION     one version, by its own folder"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verification(fields.Checked):
+    """Flags of the program."""
+
+    data_dir: str | None = fields.field(
+        None, "a data_dir, or the folder of one version", default_text=dataset_paths.DATA_DIR_TEXT
+    )
+    config_name: str = fields.field(
+        "", "build (TFDS config) to verify", default_text="all in data_dir"
+    )
+
+
+SECTIONS: dict[str, type] = {"Verification": Verification}
 
 
 class Problem(NamedTuple):
@@ -39,8 +64,8 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
       errors.UserError: if the folder holds no version that this job built.
     """
     report, settings = (
-        _read_json(folder / "build_report.json"),
-        _read_json(folder / "job_config.json"),
+        _read_json(folder / dataset_paths.BUILD_REPORT),
+        _read_json(folder / dataset_paths.JOB_CONFIG),
     )
     entries: Sequence[Mapping[str, Any]] = report["shards"]
     with concurrent.futures.ProcessPoolExecutor(
@@ -97,7 +122,7 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
 
 def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
     known = {entry["name"] for entry in entries}
-    names = sorted(path.name for path in folder.glob("*.tfrecord*"))
+    names = sorted(path.name for path in folder.glob(f"*.{dataset_paths.FILE_FORMAT}*"))
     return [
         Problem(name, -1, "build_report.json does not know this file")
         for name in names
@@ -109,10 +134,10 @@ def _against_metadata(
     folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]
 ) -> list[Problem]:
     """Compare TFDS's metadata with the report: by them, TFDS finds and counts records."""
-    info = _read_json(folder / "dataset_info.json")
+    info = _read_json(folder / dataset_paths.DATASET_INFO)
     wanted: dict[str, list[int]] = {}
     for entry in entries:
-        wanted.setdefault(entry["name"].split("-")[1].split(".")[0], []).append(
+        wanted.setdefault(dataset_paths.parse_shard_name(entry["name"]).split, []).append(
             entry["num_examples"]
         )
     found = {
@@ -142,15 +167,18 @@ def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPat
     Raises:
       errors.UserError: if there is none.
     """
-    if (data_dir / "build_report.json").is_file():
+    if (data_dir / dataset_paths.BUILD_REPORT).is_file():
         return [data_dir]
-    root = data_dir / config.DATASET_NAME
-    found: list[storage.AnyPath] = [*root.glob(f"{config_name or '*'}/[0-9]*.[0-9]*.[0-9]*")]
+    found: list[storage.AnyPath] = [
+        path
+        for path in data_dir.glob(f"{dataset_paths.config_folder(config_name or '*')}/*")
+        if dataset_paths.version_number(path.name)
+    ]
     found.sort(key=str)
     if not found:
         named = f" called {config_name}" if config_name else ""
         raise errors.UserError(
-            f"{data_dir} holds no {config.DATASET_NAME} build{named}; make one with python -m pipeline.main, "
+            f"{data_dir} holds no {dataset_paths.DATASET_NAME} build{named}; make one with python -m pipeline.main, "
             "or say --data_dir of the folder that has it"
         )
     return found
@@ -162,7 +190,7 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
     Args:
       data_dir: None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
     """
-    given = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    given = dataset_paths.data_dir(data_dir)
     try:
         bad = [_report(folder) for folder in versions(storage.path(given), config_name)]
     except (errors.UserError, object_store.Unreachable) as error:
@@ -175,7 +203,7 @@ def _report(folder: storage.AnyPath) -> bool:
     problems = verify(folder)
     for problem in problems:
         print(problem)
-    entries = _read_json(folder / "build_report.json")["shards"]
+    entries = _read_json(folder / dataset_paths.BUILD_REPORT)["shards"]
     examples = sum(entry["num_examples"] for entry in entries)
     verdict = (
         f"{len(problems)} problems"
@@ -186,11 +214,12 @@ def _report(folder: storage.AnyPath) -> bool:
     return bool(problems)
 
 
+def main() -> int:
+    """Verify as the flags say."""
+    asked = Verification(**flags.given(SECTIONS))
+    return run(asked.data_dir, config_name=asked.config_name)
+
+
 if __name__ == "__main__":
-    DATA_DIR = flags.DEFINE_string(
-        "data_dir",
-        None,
-        "a data_dir, or a version's own folder (default: TFDS_DATA_DIR, else ~/tensorflow_datasets)",
-    )
-    CONFIG_NAME = flags.DEFINE_string("config_name", "", "which build (default: all in data_dir)")
-    app.run(lambda argv: run(DATA_DIR.value, config_name=CONFIG_NAME.value))
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

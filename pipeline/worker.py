@@ -1,12 +1,12 @@
-"""python -m pipeline.worker: a Beam worker on a machine without containers.
+"""Beam worker program for machines without containers (--environment_type=PROCESS).
 
-Engines call it where --environment_type=PROCESS names it, with the arguments that they would give
-to the container's boot program; it asks the engine for the pipeline's options and becomes Beam's
-own worker. The container's boot also installs packages that a pipeline brings along; here they are
-installed beforehand (setup.py's install_requires), so that starting a worker needs no network.
+Engines call python -m pipeline.worker with the arguments that they would give to the container's
+boot program; it asks the engine for the pipeline's options and becomes Beam's own worker. The
+container's boot program also installs packages that a pipeline brings along; here they are
+installed beforehand (install_requires in setup.py), so that starting a worker needs no network.
 """
 
-import argparse
+import dataclasses
 import os
 import sys
 
@@ -18,7 +18,34 @@ from apache_beam.portability.api import (
 )
 from google.protobuf import json_format, text_format
 
+from runtime import errors, fields, flags
+
 TIMEOUT_SECONDS = 60
+
+ABOUT = "Start a Beam worker on a machine without containers (--environment_type=PROCESS)."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Worker(fields.Checked):
+    """Arguments that an engine gives."""
+
+    id: str = fields.field("", "name that the engine gave to this worker", default_text="none")
+    provision_endpoint: str = fields.field(
+        "", "address from which the worker gets the pipeline's options", default_text="none"
+    )
+    logging_endpoint: str = fields.field(
+        "", "address for log entries", default_text="the provision's"
+    )
+    control_endpoint: str = fields.field("", "address of the work", default_text="the provision's")
+
+    def __post_init__(self) -> None:
+        for name in ("id", "provision_endpoint"):
+            if not getattr(self, name):
+                raise errors.UserError(f"--{name} must be given, as engines do: got nothing")
+        super().__post_init__()
+
+
+SECTIONS: dict[str, type] = {"Worker": Worker}
 
 
 def provision(worker_id: str, endpoint: str) -> beam_provision_api_pb2.ProvisionInfo:
@@ -61,27 +88,16 @@ def _descriptor(url: str) -> str:
 
 
 def main() -> None:
-    """Become Beam's worker."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--id", required=True, help="name that the engine gave to this worker")
-    parser.add_argument(
-        "--provision_endpoint", required=True, help="address that tells what the worker is for"
-    )
-    parser.add_argument(
-        "--logging_endpoint",
-        default="",
-        help="address for log entries, where the provision names none",
-    )
-    parser.add_argument(
-        "--control_endpoint", default="", help="address of the work, where the provision names none"
-    )
-    given, _ = parser.parse_known_args()
-    info = provision(given.id, given.provision_endpoint)
+    """Replace this process with Beam's worker."""
+    asked = Worker(**flags.given(SECTIONS))
+    info = provision(asked.id, asked.provision_endpoint)
     os.environ |= environment(
-        given.id, info, logging=given.logging_endpoint, control=given.control_endpoint
+        asked.id, info, logging=asked.logging_endpoint, control=asked.control_endpoint
     )
     os.execv(sys.executable, [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"])
 
 
 if __name__ == "__main__":
-    main()
+    flags.define(SECTIONS)
+    # Engines give arguments that only the container's boot program needs.
+    flags.run_passing_on(lambda _: main(), sections=SECTIONS, about=ABOUT)

@@ -22,14 +22,12 @@ class UserError(Exception):
 
 
 def nearest(name: str, *, known: Iterable[str]) -> str:
-    """Return the tail of a sentence that helps with an unknown name: the nearest known one, or all
-    of them."""
+    """Return the end of a sentence about an unknown name: the nearest known one, or all."""
     names = sorted(known)
     return guess(name, known=names) or f"there are: {', '.join(names)}"
 
 
 def guess(name: str, *, known: Iterable[str]) -> str:
-    """Return a question with the known name nearest to an unknown one, or nothing where none is
-    near."""
+    """Return "did you mean X?" for the nearest known name, or "" if none is near."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else ""

@@ -1,4 +1,4 @@
-"""A field of a configuration that is also a flag.
+"""Configuration fields that are also flags: declaration, parsing and checks.
 
 Owns what a field knows about itself (help, unit, choices, range) and its check, so that flag, help
 text, JSON and recipe cannot drift apart. Defining absl flags by hand beside the dataclass was
@@ -9,6 +9,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 from runtime import errors
@@ -16,19 +17,21 @@ from runtime import errors
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Option:
-    """Describe one field: its help text, its unit, the values it may take and whether it changes
-    the result."""
+    """Describe a field: help text, unit, allowed values, effect on the result."""
 
     help: str
     unit: str = ""
-    choices: tuple[str, ...] = ()
+    choices: tuple[Any, ...] = ()
     at_least: float = -math.inf
     at_most: float = math.inf
     default_text: str = ""
+    """The default in words, for --help, where the value does not explain itself."""
+    group: str = ""
+    """Heading in --help; empty: that of the section."""
     changes_result: bool = True
+    """Whether another value gives another result (weights, shards), or only another way to it."""
     goes_with: tuple[str, tuple[str, ...]] | None = None
-    """Another field of the same section, and the values of it without which this one would do
-    nothing."""
+    """Another field of the same section and its values with which this field has an effect."""
 
 
 def field(default: Any, help: str, **about: Any) -> Any:
@@ -53,8 +56,10 @@ def options(config_type: type) -> dict[str, Option]:
 
 
 def value_type(config_type: type, *, name: str) -> tuple[type, bool]:
-    """Return the type of a field's values and whether there may be several: (int, True) for
-    tuple[int, ...]."""
+    """Return the type of a field's values and whether there may be several.
+
+    (int, True) for tuple[int, ...].
+    """
     annotation = typing.get_type_hints(config_type)[name]
     if typing.get_origin(annotation) is types.UnionType:
         annotation = next(a for a in typing.get_args(annotation) if a is not type(None))
@@ -64,7 +69,7 @@ def value_type(config_type: type, *, name: str) -> tuple[type, bool]:
 
 
 def value_of(raw: Any, *, config_type: type, name: str) -> Any:
-    """Return the value of a field from the text of a flag, or from what YAML or JSON makes of it.
+    """Parse the value of a field from the text of a flag, or from what YAML or JSON make of it.
 
     Raises:
       ValueError: with the rule, if it is no such value.
@@ -73,14 +78,9 @@ def value_of(raw: Any, *, config_type: type, name: str) -> Any:
     if raw is None:
         return None
     if several:
-        parts = (
-            raw.split(",")
-            if isinstance(raw, str)
-            else raw
-            if isinstance(raw, (list, tuple))
-            else [raw]
+        return tuple(
+            _one_value(part, kind=kind, several=True) for part in _parts(raw) if part != ""
         )
-        return tuple(_one_value(part, kind=kind, several=True) for part in parts if part != "")
     return _one_value(raw, kind=kind, several=False)
 
 
@@ -90,16 +90,22 @@ def check(config: Any) -> None:
     Raises:
       errors.UserError: naming the flag, the rule and the value.
     """
-    for name, option in options(type(config)).items():
+    declared = {f.name: f for f in dataclasses.fields(config)}
+    about = options(type(config))
+    for name, option in about.items():
         value = getattr(config, name)
-        for each in value if isinstance(value, tuple) else (value,):
-            _check_one(each, name=name, option=option)
-    for each_field in dataclasses.fields(config):
-        if (
-            each_field.name in options(type(config))
-            and getattr(config, each_field.name) != each_field.default
-        ):
-            _check_company(config, name=each_field.name)
+        for element in value if isinstance(value, tuple) else (value,):
+            _check_value(element, name=name, option=option)
+    # After all values are known to be allowed: the sentence names the value of another field.
+    for name, option in about.items():
+        if option.goes_with and getattr(config, name) != declared[name].default:
+            _check_company(config, name=name, goes_with=option.goes_with)
+
+
+def _parts(raw: Any) -> Sequence[Any]:
+    if isinstance(raw, str):
+        return raw.split(",")
+    return raw if isinstance(raw, (list, tuple)) else [raw]
 
 
 def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
@@ -121,23 +127,23 @@ def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
         ) from None
 
 
-def _check_one(value: Any, *, name: str, option: Option) -> None:
+def _check_value(value: Any, *, name: str, option: Option) -> None:
     if value is not None and option.choices and value not in option.choices:
-        guess = errors.guess(str(value), known=option.choices)
-        said = f"--{name} must be one of {', '.join(option.choices)}: got {value}"
-        raise errors.UserError(f"{said}; {guess}" if guess else said)
+        choices = [str(choice) for choice in option.choices]
+        guess = errors.guess(str(value), known=choices)
+        rule = f"--{name} must be one of {', '.join(choices)}: got {value}"
+        raise errors.UserError(f"{rule}; {guess}" if guess else rule)
     if isinstance(value, (int, float)) and not option.at_least <= value <= option.at_most:
         raise errors.UserError(f"--{name} must be {_range_text(option)}: got {value}")
 
 
-def _check_company(config: Any, *, name: str) -> None:
-    goes_with = options(type(config))[name].goes_with
-    if goes_with is None or getattr(config, goes_with[0]) in goes_with[1]:
-        return
-    raise errors.UserError(
-        f"--{name} has no effect with --{goes_with[0]}={getattr(config, goes_with[0])}: "
-        f"it needs {company_text(goes_with)}"
-    )
+def _check_company(config: Any, *, name: str, goes_with: tuple[str, tuple[str, ...]]) -> None:
+    other, values = goes_with
+    value = getattr(config, other)
+    if value not in values:
+        raise errors.UserError(
+            f"--{name} has no effect with --{other}={value}: it needs {company_text(goes_with)}"
+        )
 
 
 def company_text(goes_with: tuple[str, tuple[str, ...]]) -> str:

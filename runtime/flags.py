@@ -1,15 +1,16 @@
-"""Flags made from a configuration's sections, parsed without importing TensorFlow.
+"""Command-line flags made from configuration fields: definition, parsing, help page.
 
-Owns definition, help text and parsing; the rules live with the fields (`option`). absl's own --help
-was rejected: it sorts flags by name, so that batch_size stands between arousal and beta rather than
-beside learning_rate.
+Owns how a program is run on its flags; the rules belong to the fields (runtime/fields.py). absl's
+own --help was rejected: it sorts flags by name, so that batch_size appears between arousal and beta
+rather than beside learning_rate.
 """
 
 import dataclasses
+import difflib
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from absl import app, flags
 
@@ -20,7 +21,7 @@ Sections = Mapping[str, type]
 
 
 class _Parser(flags.ArgumentParser):
-    """Parse the text of a flag by the rule of its field."""
+    """Parses the text of a flag by the rule of its field."""
 
     def __init__(self, *, config_type: type, name: str) -> None:
         self._config_type, self._name = config_type, name
@@ -51,93 +52,142 @@ def given(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> dict
 
 def help_text(sections: Sections, *, about: str) -> str:
     """Return the help page: flags in groups, each with its unit and default."""
-    blocks = [about]
+    groups: dict[str, list[str]] = {}
     for title, config_type in sections.items():
-        entries = [
-            _entry(f, is_switch=fields.value_type(config_type, name=f.name)[0] is bool)
-            for f in _fields(config_type)
-        ]
-        blocks.append(f"{title}\n" + "\n".join(entries))
-    return "\n\n".join(blocks)
+        for name, option in fields.options(config_type).items():
+            entry = _entry(config_type, name=name, option=option)
+            groups.setdefault(option.group or title, []).append(entry)
+    blocks = [title + "\n" + "\n".join(entries) for title, entries in groups.items()]
+    return "\n\n".join([about, *blocks])
 
 
-def run(main: Callable[[], None], *, sections: Sections, about: str) -> None:
-    """Run a program: `--help` prints the page, a `errors.UserError` becomes its sentence and exit
-    code 2."""
+def run(main: Callable[[], int | None], *, sections: Sections, about: str) -> None:
+    """Run a program on its flags; --help prints the help page.
+
+    A `errors.UserError` becomes its sentence on stderr and exit code 2.
+    """
 
     def parse(argv: Sequence[str]) -> list[str]:
         rest = _parse(argv, sections=sections, about=about)
         if rest[1:]:
-            no = f"flags are written --name=value: got {rest[1]!r} by itself; --help lists them"
-            _refusing(lambda: _refuse(no))
+            rule = f"flags are written --name=value: got {rest[1]!r} by itself; --help lists them"
+            _exit_with(errors.UserError(rule))
         return rest
 
-    app.run(lambda _: _refusing(main), flags_parser=parse)
+    app.run(lambda _: _or_exit(main), flags_parser=parse)
 
 
-def run_on(main: Callable[[Sequence[str]], None], *, sections: Sections, about: str) -> None:
-    """Run a program, as `run` does, on the words that stand on the command line besides its flags."""
-    flags.FLAGS.set_gnu_getopt(True)  # Flags may follow words.
+def run_on(main: Callable[[Sequence[str]], int | None], *, sections: Sections, about: str) -> None:
+    """Run a program, as `run` does, on the arguments that are no flags."""
+    flags.FLAGS.set_gnu_getopt(True)  # Flags may follow other arguments.
     app.run(
-        lambda argv: _refusing(lambda: main(argv[1:])),
+        lambda argv: _or_exit(lambda: main(argv[1:])),
         flags_parser=lambda argv: _parse(argv, sections=sections, about=about),
     )
 
 
-def _parse(argv: Sequence[str], *, sections: Sections, about: str) -> list[str]:
-    """Return what is no flag, the program's name first; print the help page, or what is wrong, and
-    leave."""
+def run_passing_on(
+    main: Callable[[Sequence[str]], int | None], *, sections: Sections, about: str
+) -> None:
+    """Run a program, as `run` does, on the arguments that are no flags of ours."""
+    app.run(
+        lambda argv: _or_exit(lambda: main(argv[1:])),
+        flags_parser=lambda argv: _parse(argv, sections=sections, about=about, passes_on=True),
+    )
+
+
+def unknown(name: str, *, sections: Sections, whose: str = "") -> str:
+    """Return the sentence about an unknown flag, with the nearest one that is known.
+
+    Args:
+      name: the unknown flag, without dashes.
+      sections: the known flags.
+      whose: remark behind the name, such as (neither ours nor Beam's).
+    """
+    near = nearest(name, sections=sections)
+    hint = f"did you mean --{near}?" if near else "--help lists all"
+    return f"unknown flag --{name}{whose and ' ' + whose}; {hint}"
+
+
+def nearest(name: str, *, sections: Sections, cutoff: float = 0.6) -> str:
+    """Return the known flag nearest to a name, or "" if none is near (difflib's `cutoff`)."""
+    known = [each for config_type in sections.values() for each in fields.options(config_type)]
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), "")
+
+
+def _parse(
+    argv: Sequence[str], *, sections: Sections, about: str, passes_on: bool = False
+) -> list[str]:
+    """Return the arguments that are no flags, the program's name first.
+
+    Prints the help page, or the sentence about a bad flag, and exits where it must.
+    """
     if any(arg in ("--help", "-h", "-help") for arg in argv[1:]):
         print(help_text(sections, about=about))
         sys.exit(0)
-    return _refusing(lambda: _parsed(argv, sections=sections))
+    return _or_exit(lambda: parse(argv, sections=sections, passes_on=passes_on))
 
 
-def _refuse(why: str) -> None:
-    raise errors.UserError(why)
+def parse(
+    argv: Sequence[str],
+    *,
+    sections: Sections,
+    passes_on: bool = False,
+    values: flags.FlagValues = flags.FLAGS,
+) -> list[str]:
+    """Parse a command line; return the arguments that are no flags, the program's name first.
 
+    Args:
+      argv: the command line, beginning with the program's name.
+      sections: the flags there are.
+      passes_on: whether unknown flags are returned too rather than refused.
+      values: where the values are kept.
 
-def _parsed(argv: Sequence[str], *, sections: Sections) -> list[str]:
+    Raises:
+      errors.UserError: for a flag or a value that is not allowed.
+    """
     try:
-        return flags.FLAGS(list(argv))
+        return values(list(argv), known_only=passes_on)
     except flags.UnrecognizedFlagError as error:
-        known = [name for config_type in sections.values() for name in fields.options(config_type)]
-        raise errors.UserError(_unknown(error.flagname, known=known)) from None
+        raise errors.UserError(unknown(error.flagname, sections=sections)) from None
     except flags.IllegalFlagValueError as error:
-        name, _, rule = str(error).removeprefix("flag --").partition("=")
-        value, _, rule = rule.partition(": ")
-        is_switch = rule.startswith("('Non-boolean")  # absl's own words, which are not a sentence.
-        raise errors.UserError(
-            f"--{name} {f'must be true or false: got {value!r}' if is_switch else rule}"
-        ) from None
+        # absl writes: flag --epochs=many: must be a whole number: got 'many'.
+        name, _, rest = str(error).removeprefix("flag --").partition("=")
+        value, _, rule = rest.partition(": ")
+        if rule.startswith("('Non-boolean"):  # absl's own text, which is not a sentence.
+            rule = f"must be true or false: got {value!r}"
+        raise errors.UserError(f"--{name} {rule}") from None
     except flags.Error as error:
         raise errors.UserError(str(error)) from None
 
 
-def _unknown(name: str, *, known: Sequence[str]) -> str:
-    return f"there is no flag --{name}; {errors.nearest(name, known=known)} (--help describes all)"
-
-
-def _refusing(call: Callable[[], Any]) -> Any:
+def _or_exit(call: Callable[[], Any]) -> Any:
     try:
         return call()
-    except errors.UserError as no:
-        print(f"error: {no}", file=sys.stderr)
-        sys.exit(errors.EXIT_CODE)
+    except errors.UserError as error:
+        return _exit_with(error)
 
 
-def _fields(config_type: type) -> list[dataclasses.Field[Any]]:
-    return [f for f in dataclasses.fields(config_type) if "option" in f.metadata]
+def _exit_with(error: errors.UserError) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
-def _entry(of: dataclasses.Field[Any], *, is_switch: bool) -> str:
-    default, about = of.default, of.metadata["option"]
-    text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default).lower()
-    shown = about.default_text or ("none" if default is None else text)
-    choices = f" One of: {', '.join(about.choices)}." if about.choices else ""
-    unit = f", in {about.unit}" if about.unit else ""
-    company = f" Only with {fields.company_text(about.goes_with)}." if about.goes_with else ""
-    body = f"{about.help}{unit}.{choices}{company} Default: {shown}."
-    return f"  --{'[no]' if is_switch else ''}{of.name}\n" + textwrap.fill(
+def _entry(config_type: type, *, name: str, option: fields.Option) -> str:
+    """Return the entry of a flag in the help page."""
+    is_switch = fields.value_type(config_type, name=name)[0] is bool
+    unit = f", in {option.unit}" if option.unit else ""
+    choices = f" One of: {', '.join(map(str, option.choices))}." if option.choices else ""
+    company = f" Only with {fields.company_text(option.goes_with)}." if option.goes_with else ""
+    default = option.default_text or _default_text(config_type, name=name)
+    body = f"{option.help}{unit}.{choices}{company} Default: {default}."
+    return f"  --{'[no]' if is_switch else ''}{name}\n" + textwrap.fill(
         body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6
     )
+
+
+def _default_text(config_type: type, *, name: str) -> str:
+    default = next(f.default for f in dataclasses.fields(config_type) if f.name == name)
+    if default is None:
+        return "none"
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default).lower()

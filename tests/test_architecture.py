@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "pipeline.shards": ("affectnet_tfds", "pipeline.files", "pipeline.rows"),
     "pipeline.beam": (
+        "affectnet_tfds",
         "runtime",
         "pipeline.files",
         "pipeline.rows",
@@ -77,8 +78,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pipeline.data_report",
     ),
     # The trainer.
-    "trainer.config": ("runtime",),
+    "trainer.config": ("affectnet_tfds", "runtime"),
     "trainer.data": (
+        "affectnet_tfds",
         "runtime",
         "trainer.config",
     ),
@@ -87,16 +89,19 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.config",
     ),
     "trainer.augment": (
+        "affectnet_tfds",
         "trainer.config",
         "trainer.data",
         "trainer.distributed",
     ),
     "trainer.models": (
+        "affectnet_tfds",
         "runtime",
         "trainer.config",
         "trainer.distributed",
     ),
     "trainer.evaluation": (
+        "affectnet_tfds",
         "runtime",
         "trainer.data",
         "trainer.distributed",

@@ -6,6 +6,7 @@ Owns the flags and the output; the classifier is evaluation.linear_baseline's.
 import dataclasses
 import pathlib
 
+from affectnet_tfds import dataset_paths
 from runtime import atomic_file, errors, fields, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
@@ -24,8 +25,8 @@ class Baseline:
 
     data_dir: str | None = fields.field(
         None,
-        f"folder that holds {run_config.DATASET}/",
-        default_text="TFDS_DATA_DIR, else ~/tensorflow_datasets",
+        f"folder that holds {dataset_paths.DATASET_NAME}/",
+        default_text=dataset_paths.DATA_DIR_TEXT,
     )
     config_name: str | None = fields.field(
         None,

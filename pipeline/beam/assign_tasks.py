@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
 
+from affectnet_tfds import dataset_paths
 from pipeline.files import storage
 from pipeline.rows import row_index
-from pipeline.shards import plan, shard_writer, tasks
+from pipeline.shards import plan, tasks
 
 KeyRange = tuple[str, int, int]
 """Split, label, and range of the class's keys (plan.buckets_of)."""
@@ -83,7 +84,7 @@ def deal_class(
         row_index.joined(packed), split_plan=split_plan, first_rank=first_rank, num_rows=num_rows
     )
     for shard, dealt in dealt_to_shards:
-        yield shard_writer.file_name(split, shard, split_plan.num_shards), dealt.tobytes()
+        yield dataset_paths.shard_name(split, shard, split_plan.num_shards), dealt.tobytes()
 
 
 def deal_range(

@@ -24,13 +24,15 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
-from pipeline.beam import malloc
 from pipeline.files import object_store
-from runtime import cpu_count, errors
+from runtime import cpu_count, errors, malloc
 
 SMALL_TABLE_BYTES = 64 << 20
 """Tables up to this size are surveyed in this process: starting workers would take longer, a
 cluster's even more."""
+
+WORKER_PACKAGES_VARIABLE = "AFFECTNET_FACES_FOR_WORKERS"
+"""Environment variable that setup.py reads."""
 
 
 class Runner:
@@ -68,7 +70,7 @@ class Runner:
           its traceback. errors.UserError: if an engine gave up.
         """
         try:
-            with no_notebook(), temporary_files():
+            with no_notebook(), temporary_files(), packages_for_workers():
                 pipeline = beam.Pipeline(options=self.options(reads_bytes))
                 yield pipeline
                 wait(pipeline.run())
@@ -95,6 +97,16 @@ class Runner:
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
         local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
         return pipeline_options.PipelineOptions([*self.beam_args, *local])
+
+
+@contextlib.contextmanager
+def packages_for_workers() -> Iterator[None]:
+    """Have setup.py leave out what no worker needs, where Beam sends it to them (--setup_file)."""
+    os.environ[WORKER_PACKAGES_VARIABLE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[WORKER_PACKAGES_VARIABLE]
 
 
 def wait(result: runner.PipelineResult) -> None:

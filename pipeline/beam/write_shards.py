@@ -11,10 +11,11 @@ from typing import Any
 import apache_beam as beam
 import cv2
 
-from pipeline.beam import counters, malloc
+from pipeline.beam import counters
 from pipeline.files import storage
 from pipeline.rows import row_index
 from pipeline.shards import shard_writer, tasks, write_lease
+from runtime import malloc
 
 
 class WriteShards(beam.PTransform):

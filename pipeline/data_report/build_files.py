@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from affectnet_tfds import labels
+from affectnet_tfds import dataset_paths, labels
 from pipeline.files import storage
 from pipeline.shards import image_statistics
 from runtime import errors
@@ -29,7 +29,9 @@ class BuildFiles(NamedTuple):
     @property
     def splits(self) -> tuple[str, ...]:
         """Return the splits that have shards, train first."""
-        splits = {split_of(shard["name"]) for shard in self.account["shards"]}
+        splits = {
+            dataset_paths.parse_shard_name(shard["name"]).split for shard in self.account["shards"]
+        }
         return tuple(sorted(splits, key=lambda split: (split != "train", split)))
 
     @property
@@ -59,7 +61,7 @@ def load(
     Raises:
       errors.UserError: if a file is missing or damaged.
     """
-    settings = _json(folder / "job_config.json")
+    settings = _json(folder / dataset_paths.JOB_CONFIG)
     release = storage.path(root or settings["input_dir"])
     sidecars = sidecars or _json(folder / "sidecars.json")
     with _existing(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
@@ -67,16 +69,11 @@ def load(
     return BuildFiles(
         folder=folder,
         root=release if release.is_dir() else None,
-        account=_json(folder / "build_report.json"),
+        account=_json(folder / dataset_paths.BUILD_REPORT),
         settings=settings,
         rejects=rejects,
         sidecars=sorted(sidecars, key=lambda sidecar: sidecar["name"]),
     )
-
-
-def split_of(shard_name: str) -> str:
-    """Return the split a shard belongs to."""
-    return shard_name.split("-")[1].split(".")[0]
 
 
 def _json(path: storage.AnyPath) -> Any:

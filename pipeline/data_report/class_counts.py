@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import webpage.page
+from affectnet_tfds import dataset_paths
 from pipeline.data_report import build_files
 from webpage import charts, colours, markup
 
@@ -38,7 +39,7 @@ def shards(built: build_files.BuildFiles) -> list[markup.Content]:
         split: [
             shard
             for shard in built.account["shards"]
-            if build_files.split_of(shard["name"]) == split
+            if dataset_paths.parse_shard_name(shard["name"]).split == split
         ]
         for split in built.splits
     }

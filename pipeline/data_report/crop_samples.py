@@ -14,7 +14,7 @@ import numpy as np
 import simplejpeg
 
 import webpage.page
-from affectnet_tfds import example_codec, image_codec, invalid_example
+from affectnet_tfds import dataset_paths, example_codec, image_codec, invalid_example
 from pipeline.data_report import build_files
 from pipeline.files import storage
 from pipeline.shards import image_files, image_statistics
@@ -96,7 +96,7 @@ def _chosen(built: build_files.BuildFiles, label: int) -> Iterator[Specimen]:
     for _, _, name, recorded in sorted(ranked, key=lambda item: item[:2])[:PER_CLASS]:
         example = read_record(built.folder / name, recorded["at"])
         yield Specimen(
-            split=build_files.split_of(name),
+            split=dataset_paths.parse_shard_name(name).split,
             example=example,
             crop=image_codec.decode_crop(
                 example.image,
@@ -112,7 +112,10 @@ def _chosen(built: build_files.BuildFiles, label: int) -> Iterator[Specimen]:
 def _train_first(built: build_files.BuildFiles) -> list[Mapping[str, Any]]:
     return sorted(
         built.sidecars,
-        key=lambda sidecar: (build_files.split_of(sidecar["name"]) != "train", sidecar["name"]),
+        key=lambda sidecar: (
+            dataset_paths.parse_shard_name(sidecar["name"]).split != "train",
+            sidecar["name"],
+        ),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from affectnet_tfds import dataset_paths
+
 
 class File(NamedTuple):
     """An image file of the output."""
@@ -69,7 +71,7 @@ def find(repeated: Set[str], sidecars: Iterable[Mapping[str, Any]]) -> Leaks:
     """
     by_content: dict[str, set[File]] = collections.defaultdict(set)
     for sidecar in sidecars if repeated else ():
-        split = sidecar["name"].split("-")[1].split(".")[0]
+        split = dataset_paths.parse_shard_name(sidecar["name"]).split
         for name, (content_hash, subset) in sidecar["contents"].items():
             if content_hash in repeated:
                 by_content[content_hash].add(File(split, subset, name.split("#")[0]))

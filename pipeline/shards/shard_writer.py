@@ -47,11 +47,6 @@ class Written(NamedTuple):
     work: Work | None  # None: an earlier attempt wrote it
 
 
-def file_name(split: str, index: int, num_shards: int) -> str:
-    """Return the name TFDS gives a shard."""
-    return f"affectnet_faces-{split}.tfrecord-{index:05d}-of-{num_shards:05d}"
-
-
 def write(spec: Spec, name: str, shard_tasks: Iterable[tasks.Task]) -> Written:
     """Write a shard and its sidecar, unless both are there already.
 
@@ -147,7 +142,7 @@ class Tally:
         self.label_counts[example.label] += 1
         self.rows[example.label] += example.copy == 0
         self.file_bytes += len(framed)
-        self.record_bytes += len(framed) - 16
+        self.record_bytes += len(framed) - tfrecord.FRAME_BYTES
         self._sha256.update(framed)
 
     def report_progress(self) -> bool:

@@ -1,4 +1,4 @@
-"""Crops: where they are cut, what happens at the edge, what formats come in."""
+"""Crops: where they are cut, how they are resized, what happens at the edge."""
 
 import contextlib
 import functools
@@ -56,46 +56,6 @@ def test_a_box_that_leaves_the_picture_is_padded_with_black_and_not_squashed():
     assert cut[29, 39].tolist() == [24, 39, 200]
 
 
-def test_exif_rotation_is_not_applied():
-    exif = PIL.Image.Exif()
-    exif[0x0112] = 6  # Rotate 90 degrees to show.
-    pixels = np.zeros((40, 20, 3), np.uint8)
-    pixels[:10] = 255
-    content = saved(pixels, "JPEG", exif=exif.tobytes(), quality=95)
-    decoded = image_codec.decode(content)
-    assert decoded.shape == (40, 20, 3)
-    assert decoded[:8].min() > 240 and decoded[12:].max() < 15
-
-
-@pytest.mark.parametrize(
-    ("kind", "mode"),
-    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "L"),
-     ("BMP", "RGB"), ("TIFF", "RGB"), ("GIF", "P"), ("WEBP", "RGB")],
-)  # fmt: skip
-def test_every_format_becomes_rgb(kind, mode):
-    pixels = np.full((32, 48, 3), (200, 100, 50), np.uint8)
-    options = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
-    decoded = image_codec.decode(saved(pixels, kind, mode, **options))
-    gray = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
-    wanted = [gray] * 3 if mode == "L" else [200, 100, 50]
-    assert decoded.shape == (32, 48, 3) and decoded.dtype == np.uint8
-    assert np.abs(decoded.reshape(-1, 3).mean(0) - wanted).max() <= 6
-
-
-def test_sixteen_bits_are_scaled_and_not_cut():
-    deep = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
-    decoded = image_codec.decode(cv2.imencode(".png", deep)[1].tobytes())
-    assert decoded.shape == (64, 64, 3)
-    assert (decoded[0, 0, 0], decoded[-1, -1, 0], decoded[32, 0, 0]) == (0, 255, 128)
-
-
-def test_transparent_parts_become_black():
-    pixels = np.full((8, 8, 4), 255, np.uint8)
-    pixels[:, :4, 3] = 0
-    decoded = image_codec.decode(cv2.imencode(".png", pixels)[1].tobytes())
-    assert decoded[0, 0].tolist() == [0, 0, 0] and decoded[0, 7].tolist() == [255, 255, 255]
-
-
 @functools.cache
 def real_pictures() -> tuple[bytes, ...]:
     """Return a hundred photographs of 350 x 350 from the data beside the project, or nothing."""
@@ -120,36 +80,6 @@ def real_pictures() -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def noise_jpeg() -> bytes:
-    random = np.random.Generator(np.random.PCG64(0))
-    return saved(random.integers(0, 256, (64, 64, 3), dtype=np.uint8), "JPEG", quality=95)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "empty file"),
-        (b"<html>404</html>", "not a picture"),
-        (noise_jpeg()[:3000], "broken picture"),
-        (noise_jpeg()[:100], "broken picture"),
-        (saved(np.zeros((64, 64, 3), np.uint8), "PNG")[:60], "broken picture"),
-    ],
-)
-def test_what_cannot_be_decoded_is_a_defect_with_a_reason(content, reason):
-    with pytest.raises(invalid_example.InvalidExample) as caught:
-        image_codec.decode(content)
-    assert caught.value.reason == reason
-
-
-def test_a_picture_that_claims_too_many_pixels_is_refused_by_its_header(monkeypatch):
-    monkeypatch.setattr(crop_geometry, "MAX_PIXELS", 64 * 64 - 1)
-    monkeypatch.setattr(
-        crop_geometry.simplejpeg, "decode_jpeg", lambda *args, **kwargs: pytest.fail("decoded")
-    )
-    with pytest.raises(invalid_example.InvalidExample, match="this one claims 64 x 64"):
-        image_codec.decode(noise_jpeg())
-
-
 @pytest.mark.parametrize(
     ("box", "reason"),
     [((500, 5, 20, 20), "box outside the picture"), ((5, 5, 2, 2), "box too small")],
@@ -158,6 +88,41 @@ def test_a_box_that_shows_no_face_is_a_defect(box, reason):
     with pytest.raises(invalid_example.InvalidExample) as caught:
         crop_geometry.square(box, picture_size=(100, 100), margin_frac=0.15)
     assert caught.value.reason == reason
+
+
+def test_a_box_must_be_eight_pixels_on_its_longer_side():
+    assert crop_geometry.square((40, 40, 3, 8), picture_size=(100, 100), margin_frac=0).side == 8
+    with pytest.raises(invalid_example.InvalidExample) as caught:
+        crop_geometry.square((40, 40, 7, 7), picture_size=(100, 100), margin_frac=0)
+    assert str(caught.value) == "a box must be 8 pixels or more: got 7 x 7"
+
+
+def cropped_columns(columns: list[int], *, image_size: int) -> list[int]:
+    """Resize a square image that has these columns; return those of the crop."""
+    side = len(columns)
+    pixels = np.broadcast_to(np.array(columns, np.uint8)[:, None], (side, side, 3))
+    square = crop_geometry.Square(0, 0, side)
+    return crop_geometry.crop(pixels, square, image_size=image_size)[image_size // 2, :, 0].tolist()
+
+
+def test_shrinking_by_a_third_or_more_averages_all_pixels():
+    # Each column of the crop covers 1.375 columns: the first 0..1.375, so 200 * 0.375 / 1.375 = 55,
+    # the second 1.375..2.75, so 200 * 0.625 / 1.375 = 91, the third 200 / 1.375 = 145.
+    cropped = cropped_columns([0, 200] * 11, image_size=16)
+    assert cropped[:8] == [55, 91, 145, 73, 73, 145, 91, 55]
+
+
+def test_shrinking_by_less_interpolates_between_neighbours():
+    # Column i of the crop is at 1.3125 * (i + 0.5) - 0.5: 0.156 (31), 1.469 (200 - 94), 2.781 (156).
+    cropped = cropped_columns(([0, 200] * 11)[:21], image_size=16)
+    assert cropped[:8] == [31, 106, 156, 19, 119, 144, 6, 131]
+
+
+def test_enlarging_is_cubic():
+    # An edge between columns 1 and 2. Column 3 of the crop is at 1.25: the cubic kernel (a = -0.75)
+    # gives columns 2 and 3 the weights 0.2617 and -0.0352, so 58; linear interpolation gives 64.
+    # Column 2, at 0.75, is negative and becomes 0.
+    assert cropped_columns([0, 0, 255, 255], image_size=8) == [0, 0, 0, 58, 197, 255, 255, 255]
 
 
 def test_without_a_box_the_whole_picture_is_centred_in_the_square():
@@ -200,11 +165,6 @@ def test_the_box_is_stored_as_clamped_fractions_y_first():
     assert fractions == (0.25, 0.0, 1.0, 0.5)
 
 
-def test_encoding_keeps_the_order_of_colours():
-    pixels = np.full((32, 32, 3), (250, 20, 10), np.uint8)
-    assert np.abs(image_codec.decode(image_codec.encode(pixels)).astype(int) - pixels).max() < 8
-
-
 def smooth_picture(width: int = 400, height: int = 300) -> np.ndarray:
     random = np.random.Generator(np.random.PCG64(3))
     return cv2.resize(
@@ -212,14 +172,6 @@ def smooth_picture(width: int = 400, height: int = 300) -> np.ndarray:
         (width, height),
         interpolation=cv2.INTER_CUBIC,
     )
-
-
-def test_no_more_is_decoded_than_the_crop_needs():
-    content = saved(smooth_picture(), "JPEG", quality=95)
-    assert image_codec.decode(content, scale=1.0).shape == (300, 400, 3)
-    assert image_codec.decode(content, scale=0.6).shape == (188, 250, 3)  # five eighths
-    assert image_codec.decode(content, scale=0.125).shape == (38, 50, 3)
-    assert image_codec.decode(content, scale=3.0).shape == (300, 400, 3)
 
 
 def crop_both_ways(

@@ -15,12 +15,15 @@ def make(**fields):
     [
         ({"input_dir": ""}, "--input_dir must name a folder: got nothing"),
         ({"classes": 9}, "--classes must be one of 7, 8, 11: got 9"),
-        ({"subsets": "auto"}, "--subsets must be one of manual, automatic, all: got auto"),
-        ({"image_size": 8}, "--image_size must be 16..1024 pixels: got 8"),
-        ({"margin_frac": -0.1}, "--margin_frac must be 0..2 of the box's longer side: got -0.1"),
-        ({"num_shards": -1}, "--num_shards must be 1..99999 (0: computed): got -1"),
-        ({"num_workers": -1}, "--num_workers must be 1 or more (0: all cores): got -1"),
-        ({"max_reject_frac": 2}, "--max_reject_frac must be 0..1: got 2"),
+        (
+            {"subsets": "auto"},
+            "--subsets must be one of manual, automatic, all: got auto; did you mean automatic?",
+        ),
+        ({"image_size": 8}, "--image_size must be between 16 and 1024: got 8"),
+        ({"margin_frac": -0.1}, "--margin_frac must be between 0 and 2: got -0.1"),
+        ({"num_shards": -1}, "--num_shards must be between 0 and 99999: got -1"),
+        ({"num_workers": -1}, "--num_workers must be at least 0: got -1"),
+        ({"max_reject_frac": 2}, "--max_reject_frac must be between 0 and 1: got 2"),
         ({"config_name": "a/b"}, "--config_name may have letters, digits, _ and - only: got a/b"),
     ],
 )
@@ -33,7 +36,7 @@ def test_a_value_out_of_range_is_refused_in_one_sentence(fields, message):
 @pytest.mark.parametrize("balance", ["sometimes", "0", "-3", "2.5"])
 def test_an_unknown_balance_is_refused_with_the_known_ones(balance):
     with pytest.raises(
-        errors.UserError, match=f"--balance must be .*a number of pictures per class: got {balance}"
+        errors.UserError, match=f"--balance must be .*a number of images per class: got {balance}"
     ):
         make(balance=balance)
 

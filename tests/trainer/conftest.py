@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import face_crop, features, labels
+from affectnet_tfds import dataset_paths, face_crop, features, labels
 from synthetic_faces.examples import dataset_rows, scenes
 from trainer.config import run_config
 from trainer.data import dataset_version
@@ -44,13 +44,13 @@ tf.config.set_logical_device_configuration(
 def data_dir(tmp_path_factory) -> pathlib.Path:
     """A data_dir with config `sample`: class k is a bright square in cell k of a 3 x 3 grid."""
     root = tmp_path_factory.mktemp("data")
-    write_version(root / run_config.DATASET / "sample" / "1.0.0")
+    write_version(root / dataset_paths.DATASET_NAME / "sample" / "1.0.0")
     return root
 
 
 @pytest.fixture(scope="session")
 def version(data_dir) -> dataset_version.Version:
-    return dataset_version.open_version(data_dir / run_config.DATASET / "sample" / "1.0.0")
+    return dataset_version.open_version(data_dir / dataset_paths.DATASET_NAME / "sample" / "1.0.0")
 
 
 def write_version(folder: pathlib.Path, *, num_classes: int = 8, encoding: str = "jpeg") -> None:
@@ -67,7 +67,10 @@ def write_version(folder: pathlib.Path, *, num_classes: int = 8, encoding: str =
 
 def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
     template = tfds.core.ShardedFileTemplate(
-        dataset_name=run_config.DATASET, split=name, filetype_suffix="tfrecord", data_dir=folder
+        dataset_name=dataset_paths.DATASET_NAME,
+        split=name,
+        filetype_suffix="tfrecord",
+        data_dir=folder,
     )
     generator, num_bytes = np.random.default_rng(len(name)), 0
     for shard, count in enumerate(COUNTS[name]):

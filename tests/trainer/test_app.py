@@ -64,9 +64,7 @@ def test_there_is_no_flag_that_shows_the_page_to_others():
         check=False,
     )
     assert done.returncode == errors.EXIT_CODE
-    assert (
-        done.stderr.startswith("error: there is no flag --share") and done.stderr.count("\n") == 1
-    )
+    assert done.stderr.startswith("error: unknown flag --share") and done.stderr.count("\n") == 1
 
 
 def until(is_so, *, seconds: float):

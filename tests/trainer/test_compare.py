@@ -186,7 +186,7 @@ def test_the_program_prints_the_table_and_writes_the_page(runs, tmp_path):
     assert wrong.returncode == 2
     assert wrong.stderr == "error: a comparison needs two runs or more: got 1; name their folders\n"
     assert program("--ouput=x", *runs, cwd=tmp_path).stderr.startswith(
-        "error: there is no flag --ouput; did you mean"
+        "error: unknown flag --ouput; did you mean"
     )
 
 

@@ -78,7 +78,7 @@ def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds
             "--profile_steps must be the first and the last step, as 10,20: got 9",
         ),
         ("--recipe=dmo", "no recipe and no .yaml file is called dmo; did you mean demo?"),
-        ("--epoch=3", "there is no flag --epoch; did you mean epochs? (--help describes all)"),
+        ("--epoch=3", "unknown flag --epoch; did you mean --epochs?"),
         ("epochs=3", "flags are written --name=value: got 'epochs=3' by itself; --help lists them"),
     ],
 )

@@ -9,12 +9,12 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from affectnet_tfds import luma
+
 _LIGHT_FRAC, _SATURATION_FRAC, _HUE_DEGREES, _SHARPNESS_FRAC = 0.2, 0.4, 12.0, 0.8
 """An amount of 1 changes an image by this much."""
 
-_YIQ = np.array(
-    [[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32
-)
+_YIQ = np.array([luma.LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
 """RGB to luma and two coordinates of colour (the NTSC standard of 1953)."""
 
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13

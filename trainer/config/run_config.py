@@ -11,11 +11,11 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from affectnet_tfds import dataset_paths
 from runtime import atomic_file, errors, fields
 from runtime.fields import field
 from trainer.config import model_config, recipes, training_config
 
-DATASET = "affectnet_faces"
 FILE = "config.json"
 """Name of the saved configuration in a model folder."""
 
@@ -26,8 +26,8 @@ class Data(fields.Checked):
 
     data_dir: str | None = field(
         None,
-        f"folder that contains {DATASET}/",
-        default_text="TFDS_DATA_DIR, else ~/tensorflow_datasets",
+        f"folder that contains {dataset_paths.DATASET_NAME}/",
+        default_text=dataset_paths.DATA_DIR_TEXT,
         changes_result=False,
     )
     config_name: str | None = field(

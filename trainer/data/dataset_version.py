@@ -7,20 +7,15 @@ rejected: it may start to generate a missing data set, and takes seconds before 
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 from typing import TYPE_CHECKING
 
+from affectnet_tfds import dataset_paths
 from runtime import errors
 from trainer.config import run_config
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
-
-SAMPLE = "sample"
-"""Prefix of the config names of drawn faces, and of no others; pipeline.config enforces it."""
-
-_METADATA = ("features.json", "dataset_info.json")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,12 +34,12 @@ class Version:
     @property
     def name(self) -> str:
         """Data set, config and version, as TFDS writes them."""
-        return f"{run_config.DATASET}/{self.path.parent.name}/{self.path.name}"
+        return f"{dataset_paths.DATASET_NAME}/{self.path.parent.name}/{self.path.name}"
 
     @property
     def is_drawn(self) -> bool:
         """Whether the faces are drawn by synthetic_faces."""
-        return self.path.parent.name.startswith(SAMPLE)
+        return self.path.parent.name.startswith(dataset_paths.SAMPLE)
 
     def describe(self) -> str:
         """Return the start-up line: name, counts, fingerprint."""
@@ -58,14 +53,15 @@ def locate(data: run_config.Data) -> pathlib.Path:
     Raises:
       errors.UserError: if there is none, or if there are several configs and none is named.
     """
-    root = data_dir(data) / run_config.DATASET
+    root = data_dir(data) / dataset_paths.DATASET_NAME
     configs = sorted(p.name for p in root.glob("*") if _versions(p))
     name = data.config_name or _default_config(root, configs=configs)
     if name in configs:
         return _versions(root / name)[-1]
     if not configs:
         raise errors.UserError(
-            f"{data_dir(data)} holds no {run_config.DATASET}. Make it with 'make shards' or "
+            f"{data_dir(data)} holds no {dataset_paths.DATASET_NAME}. "
+            "Make it with 'make shards' or "
             f"'python -m pipeline.main --input_dir=AFFECTNET --data_dir={data_dir(data)}', or name "
             "the folder that has it with --data_dir."
         )
@@ -103,9 +99,11 @@ def check_split(version: Version, *, split: str) -> None:
 def fingerprint(path: pathlib.Path) -> str:
     """Return a SHA-256 over the metadata files and the names and sizes of the shards."""
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.iterdir() if ".tfrecord" in p.name or p.name in _METADATA):
+    for file in sorted(
+        p for p in path.iterdir() if ".tfrecord" in p.name or p.name in dataset_paths.METADATA
+    ):
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        if file.name in _METADATA:
+        if file.name in dataset_paths.METADATA:
             digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -117,13 +115,14 @@ def data_dir(data: run_config.Data) -> pathlib.Path:
       errors.UserError: if it is in an object store: shards are mapped into memory and read in
         random order.
     """
-    chosen = data.data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    chosen = dataset_paths.data_dir(data.data_dir)
     if "://" in chosen:
-        url = f"{chosen.rstrip('/')}/{run_config.DATASET}"
+        url = f"{chosen.rstrip('/')}/{dataset_paths.DATASET_NAME}"
         raise errors.UserError(
             f"--data_dir must be on a disk for training, and {chosen} is not; copy it once, "
             f'python -c "from pyarrow import fs; '
-            f"fs.copy_files('{url}', 'data/{run_config.DATASET}')\", and say --data_dir=data"
+            f"fs.copy_files('{url}', 'data/{dataset_paths.DATASET_NAME}')\", "
+            "and say --data_dir=data"
         )
     return pathlib.Path(chosen).expanduser()
 
@@ -138,19 +137,14 @@ def _encoding(image: "tfds.features.FeatureConnector") -> str:
 
 
 def _versions(config_dir: pathlib.Path) -> list[pathlib.Path]:
-    """Return the version folders of a config, oldest first."""
-    folders = [p.parent for p in config_dir.glob("*.*.*/features.json")]
-    return sorted((p for p in folders if _version_key(p)), key=_version_key)
-
-
-def _version_key(path: pathlib.Path) -> tuple[int, ...]:
-    """Return a version's numbers, or nothing for the folder of an unfinished build."""
-    parts = path.name.split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+    """Return the version folders of a config, oldest first; unfinished builds are none."""
+    folders = [path.parent for path in config_dir.glob(f"*/{dataset_paths.FEATURES}")]
+    numbered = [path for path in folders if dataset_paths.version_number(path.name)]
+    return sorted(numbered, key=lambda path: dataset_paths.version_number(path.name))
 
 
 def _default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
-    published = root / ".config" / "metadata.json"
+    published = root / dataset_paths.DEFAULT_CONFIG
     if published.exists():
         metadata = json.loads(published.read_text(encoding="utf-8"))
         default: str | None = metadata.get("default_config_name")

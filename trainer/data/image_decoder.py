@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-_JPEG_BEGINS = b"\xff\xd8\xff"
+from affectnet_tfds import image_codec, invalid_example
 
 Decode = Callable[[memoryview], np.ndarray]
 """Stored bytes to uint8[S, S, 3] RGB."""
@@ -38,11 +38,11 @@ def to_size(stored: Stored, *, size_px: int) -> Decode:
 
     def decode(content: memoryview) -> np.ndarray:
         if stored.is_raw:
-            pixels = np.frombuffer(content, np.uint8).reshape(stored.size_px, stored.size_px, 3)
-        elif content[:3] == _JPEG_BEGINS:
+            pixels = image_codec.decode_raw(content, image_size=stored.size_px)
+        elif image_codec.is_jpeg(content):
             pixels = _jpeg(content, size_px=size_px)
         else:
-            pixels = _opencv(content)
+            pixels = _lenient(content)
         return _resized(pixels, size_px=size_px)
 
     return decode
@@ -55,16 +55,17 @@ def _jpeg(content: memoryview, *, size_px: int) -> np.ndarray:
         )
     except ValueError:
         # Some JPEGs have faults that OpenCV tolerates and simplejpeg does not.
-        return _opencv(content)
+        return _lenient(content)
     return pixels
 
 
-def _opencv(content: memoryview) -> np.ndarray:
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if pixels is None:
-        raise ValueError("a stored image cannot be decoded; 'python -m pipeline.verify' says which")
-    return pixels
+def _lenient(content: memoryview) -> np.ndarray:
+    try:
+        return image_codec.decode_leniently(content)
+    except invalid_example.InvalidExample as error:
+        raise ValueError(
+            f"a stored image cannot be decoded: {error}; 'python -m pipeline.verify' names it"
+        ) from error
 
 
 def _resized(pixels: np.ndarray, *, size_px: int) -> np.ndarray:

@@ -10,20 +10,13 @@ import dataclasses
 import functools
 import mmap
 import pathlib
-import struct
 from collections.abc import Iterator, Sequence
 
-import google_crc32c
 import numpy as np
 import tensorflow as tf
 
+from affectnet_tfds import tfrecord
 from runtime import errors
-
-_LENGTH = struct.Struct("<Q")
-_CRC = struct.Struct("<I")
-_HEADER, _FOOTER = _LENGTH.size + _CRC.size, _CRC.size
-"""A TFRecord is length, checksum of the length, content, checksum of the content
-(tensorflow/core/lib/io)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,31 +83,24 @@ def _scan(file: pathlib.Path) -> Iterator[_Entry]:
                 "again from an intact copy"
             )
         yield _entry(content, offset=offset)
-        offset += _HEADER + len(content) + _FOOTER
+        offset += tfrecord.FRAME_BYTES + len(content)
         index += 1
 
 
 def _content(shard: mmap.mmap, *, offset: int) -> bytes | None:
     """Return the content of the record at an offset, or None if it is damaged or truncated."""
-    header = shard[offset : offset + _HEADER]
-    if len(header) < _HEADER or header[_LENGTH.size :] != _masked_crc(header[: _LENGTH.size]):
+    end = tfrecord.content_end(shard, start=offset)
+    if end is None:
         return None
-    end = offset + _HEADER + _LENGTH.unpack_from(header)[0]
-    content = shard[offset + _HEADER : end]
-    return content if shard[end : end + _FOOTER] == _masked_crc(content) else None
-
-
-def _masked_crc(content: bytes) -> bytes:
-    """Return the masked CRC-32C of TFRecord files (tensorflow/core/lib/hash/crc32c.h: Mask)."""
-    crc = google_crc32c.value(content)
-    return _CRC.pack((((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+    content = shard[offset + tfrecord.HEADER_BYTES : end]
+    return content if tfrecord.is_intact(shard, content, end=end) else None
 
 
 def _entry(content: bytes, *, offset: int) -> _Entry:
     feature = tf.train.Example.FromString(content).features.feature
     image = feature["image"].bytes_list.value[0]
     return (
-        offset + _HEADER + _find(image, within=content),
+        offset + tfrecord.HEADER_BYTES + _find(image, within=content),
         len(image),
         feature["label"].int64_list.value[0],
         feature["valence"].float_list.value[0],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn import exceptions, linear_model, pipeline, preprocessing
 
+from affectnet_tfds import luma
 from runtime import errors
 from trainer.data import dataset_version
 from trainer.distributed import tf_logging
@@ -25,9 +26,6 @@ there after 2,400 images and 0.35 after 28,709, against 0.36 and 0.39; 1e-2 (bot
 were worse."""
 
 MAX_ITERATIONS = 200
-
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of red, green and blue in gray (ITU-R BT.601, as in JPEG)."""
 
 _CHUNK = 1024
 """Images decoded at a time."""
@@ -66,9 +64,10 @@ def protocol(version: dataset_version.Version, *, image_size: int) -> dict[str, 
 def gray(split: "examples.Split") -> np.ndarray:
     """Return the images of a split as float32[N, S * S], gray in 0..255."""
     pixels = np.empty((split.num_examples, split.size_px**2), np.float32)
+    weights = np.array(luma.LUMA, np.float32)
     num_chunks = -(-len(pixels) // _CHUNK)
     for rows in np.array_split(np.arange(len(pixels)), num_chunks):
-        pixels[rows] = (split.fetch(rows).numpy() @ LUMA).reshape(len(rows), -1)
+        pixels[rows] = (split.fetch(rows).numpy() @ weights).reshape(len(rows), -1)
     return pixels
 
 

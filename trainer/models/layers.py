@@ -8,10 +8,8 @@ gives every replica the same mask, and its state has to be checkpointed.
 import keras
 import tensorflow as tf
 
+from affectnet_tfds import luma
 from trainer.distributed import example_rng
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in gray (ITU-R BT.601, as JPEG has it)."""
 
 _BGR_MEAN = (103.939, 116.779, 123.68)
 """ImageNet's mean in 0..255 (keras.applications.imagenet_utils, mode caffe; Simonyan and Zisserman
@@ -75,14 +73,14 @@ def _dropped(inputs: tf.Tensor, *, rate: float, stream: int, mask_shape: tf.Tens
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")
 class Gray(keras.layers.Layer):
-    """Gray scale by LUMA: [B, H, W, 3] (RGB) to [B, H, W, channels], all channels equal."""
+    """Gray scale by luma: [B, H, W, 3] (RGB) to [B, H, W, channels], all channels equal."""
 
     def __init__(self, *, channels: int = 1, **kwargs: object) -> None:
         super().__init__(autocast=False, **kwargs)
         self.channels = channels
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        gray = tf.tensordot(tf.cast(inputs, tf.float32), tf.constant(LUMA), axes=1)[..., None]
+        gray = tf.tensordot(tf.cast(inputs, tf.float32), tf.constant(luma.LUMA), axes=1)[..., None]
         return tf.repeat(gray, self.channels, axis=-1)
 
     def get_config(self) -> dict[str, object]:

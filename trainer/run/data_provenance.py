@@ -10,12 +10,11 @@ import json
 import pathlib
 from typing import Any
 
-from affectnet_tfds import face_crop
+from affectnet_tfds import dataset_paths, face_crop
 from runtime import atomic_file, errors
 from trainer.data import dataset_version
 
 FILE = "data.json"
-_JOB_CONFIG = "job_config.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Provenance:
         """
         if self.crop is None:
             raise errors.UserError(
-                f"{self.name} has no {_JOB_CONFIG} that says how its faces were cut, so that new "
+                f"{self.name} has no {dataset_paths.JOB_CONFIG} that says how its faces were cut, so that new "
                 "photographs cannot be cut in the same way. Data built by 'python -m "
                 "pipeline.main' have it"
             )
@@ -58,7 +57,7 @@ def of(version: dataset_version.Version) -> Provenance:
         stored_size=version.stored_size,
         encoding=version.encoding,
         counts=version.counts,
-        crop=_crop(version.path / _JOB_CONFIG),
+        crop=_crop(version.path / dataset_paths.JOB_CONFIG),
     )
 
 

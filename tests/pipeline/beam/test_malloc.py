@@ -1,71 +1,16 @@
-"""Memory of the job: one heap for all threads, and freed memory returned to the system."""
+"""Memory settings of the job's processes: when they are made, when memory is given back."""
 
-import os
-import re
 import subprocess
 import sys
 
 import apache_beam as beam
 import pytest
 
-from pipeline.beam import malloc, runner, write_shards
-
-HEAPS = """
-import threading
-from pipeline.beam import malloc
-{keep}
-held = []
-def use(): held.append([bytes(100_000) for _ in range(100)]); gate.wait()
-gate = threading.Barrier(7)
-threads = [threading.Thread(target=use) for _ in range(6)]
-for one in threads: one.start()
-gate.wait()
-import ctypes
-ctypes.CDLL(None).malloc_stats()
-"""
+from pipeline.beam import runner, write_shards
+from runtime import malloc
 
 
-def heaps_in_use(keep: str, environment: dict[str, str]) -> int:
-    done = subprocess.run(
-        [sys.executable, "-c", HEAPS.format(keep=keep)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return len(re.findall(r"^Arena", done.stderr, re.MULTILINE))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="malloc_stats is glibc's")
-def test_threads_share_the_one_heap_unless_the_user_says_otherwise(monkeypatch):
-    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    plain = dict(os.environ)
-    assert heaps_in_use("", plain) > 1
-    assert heaps_in_use("malloc.keep_one()", plain) == 1
-    assert heaps_in_use("malloc.keep_one()", {**plain, "MALLOC_ARENA_MAX": "3"}) > 1
-
-
-GIVEN_BACK = """
-import psutil
-from pipeline.beam import malloc
-blocks = [bytes(2_000) for _ in range(100_000)]
-kept = blocks[99::100]  # so that the heap cannot simply shrink
-del blocks
-before = psutil.Process().memory_info().rss
-malloc.give_back()
-print(before - psutil.Process().memory_info().rss)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is glibc's")
-def test_what_was_freed_is_given_back():
-    done = subprocess.run(
-        [sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) > 100_000_000
-
-
-def test_the_program_keeps_one_heap_before_anything_else_is_imported(monkeypatch):
+def test_the_program_uses_one_arena_before_anything_else_is_imported(monkeypatch):
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
     code = "import os, pipeline.main; print(os.environ['MALLOC_ARENA_MAX'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,91 @@
+"""Names and folders of the published data set, as TFDS finds them: shard names and their inverse,
+version folder, default data_dir.
+
+Owns every name that the job writes and that a reader looks for. TFDS's own ShardedFileTemplate was
+rejected: Beam workers name shards too, and importing TFDS would load TensorFlow into each of them.
+"""
+
+import os
+import re
+from typing import NamedTuple
+
+DATASET_NAME = "affectnet_faces"
+VERSION = "1.0.0"
+
+SHARD_TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+"""TFDS's own template of shard names; `shard_name` fills it in."""
+FILE_FORMAT = "tfrecord"
+
+FEATURES = "features.json"
+DATASET_INFO = "dataset_info.json"
+METADATA = (DATASET_INFO, FEATURES)
+"""The files by which TFDS knows a version; it looks for the second."""
+
+JOB_CONFIG = "job_config.json"
+"""The job's settings, in the version's folder."""
+
+BUILD_REPORT = "build_report.json"
+"""Account of every row and list of the shards, in the version's folder."""
+
+DEFAULT_CONFIG = ".config/metadata.json"
+"""Names the config that tfds.load without one means; in the data set's folder."""
+
+DATA_DIR_VARIABLE = "TFDS_DATA_DIR"
+DEFAULT_DATA_DIR = "~/tensorflow_datasets"
+DATA_DIR_TEXT = f"{DATA_DIR_VARIABLE}, else {DEFAULT_DATA_DIR}"
+"""The default of `data_dir` in words, for --help."""
+
+SAMPLE = "sample"
+"""How the config names of drawn faces begin, and no others; the job sees to it."""
+
+
+class ShardName(NamedTuple):
+    """The parts of a shard's file name."""
+
+    split: str
+    shard_index: int
+    num_shards: int
+
+
+_SHARD_NAME = re.compile(rf"{DATASET_NAME}-([^-.]+)\.{FILE_FORMAT}-(\d+)-of-(\d+)")
+
+
+def shard_name(split: str, shard_index: int, num_shards: int) -> str:
+    """Return the file name of a shard, such as affectnet_faces-train.tfrecord-00000-of-00016."""
+    return f"{DATASET_NAME}-{split}.{FILE_FORMAT}-{shard_index:05d}-of-{num_shards:05d}"
+
+
+def parse_shard_name(name: str) -> ShardName:
+    """Return the parts of a file name made by `shard_name`.
+
+    Raises:
+      ValueError: if it is no name of a shard.
+    """
+    match = _SHARD_NAME.fullmatch(name)
+    if match is None:
+        wanted = shard_name("SPLIT", 0, 1)
+        raise ValueError(f"a shard must be named as {wanted}: got {name!r}")
+    return ShardName(match[1], int(match[2]), int(match[3]))
+
+
+def config_folder(config_name: str) -> str:
+    """Return the folder of a config's versions, relative to data_dir."""
+    return f"{DATASET_NAME}/{config_name}"
+
+
+def version_folder(config_name: str, version: str = VERSION) -> str:
+    """Return the folder of a version, relative to data_dir."""
+    return f"{config_folder(config_name)}/{version}"
+
+
+def version_number(name: str) -> tuple[int, ...]:
+    """Return a version folder's name as numbers that can be compared; () if it is no x.y.z."""
+    parts = name.split(".")
+    is_version = len(parts) == 3 and all(part.isdigit() for part in parts)
+    return tuple(map(int, parts)) if is_version else ()
+
+
+def data_dir(given: str | None) -> str:
+    """Return where data sets are kept, as TFDS chooses it: as given, else TFDS_DATA_DIR, else
+    ~/tensorflow_datasets."""
+    return given or os.environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR
