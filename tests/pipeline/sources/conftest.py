@@ -33,11 +33,11 @@ def read(root: Path, **request: object) -> list[annotations.Row | annotations.Re
     return [item for part in release.parts() for item in registry.read(release.root, part)]
 
 
-def said(items: Iterable[annotations.Row | annotations.Reject]) -> list[tuple[object, ...]]:
+def brief(items: Iterable[annotations.Row | annotations.Reject]) -> list[tuple[object, ...]]:
     """Reduce rows to split, path and label, and rejects to path and reason."""
     return [
-        (one.split, one.path, one.label)
-        if isinstance(one, annotations.Row)
-        else (one.path, one.reason)
-        for one in items
+        (item.split, item.path, item.label)
+        if isinstance(item, annotations.Row)
+        else (item.path, item.reason)
+        for item in items
     ]

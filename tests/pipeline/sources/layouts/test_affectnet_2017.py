@@ -8,7 +8,7 @@ from pipeline.sources.layouts import affectnet_2017
 from runtime import errors
 from tests.pipeline import conftest as release
 from tests.pipeline.sources import conftest
-from tests.pipeline.sources.conftest import put, read, recognise, said
+from tests.pipeline.sources.conftest import brief, put, read, recognise
 
 LINE = f"7/a.jpg,134.0,20,50,40,{release.landmarks_text()},1,0.5,-0.25\n"
 HEADER = ",".join(release.HEADER) + "\n"
@@ -75,7 +75,7 @@ def test_the_manual_lists_and_images_are_found_whatever_they_are_called(
     put(tmp_path, validation, content=LINE.replace("a.jpg", "b.jpg"))
     rows = read(tmp_path)
     where = "" if images == "." else f"{images}/"
-    assert said(rows) == [("train", f"{where}7/a.jpg", 1), ("validation", f"{where}7/b.jpg", 1)]
+    assert brief(rows) == [("train", f"{where}7/a.jpg", 1), ("validation", f"{where}7/b.jpg", 1)]
     assert [row.filename for row in rows] == [
         "Manually_Annotated_Images/7/a.jpg",
         "Manually_Annotated_Images/7/b.jpg",
@@ -97,7 +97,7 @@ def test_the_automatic_list_and_its_images_are_found_whatever_they_are_called(
     )
 
 
-def test_the_same_image_path_in_both_subsets_is_looked_for_in_its_own_folder(tmp_path):
+def test_the_same_image_path_in_both_subsets_refers_to_its_own_folder(tmp_path):
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg", "Automatically_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", "automatically_annotated.csv", content=HEADER + LINE)
     rows = read(tmp_path, subsets=("manual", "automatic"))
@@ -168,7 +168,7 @@ def test_columns_may_come_in_another_order_and_more_of_them(tmp_path):
 def test_a_short_row_is_rejected_and_an_empty_one_passed_over(tmp_path):
     put(tmp_path, "Manually_Annotated_Images/7/a.jpg")
     put(tmp_path, "training.csv", content=LINE + "\n" + "7/b.jpg,1,2\n")
-    assert said(read(tmp_path)) == [
+    assert brief(read(tmp_path)) == [
         ("train", "Manually_Annotated_Images/7/a.jpg", 1),
         ("7/b.jpg", "short row"),
     ]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.rows import annotations
-from tests.pipeline.sources.conftest import put, read, recognise, said
+from tests.pipeline.sources.conftest import brief, put, read, recognise
 
 CUT_HEADER = (
     b"\x93NUMPY\x01\x00\x36\x00{'descr': '<U9', 'fortran_order': False, 'shape': (), }\n0.5"
@@ -56,7 +56,7 @@ def test_rows_have_everything_the_files_say(root):
         "picture",
     )
     assert annotations.points_of(first)[:2].tolist() == [[0, 1], [2, 3]]
-    assert said(others) == [
+    assert brief(others) == [
         ("train", "train_set/images/12.jpg", 7),
         ("validation", "val_set/images/0.jpg", 1),
     ]
@@ -165,7 +165,7 @@ def test_rules_for_values_hold_here_too(root):
 def test_an_image_and_annotations_without_each_other_are_both_rows(root):
     put(root, "train_set/images/7.png", "train_set/images/Thumbs.db", "train_set/images/._0.jpg")
     annotate(root, "train_set", "5")
-    assert said(read(root))[:4] == [
+    assert brief(read(root))[:4] == [
         ("train", "train_set/images/0.jpg", 3),
         ("train", "train_set/images/12.jpg", 7),
         ("train", "train_set/images/5.jpg", 3),  # Found to be missing when its shard is written.

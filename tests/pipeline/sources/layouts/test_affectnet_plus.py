@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.rows import annotations
-from tests.pipeline.sources.conftest import put, read, recognise, said
+from tests.pipeline.sources.conftest import brief, put, read, recognise
 
 SOFT = [0.1, 0.7, 0.0, 0.05, 0.05, 0.0, 0.1, 0.0]
 META = {
@@ -44,7 +44,7 @@ def test_a_row_has_everything_the_file_says(root):
     assert str(row.arousal) == "nan"
     assert row.soft_label == tuple(SOFT)
     assert annotations.points_of(row)[2].tolist() == [2, 4]
-    assert said([other]) == [("validation", f"{VALIDATION}/images/b.jpg", 6)]
+    assert brief([other]) == [("validation", f"{VALIDATION}/images/b.jpg", 6)]
 
 
 def test_keys_in_the_other_spelling_are_the_same(root):

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime import errors
-from tests.pipeline.sources.conftest import put, read, recognise, said
+from tests.pipeline.sources.conftest import brief, put, read, recognise
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_folder_is_the_expression_it_names_and_not_its_place_in_the_alphabet(
 )
 def test_splits_have_many_names(tmp_path, train, validation):
     put(tmp_path, f"{train}/anger/a.jpg", f"{validation}/0/b.png")
-    assert said(read(tmp_path)) == [
+    assert brief(read(tmp_path)) == [
         ("train", f"{train}/anger/a.jpg", 6),
         ("validation", f"{validation}/0/b.png", 0),
     ]
@@ -59,7 +59,7 @@ def test_a_test_folder_is_validation_only_where_there_is_no_other(tmp_path):
 
 def test_folders_without_splits_are_all_train_and_said_so(tmp_path):
     put(tmp_path, "archive/happy/a.jpg", "archive/sad/b.jpg")
-    assert said(read(tmp_path)) == [
+    assert brief(read(tmp_path)) == [
         ("train", "archive/happy/a.jpg", 1),
         ("train", "archive/sad/b.jpg", 2),
     ]
@@ -77,7 +77,7 @@ def test_what_is_no_image_and_no_expression_is_ignored_with_a_note(tmp_path):
         "train/happy/._a.jpg",
     )
     put(tmp_path, "train/faces/b.jpg", "train/happy/notes.txt", "train/happy/b.TIF")
-    assert said(read(tmp_path)) == [
+    assert brief(read(tmp_path)) == [
         ("train", "train/happy/a.JPG", 1),
         ("train", "train/happy/b.TIF", 1),
     ]

@@ -5,7 +5,7 @@ import pytest
 from pipeline.rows import annotations
 from pipeline.sources import line_ranges
 from runtime import errors
-from tests.pipeline.sources.conftest import put, read, recognise, said
+from tests.pipeline.sources.conftest import brief, put, read, recognise
 
 
 def table(root, text, *, name="a.csv", images=("a.jpg", "b.jpg")):
@@ -16,7 +16,7 @@ def table(root, text, *, name="a.csv", images=("a.jpg", "b.jpg")):
 def test_columns_that_need_no_naming_are_found(tmp_path):
     table(tmp_path, "Image,Emotion,valence\na.jpg,Happiness,0.5\nb.jpg,6,\n")
     rows = read(tmp_path, csv="train=a.csv")
-    assert said(rows) == [("train", "a.jpg", 1), ("train", "b.jpg", 6)]
+    assert brief(rows) == [("train", "a.jpg", 1), ("train", "b.jpg", 6)]
     assert [(row.source, row.valence) for row in rows][0] == ("a.csv row 1", 0.5)
     assert rows[0].box_from == "picture"
 
@@ -69,7 +69,7 @@ def test_raf_db_as_it_is(tmp_path):
         labels="1=surprise,2=fear,3=disgust,4=happy,5=sad,6=anger,7=neutral",
         pictures="Image/aligned/{stem}_aligned.jpg",
     )
-    assert said(rows) == [
+    assert brief(rows) == [
         ("train", "Image/aligned/train_00001_aligned.jpg", 2),
         ("validation", "Image/aligned/test_0001_aligned.jpg", 3),
     ]
@@ -88,7 +88,7 @@ def test_expw_as_it_is(tmp_path):
         columns="path=1,label=8,top=3,left=4,right=5,bottom=6",
         labels="0=anger,1=disgust,2=fear,3=happy,4=sad,5=surprise,6=neutral",
     )
-    assert said(rows) == [("train", "origin/afraid_1.jpg", 5), ("train", "origin/afraid_1.jpg", 0)]
+    assert brief(rows) == [("train", "origin/afraid_1.jpg", 5), ("train", "origin/afraid_1.jpg", 0)]
     assert rows[0].box == (20, 10, 100, 130)
 
 
@@ -111,7 +111,7 @@ def test_ferplus_as_it_is_with_its_votes(tmp_path):
         labels="3=neutral,4=happy,5=surprise,6=sad,7=anger,8=disgust,9=fear,10=contempt,"
         "11=uncertain,12=no-face",
     )
-    assert said(rows) == [
+    assert brief(rows) == [
         ("train", "FER2013Train/fer0000000.png", 0),
         ("train", "FER2013Train/fer0000001.png", 9),  # Surprise and disgust tie.
         ("validation", "FER2013Valid/fer0000002.png", 10),
@@ -124,7 +124,7 @@ def test_votes_under_a_header_are_named_by_it(tmp_path):
         "Usage,Image name,neutral,happiness,NF\nTraining,a.jpg,1,9,0\nPublicTest,b.jpg,0,0,10\n",
     )
     rows = read(tmp_path, csv="a.csv", columns="label=neutral+happiness+NF")
-    assert said(rows) == [("train", "a.jpg", 1), ("validation", "b.jpg", 10)]
+    assert brief(rows) == [("train", "a.jpg", 1), ("validation", "b.jpg", 10)]
 
 
 def test_rows_may_say_their_split_and_three_stay_three(tmp_path):
@@ -165,7 +165,7 @@ def test_a_label_that_the_flag_does_not_name_is_a_reject(tmp_path):
 
 def test_numbered_columns_pass_over_a_header_if_there_is_one(tmp_path):
     table(tmp_path, "picture,what\na.jpg,3\n")
-    assert said(read(tmp_path, csv="train=a.csv", columns="path=1,label=2")) == [
+    assert brief(read(tmp_path, csv="train=a.csv", columns="path=1,label=2")) == [
         ("train", "a.jpg", 3)
     ]
 
@@ -184,7 +184,7 @@ def test_images_may_be_in_a_folder_that_the_flag_names(tmp_path):
 def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
     elsewhere = put(tmp_path_factory.mktemp("lists"), "b.csv", content="image,label\na.jpg,3\n")
     put(tmp_path, "images/a.jpg")
-    assert said(read(tmp_path, csv=f"train={elsewhere}/b.csv")) == [("train", "images/a.jpg", 3)]
+    assert brief(read(tmp_path, csv=f"train={elsewhere}/b.csv")) == [("train", "images/a.jpg", 3)]
 
 
 @pytest.mark.parametrize(

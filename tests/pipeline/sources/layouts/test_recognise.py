@@ -78,19 +78,25 @@ def test_a_list_that_is_named_is_read_whatever_else_is_there(tmp_path):
     assert recognise(tmp_path, csv="train=mine.csv").layout == "csv"
 
 
-def test_an_unknown_folder_is_told_what_was_looked_for_and_found(tmp_path):
+def test_the_message_on_an_unknown_folder_lists_what_was_looked_for_and_found(tmp_path):
     put(tmp_path, "photos/a.jpg", "photos/b.jpg", "notes.txt")
     with pytest.raises(errors.UserError) as caught:
         recognise(tmp_path)
+    looked_for = [registry.LAYOUTS[name].LOOKED_FOR for name in (*registry.AUTOMATIC, "folders")]
     assert str(caught.value) == (
         f"{tmp_path} is no AffectNet release in a known layout, or has no manual annotations. "
-        "Looked for: training.csv, validation.csv or automatically_annotated.csv (2017), "
-        "train_set/annotations/*_exp.npy (2021), "
-        "human_annotated/train_set/annotations/*.json (AffectNet+), "
-        "data.yaml with train/images and train/labels (YOLO), "
-        "class folders (happy or 1, below train and val). Found: 2 jpg, 1 txt in 2 folders. "
+        f"Looked for: {', '.join(looked_for)}. Found: 2 jpg, 1 txt in 2 folders. "
         "docs/data.md shows each layout; --csv takes any list of images."
     )
+    assert looked_for[:1] + looked_for[-1:] == [
+        "training.csv, validation.csv or automatically_annotated.csv (2017)",
+        "class folders (happy or 1, below train and val)",
+    ]
+    assert {
+        "train_set/annotations/*_exp.npy (2021)",
+        "human_annotated/train_set/annotations/*.json (AffectNet+)",
+        "data.yaml with train/images and train/labels (YOLO)",
+    } <= set(looked_for)
 
 
 @pytest.mark.parametrize("layout", ["npy", "yolo", "folders"])

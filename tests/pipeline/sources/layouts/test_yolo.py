@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.rows import annotations
 from runtime import errors
-from tests.pipeline.sources.conftest import put, read, recognise, said
+from tests.pipeline.sources.conftest import brief, put, read, recognise
 
 ALPHABET = "names: [Anger, Contempt, Disgust, Fear, Happy, Neutral, Sad, Surprise]\nnc: 8\n"
 
@@ -63,7 +63,7 @@ def test_images_and_labels_may_be_the_outer_folders(tmp_path):
     put(tmp_path, "data.yaml", content=ALPHABET)
     put(tmp_path, "images/train/a.jpg", "images/val/b.jpg")
     put(tmp_path, "labels/train/a.txt", "labels/val/b.txt", content="5 0.5 0.5 0.5 0.5\n")
-    assert said(read(tmp_path)) == [
+    assert brief(read(tmp_path)) == [
         ("train", "images/train/a.jpg", 0),
         ("validation", "images/val/b.jpg", 0),
     ]
@@ -117,7 +117,7 @@ def test_a_bad_line_is_a_reject(root, line, reason, detail):
 
 def test_an_image_without_a_list_is_a_reject(root):
     put(root, "YOLO_format/train/images/z.jpg")
-    assert said(read(root))[1] == ("YOLO_format/train/images/z.jpg", "no annotation")
+    assert brief(read(root))[1] == ("YOLO_format/train/images/z.jpg", "no annotation")
 
 
 @pytest.mark.parametrize(
