@@ -13,7 +13,7 @@ import tempfile
 import setuptools
 
 PACKAGES = ["affectnet_tfds*", "pipeline*", "runtime*", "webpage*"]
-PACKAGE_DATA = {"affectnet_tfds": ["py.typed"], "webpage": ["*.css"]}
+PACKAGE_DATA = {"affectnet_tfds": ["py.typed"], "webpage": ["*.css", "py.typed"]}
 OPTIONS = {}
 if os.environ.get("AFFECTNET_FACES_FOR_WORKERS"):
     # Else the list of files that an earlier build left in the checkout would be added.

@@ -44,7 +44,9 @@ class Specimen(NamedTuple):
     def in_image(self, fractions: np.ndarray) -> np.ndarray:
         """Map float[N, 2] fractions of the crop to (x, y) in the original."""
         origin, right, below = self.outline
-        return origin + fractions[:, :1] * (right - origin) + fractions[:, 1:] * (below - origin)
+        x, y = fractions[:, :1], fractions[:, 1:]
+        points: np.ndarray = origin + x * (right - origin) + y * (below - origin)
+        return points
 
 
 def section(built: build_files.BuildFiles) -> list[markup.Content]:

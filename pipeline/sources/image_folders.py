@@ -89,7 +89,10 @@ def without_extension(name: str, extension: str) -> str | None:
 
 
 def reject(place: annotations.Place, name: str, reason: str, detail: str) -> annotations.Reject:
-    """Reject an image whose annotation cannot be read."""
+    """Reject an image whose annotation cannot be read.
+
+    Reason and detail are published in rejects.csv: another wording gives a build other bytes.
+    """
     return annotations.Reject(
         place.split, place.subset, f"{place.images}/{name}", -1, reason, detail, place.source
     )

@@ -108,7 +108,7 @@ def intensity(activity: Activity, unit: int) -> float:
 
 def displace(points: anatomy.Points, activity: Activity) -> anatomy.Points:
     """Return the landmarks, float[68, 3], displaced by the active units."""
-    moved = points.copy()
+    moved: anatomy.Points = points.copy()
     for unit, sides in activity.items():
         left = _LEFT_MOVES[unit]
         moved[:, :2] += left * sides.left + _mirrored(left) * sides.right

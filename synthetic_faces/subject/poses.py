@@ -30,11 +30,13 @@ class Pose:
     def project(self, points: npt.ArrayLike) -> anatomy.Points:
         """Map points of the face's frame, float[..., 3], to image pixels, float[..., 2]."""
         turned = np.asarray(points, dtype=np.float64) @ self.rotation.T
-        return turned[..., :2] * self.scale_px + np.array(self.centre_xy)
+        projected: anatomy.Points = turned[..., :2] * self.scale_px + np.array(self.centre_xy)
+        return projected
 
     def across(self, dx: float, dy: float) -> anatomy.Points:
         """Map a step in the plane of the face to a step in image pixels, float[2]."""
-        return self._plane @ np.array([dx, dy])
+        step: anatomy.Points = self._plane @ np.array([dx, dy])
+        return step
 
     @functools.cached_property
     def _plane(self) -> anatomy.Points:

@@ -6,7 +6,7 @@ A folder in which several layouts are detected is refused rather than read as th
 import collections
 import json
 from collections.abc import Iterator
-from types import ModuleType
+from typing import Any, Protocol, TypeAlias
 
 from pipeline.files import storage
 from pipeline.rows import annotations
@@ -21,7 +21,27 @@ from pipeline.sources.layouts import (
 )
 from runtime import errors
 
-LAYOUTS: dict[str, ModuleType] = {
+Folders: TypeAlias = tuple[folder_walk.Folder, ...]
+
+
+class Layout(Protocol):
+    """A layout's module."""
+
+    LOOKED_FOR: str
+
+    def detect(self, folders: Folders, request: base.Request) -> Any:
+        """Return what is there of the layout, falsy for nothing."""
+
+    def find_release(
+        self, root: storage.AnyPath, folders: Folders, request: base.Request
+    ) -> base.Release:
+        """Return the release, where `detect` found the layout."""
+
+    def read(self, root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
+        """Yield the rows and rejects of a part."""
+
+
+LAYOUTS: dict[str, Layout] = {
     "2017": affectnet_2017,
     "npy": affectnet_2021_npy,
     "affectnetplus": affectnet_plus,
@@ -87,9 +107,7 @@ def _named(request: base.Request) -> str:
     return request.layout
 
 
-def _detected(
-    root: storage.AnyPath, folders: tuple[folder_walk.Folder, ...], request: base.Request
-) -> str:
+def _detected(root: storage.AnyPath, folders: Folders, request: base.Request) -> str:
     """Return the one layout that is detected; class folders where there is no other.
 
     Raises:
@@ -128,7 +146,8 @@ def drawn_sample(root: storage.AnyPath) -> dict[str, object] | None:
     marker = root / SAMPLE_MARKER
     if not marker.is_file():
         return None
-    return json.loads(marker.read_text(encoding="utf-8"))
+    content: dict[str, object] = json.loads(marker.read_text(encoding="utf-8"))
+    return content
 
 
 def _census(root: storage.AnyPath, limit: int = 5000) -> str:

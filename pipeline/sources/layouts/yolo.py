@@ -152,7 +152,7 @@ def _in_order(names: Any) -> Any:
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
-    """Yield the rows and rejects of a part of a folder: a row for every face of a picture."""
+    """Yield the rows and rejects of a part of a folder: a row for every face of an image."""
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
     table = part.table
     names = part.range.names
