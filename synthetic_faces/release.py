@@ -52,16 +52,16 @@ def check_target(settings: settings_lib.Settings, *, overwrite: bool) -> bool:
         raise settings_lib.SettingsError(f"--output_dir={folder} is a file; name a folder.")
     if not folder.exists() or not any(folder.iterdir()):
         return True
-    found = settings_lib.read_marker(folder)
-    if found is None:
+    marker = settings_lib.read_marker(folder)
+    if marker is None:
         raise settings_lib.SettingsError(
             f"--output_dir={folder} is not empty and holds no drawn sample; "
             "name an empty or a new folder."
         )
-    if overwrite or found == settings.marker():
+    if overwrite or marker == settings.marker():
         return overwrite
     raise settings_lib.SettingsError(
-        f"--output_dir={folder} holds another drawn sample ({_differences(found, settings)}); "
+        f"--output_dir={folder} holds another drawn sample ({_differences(marker, settings)}); "
         "name another folder, or replace that one with --overwrite."
     )
 
@@ -78,12 +78,12 @@ def _clean_staging(output_dir: pathlib.Path) -> pathlib.Path:
     return staging
 
 
-def _differences(found: dict[str, object], settings: settings_lib.Settings) -> str:
+def _differences(marker: dict[str, object], settings: settings_lib.Settings) -> str:
     wanted = settings.marker()
     return ", ".join(
-        f"{key} {found.get(key)}, not {wanted[key]}"
+        f"{key} {marker.get(key)}, not {wanted[key]}"
         for key in wanted
-        if found.get(key) != wanted[key]
+        if marker.get(key) != wanted[key]
     )
 
 

@@ -59,12 +59,12 @@ def read_marker(folder: pathlib.Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        marker = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(marker, dict):
         return {}
-    return found
+    return marker
 
 
 def write_marker(folder: pathlib.Path, settings: Settings) -> None:

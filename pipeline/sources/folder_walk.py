@@ -41,18 +41,18 @@ class Folder(NamedTuple):
 
 def walk(root: storage.AnyPath) -> tuple[Folder, ...]:
     """List the folders below a root, shallow ones first."""
-    found: list[Folder] = []
+    folders: list[Folder] = []
     level = [""]
     for _ in range(DEPTH + 1):
         listed = [_list_folder(root, relative) for relative in level]
-        found += listed
+        folders += listed
         below = [
             f"{folder.relative}/{name}".lstrip("/")
             for folder in listed
             for name in _entered(folder)
         ]
-        level = below[: max(0, MAX_FOLDERS - len(found))]
-    return tuple(found)
+        level = below[: max(0, MAX_FOLDERS - len(folders))]
+    return tuple(folders)
 
 
 def _entered(folder: Folder) -> list[str]:

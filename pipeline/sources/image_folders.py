@@ -35,13 +35,13 @@ def pairs_of(
 ) -> dict[str, Pair]:
     """Return every folder, relative, that has both a folder of images and one of annotations."""
     known = list(folders)
-    found = {}
+    pairs = {}
     for folder in known:
         image_folder = folder_walk.child(known, folder.relative, images)
         annotation_folder = folder_walk.child(known, folder.relative, annotations)
         if image_folder and annotation_folder:
-            found[folder.relative] = Pair(image_folder.relative, annotation_folder.relative)
-    return found
+            pairs[folder.relative] = Pair(image_folder.relative, annotation_folder.relative)
+    return pairs
 
 
 def paired(root: str, pair: Pair, *, stem_of: Callable[[str], str | None]) -> Listing:

@@ -59,14 +59,14 @@ def rows(*, num_images: int, seed: int) -> list[Row]:
         ),
     )
     suffixes = rng.choice(_SUFFIXES, p=_SUFFIX_SHARES, size=num_images).tolist()
-    found: list[Row] = []
+    result: list[Row] = []
     for split, subset, codes in lists:
         for position, code in enumerate(codes):
-            index = len(found)
-            found.append(
+            index = len(result)
+            result.append(
                 Row(index, split, subset, position, code, _name(seed, index), suffixes[index])
             )
-    return found
+    return result
 
 
 def image_rng(*, seed: int, index: int) -> np.random.Generator:
