@@ -18,7 +18,8 @@ def test_a_page_that_runs_what_it_was_given_is_caught(chromium, tmp_path):
 def test_what_overflows_and_overlaps_is_caught(chromium, tmp_path):
     page = tmp_path / "wide.html"
     page.write_text(
-        '<!doctype html><meta name="viewport" content="width=device-width"><body><p style="width: 900px">wide</p>'
+        '<!doctype html><meta name="viewport" content="width=device-width"><body>'
+        '<p style="width: 900px">wide</p>'
         '<svg width="100" height="50"><text x="5" y="20">some</text><text x="9" y="20">word</text>'
         '<text x="90" y="40">beyond</text></svg>'
     )

@@ -1,12 +1,11 @@
-"""From a release whose files are called as an attacker would call them to both reports, opened in a
-browser."""
+"""Both reports of a release with malicious file names, opened in a browser."""
 
 import subprocess
 import sys
 
 import pytest
 
-from tests import browser
+from tests import browser, programs
 from tests.pipeline import conftest
 
 EVIL = ['1/"><img src=x onerror=alert(1)>.jpg', "1/<script>alert(2)</script>.jpg"]
@@ -22,7 +21,7 @@ def run(module, *flags):
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """The data report and the evaluation report of a release with evil names in both of its splits."""
+    """The data report and the model report of a release with malicious names in both splits."""
     root = tmp_path_factory.mktemp("evil")
     release = conftest.ReleaseWriter(root / "release")
     for label in range(8):
@@ -38,14 +37,20 @@ def reports(tmp_path_factory):
     release.add("training", "<b onmouseover=alert(3)>")
     release.write()
     run(
-        "pipeline.main", f"--input_dir={root}/release", f"--data_dir={root}/data", "--image_size=32", "--balance=none",
-        "--config_name=evil", "--num_workers=1", "--max_reject_frac=0.1",
-    )  # fmt: skip
-    printed = run(
-        "trainer.main", f"--data_dir={root}/data", f"--model_dir={root}/run", "--num_gpus=0", "--epochs=1",
-        "--conv_filters=4", "--dense_units=8", "--batch_size=8",
-    )  # fmt: skip
-    assert f"{root}/run/report.html" in printed
+        "pipeline.main",
+        f"--input_dir={root}/release",
+        f"--data_dir={root}/data",
+        *("--image_size=32", "--balance=none", "--config_name=evil"),
+        *("--num_workers=1", "--max_reject_frac=0.1"),
+    )
+    trained = programs.run(
+        "trainer.main",
+        f"--data_dir={root}/data",
+        f"--model_dir={root}/run",
+        *("--num_gpus=0", "--epochs=1", "--conv_filters=4", "--dense_units=8", "--batch_size=8"),
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert f"{root}/run/report.html" in trained.stdout
     return root / "data/affectnet_faces/evil/1.0.0/report.html", root / "run/report.html"
 
 

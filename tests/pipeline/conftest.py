@@ -22,19 +22,19 @@ HEADER = [
 
 
 def landmarks_text(x: float = 30, y: float = 40) -> str:
-    """68 points on a diagonal from (x, y)."""
+    """Return 68 points on a diagonal from (x, y), as AffectNet writes them."""
     return ";".join(f"{x + i / 2:.2f};{y + i / 4:.2f}" for i in range(68))
 
 
 def picture(index: int, *, width: int = 120, height: int = 90) -> np.ndarray:
-    """A picture that no other index has: uint8[H, W, 3]."""
+    """Return an image that no other index has: uint8[H, W, 3]."""
     random = np.random.Generator(np.random.PCG64(index))
     coarse = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 class ReleaseWriter:
-    """Collects rows and pictures, then writes the lists."""
+    """Collects rows and images, then writes the lists."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,7 +43,7 @@ class ReleaseWriter:
         self.count = 0
 
     def add(self, table: str, label: object, **other: object) -> str:
-        """Add a picture and its row; return its path in the table."""
+        """Add an image and its row; return its path in the table."""
         self.count += 1
         path = str(other.get("path", f"{self.count % 3 + 1}/{self.count:056x}.jpg"))
         if "path" not in other:
@@ -75,8 +75,7 @@ def release(tmp_path: Path) -> ReleaseWriter:
 
 @pytest.fixture
 def small_release(tmp_path: Path) -> Path:
-    """12 neutral, 6 happy, 4 sad and 2 anger rows in train; 2 of each in validation; a none and a
-    no-face row."""
+    """12 neutral, 6 happy, 4 sad, 2 anger, 1 none and 1 no-face row; 2 of four in validation."""
     release = ReleaseWriter(tmp_path / "small")
     for label, count in ((0, 12), (1, 6), (2, 4), (6, 2), (8, 1), (10, 1)):
         for _ in range(count):

@@ -24,7 +24,7 @@ COUNTS = {"train": (21, 21, 20), "validation": (19, 18)}
 """Examples of each shard: 62 and 37, so that no batch size of the tests divides them."""
 
 GEOMETRY = face_crop.Geometry(image_size=SIZE, margin_frac=0.15, align=False)
-"""How the faces of `photo_run` are cut, as if by the job."""
+"""Crop settings of the faces of `photo_run`, as if of the job."""
 
 SMALL = {
     "batch_size": 16,

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests import programs
 from tests.trainer import drift
 from trainer import hosts
 from trainer.data import input_pipeline
@@ -104,16 +105,16 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     data_dir, make_ctx, tmp_path
 ):
     flags = [f"--data_dir={data_dir}", *FULL]
-    one = started(*flags, f"--model_dir={tmp_path}/one")
+    one = programs.Program("trainer.main", *flags, f"--model_dir={tmp_path}/one")
     two = two_hosts(*flags, f"--model_dir={tmp_path}/two")
-    assert ended(one)[0] == 0
+    assert one.wait().returncode == 0
     code, output = ended(two)
     assert code == 0, output
     assert "devices       2 hosts of 1 CPU each" in output
-    code, output = ended(
-        started(*flags, "--virtual_devices=2", f"--model_dir={tmp_path}/two_replicas")
+    two_replicas = programs.run(
+        "trainer.main", *flags, "--virtual_devices=2", f"--model_dir={tmp_path}/two_replicas"
     )
-    assert code == 0, output
+    assert two_replicas.returncode == 0, two_replicas.stderr
     expected = arrays_of(tmp_path / "two")
     network = setup.model(make_ctx(batch_norm=True, activation="tanh"))
     start = [variable.numpy() for variable in network.variables]

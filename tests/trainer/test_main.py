@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from tests import programs
 from trainer.run import checkpoint
 
 SMALL = [
@@ -122,7 +123,8 @@ def test_help_is_grouped_and_says_units_and_defaults():
 @pytest.mark.slow
 def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_dir, tmp_path):
     where = [f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run"]
-    done = run(
+    done = programs.run(
+        "trainer.main",
         *where,
         *SMALL,
         "--epochs=12",
@@ -145,12 +147,12 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
         "best.npz",
     ):
         assert (tmp_path / "run" / name).stat().st_size > 0
-    again = run(*where, "--num_gpus=0", module="trainer.evaluate")
+    again = programs.run("trainer.evaluate", *where, "--num_gpus=0")
     assert again.returncode == 0, again.stderr
     evaluated = (tmp_path / "run/metrics.json").read_text()
     assert json.loads(evaluated)["accuracy"] == metrics["accuracy"]
     assert metrics["protocol"]["trained on"] == "the train split of the same data"
-    on_train = run(*where, "--num_gpus=0", "--split=train", module="trainer.evaluate")
+    on_train = programs.run("trainer.evaluate", *where, "--num_gpus=0", "--split=train")
     assert on_train.returncode == 0, on_train.stderr
     assert (tmp_path / "run/metrics.json").read_text() == evaluated  # Nothing of it was replaced.
     assert (
@@ -223,7 +225,7 @@ def test_a_run_killed_while_it_starts_begins_anew_and_ends_in_the_same_weights(
     kill(process)
     assert newest_step(tmp_path / "run/checkpoints") == 0
 
-    anew = run(*flags)
+    anew = programs.run("trainer.main", *flags)
     assert anew.returncode == 0, anew.stderr
     assert "continuing" not in anew.stdout
     assert not list((tmp_path / "run").glob("incomplete.*"))
@@ -246,7 +248,7 @@ def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(
         process = start(*flags)
         wait_for(process, lambda step=step: newest_step(tmp_path / "run/checkpoints") >= step)
         kill(process)
-    continued = run(*flags)
+    continued = programs.run("trainer.main", *flags)
     assert continued.returncode == 0, continued.stderr
     assert "continuing" in continued.stdout
     assert_same(tmp_path / "run", expected=unbroken)
