@@ -154,7 +154,7 @@ def test_a_drawn_face_goes_in_and_the_bars_come_out(chromium, page, drawn, width
     assert probs.sum() == pytest.approx(100, abs=0.5)
     lengths = np.array([length for _, _, length in bars])
     np.testing.assert_allclose(lengths / lengths.sum(), probs / probs.sum(), atol=0.01)
-    assert re.search(r"Latency: (detector \d+ ms|no detector), network \d+ ms", answer.text)
+    assert re.search(r"Latency: (detector [\d,]+ ms|no detector), network [\d,]+ ms", answer.text)
     assert ("One face: " in answer.text) == (page.detector == "mtcnn")
     assert re.search(r"valence[^+−]*−1 unpleasant\s*pleasant \+1\s*[+−]\d\.\d\d", answer.text), (
         answer.text

@@ -42,7 +42,7 @@ def mounted(run: trained_run.Run, *, detector: str, answer: Answer) -> fastapi.F
     """
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(trustedhost.TrustedHostMiddleware, allowed_hosts=list(local_server.NAMES))
-    return gradio.mount_gradio_app(
+    gradio.mount_gradio_app(
         app,
         _blocks(run, detector=detector, answer=answer),
         path="/",
@@ -58,12 +58,12 @@ def mounted(run: trained_run.Run, *, detector: str, answer: Answer) -> fastapi.F
         css=resources.files("trainer.demo").joinpath("page.css").read_text(encoding="utf-8"),
         show_error=False,
     )
+    return app
 
 
 def _blocks(run: trained_run.Run, *, detector: str, answer: Answer) -> gradio.Blocks:
-    with gradio.Blocks(
-        title=TITLE, analytics_enabled=False, delete_cache=(_KEPT_S, _KEPT_S)
-    ) as blocks:
+    blocks = gradio.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(_KEPT_S, _KEPT_S))
+    with blocks:
         gradio.HTML(_head(run, detector=detector), apply_default_css=False)
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):

@@ -210,7 +210,7 @@ def _rename_outputs(graph: Any, *, names: Sequence[str]) -> None:
 def _dequantised(values: np.ndarray, scale: float, zero: int) -> np.ndarray:
     if not scale:  # Not quantised.
         return values
-    return (values.astype(np.float32) - zero) * np.float32(scale)
+    return np.asarray((values.astype(np.float32) - zero) * np.float32(scale))
 
 
 def _arrays(outputs: dict[str, tf.Tensor]) -> signature.Outputs:

@@ -140,7 +140,8 @@ def accuracy(run: signature.Runner, *, split: examples.Split) -> float:
 def _evaluated(split: examples.Split) -> np.ndarray:
     """Return the positions of the examples that are evaluated: all, or 2,000 evenly spaced."""
     count = split.num_examples
-    return np.linspace(0, count - 1, min(count, _MAX_EVALUATED)).round().astype(np.int64)
+    positions = np.linspace(0, count - 1, min(count, _MAX_EVALUATED))
+    return np.asarray(positions.round(), np.int64)
 
 
 def _shapes(sample: np.ndarray) -> Iterator[np.ndarray]:
@@ -154,6 +155,5 @@ def _shapes(sample: np.ndarray) -> Iterator[np.ndarray]:
 def _synthetic(size_px: int) -> np.ndarray:
     """Return uint8[16, S, S, 3], smooth as photographs are."""
     coarse = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3))
-    return tf.cast(
-        tf.clip_by_value(tf.image.resize(coarse, (size_px, size_px), "bicubic"), 0, 255), tf.uint8
-    ).numpy()
+    smooth = tf.image.resize(coarse, (size_px, size_px), "bicubic").numpy()
+    return np.asarray(smooth.clip(0, 255), np.uint8)

@@ -56,12 +56,13 @@ def test_it_is_opencvs_resize_to_one_level(shape):
 def test_by_eighths_is_nearer_to_what_training_decodes(size):
     (crop,) = images_of(224, 224, count=1)
     content = simplejpeg.encode_jpeg(crop, quality=95, colorspace="RGB", colorsubsampling="420")
-    seen = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=size)(
+    as_trained = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=size)(
         memoryview(content)
     ).astype(np.float32)
-    whole = simplejpeg.decode_jpeg(content)[None]
+    full_size = simplejpeg.decode_jpeg(content)[None]
     off = {
-        way: np.abs(resized(whole, size, by_eighths=way)[0] - seen).mean() for way in (True, False)
+        way: np.abs(resized(full_size, size, by_eighths=way)[0] - as_trained).mean()
+        for way in (True, False)
     }
     assert off[True] < 1.1 and off[True] <= off[False] + 0.05
 
