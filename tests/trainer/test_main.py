@@ -199,7 +199,9 @@ runpy.run_module("trainer.main", run_name="__main__", alter_sys=True)
 def unbroken(data_dir, tmp_path_factory):
     """The model folder of a run with `EXACT` that was never interrupted."""
     model_dir = tmp_path_factory.mktemp("unbroken") / "run"
-    done = run(*EXACT, f"--data_dir={data_dir}", f"--model_dir={model_dir}")
+    done = programs.run(
+        "trainer.main", *EXACT, f"--data_dir={data_dir}", f"--model_dir={model_dir}"
+    )
     assert done.returncode == 0, done.stderr
     return model_dir
 
