@@ -22,7 +22,6 @@ from trainer.exporting import exporter, formats, signature
 from trainer.inference import face_detector, trained_model
 from trainer.reports import comparison_page, evaluation_report
 from trainer.run import context
-from trainer.tuning import report, study
 
 
 def printed(lab, settings, *, main, words=None):
@@ -51,6 +50,10 @@ def files() -> list[str]:
 
 def swept(lab, settings):
     """Return a sweep's files, the names that its trials vary, and which of them are pruned."""
+    from optuna import trial as trials  # Inside: an extra.
+
+    from trainer.tuning import report, study
+
     varied, pruned = [], []
 
     def train(trial, *, chosen, reader, folder):
@@ -58,7 +61,7 @@ def swept(lab, settings):
         for epoch in (1, 2, 3):
             trial.report(-trial.number, step=epoch)  # Every trial is worse than those before it.
         pruned.append(trial.should_prune())
-        state = study_state("PRUNED" if pruned[-1] else "COMPLETE")
+        state = trials.TrialState.PRUNED if pruned[-1] else trials.TrialState.COMPLETE
         score = None if pruned[-1] else float(-trial.number)
         return study.Outcome(state=state, score=score, remark="")
 
@@ -69,12 +72,6 @@ def swept(lab, settings):
         patch.setattr(context, "create", lambda *_, **__: ctx)
         printed(lab, {"trials": 7, "data_dir": "data", **settings}, main=sweep.main)
     return {"files": files(), "varied": varied, "pruned": pruned}
-
-
-def study_state(name):
-    from optuna import trial  # Inside: an extra.
-
-    return trial.TrialState[name]
 
 
 def evaluated(lab, settings):
