@@ -1,7 +1,7 @@
-"""The registered TFDS builder: tfds.load('affectnet_faces'), tfds build, download_and_prepare.
+"""TFDS builder of affectnet_faces: tfds.load, tfds build, download_and_prepare.
 
 It reads what the job published and, asked to generate, runs that same job on the copy of AffectNet
-in `manual_dir`. TFDS's own Beam path is not used: it shuffles pixels, cannot resume, and its bytes
+in `manual_dir`. TFDS's own Beam path was rejected: it shuffles pixels, cannot resume, and its bytes
 differ from run to run.
 """
 
@@ -19,7 +19,7 @@ from affectnet_tfds import dataset_paths, features
 
 @dataclasses.dataclass(kw_only=True)
 class AffectnetFacesConfig(tfds.core.BuilderConfig):
-    """One build: the job's flags of the same names (pipeline/config.py)."""
+    """Settings of a build: the job's flags of the same names (pipeline/config.py)."""
 
     classes: int = 8
     image_size: int = 224
@@ -57,25 +57,21 @@ def _dataset_folder(data_dir: Any) -> Path:
 
 
 def _published_default(folder: Path) -> str | None:
-    """Return the config that the job says a bare name means: the sample, while nothing else was
-    built."""
+    """Return the default config that the job published: the sample, until another was built."""
     saved = folder / dataset_paths.DEFAULT_CONFIG
-    return (
-        json.loads(saved.read_text(encoding="utf-8"))["default_config_name"]
-        if saved.is_file()
-        else None
-    )
+    if not saved.is_file():
+        return None
+    name: str = json.loads(saved.read_text(encoding="utf-8"))["default_config_name"]
+    return name
 
 
 def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
     """Return a config as the job saved it beside the data; None if there is none."""
     saved = folder / name / dataset_paths.VERSION / dataset_paths.JOB_CONFIG
     if not saved.is_file():
-        return (
-            AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION)
-            if name == dataset_paths.SAMPLE
-            else None
-        )
+        if name != dataset_paths.SAMPLE:
+            return None
+        return AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION)
     settings = json.loads(saved.read_text(encoding="utf-8"))
     fields = {
         field: settings[field]
@@ -87,7 +83,7 @@ def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
 
 
 def _beam_args(download_config: Any) -> list[str]:
-    """Return TFDS's beam_options (tfds build --beam_pipeline_options) as the flags they were."""
+    """Return TFDS's beam_options (tfds build --beam_pipeline_options) as flags."""
     options = getattr(download_config, "beam_options", None)
     given = options.get_all_options(drop_default=True) if options else {}
     return [f"--{name}={value}" for name, value in given.items()]
@@ -101,21 +97,20 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS = _standard_configs()
     DEFAULT_BUILDER_CONFIG_NAME = "affectnet8"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "Put your copy of AffectNet, or a link to it, into manual_dir. It is obtained from its authors "
-        f"({features.HOMEPAGE}) and may not be redistributed. The sample config wants drawn faces there: "
-        "python -m pipeline.sample."
+        "Put your copy of AffectNet, or a link to it, into manual_dir. It is obtained from its "
+        f"authors ({features.HOMEPAGE}) and may not be redistributed. The sample config needs "
+        "drawn faces there: python -m pipeline.sample."
     )
 
     @property
     def builder_config(self) -> AffectnetFacesConfig:
-        """The config, with its own type."""
+        """Return the config, with its own type."""
         config = super().builder_config
         assert isinstance(config, AffectnetFacesConfig)
         return config
 
     def __init__(self, *, config: Any = None, data_dir: Any = None, **kwargs: Any) -> None:
-        """Know, beside the standard configs, what the job published: names of its user's, and the
-        default."""
+        """Find, besides the standard configs, those that the job published, and the default."""
         folder = _dataset_folder(data_dir)
         config = config or _published_default(folder)
         if isinstance(config, str) and config not in {known.name for known in self.BUILDER_CONFIGS}:
@@ -141,12 +136,11 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
     def _download_and_prepare(
         self, dl_manager: Any, download_config: Any, *args: Any, **kwargs: Any
     ) -> None:
-        """Run the job beside the place where TFDS wants the files, then move them there.
+        """Run the job beside the folder that TFDS expects the files in, then move them there.
 
-        The staging folder of the job stays where it is when the job is killed, so that the same
-        call continues.
+        The job's staging folder stays when the job is killed, so that the same call continues.
         """
-        # The builder is the data contract's one user of the job.
+        # Inside: the builder is the data contract's one user of the job, and readers do without it.
         from pipeline import build, config, console
 
         root = Path(str(self._data_dir_root)) / ".affectnet_faces_job"

@@ -1,11 +1,10 @@
-"""Alignment: rotate by the eyes and scale to a template, by the similarity transform that fits
-best.
+"""Face alignment: fits landmarks to a template by a similarity transform, and warps the face.
 
 Five points stand for the face: the centres of the eyes, the tip of the nose, the corners of the
 mouth, all taken from the 68 landmarks. They are brought to the template that face recognition uses
 (InsightFace, `arcface_dst` in python-package/insightface/utils/face_align.py, for 112 x 112 crops),
-so that models trained there see what they know. A similarity keeps the face's shape; an affine
-transform would fit better and change the expression.
+so that models trained there get the crops they were trained on. An affine transform was rejected:
+it would fit better and change the expression.
 """
 
 from typing import NamedTuple
@@ -30,7 +29,7 @@ fractions of a crop."""
 
 
 class Similarity(NamedTuple):
-    """Maps picture pixels to fractions of the crop: (x, y) → (a x - b y + tx, b x + a y + ty)."""
+    """Maps image pixels to fractions of the crop: (x, y) → (a x - b y + tx, b x + a y + ty)."""
 
     a: float
     b: float
@@ -39,27 +38,25 @@ class Similarity(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """Crop sides a picture pixel."""
+        """Crop sides per image pixel."""
         return float(np.hypot(self.a, self.b))
 
     def points(self, points: np.ndarray) -> np.ndarray:
-        """Map float[N, 2] (x, y) picture pixels to fractions of the crop, float32[N, 2]."""
+        """Map float[N, 2] (x, y) image pixels to fractions of the crop, float32[N, 2]."""
         turned = points @ np.array([(self.a, self.b), (-self.b, self.a)]) + np.array(
             [self.tx, self.ty]
         )
         return turned.astype(np.float32)
 
     def outline(self) -> np.ndarray:
-        """Return the crop's corners left above, right above and left below: float[3, 2], (x, y) in
-        picture pixels."""
+        """Return its upper left, upper right and lower left corners: float[3, 2], (x, y)."""
         turned = np.array([(self.a, self.b), (-self.b, self.a)])
         return (np.array([(0, 0), (1, 0), (0, 1)]) - np.array([self.tx, self.ty])) @ np.linalg.inv(
             turned
         )
 
     def matrix(self, image_size: int, shrunk: float) -> np.ndarray:
-        """Return the 2x3 matrix from pixel indices of a picture shrunk by a factor to pixel indices
-        of the crop.
+        """Return the 2x3 matrix from pixel indices of the shrunk image to those of the crop.
 
         An index is half a pixel less than the coordinate of the pixel's centre.
         """
@@ -69,8 +66,10 @@ class Similarity(NamedTuple):
 
 
 def five_points(points: np.ndarray) -> np.ndarray:
-    """Return eye centres, nose tip and mouth corners, float[5, 2], from 68 landmarks in dlib's
-    order, or from these."""
+    """Return eye centres, nose tip and mouth corners, float[5, 2].
+
+    From 68 landmarks in dlib's order; five points are returned as they are.
+    """
     if len(points) == len(TEMPLATE):
         return np.asarray(points, dtype=np.float64)
     eyes = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
@@ -82,15 +81,16 @@ def fit(
 ) -> Similarity | None:
     """Return the similarity that brings landmarks nearest to the template.
 
-    None if they are all one point, or lie about a point outside the picture.
+    None if they are all one point, or their mean is outside the image.
 
     Least squares over rotation, scale and shift, without reflection (Umeyama 1991, IEEE PAMI 13(4),
     Eqs. 40-43, in its closed form for the plane).
 
     Args:
-      points: float[68, 2] or the five, (x, y) in picture pixels.
+      points: float[68, 2] or the five, (x, y) in image pixels.
       picture_size: (width, height) in pixels.
-      margin_frac: widens the crop on each side, as in faces.square; 0 is the template's own crop.
+      margin_frac: widens the crop on each side, as in crop_geometry.square; 0 is the template's
+        own crop.
     """
     source = five_points(points)
     target = (TEMPLATE - 0.5) / (1 + 2 * margin_frac) + 0.5
@@ -110,12 +110,12 @@ def fit(
 def crop(
     pixels: np.ndarray, similarity: Similarity, *, image_size: int, decoded: float = 1.0
 ) -> np.ndarray:
-    """Warp uint8[H, W, 3] to uint8[S, S, 3]; what lies outside the picture is black.
+    """Warp uint8[H, W, 3] to uint8[S, S, 3], black outside the image.
 
-    `decoded` is the part of its size that the picture was decoded to; the similarity is that of the
-    whole picture.
+    `decoded` is the fraction of its size that the image was decoded to; the similarity is that of
+    the whole image.
 
-    warpAffine samples and does not average, so a picture more than twice too large is first shrunk
+    warpAffine samples and does not average, so an image more than twice too large is first shrunk
     by averaging.
     """
     shrink = max(1, int(decoded / (similarity.scale * image_size)))

@@ -72,7 +72,7 @@ def locate(
 ) -> Place:
     """Return the place of the crop: from the landmarks if the build aligns faces, else the box.
 
-    Landmarks that cannot be aligned leave it to the box, which must be valid in both cases, so that aligned and plain builds hold the same rows.
+    The box must be valid in both cases, so that aligned and plain builds have the same rows.
 
     Raises:
       invalid_example.InvalidExample: if the box cannot be used.

@@ -1,5 +1,4 @@
-"""Image decoding and encoding: bytes of a file to uint8[H, W, 3] RGB, and a face crop to the bytes
-that are stored."""
+"""Image decoding and encoding: file bytes to uint8[H, W, 3] RGB, and face crops to stored bytes."""
 
 import io
 import math
@@ -13,32 +12,28 @@ import simplejpeg
 from affectnet_tfds import invalid_example
 
 MAX_PIXELS = 100_000_000
-"""Pictures that claim more are refused before any pixel is decoded (a 100-megapixel picture takes
-300 MB)."""
+"""Larger images are refused before any pixel is decoded (100 megapixels take 300 MB)."""
 
-PIL.Image.MAX_IMAGE_PIXELS = (
-    None  # Pillow's own limit is a warning below twice its value; ours is a rule.
-)
-
+# Pillow only warns up to twice its own limit; MAX_PIXELS is a rule.
+PIL.Image.MAX_IMAGE_PIXELS = None
 
 JPEG_QUALITY = 95
-
 
 _JPEG_BEGINS = b"\xff\xd8\xff"
 
 
 class Header(NamedTuple):
-    """What a picture file says of itself before anything is decoded."""
+    """Header of an image file, read without decoding pixels."""
 
     size: tuple[int, int]  # width, height in pixels
     is_plain_jpeg: bool  # gray, YCbCr or RGB; the others (CMYK) are left to Pillow
 
 
 def read_header(content: bytes) -> Header:
-    """Read a picture's size from its header.
+    """Read the size of an image from its header.
 
     Raises:
-      invalid_example.InvalidExample: if it is empty, no picture, or claims more than MAX_PIXELS.
+      invalid_example.InvalidExample: if it is empty, no image, or larger than MAX_PIXELS.
     """
     if not content:
         raise invalid_example.InvalidExample("empty file", "the file has no bytes")
@@ -63,19 +58,22 @@ def _jpeg_header(content: bytes) -> Header | None:
 
 
 def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) -> np.ndarray:
-    """Decode a picture of any common format to uint8[H, W, 3] RGB, rows and columns as stored.
+    """Decode an image of any common format to uint8[H, W, 3] RGB, rows and columns as stored.
 
-    Args: header: what `read_header` said. scale: how many pixels of a side are needed, as a part of
-      all. A JPEG is then decoded by the inverse DCT of the
-        next larger eighth, which costs less and averages better than decoding all and shrinking.
+    Args:
+      content: the file.
+      header: its header, if it was read before.
+      scale: fraction of the pixels of a side that is needed. A JPEG is then decoded by the inverse
+        DCT of the next larger eighth, which costs less and averages better than decoding all of it
+        and shrinking.
 
     Raises:
-      invalid_example.InvalidExample: if it is empty, no picture, too large, or broken.
+      invalid_example.InvalidExample: if it is empty, no image, too large, or broken.
     """
     header = header or read_header(content)
     if not header.is_plain_jpeg:
-        with _opened(content) as picture:
-            return _decode_other(picture)
+        with _opened(content) as image:
+            return _decode_other(image)
     width, height = (math.ceil(side * min(scale, 1.0)) for side in header.size)
     try:
         return simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
@@ -84,7 +82,7 @@ def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) 
 
 
 def _opened(content: bytes) -> PIL.Image.Image:
-    """Open a picture, reading its header only."""
+    """Open an image, reading its header only."""
     try:
         return PIL.Image.open(io.BytesIO(content))
     except (OSError, ValueError, SyntaxError) as error:
@@ -113,25 +111,24 @@ def decode_leniently(content: bytes | memoryview) -> np.ndarray:
     return pixels
 
 
-def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
-    """Decode through Pillow, which knows palettes, alpha, CMYK and 16 bits; transparent parts
-    become black."""
+def _decode_other(image: PIL.Image.Image) -> np.ndarray:
+    """Decode with Pillow: palettes, alpha, CMYK and 16 bits; transparent parts become black."""
     try:
-        picture.load()
-        if picture.mode.startswith(("I", "F")):
-            return _scale_deep(np.asarray(picture, dtype=np.float32))
-        if picture.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-            black = PIL.Image.new("RGBA", picture.size, (0, 0, 0, 255))
-            picture = PIL.Image.alpha_composite(black, picture.convert("RGBA"))
-        return np.ascontiguousarray(picture.convert("RGB"))
+        image.load()
+        if image.mode.startswith(("I", "F")):
+            return _scale_deep(np.asarray(image, dtype=np.float32))
+        if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+            black = PIL.Image.new("RGBA", image.size, (0, 0, 0, 255))
+            image = PIL.Image.alpha_composite(black, image.convert("RGBA"))
+        return np.ascontiguousarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, IndexError, MemoryError, EOFError) as error:
         raise invalid_example.InvalidExample(
-            "broken picture", f"{picture.format} data: {error}"
+            "broken picture", f"{image.format} data: {error}"
         ) from error
 
 
 def _scale_deep(gray: np.ndarray) -> np.ndarray:
-    """Turn 16-bit gray values into RGB by their upper 8 bits."""
+    """Convert 16-bit gray values to RGB by their upper 8 bits."""
     top = 255.0 if gray.max(initial=0) <= 255 else 65535.0
     return np.repeat(
         np.round(gray * (255.0 / top)).clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2
@@ -139,13 +136,11 @@ def _scale_deep(gray: np.ndarray) -> np.ndarray:
 
 
 ENCODINGS = ("jpeg", "png", "raw")
-"""How crops are stored: as JPEG (small), PNG (exact), or the bytes of uint8[S, S, 3] (exact,
-nothing to decode)."""
+"""Encodings of crops: JPEG (small), PNG (lossless), raw uint8[S, S, 3] (nothing to decode)."""
 
 
 def encode(pixels: np.ndarray, *, encoding: str = "jpeg") -> bytes:
-    """Encode uint8[S, S, 3] RGB; a JPEG has its colour at half the resolution (4:2:0), as cameras
-    do."""
+    """Encode uint8[S, S, 3] RGB; JPEG with chroma at half resolution (4:2:0), as in cameras."""
     if encoding == "raw":
         return np.ascontiguousarray(pixels).tobytes()
     if encoding == "png":

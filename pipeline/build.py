@@ -1,8 +1,7 @@
-"""One build, from a release on disk to a published version: what runs in which order, and what
-stops it.
+"""Build of a data set: from a release on disk to a published version.
 
-The program (main.py) and the TFDS builder both call `build`; neither Beam nor TFDS is visible to
-them.
+Owns the order of the stages and the refusals between them. The program (main.py) and the TFDS
+builder both call `build`; neither Beam nor TFDS is visible to them.
 """
 
 import dataclasses
@@ -24,15 +23,15 @@ from runtime import errors
 
 
 class Listener(Protocol):
-    """Who is told how a build goes; main.py prints it."""
+    """Receives the events of a build; console.Console prints them."""
 
     def found(
         self, release: base.Release, surveyed: survey.Survey, config: config.JobConfig
     ) -> None:
-        """Tell what the annotations hold."""
+        """Report the contents of the annotations."""
 
     def planned(self, plans: Mapping[str, plan.SplitPlan], config: config.JobConfig) -> None:
-        """Tell what will be written."""
+        """Report what will be written."""
 
     def writing(self, staging: storage.AnyPath, plans: Mapping[str, plan.SplitPlan]) -> Any:
         """Return a context in which shards are written."""
@@ -50,10 +49,10 @@ class Build(NamedTuple):
 
 
 def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[str] = ()) -> Build:
-    """Build what the configuration asks for, going on where an earlier attempt stopped.
+    """Build what the configuration asks for, continuing an earlier attempt.
 
     Raises:
-      errors.UserError: if the input, the flags or what is on the disk already do not allow it.
+      errors.UserError: if the input, the flags or the state of the disk do not allow it.
     """
     start = time.monotonic()
     order = _take(wanted, beam_args)
@@ -132,7 +131,7 @@ class _Order(NamedTuple):
 
 
 def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
-    """Find the release, and settle what depends on it: the name and the derived settings."""
+    """Find the release, and derive from it the name and the settings that depend on it."""
     root = storage.absolute(storage.path(wanted.input_dir))
     drawn = registry.drawn_sample(root) is not None
     release = registry.recognise(root, _request(wanted))
@@ -145,7 +144,7 @@ def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
 
 
 def _request(wanted: config.JobConfig) -> base.Request:
-    """Return what the flags say of the input."""
+    """Return the flags that describe the input."""
     same = {name: getattr(wanted, name) for name in base.Request._fields if name != "subsets"}
     return base.Request(**same, subsets=config.SUBSET_CHOICES[wanted.subsets])
 
@@ -173,7 +172,7 @@ def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
 def _report(
     order: _Order, surveyed: survey.Survey, written: "_Written", account: ledger.Ledger
 ) -> dict[str, Any]:
-    """Return what build_report.json says."""
+    """Return the content of build_report.json."""
     return {
         "data": "drawn faces, not AffectNet" if order.drawn else "AffectNet",
         "made_from": order.made_from,
@@ -195,13 +194,12 @@ def _report(
 
 
 def identity(job_config: config.JobConfig, release: base.Release) -> dict[str, Any]:
-    """Return what a build is made from: settings that decide the bytes, and the annotations'
-    fingerprint."""
+    """Return the identity of a build: settings that decide the bytes, fingerprint of the rows."""
     return {"settings": job_config.content(), "annotations_sha256": base.fingerprint(release)}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Say in what two identities differ, old value first."""
+    """Describe the differences between two identities, old value first."""
     before, after = old["settings"], new["settings"]
     changed = [
         f"{name}={before.get(name)} (now {value})"
@@ -214,15 +212,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def check_rejects(rejects: Sequence[Any], *, num_rows: int, limit: float) -> None:
-    """Stop a build that would lose more rows than its user allows.
+    """Refuse a build that would lose more rows than --max_reject_frac allows.
 
     Raises:
       errors.UserError: if so, naming the worst reasons.
     """
     if num_rows and len(rejects) / num_rows > limit:
         raise errors.UserError(
-            f"{len(rejects):,} of {num_rows:,} rows are rejected, more than --max_reject_frac={limit:g} allows: "
-            f"{_worst(rejects)}. Mend them, or raise --max_reject_frac"
+            f"{len(rejects):,} of {num_rows:,} rows are rejected, more than "
+            f"--max_reject_frac={limit:g} allows: {_worst(rejects)}. Repair them, or raise "
+            "--max_reject_frac"
         )
 
 
@@ -246,11 +245,11 @@ def _planned_counts(surveyed: survey.Survey, classes: int) -> dict[tuple[str, in
 
 
 def _published(order: _Order) -> Build | None:
-    """Return the build that is published under this name already, if it is the same one and need
-    not be mended.
+    """Return the build that is published already, if it is the same and is not to be repaired.
 
-    Raises: errors.UserError: if it is another one and --overwrite was not given, or there is none
-      to mend.
+    Raises:
+      errors.UserError: if it is another one and --overwrite was not given, or if there is none to
+        repair.
     """
     version = publish.version_folder(order.config)
     is_there = publish.is_there(order.config)
@@ -258,7 +257,7 @@ def _published(order: _Order) -> Build | None:
         atomic.clear_published(publish.staging_folder(order.config))
     if not is_there and order.config.retry_rejects:
         raise errors.UserError(
-            f"--retry_rejects mends a published build, and {version} is not there; leave it out"
+            f"--retry_rejects repairs a published build, and there is no {version}; leave it out"
         )
     if not is_there or order.config.overwrite:
         return None
@@ -270,12 +269,13 @@ def _published(order: _Order) -> Build | None:
         return None if mend else Build(version, order.config, None, report, 0.0, was_there=True)
     what = f"was built with {', '.join(changed)}" if made_before else "was not built by this job"
     raise errors.UserError(
-        f"{version} {what}. Give this build a name of its own (--config_name) or replace that one (--overwrite)"
+        f"{version} {what}. Give this build a name of its own (--config_name) or replace that one "
+        "(--overwrite)"
     )
 
 
 def _open_staging(order: _Order) -> storage.AnyPath:
-    """Make the staging folder, or take the one that an unfinished build of the same identity left.
+    """Make the staging folder, or open that of an unfinished build of the same identity.
 
     Raises:
       errors.UserError: if the unfinished build is another one and --overwrite was not given.
@@ -290,8 +290,8 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     ):
         if not order.config.overwrite:
             raise errors.UserError(
-                f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its own flags, "
-                "or discard it with --overwrite"
+                f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its "
+                "own flags, or discard it with --overwrite"
             )
         atomic.remove_tree(staging)
     staging.mkdir(parents=True, exist_ok=True)
@@ -302,17 +302,16 @@ def _open_staging(order: _Order) -> storage.AnyPath:
 
 
 def _remove_dry(staging: storage.AnyPath) -> None:
-    """Remove a dry run's folder, and the folders above it that were made for it."""
+    """Remove a dry run's folder, and the empty folders above it."""
     atomic.remove_tree(staging)
     atomic.remove_empty([staging.parent, staging.parent.parent, staging.parent.parent.parent])
 
 
 class _Written(NamedTuple):
-    """What the shards' sidecars say."""
+    """Contents of the shards' sidecars."""
 
-    sidecars: list[
-        dict[str, Any]
-    ]  # without the hash of every picture, which would take most of the memory
+    # Without the hash of every image, which would take most of the memory.
+    sidecars: list[dict[str, Any]]
     leaks: duplicate_files.Leaks
 
 

@@ -298,7 +298,8 @@ def named(config: JobConfig, *, drawn: bool) -> JobConfig:
         raise errors.UserError(_needs_a_name(config))
     if name.startswith(dataset_paths.SAMPLE):
         raise errors.UserError(
-            f"names that begin with sample are for drawn faces: got --config_name={name}; choose another"
+            f"names that begin with sample are for drawn faces: got --config_name={name}; "
+            "choose another"
         )
     if name in _promises() and name != standard_name(config):
         raise errors.UserError(_needs_a_name(config, taken=name))

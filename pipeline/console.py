@@ -1,4 +1,4 @@
-"""What the job prints: what it found, what it will do, how far it is, what it did, what to do next."""
+"""Printed output of the job: contents of the release, plan, progress, account, next command."""
 
 import collections
 import contextlib
@@ -25,7 +25,7 @@ def layouts() -> list[str]:
 
 
 def refuse(error: errors.UserError | object_store.Unreachable) -> int:
-    """Print a refusal; return the exit code."""
+    """Print an error that the user can correct; return the exit code."""
     print(f"error: {error}", file=sys.stderr)
     return error.exit_code
 
@@ -41,9 +41,10 @@ class Console:
         self.bar: progress.Bar | None = None
 
     def found(self, release: base.Release, surveyed: survey.Survey, job: config.JobConfig) -> None:
-        """Print what the annotations hold."""
+        """Print the contents of the annotations."""
         if drawn := registry.drawn_sample(storage.path(release.root)):
-            text = f"data          DRAWN FACES, not AffectNet (seed {drawn.get('seed')}): to try things out with"
+            seed = drawn.get("seed")
+            text = f"data          DRAWN FACES, not AffectNet (seed {seed}): smoke test only"
             self.out.print(text, style="bold yellow")
         for table in release.tables:
             self._say(
@@ -63,8 +64,8 @@ class Console:
         """Print what will be written."""
         self._say(
             "plan",
-            f"{job.config_name}: {job.classes} classes, {job.image_size} px, margin {job.margin_frac:g}, "
-            f"balance {job.balance}",
+            f"{job.config_name}: {job.classes} classes, {job.image_size} px, "
+            f"margin {job.margin_frac:g}, balance {job.balance}",
         )
         self.out.print(_plan_table(plans))
         size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(
@@ -90,11 +91,12 @@ class Console:
         return self.bar
 
     def interrupted(self, *, exit_code: int) -> int:
-        """Say that what was done is kept; return the exit code."""
+        """Print that finished shards are kept; return the exit code."""
         if self.bar:
             done = self.bar.watch.state().shards
             print(
-                f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. The same command continues."
+                f"stopped: {done} of {self.bar.num_shards} shards are finished and kept. "
+                "The same command continues."
             )
         else:
             print("stopped: nothing was written. The same command starts again.")
@@ -116,15 +118,16 @@ class Console:
             if built.report["ledger"]["rejected"]:
                 self._say(
                     "",
-                    "pictures mended since? --retry_rejects makes the shards that miss some again",
+                    "images repaired since? --retry_rejects rebuilds the shards with rejects",
                 )
-        self._say("look at", f"{built.version / 'report.html'}")
+        self._say("report", f"{built.version / 'report.html'}")
         if copy := _copy_command(built):
-            self._say("copy it", f"{copy}   (TensorFlow reads no such URLs: docs/scaling.md)")
+            self._say("copy it", f"{copy}   (TensorFlow cannot read such URLs: docs/scaling.md)")
+        name = f"{dataset_paths.DATASET_NAME}/{built.config.config_name}"
         split = "split='train', as_supervised=True"
         self._say(
             "load it",
-            f"tfds.load('{dataset_paths.DATASET_NAME}/{built.config.config_name}', {split}{_where(built)})",
+            f"tfds.load('{name}', {split}{_where(built)})",
         )
 
     def _print_account(self, built: build.Build) -> None:
@@ -132,8 +135,8 @@ class Console:
         size = sum(entry.stat().st_size for entry in storage.entries(built.version))
         self._say(
             "published",
-            f"{built.version}   {len(built.report['shards'])} shards, {built.account.num_examples:,} examples, "
-            f"{_bytes(size)}, {built.seconds:.0f} s",
+            f"{built.version}   {len(built.report['shards'])} shards, "
+            f"{built.account.num_examples:,} examples, {_bytes(size)}, {built.seconds:.0f} s",
         )
         if rejects := built.account.reasons():
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects)
@@ -145,30 +148,30 @@ class Console:
         if across := built.report["identical_files"]["across_splits"]:
             self._say(
                 "leaks",
-                f"{_pictures(across)} in train and in validation: build_report.json names them",
+                f"{_images(across)} in train and in validation: build_report.json names them",
             )
         if not_aligned := built.report["rows_not_aligned"]:
             self._say(
                 "not aligned",
-                f"{not_aligned:,} rows, for want of usable landmarks: cut by their box",
+                f"{not_aligned:,} rows without usable landmarks: cropped by their box",
             )
         if across := built.report["identical_files"]["across_subsets"]:
             self._say(
                 "duplicates",
-                f"{_pictures(across)} in the manual and in the automatic subset: likewise",
+                f"{_images(across)} in both subsets: build_report.json names them",
             )
         if within := built.report["identical_files"]["within_split"]:
             self._say(
                 "duplicates",
-                f"{_pictures(within)} there more than once: build_report.json names them",
+                f"{_images(within)} in a split more than once: build_report.json names them",
             )
 
     def _say(self, what: str, text: str) -> None:
         self.out.print(f"{what:<13} {text}", markup=False)
 
 
-def _pictures(groups: Sized) -> str:
-    return "1 picture is" if len(groups) == 1 else f"{len(groups):,} pictures are"
+def _images(groups: Sized) -> str:
+    return "1 image is" if len(groups) == 1 else f"{len(groups):,} images are"
 
 
 def _where(built: build.Build) -> str:
@@ -184,14 +187,14 @@ def _where(built: build.Build) -> str:
 
 
 def _copy_command(built: build.Build) -> str:
-    """Return what brings a build to a disk, where TensorFlow cannot read it in its place; "" where
-    it can."""
+    """Return the command that copies a build to a disk; "" where TensorFlow can read it."""
     if not isinstance(built.version, object_store.RemotePath) or built.version.store.startswith(
         "gs://"
     ):
         return ""
     name = dataset_paths.DATASET_NAME
-    return f"python -c \"from pyarrow import fs; fs.copy_files('{built.version.parent.parent}', 'data/{name}')\""
+    source = built.version.parent.parent
+    return f"python -c \"from pyarrow import fs; fs.copy_files('{source}', 'data/{name}')\""
 
 
 def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:

@@ -1,7 +1,6 @@
-"""The account of every row: read = written + left out by balancing + of other classes + dropped +
-rejected.
+"""Ledger of every row: read = written + left out + of other classes + dropped + rejected.
 
-Made from the survey, the plan and the shards' sidecars, and checked; a build whose account does not
+Made from the survey, the plan and the shards' sidecars, and checked; a build whose ledger does not
 close is not published. Rows are counted, not examples: a row that balancing repeats is written
 once.
 """
@@ -16,7 +15,7 @@ from pipeline.shards import plan
 
 
 class Line(NamedTuple):
-    """What became of the rows of one class in one split."""
+    """Counts of the rows of one class in one split, by what became of them."""
 
     split: str
     label: int  # -1: rows whose label is bad
@@ -41,7 +40,7 @@ class Line(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """The account of a build."""
+    """Ledger of a build."""
 
     lines: tuple[Line, ...]
     rejects: tuple[annotations.Reject, ...]  # one a row, in the order of the annotations
@@ -55,12 +54,12 @@ class Ledger(NamedTuple):
         return sum(line.examples for line in self.lines)
 
     def reasons(self) -> list[tuple[str, int]]:
-        """Return (reason, rows), the worst first."""
+        """Return (reason, rows), the most frequent first."""
         counted = collections.Counter(reject.reason for reject in self.rejects)
         return sorted(counted.items(), key=lambda item: (-item[1], item[0]))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the account for build_report.json."""
+        """Return the ledger for build_report.json."""
         return {
             "classes": [{"name": line.name, **line._asdict()} for line in self.lines],
             "rejected": dict(self.reasons()),
@@ -78,7 +77,7 @@ def make(
     plans: Mapping[str, plan.SplitPlan],
     sidecars: Sequence[Mapping[str, Any]],
 ) -> Ledger:
-    """Make the account.
+    """Make the ledger.
 
     Raises:
       AssertionError: if it does not close, which is a defect of the job and not of the data.
@@ -120,7 +119,7 @@ def make(
 
 
 def unique(rejects: Iterable[annotations.Reject]) -> list[annotations.Reject]:
-    """Return one reject a row: a bad picture is met once for each of its copies."""
+    """Return one reject per row: a bad image is rejected once for each of its copies."""
     return list({reject.source: reject for reject in rejects}.values())
 
 

@@ -27,9 +27,9 @@ from runtime import errors, flags
 
 ABOUT = """Make TFRecords of face crops from a copy of AffectNet, and publish them for tfds.load.
 
-  python -m pipeline.main --input_dir=AFFECTNET --dry_run                 counts and plan, nothing is written
-  python -m pipeline.main --input_dir=AFFECTNET                           this machine's cores
-  python -m pipeline.main --input_dir=AFFECTNET --runner=FlinkRunner ...  any Beam runner, by Beam's own flags
+  python -m pipeline.main --input_dir=DIR --dry_run           counts and plan, nothing is written
+  python -m pipeline.main --input_dir=DIR                     on this machine's cores
+  python -m pipeline.main --input_dir=DIR --runner=... ...    any Beam runner, by Beam's own flags
 
 The same command again continues a build that was interrupted."""
 

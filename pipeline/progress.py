@@ -1,7 +1,7 @@
-"""How far a build is: read from the files that the workers leave, so that it works on every runner.
+"""Progress of a build, read from the files that workers write, so that it works on every runner.
 
-The local runner blocks until it is done and tells its metrics only then; finished shards have a
-sidecar, and shards in the making a beat file with their number of examples.
+Beam's metrics were rejected: the local runner blocks until it is done and has them only then.
+Finished shards have a sidecar, and unfinished ones a progress file with their number of examples.
 """
 
 import json
@@ -16,7 +16,7 @@ from pipeline.files import object_store, storage
 
 
 class State(NamedTuple):
-    """How far a build is."""
+    """Progress of a build."""
 
     shards: int
     examples: int
@@ -24,7 +24,7 @@ class State(NamedTuple):
 
 
 class Watch:
-    """Reads the staging folder; finished shards are read once."""
+    """Reads the staging folder; sidecars of finished shards are read once."""
 
     def __init__(self, staging: storage.AnyPath) -> None:
         """Watch a staging folder."""
@@ -32,7 +32,7 @@ class Watch:
         self._done: dict[str, tuple[int, int]] = {}  # shard → examples, rejects
 
     def state(self) -> State:
-        """Return how far the build is now."""
+        """Return the progress of the build now."""
         beating = 0
         for path in self.staging.glob(f"{dataset_paths.DATASET_NAME}-*"):
             name = path.name.rsplit(".", 1)[0]
@@ -61,17 +61,18 @@ def _number(path: storage.AnyPath) -> int:
 
 
 class Bar:
-    """A context that shows one line: shards, crops, crops a second, time left, rejects."""
+    """A context that shows one line: shards, crops, crops per second, time left, rejects."""
 
     def __init__(self, staging: storage.AnyPath, *, num_shards: int, num_examples: int) -> None:
-        """Show the way to so many shards and examples."""
+        """Show progress towards these numbers of shards and examples."""
         self.watch, self.num_shards, self.num_examples = Watch(staging), num_shards, num_examples
         self.before = self.watch.state()  # of an earlier attempt
         self._stop = threading.Event()
         self._bar = rich.progress.Progress(
             "shards ",
             rich.progress.BarColumn(bar_width=24),
-            "{task.fields[shards]}/{task.fields[num_shards]}  {task.completed:,.0f} of {task.total:,.0f} crops ",
+            "{task.fields[shards]}/{task.fields[num_shards]}  "
+            "{task.completed:,.0f} of {task.total:,.0f} crops ",
             "{task.fields[rate]:,.0f}/s ",
             rich.progress.TimeRemainingColumn(),
             "left  rejected {task.fields[rejected]}",
@@ -110,11 +111,11 @@ class Bar:
         try:
             now = self.watch.state()
         except object_store.Unreachable:
-            return  # The workers will say so, if it lasts.
+            return  # If it lasts, the workers end with that error.
         elapsed = self._bar.tasks[0].elapsed or 1.0
-        planned = (
-            now.examples if now.shards == self.num_shards else self.num_examples
-        )  # Rejected rows give none.
+        planned = self.num_examples
+        if now.shards == self.num_shards:
+            planned = now.examples  # Rejected rows give no example.
         self._bar.update(
             self._task,
             total=planned,

@@ -1,9 +1,8 @@
-"""From a staging folder of finished shards to a published version: TFDS's metadata, the report, and
-commit.publish.
+"""Publication: adds TFDS's metadata and the reports to finished shards, and makes them a version.
 
 A reader sees a finished version or none: the folder gets its version's name, by which TFDS finds
-it, when nothing is missing from it; in an object store, the files by which TFDS finds a version
-come after all others.
+it, when nothing is missing from it; in an object store, the files by which TFDS finds a version are
+written after all others (files/atomic.py).
 """
 
 import csv
@@ -24,22 +23,21 @@ from pipeline.shards import write_lease
 from runtime import atomic_file
 
 SIDECARS = "sidecars.json"
-"""All shards' sidecars in the published version: what --retry_rejects goes on from."""
+"""All shards' sidecars in the published version: --retry_rejects continues from them."""
 
 _WORKING_FILES = (write_lease.LEASE_FILE, "building.json", "survey.json", "duplicates.json")
 
 DEFAULT_ORDER = ("affectnet8", "affectnet7", "affectnet11")
-"""Which of the published configs tfds.load('affectnet_faces') means: the first of these, else the
-newest other."""
+"""Order in which published configs become the default of tfds.load; else the newest other."""
 
 
 def version_folder(job: config.JobConfig) -> storage.AnyPath:
-    """Return where the build is published."""
+    """Return the folder in which the build is published."""
     return storage.path(job.data_dir) / dataset_paths.version_folder(job.config_name)
 
 
 def staging_folder(job: config.JobConfig) -> storage.AnyPath:
-    """Return where the build is made. TFDS passes over names that are no version."""
+    """Return the folder in which the build is made; TFDS ignores names that are no version."""
     return version_folder(job).with_name(f".building-{dataset_paths.VERSION}")
 
 
@@ -50,7 +48,7 @@ def publish(
     sidecars: Sequence[Mapping[str, Any]],
     report: Mapping[str, Any],
 ) -> storage.AnyPath:
-    """Write metadata and reports into the staging folder, then make it its version."""
+    """Write metadata and reports into the staging folder, then publish it as the version."""
     staging, version = staging_folder(job), version_folder(job)
     with atomic.on_disk(staging) as folder:
         write_metadata(job, sidecars, folder=folder)
@@ -67,7 +65,7 @@ def publish(
 def write_metadata(
     job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]], *, folder: Path
 ) -> None:
-    """Write features.json and dataset_info.json from the sidecars, without reading a shard again."""
+    """Write features.json and dataset_info.json from the sidecars, without reading shards."""
     template = tfds.core.ShardedFileTemplate(
         dataset_name=dataset_paths.DATASET_NAME,
         data_dir=folder,
@@ -87,8 +85,8 @@ def write_metadata(
         )
         for split, group in by_split.items()
     ]
-    # TFDS wants to see files of the splits' names; where the shards are in a store, empty ones
-    # stand in for them.
+    # TFDS requires files of the splits' names; where the shards are in a store, empty ones replace
+    # them.
     stand_ins = [folder / done["name"] for done in sidecars if not (folder / done["name"]).exists()]
     for file in stand_ins:
         file.touch()
@@ -125,8 +123,7 @@ def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
 
 
 def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]) -> None:
-    """Write all shards' sidecars as one list, a shard at a time: those of a million pictures take a
-    gigabyte."""
+    """Write all shards' sidecars as one list, one at a time: a million images make a gigabyte."""
     texts = storage.ahead(
         lambda name: (staging / f"{name}.json").read_text(encoding="utf-8"),
         names,
@@ -144,8 +141,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def _is_leaving(name: str) -> bool:
-    """Tell whether only the making needed a file: sidecars (the report has them), beats, files of
-    killed workers."""
+    """Return whether a file is not published: sidecars, progress files, files of killed workers."""
     sidecar = name.startswith(dataset_paths.DATASET_NAME) and name.endswith((".json", ".progress"))
     return (
         sidecar
@@ -156,13 +152,12 @@ def _is_leaving(name: str) -> bool:
 
 
 def is_there(job: config.JobConfig) -> bool:
-    """Tell whether the build's version is published."""
+    """Return whether the build's version is published."""
     return atomic.is_published(version_folder(job), last=dataset_paths.METADATA)
 
 
 def reopen(job: config.JobConfig) -> int:
-    """Fill the staging folder with the published shards that miss no picture; return how many do
-    miss some.
+    """Link the published shards without rejects into the staging folder; return how many have some.
 
     Shards are linked, not copied: they are replaced and never written into.
     """
@@ -176,7 +171,7 @@ def reopen(job: config.JobConfig) -> int:
 
 
 def set_default(dataset_folder: storage.AnyPath, built: str) -> None:
-    """Say in .config/metadata.json which config a name without one means."""
+    """Write the default config to .config/metadata.json."""
     published = {
         path.parent.parent.name
         for path in dataset_folder.glob(f"*/{dataset_paths.VERSION}/{dataset_paths.FEATURES}")
@@ -188,6 +183,6 @@ def set_default(dataset_folder: storage.AnyPath, built: str) -> None:
 
 
 def shard_report(sidecars: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what verify needs of every shard."""
+    """Return the facts of every shard that pipeline.verify checks."""
     keys = ("name", "num_examples", "file_bytes", "sha256", "label_counts")
     return [{key: done[key] for key in keys} for done in sorted(sidecars, key=lambda d: d["name"])]

@@ -1,4 +1,4 @@
-"""Data report program: writes report.html again for a published build, as the job does at its end."""
+"""Data report program: writes report.html of a published build again, as the job does."""
 
 import dataclasses
 

@@ -1,8 +1,8 @@
-"""python -m pipeline.verify: re-read a published version and prove what build_report.json says of
-it.
+"""Verification of published versions: reads every record again and compares with the build report.
 
-Reads the files itself, so that it works on a copy on any machine, names the record that is bad, and
-goes on after it. TFDS's reader would stop at the first, and TFDS checks nothing on its own.
+Reads the files itself, so that it works on a copy on any machine, names every bad record, and
+continues after it. TFDS's reader was rejected: it stops at the first, and TFDS verifies nothing on
+its own.
 """
 
 import concurrent.futures
@@ -46,22 +46,22 @@ SECTIONS: dict[str, type] = {"Verification": Verification}
 
 
 class Problem(NamedTuple):
-    """What is wrong, and where."""
+    """A defect and its place."""
 
     file: str
     record: int  # from 0; -1: the file as a whole
     what: str
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it as one line."""
         return f"{self.file}{f', record {self.record}' if self.record >= 0 else ''}: {self.what}"
 
 
 def verify(folder: storage.AnyPath) -> list[Problem]:
-    """Return all that is wrong with a published version.
+    """Return all defects of a published version.
 
     Raises:
-      errors.UserError: if the folder holds no version that this job built.
+      errors.UserError: if the folder contains no version that this job built.
     """
     report, settings = (
         _read_json(folder / dataset_paths.BUILD_REPORT),
@@ -81,7 +81,7 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
 def verify_shard(
     folder: storage.AnyPath, entry: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> list[Problem]:
-    """Return all that is wrong with one shard, its records and its counts."""
+    """Return all defects of a shard, its records and its counts."""
     path, name = folder / entry["name"], entry["name"]
     if not path.is_file():
         return [Problem(name, -1, "the file is missing")]
@@ -99,7 +99,7 @@ def verify_shard(
 
 
 def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str, int]) -> str:
-    """Return what is wrong with a record, or ""; count its label."""
+    """Return the defect of a record, or ""; count its label."""
     try:
         example = example_codec.parse(content)
     except ValueError as error:
@@ -110,13 +110,14 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
         )
     counts[str(example.label)] = counts.get(str(example.label), 0) + 1
     if not 0 <= example.subset < len(labels.SUBSETS):
-        return f"subset must be 0..{len(labels.SUBSETS) - 1}: got {example.subset} ({example.filename})"
+        highest = len(labels.SUBSETS) - 1
+        return f"subset must be 0..{highest}: got {example.subset} ({example.filename})"
     try:
         image_codec.decode_crop(
             example.image, encoding=settings["encoding"], image_size=settings["image_size"]
         )
-    except invalid_example.InvalidExample as found:
-        return f"its picture cannot be used: {found.reason}, {found} ({example.filename})"
+    except invalid_example.InvalidExample as error:
+        return f"its image cannot be used: {error.reason}, {error} ({example.filename})"
     return ""
 
 
@@ -133,7 +134,7 @@ def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> li
 def _against_metadata(
     folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]
 ) -> list[Problem]:
-    """Compare TFDS's metadata with the report: by them, TFDS finds and counts records."""
+    """Compare TFDS's metadata, by which TFDS counts records, with the report."""
     info = _read_json(folder / dataset_paths.DATASET_INFO)
     wanted: dict[str, list[int]] = {}
     for entry in entries:
@@ -178,14 +179,14 @@ def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPat
     if not found:
         named = f" called {config_name}" if config_name else ""
         raise errors.UserError(
-            f"{data_dir} holds no {dataset_paths.DATASET_NAME} build{named}; make one with python -m pipeline.main, "
-            "or say --data_dir of the folder that has it"
+            f"{data_dir} holds no {dataset_paths.DATASET_NAME} build{named}; make one with "
+            "python -m pipeline.main, or name the folder that contains it with --data_dir"
         )
     return found
 
 
 def run(data_dir: str | None, *, config_name: str = "") -> int:
-    """Verify, print what is wrong, and return the exit code.
+    """Verify, print all defects, and return the exit code.
 
     Args:
       data_dir: None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
@@ -199,7 +200,7 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
 
 
 def _report(folder: storage.AnyPath) -> bool:
-    """Verify one version and print the outcome; return whether something is wrong."""
+    """Verify one version and print the result; return whether it has defects."""
     problems = verify(folder)
     for problem in problems:
         print(problem)
@@ -208,7 +209,7 @@ def _report(folder: storage.AnyPath) -> bool:
     verdict = (
         f"{len(problems)} problems"
         if problems
-        else "every checksum, count, label and picture holds"
+        else "all checksums, counts, labels and images are correct"
     )
     print(f"verified      {folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
     return bool(problems)

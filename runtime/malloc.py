@@ -25,7 +25,7 @@ _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
 def use_one_arena() -> None:
-    """Use one arena in this process and in those that it starts; call it before there are threads."""
+    """Use one arena in this process and those it starts; call it before there are threads."""
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     _set(_ARENA_MAX, int(os.environ["MALLOC_ARENA_MAX"]))
 

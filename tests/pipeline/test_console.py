@@ -6,7 +6,7 @@ from pipeline import console
 
 
 @pytest.mark.parametrize(
-    ("count", "said"), [(1, "1 picture is"), (2, "2 pictures are"), (2372, "2,372 pictures are")]
+    ("count", "said"), [(1, "1 image is"), (2, "2 images are"), (2372, "2,372 images are")]
 )
 def test_one_picture_is_and_several_are(count, said):
-    assert console._pictures([()] * count) == said
+    assert console._images([()] * count) == said

@@ -100,8 +100,8 @@ def test_too_many_rejects_stop_the_build_before_anything_is_published(release, j
     with pytest.raises(errors.UserError) as caught:
         run(config)
     assert str(caught.value) == (
-        "2 of 3 rows are rejected, more than --max_reject_frac=0.01 allows: bad label 2 (such as training.csv row 2: "
-        "label must be 0..10: got 'eleven'). Mend them, or raise --max_reject_frac"
+        "2 of 3 rows are rejected, more than --max_reject_frac=0.01 allows: bad label 2 "
+        "(such as training.csv row 2: label must be 0..10: got 'eleven'). Repair them, or raise --max_reject_frac"
     )
     assert not Path(config.data_dir, VERSION).exists()
 
@@ -119,8 +119,8 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(job_config):
     with pytest.raises(errors.UserError) as caught:
         run(job_config(image_size=48))
     assert str(caught.value) == (
-        f"{first.version} was built with image_size=32 (now 48). Give this build a name of its own (--config_name) "
-        "or replace that one (--overwrite)"
+        f"{first.version} was built with image_size=32 (now 48). Give this build a name of its own "
+        "(--config_name) or replace that one (--overwrite)"
     )
     again = run(job_config(image_size=48, overwrite=True))
     assert json.loads((again.version / "features.json").read_text()) and not again.was_there
@@ -211,7 +211,7 @@ def test_rejects_are_retried_without_a_full_rebuild(release, job_config):
     after = {path.name: path.stat().st_mtime_ns for path in second.version.glob("*.tfrecord*")}
     assert second.account.num_examples == 9 and not second.account.rejects
     assert sum(before[name] == after[name] for name in before) == 2
-    with pytest.raises(errors.UserError, match="--retry_rejects mends a published build"):
+    with pytest.raises(errors.UserError, match="--retry_rejects repairs a published build"):
         run(job_config(**fields, config_name="other", retry_rejects=True))
 
 

@@ -96,9 +96,9 @@ def rewrite(version: Path, **changes: object) -> None:
     [
         ({"label": 9}, "label must be 0..7: got 9"),
         ({"subset": 5}, "subset must be 0..1: got 5"),
-        ({"image": b"no jpeg"}, "its picture cannot be used: not a picture"),
+        ({"image": b"no jpeg"}, "its image cannot be used: not a picture"),
         ({"image": test_main.conftest.cv2.imencode(".jpg", test_main.conftest.picture(1))[1].tobytes()},
-         "its picture cannot be used: wrong size, 120 x 90 is not 32 x 32"),
+         "its image cannot be used: wrong size, 120 x 90 is not 32 x 32"),
     ],
 )  # fmt: skip
 def test_a_record_that_breaks_the_contract_is_found(version, changes, problem):
@@ -125,7 +125,7 @@ def test_a_folder_without_a_build_is_refused(tmp_path):
 def test_the_exit_code_says_whether_all_holds(version, capsys):
     assert verify.run(str(version)) == 0
     assert (
-        "3 shards, 10 examples: every checksum, count, label and picture holds"
+        "3 shards, 10 examples: all checksums, counts, labels and images are correct"
         in capsys.readouterr().out
     )
     change(shard(version), 100)

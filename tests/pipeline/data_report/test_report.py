@@ -76,7 +76,7 @@ def test_the_command_writes_the_page_that_the_job_wrote(job_config, capsys):
     before = text_of(built)
     (built.version / page.FILE).unlink()
     assert program.run(built.config.data_dir) == 0
-    assert capsys.readouterr().out == f"look at       {built.version / page.FILE}\n"
+    assert capsys.readouterr().out == f"report        {built.version / page.FILE}\n"
     assert text_of(built) == before
     assert verify.verify(built.version) == []
 
@@ -174,7 +174,7 @@ def test_many_shards_are_thinned_out_evenly():
 def test_the_program_names_the_page(job_config, capsys):
     built = build.build(job_config(), listener=console.Console())
     console.Console().finished(built)
-    assert f"look at       {built.version}/report.html" in capsys.readouterr().out
+    assert f"report        {built.version}/report.html" in capsys.readouterr().out
 
 
 @pytest.mark.slow
