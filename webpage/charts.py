@@ -1,4 +1,4 @@
-"""Charts as inline SVG: a frame with labelled axes and marks in it, lines, columns, legends.
+"""Charts as inline SVG: a frame with labelled axes and marks in it, columns, legends.
 
 Drawn 340 units wide and shown at about that many pixels, on a phone as on a desk, so that letters
 keep their size; a page sets several side by side where it has room.
@@ -8,7 +8,6 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from webpage import colours, markup, scales
 from webpage.markup import Content, Markup
@@ -17,15 +16,6 @@ WIDTH = 340
 _RIGHT, _TOP, _BOTTOM = 12, 10, 40
 _LABEL, _LETTER = 26, 6.7
 """Width left of the axis for its label, and for each letter of a tick."""
-
-
-class Series(NamedTuple):
-    """A line: its name, its points (a NaN leaves a gap), its colour, its dashes ("" for none)."""
-
-    name: str
-    points: Sequence[tuple[float, float]]
-    colour: str = colours.BLUE
-    dashes: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,14 +107,6 @@ class Frame:
         return markup.element("rect", x=x, y=y, width=width, height=height, **attributes)
 
 
-def lines(series: Sequence[Series], frame: Frame, *, alt: str, markers: bool = True) -> Markup:
-    """Draw lines, with a legend where there are several."""
-    chart = frame.draw(*(_line_of(frame, one, markers=markers) for one in series), alt=alt)
-    if len(series) < 2:
-        return figure(chart)
-    return figure(chart, legend([(one.name, one.colour, one.dashes) for one in series]))
-
-
 def columns(
     names: Sequence[str], values: Sequence[float], *, x_label: str, y_label: str, alt: str
 ) -> Markup:
@@ -202,19 +184,6 @@ def text(x: float, y: float, words: str, *, anchor: str = "middle", **attributes
     return markup.element(
         "text", words, x=round(x, 1), y=round(y, 1), text_anchor=anchor, **attributes
     )
-
-
-def _line_of(frame: Frame, series: Series, *, markers: bool) -> list[Content]:
-    path = frame.path(
-        series.points,
-        stroke=series.colour,
-        stroke_width=2,
-        stroke_dasharray=series.dashes or None,
-    )
-    if not markers:
-        return [path]
-    points = [(x, y) for x, y in series.points if math.isfinite(y)]
-    return [path, [frame.dot(x, y, fill=series.colour) for x, y in points]]
 
 
 def _stack(

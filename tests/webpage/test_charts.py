@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from webpage import charts, page, scales
+from webpage import charts, colours, page, scales
 
 
 @pytest.mark.parametrize(
@@ -50,20 +50,14 @@ def test_a_frame_puts_its_corners_where_the_axes_meet():
 def test_a_line_is_interrupted_where_there_is_no_number():
     frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 4), y_range=(0, 1))
     points = [(0, 0.0), (1, 0.5), (2, math.nan), (3, 0.5), (4, 1.0)]
-    assert len(frame.path(points)) == 2
-    drawn = charts.lines([charts.Series("loss", points)], frame, alt="loss")
-    assert drawn.count("<circle") == 4 and "nan" not in drawn
+    drawn = frame.path(points)
+    assert len(drawn) == 2 and not any("nan" in piece for piece in drawn)
 
 
-def test_several_lines_have_a_legend_and_differ_in_more_than_colour():
-    frame = charts.Frame(x_label="x", y_label="y", x_range=(0, 1), y_range=(0, 1))
-    pair = [
-        charts.Series("a", [(0, 0), (1, 1)]),
-        charts.Series("b", [(0, 1), (1, 0)], dashes="4 3"),
-    ]
-    drawn = charts.lines(pair, frame, alt="two")
-    assert 'class="legend"' in drawn and drawn.count('stroke-dasharray="4 3"') == 2
-    assert 'class="legend"' not in charts.lines(pair[:1], frame, alt="one")
+def test_a_legend_shows_colours_and_dashes():
+    drawn = charts.legend([("a", colours.BLUE, ""), ("b", colours.VERMILION, "4 3")])
+    assert drawn.count("<polyline") == 2 and drawn.count('stroke-dasharray="4 3"') == 1
+    assert colours.BLUE in drawn and colours.VERMILION in drawn
 
 
 def test_columns_show_no_more_names_than_there_is_room_for():

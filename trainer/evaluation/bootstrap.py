@@ -130,11 +130,11 @@ def _area(
     last = np.searchsorted(scores[ascending], scores[positives], side="right")
     wins = (weights[:, positives] * (below[:, first] + below[:, last]) / 2).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return wins / (weights[:, positives].sum(axis=1) * below[:, -1])
+        return np.asarray(wins / (weights[:, positives].sum(axis=1) * below[:, -1]))
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
     """Return the means of float[K, R] over K without NaN; NaN where all are."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
-        return np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
+        return np.asarray(np.where(known, values, 0).sum(axis=0) / known.sum(axis=0))

@@ -123,7 +123,7 @@ def apply_temperature(probabilities: np.ndarray, *, temperature: float) -> np.nd
 
 def _logits(probabilities: np.ndarray) -> np.ndarray:
     """Return logits up to a constant in each row, which cancels in the softmax."""
-    return np.log(np.maximum(probabilities, _MIN_PROBABILITY))
+    return np.asarray(np.log(np.maximum(probabilities, _MIN_PROBABILITY)))
 
 
 def _bin(k: int, *, confidence: np.ndarray, correct: np.ndarray) -> Bin:

@@ -22,7 +22,8 @@ def restricted(probabilities: np.ndarray, *, num_classes: int) -> np.ndarray:
     """
     kept = probabilities[:, :num_classes]
     total = kept.sum(axis=1, keepdims=True)
-    return np.divide(kept, total, out=np.full_like(kept, 1 / num_classes), where=total > 0)
+    uniform = np.full_like(kept, 1 / num_classes)
+    return np.asarray(np.divide(kept, total, out=uniform, where=total > 0))
 
 
 def check(

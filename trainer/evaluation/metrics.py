@@ -77,7 +77,7 @@ class ClassificationMetrics:
         fields = dataclasses.asdict(self)
         names = fields.pop("class_names")
         all_scores = fields.pop("per_class")
-        return plain(
+        numbers: dict[str, Any] = plain(
             {
                 "num_examples": self.num_examples,
                 "class_names": names,
@@ -89,6 +89,7 @@ class ClassificationMetrics:
                 "never_predicted": self.never_predicted,
             }
         )
+        return numbers
 
 
 def evaluate(

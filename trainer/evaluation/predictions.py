@@ -35,12 +35,12 @@ class Predictions:
     @property
     def predicted(self) -> np.ndarray:
         """Return the most probable class of each example, the first of equals: int64[N]."""
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
     def confidence(self) -> np.ndarray:
         """Return the probability of the predicted class: float64[N]."""
-        return self.probabilities.max(axis=1)
+        return np.asarray(self.probabilities.max(axis=1))
 
     @property
     def groups(self) -> np.ndarray:

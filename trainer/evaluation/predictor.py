@@ -81,7 +81,10 @@ class Predictor:
 
     @functools.cached_property
     def _compiled(self) -> Callable[[input_pipeline.StepGroup], dict[str, tf.Tensor]]:
-        return tf.function(self._on_all_replicas, reduce_retracing=True)
+        compiled: Callable[[input_pipeline.StepGroup], dict[str, tf.Tensor]] = tf.function(
+            self._on_all_replicas, reduce_retracing=True
+        )
+        return compiled
 
     def _on_all_replicas(self, group: input_pipeline.StepGroup) -> dict[str, tf.Tensor]:
         """Return the outputs and positions of all replicas, on every host; see `_on_replica`."""

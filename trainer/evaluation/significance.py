@@ -41,4 +41,4 @@ def holm(p_values: Sequence[float]) -> list[float]:
     raised = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(1, np.maximum.accumulate(raised))
-    return adjusted.tolist()
+    return [float(p) for p in adjusted]

@@ -113,7 +113,7 @@ def _classes(cell: Cell) -> str:
     by_class = {
         "dark": cell.share > _DARK,
         "zero": not cell.count,
-        "right": cell.truth == cell.predicted,
+        "correct": cell.truth == cell.predicted,
     }
     return " ".join(name for name, applies in by_class.items() if applies)
 

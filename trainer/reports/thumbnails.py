@@ -72,7 +72,7 @@ def _example(preds: predictions.Predictions, index: int, jpeg: bytes | None) -> 
     return markup.element(
         "figure",
         image,
-        markup.element("p", caption, class_="said"),
+        markup.element("p", caption, class_="prediction"),
         markup.name_of_file(short_name),
         title=name,
     )

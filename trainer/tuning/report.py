@@ -90,7 +90,8 @@ def as_csv(study: optuna.Study) -> str:
     frame.insert(3, "epochs", epochs)
     frame = frame.rename(columns={"number": "trial", "value": "score"})
     frame = frame.rename(columns=lambda name: name.removeprefix("params_"))
-    return frame.to_csv(index=False, lineterminator="\r\n")
+    text: str = frame.to_csv(index=False, lineterminator="\r\n")
+    return text
 
 
 def command(trial: optuna.trial.FrozenTrial, *, settings: run_config.Config) -> str:
