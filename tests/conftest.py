@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 LONGEST = [
     "pipeline/beam/test_flink.py",
     "trainer/test_hosts.py",
+    "trainer/test_flags.py",
     "trainer/test_main.py",
     "pipeline/files/test_object_store_builds.py",
     "pipeline/test_faults.py",

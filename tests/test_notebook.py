@@ -1,4 +1,4 @@
-"""docs/affectnet_faces.ipynb runs on drawn faces and on an existing build; saved outputs are clean."""
+"""The notebook runs on drawn faces and on an existing build; its saved outputs are clean."""
 
 import importlib.util
 import io

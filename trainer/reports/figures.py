@@ -92,9 +92,7 @@ def _cell(ax: axes.Axes, *, row: int, column: int, share: float, count: int) -> 
         return
     colour = _text_colour(share=share, count=count)
     weight = "bold" if row == column else "normal"
-    # Out of the layout, since it stays inside its cell: measuring 128 texts anew for every pass of the
-    # layout took half of the time, and a figure is drawn after each epoch.
-    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": colour, "in_layout": False}
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
     ax.text(column, row - 0.12, tables.percent(share), weight=weight, **centred)
     ax.text(column, row + 0.24, f"{count:,}", size=7.5, **centred)
 
