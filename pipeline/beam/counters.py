@@ -12,22 +12,25 @@ NAMESPACE = "affectnet_faces"
 
 
 class Counts(NamedTuple):
-    """Increments of the counters; each field is the name of one."""
+    """Increments of the counters; each field is the name of one, None if the step has no such."""
 
-    rows_read: int = 0  # of the annotations
-    rows_rejected: int = 0  # by the survey: invalid or repeated
-    images_read: int = 0  # image files, once for each time they are read
-    images_rejected: int = 0  # rows whose image cannot be used
-    images_written: int = 0  # face crops, further copies included
-    bytes_read: int = 0  # of image files
-    bytes_written: int = 0  # of shards
-    decoding_ms: int = 0  # decoding and cropping
-    hashing_ms: int = 0  # content hashes
+    rows_read: int | None = None  # of the annotations
+    rows_rejected: int | None = None  # by the survey: invalid or repeated
+    images_read: int | None = None  # image files, once for each time they are read
+    images_rejected: int | None = None  # rows whose image cannot be used
+    images_written: int | None = None  # face crops, further copies included
+    bytes_read: int | None = None  # of image files
+    bytes_written: int | None = None  # of shards
+    decoding_ms: int | None = None  # decoding and cropping
+    hashing_ms: int | None = None  # content hashes
 
 
 def add(counts: Counts) -> None:
     """Increase the counters of the step that calls this, on the thread that Beam called."""
     for name, increment in counts._asdict().items():
+        if increment is None:
+            continue
+        # Also by 0, so that a counter of the step is shown from its first element on.
         metrics.Metrics.counter(NAMESPACE, name).inc(increment)
 
 

@@ -1,8 +1,7 @@
-"""Where the pipelines run: this machine's cores, or the engine that Beam's own flags name.
+"""Beam runner: runs pipelines on this machine's cores, or on the engine that Beam's flags name.
 
-Owns Beam's options, and how a pipeline is waited for and given up. No engine but the local one is
-known by name here: what a cluster needs comes in as Beam's flags, and so any Beam runner can be
-used.
+Owns Beam's options, waiting and cancelling. Flags of our own for each engine were rejected: what a
+cluster needs is passed on as Beam's flags, so that any Beam runner can be used.
 """
 
 import atexit
@@ -28,27 +27,24 @@ from pipeline.files import object_store
 from runtime import cpu_count, errors, malloc
 
 SMALL_TABLE_BYTES = 64 << 20
-"""Tables up to this size are surveyed in this process: starting workers would take longer, a
-cluster's even more."""
+"""Annotations up to this size are read in this process: starting workers would take longer."""
 
 WORKER_PACKAGES_VARIABLE = "AFFECTNET_FACES_FOR_WORKERS"
 """Environment variable that setup.py reads."""
 
 
 class Runner:
-    """Where the pipelines run: this machine's cores unless Beam's own flags say otherwise."""
+    """Runs pipelines on this machine's cores, unless Beam's own flags name another runner."""
 
     def __init__(self, *, num_workers: int, beam_args: Sequence[str] = ()) -> None:
-        """Take --num_workers (0: as many as there are) and Beam's flags, which are passed on
-        untouched."""
+        """Take --num_workers (0: one a core) and Beam's flags, which are passed on untouched."""
         self.num_workers = num_workers
         self.beam_args = list(beam_args)
-        # It warns, for every worker, of a folder that no pipeline of ours uses.
+        # This logger warns, for every worker, of a folder that no pipeline of ours uses.
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(
             logging.ERROR
         )
-        # Local workers are processes of their own; they find this package where this process found
-        # it.
+        # Local workers are separate processes; they must import the same copy of this package.
         root = str(Path(__file__).resolve().parents[2])
         if root not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
             os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -57,17 +53,19 @@ class Runner:
 
     @property
     def is_local(self) -> bool:
+        """Return whether pipelines run on this machine."""
         return not names_a_runner(self.beam_args)
 
     @contextlib.contextmanager
     def pipeline(self, *, reads_bytes: int | None = None) -> Iterator[beam.Pipeline]:
-        """Run what is wired in this context, and wait for it.
+        """Run the pipeline that is wired in this context, and wait for it.
 
         Args:
           reads_bytes: how much the pipeline reads (None: much).
 
-        Raises: object_store.Unreachable: if that is what a worker raised; Beam hands on the text of
-          its traceback. errors.UserError: if an engine gave up.
+        Raises:
+          object_store.Unreachable: if a worker raised it; Beam passes on the text of its traceback.
+          errors.UserError: if an engine failed.
         """
         try:
             with no_notebook(), temporary_files(), packages_for_workers():
@@ -75,10 +73,11 @@ class Runner:
                 yield pipeline
                 wait(pipeline.run())
         except RuntimeError as error:
-            if told := re.search(
+            unreachable = re.search(
                 r"\bUnreachable: (.*?)(?: \[while running|$)", str(error), re.MULTILINE
-            ):
-                raise object_store.Unreachable(told[1]) from error
+            )
+            if unreachable:
+                raise object_store.Unreachable(unreachable[1]) from error
             if self.is_local:
                 raise
             raise errors.UserError(_gave_up(error)) from error
@@ -110,20 +109,17 @@ def packages_for_workers() -> Iterator[None]:
 
 
 def wait(result: runner.PipelineResult) -> None:
-    """Wait for a pipeline; cancel it when the wait is interrupted, for an engine would go on
-    without us.
+    """Wait for a pipeline, and cancel it on an interrupt: an engine would continue without us.
 
-    Beam's job servers answer an interrupt by stopping themselves first, after which nobody can
-    cancel the pipeline; so Python's own answer is put back for the time of waiting.
+    Beam's job servers handle an interrupt by stopping themselves first, after which nobody can
+    cancel the pipeline; so Python's own handler is restored while we wait.
     """
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.default_int_handler) if in_main else None
     try:
         result.wait_until_finish()
     except KeyboardInterrupt:
-        with contextlib.suppress(
-            Exception
-        ):  # An engine that is gone cannot be told; the interrupt counts.
+        with contextlib.suppress(Exception):  # The engine may be gone; the interrupt counts.
             result.cancel()
         raise
     finally:
@@ -143,8 +139,7 @@ def _gave_up(error: RuntimeError) -> str:
 
 @contextlib.contextmanager
 def no_notebook() -> Iterator[None]:
-    """Spare Beam the import of all of IPython for every step, only to learn that it does not run in
-    a notebook."""
+    """Keep Beam from importing all of IPython to find out whether it runs in a notebook."""
     if "IPython" in sys.modules:
         yield
         return
@@ -157,10 +152,9 @@ def no_notebook() -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_files() -> Iterator[None]:
-    """Give Beam a folder for temporary files that goes when this program ends: it leaves some for
-    each pipeline.
+    """Give Beam a temporary folder that is removed at exit: it leaves files of each pipeline.
 
-    Not earlier, for its job servers work in that folder until then.
+    It cannot be removed earlier: Beam's job servers use it until the program ends.
     """
     before = tempfile.tempdir
     tempfile.tempdir = _folder_until_exit()
@@ -183,8 +177,7 @@ def names_a_runner(beam_args: Sequence[str]) -> bool:
 
 
 def unknown_beam_args(args: Sequence[str]) -> list[str]:
-    """Return the arguments that Beam itself does not know: flags of ours, misspelt, or an engine's
-    own."""
+    """Return the flags that Beam does not know: misspelt ones, or an engine's own."""
     known = pipeline_options.PipelineOptions(list(args))
     with contextlib.redirect_stderr(io.StringIO()):
         options = known.get_all_options(drop_default=True, retain_unknown_options=False)

@@ -1,6 +1,7 @@
-"""On a real Flink of two TaskManagers: the bytes, the ledger and the rejects of a local build,
-whatever breaks."""
+"""A real Flink of two TaskManagers: bytes, ledger and rejects of a local build; its counters."""
 
+import base64
+import collections
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from deploy.flink import cluster
 from pipeline import build, config
-from pipeline.beam import pipelines
+from pipeline.beam import counters, pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.sources.layouts import registry
 from tests.pipeline import conftest, test_main
@@ -41,6 +42,27 @@ class Cluster(NamedTuple):
             f"http://127.0.0.1:{self.rest_port}/{what}", timeout=10
         ) as answer:
             return json.load(answer)
+
+    def jobs(self) -> set[str]:
+        return {job["id"] for job in self.ask("jobs")["jobs"]}
+
+    def counters(self, jobs: set[str]) -> dict[tuple[str, str], int]:
+        """Sums of our counters over jobs, by step and name, as Flink's page shows them."""
+        counted: collections.Counter[tuple[str, str]] = collections.Counter()
+        for job in jobs:
+            for accumulator in self.ask(f"jobs/{job}/accumulators")["user-task-accumulators"]:
+                for found in json.loads(accumulator["value"])["metrics"]["attempted"]:
+                    labels = found["labels"]
+                    is_sum = found["type"] == "beam:metrics:sum_int64:v1"
+                    if is_sum and labels.get("NAMESPACE") == counters.NAMESPACE:
+                        step = labels["PTRANSFORM"].split("-")[-1].split("_")[0]
+                        counted[step, labels["NAME"]] += varint(found["payload"])
+        return dict(counted)
+
+
+def varint(payload: str) -> int:
+    """Decode Beam's VarIntCoder: 7 bits a byte, the lowest first."""
+    return sum((byte & 127) << (7 * place) for place, byte in enumerate(base64.b64decode(payload)))
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +163,21 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
         )
         return before, counted.to_json()
 
+    before = flink.jobs()
     surveyed, without_duplicates = survey(runner_lib.Runner(num_workers=0, beam_args=flink.flags))
     assert json.loads(surveyed)["counts"][0] == ["train", "manual", 0, 61]
     assert json.loads(without_duplicates)["duplicates"] != {}
     assert (surveyed, without_duplicates) == survey(runner_lib.Runner(num_workers=1))
+    counted = flink.counters(flink.jobs() - before)
+    hashing_ms = counted.pop(("HashImages", "hashing_ms"))
+    bytes_read = counted.pop(("HashImages", "bytes_read"))
+    assert hashing_ms >= 0 and bytes_read > 242 * 1_000
+    assert counted == {
+        ("ReadAnnotations", "rows_read"): 245,
+        ("ReadAnnotations", "rows_rejected"): 1,  # Label 12.
+        ("RejectRepeatedRows", "rows_rejected"): 0,
+        ("HashImages", "images_read"): 243,  # All but the one that is missing.
+    }
 
 
 def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(
@@ -160,12 +193,24 @@ def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(
     assert (
         len(list(staging.glob("*.tfrecord*.json"))) < NUM_SHARDS
     )  # Its workers stopped, whatever the engine did.
+    kept = {path.name for path in staging.glob("*.tfrecord*.json")}
+    before = flink.jobs()
     said = finish(start(release, tmp_path, flink.flags))
     assert f" of {NUM_SHARDS + 1} shards are finished" in said, said
     assert f"{NUM_SHARDS + 1}/{NUM_SHARDS + 1}" in said, (
         said
     )  # The bar sees the shards of workers elsewhere.
     assert_same(tmp_path / test_main.VERSION, local)
+    counted = flink.counters(flink.jobs() - before)
+    sidecars = json.loads((tmp_path / test_main.VERSION / "sidecars.json").read_text())
+    written = [done for done in sidecars if f"{done['name']}.json" not in kept]
+    for name, number in {
+        "images_written": sum(done["num_examples"] for done in written),
+        "images_rejected": sum(len(done["rejects"]) for done in written),
+        "bytes_written": sum(done["file_bytes"] for done in written),
+    }.items():
+        assert counted["WriteShard", name] == number
+    assert counted["WriteShard", "bytes_read"] > 0 < counted["WriteShard", "decoding_ms"]
 
 
 def test_a_task_manager_killed_half_way_changes_nothing(flink, release, local, tmp_path):
