@@ -1,7 +1,6 @@
-"""A real Flink cluster on this machine: one JobManager and two TaskManagers, processes of their own
-on 127.0.0.1.
+"""Flink cluster on this machine: one JobManager and two TaskManagers on 127.0.0.1.
 
-    python deploy/flink/cluster.py up      starts them and writes build/flink/flags for pipeline.main --flagfile=
+    python deploy/flink/cluster.py up      starts them, writes flags for pipeline.main --flagfile=
     python deploy/flink/cluster.py down    stops them
 
 The jars come from Maven Central (`mvn -f deploy/flink/pom.xml package`). Flink's own scripts are
@@ -37,23 +36,25 @@ PROCESSES = {
 }
 MEMORY = {JOB_MANAGER: ["-Xmx512m"], TASK_MANAGER: ["-Xmx640m", "-XX:MaxDirectMemorySize=256m"]}
 
-# Java 17 closes these packages; Flink's serialisers look into them (as job-server.jar's manifest
-# says too).
+# Java 17 closes these packages; Flink's serialisers access them (see job-server.jar's manifest).
 OPENED = ("lang", "util", "net", "text", "time", "util.concurrent")
 
 
 def missing() -> str:
-    """Return what is not here, as a sentence; "" if nothing is missing."""
+    """Return a sentence about what is not installed; "" if nothing is missing."""
     if not shutil.which("java"):
-        return "no java on the path: Flink needs Java 11 or 17 (Debian: apt-get install openjdk-17-jre-headless)"
+        return (
+            "no java on the path: Flink needs Java 11 or 17 "
+            "(Debian: apt-get install openjdk-17-jre-headless)"
+        )
     if not (JARS / "job-server.jar").is_file():
-        return f"no {JARS}/job-server.jar: make flink-jars fetches Flink and Beam's job server with Maven"
+        jar = JARS / "job-server.jar"
+        return f"no {jar}: make flink-jars fetches Flink and Beam's job server with Maven"
     return ""
 
 
 def up(folder: Path, rest_port: int) -> None:
-    """Start the cluster; its files (logs, numbers of processes, flags for the job) go into a
-    folder."""
+    """Start the cluster; its files (logs, process ids, flags for the job) go into a folder."""
     if running(folder):
         sys.exit(
             f"error: a cluster is running already; {folder}/flags has the flags, 'down' stops it"
@@ -61,7 +62,8 @@ def up(folder: Path, rest_port: int) -> None:
     with socket.socket() as probe:
         if not probe.connect_ex(("127.0.0.1", rest_port)):
             sys.exit(
-                f"error: another program listens on port {rest_port}: end it, or say another with --rest_port"
+                f"error: port {rest_port} is in use by another program: end it, or choose another "
+                "port with --rest_port"
             )
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -187,7 +189,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["up", "down"])
     parser.add_argument(
-        "--folder", type=Path, default=JARS / "cluster", help="logs, process numbers, flags"
+        "--folder", type=Path, default=JARS / "cluster", help="logs, process ids, flags"
     )
     parser.add_argument(
         "--rest_port", type=int, default=8081, help="port of the JobManager's REST interface"
@@ -202,10 +204,12 @@ def main() -> None:
         sys.exit(f"error: {what}")
     up(folder, given.rest_port)
     print(
-        f"flink         JobManager and 2 TaskManagers on 127.0.0.1:{given.rest_port}; logs in {folder}/logs"
+        f"flink         JobManager and 2 TaskManagers on 127.0.0.1:{given.rest_port}; "
+        f"logs in {folder}/logs"
     )
     print(
-        f"next          make shards RUNNER=flink, or python -m pipeline.main … --flagfile={folder}/flags"
+        "next          make shards RUNNER=flink, or "
+        f"python -m pipeline.main … --flagfile={folder}/flags"
     )
 
 

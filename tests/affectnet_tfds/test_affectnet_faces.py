@@ -43,8 +43,12 @@ def python(code: str, *, cwd: Path, **environment: str) -> str:
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-I", "-c", code],
-        capture_output=True, text=True, check=False, cwd=cwd, env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**kept, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -55,11 +59,14 @@ def test_a_process_without_our_code_loads_what_the_job_published(data_dir, tmp_p
         "assert not {'affectnet_tfds', 'pipeline'} & set(sys.modules)\n"
         "ds, info = tfds.load('affectnet_faces', with_info=True)\n"
         "print(info.full_name, {k: len(v) for k, v in ds.items()})\n"
-        "print(len(tfds.load('affectnet_faces', split='train[1shard:]')), info.features['label'].names)\n"
-        "print(tfds.load('affectnet_faces/mine', split='validation', as_supervised=True).element_spec[0].shape)\n"
+        "part = tfds.load('affectnet_faces', split='train[1shard:]')\n"
+        "print(len(part), info.features['label'].names)\n"
+        "mine = tfds.load('affectnet_faces/mine', split='validation', as_supervised=True)\n"
+        "print(mine.element_spec[0].shape)\n"
         "import matplotlib; matplotlib.use('Agg')\n"
         "ds = tfds.load('affectnet_faces', split='train')\n"
-        "print(tfds.as_dataframe(ds.take(2), info).shape, type(tfds.show_examples(ds, info)).__name__)\n",
+        "figure = tfds.show_examples(ds, info)\n"
+        "print(tfds.as_dataframe(ds.take(2), info).shape, type(figure).__name__)\n",
         cwd=tmp_path,
         TFDS_DATA_DIR=str(data_dir),
     )
@@ -148,8 +155,8 @@ def test_an_unknown_number_of_classes_is_refused():
     ],
 )
 def test_the_builder_is_registered_whichever_is_imported_first(imports):
-    shown = "'affectnet_faces' in tfds.list_builders(with_community_datasets=False), tfds.__spec__.loader"
-    code = f"{imports}; print({shown})"
+    builders = "tfds.list_builders(with_community_datasets=False)"
+    code = f"{imports}; print('affectnet_faces' in {builders}, tfds.__spec__.loader)"
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root

@@ -113,7 +113,7 @@ def test_shrinking_by_a_third_or_more_averages_all_pixels():
 
 
 def test_shrinking_by_less_interpolates_between_neighbours():
-    # Column i of the crop is at 1.3125 * (i + 0.5) - 0.5: 0.156 (31), 1.469 (200 - 94), 2.781 (156).
+    # Column i of the crop is at 1.3125 * (i + 0.5) - 0.5: 0.156 (31), 1.469 (200 - 94), 2.781.
     cropped = cropped_columns(([0, 200] * 11)[:21], image_size=16)
     assert cropped[:8] == [31, 106, 156, 19, 119, 144, 6, 131]
 

@@ -18,7 +18,7 @@ def landmarks(five: np.ndarray) -> np.ndarray:
 def turned(
     degrees: float, scale: float, shift: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The template's face, turned, scaled and shifted: its landmarks, and the matrix that did it."""
+    """The template's face, rotated, scaled and shifted: its landmarks, and the matrix."""
     angle = np.deg2rad(degrees)
     matrix = scale * np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
     return landmarks(face_alignment.TEMPLATE @ matrix.T + shift), matrix

@@ -38,9 +38,20 @@ def test_exif_rotation_is_not_applied():
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "L"),
-     ("BMP", "RGB"), ("TIFF", "RGB"), ("GIF", "P"), ("WEBP", "RGB")],
-)  # fmt: skip
+    [
+        ("JPEG", "RGB"),
+        ("JPEG", "L"),
+        ("JPEG", "CMYK"),
+        ("PNG", "RGB"),
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("PNG", "L"),
+        ("BMP", "RGB"),
+        ("TIFF", "RGB"),
+        ("GIF", "P"),
+        ("WEBP", "RGB"),
+    ],
+)
 def test_every_format_becomes_rgb(kind, mode):
     pixels = np.full((32, 48, 3), (200, 100, 50), np.uint8)
     options = {"quality": 95} if kind in ("JPEG", "WEBP") else {}

@@ -43,9 +43,14 @@ def test_an_unknown_balance_is_refused_with_the_known_ones(balance):
 
 @pytest.mark.parametrize(
     ("fields", "name"),
-    [({}, "affectnet8"), ({"classes": 7}, "affectnet7"), ({"balance": "none", "classes": 11}, "affectnet11_natural"),
-     ({"seed": 5, "num_shards": 9}, "affectnet8"), ({"image_size": 64, "config_name": "mine"}, "mine")],
-)  # fmt: skip
+    [
+        ({}, "affectnet8"),
+        ({"classes": 7}, "affectnet7"),
+        ({"balance": "none", "classes": 11}, "affectnet11_natural"),
+        ({"seed": 5, "num_shards": 9}, "affectnet8"),
+        ({"image_size": 64, "config_name": "mine"}, "mine"),
+    ],
+)
 def test_standard_flags_have_a_standard_name(fields, name):
     assert config.named(make(**fields), drawn=False).config_name == name
 

@@ -37,10 +37,20 @@ def start(release: Path, data_dir: Path, *, temporary: Path | None = None) -> su
         "--balance=150",
     ]
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.main", f"--input_dir={release}", f"--data_dir={data_dir}", *flags],
+        [
+            sys.executable,
+            "-m",
+            "pipeline.main",
+            f"--input_dir={release}",
+            f"--data_dir={data_dir}",
+            *flags,
+        ],
         stdout=subprocess.PIPE if temporary else subprocess.DEVNULL,
-        stderr=subprocess.STDOUT, start_new_session=True, env=environment, text=True,
-    )  # fmt: skip
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=environment,
+        text=True,
+    )
 
 
 def finished_shards(data_dir: Path) -> int:

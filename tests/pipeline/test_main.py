@@ -101,7 +101,8 @@ def test_too_many_rejects_stop_the_build_before_anything_is_published(release, j
         run(config)
     assert str(caught.value) == (
         "2 of 3 rows are rejected, more than --max_reject_frac=0.01 allows: bad label 2 "
-        "(such as training.csv row 2: label must be 0..10: got 'eleven'). Repair them, or raise --max_reject_frac"
+        "(such as training.csv row 2: label must be 0..10: got 'eleven'). Repair them, or raise "
+        "--max_reject_frac"
     )
     assert not Path(config.data_dir, VERSION).exists()
 
@@ -200,8 +201,11 @@ def test_rejects_are_retried_without_a_full_rebuild(release, job_config):
     good = (release.images / broken).read_bytes()
     (release.images / broken).write_bytes(good[:100])
     fields = {
-        "input_dir": str(release.write()), "balance": "none", "num_shards": 3, "max_reject_frac": 0.2,
-    }  # fmt: skip
+        "input_dir": str(release.write()),
+        "balance": "none",
+        "num_shards": 3,
+        "max_reject_frac": 0.2,
+    }
     first = run(job_config(**fields))
     before = {path.name: path.stat().st_mtime_ns for path in first.version.glob("*.tfrecord*")}
     assert first.account.num_examples == 8
@@ -231,14 +235,17 @@ def command(*flags: str) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_the_program_prints_the_account_and_the_line_that_loads(small_release, tmp_path):
     done = command(
-        f"--input_dir={small_release}", f"--data_dir={tmp_path}/d", "--image_size=32", "--config_name=tiny",
+        f"--input_dir={small_release}",
+        f"--data_dir={tmp_path}/d",
+        "--image_size=32",
+        "--config_name=tiny",
         "--num_workers=1",
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "training.csv: 26 rows (AffectNet has 414,800: this is a part of it)" in done.stdout
     assert (
-        f"tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, data_dir='{tmp_path}/d')"
-        in done.stdout
+        "tfds.load('affectnet_faces/tiny', split='train', as_supervised=True, "
+        f"data_dir='{tmp_path}/d')" in done.stdout
     )
 
 
@@ -263,7 +270,7 @@ def program(capsys):
     [
         (
             ["--input_dir=/no/such/folder"],
-            "--input_dir must be a folder: /no/such/folder is not there",
+            "--input_dir must be a folder: /no/such/folder does not exist",
         ),
         (
             ["--input_dir=x", "--image_sise=3"],

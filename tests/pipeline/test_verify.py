@@ -23,9 +23,14 @@ def published(tmp_path_factory) -> Path:
         release.add("training", label)
     release.add("validation", 0)
     config = test_main.build.config.JobConfig(
-        input_dir=str(release.write()), data_dir=str(root / "data"), config_name="tiny", image_size=32,
-        num_shards=2, num_workers=1, balance="3",
-    )  # fmt: skip
+        input_dir=str(release.write()),
+        data_dir=str(root / "data"),
+        config_name="tiny",
+        image_size=32,
+        num_shards=2,
+        num_workers=1,
+        balance="3",
+    )
     return test_main.run(config).version
 
 
@@ -58,7 +63,8 @@ def test_one_flipped_bit_is_found_with_file_and_record(version):
     first = 12 + int.from_bytes(content[:8], "little") + 4
     change(shard(version), first + 300)
     assert said(version) == [
-        f"{shard(version).name}, record 1: the checksum of its content does not hold (byte {first + 12})",
+        f"{shard(version).name}, record 1: "
+        f"the checksum of its content does not hold (byte {first + 12})",
         f"{shard(version).name}: its sha256 is not the one in build_report.json",
     ]
 
@@ -97,10 +103,16 @@ def rewrite(version: Path, **changes: object) -> None:
         ({"label": 9}, "label must be 0..7: got 9"),
         ({"subset": 5}, "subset must be 0..1: got 5"),
         ({"image": b"no jpeg"}, "its image cannot be used: not a picture"),
-        ({"image": test_main.conftest.cv2.imencode(".jpg", test_main.conftest.picture(1))[1].tobytes()},
-         "its image cannot be used: wrong size, 120 x 90 is not 32 x 32"),
+        (
+            {
+                "image": test_main.conftest.cv2.imencode(".jpg", test_main.conftest.picture(1))[
+                    1
+                ].tobytes()
+            },
+            "its image cannot be used: wrong size, 120 x 90 is not 32 x 32",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_record_that_breaks_the_contract_is_found(version, changes, problem):
     rewrite(version, **changes)
     assert said(version)[0].startswith(f"{shard(version).name}, record 0: {problem}")
