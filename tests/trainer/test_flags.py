@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 import trainer
+from affectnet_tfds import dataset_paths
 from runtime import fields
 from tests.trainer import conftest
 from tests.trainer.options import case as case_lib
@@ -40,9 +41,9 @@ OPTIONS = [(section, name) for section, kind in PROGRAMS.items() for name in fie
 def links(data_dir, photo_run, tmp_path_factory):
     """Folders that settings name: two of data sets, and two runs."""
     folder = tmp_path_factory.mktemp("options")
-    versions = folder / "other_data" / run_config.DATASET
+    versions = folder / "other_data" / dataset_paths.DATASET_NAME
     conftest.write_version(versions / "sample" / "1.0.0", num_classes=7)
-    shutil.copytree(data_dir / run_config.DATASET / "sample", versions / "sample_two")
+    shutil.copytree(data_dir / dataset_paths.DATASET_NAME / "sample", versions / "sample_two")
     other_run = programs.other_run(photo_run.model_dir, folder=folder / "other_run")
     return {
         "data": data_dir,
