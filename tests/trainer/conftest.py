@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -16,6 +17,8 @@ from synthetic_faces.examples import dataset_rows, scenes
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices
+from trainer.monitoring import run_logger
+from trainer.reports import figures
 from trainer.run import context, data_provenance, model_folder, trained_run
 from trainer.training import setup, trainer
 
@@ -38,6 +41,27 @@ SMALL = {
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 4
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_confusion_figure():
+    """Draw the confusion matrix of TensorBoard once, not after each epoch of each test's run.
+
+    It takes longer than an epoch of these tests; programs in processes of their own draw each.
+    """
+    drawn: dict[int, bytes] = {}
+
+    def draw(classification, *, split):
+        num_classes = len(classification.class_names)
+        if num_classes not in drawn:
+            real = figures.confusion_figure(classification, split=split)
+            drawn[num_classes] = figures.png(real)
+        return drawn[num_classes]
+
+    once = types.SimpleNamespace(confusion_figure=draw, png=lambda png: png)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_logger, "figures", once)
+        yield
 
 
 @pytest.fixture(scope="session")
