@@ -144,9 +144,9 @@ def crop_points(points: np.ndarray | None, area: Square) -> np.ndarray:
     """Return landmarks as fractions of the crop, float32[68, 2] in 0..1, NaN without any."""
     if points is None:
         return np.full((len(MIRRORED_POINTS), 2), np.nan, np.float32)
-    return ((points - np.array([area.x, area.y], np.float32)) / np.float32(area.side)).astype(
-        np.float32
-    )
+    inside = (points - np.array([area.x, area.y], np.float32)) / np.float32(area.side)
+    fractions: np.ndarray = inside.astype(np.float32)
+    return fractions
 
 
 def mirror(pixels: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -100,7 +100,8 @@ def serialize(example: Example) -> bytes:
     feature["landmarks"].float_list.value.extend(example.landmarks.ravel().tolist())
     if example.soft_label:
         feature["soft_label"].float_list.value.extend(example.soft_label)
-    return message.SerializeToString(deterministic=True)
+    content: bytes = message.SerializeToString(deterministic=True)
+    return content
 
 
 def parse(content: bytes) -> Example:

@@ -46,14 +46,15 @@ class Similarity(NamedTuple):
         turned = points @ np.array([(self.a, self.b), (-self.b, self.a)]) + np.array(
             [self.tx, self.ty]
         )
-        return turned.astype(np.float32)
+        mapped: np.ndarray = turned.astype(np.float32)
+        return mapped
 
     def outline(self) -> np.ndarray:
         """Return its upper left, upper right and lower left corners: float[3, 2], (x, y)."""
         turned = np.array([(self.a, self.b), (-self.b, self.a)])
-        return (np.array([(0, 0), (1, 0), (0, 1)]) - np.array([self.tx, self.ty])) @ np.linalg.inv(
-            turned
-        )
+        shifted = np.array([(0, 0), (1, 0), (0, 1)]) - np.array([self.tx, self.ty])
+        corners: np.ndarray = shifted @ np.linalg.inv(turned)
+        return corners
 
     def matrix(self, image_size: int, shrunk: float) -> np.ndarray:
         """Return the 2x3 matrix from pixel indices of the shrunk image to those of the crop.

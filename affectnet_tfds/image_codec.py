@@ -76,9 +76,10 @@ def decode(content: bytes, header: Header | None = None, *, scale: float = 1.0) 
             return _decode_other(image)
     width, height = (math.ceil(side * min(scale, 1.0)) for side in header.size)
     try:
-        return simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
+        pixels: np.ndarray = simplejpeg.decode_jpeg(content, min_width=width, min_height=height)
     except ValueError:
         return decode_leniently(content)
+    return pixels
 
 
 def _opened(content: bytes) -> PIL.Image.Image:
@@ -145,9 +146,10 @@ def encode(pixels: np.ndarray, *, encoding: str = "jpeg") -> bytes:
         return np.ascontiguousarray(pixels).tobytes()
     if encoding == "png":
         return cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))[1].tobytes()
-    return simplejpeg.encode_jpeg(
+    content: bytes = simplejpeg.encode_jpeg(
         pixels, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
     )
+    return content
 
 
 def decode_crop(content: bytes, *, encoding: str, image_size: int) -> np.ndarray:

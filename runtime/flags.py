@@ -10,7 +10,7 @@ import difflib
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from absl import app, flags
 
@@ -19,8 +19,10 @@ from runtime import errors, fields
 Sections = Mapping[str, type]
 """Section title to configuration class."""
 
+_Result = TypeVar("_Result")
 
-class _Parser(flags.ArgumentParser):
+
+class _Parser(flags.ArgumentParser[Any]):
     """Parses the text of a flag by the rule of its field."""
 
     def __init__(self, *, config_type: type, name: str) -> None:
@@ -161,11 +163,11 @@ def parse(
         raise errors.UserError(str(error)) from None
 
 
-def _or_exit(call: Callable[[], Any]) -> Any:
+def _or_exit(call: Callable[[], _Result]) -> _Result:
     try:
         return call()
     except errors.UserError as error:
-        return _exit_with(error)
+        _exit_with(error)
 
 
 def _exit_with(error: errors.UserError) -> NoReturn:
