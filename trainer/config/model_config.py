@@ -8,6 +8,9 @@ import dataclasses
 from runtime import errors, fields
 from runtime.fields import field
 
+ARCHITECTURES = ("cnn", "resnet_small")
+"""Architectures of our own: each is the module of that name in trainer/models."""
+
 BACKBONES = (
     "mobilenet_v3_small",
     "mobilenet_v3_large",
@@ -24,7 +27,7 @@ BACKBONES = (
 AFFECT = ("valence", "arousal")
 """Outputs that --heads=expression+va adds, each in -1..1."""
 
-_OWN = ("model", ("cnn", "resnet_small"))
+_OWN = ("model", ARCHITECTURES)
 _WITH_BRANCHES = (
     "resnet_small",
     *(name for name in BACKBONES if name.startswith(("efficientnet", "convnext"))),
@@ -44,7 +47,7 @@ _INITIALIZERS = (
 class Model(fields.Checked):
     """Network architecture, heads and initial weights."""
 
-    model: str = field("cnn", "architecture", choices=("cnn", "resnet_small", *BACKBONES))
+    model: str = field("cnn", "architecture", choices=(*ARCHITECTURES, *BACKBONES))
     color: str = field(
         "rgb",
         "colour of the images that the network is given; gray is computed within the network",

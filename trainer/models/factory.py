@@ -5,12 +5,12 @@ them itself, so that an exported model can be given what a decoder returns, and 
 floats are copied to the device.
 """
 
+import importlib
+
 import keras
 
 from trainer.config import model_config
-from trainer.models import cnn, heads, keras_backbones, layers, resnet_small
-
-_OWN_ARCHITECTURES = {"cnn": cnn.features, "resnet_small": resnet_small.features}
+from trainer.models import heads, keras_backbones, layers
 
 
 def build(
@@ -55,4 +55,6 @@ def _features(
     if model.model in model_config.BACKBONES:
         return keras_backbones.features(x, model=model)
     x = layers.Standardise(name="normalise")(x)
-    return images, _OWN_ARCHITECTURES[model.model](x, model=model)
+    # By name, so that an architecture is its module and its name in model_config.ARCHITECTURES.
+    architecture = importlib.import_module(f"trainer.models.{model.model}")
+    return images, architecture.features(x, model=model)
