@@ -55,7 +55,8 @@ class Cluster(NamedTuple):
                     labels = found["labels"]
                     is_sum = found["type"] == "beam:metrics:sum_int64:v1"
                     if is_sum and labels.get("NAMESPACE") == counters.NAMESPACE:
-                        step = labels["PTRANSFORM"].split("-")[-1].split("_")[0]
+                        # ref_AppliedPTransform_<our PTransform>-<step>[-<Beam's own>]_<number>
+                        step = labels["PTRANSFORM"].split("-")[1].split("_")[0]
                         counted[step, labels["NAME"]] += varint(found["payload"])
         return dict(counted)
 
