@@ -79,6 +79,7 @@ def _settings(folder: Path, rest_port: int) -> list[str]:
     return [
         f"-Drest.port={rest_port}",
         f"-Djobmanager.rpc.port={free_port()}",
+        f"-Dblob.server.port={free_port()}",
         f"-Dio.tmp.dirs={folder}/tmp",
         f"-Dblob.storage.directory={folder}/tmp",
         f"-Dprocess.working-dir={folder}/tmp",
