@@ -6,7 +6,7 @@ container's boot program also installs packages that a pipeline brings along; he
 installed beforehand (install_requires in setup.py), so that starting a worker needs no network.
 """
 
-import dataclasses
+import argparse
 import os
 import sys
 
@@ -18,34 +18,7 @@ from apache_beam.portability.api import (
 )
 from google.protobuf import json_format, text_format
 
-from runtime import errors, fields, flags
-
 TIMEOUT_SECONDS = 60
-
-ABOUT = "Start a Beam worker on a machine without containers (--environment_type=PROCESS)."
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Worker(fields.Checked):
-    """Arguments that an engine gives."""
-
-    id: str = fields.field("", "name that the engine gave to this worker", default_text="none")
-    provision_endpoint: str = fields.field(
-        "", "address from which the worker gets the pipeline's options", default_text="none"
-    )
-    logging_endpoint: str = fields.field(
-        "", "address for log entries", default_text="the provision's"
-    )
-    control_endpoint: str = fields.field("", "address of the work", default_text="the provision's")
-
-    def __post_init__(self) -> None:
-        for name in ("id", "provision_endpoint"):
-            if not getattr(self, name):
-                raise errors.UserError(f"--{name} must be given, as engines do: got nothing")
-        super().__post_init__()
-
-
-SECTIONS: dict[str, type] = {"Worker": Worker}
 
 
 def provision(worker_id: str, endpoint: str) -> beam_provision_api_pb2.ProvisionInfo:
@@ -65,8 +38,9 @@ def environment(
     logging: str = "",
     control: str = "",
 ) -> dict[str, str]:
-    """Return the variables that Beam's worker reads (apache_beam/runners/worker/sdk_worker_main.py:
-    create_harness).
+    """Return the variables that Beam's worker reads.
+
+    They are those of create_harness in apache_beam/runners/worker/sdk_worker_main.py.
 
     Args:
       worker_id: name that the engine gave to the worker.
@@ -88,16 +62,31 @@ def _descriptor(url: str) -> str:
 
 
 def main() -> None:
-    """Replace this process with Beam's worker."""
-    asked = Worker(**flags.given(SECTIONS))
-    info = provision(asked.id, asked.provision_endpoint)
+    """Replace this process with Beam's worker.
+
+    argparse, not `runtime.flags`: that needs absl, and workers are kept to install_requires.
+    """
+    parser = argparse.ArgumentParser(prog="pipeline.worker", description=__doc__.splitlines()[0])
+    parser.add_argument("--id", required=True, help="name that the engine gave to this worker")
+    parser.add_argument(
+        "--provision_endpoint",
+        required=True,
+        help="address from which the worker gets the pipeline's options",
+    )
+    parser.add_argument(
+        "--logging_endpoint", default="", help="address for log entries; default: the provision's"
+    )
+    parser.add_argument(
+        "--control_endpoint", default="", help="address of the work; default: the provision's"
+    )
+    # Engines give arguments that only the container's boot program needs.
+    given, _ = parser.parse_known_args()
+    info = provision(given.id, given.provision_endpoint)
     os.environ |= environment(
-        asked.id, info, logging=asked.logging_endpoint, control=asked.control_endpoint
+        given.id, info, logging=given.logging_endpoint, control=given.control_endpoint
     )
     os.execv(sys.executable, [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"])
 
 
 if __name__ == "__main__":
-    flags.define(SECTIONS)
-    # Engines give arguments that only the container's boot program needs.
-    flags.run_passing_on(lambda _: main(), sections=SECTIONS, about=ABOUT)
+    main()

@@ -117,7 +117,7 @@ def test_a_flink_is_not_started_on_a_port_that_another_program_has(tmp_path):
         port = taken.getsockname()[1]
         with pytest.raises(
             SystemExit,
-            match=f"error: another program listens on port {port}: end it, or say another",
+            match=f"error: port {port} is in use by another program: end it, or choose another",
         ):
             flink.up(tmp_path, port)
     assert not list(tmp_path.iterdir())

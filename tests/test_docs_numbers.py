@@ -8,7 +8,7 @@ from pipeline.beam import runner
 from pipeline.data_report import class_counts, crop_samples, rejects
 from pipeline.files import object_store
 from pipeline.rows import row_index
-from pipeline.shards import plan
+from pipeline.shards import plan, tasks
 from trainer import app
 from trainer.evaluation import bootstrap, calibration
 
@@ -21,7 +21,7 @@ WORDS = {4: "four", 5: "five", 20: "twenty"}
     [
         ("design", f"Tables up to {runner.SMALL_TABLE_BYTES >> 20} MB are surveyed"),
         ("design", f"an entry of {row_index.ENTRY.itemsize} bytes"),
-        ("design", f"A class of more than {plan.BUCKET_ROWS:,} rows is ranked in ranges"),
+        ("design", f"A class of more than {plan.MAX_ROWS_RANKED_TOGETHER:,} rows is ranked"),
         ("design", f"no more than {crop_samples.PER_CLASS} images of each class"),
         ("reports", f"more than {class_counts.MOST_SHARDS_DRAWN} shards"),
         ("reports", f"{WORDS[crop_samples.PER_CLASS]} of each class"),
@@ -32,7 +32,7 @@ WORDS = {4: "four", 5: "five", 20: "twenty"}
         ("reports", f"http://127.0.0.1:{app.App().port} "),
         ("scaling", f"Tables up to {runner.SMALL_TABLE_BYTES >> 20} MB are counted"),
         ("scaling", f"| {row_index.ENTRY.itemsize} + {row_index.ENTRY.itemsize} + "
-                    f"{plan.DEALT.itemsize} bytes a row |"),
+                    f"{tasks.DEALT.itemsize} bytes a row |"),
         ("scaling", f"A request is made up to {object_store.ATTEMPTS} times"),
     ],
 )  # fmt: skip

@@ -34,7 +34,7 @@ def test_workers_are_sent_neither_the_drawn_faces_nor_the_trainer(tmp_path):
         files = packed(tmp_path)
     installed = rooms(files) - {"tests"}  # setuptools packs tests/test*.py and installs none.
     assert installed == {"affectnet_tfds", "pipeline", "runtime", "webpage"}
-    assert {"setup.py", "README.md", "pipeline/beam/transforms.py"} <= files
+    assert {"setup.py", "README.md", "pipeline/beam/survey_rows.py"} <= files
 
 
 @pytest.mark.slow

@@ -249,8 +249,11 @@ def test_the_program_draws_once_and_finds_the_sample_the_second_time(tmp_path):
             ["--num_images=1"],
             "error: --num_images must be at least 44, or a class would be empty: got 1.\n",
         ),
-        (["--num_workers=-1"], "error: --num_workers must not be negative: got -1.\n"),
-        (["photos"], "error: pipeline.sample takes flags only: got 'photos'.\n"),
+        (["--num_workers=-1"], "error: --num_workers must be at least 0: got -1\n"),
+        (
+            ["photos"],
+            "error: flags are written --name=value: got 'photos' by itself; --help lists them\n",
+        ),
     ],
 )
 def test_the_program_refuses_in_one_sentence_with_exit_code_2(tmp_path, flags, sentence):

@@ -66,7 +66,8 @@ print(json.dumps(sorted(sys.modules)))
 def required_of_workers() -> list[str]:
     """WORKER of setup.py, which becomes install_requires."""
     tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
-    values = {n.targets[0].id: n.value for n in ast.walk(tree) if isinstance(n, ast.Assign)}  # type: ignore[attr-defined]
+    assigned = [n for n in ast.walk(tree) if isinstance(n, ast.Assign)]
+    values = {n.targets[0].id: n.value for n in assigned if isinstance(n.targets[0], ast.Name)}
     return ast.literal_eval(values["WORKER"])
 
 

@@ -156,7 +156,7 @@ def test_a_server_that_is_not_there_is_unreachable(s3, monkeypatch):
 
 def test_a_place_that_holds_no_release_is_refused_with_what_it_holds(s3):
     write(a__x_dot_txt="1", a__b__y_dot_txt="2")
-    with pytest.raises(errors.UserError, match="must be a folder: s3://bucket/none is not there"):
+    with pytest.raises(errors.UserError, match="must be a folder: s3://bucket/none does not exist"):
         registry.recognise(ROOT / "none", base.Request())
     with pytest.raises(
         errors.UserError, match="s3://bucket/a is no AffectNet release .* Found: 2 txt in 2 folders"

@@ -72,7 +72,7 @@ def test_verify_proves_what_is_in_a_store_and_sees_what_is_wrong(s3, on_s3, caps
     assert verify.run(DATA) == 0
     assert (
         f"verified      {VERSION}: " in (said := capsys.readouterr().out)
-        and "every checksum" in said
+        and "all checksums, counts, labels and images are correct" in said
     )
     shard = next(object_store.parse(VERSION).glob("*train*"))
     shard.write_text("no records")

@@ -1,10 +1,14 @@
 import json
 import subprocess
+import sys
 
 from trainer.run import run_log
 
 
-def test_every_start_adds_an_entry_with_command_versions_data_and_revision(make_ctx, tmp_path):
+def test_every_start_adds_an_entry_with_command_versions_data_and_revision(
+    make_ctx, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "trainer.main", "--epochs=2"])
     ctx = make_ctx()
     for _ in range(2):
         run_log.record(ctx, model_dir=tmp_path)
@@ -12,7 +16,8 @@ def test_every_start_adds_an_entry_with_command_versions_data_and_revision(make_
     assert len(entries) == 2
     assert entries[0]["data"]["fingerprint"] == ctx.version.fingerprint
     assert {"python", "tensorflow", "keras", "numpy"} <= entries[0]["versions"].keys()
-    assert "pytest" in entries[0]["command"] and entries[0]["devices"] == "test"
+    assert "-m trainer.main --epochs=2" in entries[0]["command"]
+    assert entries[0]["devices"] == "test"
 
 
 def test_the_revision_says_whether_the_code_was_changed_and_is_none_outside_of_git(tmp_path):
