@@ -17,7 +17,7 @@ BENCH_NAME  = $(if $(AFFECTNET_DIR),bench,sample_bench)
 
 # Tests run in two processes; a file's tests stay together, and the longest files come first (tests/conftest.py).
 TEST_PROCESSES ?= 2
-IN_PARALLEL := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
+IN_PARALLEL := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder --durations=25
 
 # Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').
 RUNNER       ?= local

@@ -14,20 +14,23 @@ TESTS = Path(__file__).parent
 
 LONGEST = [
     "pipeline/beam/test_flink.py",
-    "trainer/test_hosts.py",
     "trainer/test_flags.py",
     "trainer/test_main.py",
     "pipeline/files/test_object_store_builds.py",
     "pipeline/test_faults.py",
     "test_notebook.py",
     "trainer/training/test_trainer.py",
+    "trainer/test_hosts.py",
     "trainer/models/test_architectures.py",
     "trainer/training/test_replicas.py",
     "trainer/test_app.py",
     "trainer/test_export.py",
     "pipeline/test_main.py",
 ]
-"""Files that take longest, first: a process that takes one of them last would work on alone."""
+"""Files that take longest, first: a process that takes one of them last would work on alone.
+
+Not test_hosts beside test_flink: each starts several processes of its own.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
