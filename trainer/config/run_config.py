@@ -253,6 +253,8 @@ def load(path: pathlib.Path) -> Config:
     """
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError(f"settings by name were expected: got {type(settings).__name__}")
     except ValueError as error:
         raise errors.UserError(
             f"cannot read {path} as JSON ({error}): restore it from a backup, or train anew with "

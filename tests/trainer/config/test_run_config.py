@@ -15,7 +15,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert run_config.load(tmp_path / "config.json") == settings
 
 
-@pytest.mark.parametrize("content", [b"", b'{"epochs": 3,', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b'{"epochs": 3,', b"\xff", b"[1, 2]", b'"x"'])
 def test_a_damaged_configuration_is_one_sentence(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(errors.UserError, match="^cannot read .*config.json as JSON .*--overwrite$"):
