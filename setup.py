@@ -2,8 +2,8 @@
 
 Beam builds a source distribution from this file for its workers (--setup_file); the job sets
 AFFECTNET_FACES_FOR_WORKERS while it does (pipeline/beam/runner.py), and the drawn faces and the
-trainer are left out. The dependencies that every installation gets are those of a worker; the
-extras hold the rest.
+trainer are left out. Every installation gets what a worker needs and what each program needs to
+start; the extras hold the rest, and runtime/installation.py says which brings what.
 """
 
 import os
@@ -14,13 +14,17 @@ import setuptools
 
 PACKAGES = ["affectnet_tfds*", "pipeline*", "runtime*", "webpage*"]
 PACKAGE_DATA = {"affectnet_tfds": ["py.typed"], "webpage": ["*.css", "py.typed"]}
+DATA_FILES = []
 OPTIONS = {}
-if os.environ.get("AFFECTNET_FACES_FOR_WORKERS"):
+FOR_WORKERS = bool(os.environ.get("AFFECTNET_FACES_FOR_WORKERS"))
+if FOR_WORKERS:
     # Else the list of files that an earlier build left in the checkout would be added.
     OPTIONS["egg_info"] = {"egg_base": tempfile.mkdtemp()}
 else:
     PACKAGES += ["synthetic_faces*", "trainer*"]
     PACKAGE_DATA["trainer"] = ["recipes/*.yaml", "demo/*.css"]
+    # Messages name these pages, where there is no checkout too.
+    DATA_FILES = [("share/doc/affectnet-faces", sorted(map(str, pathlib.Path("docs").glob("*.md"))))]
 
 WORKER = [
     # 2.75 is the newest release whose Flink job server is on Maven Central.
@@ -34,14 +38,12 @@ WORKER = [
     "simplejpeg>=1.8,<2",
     "pyyaml>=6",
 ]
+PROGRAMS = ["absl-py>=2.1", "markupsafe>=2.1", "rich>=13.9"]  # To start any of them.
 TRAIN = [
-    "absl-py>=2.1",
     "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
     "jinja2>=3.1",  # With pandas, for tfds.as_dataframe.
-    "markupsafe>=2.1",
     "matplotlib>=3.9",
     "pandas>=2.2",
-    "rich>=13.9",
     "scikit-learn>=1.5",
     "scipy>=1.11",
     "tensorflow-datasets>=4.9.9,<4.10",
@@ -81,8 +83,10 @@ setuptools.setup(
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=PACKAGES),
     package_data=PACKAGE_DATA,
+    data_files=DATA_FILES,
+    entry_points={"console_scripts": ["affectnet-faces = runtime.command:main"]},
     options=OPTIONS,
-    install_requires=WORKER,
+    install_requires=WORKER if FOR_WORKERS else WORKER + PROGRAMS,
     extras_require={
         "train": TRAIN,
         "sweep": TRAIN + SWEEP,

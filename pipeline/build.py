@@ -220,7 +220,7 @@ def check_rejects(rejects: Sequence[Any], *, num_rows: int, limit: float) -> Non
     if num_rows and len(rejects) / num_rows > limit:
         raise errors.UserError(
             f"{len(rejects):,} of {num_rows:,} rows are rejected, more than "
-            f"--max_reject_frac={limit:g} allows: {_worst(rejects)}. Repair them, or raise "
+            f"--max_reject_frac={limit:g} allows: {_worst(rejects)}; repair them, or raise "
             "--max_reject_frac"
         )
 
@@ -269,7 +269,7 @@ def _published(order: _Order) -> Build | None:
         return None if mend else Build(version, order.config, None, report, 0.0, was_there=True)
     what = f"was built with {', '.join(changed)}" if made_before else "was not built by this job"
     raise errors.UserError(
-        f"{version} {what}. Give this build a name of its own (--config_name) or replace that one "
+        f"{version} {what}; give this build a name of its own (--config_name) or replace that one "
         "(--overwrite)"
     )
 
@@ -290,7 +290,7 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     ):
         if not order.config.overwrite:
             raise errors.UserError(
-                f"an unfinished build in {staging} has {', '.join(changed)}. Finish it with its "
+                f"an unfinished build in {staging} has {', '.join(changed)}; finish it with its "
                 "own flags, or discard it with --overwrite"
             )
         atomic.remove_tree(staging)

@@ -49,6 +49,7 @@ class JobConfig(fields.Checked):
     input_dir: str = field(
         "",
         "folder of your copy of AffectNet, or its URL in an object store (s3://..., gs://...)",
+        path="folder",
         group=_INPUT,
         default_text="none, it must be given",
         changes_result=False,
@@ -56,6 +57,7 @@ class JobConfig(fields.Checked):
     data_dir: str = field(
         "",
         "folder where TFDS keeps data sets, or its URL in an object store",
+        path="folder",
         group=_OUTPUT,
         default_text=dataset_paths.DATA_DIR_TEXT,
         changes_result=False,
@@ -97,6 +99,7 @@ class JobConfig(fields.Checked):
         "",
         "where the images of --csv are: a folder, or a pattern such as "
         "Image/aligned/{stem}_aligned.jpg",
+        path="pattern",
         group=_INPUT,
         default_text="relative to the list",
     )

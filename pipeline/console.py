@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import sys
 from collections.abc import Mapping, Sized
 from pathlib import Path
 
@@ -16,18 +15,12 @@ from pipeline.rows import survey
 from pipeline.shards import plan
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
-from runtime import errors
+from runtime import installation
 
 
 def layouts() -> list[str]:
     """Return the names of the layouts."""
     return list(registry.LAYOUTS)
-
-
-def refuse(error: errors.UserError | object_store.Unreachable) -> int:
-    """Print an error that the user can correct; return the exit code."""
-    print(f"error: {error}", file=sys.stderr)
-    return error.exit_code
 
 
 class Console:
@@ -122,7 +115,8 @@ class Console:
                 )
         self._say("report", f"{built.version / 'report.html'}")
         if copy := _copy_command(built):
-            self._say("copy it", f"{copy}   (TensorFlow cannot read such URLs: docs/scaling.md)")
+            page = installation.doc("scaling.md")
+            self._say("copy it", f"{copy}   (TensorFlow cannot read such URLs: {page})")
         name = f"{dataset_paths.DATASET_NAME}/{built.config.config_name}"
         split = "split='train', as_supervised=True"
         self._say(

@@ -22,7 +22,6 @@ from absl import logging
 from affectnet_tfds import dataset_paths
 from pipeline import build, config, console
 from pipeline.beam import runner
-from pipeline.files import object_store
 from runtime import errors, flags
 
 ABOUT = """Make TFRecords of face crops from a copy of AffectNet, and publish them for tfds.load.
@@ -32,6 +31,8 @@ ABOUT = """Make TFRecords of face crops from a copy of AffectNet, and publish th
   python -m pipeline.main --input_dir=DIR --runner=... ...    any Beam runner, by Beam's own flags
 
 The same command again continues a build that was interrupted."""
+
+SECTIONS = config.SECTIONS
 
 
 def job_config(given: Mapping[str, Any]) -> config.JobConfig:
@@ -73,8 +74,6 @@ def main(given: Mapping[str, Any], *, beam_args: Sequence[str]) -> int:
     try:
         check_beam_args(beam_args)
         built = build.build(job_config(given), listener=screen, beam_args=beam_args)
-    except (errors.UserError, object_store.Unreachable) as error:
-        return console.refuse(error)
     except Terminated:
         return screen.interrupted(exit_code=143)
     except KeyboardInterrupt:
@@ -85,11 +84,9 @@ def main(given: Mapping[str, Any], *, beam_args: Sequence[str]) -> int:
 
 def run() -> None:
     """Parse our flags, leave the others to Beam, and run."""
-    flags.define(config.SECTIONS)
+    flags.define(SECTIONS)
     flags.run_passing_on(
-        lambda rest: main(flags.given(config.SECTIONS), beam_args=rest),
-        sections=config.SECTIONS,
-        about=ABOUT,
+        lambda rest: main(flags.given(SECTIONS), beam_args=rest), sections=SECTIONS, about=ABOUT
     )
 
 

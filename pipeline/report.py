@@ -3,10 +3,10 @@
 import dataclasses
 
 from affectnet_tfds import dataset_paths
-from pipeline import console, verify
+from pipeline import verify
 from pipeline.data_report import page
-from pipeline.files import object_store, storage
-from runtime import errors, fields, flags
+from pipeline.files import storage
+from runtime import fields, flags
 
 ABOUT = """Write report.html of published builds again.
 
@@ -18,13 +18,19 @@ class Report(fields.Checked):
     """Flags of the program."""
 
     data_dir: str | None = fields.field(
-        None, "a data_dir, or the folder of one version", default_text=dataset_paths.DATA_DIR_TEXT
+        None,
+        "a data_dir, or the folder of one version",
+        default_text=dataset_paths.DATA_DIR_TEXT,
+        path="folder",
     )
     config_name: str = fields.field(
         "", "build (TFDS config) to report on", default_text="all in data_dir"
     )
     input_dir: str | None = fields.field(
-        None, "folder of the original images", default_text="where the build found them"
+        None,
+        "folder of the original images",
+        default_text="where the build found them",
+        path="folder",
     )
 
 
@@ -40,11 +46,8 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
       input_dir: folder of the original images; None: where the build found them.
     """
     root = storage.path(dataset_paths.data_dir(data_dir))
-    try:
-        for folder in verify.versions(root, config_name):
-            print(f"report        {page.write(folder, root=input_dir)}")
-    except (errors.UserError, object_store.Unreachable) as error:
-        return console.refuse(error)
+    for folder in verify.versions(root, config_name):
+        print(f"report        {page.write(folder, root=input_dir)}")
     return 0
 
 

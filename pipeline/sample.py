@@ -22,6 +22,7 @@ class Sample(fields.Checked):
     output_dir: str = fields.field(
         "",
         "folder to make: new, empty, or a drawn sample",
+        path="folder",
         default_text="none, it must be given",
     )
     num_images: int = fields.field(3000, "number of images, over all splits")
@@ -58,7 +59,7 @@ def draw(asked: Sample) -> str:
     Raises:
       settings_lib.SettingsError: if the folder or the settings do not allow it.
     """
-    folder = pathlib.Path(asked.output_dir).expanduser()
+    folder = pathlib.Path(asked.output_dir)
     settings = settings_lib.Settings(folder.absolute(), asked.num_images, asked.seed, asked.layout)
     if not release.check_target(settings, overwrite=asked.overwrite):
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"

@@ -20,8 +20,7 @@ from affectnet_tfds import (
     labels,
     tfrecord,
 )
-from pipeline import console
-from pipeline.files import object_store, storage
+from pipeline.files import storage
 from runtime import cpu_count, errors, fields, flags
 
 ABOUT = """Verify published builds: read every record again and compare it with build_report.json.
@@ -35,7 +34,10 @@ class Verification(fields.Checked):
     """Flags of the program."""
 
     data_dir: str | None = fields.field(
-        None, "a data_dir, or the folder of one version", default_text=dataset_paths.DATA_DIR_TEXT
+        None,
+        "a data_dir, or the folder of one version",
+        default_text=dataset_paths.DATA_DIR_TEXT,
+        path="folder",
     )
     config_name: str = fields.field(
         "", "build (TFDS config) to verify", default_text="all in data_dir"
@@ -192,11 +194,8 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
       data_dir: None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
     """
     given = dataset_paths.data_dir(data_dir)
-    try:
-        bad = [_report(folder) for folder in versions(storage.path(given), config_name)]
-    except (errors.UserError, object_store.Unreachable) as error:
-        return console.refuse(error)
-    return int(any(bad))
+    bad = [_report(folder) for folder in versions(storage.path(given), config_name)]
+    return errors.FAILED if any(bad) else 0
 
 
 def _report(folder: storage.AnyPath) -> bool:

@@ -38,10 +38,21 @@ def writing(path: pathlib.Path) -> Iterator[BinaryIO]:
             # Before the rename: after a power failure the new name must not refer to an empty file.
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        _discard(temporary)
+        if error.filename in (None, str(temporary)):  # A full disk names none.
+            error.filename, error.filename2 = str(path), None
+        raise
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise
     flush_folder(path.parent)
+
+
+def _discard(temporary: pathlib.Path) -> None:
+    """Remove a temporary file; that it was never made must not hide why."""
+    with contextlib.suppress(OSError):
+        temporary.unlink()
 
 
 def flush_folder(folder: pathlib.Path) -> None:

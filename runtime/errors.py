@@ -1,13 +1,54 @@
-"""Errors that the user can correct: one sentence on stderr and exit code 2.
+"""Errors that the user can correct, and the exit codes of all programs.
 
-Owns the exception that carries the sentence. Plain ValueErrors were rejected as the carrier because
-a program that prints every ValueError without its traceback hides its own defects.
+Owns the exception that carries the sentence, the sentences about files that the system refuses, and
+the table of exit codes. Plain ValueErrors were rejected as the carrier because a program that
+prints every ValueError without its traceback hides its own defects.
 """
 
 import difflib
-from collections.abc import Iterable
+import errno
+import os
+import re
+from collections.abc import Iterable, Mapping
 
+FAILED = 1
 EXIT_CODE = 2
+HOST_LOST = 75
+READER_GONE = 141
+
+EXIT_CODES: Mapping[int, str] = {
+    0: "done",
+    FAILED: "ended, but something is wrong: a file that predict cannot read, a problem that verify "
+    "found, a store that does not answer; with a traceback, a defect of the program",
+    EXIT_CODE: "refused: flags, input, installation or disk do not allow it; stderr says why",
+    HOST_LOST: "a host of several was lost; the same command on all hosts continues the run",
+    130: "stopped by Ctrl-C (128 + SIGINT); the same command continues a build, run or sweep",
+    READER_GONE: "whatever read the output closed it, as head does (128 + SIGPIPE)",
+    143: "stopped by SIGTERM (128 + 15); the same command continues a build, run or sweep",
+}
+"""Exit code of a program to its meaning; 75 is EX_TEMPFAIL of sysexits.h: try again."""
+
+_SYSTEM_REASONS: Mapping[int, str] = {
+    errno.EACCES: "permission denied; change its permissions, or name another place",
+    errno.EPERM: "operation not permitted; change its permissions, or name another place",
+    errno.ENOENT: "no such file or folder; check the path",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; name another place",
+    errno.EISDIR: "it is a folder, not a file; name a file",
+    errno.EEXIST: "a file of this name is in the way; remove it, or name another place",
+    errno.ENAMETOOLONG: "the name is too long; name another place",
+    errno.ELOOP: "its symbolic links form a circle; mend them, or name another place",
+    errno.ENOSPC: "no space left on the device; free some, and give the same command again",
+    errno.EDQUOT: "disk quota exceeded; free some space, and give the same command again",
+    errno.EROFS: "the file system is read-only; name another place",
+}
+"""What the system says of a file that a person can change, and the way out."""
+
+_FULL_OR_READ_ONLY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+_IN_A_TRACEBACK = re.compile(r"\b\w*Error: \[Errno (\d+)\] [^:\n]+(?:: '([^'\n]+)')?")
+"""How Python prints an OSError, as Beam passes it on from a worker."""
+_OF_TENSORFLOW = re.compile(r"(?:^|\s)(/[^;\n]+); ([A-Z][a-z -]+[a-z])")
+"""How TensorFlow's file system writes one: /path; Permission denied."""
 
 
 class UserError(Exception):
@@ -21,6 +62,30 @@ class UserError(Exception):
     exit_code = EXIT_CODE
 
 
+def of_system(error: OSError) -> UserError | None:
+    """Return the sentence about a file that the system refuses, or None if it is no such error."""
+    path = _text(error.filename)
+    if error.errno in _SYSTEM_REASONS and path:
+        return UserError(f"cannot use {path}: {_SYSTEM_REASONS[error.errno]}")
+    if error.errno in _FULL_OR_READ_ONLY:  # Writing to an open file names none.
+        return UserError(f"cannot write: {_SYSTEM_REASONS[error.errno]}")
+    if path and error.strerror:
+        return UserError(f"cannot use {path}: {error.strerror}")
+    return None
+
+
+def system_error_in(text: str) -> OSError | None:
+    """Return the OSError that a text quotes, such as a worker's traceback, or None."""
+    if match := _IN_A_TRACEBACK.search(text):
+        number = int(match[1])
+        return OSError(number, os.strerror(number), match[2])
+    by_text = {os.strerror(number): number for number in _SYSTEM_REASONS}
+    for match in _OF_TENSORFLOW.finditer(text):
+        if match[2] in by_text:
+            return OSError(by_text[match[2]], match[2], match[1])
+    return None
+
+
 def nearest(name: str, *, known: Iterable[str]) -> str:
     """Return the end of a sentence about an unknown name: the nearest known one, or all."""
     names = sorted(known)
@@ -31,3 +96,10 @@ def guess(name: str, *, known: Iterable[str]) -> str:
     """Return "did you mean X?" for the nearest known name, or "" if none is near."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else ""
+
+
+def _text(filename: object) -> str:
+    """Return the path of an OSError; "" where it names none, or a descriptor."""
+    if isinstance(filename, bytes):
+        return os.fsdecode(filename)
+    return str(filename) if isinstance(filename, (str, os.PathLike)) else ""

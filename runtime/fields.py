@@ -6,11 +6,13 @@ rejected for that reason.
 """
 
 import dataclasses
+import functools
 import math
+import pathlib
 import types
 import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from runtime import errors
 
@@ -32,6 +34,15 @@ class Option:
     """Whether another value gives another result (weights, shards), or only another way to it."""
     goes_with: tuple[str, tuple[str, ...]] | None = None
     """Another field of the same section and its values with which this field has an effect."""
+    path: Literal["", "file", "folder", "pattern"] = ""
+    """What on a disk the value names, where it does: ~ is expanded, and a saved one is absolute."""
+    words: tuple[str, ...] = ()
+    """Values that are words of ours, where others are paths."""
+
+    def is_path(self, value: Any) -> bool:
+        """Return whether a value names something on a disk: no word of ours, and no URL."""
+        is_text = isinstance(value, str) and value not in ("", *self.words)
+        return bool(self.path) and is_text and "://" not in value
 
 
 def field(default: Any, help: str, **about: Any) -> Any:
@@ -55,6 +66,7 @@ def options(config_type: type) -> dict[str, Option]:
     }
 
 
+@functools.cache
 def value_type(config_type: type, *, name: str) -> tuple[type, bool]:
     """Return the type of a field's values and whether there may be several.
 
@@ -81,7 +93,53 @@ def value_of(raw: Any, *, config_type: type, name: str) -> Any:
         return tuple(
             _one_value(part, kind=kind, several=True) for part in _parts(raw) if part != ""
         )
-    return _one_value(raw, kind=kind, several=False)
+    value = _one_value(raw, kind=kind, several=False)
+    return expanded(value) if options(config_type)[name].is_path(value) else value
+
+
+def expanded(path: str) -> str:
+    """Return a path with ~ replaced by the home folder, otherwise as it was written."""
+    if not path.startswith("~"):
+        return path
+    try:
+        return str(pathlib.Path(path).expanduser())
+    except RuntimeError:  # ~nobody: shells leave such a name as it is, too.
+        return path
+
+
+def absolute(config: Any) -> Any:
+    """Return a configuration whose paths are absolute, so that it holds in other folders too."""
+    about = options(type(config))
+    here = pathlib.Path.cwd()
+    values = {name: getattr(config, name) for name in about}
+    return dataclasses.replace(
+        config,
+        **{
+            name: str(here / expanded(value))
+            for name, value in values.items()
+            if about[name].is_path(value)
+        },
+    )
+
+
+def check_path(value: str, *, option: Option) -> None:
+    """Check the path that a flag is given: it is not empty, and no file in place of a folder.
+
+    Raises:
+      ValueError: with the rule, if it is.
+    """
+    kind = option.path
+    if not kind:
+        return
+    noun = "folder or a pattern" if kind == "pattern" else kind
+    if not value:
+        raise ValueError(f"must name a {noun}: got nothing")
+    if not option.is_path(value):
+        return
+    if kind == "folder" and pathlib.Path(value).is_file():
+        raise ValueError(f"must be a folder: {value} is a file")
+    if kind == "file" and pathlib.Path(value).is_dir():
+        raise ValueError(f"must be a file: {value} is a folder")
 
 
 def check(config: Any) -> None:

@@ -7,19 +7,21 @@ rather than beside learning_rate.
 
 import dataclasses
 import difflib
+import pathlib
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 from absl import app, flags
 
-from runtime import errors, fields
+from runtime import errors, fields, installation, program
 
 Sections = Mapping[str, type]
 """Section title to configuration class."""
 
-_Result = TypeVar("_Result")
+_HELP = ("-h", "--h", "--help", "-help", "--helpfull", "--helpshort", "--helpxml")
+"""absl has pages of its own for the last three; there is one page here."""
 
 
 class _Parser(flags.ArgumentParser[Any]):
@@ -29,7 +31,14 @@ class _Parser(flags.ArgumentParser[Any]):
         self._config_type, self._name = config_type, name
 
     def parse(self, argument: Any) -> Any:
-        return fields.value_of(argument, config_type=self._config_type, name=self._name)
+        option = fields.options(self._config_type)[self._name]
+        try:
+            value = fields.value_of(argument, config_type=self._config_type, name=self._name)
+            fields.check_path(value, option=option)
+        except ValueError as error:
+            # Not left to absl, whose message would have to be taken apart again.
+            raise errors.UserError(f"--{self._name} {error}") from None
+        return value
 
     def flag_type(self) -> str:
         return fields.value_type(self._config_type, name=self._name)[0].__name__
@@ -39,6 +48,8 @@ def define(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> Non
     """Define one flag for each field of each section; nothing is present until it is given."""
     for config_type in sections.values():
         for name, about in fields.options(config_type).items():
+            if name in values:  # A program that runs again in the same process.
+                delattr(values, name)
             if fields.value_type(config_type, name=name)[0] is bool:
                 flags.DEFINE_boolean(name, None, about.help, flag_values=values)
             else:
@@ -64,38 +75,86 @@ def help_text(sections: Sections, *, about: str) -> str:
 
 
 def run(main: Callable[[], int | None], *, sections: Sections, about: str) -> None:
-    """Run a program on its flags; --help prints the help page.
+    """Run a program on its flags; --help prints the help page, --version the version.
 
-    A `errors.UserError` becomes its sentence on stderr and exit code 2.
+    What a person can correct becomes one sentence on stderr and exit code 2 (`program.or_exit`).
     """
 
-    def parse(argv: Sequence[str]) -> list[str]:
-        rest = _parse(argv, sections=sections, about=about)
-        if rest[1:]:
-            rule = f"flags are written --name=value: got {rest[1]!r} by itself; --help lists them"
-            _exit_with(errors.UserError(rule))
-        return rest
+    def without_words(words: Sequence[str]) -> int | None:
+        _refuse_words(words, sections=sections)
+        return main()
 
-    app.run(lambda _: _or_exit(main), flags_parser=parse)
+    _start(without_words, sections=sections, about=about)
 
 
 def run_on(main: Callable[[Sequence[str]], int | None], *, sections: Sections, about: str) -> None:
-    """Run a program, as `run` does, on the arguments that are no flags."""
-    flags.FLAGS.set_gnu_getopt(True)  # Flags may follow other arguments.
-    app.run(
-        lambda argv: _or_exit(lambda: main(argv[1:])),
-        flags_parser=lambda argv: _parse(argv, sections=sections, about=about),
+    """Run a program, as `run` does, on the arguments that are no flags, which name files."""
+    _start(
+        lambda words: main([fields.expanded(word) for word in words]),
+        sections=sections,
+        about=about,
     )
 
 
 def run_passing_on(
     main: Callable[[Sequence[str]], int | None], *, sections: Sections, about: str
 ) -> None:
-    """Run a program, as `run` does, on the arguments that are no flags of ours."""
+    """Run a program, as `run` does, on the flags that are not ours."""
+
+    def without_words(rest: Sequence[str]) -> int | None:
+        _refuse_words(_words(rest), sections=sections)
+        return main(rest)
+
+    _start(without_words, sections=sections, about=about, passes_on=True)
+
+
+def _start(
+    main: Callable[[Sequence[str]], int | None],
+    *,
+    sections: Sections,
+    about: str,
+    passes_on: bool = False,
+) -> None:
+    """Parse the command line, run the program on what is left of it, and exit."""
+    program.prepare()
+    flags.FLAGS.set_gnu_getopt(True)  # Flags may follow other arguments.
     app.run(
-        lambda argv: _or_exit(lambda: main(argv[1:])),
-        flags_parser=lambda argv: _parse(argv, sections=sections, about=about, passes_on=True),
+        lambda argv: program.or_exit(lambda: main(argv[1:])),
+        flags_parser=lambda argv: program.or_exit(
+            lambda: _parse(argv, sections=sections, about=about, passes_on=passes_on)
+        ),
     )
+
+
+def _words(rest: Sequence[str]) -> list[str]:
+    """Return the arguments that are neither flags nor, as in --runner NAME, the value of one."""
+    before = ["", *rest]
+    return [
+        word
+        for previous, word in zip(before, rest, strict=False)
+        if not word.startswith("-") and not (previous.startswith("-") and "=" not in previous)
+    ]
+
+
+def _refuse_words(words: Sequence[str], *, sections: Sections) -> None:
+    """Refuse arguments without a flag, where a program takes none.
+
+    Raises:
+      errors.UserError: naming the first, and the flag that it may be meant for.
+    """
+    if not words:
+        return
+    looks_like_path = "/" in words[0] or pathlib.Path(words[0]).exists()
+    folders = [
+        name
+        for config_type in sections.values()
+        for name, option in fields.options(config_type).items()
+        if option.path == "folder"
+    ]
+    hint = "--help lists them"
+    if looks_like_path and folders:
+        hint = f"did you mean --{folders[0]}={words[0]}?"
+    raise errors.UserError(f"flags are written --name=value: got {words[0]!r} by itself; {hint}")
 
 
 def unknown(name: str, *, sections: Sections, whose: str = "") -> str:
@@ -122,12 +181,16 @@ def _parse(
 ) -> list[str]:
     """Return the arguments that are no flags, the program's name first.
 
-    Prints the help page, or the sentence about a bad flag, and exits where it must.
+    Prints the help page or the version, and exits, where it is asked for.
     """
-    if any(arg in ("--help", "-h", "-help") for arg in argv[1:]):
+    own = argv[1 : argv.index("--") if "--" in argv else None]
+    if any(arg in _HELP for arg in own):
         print(help_text(sections, about=about))
         sys.exit(0)
-    return _or_exit(lambda: parse(argv, sections=sections, passes_on=passes_on))
+    if "--version" in own:
+        print(installation.version_line())
+        sys.exit(0)
+    return parse(argv, sections=sections, passes_on=passes_on)
 
 
 def parse(
@@ -153,26 +216,14 @@ def parse(
     except flags.UnrecognizedFlagError as error:
         raise errors.UserError(unknown(error.flagname, sections=sections)) from None
     except flags.IllegalFlagValueError as error:
-        # absl writes: flag --epochs=many: must be a whole number: got 'many'.
+        # A switch, or a flag of absl's own. absl writes: flag --align=yes!: (and the reason).
         name, _, rest = str(error).removeprefix("flag --").partition("=")
         value, _, rule = rest.partition(": ")
         if rule.startswith("('Non-boolean"):  # absl's own text, which is not a sentence.
             rule = f"must be true or false: got {value!r}"
         raise errors.UserError(f"--{name} {rule}") from None
     except flags.Error as error:
-        raise errors.UserError(str(error)) from None
-
-
-def _or_exit(call: Callable[[], _Result]) -> _Result:
-    try:
-        return call()
-    except errors.UserError as error:
-        _exit_with(error)
-
-
-def _exit_with(error: errors.UserError) -> NoReturn:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
+        raise errors.UserError(str(error).removeprefix("ERROR:: ")) from None
 
 
 def _entry(config_type: type, *, name: str, option: fields.Option) -> str:

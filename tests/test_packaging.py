@@ -1,9 +1,12 @@
 """What an installation and a Beam worker get of this project."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,105 @@ def test_an_installation_gets_every_package_and_its_data(tmp_path):
         "trainer/recipes/demo.yaml",
         "webpage/style.css",
     } <= files
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> zipfile.ZipFile:
+    """The wheel, built away from the checkout's own build/."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "egg_info", "--egg-base", folder,
+         "build", "--build-base", folder / "build", "bdist_wheel", "--dist-dir", folder],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def text_of(wheel: zipfile.ZipFile, name: str) -> str:
+    (path,) = [path for path in wheel.namelist() if path.endswith(f".dist-info/{name}")]
+    return wheel.read(path).decode()
+
+
+@pytest.mark.slow
+def test_the_wheel_has_all_files_of_the_packages_and_no_other(wheel):
+    ours = ("affectnet_tfds", "pipeline", "runtime", "synthetic_faces", "trainer", "webpage")
+    there = {
+        str(path.relative_to(ROOT))
+        for room in ours
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    packed = {name for name in wheel.namelist() if not re.match(r"affectnet_faces-[^/]*/", name)}
+    assert packed == there
+
+
+@pytest.mark.slow
+def test_the_wheel_declares_the_command_and_the_extras(wheel):
+    assert "affectnet-faces = runtime.command:main" in text_of(wheel, "entry_points.txt")
+    metadata = text_of(wheel, "METADATA")
+    extras = {"train", "sweep", "export", "predict", "app", "notebook"}
+    assert extras <= set(re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE))
+    required = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.MULTILINE)
+    assert {"absl-py", "apache-beam", "markupsafe", "rich"} <= set(required)
+    assert "tensorflow" not in required
+
+
+@pytest.mark.slow
+def test_every_page_that_a_message_names_is_in_the_wheel(wheel):
+    """Beside installation.doc, no code names a file of the checkout."""
+    sources = {name: wheel.read(name).decode() for name in wheel.namelist() if name.endswith(".py")}
+    code = {name: ast.parse(text) for name, text in sources.items() if "/" in name}
+    strings = [
+        (name, node.value)
+        for name, tree in code.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    docstrings = {doc for tree in code.values() for doc in docstrings_of(tree)}
+    outside = [
+        (name, text)
+        for name, text in strings
+        if re.search(r"\b(docs|deploy|benchmarks|tests)/\w", text) and text not in docstrings
+    ]
+    assert outside == []
+    pages = set(re.findall(r"installation\.doc\([\"']([\w.]+)[\"']\)", " ".join(sources.values())))
+    assert pages and all(
+        any(name.endswith(f"/share/doc/affectnet-faces/{page}") for name in wheel.namelist())
+        for page in pages
+    )
+
+
+def docstrings_of(tree: ast.AST) -> list[str]:
+    """Return all strings that stand alone: docstrings of modules, functions and constants."""
+    return [
+        node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["--help"], ["verify", "--help"], ["train", "--recipe=dmo"]])
+def test_the_wheel_works_outside_a_checkout(wheel, words, tmp_path):
+    site = tmp_path / "site"
+    wheel.extractall(site)
+    code = (
+        "from runtime import command, installation; import pathlib; "
+        "assert str(installation.CHECKOUT) in installation.doc('data.md'); "
+        "assert pathlib.Path(installation.doc('data.md')).is_file(); command.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 * (words[0] == "train"), done.stderr
+    assert "Traceback" not in done.stderr
+    if words[0] == "train":
+        assert "is called dmo; did you mean demo?" in done.stderr
 
 
 def test_the_job_sets_the_variable_while_a_pipeline_runs_and_no_longer():

@@ -11,7 +11,6 @@ that was being uploaded, if any.
 
 import contextlib
 import dataclasses
-import importlib.util
 import pathlib
 import signal
 import socket
@@ -20,7 +19,7 @@ import types
 from typing import TYPE_CHECKING
 
 from affectnet_tfds import invalid_example
-from runtime import errors, fields, flags
+from runtime import fields, flags, installation
 from trainer.config import run_config
 from trainer.demo import local_server, uploads
 from trainer.distributed import devices, tf_logging
@@ -44,7 +43,7 @@ No data leaves the machine, and no image is kept."""
 class App(fields.Checked):
     """Flags of trainer.app."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
     detector: str = fields.field(
         "mtcnn",
         "face detector; none takes each image as one face crop",
@@ -61,8 +60,7 @@ SECTIONS = {"App": App}
 def main() -> None:
     """Serve the page until a signal ends the program."""
     config = App(**flags.given(SECTIONS))
-    if importlib.util.find_spec("gradio") is None:
-        raise errors.UserError("trainer.app needs gradio: pip install 'affectnet-faces[app]'")
+    installation.require("gradio", what="trainer.app")
     face_detector.check_installed(config.detector)
     run = trained_run.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.

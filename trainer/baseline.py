@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 
 from affectnet_tfds import dataset_paths
-from runtime import atomic_file, errors, fields, flags
+from runtime import atomic_file, fields, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import tf_logging
@@ -27,6 +27,7 @@ class Baseline:
         None,
         f"folder that holds {dataset_paths.DATASET_NAME}/",
         default_text=dataset_paths.DATA_DIR_TEXT,
+        path="folder",
     )
     config_name: str | None = fields.field(
         None,
@@ -36,7 +37,7 @@ class Baseline:
     image_size: int = fields.field(
         48, "side that the crops are resized to", unit="pixels", at_least=1
     )
-    output: str | None = fields.field(None, "JSON file to write the metrics to")
+    output: str | None = fields.field(None, "JSON file to write the metrics to", path="file")
 
     def __post_init__(self) -> None:
         fields.check(self)
@@ -62,16 +63,11 @@ def main() -> None:
 
 
 def find(asked: Baseline) -> dataset_version.Version:
-    """Open the data set, after checking that the output can be written.
+    """Open the data set.
 
     Raises:
-      errors.UserError: if the data set or one of its splits is missing, or the output is a folder.
+      errors.UserError: if it or one of its splits is missing.
     """
-    if asked.output and pathlib.Path(asked.output).is_dir():
-        way_out = pathlib.Path(asked.output) / "baseline.json"
-        raise errors.UserError(
-            f"--output must be a file: {asked.output} is a folder; give {way_out}"
-        )
     path = dataset_version.locate(
         run_config.Data(data_dir=asked.data_dir, config_name=asked.config_name)
     )

@@ -23,12 +23,15 @@ ABOUT = """Compare evaluated runs: metrics side by side, and a paired significan
 class Comparison:
     """Output of a comparison; the runs are given without a flag."""
 
-    output: str = fields.field("comparison.html", "HTML file to write")
+    output: str = fields.field("comparison.html", "HTML file to write", path="file")
+
+
+SECTIONS: dict[str, type] = {"Comparison": Comparison}
 
 
 def main(folders: Sequence[str]) -> None:
     """Compare the runs in these folders."""
-    asked = Comparison(**flags.given({"Comparison": Comparison}))
+    asked = Comparison(**flags.given(SECTIONS))
     fields.check(asked)
     runs = paired_comparison.load(folders)
     pairs = paired_comparison.compare(runs)
@@ -38,5 +41,5 @@ def main(folders: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.define({"Comparison": Comparison})
-    flags.run_on(main, sections={"Comparison": Comparison}, about=ABOUT)
+    flags.define(SECTIONS)
+    flags.run_on(main, sections=SECTIONS, about=ABOUT)

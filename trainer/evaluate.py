@@ -7,7 +7,8 @@ reports.evaluation_report's, which the end of training shares.
 import dataclasses
 import pathlib
 
-from runtime import fields, flags
+from affectnet_tfds import dataset_paths
+from runtime import errors, fields, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
@@ -26,9 +27,9 @@ metrics.json and predictions.csv.
 class Evaluation:
     """Model and data of an evaluation; image size and network are those of the training."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
     data_dir: str | None = fields.field(
-        None, "folder that holds the data set", default_text="as in training"
+        None, "folder that holds the data set", default_text="as in training", path="folder"
     )
     config_name: str | None = fields.field(
         None, "which build of the data set", default_text="as in training"
@@ -39,6 +40,7 @@ class Evaluation:
         "folder for the report",
         default_text="model_dir; for other data or another split than in training, a folder in it "
         "with their names",
+        path="folder",
     )
     num_gpus: int | None = fields.field(
         None, "GPUs to use; 0 is the CPU", at_least=0, default_text="all there are"
@@ -48,14 +50,17 @@ class Evaluation:
     )
 
 
+SECTIONS: dict[str, type] = {"Evaluation": Evaluation}
+
+
 def main() -> None:
     """Evaluate the model that the flags name."""
-    asked = Evaluation(**flags.given({"Evaluation": Evaluation}))
+    asked = Evaluation(**flags.given(SECTIONS))
     fields.check(asked)
     run = trained_run.find(asked.model_dir)
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
-    data_path = dataset_version.locate(settings.data)
+    data_path = _locate(settings.data, run=run, asked=asked)
     with tf_logging.chatter_off():
         # Inside: the refusals above must not wait for TensorFlow.
         from trainer.models import build
@@ -102,6 +107,23 @@ def report_folder(
     return pathlib.Path(asked.model_dir) / name
 
 
+def _locate(
+    data: run_config.Data, *, run: trained_run.Run, asked: Evaluation
+) -> pathlib.Path:
+    """Return the folder of the version to evaluate on.
+
+    Raises:
+      errors.UserError: if there is none, saying where the run's own data were.
+    """
+    root = dataset_version.data_dir(data)
+    if asked.data_dir or (root / dataset_paths.DATASET_NAME).is_dir():
+        return dataset_version.locate(data)
+    raise errors.UserError(
+        f"{run.model_dir} was trained on {run.data.name} in {root}, which does not hold it now; "
+        "name the folder that has it with --data_dir"
+    )
+
+
 def _settings(asked: Evaluation, *, run: trained_run.Run) -> run_config.Config:
     """Return the run's settings with the data and devices of the evaluation."""
     trained = run.settings
@@ -120,5 +142,5 @@ def _settings(asked: Evaluation, *, run: trained_run.Run) -> run_config.Config:
 
 
 if __name__ == "__main__":
-    flags.define({"Evaluation": Evaluation})
-    flags.run(main, sections={"Evaluation": Evaluation}, about=ABOUT)
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

@@ -4,10 +4,9 @@ Owns the flags and what is refused before TensorFlow is imported; `exporter` doe
 """
 
 import dataclasses
-import importlib.util
 import pathlib
 
-from runtime import errors, fields, flags
+from runtime import errors, fields, flags, installation
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
@@ -27,7 +26,7 @@ _NEEDS = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "tflite": ("ai_edge_litert
 class Export(fields.Checked):
     """Flags of trainer.export."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
     format: str = fields.field(
         "savedmodel", "file format", choices=("keras", "savedmodel", "onnx", "tflite")
     )
@@ -41,9 +40,10 @@ class Export(fields.Checked):
         None,
         "folder to write; an export in it is replaced",
         default_text="MODEL_DIR/export/FORMAT",
+        path="folder",
     )
     data_dir: str | None = fields.field(
-        None, "folder that holds the data set", default_text="as in training"
+        None, "folder that holds the data set", default_text="as in training", path="folder"
     )
 
 
@@ -83,14 +83,7 @@ def check(config: Export, *, run: trained_run.Run) -> pathlib.Path:
         raise errors.UserError(
             f"--quantize={config.quantize} needs --format=tflite: got --format={config.format}"
         )
-    missing = [
-        name for name in _NEEDS.get(config.format, ()) if importlib.util.find_spec(name) is None
-    ]
-    if missing:
-        raise errors.UserError(
-            f"--format={config.format} needs {', '.join(missing)}: "
-            "pip install 'affectnet-faces[export]'"
-        )
+    installation.require(*_NEEDS.get(config.format, ()), what=f"--format={config.format}")
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
     else:

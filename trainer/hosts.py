@@ -86,6 +86,7 @@ def start(flags: Sequence[str], *, addresses: Sequence[str], index: int) -> subp
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="backslashreplace",
         start_new_session=True,
     )
 

@@ -24,10 +24,12 @@ ABOUT = """Train a classifier of facial expressions on a published affectnet_fac
   on several hosts, the same command on each
     TF_CONFIG=... python -m trainer.main ..."""
 
+SECTIONS = run_config.SECTIONS
+
 
 def main() -> None:
     """Train according to the flags."""
-    settings = run_config.resolve(flags.given(run_config.SECTIONS))
+    settings = run_config.resolve(flags.given(SECTIONS))
     devices.refuse_early(settings.devices)
     path = dataset_version.locate(settings.data)
     if not settings.run.is_trial:
@@ -73,10 +75,10 @@ def _chief_prints(connection: host_channel.HostChannel) -> Iterator[None]:
         f"devices       {hosts.name(hosts.index)} trains; {hosts.name(0)} prints the progress",
         flush=True,
     )
-    with pathlib.Path(os.devnull).open("w") as devnull, contextlib.redirect_stdout(devnull):
+    with pathlib.Path(os.devnull).open("w", encoding="utf-8") as devnull, contextlib.redirect_stdout(devnull):
         yield
 
 
 if __name__ == "__main__":
-    flags.define(run_config.SECTIONS)
-    flags.run(main, sections=run_config.SECTIONS, about=ABOUT)
+    flags.define(SECTIONS)
+    flags.run(main, sections=SECTIONS, about=ABOUT)

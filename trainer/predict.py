@@ -36,7 +36,7 @@ Row = dict[str, Any]
 class Predict:
     """Flags of trainer.predict; files and folders are given without a flag."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model")
+    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
     detector: str = fields.field(
         "mtcnn",
         "face detector; none takes each image as one face crop",
@@ -51,6 +51,7 @@ class Predict:
         None,
         "folder for copies of the images with boxes and expressions drawn in",
         default_text="none drawn",
+        path="folder",
     )
 
     def __post_init__(self) -> None:
@@ -73,7 +74,8 @@ def main(paths: Sequence[str]) -> None:
     run = trained_run.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
     if config.draw:
-        make_folder(config.draw)
+        # Now: not after the minutes that the first image takes.
+        pathlib.Path(config.draw).mkdir(parents=True, exist_ok=True)
     with tf_logging.chatter_off():
         # Inside: the refusals above must not wait for TensorFlow.
         from trainer.inference import face_classifier
@@ -87,21 +89,7 @@ def main(paths: Sequence[str]) -> None:
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     if failures:
-        sys.exit(1)
-
-
-def make_folder(draw: str) -> None:
-    """Make the folder of --draw.
-
-    Raises:
-      errors.UserError: if it cannot be made.
-    """
-    try:
-        pathlib.Path(draw).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.UserError(
-            f"--draw must name a folder: got {draw!r} ({error.strerror})"
-        ) from None
+        sys.exit(errors.FAILED)
 
 
 def predict(

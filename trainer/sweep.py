@@ -4,12 +4,11 @@ Owns the flags, and which flags of trainer.main have no meaning in a sweep; the 
 tuning.study's. A sweep that was interrupted continues, from the very step of its interrupted trial.
 """
 
-import importlib.util
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from runtime import errors
+from runtime import errors, installation
 from runtime import flags as flags_lib
 from trainer.config import run_config
 from trainer.data import dataset_version
@@ -34,8 +33,7 @@ def main() -> None:
     settings = settings_of(flags_lib.given(run_config.SECTIONS))
     devices.refuse_early(settings.devices)
     path = dataset_version.locate(settings.data)
-    if importlib.util.find_spec("optuna") is None:
-        raise errors.UserError("a sweep needs Optuna: pip install 'affectnet-faces[sweep]'")
+    installation.require("optuna", what="trainer.sweep")
     from trainer.tuning import study as study_lib  # Inside: Optuna is an extra.
 
     study = study_lib.open_study(asked, settings=settings)

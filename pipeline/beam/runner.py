@@ -24,7 +24,7 @@ from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
 from pipeline.files import object_store
-from runtime import cpu_count, errors, malloc
+from runtime import cpu_count, errors, installation, malloc
 
 SMALL_TABLE_BYTES = 64 << 20
 """Annotations up to this size are read in this process: starting workers would take longer."""
@@ -65,6 +65,7 @@ class Runner:
 
         Raises:
           object_store.Unreachable: if a worker raised it; Beam passes on the text of its traceback.
+          OSError: if a worker raised it, as on a full disk; Beam passes on its text, too.
           errors.UserError: if an engine failed.
         """
         try:
@@ -78,6 +79,8 @@ class Runner:
             )
             if unreachable:
                 raise object_store.Unreachable(unreachable[1]) from error
+            if refused := errors.system_error_in(str(error)):
+                raise refused from error
             if self.is_local:
                 raise
             raise errors.UserError(_gave_up(error)) from error
@@ -132,8 +135,8 @@ def _gave_up(error: RuntimeError) -> str:
         (line.strip() for line in str(error).splitlines() if line.strip()), "no reason given"
     )
     return (
-        f"the engine gave up: {reason}. Finished shards are kept: the same command continues; "
-        "docs/scaling.md says where engines log"
+        f"the engine gave up: {reason}; finished shards are kept, the same command continues, and "
+        f"{installation.doc('scaling.md')} says where engines log"
     )
 
 
@@ -177,9 +180,18 @@ def names_a_runner(beam_args: Sequence[str]) -> bool:
 
 
 def unknown_beam_args(args: Sequence[str]) -> list[str]:
-    """Return the flags that Beam does not know: misspelt ones, or an engine's own."""
+    """Return the flags that Beam does not know: misspelt ones, or an engine's own.
+
+    Raises:
+      errors.UserError: for a value that Beam does not take.
+    """
     known = pipeline_options.PipelineOptions(list(args))
-    with contextlib.redirect_stderr(io.StringIO()):
-        options = known.get_all_options(drop_default=True, retain_unknown_options=False)
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        try:
+            options = known.get_all_options(drop_default=True, retain_unknown_options=False)
+        except SystemExit:  # Of argparse, after its usage: main.py: error: argument --x: reason
+            *_, last = printed.getvalue().strip().splitlines() or ["no reason given"]
+            reason = last.rpartition("error: ")[2].removeprefix("argument ")
+            raise errors.UserError(f"Beam does not take {reason}") from None
     names = {arg.lstrip("-").split("=")[0] for arg in args if arg.startswith("-")}
     return sorted(name for name in names if name not in options)

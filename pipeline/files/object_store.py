@@ -34,13 +34,13 @@ READ_BYTES = 1 << 20
 WRITE_BYTES = 8 << 20
 
 
-class Unreachable(Exception):  # A state of the network rather than a defect of the job.
+class Unreachable(errors.UserError):
     """A store did not answer, so that it is not known whether a file is there.
 
     It is no OSError: code that takes an OSError for a missing or damaged file must not catch it.
     """
 
-    exit_code = 1
+    exit_code = errors.FAILED  # Nothing was refused: the same command may succeed later.
 
 
 class Stat(NamedTuple):

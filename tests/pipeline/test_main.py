@@ -15,6 +15,7 @@ from pipeline import config as config_lib
 from pipeline.beam import runner
 from pipeline.shards import plan, shard_writer
 from runtime import errors, flags
+from runtime import program as program_lib
 from tests.pipeline import conftest
 
 VERSION = Path("affectnet_faces", "tiny", "1.0.0")
@@ -101,7 +102,7 @@ def test_too_many_rejects_stop_the_build_before_anything_is_published(release, j
         run(config)
     assert str(caught.value) == (
         "2 of 3 rows are rejected, more than --max_reject_frac=0.01 allows: bad label 2 "
-        "(such as training.csv row 2: label must be 0..10: got 'eleven'). Repair them, or raise "
+        "(such as training.csv row 2: label must be 0..10: got 'eleven'); repair them, or raise "
         "--max_reject_frac"
     )
     assert not Path(config.data_dir, VERSION).exists()
@@ -120,7 +121,7 @@ def test_the_same_command_again_does_nothing_and_another_is_refused(job_config):
     with pytest.raises(errors.UserError) as caught:
         run(job_config(image_size=48))
     assert str(caught.value) == (
-        f"{first.version} was built with image_size=32 (now 48). Give this build a name of its own "
+        f"{first.version} was built with image_size=32 (now 48); give this build a name of its own "
         "(--config_name) or replace that one (--overwrite)"
     )
     again = run(job_config(image_size=48, overwrite=True))
@@ -258,7 +259,11 @@ def program(capsys):
         flags.define(config_lib.SECTIONS, values=values)
         command = ["pipeline.main", *given]
         rest = flags.parse(command, sections=config_lib.SECTIONS, passes_on=True, values=values)
-        code = main.main(flags.given(config_lib.SECTIONS, values=values), beam_args=rest[1:])
+        given_values = flags.given(config_lib.SECTIONS, values=values)
+        try:
+            code = program_lib.or_exit(lambda: main.main(given_values, beam_args=rest[1:]))
+        except SystemExit as end:
+            code = end.code
         captured = capsys.readouterr()
         return code, captured.out, captured.err.strip()
 

@@ -142,4 +142,5 @@ def test_the_exit_code_says_whether_all_holds(version, capsys):
     )
     change(shard(version), 100)
     assert verify.run(str(version)) == 1
-    assert verify.run(str(version.parent / "nothing")) == 2
+    with pytest.raises(errors.UserError, match="holds no affectnet_faces build"):
+        verify.run(str(version.parent / "nothing"))

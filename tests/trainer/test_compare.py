@@ -91,7 +91,7 @@ def test_runs_evaluated_on_other_examples_are_refused(tmp_path, runs):
     assert str(no.value) == (
         "a and c were not evaluated on the same examples: 200 and 150, of which 150 are the same "
         "file with the same label (a: validation of affectnet_faces/a/1.0.0, fingerprint 1; "
-        "c: validation of affectnet_faces/b/1.0.0, fingerprint 2). Evaluate both on one build and "
+        "c: validation of affectnet_faces/b/1.0.0, fingerprint 2); evaluate both on one build and "
         "split (python -m trainer.evaluate)"
     )
 

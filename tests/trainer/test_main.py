@@ -92,7 +92,7 @@ def test_a_folder_without_the_data_set_says_what_to_run(tmp_path):
     done = run(f"--data_dir={tmp_path}")
     assert done.returncode == 2
     assert done.stderr.startswith(
-        f"error: {tmp_path} holds no affectnet_faces. Make it with 'make shards' or "
+        f"error: {tmp_path} holds no affectnet_faces; make it with 'make shards' or "
     )
 
 

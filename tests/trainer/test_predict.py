@@ -160,16 +160,13 @@ def test_bad_flags_are_refused_in_a_sentence(tmp_path, monkeypatch):
         predict.Predict(json=True, csv=True)
     with pytest.raises(errors.UserError, match="every_s"):
         predict.Predict(every_s=0.0)
-    (tmp_path / "file").touch()
-    with pytest.raises(errors.UserError, match="--draw must name a folder: got .*file"):
-        predict.make_folder(str(tmp_path / "file"))
     monkeypatch.setattr(predict.flags, "given", lambda sections: {"detector": "none"})
     with pytest.raises(errors.UserError, match="needs images, folders or videos: got none"):
         predict.main([])
     monkeypatch.setattr(predict.flags, "given", lambda sections: {"model_dir": str(tmp_path)})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
-        errors.UserError, match=r"--detector=mtcnn needs mtcnn: pip install '.*\[predict\]'"
+        errors.UserError, match=r"--detector=mtcnn needs mtcnn: .*pip install '.*\[predict\]'"
     ):
         predict.main(["a.jpg"])
 

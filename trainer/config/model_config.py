@@ -111,6 +111,8 @@ class Model(fields.Checked):
         "file of pretrained weights, loaded into all layers but the heads: weights of the "
         "architecture saved by keras.applications or Keras (.h5, .weights.h5, .keras), or "
         "best.npz of an earlier run; nothing is downloaded",
+        path="file",
+        words=("none",),
         default_text="none: random initial weights",
     )
     freeze_epochs: int = field(

@@ -19,6 +19,8 @@ from trainer.config import model_config, recipes, training_config
 FILE = "config.json"
 """Name of the saved configuration in a model folder."""
 
+_MEND = "restore it from a backup, or train anew with --overwrite"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(fields.Checked):
@@ -28,6 +30,7 @@ class Data(fields.Checked):
         None,
         f"folder that contains {dataset_paths.DATASET_NAME}/",
         default_text=dataset_paths.DATA_DIR_TEXT,
+        path="folder",
         changes_result=False,
     )
     config_name: str | None = field(
@@ -52,6 +55,7 @@ class Data(fields.Checked):
     cache_dir: str | None = field(
         None,
         "folder of --cache=disk",
+        path="folder",
         default_text="~/.cache/affectnet_faces",
         changes_result=False,
     )
@@ -100,11 +104,14 @@ class Run(fields.Checked):
         None,
         "settings to start from, which flags override: a .yaml file, or one of "
         f"{', '.join(recipes.names())}",
+        path="file",
+        words=tuple(recipes.names()),
         changes_result=False,
     )
     model_dir: str = field(
         "runs/latest",
         "folder of the run; an interrupted run is continued",
+        path="folder",
         changes_result=False,
     )
     checkpoint_minutes: float = field(
@@ -227,7 +234,24 @@ def make(settings: Mapping[str, Any]) -> Config:
 def resolve(given: Mapping[str, Any]) -> Config:
     """Build a configuration from a recipe's settings and the command line's, which win."""
     name = given.get("recipe")
-    return make({**(recipes.load(name) if name else {}), **given})
+    if not name:
+        return make(given)
+    recipe = recipes.load(name)
+    try:
+        return make({**recipe, **given})
+    except errors.UserError as error:
+        if str(error) == _refusal(recipe):
+            raise errors.UserError(f"--recipe={name}: {error}") from None
+        raise
+
+
+def _refusal(settings: Mapping[str, Any]) -> str:
+    """Return why settings are refused by themselves, or ""."""
+    try:
+        make(settings)
+    except errors.UserError as error:
+        return str(error)
+    return ""
 
 
 def flat(config: Config) -> dict[str, Any]:
@@ -240,8 +264,11 @@ def flat(config: Config) -> dict[str, Any]:
 
 
 def save(config: Config, *, path: pathlib.Path) -> None:
-    """Write the settings as JSON, atomically: a truncated file would refuse every later start."""
-    text = json.dumps(flat(config), indent=2) + "\n"
+    """Write the settings as JSON, atomically: a truncated file would refuse every later start.
+
+    Paths are written absolute, so that the run can be evaluated from any folder.
+    """
+    text = json.dumps(flat(_located(config)), indent=2) + "\n"
     atomic_file.replace(path, content=text.encode())
 
 
@@ -255,25 +282,41 @@ def load(path: pathlib.Path) -> Config:
         settings = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(settings, dict):
             raise ValueError(f"settings by name were expected: got {type(settings).__name__}")
+        if "model" not in settings:  # All others may be of a later release than the run.
+            raise ValueError("settings by name were expected: there is no model")
     except ValueError as error:
-        raise errors.UserError(
-            f"cannot read {path} as JSON ({error}): restore it from a backup, or train anew with "
-            "--overwrite"
-        ) from None
-    return make(settings)
+        raise errors.UserError(f"cannot read {path} as JSON ({error}): {_MEND}") from None
+    try:
+        return make(settings)
+    except errors.UserError as error:
+        raise errors.UserError(f"{path} is damaged ({error}): {_MEND}") from None
 
 
 def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ and change the result, as name to (old, new)."""
-    before = flat(old)
-    after = flat(new)
+    before, before_located = flat(old), flat(_located(old))
+    after, after_located = flat(new), flat(_located(new))
     decisive = [
         name
         for section in SECTIONS.values()
         for name, option in fields.options(section).items()
         if option.changes_result
     ]
-    return {name: (before[name], after[name]) for name in decisive if before[name] != after[name]}
+    return {
+        name: (before[name], after[name])
+        for name in decisive
+        # A saved path is absolute, and the same one on the command line need not be.
+        if before[name] != after[name] and before_located[name] != after_located[name]
+    }
+
+
+def _located(config: Config) -> Config:
+    """Return the configuration with absolute paths, that of the data set by default too."""
+    data = dataclasses.replace(config.data, data_dir=dataset_paths.data_dir(config.data.data_dir))
+    sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    return Config(
+        **{name: fields.absolute(section) for name, section in {**sections, "data": data}.items()}
+    )
 
 
 def _section(section: type, *, settings: Mapping[str, Any]) -> Any:

@@ -60,10 +60,10 @@ def locate(data: run_config.Data) -> pathlib.Path:
         return _versions(root / name)[-1]
     if not configs:
         raise errors.UserError(
-            f"{data_dir(data)} holds no {dataset_paths.DATASET_NAME}. "
-            "Make it with 'make shards' or "
+            f"{data_dir(data)} holds no {dataset_paths.DATASET_NAME}; "
+            "make it with 'make shards' or "
             f"'python -m pipeline.main --input_dir=AFFECTNET --data_dir={data_dir(data)}', or name "
-            "the folder that has it with --data_dir."
+            "the folder that has it with --data_dir"
         )
     reason = f"--config_name={name} is not in {root}" if name else f"{root} holds several configs"
     raise errors.UserError(f"{reason}: choose --config_name from {', '.join(configs)}")

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
+from runtime import errors
 from trainer.distributed import host_channel, tf_config
 
-EXIT_CODE = 75
-"""EX_TEMPFAIL of sysexits.h: try again."""
+EXIT_CODE = errors.HOST_LOST
 
 _SIGNS = (
     "Collective ops is aborted",
@@ -46,8 +46,8 @@ def end(reason: str, *, model_dir: str) -> NoReturn:
     was saved is on disk.
     """
     print(
-        f"\nerror: {reason}. All hosts stop; the same command on every host continues {model_dir} "
-        "from its last checkpoint.",
+        f"\nerror: {reason}; all hosts stop, and the same command on every host continues "
+        f"{model_dir} from its last checkpoint",
         file=sys.stderr,
     )
     # os._exit flushes nothing.

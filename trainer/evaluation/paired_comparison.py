@@ -122,7 +122,7 @@ def _row_order(run: Run, *, reference: Run) -> np.ndarray:
     raise errors.UserError(
         f"{reference.name} and {run.name} were not evaluated on the same examples: "
         f"{len(wanted):,} and {len(rows):,}, of which {shared:,} are the same file with the same "
-        f"label ({_evaluated_on(reference)}; {_evaluated_on(run)}). Evaluate both on one build and "
+        f"label ({_evaluated_on(reference)}; {_evaluated_on(run)}); evaluate both on one build and "
         "split (python -m trainer.evaluate)"
     )
 

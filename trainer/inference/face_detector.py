@@ -4,14 +4,13 @@ MTCNN's weights come with the mtcnn package (the extra `predict`): nothing is do
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from affectnet_tfds import crop_geometry
-from runtime import errors
+from runtime import installation
 from trainer.inference import images
 
 NAMES = ("mtcnn", "none")
@@ -46,11 +45,8 @@ def check_installed(name: str) -> None:
     Raises:
       errors.UserError: if it is not.
     """
-    if name == "mtcnn" and importlib.util.find_spec("mtcnn") is None:
-        raise errors.UserError(
-            "--detector=mtcnn needs mtcnn: pip install 'affectnet-faces[predict]', "
-            "or --detector=none"
-        )
+    if name == "mtcnn":
+        installation.require("mtcnn", what="--detector=mtcnn", instead="use --detector=none")
 
 
 def detector(name: str) -> Detector:

@@ -52,7 +52,7 @@ def check(model: model_config.Model, *, image_size: int) -> None:
     if len(model.conv_filters) > most:
         raise errors.UserError(
             f"--conv_filters names {len(model.conv_filters)} blocks, each of which halves the "
-            f"image: {image_size} px can be halved {most} times. Use fewer blocks or a larger "
+            f"image: {image_size} px can be halved {most} times; use fewer blocks or a larger "
             f"--image_size"
         )
 

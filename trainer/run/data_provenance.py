@@ -41,7 +41,7 @@ class Provenance:
         if self.crop is None:
             raise errors.UserError(
                 f"{self.name} has no {dataset_paths.JOB_CONFIG} that says how its faces were cut, "
-                "so that new photographs cannot be cut in the same way. Data built by 'python -m "
+                "so that new photographs cannot be cut in the same way; data built by 'python -m "
                 "pipeline.main' have it"
             )
         return face_crop.Geometry(**self.crop)

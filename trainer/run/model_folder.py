@@ -43,8 +43,8 @@ def _check_same(old: run_config.Config, *, new: run_config.Config, path: pathlib
     before = " ".join(f"--{name}={_text(value)}" for name, (value, _) in changed.items())
     after = " ".join(f"--{name}={_text(value)}" for name, (_, value) in changed.items())
     raise errors.UserError(
-        f"{path} holds a run with {before}, and this one has {after}. Give this run a folder of "
-        "its own (--model_dir) or replace that one (--overwrite)."
+        f"{path} holds a run with {before}, and this one has {after}; give this run a folder of "
+        "its own (--model_dir) or replace that one (--overwrite)"
     )
 
 

@@ -67,8 +67,8 @@ def restore(
     if facts["data"] != data:
         raise errors.UserError(
             f"{model_dir} was trained on data with fingerprint {facts['data'][:12]}, and those "
-            f"here have {data[:12]}. Give this run a folder of its own (--model_dir) or replace "
-            "that one (--overwrite)."
+            f"here have {data[:12]}; give this run a folder of its own (--model_dir) or replace "
+            "that one (--overwrite)"
         )
     best_weights.assign(_variables(train_step), arrays=arrays, path=model_dir / _FOLDER)
     return train_state.TrainState(**facts)

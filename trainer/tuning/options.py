@@ -11,7 +11,7 @@ class Sweep(fields.Checked):
     """Options of a sweep; they are flags of trainer.sweep."""
 
     sweep_dir: str = fields.field(
-        "runs/sweep", "folder of the sweep; an interrupted sweep in it continues"
+        "runs/sweep", "folder of the sweep; an interrupted sweep in it continues", path="folder"
     )
     trials: int = fields.field(30, "trials in all, including those of earlier starts", at_least=1)
     vary: tuple[str, ...] = fields.field(

@@ -214,8 +214,8 @@ def _check_same(study: optuna.Study, *, settings: run_config.Config, folder: pat
             for i in (0, 1)
         )
         raise errors.UserError(
-            f"{folder} holds a sweep with {old}, and this one has {new}: scores would not compare. "
-            "Give this sweep a folder of its own (--sweep_dir)"
+            f"{folder} holds a sweep with {old}, and this one has {new}: scores would not compare; "
+            "give this sweep a folder of its own (--sweep_dir)"
         )
 
 

@@ -19,7 +19,7 @@ from pipeline.sources.layouts import (
     csv_layout,
     yolo,
 )
-from runtime import errors
+from runtime import errors, installation
 
 Folders: TypeAlias = tuple[folder_walk.Folder, ...]
 
@@ -86,8 +86,9 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     looked_for = ", ".join(LAYOUTS[name].LOOKED_FOR for name in tried)
     raise errors.UserError(
         f"{root} is no AffectNet release in a known layout, or has no "
-        f"{' or '.join(request.subsets)} annotations. Looked for: {looked_for}. "
-        f"Found: {_census(root)}. docs/data.md shows each layout; --csv takes any list of images."
+        f"{' or '.join(request.subsets)} annotations (looked for: {looked_for}; "
+        f"found: {_census(root)}); {installation.doc('data.md')} shows each layout, and --csv "
+        "takes any list of images"
     )
 
 

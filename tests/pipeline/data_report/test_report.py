@@ -10,6 +10,7 @@ from affectnet_tfds import example_codec
 from pipeline import build, console, verify
 from pipeline import report as program
 from pipeline.data_report import build_files, class_counts, crop_samples, page
+from runtime import errors
 from tests import browser
 from tests.pipeline import conftest
 from tests.pipeline.test_main import Silent
@@ -81,12 +82,12 @@ def test_the_command_writes_the_page_that_the_job_wrote(job_config, capsys):
     assert verify.verify(built.version) == []
 
 
-def test_a_folder_without_a_build_is_one_sentence(tmp_path, capsys):
+def test_a_folder_without_a_build_is_one_sentence(tmp_path):
     (tmp_path / "build_report.json").write_text("{}")
-    assert program.run(str(tmp_path)) == 2
-    assert capsys.readouterr().err == (
-        f"error: {tmp_path} holds no version that this job can report on: "
-        "it has no job_config.json\n"
+    with pytest.raises(errors.UserError) as no:
+        program.run(str(tmp_path))
+    assert str(no.value) == (
+        f"{tmp_path} holds no version that this job can report on: it has no job_config.json"
     )
 
 

@@ -9,13 +9,70 @@ from trainer.config import recipes, run_config
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     settings = run_config.make(
-        {"epochs": 3, "conv_filters": (8, 16), "data_dir": "/data", "clip_norm": 1.0}
+        {
+            "epochs": 3,
+            "conv_filters": (8, 16),
+            "data_dir": "/data",
+            "clip_norm": 1.0,
+            "model_dir": "/runs/a",
+        }
     )
     run_config.save(settings, path=tmp_path / "config.json")
     assert run_config.load(tmp_path / "config.json") == settings
 
 
-@pytest.mark.parametrize("content", [b"", b'{"epochs": 3,', b"\xff", b"[1, 2]", b'"x"'])
+def test_paths_are_saved_absolute_and_are_no_other_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    settings = run_config.make(
+        {"data_dir": "data", "cache_dir": "~/cache", "weights": "w.npz", "recipe": "demo"}
+    )
+    run_config.save(settings, path=tmp_path / "config.json")
+    loaded = run_config.load(tmp_path / "config.json")
+    assert loaded.data.data_dir == f"{tmp_path}/data" and loaded.data.cache_dir == "/home/me/cache"
+    assert loaded.model.weights == f"{tmp_path}/w.npz" and loaded.run.recipe == "demo"
+    assert loaded.run.model_dir == f"{tmp_path}/runs/latest"
+    assert run_config.difference(loaded, new=settings) == {}
+    other = dataclasses.replace(settings, model=dataclasses.replace(settings.model, weights="v"))
+    assert run_config.difference(loaded, new=other) == {"weights": (f"{tmp_path}/w.npz", "v")}
+
+
+def test_where_the_data_were_by_default_is_saved_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("TFDS_DATA_DIR", "~/faces")
+    run_config.save(run_config.make({}), path=tmp_path / "config.json")
+    assert run_config.load(tmp_path / "config.json").data.data_dir == "/home/me/faces"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"model": "cnn", "epochs": 0}', "--epochs must be at least 1: got 0"),
+        ('{"model": "cnn", "epochs": "many"}', "epochs must be a whole number: got 'many'"),
+        ('{"model": "cnn", "epohcs": 3}', "no setting is called epohcs; did you mean epochs?"),
+    ],
+)
+def test_a_wrong_value_in_a_saved_configuration_names_the_file(tmp_path, content, sentence):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(errors.UserError) as no:
+        run_config.load(tmp_path / "config.json")
+    assert str(no.value) == (
+        f"{tmp_path}/config.json is damaged ({sentence}): restore it from a backup, or train anew "
+        "with --overwrite"
+    )
+
+
+def test_a_wrong_value_in_a_recipe_names_the_recipe_and_one_beside_it_does_not(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: 0\n")
+    with pytest.raises(errors.UserError) as no:
+        run_config.resolve({"recipe": str(path), "seed": 1})
+    assert str(no.value) == f"--recipe={path}: --epochs must be at least 1: got 0"
+    with pytest.raises(errors.UserError, match="^--epochs must be at least 1: got 0$"):
+        run_config.resolve({"recipe": "demo", "epochs": 0})
+
+
+@pytest.mark.parametrize("content", [b"", b'{"epochs": 3,', b"\xff", b"[1, 2]", b'"x"', b"{}"])
 def test_a_damaged_configuration_is_one_sentence(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(errors.UserError, match="^cannot read .*config.json as JSON .*--overwrite$"):

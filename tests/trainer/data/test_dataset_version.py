@@ -61,7 +61,7 @@ def test_an_unknown_config_lists_those_that_are_there(root):
 
 def test_a_build_under_way_is_not_a_version(root):
     with pytest.raises(
-        errors.UserError, match="holds no affectnet_faces. Make it with 'make shards'"
+        errors.UserError, match="holds no affectnet_faces; make it with 'make shards'"
     ):
         located(root("affectnet8/incomplete.x.1.0.0_"))
 

@@ -45,4 +45,4 @@ def test_only_a_run_that_stands_still_is_ended(limit, times, pause, after, code)
     )
     assert done.returncode == code, done.stderr
     assert ("in stand_still" in done.stderr) == bool(code)
-    assert ("a host hangs. All hosts stop; the same command" in done.stderr) == bool(code)
+    assert ("a host hangs; all hosts stop, and the same command" in done.stderr) == bool(code)

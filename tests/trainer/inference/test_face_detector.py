@@ -20,10 +20,10 @@ def test_detector_none_takes_the_whole_image_without_decoding_it():
 
 
 def test_a_detector_that_is_not_installed_is_refused(monkeypatch):
-    monkeypatch.setattr(face_detector.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     face_detector.check_installed("none")
     with pytest.raises(
-        errors.UserError, match=r"--detector=mtcnn needs mtcnn: pip install '.*\[predict\]'"
+        errors.UserError, match=r"--detector=mtcnn needs mtcnn: .*pip install '.*\[predict\]', or use --det"
     ):
         face_detector.check_installed("mtcnn")
 

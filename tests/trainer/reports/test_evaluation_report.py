@@ -10,6 +10,7 @@ import pytest
 import simplejpeg
 
 from affectnet_tfds import labels as affectnet
+from runtime import errors
 from tests.trainer import conftest
 from trainer import evaluate
 from trainer.data import dataset_version
@@ -129,6 +130,21 @@ def test_the_network_keeps_the_size_it_was_trained_at_whatever_it_is_evaluated_o
     found = trained_run.find(run[0].settings.run.model_dir)
     settings = evaluate._settings(evaluate.Evaluation(model_dir="x", data_dir="/other"), run=found)
     assert settings.data.image_size == conftest.SIZE and settings.data.data_dir == "/other"
+
+
+def test_a_run_whose_data_were_moved_is_told_of_the_flag_that_names_their_folder(run, tmp_path):
+    found = trained_run.find(run[0].settings.run.model_dir)
+    moved = dataclasses.replace(found.settings.data, data_dir=str(tmp_path / "gone"))
+    asked = evaluate.Evaluation(model_dir=str(found.model_dir))
+    with pytest.raises(errors.UserError) as no:
+        evaluate._locate(moved, run=found, asked=asked)
+    assert str(no.value) == (
+        f"{found.model_dir} was trained on affectnet_faces/sample/1.0.0 in {tmp_path}/gone, which "
+        "does not hold it now; name the folder that has it with --data_dir"
+    )
+    named = dataclasses.replace(asked, data_dir=str(found.settings.data.data_dir))
+    settings = evaluate._settings(named, run=found)
+    assert evaluate._locate(settings.data, run=found, asked=named) == run[0].version.path
 
 
 def test_thumbnails_are_made_from_the_stored_images(make_ctx):

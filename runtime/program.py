@@ -1,0 +1,129 @@
+"""Start and end of every program: output that never fails, refusals as sentences, exit codes.
+
+Owns what all programs share around their own work: which errors become one sentence, what a closed
+pipe and Ctrl-C mean, and how characters are printed that the terminal does not have. Handling these
+in each program was rejected: some of them would always be forgotten in one.
+"""
+
+import codecs
+import contextlib
+import io
+import os
+import select
+import sys
+import types
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from runtime import errors, installation
+
+_Result = TypeVar("_Result")
+
+_REPLACEMENTS = str.maketrans(
+    {"█": "#", "━": "=", "░": ".", "…": "...", "→": "->", "×": "x", "–": "-", "╸": "=", "╺": "-"}
+)
+_ENCODING_ERRORS = "affectnet_faces.readable"
+
+
+def prepare() -> None:
+    """Let no character end the program that stdout or stderr cannot encode (ASCII, Latin-1)."""
+    codecs.register_error(_ENCODING_ERRORS, _readable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # pytest and notebooks put others in their place.
+            stream.reconfigure(errors=_ENCODING_ERRORS)
+
+
+def explain_missing_packages() -> None:
+    """Have an import that fails as the program starts end it with a sentence.
+
+    For `python -m`: the modules of a program are imported before any of its lines runs.
+    """
+    sys.excepthook = _hook
+
+
+def or_exit(call: Callable[[], _Result]) -> _Result:
+    """Return what a call returns; end the program where it raises what a person can correct.
+
+    Raises:
+      SystemExit: in these cases, after the sentence was printed.
+    """
+    try:
+        result = call()
+        sys.stdout.flush()  # Here: Python's own flush at exit would complain of a closed pipe.
+        return result
+    except SystemExit:
+        _flush_or_discard()
+        raise
+    except KeyboardInterrupt:
+        _end_with(130, "stopped by Ctrl-C")
+    except errors.UserError as error:
+        _end_with(error.exit_code, f"error: {error}")
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_reader_gone():
+            _end_with(errors.READER_GONE, "")
+        refusal = refusal_for(error)
+        if refusal is None:
+            raise
+        _end_with(refusal.exit_code, f"error: {refusal}")
+
+
+def refusal_for(error: BaseException) -> errors.UserError | None:
+    """Return the sentence about an error that a person causes, or None: it is a defect of ours."""
+    if isinstance(error, errors.UserError):
+        return error
+    if isinstance(error, OSError):
+        return errors.of_system(error)
+    if isinstance(error, ModuleNotFoundError):
+        return installation.missing_module(error.name or "")
+    if type(error).__module__.startswith("tensorflow"):
+        found = errors.system_error_in(str(error))
+        return errors.of_system(found) if found else None
+    return None
+
+
+def _hook(
+    kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None
+) -> None:
+    refusal = refusal_for(error) if isinstance(error, ModuleNotFoundError) else None
+    if refusal is None:
+        sys.__excepthook__(kind, error, traceback)
+        return
+    _end_with(refusal.exit_code, f"error: {refusal}")
+
+
+def _end_with(code: int, sentence: str) -> NoReturn:
+    """Print a sentence to stderr, after what stdout still has, and exit."""
+    _flush_or_discard()
+    if sentence:
+        with contextlib.suppress(BrokenPipeError):
+            print(sentence, file=sys.stderr)
+    sys.exit(code)
+
+
+def _flush_or_discard() -> None:
+    """Write out what stdout has buffered, or discard it where it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):  # A stream in memory has no descriptor.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_reader_gone() -> bool:
+    """Return whether the other end of stdout or stderr is closed; a socket's may be too."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            poll = select.poll()
+            poll.register(stream.fileno(), 0)
+            if poll.poll(0):
+                return True
+    return False
+
+
+def _readable(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters of bars and sentences by ASCII, and others by their escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    escaped = text.translate(_REPLACEMENTS).encode("ascii", "backslashreplace").decode("ascii")
+    return escaped, error.end

@@ -1,0 +1,145 @@
+"""Refusals of the system, closed pipes and narrow encodings end a program in a sentence."""
+
+import errno
+import io
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from runtime import atomic_file, errors, program
+
+START = "from runtime import program; program.prepare(); program.or_exit(lambda: {work})"
+
+
+def ended(call, capsys) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as end:
+        program.or_exit(call)
+    return end.value.code, capsys.readouterr().err
+
+
+def do(*work: str, **options) -> subprocess.CompletedProcess[bytes]:
+    code = START.format(work=" or ".join(work))
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda f: (f / "file" / "x").write_text(""), "a part of this path is a file, not a"),
+        (lambda f: (f / "folder").write_text(""), "it is a folder, not a file; name a file"),
+        (lambda f: (f / "none" / "x").write_text(""), "no such file or folder; check the path"),
+        (lambda f: (f / "file").mkdir(), "a file of this name is in the way; remove it, or"),
+        (lambda f: (f / ("x" * 300)).write_text(""), "the name is too long; name another place"),
+        (lambda f: os.open(f / "circle", os.O_RDONLY), "its symbolic links form a circle; mend"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence_with_the_path(act, reason, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    code, printed = ended(lambda: act(tmp_path), capsys)
+    assert code == 2 and printed.count("\n") == 1
+    assert printed.startswith(f"error: cannot use {tmp_path}/") and reason in printed
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+def test_an_atomic_file_that_cannot_be_written_is_named_itself(
+    number, tmp_path, monkeypatch, capsys
+):
+    def refuse(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(atomic_file.os, "fsync", refuse)
+    target = tmp_path / "metrics.json"
+    code, printed = ended(lambda: atomic_file.replace(target, content=b"{}"), capsys)
+    assert code == 2 and printed.startswith(f"error: cannot use {target}: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_under_stdout_is_one_sentence():
+    done = subprocess.run(
+        [sys.executable, "-c", START.format(work="print(1)")],
+        stdout=pathlib.Path("/dev/full").open("w"),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: cannot write: no space left on the device; free some, and give the same command "
+        "again\n"
+    )
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError("x"), ModuleNotFoundError(name="x")])
+def test_a_defect_keeps_its_traceback(error):
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        program.or_exit(fail)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("...\nPermissionError: [Errno 13] Permission denied: '/a b/c' [while running 'x']", "/a b/c"),
+        ("OSError: [Errno 28] No space left on device [while running", None),
+        ("{{function_node}} /a/b; Permission denied [Op:WriteFile]", "/a/b"),
+    ],
+)  # fmt: skip
+def test_the_error_of_a_worker_or_of_tensorflow_is_found_in_its_text(text, found):
+    error = errors.system_error_in(text)
+    assert error is not None and error.filename == found
+    assert errors.of_system(error) is not None
+    assert errors.system_error_in("ValueError: 13 is no label") is None
+
+
+def test_a_closed_pipe_ends_a_program_without_a_word():
+    code = START.format(work="[print(i) for i in range(10**6)]")
+    head = f"{sys.executable} -c '{code}' | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", head], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (errors.READER_GONE, "0\n", "")
+
+
+def test_a_pipe_that_closes_before_the_last_lines_are_written_is_no_error():
+    code = START.format(work="(print(1), __import__('time').sleep(0.3))")
+    done = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "{code}" | true'],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+
+
+def test_a_broken_connection_is_no_closed_pipe():
+    def lose() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        program.or_exit(lose)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_characters_that_the_terminal_lacks_are_printed_in_others(encoding):
+    done = do(
+        "print('epoch ██░ 3 × 4 → é ✓')", env={**os.environ, "PYTHONIOENCODING": encoding}
+    )  # fmt: skip
+    kept = {"ascii": b"3 x 4 -> \\xe9", "latin-1": b"3 \xd7 4 -> \xe9"}[encoding]
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"epoch ##. " + kept + b" \\u2713\n"
+
+
+def test_ctrl_c_is_no_traceback(capsys):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert ended(interrupted, capsys) == (130, "stopped by Ctrl-C\n")
+
+
+def test_streams_that_are_no_files_are_left_alone(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    program.prepare()
+    assert program.or_exit(lambda: 3) == 3
