@@ -24,7 +24,9 @@ else:
     PACKAGES += ["synthetic_faces*", "trainer*"]
     PACKAGE_DATA["trainer"] = ["recipes/*.yaml", "demo/*.css"]
     # Messages name these pages, where there is no checkout too.
-    DATA_FILES = [("share/doc/affectnet-faces", sorted(map(str, pathlib.Path("docs").glob("*.md"))))]
+    DATA_FILES = [
+        ("share/doc/affectnet-faces", sorted(map(str, pathlib.Path("docs").glob("*.md"))))
+    ]
 
 WORKER = [
     # 2.75 is the newest release whose Flink job server is on Maven Central.

@@ -69,9 +69,7 @@ def run(words: Sequence[str]) -> None:
 
 def help_text() -> str:
     """Return the help page: programs with their modules, and the exit codes of all."""
-    lines = [
-        f"  {name:<11} {about.summary:<57} {about.module}" for name, about in PROGRAMS.items()
-    ]
+    lines = [f"  {name:<11} {about.summary:<57} {about.module}" for name, about in PROGRAMS.items()]
     codes = [
         textwrap.fill(f"  {code:<11} {meaning}", width=100, subsequent_indent=" " * 14)
         for code, meaning in errors.EXIT_CODES.items()

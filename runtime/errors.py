@@ -65,12 +65,11 @@ class UserError(Exception):
 def of_system(error: OSError) -> UserError | None:
     """Return the sentence about a file that the system refuses, or None if it is no such error."""
     path = _text(error.filename)
-    if error.errno in _SYSTEM_REASONS and path:
-        return UserError(f"cannot use {path}: {_SYSTEM_REASONS[error.errno]}")
+    reason = _SYSTEM_REASONS.get(error.errno or 0, error.strerror)
+    if path and reason:
+        return UserError(f"cannot use {path}: {reason}")
     if error.errno in _FULL_OR_READ_ONLY:  # Writing to an open file names none.
-        return UserError(f"cannot write: {_SYSTEM_REASONS[error.errno]}")
-    if path and error.strerror:
-        return UserError(f"cannot use {path}: {error.strerror}")
+        return UserError(f"cannot write: {reason}")
     return None
 
 

@@ -107,9 +107,7 @@ def report_folder(
     return pathlib.Path(asked.model_dir) / name
 
 
-def _locate(
-    data: run_config.Data, *, run: trained_run.Run, asked: Evaluation
-) -> pathlib.Path:
+def _locate(data: run_config.Data, *, run: trained_run.Run, asked: Evaluation) -> pathlib.Path:
     """Return the folder of the version to evaluate on.
 
     Raises:

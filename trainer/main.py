@@ -75,7 +75,10 @@ def _chief_prints(connection: host_channel.HostChannel) -> Iterator[None]:
         f"devices       {hosts.name(hosts.index)} trains; {hosts.name(0)} prints the progress",
         flush=True,
     )
-    with pathlib.Path(os.devnull).open("w", encoding="utf-8") as devnull, contextlib.redirect_stdout(devnull):
+    with (
+        pathlib.Path(os.devnull).open("w", encoding="utf-8") as devnull,
+        contextlib.redirect_stdout(devnull),
+    ):
         yield
 
 

@@ -79,7 +79,8 @@ class Runner:
             )
             if unreachable:
                 raise object_store.Unreachable(unreachable[1]) from error
-            if refused := errors.system_error_in(str(error)):
+            refused = errors.system_error_in(str(error))
+            if refused and errors.of_system(refused):
                 raise refused from error
             if self.is_local:
                 raise

@@ -78,7 +78,9 @@ def test_every_flag_that_names_a_folder_or_a_file_is_a_path():
         for module in {about.module for about in command.PROGRAMS.values()}
         for section in importlib.import_module(module).SECTIONS.values()
         for name, option in fields.options(section).items()
-        if (name.endswith(("_dir", "_file")) or "folder" in option.help or " file to" in option.help)
+        if (
+            name.endswith(("_dir", "_file")) or "folder" in option.help or " file to" in option.help
+        )
         and not option.path
     ]
     assert forgotten == []

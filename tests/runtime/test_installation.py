@@ -65,8 +65,7 @@ def test_in_the_environment_it_names_the_extra(elsewhere, monkeypatch):
     with pytest.raises(errors.UserError) as no:
         installation.require("json", "no_such_module", what="--format=onnx")
     assert str(no.value) == (
-        "--format=onnx needs no_such_module: install it with pip install "
-        f"'{elsewhere}[train]'"
+        f"--format=onnx needs no_such_module: install it with pip install '{elsewhere}[train]'"
     )
     assert installation.way_to_install("optuna").endswith(f"'{elsewhere}[sweep]'")
 

@@ -60,13 +60,14 @@ def test_an_atomic_file_that_cannot_be_written_is_named_itself(
 
 
 def test_a_full_disk_under_stdout_is_one_sentence():
-    done = subprocess.run(
-        [sys.executable, "-c", START.format(work="print(1)")],
-        stdout=pathlib.Path("/dev/full").open("w"),
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    with pathlib.Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", START.format(work="print(1)")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 2
     assert done.stderr == (
         "error: cannot write: no space left on the device; free some, and give the same command "
@@ -86,7 +87,7 @@ def test_a_defect_keeps_its_traceback(error):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("...\nPermissionError: [Errno 13] Permission denied: '/a b/c' [while running 'x']", "/a b/c"),
+        ("\nPermissionError: [Errno 13] Permission denied: '/a b/c' [while running", "/a b/c"),
         ("OSError: [Errno 28] No space left on device [while running", None),
         ("{{function_node}} /a/b; Permission denied [Op:WriteFile]", "/a/b"),
     ],

@@ -46,9 +46,7 @@ def test_what_is_missing_is_refused_in_one_sentence(tmp_path, monkeypatch):
         monkeypatch.undo()
         return str(no.value)
 
-    assert re.fullmatch(
-        r"trainer\.app needs gradio: .*pip install '.*\[app\]'", refused("gradio")
-    )
+    assert re.fullmatch(r"trainer\.app needs gradio: .*pip install '.*\[app\]'", refused("gradio"))
     assert re.fullmatch(
         r"--detector=mtcnn needs mtcnn: .*pip install '.*\[predict\]', or use --detector=none",
         refused("mtcnn"),

@@ -7,8 +7,10 @@ because each would read the data and start TensorFlow again.
 
 import contextlib
 import dataclasses
+import errno
 import gc
 import io
+import os
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,8 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.S
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = pathlib.Path(asked.sweep_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):  # SQLite would not say which folder, nor why.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     study = optuna.create_study(
         storage=f"sqlite:///{folder / 'sweep.db'}",
         study_name="sweep",

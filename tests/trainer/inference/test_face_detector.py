@@ -23,7 +23,8 @@ def test_a_detector_that_is_not_installed_is_refused(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     face_detector.check_installed("none")
     with pytest.raises(
-        errors.UserError, match=r"--detector=mtcnn needs mtcnn: .*pip install '.*\[predict\]', or use --det"
+        errors.UserError,
+        match=r"--detector=mtcnn needs mtcnn: .*pip install '.*\[predict\]', or use --det",
     ):
         face_detector.check_installed("mtcnn")
 
