@@ -301,7 +301,7 @@ def test_an_unknown_folder_is_told_what_was_looked_for_and_found(program, tmp_pa
     code, _, error = program(f"--input_dir={tmp_path}")
     assert code == 2
     assert (
-        "is no AffectNet release in a known layout" in error and "Found: 1 jpg in 1 folder" in error
+        "is no AffectNet release in a known layout" in error and "found: 1 jpg in 1 folder" in error
     )
 
 
