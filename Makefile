@@ -7,6 +7,9 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 BUILD  ?= build
 
+# Whether TensorFlow's CUDA libraries are installed: 1, 0, or auto, where the machine has an NVIDIA GPU.
+GPU ?= auto
+
 # TFDS's own default: TFDS_DATA_DIR, else ~/tensorflow_datasets.
 DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
@@ -25,22 +28,40 @@ CLUSTER      := build/flink/cluster
 RUNNER_FLAGS := $(if $(filter flink,$(RUNNER)),--flagfile=$(CLUSTER)/flags)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train train-hosts app notebook test test-quick unit-tests lint format types bench clean \
+.PHONY: help demo shards train train-hosts app doctor notebook test test-quick unit-tests lint format types bench clean \
         flink-jars flink-up flink-down
 
 help:  ## This list
 	@echo "AffectNet Faces"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Variables: AFFECTNET_DIR (your copy), DATA_DIR ($(DATA_DIR)), MODEL_DIR, FLAGS (for the program), PYTHON ($(PYTHON))"
+	@echo "Variables: AFFECTNET_DIR (your copy), DATA_DIR ($(DATA_DIR)), MODEL_DIR, FLAGS (for the program), PYTHON ($(PYTHON)), GPU (1, 0: with CUDA libraries or without; $(GPU))"
+
+# The file holds the choice of GPU; an environment that was made with the other one is installed anew.
+ifneq ($(filter 0 1,$(GPU)),)
+ifneq ($(GPU),$(shell cat $(VENV)/.ready 2>/dev/null))
+.PHONY: $(VENV)/.ready
+endif
+endif
 
 $(VENV)/.ready: setup.py
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit( \
 	  "error: Python 3.10 to 3.13 is needed (TensorFlow has no wheels for others): $(PYTHON) is %d.%d. Use make PYTHON=python3.12" % v)'
-	@echo "environment   installing into $(VENV) (TensorFlow is 600 MB; a few minutes)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip uv
-	@$(VENV)/bin/uv pip install --quiet --python $(PY) --editable '.[dev]'
-	@touch $@
+	@set -e; extras=dev; gpu='$(GPU)'; why="(GPU=1)"; \
+	case "$$gpu" in 0|1) ;; auto) \
+	  why="as before (GPU=0 leaves them out)"; \
+	  [ "$$(cat $@ 2>/dev/null)" = 1 ] && gpu=1 || { \
+	  gpu=$$($(PYTHON) -c 'from trainer.distributed import nvidia; print(int(nvidia.has_device()))'); \
+	  why="because this machine has an NVIDIA GPU (GPU=0 leaves them out)"; };; \
+	  *) echo "error: GPU must be 1 (with CUDA libraries), 0 (without) or auto: got $$gpu"; exit 2;; \
+	esac; \
+	echo "environment   installing into $(VENV) (TensorFlow is 600 MB; a few minutes)"; \
+	if [ "$$gpu" = 1 ]; then \
+	  extras=dev,gpu; echo "environment   with TensorFlow's CUDA libraries, 2 to 3 GB more, $$why"; \
+	fi; \
+	$(PYTHON) -m venv $(VENV); \
+	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip uv; \
+	$(VENV)/bin/uv pip install --quiet --python $(PY) --editable ".[$$extras]"; \
+	echo $$gpu > $@
 
 demo: $(VENV)/.ready  ## From nothing to a trained, evaluated classifier on drawn faces, in minutes
 	@$(PY) -c 'import os, sys; print("environment   .venv ready (Python %d.%d, %d CPU cores)" % (*sys.version_info[:2], os.cpu_count()))'
@@ -71,6 +92,9 @@ train-hosts: $(VENV)/.ready  ## Train with HOSTS=2 hosts, simulated by processes
 
 app: $(VENV)/.ready  ## A local web page to try MODEL_DIR on images (the demo's model where none is given)
 	@$(PY) -m trainer.app --model_dir='$(MODEL_DIR)' $(FLAGS)
+
+doctor: $(VENV)/.ready  ## Check Python, TensorFlow, CUDA, GPUs, disks and data: what is wrong, and what mends it
+	@$(PY) -m trainer.doctor --data_dir='$(DATA_DIR)' $(FLAGS)
 
 notebook: $(VENV)/.ready  ## Run docs/affectnet_faces.ipynb on drawn faces and keep its outputs
 	@$(PY) -m docs.notebook

@@ -51,6 +51,7 @@ TRAIN = [
     "tensorflow-datasets>=4.9.9,<4.10",
     "tensorflow>=2.20,<2.22",
 ]
+GPU = ["tensorflow[and-cuda]>=2.20,<2.22"]  # The same TensorFlow, with NVIDIA's CUDA libraries.
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
 EXPORT = [  # trainer.export
     "ai-edge-litert>=2",
@@ -91,6 +92,7 @@ setuptools.setup(
     install_requires=WORKER if FOR_WORKERS else WORKER + PROGRAMS,
     extras_require={
         "train": TRAIN,
+        "gpu": TRAIN + GPU,
         "sweep": TRAIN + SWEEP,
         "export": TRAIN + EXPORT,
         "predict": TRAIN + PREDICT,

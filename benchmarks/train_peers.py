@@ -72,52 +72,66 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
 
 
 def fit(settings: run_config.Config) -> tuple[float, float]:
-    """Train with Keras' `Model.fit`; our dropout, which the trainer seeds, becomes Keras' own."""
-    import keras
-    import numpy as np
+    """Train with Keras' `Model.fit` on the images of train in memory."""
     import tensorflow as tf
 
     from trainer.data import dataset_version
-    from trainer.models import layers
-    from trainer.training import setup
 
     ctx = context.create(
         settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
     )
     split = context.read_split(ctx, split="train")
     images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
-    batch_size = settings.training.batch_size
     data = (
-        tf.data.Dataset.from_tensor_slices((images, split.labels)).shuffle(1000).batch(batch_size)
+        tf.data.Dataset.from_tensor_slices((images, split.labels))
+        .shuffle(1000)
+        .batch(settings.training.batch_size)
+        .prefetch(tf.data.AUTOTUNE)
     )
+    seconds = fit_seconds(keras_model(ctx), data=data, epochs=settings.training.epochs)
+    return split.num_examples / seconds[-1], float("nan")
+
+
+def keras_model(ctx: context.RunContext) -> Any:
+    """Return the run's network, compiled for `fit`; our dropout, which the trainer seeds, becomes
+    Keras' own."""
+    import keras
+
+    from trainer.models import layers
+    from trainer.training import setup
 
     def replaced(layer: Any) -> Any:
         if isinstance(layer, layers.Dropout):
             return keras.layers.Dropout(layer.rate)
         return layer.__class__.from_config(layer.get_config())
 
+    with ctx.strategy.scope():
+        network = keras.models.clone_model(setup.model(ctx), clone_function=replaced)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+    return network
+
+
+def fit_seconds(network: Any, *, data: Any, epochs: int) -> list[float]:
+    """Train with `fit` and return the seconds of each epoch; the first one compiles."""
+    import keras
+    import numpy as np
+
     class Clock(keras.callbacks.Callback):
-        seconds = 0.0
+        def __init__(self) -> None:
+            super().__init__()
+            self.seconds: list[float] = []
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self._started = time.perf_counter()
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.seconds = time.perf_counter() - self._started
+            self.seconds.append(time.perf_counter() - self._started)
 
     clock = Clock()
-    with ctx.strategy.scope():
-        network = keras.models.clone_model(setup.model(ctx), clone_function=replaced)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
-    network.fit(
-        data.prefetch(tf.data.AUTOTUNE),
-        epochs=settings.training.epochs,
-        verbose=0,
-        callbacks=[clock],
-    )
+    network.fit(data, epochs=epochs, verbose=0, callbacks=[clock])
     assert np.isfinite(network.get_weights()[0]).all()
-    return split.num_examples / clock.seconds, float("nan")
+    return clock.seconds
 
 
 def main(contender: str, flags: Sequence[str]) -> None:

@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "runtime",
         "trainer.config",
     ),
+    "trainer.diagnosis": ("affectnet_tfds", "trainer.config", "trainer.distributed"),
     "trainer.augment": (
         "affectnet_tfds",
         "trainer.config",
@@ -182,6 +183,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.config",
         "trainer.data",
         "trainer.distributed",
+        "trainer.diagnosis",
         "trainer.models",
         "trainer.evaluation",
         "trainer.run",

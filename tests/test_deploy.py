@@ -1,24 +1,29 @@
 """The job files for Slurm and Kubernetes: they parse, name flags that exist, and tell every host
-who it is.
+who it is. The images install what setup.py offers.
 
 The Flink cluster itself is tested with the job that runs on it."""
 
 import os
 import re
+import runpy
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+import setuptools
 import yaml
+from packaging import requirements, specifiers
 
 from deploy.flink import cluster as flink
+from pipeline.beam import runner
 from runtime import fields
 from trainer import hosts
 from trainer.config import run_config
 from trainer.distributed import tf_config
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCKER = ROOT / "deploy/docker"
 SLURM = ROOT / "deploy/slurm/train.sbatch"
 SERVICE, JOB = yaml.safe_load_all(
     (ROOT / "deploy/kubernetes/train.yaml").read_text(encoding="utf-8")
@@ -110,6 +115,43 @@ def test_the_parts_of_the_kubernetes_file_fit_together():
     assert POD["restartPolicy"] == "Never"  # podFailurePolicy asks for it.
     volumes = {volume["name"] for volume in POD["volumes"]}
     assert {mount["name"] for mount in POD["containers"][0]["volumeMounts"]} == volumes
+
+
+@pytest.fixture(scope="module")
+def packaging():
+    """What setup.py passes to setuptools."""
+    given = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setattr(setuptools, "setup", lambda **arguments: given.update(arguments))
+        runpy.run_path(str(ROOT / "setup.py"))
+    return given
+
+
+@pytest.mark.parametrize("name", ["train", "worker"])
+def test_an_image_installs_what_setup_offers(name, packaging):
+    text = (DOCKER / f"{name}.Dockerfile").read_text(encoding="utf-8")
+    sources = [path for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for path in line.split()]
+    assert [path for path in sources if not (ROOT / path).exists()] == []
+    rooms = {path for path in sources if (ROOT / path).is_dir()}
+    installed = {package.partition(".")[0] for package in packaging["packages"]}
+    assert rooms == (installed if name == "train" else installed - {"synthetic_faces", "trainer"})
+    (what,) = re.findall(r"pip install --no-cache-dir (\S+)$", text, re.M)
+    extras = set(re.findall(r"[\w-]+", what.strip("'.")))
+    assert extras <= packaging["extras_require"].keys()
+    assert ("gpu" in extras) == (name == "train")
+    version = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.M))
+    assert specifiers.SpecifierSet(packaging["python_requires"]).contains(version["PYTHON"])
+    if name == "worker":
+        (beam,) = [one for one in packaging["install_requires"] if one.startswith("apache-beam")]
+        assert requirements.Requirement(beam).specifier.contains(version["BEAM"])
+        assert f"ENV {runner.WORKER_PACKAGES_VARIABLE}=1" in text
+
+
+def test_kubernetes_names_the_image_that_is_built_for_training():
+    text = (DOCKER / "train.Dockerfile").read_text(encoding="utf-8")
+    image = POD["containers"][0]["image"]
+    assert f"--tag={image} ." in text and f"{image} \\\n" in text
 
 
 def test_a_flink_is_not_started_on_a_port_that_another_program_has(tmp_path):

@@ -1,6 +1,7 @@
 """Numbers in the docs that the code decides are the code's; measured ones name their command."""
 
 import pathlib
+import re
 
 import pytest
 
@@ -56,3 +57,30 @@ def test_those_of_the_trainer_too():
     assert augment._NUM_KINDS == 10 and "applies N of ten transformations" in training
     assert f"{demo_page.MAX_UPLOAD.removesuffix('mb')} MB at most" in reports
     assert parity_check.TOLERANCE == 1e-4 and "differs by more than 1e-4 is deleted" in reports
+
+
+def test_what_a_gpu_needs_follows_from_the_table_of_reading():
+    page = (DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    on_a_gpu = page.partition("## On a GPU")[2]
+    cores, trained = 2, 3500
+    for size in (112, 224):
+        table = page.partition(f"{size} px: images/s\n")[2]
+        rates = {
+            name: [int(number.replace(",", "")) / cores for number in numbers]
+            for name, *numbers in re.findall(r"^(ours.*?)  +([\d,]+) +([\d,]+)", table, re.M)[:2]
+        }
+        cached, (first, later) = rates["ours"][1], rates["ours, no cache"]
+        a_core = f"| {size} px | {_whole(cached)} | {_whole(later)} | {_whole(first)} |"
+        assert a_core in on_a_gpu
+    for what, rate in (
+        ("from a cache in RAM", cached),
+        ("without a cache", later),
+        ("without a cache, first epoch", first),
+    ):
+        needed = " | ".join(f"{gpus * trained / rate:.1f}" for gpus in (1, 4, 8))
+        assert f"| {what} | {needed} |" in on_a_gpu
+    assert f"{224 * 224 * 3:,} an image: {trained * 224 * 224 * 3 / 1e9:.2f} GB/s" in on_a_gpu
+
+
+def _whole(number: float) -> str:
+    return f"{int(number):,}"

@@ -158,3 +158,59 @@ def test_the_job_sets_the_variable_while_a_pipeline_runs_and_no_longer():
     with runner.Runner(num_workers=1).pipeline(reads_bytes=0):
         assert os.environ[runner.WORKER_PACKAGES_VARIABLE]
     assert runner.WORKER_PACKAGES_VARIABLE not in os.environ
+
+
+STAND_IN = """#!/bin/sh
+case "$*" in
+  *has_device*) echo "$HAS_GPU" ;;
+  "-m venv "*)
+    mkdir -p "$3/bin"
+    printf '#!/bin/sh\\n' > "$3/bin/python"
+    printf '#!/bin/sh\\necho "installs $*"\\n' > "$3/bin/uv"
+    chmod +x "$3/bin/python" "$3/bin/uv" ;;
+esac
+"""
+"""A Python that installs nothing, and a machine with a GPU or without one."""
+
+
+def make(folder: Path, *variables: str, has_gpu: int) -> tuple[str, str, int]:
+    """Set up the environment; return the extras, the reason for CUDA libraries, the exit code."""
+    (folder / "setup.py").touch()
+    python = folder / "python"
+    python.write_text(STAND_IN)
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", f"--file={ROOT}/Makefile", ".venv/.ready", f"PYTHON={python}", *variables],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "HAS_GPU": str(has_gpu)},
+    )  # fmt: skip
+    extras = re.findall(r"--editable \.\[(\S+)\]", done.stdout)
+    why = re.findall(r"2 to 3 GB more, (.*)", done.stdout)
+    return "".join(extras), "".join(why), done.returncode
+
+
+@pytest.mark.parametrize(
+    "has_gpu, variables, extras, why",
+    [
+        (0, [], "dev", ""),
+        (1, [], "dev,gpu", "because this machine has an NVIDIA GPU (GPU=0 leaves them out)"),
+        (1, ["GPU=0"], "dev", ""),
+        (0, ["GPU=1"], "dev,gpu", "(GPU=1)"),
+    ],
+)
+def test_make_installs_cuda_libraries_where_there_is_a_gpu_and_says_so(
+    tmp_path, has_gpu, variables, extras, why
+):
+    assert make(tmp_path, *variables, has_gpu=has_gpu) == (extras, why, 0)
+
+
+def test_make_installs_anew_when_the_choice_changes_and_keeps_it_otherwise(tmp_path):
+    assert make(tmp_path, has_gpu=0)[0] == "dev"
+    assert make(tmp_path, has_gpu=0)[0] == ""
+    assert make(tmp_path, "GPU=1", has_gpu=0)[0] == "dev,gpu"
+    assert make(tmp_path, "GPU=1", has_gpu=0)[0] == ""
+    os.utime(tmp_path / ".venv/.ready", (0, 0))  # As if setup.py had changed.
+    assert make(tmp_path, has_gpu=0) == ("dev,gpu", "as before (GPU=0 leaves them out)", 0)
+
+
+def test_make_refuses_another_choice(tmp_path):
+    assert make(tmp_path, "GPU=yes", has_gpu=1) == ("", "", 2)

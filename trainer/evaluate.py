@@ -46,7 +46,7 @@ class Evaluation:
         None, "GPUs to use; 0 is the CPU", at_least=0, default_text="all there are"
     )
     virtual_devices: int = fields.field(
-        1, "logical devices to split the CPU into", at_least=1, at_most=64
+        1, "logical devices to split the CPU, or one GPU, into", at_least=1, at_most=64
     )
 
 

@@ -74,7 +74,8 @@ class Devices(fields.Checked):
     )
     virtual_devices: int = field(
         1,
-        "number of logical devices that the CPU is split into",
+        "number of logical devices that the CPU (--num_gpus=0) or one GPU (--num_gpus=1) is split "
+        "into, to try the path of several devices",
         at_least=1,
         at_most=64,
         changes_result=False,

@@ -183,8 +183,8 @@ class Training(fields.Checked):
     )
     jit: bool = field(
         False,
-        "compile the forward and backward pass with XLA: often faster on GPUs; not possible with "
-        "batch normalisation over several replicas",
+        "compile the forward and backward pass with XLA: meant for GPUs, where it is untried; "
+        "slower on CPUs; not possible with batch normalisation over several replicas",
     )
     l2: float = field(
         0.0,

@@ -1,33 +1,45 @@
 """Devices: checks --num_gpus against the machine and creates the distribution strategy.
 
-Owns the count, the refusal and the strategy. MirroredStrategy is given only devices that were
-counted here: given absent GPUs it silently uses the CPU and hangs in the first all-reduce (seen
-with TensorFlow 2.21).
+Owns the count, the refusal and the strategy; what is wrong with a GPU is `gpu_faults`' to say.
+MirroredStrategy is given only devices that were counted here: given absent GPUs it silently uses
+the CPU and hangs in the first all-reduce (seen with TensorFlow 2.21).
 """
 
-import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runtime import errors
 from trainer.config import run_config
-from trainer.distributed import tf_logging
+from trainer.distributed import gpu_faults, nvidia, tensorflow_build, tf_logging
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     import tensorflow as tf
 
-_GPU_NODES = ("dev/nvidia[0-9]*", "dev/dxg", "dev/kfd", "proc/driver/nvidia/gpus/*")
+_SPLIT_FRAC = 0.85
+"""Share of a GPU's memory that its logical devices divide; the rest is CUDA's own."""
 
 
-def refuse_early(devices: run_config.Devices, *, root: pathlib.Path = pathlib.Path("/")) -> None:
-    """Refuse --num_gpus on a machine without any GPU, before TensorFlow is imported.
+def refuse_early(devices: run_config.Devices) -> None:
+    """Refuse GPUs that are not there or cannot be used, before TensorFlow is imported.
+
+    A machine with an NVIDIA GPU is refused too if --num_gpus is not given and TensorFlow would not
+    see that GPU: training on the CPU instead would take days.
 
     Raises:
-      errors.UserError: if GPUs are asked for and Linux has no device node of one.
+      errors.UserError: with what is missing, and what mends it.
     """
-    is_linux = (root / "proc/self").exists()
-    has_gpu = any(any(root.glob(node)) for node in _GPU_NODES)
-    if devices.num_gpus and is_linux and not has_gpu:
+    _check_split(devices, num_gpus=devices.num_gpus or 0)
+    machine = nvidia.probe()
+    if devices.num_gpus == 0 or not machine.is_linux:
+        return
+    if machine.devices and machine.is_hidden:
+        _check_hidden(devices, machine=machine)
+    elif machine.devices:
+        build = tensorflow_build.installed()
+        reason = build and gpu_faults.fault(machine, build=build)
+        if reason:
+            raise errors.UserError(_unusable(devices, machine=machine, reason=reason))
+    elif not machine.has_other_gpu:
         check_count(devices, available=0)
 
 
@@ -49,6 +61,30 @@ def check_count(devices: run_config.Devices, *, available: int) -> None:
         f"CPU, or --num_gpus=0 --virtual_devices={num_gpus} to try the {_ways(num_gpus)} path on "
         "it."
     )
+
+
+def _check_split(devices: run_config.Devices, *, num_gpus: int) -> None:
+    if num_gpus > 1 and devices.virtual_devices > 1:
+        raise errors.UserError(
+            f"--virtual_devices={devices.virtual_devices} splits the CPU (--num_gpus=0) or one GPU "
+            f"(--num_gpus=1), and here are {num_gpus} GPUs to use: give one of these, or "
+            "--virtual_devices=1"
+        )
+
+
+def _check_hidden(devices: run_config.Devices, *, machine: nvidia.Machine) -> None:
+    if devices.num_gpus:
+        raise errors.UserError(
+            f"--num_gpus={devices.num_gpus}, but CUDA_VISIBLE_DEVICES={machine.visible!r} hides "
+            "the GPUs of this machine: unset it, or use --num_gpus=0 for the CPU"
+        )
+
+
+def _unusable(devices: run_config.Devices, *, machine: nvidia.Machine, reason: str) -> str:
+    asked = f"--num_gpus={devices.num_gpus}, but" if devices.num_gpus else "TensorFlow cannot use"
+    gpu = f"the NVIDIA GPU of this machine ({machine.devices[0]})"
+    cannot = " cannot be used" if devices.num_gpus else ""
+    return f"{asked} {gpu}{cannot}: {reason}. --num_gpus=0 uses the CPU."
 
 
 def check_batch(
@@ -81,15 +117,21 @@ def prepare(devices: run_config.Devices) -> list[str]:
     Must run before TensorFlow places its first operation.
 
     Raises:
-      errors.UserError: if the machine has fewer GPUs than --num_gpus.
+      errors.UserError: if the machine has fewer GPUs than --num_gpus, or if TensorFlow sees none of
+        those that there are.
     """
     import tensorflow as tf  # Inside: the refusals above must not wait for it.
 
     with tf_logging.chatter_off():
         gpus = tf.config.list_physical_devices("GPU")
+    if not gpus and devices.num_gpus != 0:
+        _refuse_unseen(devices)
     check_count(devices, available=len(gpus))
     num_gpus = len(gpus) if devices.num_gpus is None else devices.num_gpus
+    _check_split(devices, num_gpus=num_gpus)
     tf.config.set_visible_devices(gpus[:num_gpus], "GPU")
+    if num_gpus == 1 and devices.virtual_devices > 1:
+        return _split_gpu(gpus[0], parts=devices.virtual_devices)
     for gpu in gpus[:num_gpus]:
         tf.config.experimental.set_memory_growth(gpu, enable=True)
     if num_gpus:
@@ -97,6 +139,26 @@ def prepare(devices: run_config.Devices) -> list[str]:
     split = [tf.config.LogicalDeviceConfiguration()] * devices.virtual_devices
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], split)
     return [f"/cpu:{i}" for i in range(devices.virtual_devices)]
+
+
+def _split_gpu(gpu: "tf.config.PhysicalDevice", *, parts: int) -> list[str]:
+    """Split a GPU into logical devices with equal shares of its memory."""
+    import tensorflow as tf  # Inside, as above.
+
+    share = _SPLIT_FRAC * nvidia.gpus()[0].memory_bytes / parts
+    part = tf.config.LogicalDeviceConfiguration(memory_limit=int(share / 2**20))
+    tf.config.set_logical_device_configuration(gpu, [part] * parts)
+    return [f"/gpu:{i}" for i in range(parts)]
+
+
+def _refuse_unseen(devices: run_config.Devices) -> None:
+    machine = nvidia.probe()
+    if machine.devices and not machine.is_hidden:
+        reason = (
+            "driver and CUDA libraries are there, but TensorFlow lists no GPU; "
+            "'python -m trainer.doctor' shows why"
+        )
+        raise errors.UserError(_unusable(devices, machine=machine, reason=reason))
 
 
 def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
@@ -116,8 +178,9 @@ def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
 def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy":
     """Return the strategy that shares a batch among the named devices, each with a model copy.
 
-    On CPU devices gradients are added on the first one, in order: the same sum every time, and no
-    collective that a second strategy in the process could disturb. With several hosts all visible
+    On CPU devices, and on parts of one GPU, gradients are added on the first one, in order: the same
+    sum every time, and no collective that a second strategy in the process could disturb (nor NCCL,
+    which takes each GPU once). With several hosts all visible
     devices of the hosts in TF_CONFIG are used; it must then be called before TensorFlow's first
     operation.
     """
@@ -125,7 +188,8 @@ def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy
 
     if num_hosts > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    cross_device_ops = tf.distribute.ReductionToOneDevice() if _is_cpu(names) else None
+    is_on_one = _is_cpu(names) or _is_split(names)
+    cross_device_ops = tf.distribute.ReductionToOneDevice() if is_on_one else None
     return tf.distribute.MirroredStrategy(names, cross_device_ops=cross_device_ops)
 
 
@@ -145,11 +209,15 @@ def describe(names: list[str], *, num_hosts: int = 1) -> str:
     if num_hosts > 1:
         return f"{num_hosts} hosts of {count_text(names)} each (MultiWorkerMirroredStrategy)"
     if _is_cpu(names):
+        unused = "; the NVIDIA GPU is not used" if nvidia.has_device() else ""
         if len(names) == 1:
-            return "CPU, one replica"
-        return f"CPU, {len(names)} virtual devices (MirroredStrategy)"
+            return f"CPU, one replica{unused}"
+        return f"CPU, {len(names)} virtual devices (MirroredStrategy){unused}"
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
-    return f"{len(names)} x {details.get('device_name', 'GPU')} (MirroredStrategy)"
+    name = details.get("device_name", "GPU")
+    if _is_split(names):
+        return f"1 x {name} as {len(names)} virtual devices (MirroredStrategy)"
+    return f"{len(names)} x {name} (MirroredStrategy)"
 
 
 def count_text(names: Sequence[str]) -> str:
@@ -160,6 +228,13 @@ def count_text(names: Sequence[str]) -> str:
 
 def _is_cpu(names: Sequence[str]) -> bool:
     return names[0].startswith("/cpu")
+
+
+def _is_split(names: Sequence[str]) -> bool:
+    """Return whether the devices are parts of one GPU."""
+    import tensorflow as tf  # Inside, as above.
+
+    return not _is_cpu(names) and len(tf.config.get_visible_devices("GPU")) < len(names)
 
 
 def _ways(count: int) -> str:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from scipy import special
 
 from trainer.data import examples, input_pipeline
-from trainer.distributed import devices
+from trainer.distributed import devices, out_of_memory
 from trainer.models import heads
 
 _POSITION = "position"
@@ -50,6 +50,9 @@ class Predictor:
         """Return the model's outputs for every example, in the split's own order.
 
         With `tta_flip`, the mean over an image and its mirror image.
+
+        Raises:
+          errors.UserError: if a batch needs more memory than a device has.
         """
         layout = input_pipeline.BatchLayout(
             batch_size=batch_size,
@@ -66,10 +69,16 @@ class Predictor:
         dataset = input_pipeline.step_groups(
             split, plan_rows=plan_rows, layout=layout, order_of=lambda epoch: in_order
         )
-        batches = [
-            self._compiled(group)
-            for group in input_pipeline.distribute(dataset, strategy=self._strategy)
-        ]
+        at_once = batch_size // layout.num_replicas
+        advice = (
+            f"it cannot hold {at_once} images of an evaluation at once: train with a smaller "
+            "--batch_size, or evaluate on more GPUs or on the CPU (--num_gpus=0)"
+        )
+        with out_of_memory.as_sentence(advice):
+            batches = [
+                self._compiled(group)
+                for group in input_pipeline.distribute(dataset, strategy=self._strategy)
+            ]
         outputs = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
         # Replicas return their rows in an order of their own; padding has the highest positions.
         order = np.argsort(outputs.pop(_POSITION))[: split.num_examples]

@@ -18,7 +18,7 @@ import tensorflow as tf
 from trainer.augment import augment, mixup, prepared_batch
 from trainer.config import run_config
 from trainer.data import input_pipeline
-from trainer.distributed import example_rng
+from trainer.distributed import example_rng, out_of_memory
 from trainer.models import heads, sync_batch_norm
 from trainer.optim import ccc_loss, ema, layer_freezing, losses, lr_schedule, optimizers, sam
 from trainer.optim import loss_scale as loss_scale_lib
@@ -83,12 +83,28 @@ class TrainStep:
         Returns:
           float32[k, 4]: for each step, over all replicas, the sum of losses, the number of correct
           predictions, the number of examples, and the number of replicas asked to stop.
+
+        Raises:
+          errors.UserError: if a step needs more memory than a device has.
         """
         is_frozen = first_step < self._freezing.num_steps
         compiled = self._compiled_heads if is_frozen else self._compiled
         step = tf.constant(first_step, tf.int64)
-        sums: np.ndarray = compiled(group, step, tf.constant(stop, tf.float32)).numpy()
+        with out_of_memory.as_sentence(self._memory_advice()):
+            sums: np.ndarray = compiled(group, step, tf.constant(stop, tf.float32)).numpy()
         return sums
+
+    def _memory_advice(self) -> str:
+        training = self._settings.training
+        replicas = self.strategy.num_replicas_in_sync
+        parts = training.accumulate_steps
+        at_once = training.batch_size // replicas // parts
+        return (
+            f"it cannot hold {at_once} images of a step at once (--batch_size={training.batch_size} "
+            f"on {replicas} replica{'s' if replicas > 1 else ''}, --accumulate_steps={parts}). Use a "
+            f"smaller --batch_size, or --accumulate_steps={2 * parts}, which computes the same batch "
+            "in smaller parts"
+        )
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from the start of the run."""

@@ -1,8 +1,9 @@
 import pytest
+import tensorflow as tf
 
 from runtime import errors
 from trainer.config import run_config
-from trainer.distributed import devices
+from trainer.distributed import devices, nvidia, tensorflow_build
 
 
 @pytest.mark.parametrize(
@@ -38,18 +39,139 @@ def test_as_many_as_there_are_and_fewer_are_fine():
         devices.check_count(run_config.Devices(num_gpus=num_gpus), available=2)
 
 
-def test_a_linux_machine_without_device_nodes_is_refused_before_tensorflow(tmp_path):
-    (tmp_path / "proc/self").mkdir(parents=True)
-    with pytest.raises(errors.UserError, match="no GPU"):
-        devices.refuse_early(run_config.Devices(num_gpus=1), root=tmp_path)
-    devices.refuse_early(run_config.Devices(num_gpus=0), root=tmp_path)
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/nvidia0").touch()
-    devices.refuse_early(run_config.Devices(num_gpus=1), root=tmp_path)
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """An empty Linux machine; a function that adds files to it."""
+    monkeypatch.setattr(nvidia, "ROOT", tmp_path)
+    monkeypatch.setattr(nvidia, "packages_folder", lambda: None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def add(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    add("proc/self/stat")
+    return add
 
 
-def test_another_system_is_left_to_tensorflow(tmp_path):
-    devices.refuse_early(run_config.Devices(num_gpus=1), root=tmp_path)
+BUILD = tensorflow_build.Build(version="2.21.0", is_cuda=True, cuda="12.5.1", cudnn="9")
+
+
+@pytest.fixture
+def built(monkeypatch):
+    monkeypatch.setattr(tensorflow_build, "installed", lambda: BUILD)
+
+
+def refusal(num_gpus, **others):
+    with pytest.raises(errors.UserError) as no:
+        devices.refuse_early(run_config.Devices(num_gpus=num_gpus, **others))
+    return str(no.value)
+
+
+def test_a_machine_without_a_gpu_is_refused_if_gpus_are_asked_for(machine):
+    assert "--num_gpus=1, but this machine has no GPU. Use --num_gpus=0" in refusal(1)
+    for num_gpus in (0, None):
+        devices.refuse_early(run_config.Devices(num_gpus=num_gpus))
+
+
+def test_an_nvidia_gpu_that_tensorflow_cannot_use_is_never_left_for_the_cpu_in_silence(
+    machine, built
+):
+    machine("dev/nvidia0")
+    assert refusal(4).startswith(
+        "--num_gpus=4, but the NVIDIA GPU of this machine (/dev/nvidia0) cannot be used: it has no "
+        "driver"
+    )
+    assert refusal(None).startswith(
+        "TensorFlow cannot use the NVIDIA GPU of this machine (/dev/nvidia0): it has no driver"
+    )
+    assert refusal(None).endswith(". --num_gpus=0 uses the CPU.")
+    devices.refuse_early(run_config.Devices(num_gpus=0))
+
+
+def test_gpus_that_a_variable_hides_are_refused_by_its_name_and_not_used_otherwise(
+    machine, built, monkeypatch
+):
+    machine("dev/nvidia0")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert refusal(1).startswith("--num_gpus=1, but CUDA_VISIBLE_DEVICES='-1' hides the GPUs")
+    devices.refuse_early(run_config.Devices(num_gpus=None))
+
+
+def test_another_makers_gpu_and_another_system_are_left_to_tensorflow(machine, tmp_path):
+    machine("dev/kfd")
+    devices.refuse_early(run_config.Devices(num_gpus=1))
+    (tmp_path / "dev/kfd").unlink()
+    (tmp_path / "proc/self/stat").unlink()
+    (tmp_path / "proc/self").rmdir()
+    devices.refuse_early(run_config.Devices(num_gpus=1))
+
+
+def test_several_gpus_are_not_split(machine):
+    assert refusal(2, virtual_devices=4) == (
+        "--virtual_devices=4 splits the CPU (--num_gpus=0) or one GPU (--num_gpus=1), and here are "
+        "2 GPUs to use: give one of these, or --virtual_devices=1"
+    )
+
+
+@pytest.fixture
+def tensorflow(monkeypatch):
+    """TensorFlow with two GPUs of 8 GiB; what it is told of them."""
+    told = {"growth": [], "split": {}}
+    config = tf.config
+    gpus = ["GPU:0", "GPU:1"]
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else [])
+    monkeypatch.setattr(
+        config, "set_visible_devices", lambda which, kind: told.update(visible=which)
+    )
+    monkeypatch.setattr(config, "get_visible_devices", lambda kind: told["visible"])
+    monkeypatch.setattr(
+        config, "set_logical_device_configuration", lambda gpu, parts: told["split"].update({gpu: parts})
+    )
+    monkeypatch.setattr(
+        config.experimental, "set_memory_growth", lambda gpu, enable: told["growth"].append(gpu)
+    )
+    gpu = nvidia.Gpu(name="A", memory_bytes=8 * 2**30, capability=(8, 0))
+    monkeypatch.setattr(nvidia, "gpus", lambda: [gpu, gpu])
+    told["gpus"] = gpus
+    return told
+
+
+def test_one_gpu_is_split_into_equal_parts_of_its_memory(tensorflow):
+    names = devices.prepare(run_config.Devices(num_gpus=1, virtual_devices=4))
+    assert names == ["/gpu:0", "/gpu:1", "/gpu:2", "/gpu:3"]
+    (parts,) = tensorflow["split"].values()
+    assert [part.memory_limit for part in parts] == [int(0.85 * 8 * 1024 / 4)] * 4
+    assert tensorflow["growth"] == []  # TensorFlow allows one or the other.
+
+
+def test_whole_gpus_take_memory_as_they_need_it(tensorflow):
+    assert devices.prepare(run_config.Devices()) == ["/gpu:0", "/gpu:1"]
+    assert tensorflow["growth"] == ["GPU:0", "GPU:1"]
+    assert tensorflow["split"] == {}
+
+
+def test_all_gpus_there_are_cannot_be_split_if_they_are_several(tensorflow):
+    with pytest.raises(errors.UserError, match="and here are 2 GPUs to use"):
+        devices.prepare(run_config.Devices(virtual_devices=2))
+
+
+def test_a_gpu_that_tensorflow_does_not_list_is_refused_whatever_the_cause(
+    machine, tensorflow, monkeypatch
+):
+    machine("dev/nvidia0")
+    tensorflow["gpus"].clear()
+    for num_gpus in (None, 1):
+        with pytest.raises(errors.UserError, match="TensorFlow lists no GPU; 'python -m trainer.do"):
+            devices.prepare(run_config.Devices(num_gpus=num_gpus))
+
+
+def test_the_line_about_devices_says_that_a_gpu_is_not_used(machine):
+    assert devices.describe(["/cpu:0"]) == "CPU, one replica"
+    machine("dev/nvidia0")
+    assert devices.describe(["/cpu:0"]) == "CPU, one replica; the NVIDIA GPU is not used"
 
 
 @pytest.mark.parametrize(

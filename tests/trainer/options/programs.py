@@ -13,9 +13,11 @@ import sys
 import cv2
 import numpy as np
 
+from affectnet_tfds import dataset_paths
 from runtime import fields, flags
 from tests.trainer.options.case import Case
-from trainer import app, baseline, compare, evaluate, export, hosts, predict, sweep
+from trainer import app, baseline, compare, doctor, evaluate, export, hosts, predict, sweep
+from trainer.diagnosis import gpu_checks
 from trainer.distributed import devices
 from trainer.evaluation import paired_comparison
 from trainer.exporting import exporter, formats, signature
@@ -187,6 +189,15 @@ def compared(lab, settings):
     return files()
 
 
+def examined(lab, settings):
+    """Return what the doctor prints of the data."""
+    nothing = gpu_checks.Probed(lines=[], end="")
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(gpu_checks, "run_probe", lambda: nothing)
+        text = printed(lab, settings, main=doctor.main)
+    return [line for line in text.splitlines() if dataset_paths.DATASET_NAME in line]
+
+
 def launched(lab, settings):
     """Return how many hosts are started, and how many each is told of."""
     started = []
@@ -270,5 +281,9 @@ CASES = {
         "output": Case(measured, "numbers.json"),
     },
     "Comparison": {"output": Case(compared, "page.html")},
+    "Doctor": {
+        "data_dir": Case(examined, "other_data", base="data"),
+        "json": Case(examined, True, given={"data_dir": "data"}),
+    },
     "Hosts": {"hosts": Case(launched, 3)},
 }

@@ -1,0 +1,19 @@
+from trainer.diagnosis import device_probe
+
+
+def test_a_device_multiplies_and_its_speed_is_measured():
+    measured = device_probe.product("/cpu:0", timed=64)
+    assert measured["is_right"] is True and measured["tflops"] > 0
+
+
+def test_a_wrong_product_is_noticed(monkeypatch):
+    import tensorflow as tf
+
+    real = tf.matmul
+    monkeypatch.setattr(tf, "matmul", lambda a, b: real(a, b) + tf.cast(1, a.dtype))
+    assert device_probe.product("/cpu:0", timed=64)["is_right"] is False
+
+
+def test_numbers_are_added_over_all_devices():
+    measured = device_probe.all_reduce([f"/cpu:{i}" for i in range(4)], count=1000)
+    assert measured["is_right"] is True and measured["gb_per_s"] > 0

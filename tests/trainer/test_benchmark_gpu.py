@@ -1,0 +1,50 @@
+"""The GPU benchmark, tried on a CPU with sizes that take seconds."""
+
+import json
+
+import pytest
+
+from benchmarks import gpu, gpu_rows
+from tests import programs
+
+
+@pytest.mark.slow
+def test_the_table_is_filled_and_written_as_markdown_and_json(data_dir, tmp_path):
+    done = programs.run(
+        "benchmarks.gpu", f"--data_dir={data_dir}", "--config_name=sample", "--num_gpus=0",
+        "--models=cnn", "--image_sizes=16", "--variant=float32", "--variant=bfloat16, XLA",
+        "--batch_size=16", "--seconds=0.05", f"--output_dir={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert found["device"] == "CPU, one replica"
+    plain, compiled = found["rows"]
+    assert (plain["model"], plain["image_size"], plain["variant"]) == ("cnn", 16, "float32")
+    for row in (plain, compiled):
+        assert "error" not in row
+        for name in ("images_per_s", "images_per_s_no_cache", "alone_per_s", "ms_a_step"):
+            assert row[name] > 0
+        assert 0 <= row["input_wait_frac"] <= 1
+    assert plain["fit_per_s"] > 0 and "fit_per_s" not in compiled
+    table = (tmp_path / "gpu.md").read_text()
+    assert gpu.line(plain) in table and gpu.line(compiled) in table
+
+
+def test_what_was_not_measured_is_a_row_with_the_reason():
+    row = {"model": "cnn", "image_size": 112, "variant": "float32", "error": "no time left"}
+    assert gpu.line(row).startswith("| cnn | 112 | float32 | no time left |")
+    assert gpu.line(row).count("|") == gpu._HEADER.count("|")
+
+
+def test_a_command_that_takes_too_long_leaves_what_it_printed():
+    command = ["python3", "-uc", "import time; print('one', flush=True); time.sleep(60)"]
+    assert gpu.run(command, timeout_s=1) == ("one\n", "no time left")
+
+
+def test_a_command_that_fails_gives_its_last_line():
+    command = ["python3", "-c", "import sys; sys.exit('the last words')"]
+    assert gpu.run(command, timeout_s=20) == ("", "exit code 1: the last words")
+
+
+def test_the_variants_of_the_table_are_those_that_a_row_knows():
+    assert gpu.VARIANTS.default == list(gpu_rows.VARIANTS)

@@ -1,0 +1,1 @@
+"""Diagnosis: checks of an installation and a machine, for trainer.doctor."""

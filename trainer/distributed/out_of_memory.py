@@ -1,0 +1,43 @@
+"""Out of memory: TensorFlow's error about full memory of a device, as one sentence.
+
+Owns which errors mean that. Catching tf.errors.ResourceExhaustedError alone was rejected: a full
+disk raises it too, while cuDNN and CUDA report full memory as other errors.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from runtime import errors
+
+_SIGNS = re.compile(
+    r"\bOOM\b|out of memory|OUT_OF_MEMORY|ALLOC_FAILED|failed to allocate", re.IGNORECASE
+)
+
+
+@contextlib.contextmanager
+def as_sentence(advice: str) -> Iterator[None]:
+    """Raise what a block raises because memory is full as a UserError that ends with advice.
+
+    Args:
+      advice: what did not fit, and what to change.
+
+    Raises:
+      errors.UserError: instead of TensorFlow's error.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if not _SIGNS.search(error.message):
+            raise
+        raise errors.UserError(f"the memory of {_device(error.message)} is full: {advice}") from None
+
+
+def _device(message: str) -> str:
+    """Return the device that a message names; its allocator is named after it as well."""
+    gpu = re.search(r"device:GPU:(\d+)|GPU_(\d+)_bfc", message)
+    if gpu:
+        return f"GPU {gpu[1] or gpu[2]}"
+    return "this machine" if re.search(r"device:CPU|allocator cpu|mklcpu", message) else "the device"
