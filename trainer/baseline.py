@@ -10,7 +10,7 @@ from affectnet_tfds import dataset_paths
 from runtime import atomic_file, fields, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
-from trainer.distributed import tf_logging
+from trainer.distributed import devices, tf_logging
 from trainer.evaluation import linear_baseline
 from trainer.reports import files, tables
 
@@ -50,6 +50,7 @@ def main() -> None:
     """Train and evaluate the baseline on the data that the flags name."""
     asked = Baseline(**flags.given(SECTIONS))
     version = find(asked)
+    devices.prepare(run_config.Devices(num_gpus=0))
     found = linear_baseline.measure(version, image_size=asked.image_size)
     protocol = linear_baseline.protocol(version, image_size=asked.image_size)
     if asked.output:
