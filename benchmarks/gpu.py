@@ -54,9 +54,7 @@ def main(argv: Sequence[str]) -> None:
     """Measure, print each row as it is known, and write the table."""
     deadline = time.monotonic() + 60 * MINUTES.value
     pairs = [(model, size) for size in IMAGE_SIZES.value for model in MODELS.value]
-    about = (
-        f"Batches of {BATCH_SIZE.value}, {SECONDS.value:g} s a measurement; {measure.machine()}"
-    )
+    about = f"Batches of {BATCH_SIZE.value}, {SECONDS.value:g} s a measurement; {measure.machine()}"
     print(f"{about}\n\n{_HEADER}\n{'|---' * (_HEADER.count('|') - 1)}|", flush=True)
     rows: list[dict[str, Any]] = []
     for number, (model, size) in enumerate(pairs):
@@ -90,9 +88,7 @@ def measured(model: str, size: str, *, share_s: float, left_s: float) -> list[di
 def run(command: Sequence[str], *, timeout_s: float) -> tuple[str, str]:
     """Run a command; return its output, and why there is no more of it."""
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout_s
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         output = error.stdout or b""
         return output.decode() if isinstance(output, bytes) else output, "no time left"

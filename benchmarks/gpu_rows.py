@@ -122,9 +122,7 @@ def alone(
     return num_images / (now - started)
 
 
-def fit(
-    ctx: context.RunContext, *, split: examples.Split, rate: float, seconds: float
-) -> float:
+def fit(ctx: context.RunContext, *, split: examples.Split, rate: float, seconds: float) -> float:
     """Return images a second of Keras' `fit` in about so many seconds."""
     import tensorflow as tf
 

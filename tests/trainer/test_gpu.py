@@ -153,9 +153,7 @@ def test_a_gpu_run_is_exported_and_predicts(train, tmp_path, drawn):
     folder = tmp_path / "run"
     shutil.copytree(train(), folder)
     facts = json.loads((folder / "data.json").read_text())
-    (folder / "data.json").write_text(
-        json.dumps({**facts, "crop": conftest.GEOMETRY._asdict()})
-    )
+    (folder / "data.json").write_text(json.dumps({**facts, "crop": conftest.GEOMETRY._asdict()}))
     exported = programs.run("trainer.export", f"--model_dir={folder}", "--format=savedmodel")
     assert exported.returncode == 0, exported.stderr
     photo, _ = drawn

@@ -178,9 +178,9 @@ def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
 def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy":
     """Return the strategy that shares a batch among the named devices, each with a model copy.
 
-    On CPU devices, and on parts of one GPU, gradients are added on the first one, in order: the same
-    sum every time, and no collective that a second strategy in the process could disturb (nor NCCL,
-    which takes each GPU once). With several hosts all visible
+    On CPU devices, and on parts of one GPU, gradients are added on the first one, in order: the
+    same sum every time, and no collective that a second strategy in the process could disturb (nor
+    NCCL, which takes each GPU once). With several hosts all visible
     devices of the hosts in TF_CONFIG are used; it must then be called before TensorFlow's first
     operation.
     """

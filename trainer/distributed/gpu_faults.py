@@ -81,7 +81,9 @@ def library_fault(machine: nvidia.Machine, *, build: tensorflow_build.Build) -> 
         for name, major in versioned.items()
         if name in found and major not in found[name]
     ]
-    needs = f"TensorFlow {build.version} needs CUDA {build.cuda_major} and cuDNN {build.cudnn_major}"
+    needs = (
+        f"TensorFlow {build.version} needs CUDA {build.cuda_major} and cuDNN {build.cudnn_major}"
+    )
     if other:
         return (
             f"its CUDA libraries are of another version ({', '.join(other)}), and {needs}: "
@@ -96,9 +98,7 @@ def library_fault(machine: nvidia.Machine, *, build: tensorflow_build.Build) -> 
     return None
 
 
-def capability_fault(
-    gpus: Sequence[nvidia.Gpu], *, build: tensorflow_build.Build
-) -> str | None:
+def capability_fault(gpus: Sequence[nvidia.Gpu], *, build: tensorflow_build.Build) -> str | None:
     """Return which GPU TensorFlow's build has no code for, or None."""
     for gpu in gpus if build.capabilities else ():
         first, last = min(build.capabilities), max(build.capabilities)

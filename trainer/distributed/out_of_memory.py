@@ -32,7 +32,9 @@ def as_sentence(advice: str) -> Iterator[None]:
     except tf.errors.OpError as error:
         if not _SIGNS.search(error.message):
             raise
-        raise errors.UserError(f"the memory of {_device(error.message)} is full: {advice}") from None
+        raise errors.UserError(
+            f"the memory of {_device(error.message)} is full: {advice}"
+        ) from None
 
 
 def _device(message: str) -> str:
@@ -40,4 +42,6 @@ def _device(message: str) -> str:
     gpu = re.search(r"device:GPU:(\d+)|GPU_(\d+)_bfc", message)
     if gpu:
         return f"GPU {gpu[1] or gpu[2]}"
-    return "this machine" if re.search(r"device:CPU|allocator cpu|mklcpu", message) else "the device"
+    return (
+        "this machine" if re.search(r"device:CPU|allocator cpu|mklcpu", message) else "the device"
+    )

@@ -100,10 +100,10 @@ class TrainStep:
         parts = training.accumulate_steps
         at_once = training.batch_size // replicas // parts
         return (
-            f"it cannot hold {at_once} images of a step at once (--batch_size={training.batch_size} "
-            f"on {replicas} replica{'s' if replicas > 1 else ''}, --accumulate_steps={parts}). Use a "
-            f"smaller --batch_size, or --accumulate_steps={2 * parts}, which computes the same batch "
-            "in smaller parts"
+            f"it cannot hold {at_once} images of a step at once "
+            f"(--batch_size={training.batch_size}, replicas: {replicas}, "
+            f"--accumulate_steps={parts}). Use a smaller --batch_size, or "
+            f"--accumulate_steps={2 * parts}, which computes the same batch in smaller parts"
         )
 
     def learning_rate(self, step: int) -> float:

@@ -146,7 +146,7 @@ def test_a_probe_that_dies_or_hangs_leaves_what_it_printed(monkeypatch, tmp_path
         script = tmp_path / name
         script.write_text(
             "#!/usr/bin/env python3\nimport os, sys, time\n"
-            "print('{\"kind\": \"start\", \"gpus\": 1}', flush=True)\n"
+            'print(\'{"kind": "start", "gpus": 1}\', flush=True)\n'
             "print('W0000 a.cc:1] Cannot dlopen some GPU libraries. Please', file=sys.stderr)\n"
             f"print('LLVM ERROR: PTX', file=sys.stderr, flush=True)\n{ending}\n"
         )
@@ -207,7 +207,9 @@ def test_a_version_whose_shards_are_missing_or_that_cannot_be_read_is_bad(tmp_pa
     (version / dataset_paths.shard_name("train", 0, 2)).touch()
     (made,) = data_checks.checks(tmp_path)
     assert made.level is Level.BAD
-    assert made.finding.endswith(f"1 shards are missing, {dataset_paths.shard_name('train', 1, 2)} first")
+    assert made.finding.endswith(
+        f"1 shards are missing, {dataset_paths.shard_name('train', 1, 2)} first"
+    )
     info.write_text("{")
     (made,) = data_checks.checks(tmp_path)
     assert made.level is Level.BAD and "cannot read dataset_info.json" in made.finding

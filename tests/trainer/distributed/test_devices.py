@@ -128,7 +128,9 @@ def tensorflow(monkeypatch):
     )
     monkeypatch.setattr(config, "get_visible_devices", lambda kind: told["visible"])
     monkeypatch.setattr(
-        config, "set_logical_device_configuration", lambda gpu, parts: told["split"].update({gpu: parts})
+        config,
+        "set_logical_device_configuration",
+        lambda gpu, parts: told["split"].update({gpu: parts}),
     )
     monkeypatch.setattr(
         config.experimental, "set_memory_growth", lambda gpu, enable: told["growth"].append(gpu)
@@ -164,7 +166,9 @@ def test_a_gpu_that_tensorflow_does_not_list_is_refused_whatever_the_cause(
     machine("dev/nvidia0")
     tensorflow["gpus"].clear()
     for num_gpus in (None, 1):
-        with pytest.raises(errors.UserError, match="TensorFlow lists no GPU; 'python -m trainer.do"):
+        with pytest.raises(
+            errors.UserError, match="TensorFlow lists no GPU; 'python -m trainer.do"
+        ):
             devices.prepare(run_config.Devices(num_gpus=num_gpus))
 
 

@@ -50,6 +50,8 @@ def test_other_errors_stay_what_they_are(error):
 
 
 def test_memory_that_is_really_full_is_noticed():
-    with pytest.raises(errors.UserError, match="the memory of this machine is full: use less"):
-        with out_of_memory.as_sentence("use less"):
-            tf.function(lambda: tf.reduce_sum(tf.random.uniform([2**46])))()
+    with (
+        pytest.raises(errors.UserError, match="the memory of this machine is full: use less"),
+        out_of_memory.as_sentence("use less"),
+    ):
+        tf.function(lambda: tf.reduce_sum(tf.random.uniform([2**46])))()
