@@ -16,7 +16,7 @@ from trainer.data import dataset_version
 from trainer.diagnosis import check, data_checks, gpu_checks, package_checks, system_checks
 from trainer.distributed import nvidia, tensorflow_build
 
-ABOUT = """Check Python, packages, TensorFlow, CUDA, GPUs, disks and data, and say what mends a fault.
+ABOUT = """Check Python, packages, TensorFlow, CUDA, GPUs, disks and data; say what mends a fault.
 
   python -m trainer.doctor
   python -m trainer.doctor --json      for a bug report

@@ -29,8 +29,10 @@ def refuse_early(devices: run_config.Devices) -> None:
       errors.UserError: with what is missing, and what mends it.
     """
     _check_split(devices, num_gpus=devices.num_gpus or 0)
+    if devices.num_gpus == 0:
+        return
     machine = nvidia.probe()
-    if devices.num_gpus == 0 or not machine.is_linux:
+    if not machine.is_linux:
         return
     if machine.devices and machine.is_hidden:
         _check_hidden(devices, machine=machine)
