@@ -40,7 +40,7 @@ def fault(machine: nvidia.Machine, *, build: tensorflow_build.Build) -> str | No
 
 def driver_fault(machine: nvidia.Machine, *, build: tensorflow_build.Build) -> str | None:
     """Return what is wrong with the driver, by its files, or None."""
-    cuda = build.cuda_major or max(DRIVER_OF_CUDA)
+    cuda = build.cuda_major or 12
     oldest = DRIVER_OF_CUDA.get(cuda, (0, 0))
     enough = f"{oldest[0]}.{oldest[1]} or newer"
     if not machine.has_libcuda and not machine.driver:
