@@ -35,6 +35,7 @@ PROGRAMS = {
     "predict": Program("trainer.predict", "classify the faces in images and videos"),
     "export": Program("trainer.export", "a trained model to Keras, SavedModel, ONNX or TFLite"),
     "app": Program("trainer.app", "a local page that classifies uploads and the webcam"),
+    "doctor": Program("trainer.doctor", "say what is wrong with installation, GPUs or data"),
 }
 COMPLETION = "completion"
 _SHELLS = ("bash", "zsh")

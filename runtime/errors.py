@@ -19,7 +19,8 @@ READER_GONE = 141
 EXIT_CODES: Mapping[int, str] = {
     0: "done",
     FAILED: "ended, but something is wrong: a file that predict cannot read, a problem that verify "
-    "found, a store that does not answer; with a traceback, a defect of the program",
+    "found, a doubt of doctor, a store that does not answer; with a traceback, a defect of the "
+    "program",
     EXIT_CODE: "refused: flags, input, installation or disk do not allow it; stderr says why",
     HOST_LOST: "a host of several was lost; the same command on all hosts continues the run",
     130: "stopped by Ctrl-C (128 + SIGINT); the same command continues a build, run or sweep",

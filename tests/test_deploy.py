@@ -133,7 +133,7 @@ def test_an_image_installs_what_setup_offers(name, packaging):
     text = (DOCKER / f"{name}.Dockerfile").read_text(encoding="utf-8")
     sources = [path for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for path in line.split()]
     assert [path for path in sources if not (ROOT / path).exists()] == []
-    rooms = {path for path in sources if (ROOT / path).is_dir()}
+    rooms = {path for path in sources if (ROOT / path).is_dir()} - {"docs"}  # Messages name pages.
     installed = {package.partition(".")[0] for package in packaging["packages"]}
     assert rooms == (installed if name == "train" else installed - {"synthetic_faces", "trainer"})
     (what,) = re.findall(r"pip install --no-cache-dir (\S+)$", text, re.M)

@@ -32,11 +32,12 @@ class Doctor(fields.Checked):
         None,
         f"folder that contains {dataset_paths.DATASET_NAME}/",
         default_text=dataset_paths.DATA_DIR_TEXT,
+        path="folder",
     )
     json: bool = fields.field(False, "print JSON: one object with all checks")
 
 
-SECTIONS = {"Doctor": Doctor}
+SECTIONS: dict[str, type] = {"Doctor": Doctor}
 
 
 def main() -> int:

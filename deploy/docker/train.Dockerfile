@@ -9,6 +9,7 @@ FROM python:${PYTHON}-slim
 
 WORKDIR /opt/affectnet-faces
 COPY setup.py pyproject.toml README.md ./
+COPY docs docs
 COPY affectnet_tfds affectnet_tfds
 COPY pipeline pipeline
 COPY runtime runtime
