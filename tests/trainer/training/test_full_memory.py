@@ -1,0 +1,40 @@
+"""Full memory of a device ends training and evaluation in a sentence that names the flags."""
+
+import pytest
+import tensorflow as tf
+
+from runtime import errors
+from trainer.evaluation import predictor as predictor_lib
+from trainer.run import context
+from trainer.training import setup
+
+
+def full(*_):
+    message = "OOM when allocating tensor with shape[8,32] on /device:GPU:0 by allocator GPU_0_bfc"
+    raise tf.errors.ResourceExhaustedError(None, None, message)
+
+
+def test_a_step_that_does_not_fit_names_batch_size_and_accumulate_steps(make_ctx):
+    ctx = make_ctx(num_replicas=2, batch_size=32, accumulate_steps=2)
+    split = context.read_split(ctx, split="train")
+    step = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
+    step._compiled = full
+    with pytest.raises(errors.UserError) as no:
+        step.train({}, first_step=0)
+    assert str(no.value) == (
+        "the memory of GPU 0 is full: it cannot hold 8 images of a step at once (--batch_size=32, "
+        "replicas: 2, --accumulate_steps=2). Use a smaller --batch_size, or --accumulate_steps=4, "
+        "which computes the same batch in smaller parts"
+    )
+
+
+def test_an_evaluation_that_does_not_fit_names_what_helps(make_ctx):
+    ctx = make_ctx(num_replicas=2)
+    predictor = predictor_lib.Predictor(setup.model(ctx), strategy=ctx.strategy)
+    predictor.__dict__["_compiled"] = full
+    with pytest.raises(errors.UserError) as no:
+        predictor.run(context.read_split(ctx, split="validation"), batch_size=16)
+    assert str(no.value) == (
+        "the memory of GPU 0 is full: it cannot hold 8 images of an evaluation at once: train with "
+        "a smaller --batch_size, or evaluate on more GPUs or on the CPU (--num_gpus=0)"
+    )
