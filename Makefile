@@ -13,6 +13,9 @@ GPU ?= auto
 # TFDS's own default: TFDS_DATA_DIR, else ~/tensorflow_datasets.
 DATA_DIR ?= $(or $(TFDS_DATA_DIR),$(HOME)/tensorflow_datasets)
 DEMO     := $(BUILD)/demo
+# Training falls to the demo's data where no folder is named and the default one holds no data set.
+TRAIN_DATA = $(if $(filter file,$(origin DATA_DIR)),$(shell [ -e '$(DATA_DIR)/affectnet_faces' ] \
+  || [ ! -e '$(DEMO)/data/affectnet_faces' ] && echo '$(DATA_DIR)' || echo '$(DEMO)/data'),$(DATA_DIR))
 HOSTS    ?= 2
 MODEL_DIR ?= $(DEMO)/run
 BENCH_INPUT = $(or $(AFFECTNET_DIR),$(BUILD)/sample)
@@ -27,14 +30,38 @@ RUNNER       ?= local
 CLUSTER      := build/flink/cluster
 RUNNER_FLAGS := $(if $(filter flink,$(RUNNER)),--flagfile=$(CLUSTER)/flags)
 
+# The variables that may be given, make NAME=value; any other name on the command line is refused.
+define VARIABLES
+  AFFECTNET_DIR:   your copy of AffectNet (shards, bench); drawn faces where none is given
+  DATA_DIR:        folder of the built data set ($(DATA_DIR))
+  MODEL_DIR:       model of make app ($(MODEL_DIR))
+  FLAGS:           further flags of the program
+  RUNNER:          where shards are built, local or flink ($(RUNNER))
+  HOSTS:           number of hosts of make train-hosts ($(HOSTS))
+  BUILD:           folder of what is made on the way ($(BUILD))
+  GPU:             1 or 0: an environment with CUDA libraries, or without ($(GPU))
+  PYTHON:          Python to make the environment with ($(PYTHON))
+  TEST_PROCESSES:  processes of the tests ($(TEST_PROCESSES))
+endef
+
+KNOWN   := $(patsubst %:,%,$(filter %:,$(value VARIABLES))) TFDS_DATA_DIR
+UNKNOWN := $(filter-out $(KNOWN),$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+ifneq ($(UNKNOWN),)
+$(error $(shell $(PYTHON) -c 'import difflib, sys; name, *known = sys.argv[1:]; near = difflib.get_close_matches(name, \
+  known, 1, 0.5); print("unknown variable", name + ";", near and f"did you mean {near[0]}?" or "make help lists all")' \
+  $(firstword $(UNKNOWN)) $(KNOWN)))
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help demo shards train train-hosts app doctor notebook test test-quick unit-tests lint format types bench clean \
         flink-jars flink-up flink-down
 
+help: export LIST = $(VARIABLES)
 help:  ## This list
 	@echo "AffectNet Faces"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Variables: AFFECTNET_DIR (your copy), DATA_DIR ($(DATA_DIR)), MODEL_DIR, FLAGS (for the program), PYTHON ($(PYTHON)), GPU (1, 0: with CUDA libraries or without; $(GPU))"
+	@echo "Variables, as make shards AFFECTNET_DIR=/data/AffectNet:"
+	@echo "$$LIST"
 
 # The file holds the choice of GPU; an environment that was made with the other one is installed anew.
 ifneq ($(filter 0 1,$(GPU)),)
@@ -71,7 +98,10 @@ demo: $(VENV)/.ready  ## From nothing to a trained, evaluated classifier on draw
 	@$(PY) -m trainer.baseline --data_dir=$(DEMO)/data | tail -1
 	@echo "report        $(DEMO)/run/report.html   the model: confusion matrix, mistakes, curves"
 	@echo "              $(DEMO)/data/affectnet_faces/sample/1.0.0/report.html   the data: classes, crops, rejects"
-	@echo "next          make shards AFFECTNET_DIR=/path/to/your/AffectNet"
+	@echo "next          . $(VENV)/bin/activate"
+	@echo "              python -m trainer.main --data_dir=$(DEMO)/data --model_dir=runs/first --recipe=demo --epochs=4"
+	@echo "              python -m trainer.compare $(DEMO)/run runs/first"
+	@echo "              make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 
 shards: $(VENV)/.ready  ## Build shards from AFFECTNET_DIR (or drawn faces, where none is given) into DATA_DIR
 	@$(if $(filter-out local flink,$(RUNNER)),echo "error: RUNNER must be local or flink: got $(RUNNER)" && exit 2)
@@ -79,16 +109,17 @@ shards: $(VENV)/.ready  ## Build shards from AFFECTNET_DIR (or drawn faces, wher
 ifdef AFFECTNET_DIR
 	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)
 else
-	@echo "no AFFECTNET_DIR given: using drawn faces instead"
+	@echo "drawn faces   no AFFECTNET_DIR is given: drawing faces instead, which are not AffectNet"
 	@$(PY) -m pipeline.sample --output_dir=$(BUILD)/sample --num_images=3000 --seed=0
 	@$(PY) -m pipeline.main --input_dir=$(BUILD)/sample --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)
+	@echo "drawn faces   no AFFECTNET_DIR was given: these shards are not AffectNet (make shards AFFECTNET_DIR=/path/to/AffectNet)"
 endif
 
-train: $(VENV)/.ready  ## Train on the data in DATA_DIR; FLAGS='--num_gpus=4 --model_dir=runs/first …'
-	@$(PY) -m trainer.main --data_dir='$(DATA_DIR)' $(FLAGS)
+train: $(VENV)/.ready  ## Train on the data in DATA_DIR (or the demo's); FLAGS='--num_gpus=4 --model_dir=runs/first …'
+	@$(PY) -m trainer.main --data_dir='$(TRAIN_DATA)' $(FLAGS)
 
 train-hosts: $(VENV)/.ready  ## Train with HOSTS=2 hosts, simulated by processes on this machine's CPU (docs/scaling.md)
-	@$(PY) -m trainer.hosts --hosts=$(HOSTS) -- --num_gpus=0 --data_dir='$(DATA_DIR)' $(FLAGS)
+	@$(PY) -m trainer.hosts --hosts=$(HOSTS) -- --num_gpus=0 --data_dir='$(TRAIN_DATA)' $(FLAGS)
 
 app: $(VENV)/.ready  ## A local web page to try MODEL_DIR on images (the demo's model where none is given)
 	@$(PY) -m trainer.app --model_dir='$(MODEL_DIR)' $(FLAGS)

@@ -40,7 +40,7 @@ WORKER = [
     "simplejpeg>=1.8,<2",
     "pyyaml>=6",
 ]
-PROGRAMS = ["absl-py>=2.1", "markupsafe>=2.1", "rich>=13.9"]  # To start any of them.
+PROGRAMS = ["absl-py>=2.1", "markupsafe>=2.1"]  # To start any of them.
 TRAIN = [
     "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
     "jinja2>=3.1",  # With pandas, for tfds.as_dataframe.
@@ -59,6 +59,9 @@ EXPORT = [  # trainer.export
     "onnxruntime>=1.20",
     "tf2onnx>=1.16",
 ]
+TENSORBOARD = ["tensorboard>=2.20"]  # To look at a run's tensorboard folder.
+MLFLOW = ["mlflow-skinny>=2.20"]  # --log_to=mlflow
+WANDB = ["wandb>=0.19"]  # --log_to=wandb
 NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10"]  # docs/affectnet_faces.ipynb
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
@@ -98,6 +101,9 @@ setuptools.setup(
         "predict": TRAIN + PREDICT,
         "app": TRAIN + PREDICT + APP,
         "notebook": TRAIN + NOTEBOOK,
-        "dev": TRAIN + SWEEP + EXPORT + PREDICT + APP + NOTEBOOK + DEV,
+        "tensorboard": TRAIN + TENSORBOARD,
+        "mlflow": TRAIN + MLFLOW,
+        "wandb": TRAIN + WANDB,
+        "dev": TRAIN + SWEEP + EXPORT + PREDICT + APP + NOTEBOOK + TENSORBOARD + MLFLOW + DEV,
     },
 )

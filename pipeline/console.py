@@ -5,9 +5,6 @@ import contextlib
 from collections.abc import Mapping, Sized
 from pathlib import Path
 
-import rich.console
-import rich.table
-
 from affectnet_tfds import dataset_paths, labels
 from pipeline import build, config, progress
 from pipeline.files import object_store, storage
@@ -15,7 +12,18 @@ from pipeline.rows import survey
 from pipeline.shards import plan
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
-from runtime import installation
+from runtime import installation, json_log, terminal
+
+_ACCOUNT = (
+    ("read", "rows"),
+    ("written", "written"),
+    ("left_out", "left out"),
+    ("other_class", "other class"),
+    ("dropped", "dropped"),
+    ("rejected", "rejected"),
+    ("examples", "examples"),
+)
+"""Columns of the account: the field of a ledger's line, and its heading."""
 
 
 def layouts() -> list[str]:
@@ -28,17 +36,13 @@ class Console:
 
     def __init__(self) -> None:
         """Print to standard output."""
-        self.out = rich.console.Console(highlight=False, soft_wrap=True)
-        if not self.out.is_terminal:
-            self.out.width = 120  # A file or a pipe has no width; 80 would cut the tables.
         self.bar: progress.Bar | None = None
 
     def found(self, release: base.Release, surveyed: survey.Survey, job: config.JobConfig) -> None:
         """Print the contents of the annotations."""
         if drawn := registry.drawn_sample(storage.path(release.root)):
             seed = drawn.get("seed")
-            text = f"data          DRAWN FACES, not AffectNet (seed {seed}): smoke test only"
-            self.out.print(text, style="bold yellow")
+            self._say("data", f"DRAWN FACES, not AffectNet (seed {seed}): smoke test only")
         for table in release.tables:
             self._say(
                 "release",
@@ -60,9 +64,17 @@ class Console:
             f"{job.config_name}: {job.classes} classes, {job.image_size} px, "
             f"margin {job.margin_frac:g}, balance {job.balance}",
         )
-        self.out.print(_plan_table(plans))
+        print(_plan_table(plans))
         size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(
             job.image_size, job.encoding
+        )
+        json_log.write(
+            "plan",
+            config_name=job.config_name,
+            splits={
+                p.split: {"shards": p.num_shards, "examples": p.num_examples}
+                for p in plans.values()
+            },
         )
         files = " + ".join(f"{p.num_shards} {p.split}" for p in plans.values())
         self._say("", f"{files} shards, about {_bytes(size)} in all")
@@ -85,6 +97,7 @@ class Console:
 
     def interrupted(self, *, exit_code: int) -> int:
         """Print that finished shards are kept; return the exit code."""
+        json_log.write("stopped", level="warning", exit_code=exit_code)
         if self.bar:
             done = self.bar.watch.state().shards
             print(
@@ -101,7 +114,7 @@ class Console:
             self._say("dry run", "nothing was written")
             return
         if built.account:
-            self.out.print(_account_table(built.account))
+            print(_account_table(built.account))
             self._print_account(built)
         else:
             self._say(
@@ -127,6 +140,15 @@ class Console:
     def _print_account(self, built: build.Build) -> None:
         assert built.account and built.version
         size = sum(entry.stat().st_size for entry in storage.entries(built.version))
+        json_log.write(
+            "published",
+            version=built.version,
+            shards=len(built.report["shards"]),
+            examples=built.account.num_examples,
+            rejected=dict(built.account.reasons()),
+            bytes=size,
+            seconds=built.seconds,
+        )
         self._say(
             "published",
             f"{built.version}   {len(built.report['shards'])} shards, "
@@ -161,7 +183,7 @@ class Console:
             )
 
     def _say(self, what: str, text: str) -> None:
-        self.out.print(f"{what:<13} {text}", markup=False)
+        print(f"{what:<13} {text}", flush=True)
 
 
 def _images(groups: Sized) -> str:
@@ -214,57 +236,28 @@ def _by_reason(surveyed: survey.Survey) -> collections.Counter[str]:
     return counts
 
 
-def _plan_table(plans: Mapping[str, plan.SplitPlan]) -> rich.table.Table:
-    table = _table("class", "rows", "kept", "copies", *(f"in {split}" for split in plans))
+def _plan_table(plans: Mapping[str, plan.SplitPlan]) -> str:
+    rows = [["class", "rows", "kept", "copies", *(f"in {split}" for split in plans)]]
     train = plans["train"]
     for label in sorted({label for p in plans.values() for label in p.counts}):
         kept, target = train.kept(label), train.targets.get(label, 0)
         low, high = (target // kept, -(-target // kept)) if kept else (0, 0)
         copies = str(low) if low == high else f"{low}-{high}"
         made = [f"{p.targets.get(label, 0):,}" for p in plans.values()]
-        table.add_row(
-            labels.EXPRESSIONS[label], f"{train.counts.get(label, 0):,}", f"{kept:,}", copies, *made
-        )
-    return table
+        counts = [f"{train.counts.get(label, 0):,}", f"{kept:,}"]
+        rows.append([labels.EXPRESSIONS[label], *counts, copies, *made])
+    return terminal.table(rows, left={"class"})
 
 
-def _account_table(account: build.ledger.Ledger) -> rich.table.Table:
-    table = _table(
-        "split",
-        "class",
-        "rows",
-        "written",
-        "left out",
-        "other class",
-        "dropped",
-        "rejected",
-        "examples",
-    )
-    for line in account.lines:
-        numbers = (
-            line.read,
-            line.written,
-            line.left_out,
-            line.other_class,
-            line.dropped,
-            line.rejected,
-            line.examples,
-        )
-        table.add_row(line.split, line.name, *(f"{n:,}" for n in numbers))
-    totals = [
-        sum(getattr(line, name) for line in account.lines) for name in build.ledger.Line._fields[2:]
+def _account_table(account: build.ledger.Ledger) -> str:
+    header = ["split", "class", *(name for _, name in _ACCOUNT)]
+    rows = [
+        [line.split, line.name, *(f"{getattr(line, field):,}" for field, _ in _ACCOUNT)]
+        for line in account.lines
     ]
-    table.add_row("all", "", *(f"{n:,}" for n in totals))
-    return table
-
-
-def _table(*columns: str) -> rich.table.Table:
-    table = rich.table.Table(box=None, padding=(0, 1), header_style="", pad_edge=True)
-    for i, column in enumerate(columns):
-        table.add_column(
-            column, no_wrap=True, justify="left" if i == 0 or column == "class" else "right"
-        )
-    return table
+    totals = [sum(getattr(line, field) for line in account.lines) for field, _ in _ACCOUNT]
+    rows.append(["all", "", *(f"{total:,}" for total in totals)])
+    return terminal.table([header, *rows], left={"split", "class"})
 
 
 def _bytes(size: float) -> str:

@@ -6,13 +6,17 @@ Finished shards have a sidecar, and unfinished ones a progress file with their n
 
 import json
 import threading
+import time
 import types
 from typing import NamedTuple
 
-import rich.progress
-
 from affectnet_tfds import dataset_paths
 from pipeline.files import object_store, storage
+from runtime import json_log, terminal
+from runtime.terminal import Part
+
+_PLAIN_EVERY_S = 60.0
+"""Seconds between two lines, or two events of --log_json, where no line can be replaced."""
 
 
 class State(NamedTuple):
@@ -68,28 +72,11 @@ class Bar:
         self.watch, self.num_shards, self.num_examples = Watch(staging), num_shards, num_examples
         self.before = self.watch.state()  # of an earlier attempt
         self._stop = threading.Event()
-        self._bar = rich.progress.Progress(
-            "shards ",
-            rich.progress.BarColumn(bar_width=24),
-            "{task.fields[shards]}/{task.fields[num_shards]}  "
-            "{task.completed:,.0f} of {task.total:,.0f} crops ",
-            "{task.fields[rate]:,.0f}/s ",
-            rich.progress.TimeRemainingColumn(),
-            "left  rejected {task.fields[rejected]}",
-        )
+        self._line = terminal.ProgressLine(every_s=_PLAIN_EVERY_S)
 
     def __enter__(self) -> "Bar":
         """Start to show."""
-        self._bar.start()
-        self._task = self._bar.add_task(
-            "",
-            total=self.num_examples,
-            completed=self.before.examples,
-            num_shards=self.num_shards,
-            shards=self.before.shards,
-            rate=0.0,
-            rejected=0,
-        )
+        self._started_s = self._logged_at_s = time.monotonic()
         self._thread = threading.Thread(target=self._poll, daemon=True)
         self._thread.start()
         return self
@@ -100,27 +87,36 @@ class Bar:
         """Show the last state and stop."""
         self._stop.set()
         self._thread.join()
-        self._show()
-        self._bar.stop()
+        self._show(final=True)
 
     def _poll(self) -> None:
         while not self._stop.wait(storage.poll_seconds(self.watch.staging)):
-            self._show()
+            self._show(final=False)
 
-    def _show(self) -> None:
+    def _show(self, *, final: bool) -> None:
         try:
             now = self.watch.state()
         except object_store.Unreachable:
+            self._line.close()
             return  # If it lasts, the workers end with that error.
-        elapsed = self._bar.tasks[0].elapsed or 1.0
-        planned = self.num_examples
-        if now.shards == self.num_shards:
-            planned = now.examples  # Rejected rows give no example.
-        self._bar.update(
-            self._task,
-            total=planned,
-            completed=min(now.examples, planned),
-            shards=now.shards,
-            rate=max(0, now.examples - self.before.examples) / elapsed,
-            rejected=now.rejected,
-        )
+        elapsed_s = time.monotonic() - self._started_s
+        per_s = max(0, now.examples - self.before.examples) / max(elapsed_s, 1e-3)
+        self._line.show(self._parts(now, per_s=per_s), final=final)
+        if final or time.monotonic() - self._logged_at_s >= _PLAIN_EVERY_S:
+            self._logged_at_s = time.monotonic()
+            json_log.write("progress", **now._asdict(), examples_per_s=per_s)
+
+    def _parts(self, now: State, *, per_s: float) -> list[Part]:
+        # Rejected rows give no example.
+        planned = now.examples if now.shards == self.num_shards else self.num_examples
+        done = min(now.examples, planned)
+        left = terminal.clock((planned - done) / per_s) if per_s else "-:--"
+        return [
+            Part("shards "),
+            Part(f" {terminal.bar(done / max(planned, 1))}", rank=4),
+            Part(f" {now.shards}/{self.num_shards}"),
+            Part(f"  {done:,} of {planned:,} crops", rank=1),
+            Part(f"  {per_s:,.0f}/s", rank=3),
+            Part(f"  {left} left"),
+            Part(f"  rejected {now.rejected}", rank=2),
+        ]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from runtime import fields
+from runtime import fields, json_log
 
 _ALWAYS = ("--help", "--version")
 
@@ -36,7 +36,7 @@ def _flags(module: str) -> dict[str, tuple[fields.Option, bool]]:
         return {}
     return {
         name: (option, fields.value_type(section, name=name)[0] is bool)
-        for section in sections.values()
+        for section in {**sections, **json_log.SECTIONS}.values()
         for name, option in fields.options(section).items()
     }
 

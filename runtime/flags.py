@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import app, flags
 
-from runtime import errors, fields, installation, program
+from runtime import errors, fields, installation, json_log, program
 
 Sections = Mapping[str, type]
 """Section title to configuration class."""
@@ -46,7 +46,7 @@ class _Parser(flags.ArgumentParser[Any]):
 
 def define(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> None:
     """Define one flag for each field of each section; nothing is present until it is given."""
-    for config_type in sections.values():
+    for config_type in {**sections, **json_log.SECTIONS}.values():
         for name, about in fields.options(config_type).items():
             if name in values:  # A program that runs again in the same process.
                 delattr(values, name)
@@ -66,7 +66,7 @@ def given(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> dict
 def help_text(sections: Sections, *, about: str) -> str:
     """Return the help page: flags in groups, each with its unit and default."""
     groups: dict[str, list[str]] = {}
-    for title, config_type in sections.items():
+    for title, config_type in {**sections, **json_log.SECTIONS}.items():
         for name, option in fields.options(config_type).items():
             entry = _entry(config_type, name=name, option=option)
             groups.setdefault(option.group or title, []).append(entry)
@@ -119,7 +119,7 @@ def _start(
     program.prepare()
     flags.FLAGS.set_gnu_getopt(True)  # Flags may follow other arguments.
     app.run(
-        lambda argv: program.or_exit(lambda: main(argv[1:])),
+        lambda argv: program.or_exit(lambda: _recorded(lambda: main(argv[1:]))),
         flags_parser=lambda argv: program.or_exit(
             lambda: _parse(argv, sections=sections, about=about, passes_on=passes_on)
         ),
@@ -172,7 +172,11 @@ def unknown(name: str, *, sections: Sections, whose: str = "") -> str:
 
 def nearest(name: str, *, sections: Sections, cutoff: float = 0.6) -> str:
     """Return the known flag nearest to a name, or "" if none is near (difflib's `cutoff`)."""
-    known = [each for config_type in sections.values() for each in fields.options(config_type)]
+    known = [
+        each
+        for config_type in {**sections, **json_log.SECTIONS}.values()
+        for each in fields.options(config_type)
+    ]
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), "")
 
 
@@ -224,6 +228,11 @@ def parse(
         raise errors.UserError(f"--{name} {rule}") from None
     except flags.Error as error:
         raise errors.UserError(str(error).removeprefix("ERROR:: ")) from None
+
+
+def _recorded(main: Callable[[], int | None]) -> int | None:
+    """Call a program's main function with the file of --log_json open."""
+    return json_log.recorded(main, path=flags.FLAGS["log_json"].value)
 
 
 def _entry(config_type: type, *, name: str, option: fields.Option) -> str:

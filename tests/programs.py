@@ -6,13 +6,19 @@ once, and every program is a fork of it, a real process with its own memory and 
 program refuses before TensorFlow is imported, of hosts and of kills start `python -m` itself.
 """
 
+import contextlib
+import fcntl
 import multiprocessing
 import os
 import pathlib
+import pty
 import runpy
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Read by TensorFlow's import in the server.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -49,6 +55,32 @@ class Program:
 def run(module: str, *flags: object) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, as `python -m module flags` does."""
     return Program(module, *flags).wait()
+
+
+def run_on_terminal(module: str, *flags: object, columns: int) -> tuple[int | None, str]:
+    """Run a program on a terminal of its own; return its exit code and all that it wrote to it."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    terminal = pathlib.Path(os.ttyname(theirs))
+    process = _CONTEXT.Process(
+        target=_work,
+        args=([module, *map(str, flags)], dict(os.environ), pathlib.Path.cwd(), (terminal,) * 2),
+    )
+    written: list[bytes] = []
+    reader = threading.Thread(target=_read_terminal, args=(ours, written))
+    reader.start()
+    process.start()
+    process.join(TIMEOUT_S)
+    os.close(theirs)  # The last one that is open: the reader is at the end.
+    reader.join()
+    os.close(ours)
+    return process.exitcode, b"".join(written).decode()
+
+
+def _read_terminal(descriptor: int, written: list[bytes]) -> None:
+    with contextlib.suppress(OSError):  # EIO is the end of a terminal.
+        while content := os.read(descriptor, 65536):
+            written.append(content)
 
 
 def _work(

@@ -150,8 +150,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.run",
     ),
     "trainer.monitoring": (
+        "runtime",
+        "trainer.config",
         "trainer.augment",
         "trainer.evaluation",
+        "trainer.optim",
         "trainer.run",
         "trainer.reports",
     ),
@@ -174,6 +177,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.data",
         "trainer.run",
         "trainer.reports",
+        "trainer.monitoring",
         "trainer.training",
     ),
     "trainer": (
@@ -191,6 +195,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.demo",
         "trainer.exporting",
         "trainer.reports",
+        "trainer.monitoring",
         "trainer.training",
         "trainer.tuning",
     ),

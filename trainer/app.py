@@ -66,6 +66,7 @@ def main() -> None:
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
+    print(f"starting      with the model of {run.model_dir}", flush=True)
     with (
         contextlib.closing(local_server.listen(config.port)) as listener,
         uploads.folder() as folder,
@@ -95,7 +96,10 @@ def serve(
         answer=lambda path: answer(path, folder=folder, classifier=classifier),
     )
     server = uvicorn.Config(
-        local_server.confined(page), log_level="warning", timeout_graceful_shutdown=1
+        local_server.confined(page),
+        log_level="warning",
+        use_colors=False,
+        timeout_graceful_shutdown=1,
     )
     port = listener.getsockname()[1]
     print(f"page          http://{local_server.HOST}:{port}   (Ctrl-C ends it)", flush=True)

@@ -54,6 +54,7 @@ def main() -> None:
     """Export as the flags say."""
     config = Export(**flags.given(SECTIONS))
     run = trained_run.find(config.model_dir)
+    run.print_if_unfinished()
     folder = check(config, run=run)
     data_path = find_data(config, run=run)
     with tf_logging.chatter_off():

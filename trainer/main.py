@@ -12,6 +12,7 @@ from runtime import errors, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, host_channel, host_failure, tf_config, tf_logging
+from trainer.monitoring import experiment_trackers
 from trainer.run import model_folder
 from trainer.training import pretrained
 
@@ -35,6 +36,7 @@ def main() -> None:
     if not settings.run.is_trial:
         model_folder.check(settings)
     pretrained.check(settings.model)
+    experiment_trackers.check_installed(settings.run.log_to)
     connection = _meet(settings)
     with (
         host_failure.ending(connection.hosts, model_dir=settings.run.model_dir),

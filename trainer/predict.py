@@ -76,6 +76,8 @@ def main(paths: Sequence[str]) -> None:
     if config.draw:
         # Now: not after the minutes that the first image takes.
         pathlib.Path(config.draw).mkdir(parents=True, exist_ok=True)
+    # On stderr, since stdout may be JSON or CSV; importing TensorFlow takes seconds.
+    print(f"starting      with the model of {run.model_dir}", file=sys.stderr, flush=True)
     with tf_logging.chatter_off():
         # Inside: the refusals above must not wait for TensorFlow.
         from trainer.inference import face_classifier

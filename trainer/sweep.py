@@ -13,6 +13,7 @@ from runtime import flags as flags_lib
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
+from trainer.monitoring import experiment_trackers
 from trainer.tuning import options
 
 ABOUT = """Search the CNN family: each trial trains a network, and one below the median is stopped.
@@ -34,6 +35,7 @@ def main() -> None:
     devices.refuse_early(settings.devices)
     path = dataset_version.locate(settings.data)
     installation.require("optuna", what="trainer.sweep")
+    experiment_trackers.check_installed(settings.run.log_to)
     from trainer.tuning import study as study_lib  # Inside: Optuna is an extra.
 
     study = study_lib.open_study(asked, settings=settings)

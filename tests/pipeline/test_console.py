@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline import console
+from pipeline import console, ledger
+from tests import terminal
 
 
 @pytest.mark.parametrize(
@@ -10,3 +11,20 @@ from pipeline import console
 )
 def test_one_picture_is_and_several_are(count, said):
     assert console._images([()] * count) == said
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_account_of_all_of_affectnet_keeps_every_digit(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout", terminal.Terminal())
+    lines = [
+        ledger.Line(split, label, 239_976, 233_888, 143_143, 137_411, 134_915, 1_250, 233_888)
+        for split in ("train", "validation")
+        for label in (0, 9)
+    ]
+    text = console._account_table(ledger.Ledger(tuple(lines), ()))
+    assert max(map(len, text.splitlines())) <= columns
+    numbers = text.splitlines()[-1].split()
+    assert numbers == [
+        *("all", "959,904", "935,552", "572,572", "549,644", "539,660", "5,000", "935,552"),
+    ]

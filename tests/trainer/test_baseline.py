@@ -123,7 +123,10 @@ def test_a_train_split_of_one_class_is_refused(tmp_path):
     publish(tmp_path, train=["happy"] * 3)
     with pytest.raises(errors.UserError) as no:
         linear_baseline.measure(open_version(tmp_path), image_size=4)
-    assert str(no.value) == "a classifier needs two classes: split train has 3 x happy alone"
+    assert str(no.value) == (
+        "a classifier needs two classes: split train has 3 x happy alone; name a build with more "
+        "(--config_name)"
+    )
 
 
 def test_an_image_size_of_nothing_is_refused():

@@ -1,5 +1,6 @@
 """Export program: what is refused before TensorFlow is imported, and the program as a whole."""
 
+import dataclasses
 import importlib.util
 import os
 import re
@@ -57,6 +58,19 @@ def test_a_folder_without_a_run_or_without_its_data_is_refused(run, tmp_path):
         errors.UserError, match=r"does not say what it was trained on \(data.json\)"
     ):
         trained_run.find(str(tmp_path))
+    shutil.copy(run.model_dir / "data.json", tmp_path)
+    with pytest.raises(
+        errors.UserError, match=r"holds no weights \(best.npz\), .* trainer.main .* continues it$"
+    ):
+        trained_run.find(str(tmp_path))
+
+
+def test_an_unfinished_run_is_exported_and_says_so(run, tmp_path, capsys):
+    run.print_if_unfinished()
+    assert capsys.readouterr().out.startswith(f"unfinished    {run.model_dir} is not trained to")
+    (tmp_path / "metrics.json").touch()
+    dataclasses.replace(run, model_dir=tmp_path).print_if_unfinished()
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.slow

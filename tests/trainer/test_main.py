@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from tests import programs
+from tests import programs, terminal
 from trainer.run import checkpoint
 
 SMALL = [
@@ -163,6 +163,29 @@ def test_training_beats_chance_and_leaves_a_report_that_evaluate_repeats(data_di
     other = run(*where, *SMALL, "--epochs=13")
     assert other.returncode == 2
     assert f"{tmp_path}/run holds a run with " in other.stderr and "--epochs=12" in other.stderr
+
+
+@pytest.mark.slow
+def test_on_a_terminal_no_line_is_left_behind_and_the_log_has_every_event(data_dir, tmp_path):
+    code, output = programs.run_on_terminal(
+        "trainer.main",
+        *SMALL,
+        "--epochs=2",
+        "--batch_size=2",
+        f"--data_dir={data_dir}",
+        f"--model_dir={tmp_path}/run",
+        f"--log_json={tmp_path}/log",
+        columns=80,
+    )
+    assert code == 0, output
+    assert output.count("\repoch ") >= 8  # Step groups of two epochs.
+    shown = [row for row in terminal.rows(output, columns=80) if row.startswith("epoch ")]
+    assert len(shown) == 2 and all(" step 31/31 " in row for row in shown)
+    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [each["event"] for each in events] == [
+        *("start", "training_start", "epoch", "epoch", "training_end", "evaluation", "end"),
+    ]
+    assert events[-1]["exit_code"] == 0 and 0 <= events[-2]["accuracy"] <= 1
 
 
 EXACT = [

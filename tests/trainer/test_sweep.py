@@ -8,6 +8,7 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from runtime import errors, flags
+from tests import terminal
 from trainer import sweep
 from trainer.training import trainer
 from trainer.tuning import options, report
@@ -58,6 +59,27 @@ def test_a_sweep_runs_its_trials_and_writes_a_table_and_a_plot(search, make_ctx,
         f"report        {sweep_dir}/trials.csv  {sweep_dir}/optimization_history.png\n"
     )
     assert "epoch  2/2" in (tmp_path / "sweep/trial-0000/log.txt").read_text()
+
+
+def test_on_a_terminal_a_sweep_shows_where_its_trial_is_and_the_result_takes_its_place(
+    search, monkeypatch
+):
+    screen = terminal.Terminal()
+    monkeypatch.setenv("COLUMNS", "80")
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", screen)
+        search(trials=1)
+    assert "\rtrial   0     epoch  2/2  step 2/2  loss " in screen.getvalue()
+    rows = screen.rows(columns=80)
+    assert not [row for row in rows if "step" in row]
+    assert [row for row in rows if row.startswith("trial   0     0.")]
+
+
+def test_elsewhere_a_sweep_says_where_the_progress_of_its_trial_is(search, tmp_path, capsys):
+    search(trials=1)
+    log = tmp_path / "sweep/trial-0000/log.txt"
+    assert f"trial   0     started: {log}\n" in capsys.readouterr().out
+    assert "epoch  2/2" in log.read_text()
 
 
 def test_an_interrupted_sweep_continues_its_interrupted_trial(

@@ -157,6 +157,14 @@ class Run(fields.Checked):
         default_text="none",
         changes_result=False,
     )
+    log_to: tuple[str, ...] = field(
+        (),
+        "experiment trackers that settings and metrics are logged to, besides TensorBoard's files "
+        "and history.csv",
+        choices=("mlflow", "wandb"),
+        default_text="none",
+        changes_result=False,
+    )
 
     @property
     def is_trial(self) -> bool:
@@ -297,18 +305,22 @@ def difference(old: Config, *, new: Config) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ and change the result, as name to (old, new)."""
     before, before_located = flat(old), flat(_located(old))
     after, after_located = flat(new), flat(_located(new))
-    decisive = [
+    return {
+        name: (before[name], after[name])
+        for name in decisive()
+        # A saved path is absolute, and the same one on the command line need not be.
+        if before[name] != after[name] and before_located[name] != after_located[name]
+    }
+
+
+def decisive() -> list[str]:
+    """Return the names of the settings that change the result."""
+    return [
         name
         for section in SECTIONS.values()
         for name, option in fields.options(section).items()
         if option.changes_result
     ]
-    return {
-        name: (before[name], after[name])
-        for name in decisive
-        # A saved path is absolute, and the same one on the command line need not be.
-        if before[name] != after[name] and before_located[name] != after_located[name]
-    }
 
 
 def _located(config: Config) -> Config:

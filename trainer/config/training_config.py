@@ -77,6 +77,11 @@ class Optimization(fields.Checked):
         at_most=0.999999,
     )
 
+    @property
+    def depends_on_epochs(self) -> bool:
+        """Whether the learning rate of a step depends on the number of epochs of the run."""
+        return self.schedule == "cosine" or (self.schedule == "step" and not self.decay_epochs)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation(fields.Checked):

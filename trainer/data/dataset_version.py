@@ -17,6 +17,9 @@ from trainer.config import run_config
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
+_DEMO = pathlib.Path("build/demo/data")
+"""Where 'make demo' leaves its data set."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Version:
@@ -59,11 +62,12 @@ def locate(data: run_config.Data) -> pathlib.Path:
     if name in configs:
         return _versions(root / name)[-1]
     if not configs:
+        demo = f" ({_DEMO} is that of make demo)" if _DEMO.is_dir() else ""
         raise errors.UserError(
             f"{data_dir(data)} holds no {dataset_paths.DATASET_NAME}; "
             "make it with 'make shards' or "
             f"'python -m pipeline.main --input_dir=AFFECTNET --data_dir={data_dir(data)}', or name "
-            "the folder that has it with --data_dir"
+            f"the folder that has it with --data_dir{demo}"
         )
     reason = f"--config_name={name} is not in {root}" if name else f"{root} holds several configs"
     raise errors.UserError(f"{reason}: choose --config_name from {', '.join(configs)}")
@@ -93,7 +97,10 @@ def check_split(version: Version, *, split: str) -> None:
     """
     if not version.counts.get(split):
         splits = ", ".join(name for name, count in version.counts.items() if count)
-        raise errors.UserError(f"{version.name} has no examples in split {split}; it has {splits}")
+        raise errors.UserError(
+            f"{version.name} has no examples in split {split}; it has {splits}: use one of these, "
+            "or a build that has the split (python -m pipeline.main)"
+        )
 
 
 def fingerprint(path: pathlib.Path) -> str:

@@ -37,7 +37,7 @@ def divide(train: examples.Split, *, frac: float) -> tuple[examples.Split, examp
     if not (len(rest) and len(held)):
         raise errors.UserError(
             f"--holdout_frac={frac} holds out {len(held):,} of {train.num_examples:,} images: both "
-            "sides need some"
+            "sides need some; choose another --holdout_frac"
         )
     return take(train, indices=rest, name=train.name), take(train, indices=held, name=NAME)
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
-from runtime import errors
+from runtime import errors, json_log
 from trainer.distributed import host_channel, tf_config
 
 EXIT_CODE = errors.HOST_LOST
@@ -45,6 +45,7 @@ def end(reason: str, *, model_dir: str) -> NoReturn:
     At once, without Python's clean-up: TensorFlow's threads may still wait for the host, and what
     was saved is on disk.
     """
+    json_log.write("error", level="error", message=reason)
     print(
         f"\nerror: {reason}; all hosts stop, and the same command on every host continues "
         f"{model_dir} from its last checkpoint",

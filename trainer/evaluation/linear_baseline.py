@@ -84,7 +84,8 @@ def fit(
     if len(np.unique(labels)) < 2:
         only = class_names[labels[0]]
         raise errors.UserError(
-            f"a classifier needs two classes: split train has {len(labels):,} x {only} alone"
+            f"a classifier needs two classes: split train has {len(labels):,} x {only} alone; "
+            "name a build with more (--config_name)"
         )
     regression = linear_model.LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS)
     classifier = pipeline.make_pipeline(preprocessing.StandardScaler(copy=False), regression)

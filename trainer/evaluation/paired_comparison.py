@@ -62,7 +62,9 @@ def load(folders: Sequence[str]) -> list[Run]:
         )
     for first, second in itertools.combinations(paths, 2):
         if first.resolve() == second.resolve():
-            raise errors.UserError(f"{first} is given twice; a run does not differ from itself")
+            raise errors.UserError(
+                f"{first} is given twice; a run does not differ from itself: name two runs"
+            )
     return [_load(path, name=name) for path, name in zip(paths, _names(paths), strict=True)]
 
 

@@ -98,7 +98,8 @@ def read(path: pathlib.Path) -> Predictions:
     """
     if not path.is_file():
         raise errors.UserError(
-            f"{path.parent} holds no {FILE}: evaluate it first (python -m trainer.evaluate)"
+            f"{path.parent} holds no {FILE}: evaluate it first (python -m trainer.evaluate "
+            f"--model_dir={path.parent})"
         )
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))

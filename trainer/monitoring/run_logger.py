@@ -1,4 +1,4 @@
-"""Run logger: progress line, history.csv, TensorBoard and profile of a run.
+"""Run logger: progress line, history.csv, TensorBoard, trackers, events and profile of a run.
 
 Owns what is shown and written when; nothing here changes the run. Of several hosts the chief alone
 writes files. It is apart from the training loop so that the order of training can be read without
@@ -6,11 +6,15 @@ it.
 """
 
 import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from runtime import json_log, terminal
 from trainer.augment import prepared_batch
 from trainer.evaluation import metrics as metrics_lib
 from trainer.monitoring import (
     batch_preview,
+    experiment_trackers,
     memory_usage,
     profiler,
     progress_line,
@@ -26,9 +30,27 @@ class RunLogger:
     """Log one run."""
 
     def __init__(
-        self, ctx: context.RunContext, *, model_dir: pathlib.Path, num_examples: int
+        self,
+        ctx: context.RunContext,
+        *,
+        model_dir: pathlib.Path,
+        num_examples: int,
+        trackers: experiment_trackers.Trackers | None = None,
+        on_progress: Callable[[Sequence[terminal.Part]], None] = lambda parts: None,
     ) -> None:
+        """Log to files in `model_dir` and to standard output.
+
+        Args:
+          ctx: of the run.
+          model_dir: folder of the run.
+          num_examples: of an epoch.
+          trackers: started ones.
+          on_progress: also gets the parts of the progress line after each step group.
+        """
         self._ctx = ctx
+        self._line = terminal.ProgressLine()
+        self._trackers = trackers or experiment_trackers.Trackers()
+        self._on_progress = on_progress
         self._model_dir = model_dir
         self._num_examples = num_examples
         self._steps_per_epoch = ctx.layout.num_steps(num_examples)
@@ -39,6 +61,7 @@ class RunLogger:
 
     def start(self, state: train_state.TrainState) -> None:
         """Print where a run continues, and write its history again, which may be damaged."""
+        self._write_start(state)
         if not state.has_begun:
             return
         where = f"epoch {state.epoch + 1}, step {state.step}"
@@ -62,7 +85,9 @@ class RunLogger:
     def progress(self, state: train_state.TrainState, *, timer: throughput.EpochTimer) -> None:
         """Show the progress of the epoch after a step group."""
         is_final = state.step == self._steps_per_epoch
-        progress_line.show(self._line(state, timer=timer), final=is_final)
+        parts = self._parts(state, timer=timer)
+        self._line.show(parts, final=is_final)
+        self._on_progress(parts)
 
     def epoch(
         self,
@@ -80,12 +105,24 @@ class RunLogger:
         print(f"              {loss}  {split}_acc {row[prefix + 'accuracy']:.3f}", flush=True)
         self._write_history(history)
         self._tensorboard.write(row, prefix=prefix)
+        self._trackers.log(row, step=int(row["step"]))
+        numbers: dict[str, Any] = dict(row)
+        json_log.write("epoch", model_dir=str(self._model_dir), **numbers)
         confusion = figures.png(figures.confusion_figure(metrics, split=split))
         self._tensorboard.write_image("confusion_matrix", png=confusion, step=int(row["step"]))
 
     def end(self, state: train_state.TrainState, *, stalled: bool) -> None:
         """Print why training ended, and what limited its speed."""
+        self._line.close()
         self.profiler.stop()
+        if self._ctx.is_chief:
+            json_log.write(
+                "training_end",
+                model_dir=str(self._model_dir),
+                epochs=state.epoch,
+                best_epoch=state.best_epoch,
+                stopped_early=stalled,
+            )
         if stalled:
             patience = self._ctx.settings.selection.patience
             print(
@@ -98,7 +135,30 @@ class RunLogger:
     def _write_history(self, history: list[dict[str, float]]) -> None:
         history_lib.write_csv(history, path=self._model_dir / history_lib.HISTORY)
 
-    def _line(self, state: train_state.TrainState, *, timer: throughput.EpochTimer) -> str:
+    def _write_start(self, state: train_state.TrainState) -> None:
+        """Write the settings of the run to TensorBoard, and the event of its start."""
+        if self._tensorboard is None:
+            return
+        settings = self._ctx.settings
+        self._tensorboard.write_hparams(experiment_trackers.decisive(settings))
+        json_log.write(
+            "training_start",
+            model_dir=str(self._model_dir),
+            data=self._ctx.version.name,
+            fingerprint=self._ctx.version.fingerprint,
+            devices=self._ctx.device_line,
+            model=settings.model.model,
+            epochs=settings.training.epochs,
+            steps_per_epoch=self._steps_per_epoch,
+            batch_size=settings.training.batch_size,
+            continues_at={"epoch": state.epoch + 1, "step": state.step}
+            if state.has_begun
+            else None,
+        )
+
+    def _parts(
+        self, state: train_state.TrainState, *, timer: throughput.EpochTimer
+    ) -> list[terminal.Part]:
         epochs = self._ctx.settings.training.epochs
         losses, correct, count = state.sums
         examples_left = (epochs - state.epoch) * self._num_examples - count
@@ -114,4 +174,4 @@ class RunLogger:
             memory_bytes=memory_usage.bytes_in_use(),
             left_s=examples_left / timer.images_per_s,
         )
-        return progress_line.line(progress, num_replicas=self._ctx.layout.num_replicas)
+        return progress_line.parts(progress, num_replicas=self._ctx.layout.num_replicas)

@@ -1,22 +1,36 @@
-"""TensorBoard summaries: scalars and images of a run, written without the tensorboard package."""
+"""TensorBoard summaries: scalars, images and hyperparameters of a run.
+
+Written without the tensorboard package (extra `tensorboard`), which only the reader needs.
+"""
 
 import pathlib
+from collections.abc import Mapping
 
 import tensorflow as tf
+from google.protobuf import struct_pb2
 
+from trainer.optim import norms
 from trainer.run import history
 
-_TRAIN_COLUMNS = ("loss", "accuracy", "learning_rate", "images_per_s", "input_wait_frac")
+_TRAIN_COLUMNS = (
+    *("loss", "accuracy", "learning_rate", "images_per_s", "input_wait_frac"),
+    *norms.NAMES,
+)
+
+_HPARAMS_TAG = "_hparams_/session_start_info"
+"""By which TensorBoard finds them (tensorboard/plugins/hparams/metadata.py)."""
 
 
 class TensorBoard:
     """Write under `<model_dir>/tensorboard`.
 
-    Training and evaluation are two runs, whose curves share charts.
+    Training and evaluation are two runs, whose curves share charts; the hyperparameters belong to
+    the folder above both.
     """
 
     def __init__(self, model_dir: pathlib.Path) -> None:
         folder = model_dir / "tensorboard"
+        self._both = tf.summary.create_file_writer(str(folder))
         self._train = tf.summary.create_file_writer(str(folder / "train"))
         self._validation = tf.summary.create_file_writer(str(folder / "validation"))
 
@@ -30,6 +44,13 @@ class TensorBoard:
                 _write_scalar(name.removeprefix(prefix), row[name])
         self._train.flush()
         self._validation.flush()
+
+    def write_hparams(self, settings: Mapping[str, str | float | bool]) -> None:
+        """Write the settings for the page HPARAMS, on which runs are compared."""
+        metadata = _metadata("hparams", kind="DATA_CLASS_TENSOR", content=hparams_content(settings))
+        with self._both.as_default(step=0):
+            tf.summary.write(_HPARAMS_TAG, tf.zeros([0]), metadata=metadata)
+        self._both.flush()
 
     def write_image(self, name: str, *, png: bytes, step: int) -> None:
         """Write an image."""
@@ -49,10 +70,28 @@ def _write_scalar(name: str, value: float) -> None:
     tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)
 
 
-def _metadata(plugin: str, *, kind: str) -> tf.compat.v1.SummaryMetadata:
-    """Return the metadata that tf.summary.scalar and image write.
+def hparams_content(settings: Mapping[str, str | float | bool]) -> bytes:
+    """Return the message of the page HPARAMS: HParamsPluginData with a session_start_info, field 3.
 
-    Those two need the tensorboard package for it; writing does not.
+    The first field of that one is a map from names to values, as Struct's is
+    (tensorboard/plugins/hparams/plugin_data.proto), so that Struct encodes it.
     """
-    data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin)
+    session = struct_pb2.Struct()
+    session.update(dict(settings))
+    content: bytes = session.SerializeToString(deterministic=True)
+    return bytes([3 << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    """Return a length as protocol buffers write it: seven bits a byte, the lowest first."""
+    low, rest = number % 128, number // 128
+    return bytes([low | 128]) + _varint(rest) if rest else bytes([low])
+
+
+def _metadata(plugin: str, *, kind: str, content: bytes = b"") -> tf.compat.v1.SummaryMetadata:
+    """Return the metadata that tf.summary.scalar and image, and hparams.api, write.
+
+    Those need the tensorboard package for it; writing does not.
+    """
+    data = tf.compat.v1.SummaryMetadata.PluginData(plugin_name=plugin, content=content)
     return tf.compat.v1.SummaryMetadata(plugin_data=data, data_class=kind)

@@ -14,6 +14,7 @@ import numpy as np
 import simplejpeg
 import tensorflow as tf
 
+from runtime import json_log
 from trainer.data import examples
 from trainer.evaluation import class_subset, metrics, predictions, results
 from trainer.evaluation import predictor as predictor_lib
@@ -76,6 +77,7 @@ def run(
         protocol=protocol,
     )
     _print(evaluation, split=examples.name, facts=facts, files=files)
+    _write_event(evaluation, split=examples.name, ctx=ctx, subject=subject)
     return evaluation.classification
 
 
@@ -145,6 +147,24 @@ def _print(
             f"of {each.num_examples:,} annotated examples"
         )
     print(f"report        {'  '.join(str(path) for path in files.values())}", flush=True)
+
+
+def _write_event(
+    evaluation: results.EvaluationResults, *, split: str, ctx: context.RunContext, subject: Subject
+) -> None:
+    found = evaluation.classification
+    json_log.write(
+        "evaluation",
+        model_dir=str(subject.model_dir),
+        data=ctx.version.name,
+        split=split,
+        examples=found.num_examples,
+        accuracy=found.accuracy,
+        balanced_accuracy=found.balanced_accuracy,
+        macro_f1=found.macro.f1,
+        m_measure=found.m_measure,
+        report_dir=str(subject.report_dir),
+    )
 
 
 def _protocol(

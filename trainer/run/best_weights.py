@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from runtime import errors
 from trainer.distributed import host_channel
-from trainer.run import checkpoint
+from trainer.run import checkpoint, trained_run
 
-BEST = "best.npz"
+BEST = trained_run.BEST
 
 _CHOSEN_BY = "accuracy on validation itself"
 """How the best epoch was chosen before best.npz recorded it: there was no other choice."""
@@ -40,9 +40,7 @@ def load_best(
     path = model_dir / BEST
     content = from_chief(lambda: _read(path), connection=connection)
     if content is None:
-        raise errors.UserError(
-            f"{model_dir} holds no trained model ({BEST}): train one with --model_dir={model_dir}"
-        )
+        raise errors.UserError(trained_run.no_weights(model_dir))
     arrays, facts = content
     assign(weights(model), arrays=arrays, path=path)
     return {"chosen_by": _CHOSEN_BY, **facts}
@@ -81,7 +79,8 @@ def assign(
         name, _ = min(set(expected.items()) ^ set(saved.items()))
         raise errors.UserError(
             f"{path} belongs to another network: {name} is {saved.get(name, 'absent')} in the "
-            f"file and {expected.get(name, 'absent')} here"
+            f"file and {expected.get(name, 'absent')} here: give this run a folder of its own "
+            "(--model_dir), or train anew with --overwrite"
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])

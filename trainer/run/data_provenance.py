@@ -42,7 +42,7 @@ class Provenance:
             raise errors.UserError(
                 f"{self.name} has no {dataset_paths.JOB_CONFIG} that says how its faces were cut, "
                 "so that new photographs cannot be cut in the same way; data built by 'python -m "
-                "pipeline.main' have it"
+                "pipeline.main' have it: train on such a build"
             )
         return face_crop.Geometry(**self.crop)
 

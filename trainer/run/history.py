@@ -13,16 +13,18 @@ from runtime import atomic_file, errors
 
 Row = Mapping[str, float]
 """epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate,
-images_per_s, ..."""
+images_per_s, input_wait_frac, gradient_norm, update_norm, parameter_norm."""
 
 HISTORY = "history.csv"
 """Name of the CSV in a model folder."""
 
 
 def write_csv(history: Sequence[Row], *, path: pathlib.Path) -> None:
-    """Write one row per epoch, atomically."""
+    """Write one row per epoch, atomically; a column that a row lacks is empty there."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(history[0]))
+    # Rows of an earlier release have fewer columns.
+    columns = dict.fromkeys(name for row in history for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns))
     writer.writeheader()
     writer.writerows(history)
     atomic_file.replace(path, content=text.getvalue().encode())
@@ -48,4 +50,4 @@ def _parse(text: str) -> list[dict[str, float]]:
     if text and not text.endswith("\n"):
         raise ValueError("its last line is truncated")
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    return [{name: float(value) for name, value in row.items()} for row in rows]
+    return [{name: float(value) for name, value in row.items() if value != ""} for row in rows]

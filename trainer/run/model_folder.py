@@ -9,10 +9,13 @@ import shutil
 
 from runtime import atomic_file, errors
 from trainer.config import run_config
+from trainer.run import trained_run
 
 
 def check(settings: run_config.Config) -> None:
     """Check that the model folder is new or holds a run with the same settings.
+
+    A run may be lengthened by a larger --epochs where its learning rate does not depend on it.
 
     Raises:
       errors.UserError: if it holds a run whose settings would give another result, or config.json
@@ -38,13 +41,23 @@ def claim(settings: run_config.Config) -> pathlib.Path:
 
 def _check_same(old: run_config.Config, *, new: run_config.Config, path: pathlib.Path) -> None:
     changed = run_config.difference(old, new=new)
-    if not changed:
+    is_longer = set(changed) == {"epochs"} and new.training.epochs > old.training.epochs
+    if not changed or (is_longer and not new.optimization.depends_on_epochs):
         return
     before = " ".join(f"--{name}={_text(value)}" for name, (value, _) in changed.items())
     after = " ".join(f"--{name}={_text(value)}" for name, (_, value) in changed.items())
     raise errors.UserError(
         f"{path} holds a run with {before}, and this one has {after}; give this run a folder of "
-        "its own (--model_dir) or replace that one (--overwrite)"
+        f"its own (--model_dir) or replace that one (--overwrite){_longer(path) * is_longer}"
+    )
+
+
+def _longer(path: pathlib.Path) -> str:
+    """Return how to train a run further whose learning rate depends on --epochs."""
+    return (
+        "; its learning rate falls over all of --epochs, so that it cannot be lengthened, and a "
+        f"new run with --weights={path / trained_run.BEST} starts from its weights (with "
+        "--schedule=constant or exponential a larger --epochs continues a run)"
     )
 
 

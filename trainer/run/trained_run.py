@@ -7,6 +7,15 @@ from runtime import errors
 from trainer.config import run_config
 from trainer.run import data_provenance
 
+BEST = "best.npz"
+"""Name of the weights of the best epoch in a model folder."""
+
+_METRICS = "metrics.json"
+"""Written by the evaluation at the end of a run."""
+
+_DEMO = pathlib.Path("build/demo/run")
+"""Where 'make demo' leaves its run."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
@@ -21,20 +30,42 @@ class Run:
         """Return the side of the network's input images, in pixels."""
         return self.settings.data.image_size or self.data.stored_size
 
+    def print_if_unfinished(self) -> None:
+        """Print that the run is not finished, if so: its weights are then the best so far."""
+        if not (self.model_dir / _METRICS).is_file():
+            print(
+                f"unfinished    {self.model_dir} is not trained to its end: these are its best "
+                "weights so far; the same trainer.main command continues it",
+                flush=True,
+            )
+
 
 def find(model_dir: str) -> Run:
     """Open a model folder, without importing TensorFlow.
 
     Raises:
-      errors.UserError: if it holds no run, or a file of it is damaged.
+      errors.UserError: if it holds no run, no epoch of it is finished, or a file of it is damaged.
     """
     path = pathlib.Path(model_dir)
     if not (path / run_config.FILE).is_file():
+        demo = f" ({_DEMO} is that of make demo)" if (_DEMO / run_config.FILE).is_file() else ""
         raise errors.UserError(
-            f"{path} holds no trained model ({run_config.FILE}); train one, or name its --model_dir"
+            f"{path} holds no trained model ({run_config.FILE}); train one, or name its "
+            f"--model_dir{demo}"
         )
-    return Run(
+    run = Run(
         model_dir=path,
         settings=run_config.load(path / run_config.FILE),
         data=data_provenance.load(path),
+    )
+    if not (path / BEST).is_file():
+        raise errors.UserError(no_weights(path))
+    return run
+
+
+def no_weights(model_dir: pathlib.Path) -> str:
+    """Return the sentence about a run without weights."""
+    return (
+        f"{model_dir} holds no weights ({BEST}), which come with its first finished epoch: the "
+        f"trainer.main command that began it (journal.json has it) continues it"
     )

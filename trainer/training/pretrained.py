@@ -70,7 +70,8 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
         _copy(arrays, layers=layers)
     except (*checkpoint.DAMAGED, UserWarning) as error:
         raise errors.UserError(
-            f"--weights={path} does not fit --model={model.model}: {_first_line(error)}"
+            f"--weights={path} does not fit --model={model.model}: {_first_line(error)}; "
+            "name the weights of such a network"
         ) from None
 
 

@@ -10,7 +10,9 @@ import keras
 from trainer.config import run_config
 from trainer.data import class_balance, dataset_version, examples, holdout
 from trainer.distributed import host_channel
+from trainer.evaluation import metrics
 from trainer.models import factory
+from trainer.monitoring import experiment_trackers, run_logger
 from trainer.reports import evaluation_report
 from trainer.run import context, data_provenance, model_folder, run_log
 from trainer.training import dry_run, lr_finder, pretrained, setup, trainer
@@ -52,13 +54,39 @@ def run(
         return
     # Only now: a run that was refused above leaves no folder behind.
     model_dir = _claim_folder(ctx)
-    history = trainer.Trainer(
-        ctx, network=network, train=train, selection=selection, model_dir=model_dir
-    ).train()
-    if ctx.is_chief:
-        evaluation_report.run(network, examples=validation, ctx=ctx, history=history)
-    else:
-        evaluation_report.take_part(network, examples=validation, ctx=ctx)
+    with _trackers(ctx, model_dir=model_dir) as trackers:
+        history = trainer.Trainer(
+            ctx,
+            network=network,
+            train=train,
+            selection=selection,
+            model_dir=model_dir,
+            logger=run_logger.RunLogger(
+                ctx, model_dir=model_dir, num_examples=train.num_examples, trackers=trackers
+            ),
+        ).train()
+        if ctx.is_chief:
+            found = evaluation_report.run(network, examples=validation, ctx=ctx, history=history)
+            trackers.log(_final_metrics(found), step=int(history[-1]["step"]))
+        else:
+            evaluation_report.take_part(network, examples=validation, ctx=ctx)
+
+
+def _trackers(ctx: context.RunContext, *, model_dir: pathlib.Path) -> experiment_trackers.Trackers:
+    """Return the trackers of --log_to, which the chief alone logs to."""
+    if not ctx.is_chief:
+        return experiment_trackers.Trackers()
+    return experiment_trackers.start(ctx.settings, model_dir=model_dir)
+
+
+def _final_metrics(found: metrics.ClassificationMetrics) -> dict[str, float]:
+    """Return the metrics of the best weights, named apart from those of the epochs."""
+    return {
+        "best_accuracy": found.accuracy,
+        "best_balanced_accuracy": found.balanced_accuracy,
+        "best_macro_f1": found.macro.f1,
+        "best_m_measure": found.m_measure,
+    }
 
 
 def _selection(

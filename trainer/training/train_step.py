@@ -20,7 +20,16 @@ from trainer.config import run_config
 from trainer.data import input_pipeline
 from trainer.distributed import example_rng, out_of_memory
 from trainer.models import heads, sync_batch_norm
-from trainer.optim import ccc_loss, ema, layer_freezing, losses, lr_schedule, optimizers, sam
+from trainer.optim import (
+    ccc_loss,
+    ema,
+    layer_freezing,
+    losses,
+    lr_schedule,
+    norms,
+    optimizers,
+    sam,
+)
 from trainer.optim import loss_scale as loss_scale_lib
 
 
@@ -81,8 +90,9 @@ class TrainStep:
             message of its own.
 
         Returns:
-          float32[k, 4]: for each step, over all replicas, the sum of losses, the number of correct
-          predictions, the number of examples, and the number of replicas asked to stop.
+          float32[k, 7]: for each step, over all replicas, the sum of losses, the number of correct
+          predictions, the number of examples, the number of replicas asked to stop, and the norms
+          of the gradient, of the update and of the weights after it.
 
         Raises:
           errors.UserError: if a step needs more memory than a device has.
@@ -140,7 +150,7 @@ class TrainStep:
         self, group: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
     ) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(group["count"])[0])[0]
-        sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(4,))
+        sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(4 + len(norms.NAMES),))
         replica_step = tf.autograph.experimental.do_not_convert(self._replica_step)
         for i in tf.range(num_steps):
             step = first_step + tf.cast(i, tf.int64)
@@ -163,6 +173,7 @@ class TrainStep:
             gradients, variables=self._trained.variables, weight=self._settings.training.l2
         )
         clipped = optimizers.clip(penalised, norm=self._settings.optimization.clip_norm)
+        before = sam.snapshot(self._trained.variables)
         self._trained.apply(
             clipped,
             context=optimizers.UpdateContext(
@@ -172,7 +183,15 @@ class TrainStep:
         # After the update: the average is over the weights that steps end with.
         if self.average:
             self.average.update(step)
-        return tf.concat([sums, stop[None]], axis=0)
+        measured = norms.measure(
+            gradients=penalised,
+            before=before,
+            after=sam.snapshot(self._trained.variables),
+            parameters=sam.snapshot(self.optimizer.variables),
+        )
+        # Every replica measures the same, and the sums are added up.
+        shares = measured / self.strategy.num_replicas_in_sync
+        return tf.concat([sums, stop[None], shares], axis=0)
 
     def _split(self, batch: input_pipeline.StepGroup) -> list[input_pipeline.StepGroup]:
         """Split a replica's share of a batch into microbatches; see `BatchLayout`."""

@@ -14,11 +14,12 @@ from collections.abc import Generator, Iterator
 import keras
 import numpy as np
 
-from runtime import errors, malloc
+from runtime import errors, json_log, malloc
 from trainer.data import examples, input_pipeline
 from trainer.distributed import watchdog
 from trainer.evaluation import predictor
 from trainer.monitoring import run_logger, throughput
+from trainer.optim import norms
 from trainer.run import best_weights, context
 from trainer.training import checkpointing, epoch_selection, setup, signals, train_input
 
@@ -34,6 +35,7 @@ class Trainer:
         train: examples.Split,
         selection: examples.Split,
         model_dir: pathlib.Path,
+        logger: run_logger.RunLogger | None = None,
     ) -> None:
         self._ctx = ctx
         self._network = network
@@ -42,7 +44,7 @@ class Trainer:
         self._steps_per_epoch = ctx.layout.num_steps(train.num_examples)
         self._train_step = setup.build_train_step(network, ctx=ctx, split=train)
         self._selector = _make_selector(ctx, network=network, selection=selection)
-        self._logger = run_logger.RunLogger(
+        self._logger = logger or run_logger.RunLogger(
             ctx, model_dir=model_dir, num_examples=train.num_examples
         )
         self._state = checkpointing.restore(
@@ -116,7 +118,7 @@ class Trainer:
             sums = self._run_steps(group)
         # Before the state changes: a checkpoint must never hold a step whose loss is not finite.
         self._check_finite(sums[:, 0])
-        state.add(sums[:, :3])
+        state.add(sums[:, :3], norms=sums[:, 4:])
         timer.images += int(sums[:, 2].sum())
         self._logger.progress(state, timer=timer)
         if not self._is_compiled:
@@ -172,6 +174,7 @@ class Trainer:
                 **evaluation.numbers,
                 "learning_rate": self._last_learning_rate(),
                 **speed,
+                **dict(zip(norms.NAMES, state.mean_norms, strict=True)),
             }
             state.end_epoch(row, score=self._selector.score(row))
             # Before the checkpoint: a run killed between the two repeats the epoch and writes the
@@ -223,6 +226,7 @@ class Trainer:
         cause = self._interrupt.name or "a signal to another host"
         # Wait for the chief to have saved: launchers kill it, too, once another host has ended.
         self._ctx.connection.from_chief(b"")
+        json_log.write("stopped", level="warning", cause=cause, model_dir=str(self._model_dir))
         print(
             f"\nstopped by {cause}: the same command{everywhere} continues {self._model_dir}",
             file=sys.stderr,

@@ -9,14 +9,15 @@ import contextlib
 import dataclasses
 import errno
 import gc
-import io
 import os
 import pathlib
+import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import optuna
 
-from runtime import errors
+from runtime import errors, json_log, terminal
 from trainer.config import run_config
 from trainer.training import pretrained
 from trainer.tuning import options, search_space
@@ -24,6 +25,10 @@ from trainer.tuning import options, search_space
 if TYPE_CHECKING:
     from trainer.data import examples
     from trainer.run import context
+    from trainer.training import trainer as trainer_lib
+
+LOG = "log.txt"
+"""What a trial prints, in its folder."""
 
 _SETTINGS = "settings"
 _FOLDER = "folder"
@@ -112,10 +117,31 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
         trial = study.ask()
         # The folder is stored before training, so that an interrupted trial is found again.
         trial.set_user_attr(_FOLDER, trial.user_attrs.get(_FOLDER) or f"trial-{trial.number:04d}")
+        folder = pathlib.Path(asked.sweep_dir)
+        _print_start(trial, log=folder / trial.user_attrs[_FOLDER] / LOG)
         chosen = search_space.choose(trial, names=asked.vary)
-        outcome = _train(trial, chosen=chosen, reader=reader, folder=pathlib.Path(asked.sweep_dir))
+        outcome = _train(trial, chosen=chosen, reader=reader, folder=folder)
         study.tell(trial, outcome.score, state=outcome.state)
+        json_log.write(
+            "trial_end",
+            trial=trial.number,
+            state=outcome.state.name.lower(),
+            score=outcome.score,
+            remark=outcome.remark,
+            settings=chosen,
+        )
         print(_line(study, number=trial.number, outcome=outcome, chosen=chosen), flush=True)
+
+
+def _print_start(trial: optuna.Trial, *, log: pathlib.Path) -> None:
+    """Write the event of a trial's start; where no progress line is shown, print where it is."""
+    json_log.write("trial_start", trial=trial.number, folder=str(log.parent))
+    if not terminal.rewrites(sys.stdout):
+        print(f"{_label(trial)}started: {log}", flush=True)
+
+
+def _label(trial: optuna.Trial) -> str:
+    return f"trial {trial.number:>3}     "
 
 
 def _read_splits(ctx: "context.RunContext") -> "tuple[examples.Split, examples.Split]":
@@ -141,15 +167,23 @@ def _train(
 
     model_dir = folder / trial.user_attrs[_FOLDER]
     model_dir.mkdir(exist_ok=True)
-    printed = io.StringIO()
+    line = terminal.ProgressLine(to=sys.stdout)  # What is printed goes to the trial's log.
+
+    def on_progress(parts: Sequence[terminal.Part]) -> None:
+        line.show([terminal.Part(_label(trial)), *parts], final=False)
+
     try:
-        with contextlib.redirect_stdout(printed):
-            return _score(trial, chosen=chosen, reader=reader, model_dir=model_dir)
+        with (
+            (model_dir / LOG).open("a", encoding="utf-8", buffering=1) as log,
+            contextlib.redirect_stdout(log),
+        ):
+            return _score(
+                trial, chosen=chosen, reader=reader, model_dir=model_dir, on_progress=on_progress
+            )
     except errors.UserError as error:
         return Outcome(state=_State.FAIL, score=None, remark=str(error))
     finally:
-        with (model_dir / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(printed.getvalue())
+        line.clear()
         # Otherwise the networks of all trials would stay in memory.
         keras.backend.clear_session()
         gc.collect()
@@ -161,9 +195,12 @@ def _score(
     chosen: search_space.Settings,
     reader: SplitReader,
     model_dir: pathlib.Path,
+    on_progress: Callable[[Sequence[terminal.Part]], None],
 ) -> Outcome:
-    """Train the epochs of a trial that are left, report each, and return the best one's score."""
-    from trainer.run import model_folder  # Inside: `open_study` must not wait for TensorFlow.
+    """Set up the training of a trial, or its continuation, and train."""
+    # Inside: `open_study` must not wait for TensorFlow.
+    from trainer.monitoring import experiment_trackers, run_logger
+    from trainer.run import model_folder
     from trainer.training import setup, trainer
 
     settings = run_config.flat(reader.ctx.settings) | chosen | {"model_dir": str(model_dir)}
@@ -172,13 +209,27 @@ def _score(
     train, selection = reader.splits(ctx)
     network = setup.model(ctx)
     pretrained.load(network, model=ctx.settings.model, image_size=ctx.image_size)
-    running = trainer.Trainer(
-        ctx,
-        network=network,
-        train=train,
-        selection=selection,
-        model_dir=model_folder.claim(ctx.settings),
-    )
+    model_folder.claim(ctx.settings)
+    with experiment_trackers.start(ctx.settings, model_dir=model_dir) as trackers:
+        running = trainer.Trainer(
+            ctx,
+            network=network,
+            train=train,
+            selection=selection,
+            model_dir=model_dir,
+            logger=run_logger.RunLogger(
+                ctx,
+                model_dir=model_dir,
+                num_examples=train.num_examples,
+                trackers=trackers,
+                on_progress=on_progress,
+            ),
+        )
+        return _trained(trial, running=running)
+
+
+def _trained(trial: optuna.Trial, *, running: "trainer_lib.Trainer") -> Outcome:
+    """Train the epochs that are left, report each, and return the best one's score."""
     epoch = 0
     with contextlib.closing(running), contextlib.closing(running.scores()) as scores:
         for epoch, score in enumerate(scores, start=1):

@@ -80,7 +80,8 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
         ctx, split=split, plan_rows=np.array([[0, 0, 0]]), order_of=lambda epoch: np.arange(16)
     )
     train_step.compile(groups.element_spec)
-    train_step.train(next(groups), first_step=0)
+    (row,) = train_step.train(next(groups), first_step=0)
+    assert not np.isfinite(row[4]) and row[5] == 0  # Norms of the gradient and of the update.
     for expected, variable in zip(before, network.variables, strict=True):
         np.testing.assert_array_equal(variable.numpy(), expected)
     assert train_step.loss_scale.scale.numpy() == 2.0**99

@@ -1,5 +1,8 @@
-import io
+import dataclasses
 
+import pytest
+
+from runtime import terminal
 from trainer.monitoring import progress_line
 
 PROGRESS = progress_line.Progress(
@@ -8,35 +11,33 @@ PROGRESS = progress_line.Progress(
 )  # fmt: skip
 
 
-def test_the_line_says_where_the_run_is_and_how_fast_it_goes():
-    assert progress_line.line(PROGRESS, num_replicas=4) == (
-        "epoch  4/20  ██████░░░░  step 180/300  loss 0.912  acc 0.671  6,240 img/s (1,560 each)  "
-        "input wait 1 %  18.2 GB  24:10 left"
-    )
+def line(*, columns, num_replicas=4):
+    parts = progress_line.parts(PROGRESS, num_replicas=num_replicas)
+    return terminal.fitted(parts, width=columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (
+            200,
+            "epoch  4/20  ██████░░░░  step 180/300  loss 0.912  acc 0.671  6,240 img/s (1,560 each)"
+            "  input wait 1 %  18.2 GB  24:10 left",
+        ),
+        (79, "epoch  4/20  step 180/300  loss 0.912  acc 0.671  6,240 img/s  24:10 left"),
+        (50, "epoch  4/20  loss 0.912  acc 0.671  24:10 left"),
+        (39, "epoch  4/20  loss 0.912  24:10 left"),
+        (16, "epoch  4/20  los"),
+    ],
+)
+def test_the_line_says_where_the_run_is_and_how_fast_it_goes_as_far_as_there_is_room(columns, text):
+    assert line(columns=columns) == text
 
 
 def test_one_replica_has_no_share_to_show():
-    assert "each" not in progress_line.line(PROGRESS, num_replicas=1)
+    assert "each" not in line(columns=200, num_replicas=1)
 
 
-def test_times_over_an_hour_have_hours():
-    assert (progress_line.clock(59.6), progress_line.clock(3599), progress_line.clock(3661)) == (
-        "1:00",
-        "59:59",
-        "1:01:01",
-    )
-
-
-def test_a_pipe_gets_final_lines_only():
-    out = io.StringIO()
-    progress_line.show("part", final=False, to=out)
-    progress_line.show("whole", final=True, to=out)
-    assert out.getvalue() == "whole\n"
-
-
-def test_a_terminal_gets_every_line_in_place_of_the_last():
-    out = io.StringIO()
-    out.isatty = lambda: True
-    progress_line.show("part", final=False, to=out)
-    progress_line.show("whole", final=True, to=out)
-    assert out.getvalue() == "\r\x1b[Kpart\r\x1b[Kwhole\n"
+def test_the_bar_is_full_at_the_end_of_the_epoch():
+    whole = dataclasses.replace(PROGRESS, step=300)
+    assert progress_line.parts(whole, num_replicas=1)[1].text == "  ██████████"

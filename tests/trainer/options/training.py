@@ -5,6 +5,7 @@ import dataclasses
 import io
 import pathlib
 import shutil
+import sys
 import types
 
 import numpy as np
@@ -17,7 +18,7 @@ from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import example_rng, host_channel, tf_config, watchdog
 from trainer.models import heads, sync_batch_norm
-from trainer.monitoring import run_logger
+from trainer.monitoring import experiment_trackers, run_logger
 from trainer.reports import evaluation_report
 from trainer.run import checkpoint, context, model_folder, train_state
 from trainer.training import (
@@ -166,7 +167,7 @@ SPEED = ("images_per_s", "input_wait_frac")
 
 
 def _idle(self, group, *, first_step, stop=False):
-    return np.ones((len(group["count"]), 4), np.float32) * [1, 1, 2, 0]
+    return np.ones((len(group["count"]), 7), np.float32) * [1, 1, 2, 0, 1, 1, 1]
 
 
 def saves(lab: Lab, settings):
@@ -221,6 +222,21 @@ def claimed(lab: Lab, settings):
     (folder / "old").touch()
     model_folder.claim(ctx.settings)
     return (folder / "old").exists()
+
+
+def tracked(lab: Lab, settings):
+    """Return what is logged to Weights & Biases."""
+    logged = []
+    run = types.SimpleNamespace(
+        id="a", log=lambda metrics, step: logged.append(metrics), finish=lambda **_: None
+    )
+    pathlib.Path("new_run").mkdir()
+    with lab.monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=lambda **_: run))
+        settings = lab.ctx(settings).settings
+        with experiment_trackers.start(settings, model_dir=pathlib.Path("new_run")) as trackers:
+            trackers.log({"loss": 1.0}, step=1)
+    return logged
 
 
 class Reached(Exception):
@@ -391,11 +407,12 @@ CASES = {
     "dry_run": Case(run_files, True),
     "find_lr": Case(run_files, True),
     "profile_steps": Case(profiles, (2, 3)),
+    "log_to": Case(tracked, ("wandb",)),
 }
 
 RESUMABLE = {
     "data_dir", "cache", "cache_dir", "num_gpus", "virtual_devices", "host_wait_minutes",
     "host_stall_minutes", "recipe", "model_dir", "checkpoint_minutes", "checkpoint_steps",
-    "deterministic", "overwrite", "dry_run", "find_lr", "profile_steps",
+    "deterministic", "overwrite", "dry_run", "find_lr", "profile_steps", "log_to",
 }  # fmt: skip
 """Options with which a run may be continued that was started without."""

@@ -11,6 +11,14 @@ def test_rows_come_back_as_they_were(tmp_path):
     assert history.read_csv(tmp_path / "history.csv") == ROWS
 
 
+def test_a_run_that_an_earlier_release_began_has_empty_cells_in_its_newer_columns(tmp_path):
+    rows = [{"epoch": 1.0, "loss": 0.5}, {"epoch": 2.0, "loss": 0.25, "gradient_norm": 3.0}]
+    history.write_csv(rows, path=tmp_path / "history.csv")
+    text = (tmp_path / "history.csv").read_bytes().decode()
+    assert text == "epoch,loss,gradient_norm\r\n1.0,0.5,\r\n2.0,0.25,3.0\r\n"
+    assert history.read_csv(tmp_path / "history.csv") == rows
+
+
 @pytest.mark.parametrize("prepare", [lambda path: None, lambda path: path.touch()])
 def test_without_a_file_or_content_there_is_no_history(tmp_path, prepare):
     prepare(tmp_path / "history.csv")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from runtime import errors, malloc
+from runtime import errors, json_log, malloc
 from trainer.config import run_config
 from trainer.data import holdout
 from trainer.distributed import devices
@@ -105,6 +105,31 @@ def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(ma
     model_folder.claim(anew)
     assert not (tmp_path / "run/old").exists()
     model_folder.check(make_ctx(model_dir=where, epochs=4, num_gpus=3).settings)
+
+
+@pytest.mark.parametrize("schedule", [{"schedule": "constant"}, {"schedule": "exponential"}])
+def test_more_epochs_lengthen_a_run_whose_learning_rate_does_not_depend_on_them(
+    make_trainer, make_ctx, tmp_path, schedule
+):
+    make_trainer(epochs=1, **schedule).train()
+    longer = make_ctx(model_dir=str(tmp_path / "run"), epochs=2, **schedule).settings
+    model_folder.check(longer)
+    history = make_trainer(epochs=2, **schedule).train()
+    expected = make_trainer("unbroken", epochs=2, **schedule).train()
+    assert [row["val_loss"] for row in history] == [row["val_loss"] for row in expected]
+    for name, array in everything(tmp_path / "unbroken").items():
+        np.testing.assert_array_equal(everything(tmp_path / "run")[name], array, err_msg=name)
+    with pytest.raises(errors.UserError, match="holds a run with --epochs=2, and this one has "):
+        model_folder.check(make_ctx(model_dir=str(tmp_path / "run"), **schedule).settings)
+
+
+def test_a_run_that_cannot_be_lengthened_says_how_to_start_from_its_weights(make_ctx, tmp_path):
+    where = str(tmp_path / "run")
+    model_folder.claim(make_ctx(model_dir=where, epochs=1).settings)
+    for settings in ({}, {"schedule": "step"}):
+        with pytest.raises(errors.UserError, match=rf"a new run with --weights={where}/best.npz"):
+            model_folder.check(make_ctx(model_dir=where, epochs=2, **settings).settings)
+            model_folder.claim(make_ctx(model_dir=where, overwrite=True, **settings).settings)
 
 
 def test_the_first_of_equally_good_epochs_is_the_best():
@@ -230,11 +255,45 @@ def test_tensorboard_has_the_scalars_a_batch_and_a_confusion_matrix_an_epoch(
         for path in (tmp_path / "run/tensorboard" / name).glob("events*"):
             for event in tf.compat.v1.train.summary_iterator(str(path)):
                 tags.update(value.tag for value in event.summary.value)
-    assert found["train"]["learning_rate"] == found["train"]["loss"] == 2
+    for name in ("learning_rate", "loss", "gradient_norm", "update_norm", "parameter_norm"):
+        assert found["train"][name] == 2, name
     assert found["validation"] == {
         "accuracy": 2, "balanced_accuracy": 2, "macro_f1": 2, "loss": 2, "confusion_matrix": 2,
         "batch": 1,
     }  # fmt: skip
+
+
+def test_tensorboards_own_reader_finds_the_settings_that_change_a_result(make_trainer, tmp_path):
+    plugin = pytest.importorskip("tensorboard.plugins.hparams.metadata")
+    make_trainer(epochs=1).train()
+    (path,) = (tmp_path / "run/tensorboard").glob("events*")
+    values = [
+        value
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    ]
+    (found,) = values
+    assert (found.tag, found.metadata.plugin_data.plugin_name) == (
+        plugin.SESSION_START_INFO_TAG,
+        plugin.PLUGIN_NAME,
+    )
+    session = plugin.parse_session_start_info_plugin_data(found.metadata.plugin_data.content)
+    assert session.hparams["learning_rate"].number_value == 0.01
+    assert session.hparams["conv_filters"].string_value == "4,8"
+    assert session.hparams["batch_norm"].bool_value is False
+    assert not {"model_dir", "clip_norm", "num_gpus"} & set(session.hparams)
+
+
+def test_a_run_writes_its_events_for_log_collectors(make_trainer, tmp_path):
+    json_log.open_file(str(tmp_path / "log"))
+    make_trainer(epochs=2).train()
+    json_log.close()
+    found = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [each["event"] for each in found] == ["training_start", "epoch", "epoch", "training_end"]
+    start, first, _, end = found
+    assert (start["epochs"], start["steps_per_epoch"], start["continues_at"]) == (2, 4, None)
+    assert {"val_accuracy", "learning_rate", "gradient_norm", "model_dir"} <= first.keys()
+    assert (end["epochs"], end["stopped_early"]) == (2, False) and end["best_epoch"] in (1, 2)
 
 
 def test_at_its_end_a_run_says_what_limited_its_speed(make_trainer, capsys):
