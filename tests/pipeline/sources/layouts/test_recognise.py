@@ -84,7 +84,7 @@ def test_the_message_on_an_unknown_folder_lists_what_was_looked_for_and_found(tm
         recognise(tmp_path)
     looked_for = [registry.LAYOUTS[name].LOOKED_FOR for name in (*registry.AUTOMATIC, "folders")]
     assert str(caught.value) == (
-        f"{tmp_path} is no AffectNet release in a known layout, or has no manual annotations. "
+        f"{tmp_path} is no AffectNet release in a known layout, or has no manual annotations "
         f"(looked for: {', '.join(looked_for)}; found: 2 jpg, 1 txt in 2 folders); "
         "docs/data.md shows each layout, and --csv takes any list of images"
     )
