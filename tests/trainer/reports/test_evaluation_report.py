@@ -132,7 +132,9 @@ def test_the_network_keeps_the_size_it_was_trained_at_whatever_it_is_evaluated_o
     assert settings.data.image_size == conftest.SIZE and settings.data.data_dir == "/other"
 
 
-def test_a_run_whose_data_were_moved_is_told_of_the_flag_that_names_their_folder(run, tmp_path):
+def test_a_run_whose_data_were_moved_is_told_of_the_flag_that_names_their_folder(
+    run, data_dir, tmp_path
+):
     found = trained_run.find(run[0].settings.run.model_dir)
     moved = dataclasses.replace(found.settings.data, data_dir=str(tmp_path / "gone"))
     asked = evaluate.Evaluation(model_dir=str(found.model_dir))
@@ -142,7 +144,7 @@ def test_a_run_whose_data_were_moved_is_told_of_the_flag_that_names_their_folder
         f"{found.model_dir} was trained on affectnet_faces/sample/1.0.0 in {tmp_path}/gone, which "
         "does not hold it now; name the folder that has it with --data_dir"
     )
-    named = dataclasses.replace(asked, data_dir=str(found.settings.data.data_dir))
+    named = dataclasses.replace(asked, data_dir=str(data_dir))
     settings = evaluate._settings(named, run=found)
     assert evaluate._locate(settings.data, run=found, asked=named) == run[0].version.path
 
