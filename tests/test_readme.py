@@ -47,6 +47,8 @@ BEAM = {
 OTHERS = {
     *("data_dir", "config_name", "seeds", "trainer_flag", "work_dir", "version_dir"),  # benchmarks
     *("help", "rest_port"),  # deploy/flink/cluster.py
+    *("file", "gpus", "shm", "tag", "user", "volume"),  # docker; as far as the first hyphen
+    *("dry", "editable"),  # pip
 }
 
 

@@ -1,20 +1,25 @@
 """The GPU benchmark, tried on a CPU with sizes that take seconds."""
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
 from benchmarks import gpu, gpu_rows
-from tests import programs
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
 def test_the_table_is_filled_and_written_as_markdown_and_json(data_dir, tmp_path):
-    done = programs.run(
-        "benchmarks.gpu", f"--data_dir={data_dir}", "--config_name=sample", "--num_gpus=0",
-        "--models=cnn", "--image_sizes=16", "--variant=float32", "--variant=bfloat16, XLA",
-        "--batch_size=16", "--seconds=0.05", f"--output_dir={tmp_path}",
-    )  # fmt: skip
+    command = [
+        *(sys.executable, "-m", "benchmarks.gpu", f"--data_dir={data_dir}", "--config_name=sample"),
+        *("--num_gpus=0", "--models=cnn", "--image_sizes=16", "--batch_size=16", "--seconds=0.05"),
+        *("--variant=float32", "--variant=bfloat16, XLA", f"--output_dir={tmp_path}"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert found["device"] == "CPU, one replica"

@@ -17,7 +17,7 @@ from typing import Any
 from trainer.diagnosis.check import Check, Level, good
 from trainer.distributed import gpu_faults, nvidia, tensorflow_build
 
-_TIMEOUT_S = 180.0
+_TIMEOUT_S = 300.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

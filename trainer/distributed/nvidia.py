@@ -21,6 +21,9 @@ _NODES = ("dev/nvidia[0-9]*", "proc/driver/nvidia/gpus/*")
 _PCI_VENDOR = "0x10de"
 _PCI_DISPLAY = "0x03"
 """PCI class of display controllers; NVIDIA's sound, USB and network devices have others."""
+_WSL = "dev/dxg"
+"""The GPU of Windows, whoever made it: NVIDIA's driver for Windows brings libcuda."""
+_OTHERS = ("dev/kfd", _WSL)
 _WSL_LIBRARIES = "usr/lib/wsl/lib"
 _LIBRARY_FOLDERS = (
     "usr/lib/x86_64-linux-gnu",
@@ -81,12 +84,11 @@ def probe(
       environment: variables of the process.
     """
     folders = [*_package_folders(packages or packages_folder()), *_system_folders(environment)]
-    is_wsl_nvidia = any((ROOT / _WSL_LIBRARIES).glob("libcuda.so*"))
-    has_dxg = (ROOT / "dev/dxg").exists()
+    devices = _devices()
     return Machine(
         is_linux=(ROOT / "proc/self").exists(),
-        devices=_devices() + (("/dev/dxg",) if has_dxg and is_wsl_nvidia else ()),
-        has_other_gpu=(ROOT / "dev/kfd").exists() or (has_dxg and not is_wsl_nvidia),
+        devices=devices,
+        has_other_gpu=not devices and any((ROOT / name).exists() for name in _OTHERS),
         driver=_driver_version(),
         has_libcuda=any((folder / "libcuda.so.1").exists() for folder in folders),
         libraries=_libraries(folders),
@@ -96,7 +98,7 @@ def probe(
 
 def has_device() -> bool:
     """Return whether the machine has an NVIDIA GPU, whatever is installed for it."""
-    return bool(probe(packages=ROOT / "nowhere").devices)
+    return bool(_devices())
 
 
 def packages_folder() -> pathlib.Path | None:
@@ -130,6 +132,8 @@ def _devices() -> tuple[str, ...]:
     nodes = tuple(f"/{path.relative_to(ROOT)}" for name in _NODES for path in ROOT.glob(name))
     if nodes:
         return tuple(sorted(nodes))
+    if (ROOT / _WSL).exists() and any((ROOT / _WSL_LIBRARIES).glob("libcuda.so*")):
+        return (f"/{_WSL}",)
     cards = sorted((ROOT / "sys/bus/pci/devices").glob("*"))
     return tuple(f"PCI device {card.name}" for card in cards if _is_nvidia(card))
 
@@ -152,15 +156,17 @@ def _text(path: pathlib.Path) -> str:
 
 
 def _package_folders(packages: pathlib.Path | None) -> list[pathlib.Path]:
-    """Return the folders in which TensorFlow looks for libraries that pip installed."""
-    return sorted((packages / "nvidia").glob("*/lib")) if packages else []
+    """Return the folders in which TensorFlow looks for libraries that pip or conda installed."""
+    if packages is None:
+        return []
+    return [*sorted((packages / "nvidia").glob("*/lib")), packages.parents[1]]
 
 
 def _system_folders(environment: Mapping[str, str]) -> Iterator[pathlib.Path]:
-    """Yield the folders of the dynamic linker: LD_LIBRARY_PATH, ld.so.conf.d, and its own."""
+    """Yield the folders of the dynamic linker: LD_LIBRARY_PATH, ld.so.conf, and its own."""
     given = environment.get("LD_LIBRARY_PATH", "").split(":")
     yield from (ROOT / name.lstrip("/") for name in given if name)
-    for file in sorted((ROOT / "etc/ld.so.conf.d").glob("*.conf")):
+    for file in [ROOT / "etc/ld.so.conf", *sorted((ROOT / "etc/ld.so.conf.d").glob("*.conf"))]:
         lines = _text(file).splitlines()
         yield from (ROOT / line.strip().lstrip("/") for line in lines if line.startswith("/"))
     yield from (ROOT / name for name in _LIBRARY_FOLDERS)

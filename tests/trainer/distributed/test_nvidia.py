@@ -19,7 +19,7 @@ def write(root, name, text=""):
 
 
 def probe(root, **environment):
-    return nvidia.probe(packages=root / "site", environment=environment)
+    return nvidia.probe(packages=root / "env/lib/python3/site", environment=environment)
 
 
 def test_an_empty_machine_has_nothing(root):
@@ -72,7 +72,10 @@ def test_the_version_of_the_driver_is_that_of_the_kernel_module(root, text, vers
 
 
 def test_libraries_are_found_where_tensorflow_and_the_linker_look(root):
-    write(root, "site/nvidia/cudnn/lib/libcudnn.so.9")
+    write(root, "env/lib/python3/site/nvidia/cudnn/lib/libcudnn.so.9")
+    write(root, "env/lib/libcusolver.so.11")
+    write(root, "etc/ld.so.conf", "include ld.so.conf.d/*.conf\n/opt/sparse\n")
+    write(root, "opt/sparse/libcusparse.so.12")
     write(root, "opt/cuda/lib/libcudart.so.12")
     write(root, "etc/ld.so.conf.d/cuda.conf", "/usr/local/cuda/lib64\n")
     write(root, "usr/local/cuda/lib64/libcublas.so.13")
@@ -80,7 +83,9 @@ def test_libraries_are_found_where_tensorflow_and_the_linker_look(root):
     write(root, "usr/lib64/libcuda.so.1")
     write(root, "elsewhere/libcufft.so.11")
     machine = probe(root, LD_LIBRARY_PATH="/opt/cuda/lib:")
-    assert machine.libraries == {"cublas": (12, 13), "cudart": (12,), "cudnn": (9,)}
+    assert machine.libraries == {
+        "cublas": (12, 13), "cudart": (12,), "cudnn": (9,), "cusolver": (11,), "cusparse": (12,),
+    }  # fmt: skip
     assert machine.has_libcuda
 
 
