@@ -44,7 +44,7 @@ def checks(machine: nvidia.Machine, *, build: tensorflow_build.Build | None) -> 
     yield _checked(
         "driver",
         fault=gpu_faults.driver_fault(machine, build=build),
-        finding=machine.driver or "Windows has it (WSL)",
+        finding=machine.driver or "libcuda.so.1; no version in /proc/driver/nvidia (none in WSL)",
     )
     found = ", ".join(f"lib{n}.so.{max(majors)}" for n, majors in machine.libraries.items())
     yield _checked(
