@@ -75,6 +75,8 @@ def measure(
 ) -> dict[str, float]:
     """Measure the trainer's step with its input pipeline, by itself, and beside `fit`."""
     step = setup.build_train_step(setup.model(ctx), ctx=ctx, split=splits["ram"])
+    # Once: batches of both splits have the same type.
+    step.compile(train_input.step_groups(ctx, split=splits["ram"]).element_spec)
     row = {}
     for cache, split in splits.items():
         suffix = "" if cache == "ram" else "_no_cache"
@@ -94,7 +96,6 @@ def fed(
     """Return images a second of the step on the batches of the input pipeline, and the fraction of
     time spent waiting for them."""
     groups = train_input.step_groups(ctx, split=split)
-    step.compile(groups.element_spec)
     for _ in range(2):  # The first call compiles; the second finds batches prefetched.
         step.train(next(groups), first_step=0)
     malloc.keep_freed()  # As the trainer does after its first step.
