@@ -8,15 +8,19 @@ installed beforehand (install_requires in setup.py), so that starting a worker n
 
 import argparse
 import os
-import sys
 
 import grpc
-from apache_beam.portability.api import (
-    beam_provision_api_pb2,
-    beam_provision_api_pb2_grpc,
-    endpoints_pb2,
-)
 from google.protobuf import json_format, text_format
+
+from runtime import unused_packages
+
+with unused_packages.hidden("boto3", "pandas", "pymongo"):
+    from apache_beam.portability.api import (
+        beam_provision_api_pb2,
+        beam_provision_api_pb2_grpc,
+        endpoints_pb2,
+    )
+    from apache_beam.runners.worker import sdk_worker_main
 
 TIMEOUT_SECONDS = 60
 
@@ -61,8 +65,16 @@ def _descriptor(url: str) -> str:
     return text_format.MessageToString(endpoints_pb2.ApiServiceDescriptor(url=url))
 
 
+def work() -> None:
+    """Be Beam's worker, as the environment variables say, until there is no more work.
+
+    In this process: another would import Beam once more.
+    """
+    sdk_worker_main.main(None)
+
+
 def main() -> None:
-    """Replace this process with Beam's worker.
+    """Become the worker that an engine asked for.
 
     argparse, not `runtime.flags`: that needs absl, and workers are kept to install_requires.
     """
@@ -85,7 +97,7 @@ def main() -> None:
     os.environ |= environment(
         given.id, info, logging=given.logging_endpoint, control=given.control_endpoint
     )
-    os.execv(sys.executable, [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"])
+    work()
 
 
 if __name__ == "__main__":

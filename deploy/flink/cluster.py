@@ -1,10 +1,11 @@
-"""Flink cluster on this machine: one JobManager and two TaskManagers on 127.0.0.1.
+"""Flink cluster on this machine: a JobManager, two TaskManagers and Beam's job server on 127.0.0.1.
 
     python deploy/flink/cluster.py up      starts them, writes flags for pipeline.main --flagfile=
     python deploy/flink/cluster.py down    stops them
 
 The jars come from Maven Central (`mvn -f deploy/flink/pom.xml package`). Flink's own scripts are
-not among them, so the two main classes that they call are called here.
+not among them, so the two main classes that they call are called here. The job server stays, for
+all builds: one that each build starts and stops takes half of a small build's time.
 """
 
 import argparse
@@ -29,12 +30,20 @@ STOP_SECONDS = 20
 
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 PROCESSES = {
     "jobmanager": JOB_MANAGER,
     "taskmanager-1": TASK_MANAGER,
     "taskmanager-2": TASK_MANAGER,
+    "jobserver": JOB_SERVER,
 }
-MEMORY = {JOB_MANAGER: ["-Xmx512m"], TASK_MANAGER: ["-Xmx640m", "-XX:MaxDirectMemorySize=256m"]}
+MEMORY = {
+    JOB_MANAGER: ["-Xmx512m"],
+    TASK_MANAGER: ["-Xmx640m", "-XX:MaxDirectMemorySize=256m"],
+    JOB_SERVER: ["-Xmx512m"],
+}
+# Python works, Java waits: its second compiler and parallel collectors would take more than that.
+JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 
 # Java 17 closes these packages; Flink's serialisers access them (see job-server.jar's manifest).
 OPENED = ("lang", "util", "net", "text", "time", "util.concurrent")
@@ -59,19 +68,27 @@ def up(folder: Path, rest_port: int) -> None:
         sys.exit(
             f"error: a cluster is running already; {folder}/flags has the flags, 'down' stops it"
         )
-    with socket.socket() as probe:
-        if not probe.connect_ex(("127.0.0.1", rest_port)):
-            sys.exit(
-                f"error: port {rest_port} is in use by another program: end it, or choose another "
-                "port with --rest_port"
-            )
+    if _listens(rest_port):
+        sys.exit(
+            f"error: port {rest_port} is in use by another program: end it, or choose another "
+            "port with --rest_port"
+        )
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    settings = _settings(folder, rest_port)
-    pids = {name: _start(folder, name, program, settings) for name, program in PROCESSES.items()}
+    job_port = free_port()
+    of_flink = [f"--configDir={CONFIG}", *_settings(folder, rest_port)]
+    arguments = {
+        JOB_MANAGER: of_flink,
+        TASK_MANAGER: of_flink,
+        JOB_SERVER: _of_job_server(folder, rest_port, job_port),
+    }
+    pids = {
+        name: _start(folder, name, program, arguments[program])
+        for name, program in PROCESSES.items()
+    }
     (folder / "pids.json").write_text(json.dumps(pids))
-    _wait_for_task_managers(folder, rest_port)
-    (folder / "flags").write_text("\n".join(_flags(folder, rest_port)) + "\n")
+    _wait_until_ready(folder, rest_port, job_port)
+    (folder / "flags").write_text("\n".join(_flags(folder, job_port)) + "\n")
 
 
 def _settings(folder: Path, rest_port: int) -> list[str]:
@@ -86,6 +103,17 @@ def _settings(folder: Path, rest_port: int) -> list[str]:
     ]
 
 
+def _of_job_server(folder: Path, rest_port: int, job_port: int) -> list[str]:
+    return [
+        "--job-host=127.0.0.1",
+        f"--job-port={job_port}",
+        "--artifact-port=0",
+        "--expansion-port=0",
+        f"--flink-master=http://127.0.0.1:{rest_port}",
+        f"--artifacts-dir={folder}/tmp/artifacts",
+    ]
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
@@ -93,30 +121,49 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(folder: Path, name: str, program: str, settings: list[str]) -> int:
+def _start(folder: Path, name: str, program: str, arguments: list[str]) -> int:
     opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPENED]
+    jars = _not_sent(folder) if program == JOB_SERVER else JARS / "lib"
     command = [
-        "java",
+        *JAVA,
         *opens,
         *MEMORY[program],
         f"-Djava.io.tmpdir={folder}/tmp",
         "-cp",
-        f"{JARS}/lib/*",
+        f"{jars}/*",
         program,
     ]
     with (folder / "logs" / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
-            [*command, f"--configDir={CONFIG}", *settings],
+            [*command, *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         ).pid  # fmt: skip
 
 
-def _wait_for_task_managers(folder: Path, rest_port: int) -> None:
+def _not_sent(folder: Path) -> Path:
+    """Return a folder of all jars, from which Beam does not send them along with every job.
+
+    Beam sends the job server's class path, 150 MB, but for jars below gradle/wrapper (isStageable
+    in PipelineResources.java); links to folders are resolved. This cluster has all of them.
+    """
+    jars = folder / "tmp" / "gradle" / "wrapper"
+    shutil.copytree(JARS / "lib", jars, copy_function=_link_or_copy)
+    return jars
+
+
+def _link_or_copy(file: str, target: str) -> None:
+    try:
+        os.link(file, target)
+    except OSError:  # Another file system.
+        shutil.copy2(file, target)
+
+
+def _wait_until_ready(folder: Path, rest_port: int, job_port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     time.sleep(1)  # A process has no command line for a moment, and would be taken for another's.
     while time.monotonic() < deadline and running(folder).keys() == PROCESSES.keys():
         with contextlib.suppress(OSError, ValueError):
-            if overview(rest_port)["taskmanagers"] == 2:
+            if overview(rest_port)["taskmanagers"] == 2 and _listens(job_port):
                 return
         time.sleep(0.5)
     ended = sorted(PROCESSES.keys() - running(folder).keys())
@@ -131,17 +178,20 @@ def overview(rest_port: int) -> dict[str, int]:
         return dict(json.load(answer))
 
 
-def _flags(folder: Path, rest_port: int) -> list[str]:
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))
+
+
+def _flags(folder: Path, job_port: int) -> list[str]:
     """Return the flags with which pipeline.main runs on this cluster."""
     worker = folder / "worker"
     python = f"PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)}"
     worker.write_text(f'#!/bin/sh\n{python} -m pipeline.worker "$@"\n')
     worker.chmod(0o755)
     return [
-        "--runner=FlinkRunner",
-        f"--flink_master=127.0.0.1:{rest_port}",
-        "--flink_version=1.19",
-        f"--flink_job_server_jar={JARS}/job-server.jar",
+        "--runner=PortableRunner",
+        f"--job_endpoint=127.0.0.1:{job_port}",
         "--parallelism=2",
         "--environment_type=PROCESS",
         f"--environment_config={json.dumps({'command': str(worker)})}",
@@ -165,7 +215,7 @@ def _is_flink(pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"org.apache.flink" in command
+    return any(program.encode() in command for program in PROCESSES.values())
 
 
 def down(folder: Path) -> None:
@@ -205,7 +255,7 @@ def main() -> None:
         sys.exit(f"error: {what}")
     up(folder, given.rest_port)
     print(
-        f"flink         JobManager and 2 TaskManagers on 127.0.0.1:{given.rest_port}; "
+        f"flink         JobManager, 2 TaskManagers and job server on 127.0.0.1:{given.rest_port}; "
         f"logs in {folder}/logs"
     )
     print(

@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -21,10 +22,13 @@ from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners import runner
+from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 from pipeline.files import object_store
-from runtime import cpu_count, errors, installation, malloc
+from runtime import cpu_count, errors, installation, malloc, unused_packages
 
 SMALL_TABLE_BYTES = 64 << 20
 """Annotations up to this size are read in this process: starting workers would take longer."""
@@ -69,8 +73,11 @@ class Runner:
           errors.UserError: if an engine failed.
         """
         try:
-            with no_notebook(), temporary_files(), packages_for_workers():
-                pipeline = beam.Pipeline(options=self.options(reads_bytes))
+            with unused_packages.hidden("IPython"), temporary_files(), packages_for_workers():
+                pipeline = beam.Pipeline(
+                    None if self._is_for_engine(reads_bytes) else LocalRunner(),
+                    options=self.options(reads_bytes),
+                )
                 yield pipeline
                 wait(pipeline.run())
         except RuntimeError as error:
@@ -89,17 +96,39 @@ class Runner:
 
     def options(self, reads_bytes: int | None = None) -> pipeline_options.PipelineOptions:
         """Return Beam's options for a pipeline that reads so many bytes (None: many)."""
-        small = reads_bytes is not None and reads_bytes <= SMALL_TABLE_BYTES
-        if not self.is_local and not small:
+        if self._is_for_engine(reads_bytes):
             # Ours by name, and an engine's too: Dataflow's number of machines, for one.
             given = [f"--num_workers={self.num_workers}"] if self.num_workers else []
             return pipeline_options.PipelineOptions([*self.beam_args, *given])
-        workers = 1 if small else self.num_workers or cpu_count.count()
+        workers = 1 if _is_small(reads_bytes) else self.num_workers or cpu_count.count()
         # By name: DirectRunner would first try to download Prism, and ignores the number of workers
         # then.
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
         local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
         return pipeline_options.PipelineOptions([*self.beam_args, *local])
+
+    def _is_for_engine(self, reads_bytes: int | None) -> bool:
+        return not self.is_local and not _is_small(reads_bytes)
+
+
+def _is_small(reads_bytes: int | None) -> bool:
+    return reads_bytes is not None and reads_bytes <= SMALL_TABLE_BYTES
+
+
+class LocalRunner(fn_runner.FnApiRunner):
+    """Beam's runner on this machine, whose worker processes start as pipeline/worker.py does."""
+
+    def run_via_runner_api(
+        self,
+        pipeline_proto: beam_runner_api_pb2.Pipeline,
+        options: pipeline_options.PipelineOptions,
+    ) -> runner.PipelineResult:
+        """Run a pipeline; its workers import half of what Beam's own command imports."""
+        command = f"{shlex.quote(sys.executable)} -c 'from pipeline import worker; worker.work()'"
+        for environment in pipeline_proto.components.environments.values():
+            if environment.urn == python_urns.SUBPROCESS_SDK:
+                environment.payload = command.encode()
+        return super().run_via_runner_api(pipeline_proto, options)
 
 
 @contextlib.contextmanager
@@ -139,19 +168,6 @@ def _gave_up(error: RuntimeError) -> str:
         f"the engine gave up: {reason}; finished shards are kept, the same command continues, and "
         f"{installation.doc('scaling.md')} says where engines log"
     )
-
-
-@contextlib.contextmanager
-def no_notebook() -> Iterator[None]:
-    """Keep Beam from importing all of IPython to find out whether it runs in a notebook."""
-    if "IPython" in sys.modules:
-        yield
-        return
-    sys.modules["IPython"] = None  # type: ignore[assignment]  # an import raises ImportError
-    try:
-        yield
-    finally:
-        del sys.modules["IPython"]
 
 
 @contextlib.contextmanager

@@ -37,6 +37,19 @@ class Cluster(NamedTuple):
     def flags(self) -> list[str]:
         return (self.folder / "flags").read_text().splitlines()
 
+    @property
+    def flags_of_beams_own_job_server(self) -> list[str]:
+        """The flags for a cluster that has none: docs/scaling.md, "A Flink cluster"."""
+        others = [f for f in self.flags if not f.startswith(("--runner=", "--job_endpoint="))]
+        return [
+            "--runner=FlinkRunner",
+            f"--flink_master=127.0.0.1:{self.rest_port}",
+            "--flink_version=1.19",
+            f"--flink_job_server_jar={cluster.JARS}/job-server.jar",
+            *(f"--job_server_jvm_properties={option}" for option in cluster.JAVA[1:]),
+            *others,
+        ]
+
     def ask(self, what: str) -> dict:
         with urllib.request.urlopen(
             f"http://127.0.0.1:{self.rest_port}/{what}", timeout=10
@@ -184,7 +197,7 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
 def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(
     flink, release, local, tmp_path
 ):
-    first = start(release, tmp_path, flink.flags)
+    first = start(release, tmp_path, flink.flags_of_beams_own_job_server)
     wait_for_shards(first, tmp_path, 3)
     first.send_signal(signal.SIGINT)
     said, _ = first.communicate(timeout=120)

@@ -7,9 +7,10 @@ import types
 import apache_beam as beam
 import pytest
 from apache_beam.options import pipeline_options
+from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 from pipeline.beam import runner as runner_lib
-from runtime import errors
+from runtime import errors, unused_packages
 
 
 def view(options, kind):
@@ -33,9 +34,29 @@ def test_beam_imports_no_notebook_to_learn_that_there_is_none(monkeypatch):
 def test_a_notebook_that_is_there_stays(monkeypatch):
     notebook = types.ModuleType("IPython")
     monkeypatch.setitem(sys.modules, "IPython", notebook)
-    with runner_lib.no_notebook():
+    with unused_packages.hidden("IPython"):
         assert sys.modules["IPython"] is notebook
     assert sys.modules["IPython"] is notebook
+
+
+def test_worker_processes_here_start_as_those_of_an_engine_do(monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        fn_runner.FnApiRunner,
+        "run_via_runner_api",
+        lambda _, proto, options: started.append(proto) or Finished(),
+    )
+    with runner_lib.Runner(num_workers=2).pipeline() as pipeline:
+        pipeline | beam.Create([1])
+    commands = {e.payload.decode() for e in started[0].components.environments.values()}
+    assert commands == {f"{sys.executable} -c 'from pipeline import worker; worker.work()'"}
+
+
+class Finished:
+    """The result of a pipeline that is done."""
+
+    def wait_until_finish(self):
+        pass
 
 
 def test_flags_for_an_engine_reach_beam_untouched():
