@@ -122,7 +122,7 @@ class LocalRunner(fn_runner.FnApiRunner):
         self,
         pipeline_proto: beam_runner_api_pb2.Pipeline,
         options: pipeline_options.PipelineOptions,
-    ) -> runner.PipelineResult:
+    ) -> fn_runner.RunnerResult:
         """Run a pipeline; its workers import half of what Beam's own command imports."""
         command = f"{shlex.quote(sys.executable)} -c 'from pipeline import worker; worker.work()'"
         for environment in pipeline_proto.components.environments.values():

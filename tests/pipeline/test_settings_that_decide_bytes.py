@@ -1,8 +1,10 @@
 """Every setting changes the bytes of the shards exactly when its field says so."""
 
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import pytest
@@ -107,30 +109,44 @@ def content_of(built: build.Build) -> dict[str, str]:
     return test_main.sums(built.version)
 
 
-@pytest.fixture
-def two_configs(tmp_path):
-    """Return a plain configuration, and the same with another value of one setting."""
+class Plain(NamedTuple):
+    """A release built with its own plain settings; every test of it compares with this build."""
 
-    def make(name: str) -> tuple[config.JobConfig, config.JobConfig]:
-        kind, value = OTHER[name]
-        root, settings = RELEASES[kind](tmp_path)
-        plain = config.JobConfig(
+    config: config.JobConfig
+    built: build.Build
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Return the plain build of a kind of release; each is made once."""
+
+    @functools.cache
+    def make(kind: str) -> Plain:
+        folder = tmp_path_factory.mktemp(kind)
+        root, settings = RELEASES[kind](folder)
+        wanted = config.JobConfig(
             **{
                 "input_dir": str(root),
-                "data_dir": str(tmp_path / "data"),
+                "data_dir": str(folder / "data"),
                 "config_name": "tiny",
                 "image_size": 32,
                 "num_workers": 1,
                 **settings,
             }
         )
-        if name == "input_dir":
-            value = str(shutil.copytree(root, tmp_path / "copy"))
-        if name == "data_dir":
-            value = str(tmp_path / "elsewhere")
-        return plain, dataclasses.replace(plain, **{name: value})
+        return Plain(wanted, test_main.run(wanted))
 
     return make
+
+
+def changed(plain: config.JobConfig, name: str, folder: Path) -> config.JobConfig:
+    """The plain configuration with another value of one setting."""
+    value = OTHER[name][1]
+    if name == "input_dir":
+        value = str(shutil.copytree(plain.input_dir, folder / "copy"))
+    if name == "data_dir":
+        value = str(folder / "elsewhere")
+    return dataclasses.replace(plain, **{name: value})
 
 
 def test_another_value_of_every_setting_is_tried_below():
@@ -139,19 +155,18 @@ def test_another_value_of_every_setting_is_tried_below():
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name not in DERIVED])
-def test_a_setting_changes_the_bytes_exactly_when_it_is_part_of_the_content(
-    two_configs, tmp_path, name
-):
-    plain, other = two_configs(name)
-    before = test_main.run(plain)
+def test_a_setting_changes_the_bytes_exactly_when_it_is_part_of_the_content(plain, tmp_path, name):
+    wanted, before = plain(OTHER[name][0])
+    other = changed(wanted, name, tmp_path)
     if name == "retry_rejects":  # It is for a build that is published.
-        after = test_main.run(other)
+        published = shutil.copytree(wanted.data_dir, tmp_path / "published")
+        after = test_main.run(dataclasses.replace(other, data_dir=str(published)))
     elif name == "dry_run":
         assert test_main.run(other).version is None
         after = before
     else:
         after = test_main.run(dataclasses.replace(other, data_dir=str(tmp_path / "other")))
-    assert (content_of(before) != content_of(after)) == (name in plain.content())
+    assert (content_of(before) != content_of(after)) == (name in wanted.content())
 
 
 def test_a_new_setting_decides_the_bytes_unless_it_says_that_it_does_not():
