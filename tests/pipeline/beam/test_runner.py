@@ -132,6 +132,6 @@ def test_an_engine_that_gives_up_is_a_refusal_with_its_first_line(monkeypatch):
     with pytest.raises(errors.UserError) as refused, runner.pipeline(reads_bytes=1) as pipeline:
         pipeline | beam.Create([5])
     assert str(refused.value) == (
-        "the engine gave up: Pipeline 7 failed in state FAILED: no slots. Finished shards are "
-        "kept: the same command continues; docs/scaling.md says where engines log"
+        "the engine gave up: Pipeline 7 failed in state FAILED: no slots; finished shards are "
+        "kept, the same command continues, and docs/scaling.md says where engines log"
     )
