@@ -16,7 +16,7 @@ import warnings
 import pytest
 from absl import logging as absl_logging
 
-from runtime import command, errors, fields, flags
+from runtime import command, errors, fields, flags, json_log
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MODULES = sorted(about.module for about in command.PROGRAMS.values())
@@ -53,7 +53,7 @@ def options(module: str) -> dict[str, tuple[type, fields.Option]]:
     """Return the flags of a program with their sections."""
     return {
         name: (section, option)
-        for section in importlib.import_module(module).SECTIONS.values()
+        for section in (*importlib.import_module(module).SECTIONS.values(), json_log.Log)
         for name, option in fields.options(section).items()
     }
 

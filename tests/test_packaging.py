@@ -93,7 +93,7 @@ def test_the_wheel_declares_the_command_and_the_extras(wheel):
     extras = {"train", "sweep", "export", "predict", "app", "notebook"}
     assert extras <= set(re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE))
     required = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.MULTILINE)
-    assert {"absl-py", "apache-beam", "markupsafe", "rich"} <= set(required)
+    assert {"absl-py", "apache-beam", "markupsafe"} <= set(required)
     assert "tensorflow" not in required
 
 

@@ -50,17 +50,18 @@ def main() -> None:
     """Train and evaluate the baseline on the data that the flags name."""
     asked = Baseline(**flags.given(SECTIONS))
     version = find(asked)
-    devices.prepare(run_config.Devices(num_gpus=0))
+    with tf_logging.chatter_off():
+        devices.prepare(run_config.Devices(num_gpus=0))
     found = linear_baseline.measure(version, image_size=asked.image_size)
     protocol = linear_baseline.protocol(version, image_size=asked.image_size)
-    if asked.output:
-        content = files.to_json(found, protocol=protocol).encode()
-        atomic_file.replace(pathlib.Path(asked.output), content=content)
     print(tables.table(found))
     print(
         f"\nlinear classifier on {protocol['input']}: validation accuracy {found.accuracy:.3f}",
         flush=True,
     )
+    if asked.output:  # Last: what was computed is not lost where it cannot be written.
+        content = files.to_json(found, protocol=protocol).encode()
+        atomic_file.replace(pathlib.Path(asked.output), content=content)
 
 
 def find(asked: Baseline) -> dataset_version.Version:

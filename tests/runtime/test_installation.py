@@ -30,7 +30,9 @@ def test_the_extra_named_for_a_module_is_the_one_that_brings_it():
     owners = importlib.metadata.packages_distributions()
     of_extra = extras()
     for module, extra in installation.EXTRA_OF_MODULE.items():
-        brings = {packaging.utils.canonicalize_name(owner) for owner in owners[module]}
+        brings = {
+            packaging.utils.canonicalize_name(owner) for owner in owners.get(module, [module])
+        }
         # Keras comes with TensorFlow, uvicorn with Gradio.
         assert brings & of_extra[extra] or module in ("keras", "uvicorn"), module
 
