@@ -86,7 +86,7 @@ def refused(root, *flags, program):
             "the NVIDIA GPU of this machine (/dev/nvidia0) cannot be used: its CUDA libraries are "
             "of another version (libcudart.so.99)",
         ),
-        ([], "this machine has no GPU."),
+        ([], "this machine has no GPU: use --num_gpus=0 for the CPU"),
     ],
 )
 def test_training_is_refused_for_what_is_missing(tmp_path, files, sentence):

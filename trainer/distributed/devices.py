@@ -59,9 +59,9 @@ def check_count(devices: run_config.Devices, *, available: int) -> None:
         1: ("1 GPU", "--num_gpus=1 for that one, "),
     }.get(available, (f"{available} GPUs", f"--num_gpus={available} for those, "))
     raise errors.UserError(
-        f"--num_gpus={num_gpus}, but this machine has {has}. Use {alternative}--num_gpus=0 for the "
+        f"--num_gpus={num_gpus}, but this machine has {has}: use {alternative}--num_gpus=0 for the "
         f"CPU, or --num_gpus=0 --virtual_devices={num_gpus} to try the {_ways(num_gpus)} path on "
-        "it."
+        "it"
     )
 
 

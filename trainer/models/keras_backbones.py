@@ -69,8 +69,8 @@ def check(model: model_config.Model, *, image_size: int) -> None:
     """
     if image_size < SMALLEST_PX:
         raise errors.UserError(
-            f"--model={model.model} needs images of at least {SMALLEST_PX} px: got {image_size}. "
-            f"Use a larger --image_size, or --model=resnet_small"
+            f"--model={model.model} needs images of at least {SMALLEST_PX} px: got {image_size}; "
+            f"use a larger --image_size, or --model=resnet_small"
         )
 
 

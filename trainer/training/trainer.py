@@ -210,8 +210,8 @@ class Trainer:
             return
         step = self._state.step + int(np.argmin(np.isfinite(losses))) + 1
         raise errors.UserError(
-            f"the loss is no longer a finite number in epoch {self._state.epoch + 1}, step {step}. "
-            f"The last good checkpoint stays in {self._model_dir}; a lower --learning_rate or "
+            f"the loss is no longer a finite number in epoch {self._state.epoch + 1}, step {step}; "
+            f"the last good checkpoint stays in {self._model_dir}; a lower --learning_rate or "
             "--clip_norm=1 usually helps"
         )
 

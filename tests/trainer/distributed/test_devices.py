@@ -11,20 +11,20 @@ from trainer.distributed import devices, nvidia, tensorflow_build
     [
         (
             0,
-            "--num_gpus=4, but this machine has no GPU. Use --num_gpus=0 for the CPU, "
-            "or --num_gpus=0 --virtual_devices=4 to try the four-way path on it.",
+            "--num_gpus=4, but this machine has no GPU: use --num_gpus=0 for the CPU, "
+            "or --num_gpus=0 --virtual_devices=4 to try the four-way path on it",
         ),
         (
             1,
-            "--num_gpus=4, but this machine has 1 GPU. Use --num_gpus=1 for that one, "
+            "--num_gpus=4, but this machine has 1 GPU: use --num_gpus=1 for that one, "
             "--num_gpus=0 for the CPU, or --num_gpus=0 --virtual_devices=4 to try the four-way "
-            "path on it.",
+            "path on it",
         ),
         (
             2,
-            "--num_gpus=4, but this machine has 2 GPUs. Use --num_gpus=2 for those, "
+            "--num_gpus=4, but this machine has 2 GPUs: use --num_gpus=2 for those, "
             "--num_gpus=0 for the CPU, or --num_gpus=0 --virtual_devices=4 to try the four-way "
-            "path on it.",
+            "path on it",
         ),
     ],
 )
@@ -71,7 +71,7 @@ def refusal(num_gpus, **others):
 
 
 def test_a_machine_without_a_gpu_is_refused_if_gpus_are_asked_for(machine):
-    assert "--num_gpus=1, but this machine has no GPU. Use --num_gpus=0" in refusal(1)
+    assert "--num_gpus=1, but this machine has no GPU: use --num_gpus=0" in refusal(1)
     for num_gpus in (0, None):
         devices.refuse_early(run_config.Devices(num_gpus=num_gpus))
 
