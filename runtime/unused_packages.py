@@ -11,13 +11,21 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def hidden(*names: str) -> Iterator[None]:
-    """Let imports of these packages fail in this context, unless they were imported already."""
-    new = [name for name in names if name not in sys.modules]
-    for name in new:
+def hidden(*names: str, also_imported: bool = False) -> Iterator[None]:
+    """Let imports of these packages fail in this context.
+
+    Args:
+      *names: the packages.
+      also_imported: whether those that were imported already are hidden too.
+    """
+    chosen = [name for name in names if also_imported or name not in sys.modules]
+    before = {name: sys.modules.get(name) for name in chosen}
+    for name in chosen:
         sys.modules[name] = None  # type: ignore[assignment]  # an import raises ImportError
     try:
         yield
     finally:
-        for name in new:
+        for name, module in before.items():
             del sys.modules[name]
+            if module:
+                sys.modules[name] = module

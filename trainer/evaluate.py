@@ -6,6 +6,7 @@ reports.evaluation_report's, which the end of training shares.
 
 import dataclasses
 import pathlib
+from typing import TYPE_CHECKING
 
 from affectnet_tfds import dataset_paths
 from runtime import errors, fields, flags
@@ -14,6 +15,9 @@ from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
 from trainer.evaluation import class_subset
 from trainer.run import data_provenance, trained_run
+
+if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
+    from trainer.reports import evaluation_report
 
 ABOUT = """Evaluate a trained model on a build of the data set; write a report (report.html), \
 metrics.json and predictions.csv.
@@ -57,6 +61,15 @@ def main() -> None:
     """Evaluate the model that the flags name."""
     asked = Evaluation(**flags.given(SECTIONS))
     fields.check(asked)
+    evaluate(asked)
+
+
+def evaluate(asked: Evaluation) -> "evaluation_report.Evaluated":
+    """Evaluate a model, write and print its report.
+
+    Raises:
+      errors.UserError: if model, data or devices do not allow it.
+    """
     run = trained_run.find(asked.model_dir)
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
@@ -79,7 +92,7 @@ def main() -> None:
         network = build.network(
             settings, image_size=run.image_size, num_classes=len(run.data.class_names)
         )
-    evaluation_report.run(
+    return evaluation_report.run(
         network,
         examples=context.read_split(ctx, split=asked.split),
         ctx=ctx,

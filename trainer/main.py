@@ -31,12 +31,7 @@ SECTIONS = run_config.SECTIONS
 def main() -> None:
     """Train according to the flags."""
     settings = run_config.resolve(flags.given(SECTIONS))
-    devices.refuse_early(settings.devices)
-    path = dataset_version.locate(settings.data)
-    if not settings.run.is_trial:
-        model_folder.check(settings)
-    pretrained.check(settings.model)
-    experiment_trackers.check_installed(settings.run.log_to)
+    path = checked(settings)
     connection = _meet(settings)
     with (
         host_failure.ending(connection.hosts, model_dir=settings.run.model_dir),
@@ -46,6 +41,21 @@ def main() -> None:
             # Inside: TensorFlow's import takes seconds; what is refused above needs none.
             from trainer.training import train
         train.run(settings, data_path=path, connection=connection)
+
+
+def checked(settings: run_config.Config) -> pathlib.Path:
+    """Return the folder of the data, after what can be refused without importing TensorFlow.
+
+    Raises:
+      errors.UserError: if devices, data, model folder or weights do not fit the settings.
+    """
+    devices.refuse_early(settings.devices)
+    path = dataset_version.locate(settings.data)
+    if not settings.run.is_trial:
+        model_folder.check(settings)
+    pretrained.check(settings.model)
+    experiment_trackers.check_installed(settings.run.log_to)
+    return path
 
 
 def _meet(settings: run_config.Config) -> host_channel.HostChannel:

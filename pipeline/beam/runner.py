@@ -73,7 +73,7 @@ class Runner:
           errors.UserError: if an engine failed.
         """
         try:
-            with unused_packages.hidden("IPython"), temporary_files(), packages_for_workers():
+            with _no_notebook(), temporary_files(), packages_for_workers():
                 pipeline = beam.Pipeline(
                     None if self._is_for_engine(reads_bytes) else LocalRunner(),
                     options=self.options(reads_bytes),
@@ -168,6 +168,11 @@ def _gave_up(error: RuntimeError) -> str:
         f"the engine gave up: {reason}; finished shards are kept, the same command continues, and "
         f"{installation.doc('scaling.md')} says where engines log"
     )
+
+
+def _no_notebook() -> contextlib.AbstractContextManager[None]:
+    """Hide IPython: in a notebook, Beam would import its own data frames, which fail with pandas 3."""
+    return unused_packages.hidden("IPython", also_imported=True)
 
 
 @contextlib.contextmanager

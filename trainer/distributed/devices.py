@@ -116,11 +116,11 @@ def check_batch(
 def prepare(devices: run_config.Devices) -> list[str]:
     """Configure the devices, and return the names of those that share the batch.
 
-    Must run before TensorFlow places its first operation.
+    Where TensorFlow has placed its first operation, as in a notebook, its devices stay as they are.
 
     Raises:
-      errors.UserError: if the machine has fewer GPUs than --num_gpus, or if TensorFlow sees none of
-        those that there are.
+      errors.UserError: if the machine has fewer GPUs than --num_gpus, if TensorFlow sees none of
+        those that there are, or has started with fewer devices.
     """
     import tensorflow as tf  # Inside: the refusals above must not wait for it.
 
@@ -131,16 +131,50 @@ def prepare(devices: run_config.Devices) -> list[str]:
     check_count(devices, available=len(gpus))
     num_gpus = len(gpus) if devices.num_gpus is None else devices.num_gpus
     _check_split(devices, num_gpus=num_gpus)
-    tf.config.set_visible_devices(gpus[:num_gpus], "GPU")
-    if num_gpus == 1 and devices.virtual_devices > 1:
-        return _split_gpu(gpus[0], parts=devices.virtual_devices)
-    for gpu in gpus[:num_gpus]:
+    try:
+        return _configure(gpus[:num_gpus], parts=devices.virtual_devices)
+    except RuntimeError:
+        return _configured_before(num_gpus=num_gpus, parts=devices.virtual_devices)
+
+
+def _configure(gpus: "list[tf.config.PhysicalDevice]", *, parts: int) -> list[str]:
+    """Make GPUs visible, or split one, or the CPU, into logical devices.
+
+    Raises:
+      RuntimeError: TensorFlow's, if it has started.
+    """
+    import tensorflow as tf  # Inside, as above.
+
+    tf.config.set_visible_devices(gpus, "GPU")
+    if len(gpus) == 1 and parts > 1:
+        return _split_gpu(gpus[0], parts=parts)
+    for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, enable=True)
-    if num_gpus:
-        return [f"/gpu:{i}" for i in range(num_gpus)]
-    split = [tf.config.LogicalDeviceConfiguration()] * devices.virtual_devices
+    if gpus:
+        return [f"/gpu:{i}" for i in range(len(gpus))]
+    split = [tf.config.LogicalDeviceConfiguration()] * parts
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], split)
-    return [f"/cpu:{i}" for i in range(devices.virtual_devices)]
+    return [f"/cpu:{i}" for i in range(parts)]
+
+
+def _configured_before(*, num_gpus: int, parts: int) -> list[str]:
+    """Return the wanted number of the logical devices that TensorFlow has started with.
+
+    Raises:
+      errors.UserError: if there are fewer.
+    """
+    import tensorflow as tf  # Inside, as above.
+
+    kind = "GPU" if num_gpus else "CPU"
+    wanted = max(num_gpus, parts)
+    there = len(tf.config.list_logical_devices(kind))
+    if there < wanted:
+        raise errors.UserError(
+            f"{wanted} {kind} devices are wanted, and TensorFlow has started in this process with "
+            f"{there}: restart it (in a notebook, the kernel), and train before anything else uses "
+            "TensorFlow"
+        )
+    return [f"/{kind.lower()}:{i}" for i in range(wanted)]
 
 
 def _split_gpu(gpu: "tf.config.PhysicalDevice", *, parts: int) -> list[str]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from runtime import json_log
 from trainer.data import examples
-from trainer.evaluation import class_subset, metrics, predictions, results
+from trainer.evaluation import class_subset, predictions, results
 from trainer.evaluation import predictor as predictor_lib
 from trainer.reports import figures, model_page, tables, thumbnails
 from trainer.reports import files as files_lib
@@ -34,6 +34,16 @@ class Subject:
     report_dir: pathlib.Path
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """An evaluation: its numbers, the predictions that they are of, and the report's files."""
+
+    results: results.EvaluationResults
+    predictions: predictions.Predictions
+    files: Mapping[str, pathlib.Path]
+    """By file name: report.html, metrics.json, predictions.csv and two figures."""
+
+
 def run(
     network: keras.Model,
     *,
@@ -41,7 +51,7 @@ def run(
     ctx: context.RunContext,
     history: figures.History,
     subject: Subject | None = None,
-) -> metrics.ClassificationMetrics:
+) -> Evaluated:
     """Load the best weights of a run, evaluate them on a split, write and print the report.
 
     Args:
@@ -78,7 +88,7 @@ def run(
     )
     _print(evaluation, split=examples.name, facts=facts, files=files)
     _write_event(evaluation, split=examples.name, ctx=ctx, subject=subject)
-    return evaluation.classification
+    return Evaluated(results=evaluation, predictions=preds, files=files)
 
 
 def take_part(network: keras.Model, *, examples: examples.Split, ctx: context.RunContext) -> None:

@@ -67,7 +67,9 @@ def run(
         ).train()
         if ctx.is_chief:
             found = evaluation_report.run(network, examples=validation, ctx=ctx, history=history)
-            trackers.log(_final_metrics(found), step=int(history[-1]["step"]))
+            trackers.log(
+                _final_metrics(found.results.classification), step=int(history[-1]["step"])
+            )
         else:
             evaluation_report.take_part(network, examples=validation, ctx=ctx)
 

@@ -213,3 +213,11 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused_with_all_numbers(
 def test_a_batch_that_can_be_shared_is_fine():
     devices.check_batch(32, num_replicas=4)
     devices.check_batch(32, num_replicas=4, num_microbatches=8)
+
+
+def test_devices_of_a_tensorflow_that_has_started_are_taken_as_they_are():
+    assert len(tf.config.list_logical_devices("CPU")) == 4  # conftest's; asking starts TensorFlow.
+    asked = run_config.Devices(num_gpus=0, virtual_devices=2)
+    assert devices.prepare(asked) == ["/cpu:0", "/cpu:1"]
+    with pytest.raises(errors.UserError, match="5 CPU devices are wanted, .* started .* with 4"):
+        devices.prepare(run_config.Devices(num_gpus=0, virtual_devices=5))

@@ -1,0 +1,124 @@
+"""Python API of the trainer: train, evaluate and apply a classifier from a notebook or a program.
+
+    run = api.train(data_dir="data", model_dir="runs/first", epochs=12)
+    evaluated = api.evaluate(run)
+    classifier = api.classifier(run)
+
+Owns these entry points; docs/api.md shows them. Settings are the flags of the programs, by the same
+names and with the same rules. A parameter for each setting was rejected: there are dozens, and a
+list of them here would go out of date. Errors that the caller can correct are errors.UserError.
+"""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from runtime import errors
+from trainer import evaluate as evaluate_program
+from trainer import main
+from trainer.config import run_config
+from trainer.distributed import tf_logging
+from trainer.inference import face_detector, images
+from trainer.run import trained_run
+
+if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
+    from trainer.inference import face_classifier
+    from trainer.reports import evaluation_report
+
+
+def train(**settings: Any) -> trained_run.Run:
+    """Train, or continue, a run on this host; evaluate its best weights on validation.
+
+    Prints what `python -m trainer.main` prints. An interrupt is deferred to the end of the step and
+    the state saved; the same call then continues.
+
+    Args:
+      **settings: the flags of trainer.main, such as num_gpus=4, recipe="affectnet8",
+        conv_filters=(32, 64).
+
+    Raises:
+      errors.UserError: if settings, data, devices or model folder do not fit together.
+      KeyboardInterrupt: if it was interrupted.
+    """
+    config = run_config.resolve(settings)
+    if config.run.is_trial:
+        raise errors.UserError("dry_run and find_lr leave no run: use python -m trainer.main")
+    data_path = main.checked(config)
+    with tf_logging.chatter_off():
+        # Inside: the refusals above must not wait for TensorFlow.
+        from trainer.training import train as training
+    with _own_signals_after():
+        training.run(config, data_path=data_path)
+    return open_run(config.run.model_dir)
+
+
+def open_run(model_dir: str) -> trained_run.Run:
+    """Open the folder of a trained run.
+
+    Raises:
+      errors.UserError: if it holds none.
+    """
+    return trained_run.find(model_dir)
+
+
+def evaluate(run: trained_run.Run, **settings: Any) -> "evaluation_report.Evaluated":
+    """Evaluate a run; write and print its report. Returns numbers, predictions and files.
+
+    Args:
+      run: of `train` or `open_run`.
+      **settings: the flags of trainer.evaluate but model_dir: data_dir, config_name, split,
+        report_dir, num_gpus, virtual_devices.
+
+    Raises:
+      errors.UserError: if settings, model, data or devices do not fit together.
+    """
+    return evaluate_program.evaluate(
+        evaluate_program.Evaluation(model_dir=str(run.model_dir), **settings)
+    )
+
+
+def classifier(
+    run: trained_run.Run, *, detector: str = "mtcnn"
+) -> "face_classifier.FaceClassifier":
+    """Return the classifier of a run's best weights: `classify(images)` finds and classifies faces.
+
+    Args:
+      run: of `train` or `open_run`.
+      detector: mtcnn (extra `predict`), or none, which takes each image as one face crop.
+
+    Raises:
+      errors.UserError: if the detector is not installed, or the run has no weights.
+    """
+    face_detector.check_installed(detector)
+    with tf_logging.chatter_off():
+        from trainer.inference import face_classifier  # Inside, as above.
+
+        return face_classifier.FaceClassifier(run, detect=face_detector.detector(detector))
+
+
+def read_images(*paths: str, every_s: float = 1.0) -> Iterator[images.InputImage]:
+    """Yield the images of files, of folders, and the frames of videos.
+
+    Args:
+      *paths: files and folders.
+      every_s: seconds between the frames that are taken from a video.
+
+    Raises:
+      invalid_example.InvalidExample: if a file cannot be read.
+    """
+    for path in images.find(paths):
+        yield from images.read(path, every_s=every_s)
+
+
+@contextlib.contextmanager
+def _own_signals_after() -> Iterator[None]:
+    """Restore the caller's signal handlers; an interrupted run raises what Python raises for it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except SystemExit as stopped:
+        raise KeyboardInterrupt(f"exit code {stopped.code}: the same call continues") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
