@@ -238,17 +238,24 @@ def _recorded(main: Callable[[], int | None]) -> int | None:
 def _entry(config_type: type, *, name: str, option: fields.Option) -> str:
     """Return the entry of a flag in the help page."""
     is_switch = fields.value_type(config_type, name=name)[0] is bool
-    unit = f", in {option.unit}" if option.unit else ""
-    choices = f" One of: {', '.join(map(str, option.choices))}." if option.choices else ""
-    company = f" Only with {fields.company_text(option.goes_with)}." if option.goes_with else ""
-    default = option.default_text or _default_text(config_type, name=name)
-    body = f"{option.help}{unit}.{choices}{company} Default: {default}."
+    body = f"{meaning(option)} Default: {default_text(config_type, name=name)}."
     return f"  --{'[no]' if is_switch else ''}{name}\n" + textwrap.fill(
         body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6
     )
 
 
-def _default_text(config_type: type, *, name: str) -> str:
+def meaning(option: fields.Option) -> str:
+    """Return what a flag means: help, unit, choices and the flag that it needs."""
+    unit = f", in {option.unit}" if option.unit else ""
+    choices = f" One of: {', '.join(map(str, option.choices))}." if option.choices else ""
+    company = f" Only with {fields.company_text(option.goes_with)}." if option.goes_with else ""
+    return f"{option.help}{unit}.{choices}{company}"
+
+
+def default_text(config_type: type, *, name: str) -> str:
+    """Return the default of a flag, in words where its value does not explain itself."""
+    if text := fields.options(config_type)[name].default_text:
+        return text
     default = next(f.default for f in dataclasses.fields(config_type) if f.name == name)
     if default is None:
         return "none"

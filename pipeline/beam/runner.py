@@ -171,7 +171,7 @@ def _gave_up(error: RuntimeError) -> str:
 
 
 def _no_notebook() -> contextlib.AbstractContextManager[None]:
-    """Hide IPython: in a notebook, Beam would import its own data frames, which fail with pandas 3."""
+    """Hide IPython: in a notebook Beam imports data frames of its own, which fail with pandas 3."""
     return unused_packages.hidden("IPython", also_imported=True)
 
 
