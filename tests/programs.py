@@ -3,7 +3,7 @@
 Owns starting a program where its start is not what is tested: a fork server imports TensorFlow
 once, and every program is a fork of it, a real process with its own memory and exit code. Plain
 `python -m` was rejected for these: the import takes seconds of a core each time. Tests of what a
-program refuses before TensorFlow is imported, of hosts and of kills start `python -m` itself.
+program refuses before TensorFlow is imported, and of hosts, start `python -m` itself.
 """
 
 import contextlib
@@ -37,6 +37,15 @@ class Program:
             target=_work, args=(self.command, dict(os.environ), pathlib.Path.cwd(), self._files)
         )
         self._process.start()
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self._process.exitcode
+
+    def kill(self) -> int:
+        """End it by SIGKILL; return its exit code."""
+        self._process.kill()
+        return self.wait().returncode
 
     def wait(self, timeout_s: float = TIMEOUT_S) -> subprocess.CompletedProcess[str]:
         """Return the exit code (negative: the signal that ended it) and what was printed.

@@ -244,7 +244,7 @@ def test_a_run_killed_while_it_starts_begins_anew_and_ends_in_the_same_weights(
 
     wait_s = random.Random(KILL_SEED).uniform(0, 1.5)
     print(f"killed {wait_s:.3f} s after config.json was written (KILL_SEED = {KILL_SEED})")
-    process = start(*flags)
+    process = programs.Program("trainer.main", *flags)
     wait_for(process, lambda: (tmp_path / "run/config.json").exists())
     time.sleep(wait_s)
     kill(process)
@@ -270,17 +270,13 @@ def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(
     steps = sorted(random.Random(KILL_SEED).sample(range(1, 3 * 20), k=3))
     print(f"killed after steps {steps} (KILL_SEED = {KILL_SEED})")
     for step in steps:
-        process = start(*flags)
+        process = programs.Program("trainer.main", *flags)
         wait_for(process, lambda step=step: newest_step(tmp_path / "run/checkpoints") >= step)
         kill(process)
     continued = programs.run("trainer.main", *flags)
     assert continued.returncode == 0, continued.stderr
     assert "continuing" in continued.stdout
     assert_same(tmp_path / "run", expected=unbroken)
-
-
-def start(*flags):
-    return subprocess.Popen(command(*flags), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for(process, condition):
@@ -291,8 +287,7 @@ def wait_for(process, condition):
 
 
 def kill(process):
-    process.kill()
-    assert process.wait() == -signal.SIGKILL  # It had not ended by itself.
+    assert process.kill() == -signal.SIGKILL  # It had not ended by itself.
 
 
 def assert_same(model_dir, *, expected):

@@ -6,6 +6,7 @@ it.
 """
 
 import pathlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,12 @@ from trainer.monitoring import (
 from trainer.reports import figures
 from trainer.run import context, train_state
 from trainer.run import history as history_lib
+
+CONFUSION_MATRIX_EVERY_S = 30
+"""Shortest time between two confusion matrices in TensorBoard.
+
+Drawing one takes longer than an epoch of a small data set.
+"""
 
 
 class RunLogger:
@@ -58,6 +65,7 @@ class RunLogger:
         profile_steps = ctx.settings.run.profile_steps if ctx.is_chief else ()
         self.profiler = profiler.Profiler(profile_steps, model_dir=model_dir)
         self.time_budget = throughput.TimeBudget()
+        self._confusion_due_s = time.monotonic()
 
     def start(self, state: train_state.TrainState) -> None:
         """Print where a run continues, and write its history again, which may be damaged."""
@@ -108,8 +116,11 @@ class RunLogger:
         self._trackers.log(row, step=int(row["step"]))
         numbers: dict[str, Any] = dict(row)
         json_log.write("epoch", model_dir=str(self._model_dir), **numbers)
-        confusion = figures.png(figures.confusion_figure(metrics, split=split))
-        self._tensorboard.write_image("confusion_matrix", png=confusion, step=int(row["step"]))
+        is_last = row["epoch"] == self._ctx.settings.training.epochs
+        if is_last or time.monotonic() >= self._confusion_due_s:
+            confusion = figures.png(figures.confusion_figure(metrics, split=split))
+            self._tensorboard.write_image("confusion_matrix", png=confusion, step=int(row["step"]))
+            self._confusion_due_s = time.monotonic() + CONFUSION_MATRIX_EVERY_S
 
     def end(self, state: train_state.TrainState, *, stalled: bool) -> None:
         """Print why training ended, and what limited its speed."""
