@@ -42,6 +42,7 @@ def test_a_sweep_runs_its_trials_and_writes_a_table_and_a_plot(search, make_ctx,
     assert "2 of 2 trials left, over dropout, learning_rate" in printed
     assert "chooses on validation itself" in printed
     assert printed.count("best of 2 epochs") == 2
+    assert f"trial   0     started: {tmp_path / 'sweep/trial-0000/log.txt'}\n" in printed
     report.write(study, sweep_dir=tmp_path / "sweep", settings=make_ctx(**QUICK).settings)
     rows = list(csv.DictReader((tmp_path / "sweep/trials.csv").open()))
     assert [(row["trial"], row["state"], row["epochs"]) for row in rows] == [
@@ -73,13 +74,6 @@ def test_on_a_terminal_a_sweep_shows_where_its_trial_is_and_the_result_takes_its
     rows = screen.rows(columns=80)
     assert not [row for row in rows if "step" in row]
     assert [row for row in rows if row.startswith("trial   0     0.")]
-
-
-def test_elsewhere_a_sweep_says_where_the_progress_of_its_trial_is(search, tmp_path, capsys):
-    search(trials=1)
-    log = tmp_path / "sweep/trial-0000/log.txt"
-    assert f"trial   0     started: {log}\n" in capsys.readouterr().out
-    assert "epoch  2/2" in log.read_text()
 
 
 def test_an_interrupted_sweep_continues_its_interrupted_trial(

@@ -96,7 +96,7 @@ def test_other_settings_in_the_same_folder_are_refused_and_overwrite_replaces(ma
     model_folder.claim(make_ctx(model_dir=where, epochs=3).settings)
     with pytest.raises(
         errors.UserError,
-        match=r"holds a run with --epochs=3, and this one has --epochs=4. Give this",
+        match=r"holds a run with --epochs=3, and this one has --epochs=4; give this",
     ):
         model_folder.check(make_ctx(model_dir=where, epochs=4).settings)
     anew = make_ctx(model_dir=where, epochs=4, overwrite=True).settings
@@ -120,16 +120,22 @@ def test_more_epochs_lengthen_a_run_whose_learning_rate_does_not_depend_on_them(
     for name, array in everything(tmp_path / "unbroken").items():
         np.testing.assert_array_equal(everything(tmp_path / "run")[name], array, err_msg=name)
     with pytest.raises(errors.UserError, match="holds a run with --epochs=2, and this one has "):
-        model_folder.check(make_ctx(model_dir=str(tmp_path / "run"), **schedule).settings)
+        model_folder.check(make_ctx(model_dir=str(tmp_path / "run"), epochs=1, **schedule).settings)
 
 
-def test_a_run_that_cannot_be_lengthened_says_how_to_start_from_its_weights(make_ctx, tmp_path):
-    where = str(tmp_path / "run")
-    model_folder.claim(make_ctx(model_dir=where, epochs=1).settings)
-    for settings in ({}, {"schedule": "step"}):
-        with pytest.raises(errors.UserError, match=rf"a new run with --weights={where}/best.npz"):
-            model_folder.check(make_ctx(model_dir=where, epochs=2, **settings).settings)
-            model_folder.claim(make_ctx(model_dir=where, overwrite=True, **settings).settings)
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_a_run_that_cannot_be_lengthened_says_how_to_start_from_its_weights(
+    make_ctx, tmp_path, schedule
+):
+    def settings(epochs):
+        return make_ctx(model_dir=str(tmp_path), epochs=epochs, schedule=schedule).settings
+
+    model_folder.claim(settings(1))
+    with pytest.raises(errors.UserError, match=rf"a new run with --weights={tmp_path}/best.npz"):
+        model_folder.check(settings(2))
+    model_folder.claim(settings(2))
+    with pytest.raises(errors.UserError, match=r"or replace that one \(--overwrite\)$"):
+        model_folder.check(settings(1))
 
 
 def test_the_first_of_equally_good_epochs_is_the_best():
