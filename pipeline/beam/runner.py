@@ -19,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar, cast
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
@@ -32,6 +33,8 @@ from runtime import cpu_count, errors, installation, malloc, unused_packages
 
 SMALL_TABLE_BYTES = 64 << 20
 """Annotations up to this size are read in this process: starting workers would take longer."""
+
+_View = TypeVar("_View", bound=pipeline_options.PipelineOptions)
 
 WORKER_PACKAGES_VARIABLE = "AFFECTNET_FACES_FOR_WORKERS"
 """Environment variable that setup.py reads."""
@@ -99,13 +102,13 @@ class Runner:
         if self._is_for_engine(reads_bytes):
             # Ours by name, and an engine's too: Dataflow's number of machines, for one.
             given = [f"--num_workers={self.num_workers}"] if self.num_workers else []
-            return pipeline_options.PipelineOptions([*self.beam_args, *given])
+            return Options([*self.beam_args, *given])
         workers = 1 if _is_small(reads_bytes) else self.num_workers or cpu_count.count()
         # By name: DirectRunner would first try to download Prism, and ignores the number of workers
         # then.
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
         local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
-        return pipeline_options.PipelineOptions([*self.beam_args, *local])
+        return Options([*self.beam_args, *local])
 
     def _is_for_engine(self, reads_bytes: int | None) -> bool:
         return not self.is_local and not _is_small(reads_bytes)
@@ -113,6 +116,17 @@ class Runner:
 
 def _is_small(reads_bytes: int | None) -> bool:
     return reads_bytes is not None and reads_bytes <= SMALL_TABLE_BYTES
+
+
+class Options(pipeline_options.PipelineOptions):
+    """Beam's options, each view parsed once: Beam asks for views at every transform."""
+
+    def view_as(self, cls: type[_View]) -> _View:
+        """Return the view of these options as another class: the same one each time."""
+        views = self.__dict__.setdefault("views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return cast(_View, views[cls])
 
 
 class LocalRunner(fn_runner.FnApiRunner):

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import config
 from tests.pipeline import conftest, test_main
 
 pytestmark = pytest.mark.slow
+
+
+SETTINGS = {"image_size": 600, "num_shards": 24, "config_name": "tiny", "balance": "150"}
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +33,7 @@ def start(release: Path, data_dir: Path, *, temporary: Path | None = None) -> su
     """Start a build in a process group of its own, and with a folder of its own for temporary
     files."""
     environment = {**os.environ, "TMPDIR": str(temporary)} if temporary else None
-    flags = [
-        "--image_size=600",
-        "--num_shards=24",
-        "--num_workers=2",
-        "--config_name=tiny",
-        "--balance=150",
-    ]
+    flags = [f"--{name}={value}" for name, value in SETTINGS.items()]
     return subprocess.Popen(
         [
             sys.executable,
@@ -43,6 +41,7 @@ def start(release: Path, data_dir: Path, *, temporary: Path | None = None) -> su
             "pipeline.main",
             f"--input_dir={release}",
             f"--data_dir={data_dir}",
+            "--num_workers=2",
             *flags,
         ],
         stdout=subprocess.PIPE if temporary else subprocess.DEVNULL,
@@ -73,7 +72,9 @@ def kill_after(process: subprocess.Popen, data_dir: Path, *, shards: int) -> Non
 
 def test_three_kills_and_a_restart_give_the_bytes_of_an_unbroken_build(release, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert start(release, whole).wait() == 0
+    test_main.run(
+        config.JobConfig(input_dir=str(release), data_dir=str(whole), num_workers=1, **SETTINGS)
+    )
     for shards in (1, 7, 15):
         kill_after(start(release, broken), broken, shards=shards)
     assert not (broken / "affectnet_faces" / "tiny" / "1.0.0").exists()

@@ -27,6 +27,13 @@ pytestmark = [
 ]
 
 NUM_SHARDS = 24
+SETTINGS = {
+    "image_size": 600,
+    "num_shards": NUM_SHARDS,
+    "balance": "150",
+    "config_name": "tiny",
+    "max_reject_frac": 0.1,
+}
 
 
 class Cluster(NamedTuple):
@@ -107,8 +114,8 @@ def start(release: Path, data_dir: Path, flags: list[str]) -> subprocess.Popen:
     """Start the program, with a folder for temporary files beside its data."""
     temporary = data_dir / "temporary"
     temporary.mkdir(exist_ok=True)
-    ours = ["--image_size=600", f"--num_shards={NUM_SHARDS}", "--balance=150", "--config_name=tiny"]
-    ours += ["--max_reject_frac=0.1", f"--input_dir={release}", f"--data_dir={data_dir}"]
+    ours = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    ours += [f"--input_dir={release}", f"--data_dir={data_dir}"]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.main", *ours, *flags],
         stdout=subprocess.PIPE,
@@ -129,7 +136,9 @@ def finish(process: subprocess.Popen) -> str:
 def local(release, tmp_path_factory) -> Path:
     """The version that a local build makes."""
     data_dir = tmp_path_factory.mktemp("local")
-    finish(start(release, data_dir, []))
+    test_main.run(
+        config.JobConfig(input_dir=str(release), data_dir=str(data_dir), num_workers=1, **SETTINGS)
+    )
     return data_dir / test_main.VERSION
 
 
