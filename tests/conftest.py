@@ -17,14 +17,15 @@ LONGEST = [
     "trainer/test_flags.py",
     "trainer/test_main.py",
     "pipeline/files/test_object_store_builds.py",
-    "pipeline/test_faults.py",
     "test_notebook.py",
     "trainer/training/test_trainer.py",
     "trainer/test_hosts.py",
     "trainer/models/test_architectures.py",
     "trainer/training/test_replicas.py",
+    "pipeline/test_faults.py",
     "trainer/test_app.py",
     "trainer/test_export.py",
+    "pipeline/test_settings_that_decide_bytes.py",
     "pipeline/test_main.py",
 ]
 """Files that take longest, first: a process that takes one of them last would work on alone.

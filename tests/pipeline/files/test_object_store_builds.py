@@ -18,6 +18,7 @@ from pipeline import build, console, verify
 from pipeline.files import atomic, object_store, storage
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
+from runtime import cpu_count
 from synthetic_faces import release as sample_release
 from synthetic_faces import settings
 from tests.pipeline import conftest, test_main
@@ -67,7 +68,8 @@ def test_the_bytes_do_not_depend_on_workers_or_on_where_only_the_shards_are(
     assert sums(VERSION) == local
 
 
-def test_verify_proves_what_is_in_a_store_and_sees_what_is_wrong(s3, on_s3, capsys):
+def test_verify_proves_what_is_in_a_store_and_sees_what_is_wrong(s3, on_s3, capsys, monkeypatch):
+    monkeypatch.setattr(cpu_count, "count", lambda: 1)  # A process takes seconds to start.
     test_main.run(on_s3())
     assert verify.run(DATA) == 0
     assert (
