@@ -86,7 +86,7 @@ def _unusable(devices: run_config.Devices, *, machine: nvidia.Machine, reason: s
     asked = f"--num_gpus={devices.num_gpus}, but" if devices.num_gpus else "TensorFlow cannot use"
     gpu = f"the NVIDIA GPU of this machine ({machine.devices[0]})"
     cannot = " cannot be used" if devices.num_gpus else ""
-    return f"{asked} {gpu}{cannot}: {reason}. --num_gpus=0 uses the CPU."
+    return f"{asked} {gpu}{cannot}: {reason}; --num_gpus=0 uses the CPU"
 
 
 def check_batch(
@@ -191,7 +191,7 @@ def _refuse_unseen(devices: run_config.Devices) -> None:
     machine = nvidia.probe()
     if machine.devices and not machine.is_hidden:
         reason = (
-            "driver and CUDA libraries are there, but TensorFlow lists no GPU; "
+            "driver and CUDA libraries are there, but TensorFlow lists no GPU, and "
             "'python -m trainer.doctor' shows why"
         )
         raise errors.UserError(_unusable(devices, machine=machine, reason=reason))

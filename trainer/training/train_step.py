@@ -112,7 +112,7 @@ class TrainStep:
         return (
             f"it cannot hold {at_once} images of a step at once "
             f"(--batch_size={training.batch_size}, replicas: {replicas}, "
-            f"--accumulate_steps={parts}). Use a smaller --batch_size, or "
+            f"--accumulate_steps={parts}); use a smaller --batch_size, or "
             f"--accumulate_steps={2 * parts}, which computes the same batch in smaller parts"
         )
 

@@ -87,7 +87,7 @@ def test_an_nvidia_gpu_that_tensorflow_cannot_use_is_never_left_for_the_cpu_in_s
     assert refusal(None).startswith(
         "TensorFlow cannot use the NVIDIA GPU of this machine (/dev/nvidia0): it has no driver"
     )
-    assert refusal(None).endswith(". --num_gpus=0 uses the CPU.")
+    assert refusal(None).endswith("; --num_gpus=0 uses the CPU")
     devices.refuse_early(run_config.Devices(num_gpus=0))
 
 
@@ -166,9 +166,7 @@ def test_a_gpu_that_tensorflow_does_not_list_is_refused_whatever_the_cause(
     machine("dev/nvidia0")
     tensorflow["gpus"].clear()
     for num_gpus in (None, 1):
-        with pytest.raises(
-            errors.UserError, match="TensorFlow lists no GPU; 'python -m trainer.do"
-        ):
+        with pytest.raises(errors.UserError, match="TensorFlow lists no GPU, and 'python -m train"):
             devices.prepare(run_config.Devices(num_gpus=num_gpus))
 
 

@@ -23,7 +23,7 @@ def test_a_step_that_does_not_fit_names_batch_size_and_accumulate_steps(make_ctx
         step.train({}, first_step=0)
     assert str(no.value) == (
         "the memory of GPU 0 is full: it cannot hold 8 images of a step at once (--batch_size=32, "
-        "replicas: 2, --accumulate_steps=2). Use a smaller --batch_size, or --accumulate_steps=4, "
+        "replicas: 2, --accumulate_steps=2); use a smaller --batch_size, or --accumulate_steps=4, "
         "which computes the same batch in smaller parts"
     )
 
