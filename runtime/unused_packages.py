@@ -6,13 +6,14 @@ Leaving them out of the environment was rejected: other programs in it need them
 """
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 
 
 @contextlib.contextmanager
 def hidden(*names: str, also_imported: bool = False) -> Iterator[None]:
-    """Let imports of these packages fail in this context.
+    """Let imports of these packages fail in this context, where no warning of it is logged.
 
     Args:
       *names: the packages.
@@ -22,9 +23,12 @@ def hidden(*names: str, also_imported: bool = False) -> Iterator[None]:
     before = {name: sys.modules.get(name) for name in chosen}
     for name in chosen:
         sys.modules[name] = None  # type: ignore[assignment]  # an import raises ImportError
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # Beam: could not find a compatible bson package.
     try:
         yield
     finally:
+        logging.disable(disabled)
         for name, module in before.items():
             del sys.modules[name]
             if module:
