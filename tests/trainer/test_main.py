@@ -45,7 +45,7 @@ def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds
     assert cpu_s < 2 or pathlib.Path("/dev/nvidia0").exists()  # To import TensorFlow takes more.
     assert done.stdout == ""
     assert done.stderr.startswith("error: --num_gpus=400, but this machine has ")
-    assert "--num_gpus=0 --virtual_devices=400 to try the 400-way path on it." in done.stderr
+    assert "--num_gpus=0 --virtual_devices=400 to try the 400-way path on it\n" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
