@@ -148,7 +148,7 @@ def _started(line: Mapping[str, Any]) -> Iterator[Check]:
 def _product(line: Mapping[str, Any]) -> Iterator[Check]:
     name = line["device"].removeprefix("/").replace(":", " ")
     if line["is_right"]:
-        yield good(name, f"matrix product right, {line['tflops']:,.2f} TFLOP/s in bfloat16")
+        yield good(name, f"matrix product right, {1e3 * line['tflops']:,.0f} GFLOP/s in bfloat16")
     else:
         advice = "do not train on it: test its memory (nvidia-smi -q -d ECC), or replace it"
         yield Check(name, Level.BAD, "matrix product wrong", advice)
