@@ -96,33 +96,53 @@ def session() -> list[str]:
 
 def differences(shown: list[str], printed: list[str]) -> list[str]:
     """Return the shown lines that are not printed where they are shown; … skips printed ones."""
-    found, at, may_skip = [], 0, False
-    for line in shown:
-        if line.strip() == "…":
-            may_skip = True
-            continue
-        wanted = figureless(line)
-        end = len(printed) if may_skip else min(at + 1, len(printed))
-        place = next((i for i in range(at, end) if figureless(printed[i]) == wanted), None)
-        if place is None:
-            found.append(line)
-            place = at  # Taken for another wording of the same line.
-        at = place + 1
-        may_skip = False
-    return found if found or at >= len(printed) else [f"printed and not shown: {printed[at]}"]
+    wanted = [figureless(line) for line in shown]
+    there = [figureless(line) for line in printed]
+    at = 0
+    for number, block in enumerate(_blocks(wanted)):
+        places = range(at, len(there)) if number else [0]
+        matching = {place: _num_equal(block, there[place:]) for place in places}
+        best = max(matching, key=matching.__getitem__, default=0)
+        if matching.get(best, 0) < len(block):
+            return block[matching.get(best, 0) :][:1]
+        at = best + len(block)
+    return [] if at == len(there) else [f"printed and not shown: {printed[at]}"]
+
+
+def _blocks(lines: list[str]) -> list[list[str]]:
+    """Return the lines between those that are …, in blocks."""
+    blocks: list[list[str]] = [[]]
+    for line in lines:
+        if line == "…":
+            blocks.append([])
+        else:
+            blocks[-1].append(line)
+    return blocks
+
+
+def _num_equal(block: list[str], there: list[str]) -> int:
+    """Return how many lines are equal from the first on."""
+    pairs = zip(block, there, strict=False)
+    return next(
+        (i for i, (one, other) in enumerate(pairs) if one != other), min(len(block), len(there))
+    )
 
 
 @pytest.mark.slow
 def test_the_session_of_the_readme_is_what_the_demo_prints(demo):
-    assert differences(session(), demo[0].splitlines()) == []
+    # So few images may leave a class that is never predicted, which is a line more.
+    printed = re.sub(r"\n\n(never predicted|without examples)[^\n]*", "", demo[0])
+    assert differences(session(), printed.splitlines()) == []
 
 
 def test_a_line_that_is_not_printed_is_noticed():
     printed = ["plan          8 classes", "a 1", "a 2", "b 3", "done"]
     assert differences(["plan  7 classes", "a 9", "…", "b 3", "done"], printed) == []
-    assert differences(["plan  7 class", "a 9", "…", "done"], printed) == ["plan  7 class"]
-    assert differences(["plan  7 classes", "a 9", "b 3", "done"], printed) == ["b 3", "done"]
+    assert differences(["plan  7 classes", "…", "a 9", "b 3", "done"], printed) == []
+    assert differences(["plan  7 class", "a 9", "…", "done"], printed) == ["plan # class"]
+    assert differences(["plan  7 classes", "a 9", "b 3", "done"], printed) == ["b #"]
     assert differences(["plan  7 classes", "…", "b 3"], printed) == ["printed and not shown: done"]
+    assert differences(["plan  7 classes", "…", "c 3", "done"], printed) == ["c #"]
 
 
 @pytest.mark.slow
