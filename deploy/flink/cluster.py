@@ -123,14 +123,14 @@ def free_port() -> int:
 
 def _start(folder: Path, name: str, program: str, arguments: list[str]) -> int:
     opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPENED]
-    jars = _not_sent(folder) if program == JOB_SERVER else JARS / "lib"
+    jars = unsent_job_server(folder) if program == JOB_SERVER else f"{JARS}/lib/*"
     command = [
         *JAVA,
         *opens,
         *MEMORY[program],
         f"-Djava.io.tmpdir={folder}/tmp",
         "-cp",
-        f"{jars}/*",
+        str(jars),
         program,
     ]
     with (folder / "logs" / f"{name}.log").open("wb") as log:
@@ -140,15 +140,17 @@ def _start(folder: Path, name: str, program: str, arguments: list[str]) -> int:
         ).pid  # fmt: skip
 
 
-def _not_sent(folder: Path) -> Path:
-    """Return a folder of all jars, from which Beam does not send them along with every job.
+def unsent_job_server(folder: Path) -> Path:
+    """Return a copy of job-server.jar, which does not send all jars along with every job.
 
     Beam sends the job server's class path, 150 MB, but for jars below gradle/wrapper (isStageable
     in PipelineResources.java); links to folders are resolved. This cluster has all of them.
     """
     jars = folder / "tmp" / "gradle" / "wrapper"
-    shutil.copytree(JARS / "lib", jars, copy_function=_link_or_copy)
-    return jars
+    if not jars.is_dir():
+        shutil.copytree(JARS / "lib", jars / "lib", copy_function=_link_or_copy)
+        _link_or_copy(str(JARS / "job-server.jar"), str(jars / "job-server.jar"))
+    return jars / "job-server.jar"
 
 
 def _link_or_copy(file: str, target: str) -> None:

@@ -52,7 +52,7 @@ class Cluster(NamedTuple):
             "--runner=FlinkRunner",
             f"--flink_master=127.0.0.1:{self.rest_port}",
             "--flink_version=1.19",
-            f"--flink_job_server_jar={cluster.JARS}/job-server.jar",
+            f"--flink_job_server_jar={cluster.unsent_job_server(self.folder)}",
             *(f"--job_server_jvm_properties={option}" for option in cluster.JAVA[1:]),
             *others,
         ]
