@@ -40,9 +40,10 @@ def writing(path: pathlib.Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     except OSError as error:
         _discard(temporary)
-        if error.filename in (None, str(temporary)):  # A full disk names none.
-            error.filename, error.filename2 = str(path), None
-        raise
+        if error.errno is None or error.filename not in (None, str(temporary)):
+            raise
+        # A full disk names no file, and nobody knows the temporary one.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         _discard(temporary)
         raise

@@ -51,6 +51,8 @@ class Runner:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(
             logging.ERROR
         )
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_is_not_raised)
         # Local workers are separate processes; they must import the same copy of this package.
         root = str(Path(__file__).resolve().parents[2])
         if root not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
@@ -143,6 +145,12 @@ class LocalRunner(fn_runner.FnApiRunner):
             if environment.urn == python_urns.SUBPROCESS_SDK:
                 environment.payload = command.encode()
         return super().run_via_runner_api(pipeline_proto, options)
+
+
+def _is_not_raised(record: logging.LogRecord) -> bool:
+    """Return whether a log entry is no copy of a traceback that is raised in this process, too."""
+    text = record.getMessage()
+    return "Error processing instruction" not in text and errors.system_error_in(text) is None
 
 
 @contextlib.contextmanager

@@ -1,8 +1,11 @@
 """The program as its user meets it: what is built, what is said, what is refused."""
 
 import csv
+import errno
 import hashlib
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -309,3 +312,22 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(program, small_release, tm
     code, out, _ = program(f"--input_dir={small_release}", f"--data_dir={tmp_path}/d", "--dry_run")
     assert code == 0 and "anger" in out and "nothing was written" in out
     assert [p for p in (tmp_path / "d").rglob("*") if p.is_file()] == []
+
+
+def test_a_disk_that_is_full_for_a_worker_is_one_sentence(job_config, monkeypatch, capfd):
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    config = job_config()
+    write = shard_writer.write
+
+    def write_to_full_disk(spec, name, tasks):
+        monkeypatch.setattr(os, "fsync", full)
+        return write(spec, name, tasks)
+
+    monkeypatch.setattr(shard_writer, "write", write_to_full_disk)
+    with pytest.raises(SystemExit) as end:
+        program_lib.or_exit(lambda: run(config))
+    printed = capfd.readouterr().err
+    assert end.value.code == 2 and printed.count("\n") == 1
+    assert re.match(r"error: cannot use \S+/affectnet_faces-\S+: no space left on the dev", printed)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import pathlib
 import shutil
@@ -167,7 +168,7 @@ def served(lab, settings):
     with lab.monkeypatch.context() as patch:
         patch.setattr(app, "serve", serve)
         patch.setattr(face_detector, "check_installed", lambda _: None)
-        patch.setattr(app.importlib.util, "find_spec", lambda _: True)
+        patch.setattr(importlib.util, "find_spec", lambda _: True)
         printed(lab, {"model_dir": "run", "port": PORTS[0], **settings}, main=app.main)
     return found
 
