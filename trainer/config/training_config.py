@@ -189,7 +189,7 @@ class Training(fields.Checked):
     jit: bool = field(
         False,
         "compile the forward and backward pass with XLA: meant for GPUs, where it is untried; "
-        "slower on CPUs; not possible with batch normalisation over several replicas",
+        "slower on CPUs; not possible with batch normalisation",
     )
     l2: float = field(
         0.0,

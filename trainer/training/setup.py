@@ -97,15 +97,15 @@ def _check_jit(network: keras.Model, *, ctx: context.RunContext) -> None:
     """Refuse --jit where the network sums over replicas: XLA compiles one replica's work only."""
     settings = ctx.settings
     replicas = ctx.strategy.num_replicas_in_sync
-    if not settings.training.jit or replicas == 1:
+    if not settings.training.jit:
         return
     if any(isinstance(each, sync_batch_norm.BatchNormalization) for each in _all_layers(network)):
         raise errors.UserError(
-            f"--jit cannot compile batch normalisation over {replicas} replicas, which add up "
-            "their statistics within the network: leave out --jit, or use one replica or a model "
-            "without it"
+            f"--jit cannot compile batch normalisation over {replicas} "
+            f"replica{'s' if replicas > 1 else ''}, whose statistics tf.distribute adds up within "
+            "the network: leave out --jit, or use a model without it"
         )
-    if settings.model.has_affect:
+    if settings.model.has_affect and replicas > 1:
         raise errors.UserError(
             f"--jit cannot compile --heads={settings.model.heads} over {replicas} replicas, which "
             "add up the moments of valence and arousal within the loss: leave out --jit, or use "

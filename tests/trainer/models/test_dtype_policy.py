@@ -87,10 +87,11 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
     assert train_step.loss_scale.scale.numpy() == 2.0**99
 
 
-def test_xla_over_batch_norm_of_several_replicas_is_refused(make_ctx):
-    ctx = make_ctx(num_replicas=2, jit=True, batch_norm=True)
+@pytest.mark.parametrize(("num_replicas", "over"), [(1, "1 replica,"), (2, "2 replicas,")])
+def test_xla_with_batch_norm_is_refused_on_one_replica_too(make_ctx, num_replicas, over):
+    ctx = make_ctx(num_replicas=num_replicas, jit=True, batch_norm=True)
     split = context.read_split(ctx, split="train")
     with pytest.raises(
-        errors.UserError, match=r"--jit cannot compile batch normalisation over 2 replicas"
+        errors.UserError, match=f"--jit cannot compile batch normalisation over {over}"
     ):
         setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
