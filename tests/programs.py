@@ -103,5 +103,7 @@ def _work(
     os.chdir(folder)
     for stream, file in zip((1, 2), files, strict=True):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    if os.isatty(1):  # The server's own streams take it for the file that they were opened on.
+        sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))
     sys.argv = list(command)
     runpy.run_module(command[0], run_name="__main__", alter_sys=True)

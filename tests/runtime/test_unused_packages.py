@@ -6,7 +6,7 @@ from runtime import unused_packages
 
 
 def test_a_hidden_package_cannot_be_imported_and_no_warning_of_that_is_logged(caplog):
-    with unused_packages.hidden("wave"), pytest.raises(ImportError):
+    with unused_packages.hidden("wave", also_imported=True), pytest.raises(ImportError):
         logging.getLogger("library").warning("no wave")
         import wave
     import wave
