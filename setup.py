@@ -62,7 +62,7 @@ EXPORT = [  # trainer.export
 TENSORBOARD = ["tensorboard>=2.20"]  # To look at a run's tensorboard folder.
 MLFLOW = ["mlflow-skinny>=2.20"]  # --log_to=mlflow
 WANDB = ["wandb>=0.19"]  # --log_to=wandb
-NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10"]  # docs/affectnet_faces.ipynb
+NOTEBOOK = ["ipykernel>=6.29", "jupyterlab>=4.2", "nbclient>=0.10"]  # docs/affectnet_faces.ipynb
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
 DEV = [
@@ -100,7 +100,7 @@ setuptools.setup(
         "export": TRAIN + EXPORT,
         "predict": TRAIN + PREDICT,
         "app": TRAIN + PREDICT + APP,
-        "notebook": TRAIN + NOTEBOOK,
+        "notebook": TRAIN + PREDICT + NOTEBOOK,
         "tensorboard": TRAIN + TENSORBOARD,
         "mlflow": TRAIN + MLFLOW,
         "wandb": TRAIN + WANDB,

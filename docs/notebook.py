@@ -7,6 +7,8 @@ redistributed, and nothing that differs from machine to machine. jupyter nbconve
 rejected: it saves execution times and uses whichever build of the data it finds.
 """
 
+import base64
+import io
 import os
 import pathlib
 import re
@@ -16,6 +18,7 @@ from collections.abc import Mapping
 
 import nbclient
 import nbformat
+import PIL.Image
 
 NOTEBOOK = pathlib.Path(__file__).with_name("affectnet_faces.ipynb")
 _ROOT = NOTEBOOK.parents[1]
@@ -32,21 +35,22 @@ def main() -> None:
     found = faults(notebook)
     if found:
         sys.exit(f"error: {NOTEBOOK.name} is not saved: {'; '.join(found)}")
+    shrink(notebook)
     nbformat.write(notebook, NOTEBOOK)
     print(f"notebook      {NOTEBOOK.relative_to(_ROOT)}   {NOTEBOOK.stat().st_size / 1e3:.0f} kB")
 
 
 def read(*, settings: Mapping[str, int] | None = None) -> nbformat.NotebookNode:
-    """Return the notebook, with other values for settings of its first code cell.
+    """Return the notebook, with other values for settings of its cell `setup`.
 
     Raises:
       KeyError: if the cell does not set such a name, or sets it more than once.
     """
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    (setup,) = [cell for cell in notebook.cells if cell.id == "setup"]
     for name, value in (settings or {}).items():
-        first.source, count = re.subn(
-            rf"^{name} = \d+", f"{name} = {value}", first.source, flags=re.MULTILINE
+        setup.source, count = re.subn(
+            rf"^{name} = \d+", f"{name} = {value}", setup.source, flags=re.MULTILINE
         )
         if count != 1:
             raise KeyError(name)
@@ -78,6 +82,17 @@ def execute(
     done = client.execute(env=env)
     done.metadata = nbformat.from_dict(_METADATA)
     return done
+
+
+def shrink(notebook: nbformat.NotebookNode) -> None:
+    """Reduce the saved images to 256 colours each: photographs take a fifth of the space then."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if png := output.get("data", {}).get("image/png"):
+                image = PIL.Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+                content = io.BytesIO()
+                image.quantize(256).save(content, "PNG", optimize=True)
+                output.data["image/png"] = base64.b64encode(content.getvalue()).decode()
 
 
 def faults(notebook: nbformat.NotebookNode) -> list[str]:

@@ -21,7 +21,8 @@ import nbformat
 
 from docs import notebook
 
-SMALL = {"NUM_FACES": 400, "EPOCHS": 2, "IMAGE_SIZE": 32}
+SMALL = {"NUM_FACES": 400, "EPOCHS": 2, "IMAGE_SIZE": 24}
+CHARTS = ["examples", "counts", "curves", "confusion", "mistakes", "predict"]
 BUILD = "build/notebook/data"
 
 
@@ -59,7 +60,8 @@ def test_it_runs_in_an_empty_folder_on_faces_that_it_draws(done):
     assert re.search(r"^sample +400 drawn faces", output_of(ran, "build"), flags=re.MULTILINE)
     assert "epoch  2/2" in output_of(ran, "train")
     evaluated = json.loads((folder / "build/notebook/run/metrics.json").read_text())
-    assert f"accuracy           {evaluated['accuracy']:.3f}" in output_of(ran, "headline")
+    assert re.search(rf"^accuracy +{evaluated['accuracy']:.3f}  of ", output_of(ran, "train"), re.M)
+    assert re.search(rf"^accuracy +{evaluated['accuracy']:.3f} ", output_of(ran, "headline"), re.M)
     assert re.search(r"^ happy +121 +50 ", output_of(ran, "build"), flags=re.MULTILINE)
     assert re.search(r"^happy +121 +50 +50", output_of(ran, "counts"), flags=re.MULTILINE)
 
@@ -67,7 +69,7 @@ def test_it_runs_in_an_empty_folder_on_faces_that_it_draws(done):
 @pytest.mark.slow
 def test_its_charts_are_drawn(done):
     drawn = images_of(done[0])
-    assert list(drawn) == ["examples", "counts", "curves", "confusion"]
+    assert list(drawn) == CHARTS
     assert all(min(pixels.shape[:2]) > 250 and pixels.std() > 15 for pixels in drawn.values())
 
 
@@ -92,7 +94,7 @@ def test_what_is_kept_has_every_output_and_nothing_of_the_machine_it_ran_on():
     kept = nbformat.read(notebook.NOTEBOOK, as_version=4)
     nbformat.validate(kept)
     assert notebook.faults(kept) == []
-    assert list(images_of(kept)) == ["examples", "counts", "curves", "confusion"]
+    assert list(images_of(kept)) == CHARTS
     counts = [cell.execution_count for cell in kept.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
     assert kept.metadata == notebook._METADATA
@@ -135,9 +137,16 @@ def test_a_cell_without_output_or_with_an_error_is_noticed():
     assert notebook.faults(made) == ["code cell 1 ends in error: \"KeyError: 'a'\""]
 
 
-def test_settings_replace_what_the_first_cell_sets_and_only_that():
+def test_the_first_cell_installs_the_project_where_it_is_missing_and_only_there():
+    first = next(cell for cell in notebook.read().cells if cell.cell_type == "code").source
+    assert 'find_spec("trainer") is None' in first
+    assert '%pip install --quiet "{CHECKOUT}[notebook]"' in first and 'CHECKOUT = ".."' in first
+    assert (notebook.NOTEBOOK.parent / ".." / "setup.py").is_file()
+
+
+def test_settings_replace_what_the_cell_setup_sets_and_only_that():
     made = notebook.read(settings=SMALL)
-    first = next(cell for cell in made.cells if cell.cell_type == "code").source
-    assert "NUM_FACES = 400 " in first and "EPOCHS = 2\n" in first and "IMAGE_SIZE = 32 " in first
+    (setup,) = [cell.source for cell in made.cells if cell.id == "setup"]
+    assert "NUM_FACES = 400 " in setup and "EPOCHS = 2\n" in setup and "IMAGE_SIZE = 24 " in setup
     with pytest.raises(KeyError, match="BATCH"):
         notebook.read(settings={"BATCH": 1})
