@@ -13,7 +13,8 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 def make(*arguments, home: pathlib.Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run make without what the surrounding make hands down."""
-    left_out = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "AFFECTNET_DIR", "TFDS_DATA_DIR")
+    of_make = ("MAKELEVEL", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")
+    left_out = (*of_make, "AFFECTNET_DIR", "TFDS_DATA_DIR")
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
     return subprocess.run(
         ["make", *map(str, arguments)],

@@ -103,9 +103,12 @@ def page(photo_run, tmp_path_factory):
         },
     )
     assert process.stdout
-    line = process.stdout.readline()
-    address = re.search(r"http://127\.0\.0\.1:\d+", line)
-    assert address, line
+    lines = []
+    address = None
+    while not address and (line := process.stdout.readline()):
+        lines.append(line)
+        address = re.search(r"http://127\.0\.0\.1:\d+", line)
+    assert address, lines
     yield types.SimpleNamespace(
         address=address[0], tmp=root / "tmp", watched=watched, process=process, detector=detector
     )

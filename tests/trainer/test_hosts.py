@@ -147,7 +147,7 @@ def test_two_hosts_train_as_one_does_and_as_if_they_had_not_been_stopped_and_kil
     code, output = ended(killed)
     assert code == 137, output
     assert "[0] error: host 1 (127.0.0.1:" in output
-    assert f"continues {tmp_path}/cut from its last checkpoint.\n" in output
+    assert f"continues {tmp_path}/cut from its last checkpoint\n" in output
     assert "Traceback" not in output
     assert newest_step(folder) < NUM_STEPS
 
@@ -192,8 +192,8 @@ def test_hosts_stop_when_one_hangs_and_print_the_stack_of_each(data_dir, tmp_pat
         )
     outputs = [ended(process) for process in processes]
     sentence = (
-        "error: no step was finished in 0.3 minutes (--host_stall_minutes=0.3): a host hangs. All "
-        "hosts stop; "
+        "error: no step was finished in 0.3 minutes (--host_stall_minutes=0.3): a host hangs; all "
+        "hosts stop, and the same command on every host continues "
     )
     assert [code for code, _ in outputs] == [host_failure.EXIT_CODE] * 2, outputs
     assert (

@@ -159,7 +159,7 @@ def test_a_place_that_holds_no_release_is_refused_with_what_it_holds(s3):
     with pytest.raises(errors.UserError, match="must be a folder: s3://bucket/none does not exist"):
         registry.recognise(ROOT / "none", base.Request())
     with pytest.raises(
-        errors.UserError, match="s3://bucket/a is no AffectNet release .* Found: 2 txt in 2 folders"
+        errors.UserError, match="s3://bucket/a is no AffectNet release .* found: 2 txt in 2 folders"
     ):
         registry.recognise(ROOT / "a", base.Request())
 

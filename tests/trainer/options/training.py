@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import sys
 import types
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -197,7 +198,8 @@ def run_files(lab: Lab, settings):
         patch.setattr(train_step.TrainStep, "train", _idle)
         for name in ("first_batch", "epoch"):
             patch.setattr(run_logger.RunLogger, name, lambda *_, **__: None)
-        patch.setattr(evaluation_report, "run", lambda *_, **__: None)
+        patch.setattr(evaluation_report, "run", mock.Mock())
+        patch.setattr(train, "_final_metrics", lambda _: {})
         patch.setattr(lr_finder, "_STEPS", 8)
         train.run(ctx.settings, data_path=ctx.version.path)
     lines = [line for line in printed.getvalue().splitlines() if line.startswith("steps ")]
