@@ -19,6 +19,23 @@ TEMPORARY_PREFIX = "incomplete."
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
+def check_writable(folder: pathlib.Path) -> None:
+    """Raise the OSError that writing into a folder would meet, before hours of work; make nothing.
+
+    Where the folder does not exist yet, it is the nearest one above that has to allow it.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        number = errno.ENOTDIR
+    elif os.statvfs(existing).f_flag & os.ST_RDONLY:
+        number = errno.EROFS
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        number = errno.EACCES
+    else:
+        return
+    raise OSError(number, os.strerror(number), str(existing))
+
+
 def replace(path: pathlib.Path, *, content: bytes) -> pathlib.Path:
     """Replace a file's content in one rename; return its path. The folder is made if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from affectnet_tfds import dataset_paths
-from runtime import errors, fields, flags
+from runtime import atomic_file, errors, fields, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
@@ -74,6 +74,7 @@ def evaluate(asked: Evaluation) -> "evaluation_report.Evaluated":
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
     data_path = _locate(settings.data, run=run, asked=asked)
+    atomic_file.check_writable(pathlib.Path(asked.report_dir or asked.model_dir))
     with tf_logging.chatter_off():
         # Inside: the refusals above must not wait for TensorFlow.
         from trainer.models import build

@@ -8,7 +8,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from runtime import errors, flags
+from runtime import atomic_file, errors, flags
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, host_channel, host_failure, tf_config, tf_logging
@@ -51,6 +51,7 @@ def checked(settings: run_config.Config) -> pathlib.Path:
     """
     devices.refuse_early(settings.devices)
     path = dataset_version.locate(settings.data)
+    atomic_file.check_writable(pathlib.Path(settings.run.model_dir))
     if not settings.run.is_trial:
         model_folder.check(settings)
     pretrained.check(settings.model)

@@ -1,5 +1,8 @@
+import errno
 import os
+import pathlib
 import stat
+import types
 
 import pytest
 
@@ -50,3 +53,29 @@ def test_a_file_has_the_permissions_of_any_other_new_file(tmp_path):
     (tmp_path / "plain").write_bytes(b"")
     path = atomic_file.replace(tmp_path / "atomic", content=b"")
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_that_can_be_made_is_writable_and_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, tmp_path / "new" / "run", pathlib.Path("new/run"), pathlib.Path()):
+        atomic_file.check_writable(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused_by_the_name_of_what_is_in_the_way(
+    tmp_path, monkeypatch
+):
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    with pytest.raises(NotADirectoryError) as refused:
+        atomic_file.check_writable(file / "run")
+    assert refused.value.filename == str(file)
+    with monkeypatch.context() as patch:  # The superuser may write anywhere.
+        patch.setattr(os, "access", lambda path, mode: path != tmp_path)
+        with pytest.raises(PermissionError) as refused:
+            atomic_file.check_writable(tmp_path / "new" / "run")
+    assert refused.value.filename == str(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda path: types.SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(OSError, match="Read-only") as refused:
+        atomic_file.check_writable(tmp_path)
+    assert refused.value.errno == errno.EROFS

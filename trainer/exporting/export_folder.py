@@ -9,7 +9,7 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
-from runtime import errors
+from runtime import atomic_file, errors
 
 MANIFEST = "export.json"
 """File that every export holds: what was exported, in which format, and how it compared."""
@@ -20,7 +20,9 @@ def check(folder: pathlib.Path) -> None:
 
     Raises:
       errors.UserError: if it is something else.
+      OSError: if the folder above does not allow it.
     """
+    atomic_file.check_writable(folder.parent)
     if not folder.exists() or (folder / MANIFEST).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):

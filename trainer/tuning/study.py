@@ -7,9 +7,7 @@ because each would read the data and start TensorFlow again.
 
 import contextlib
 import dataclasses
-import errno
 import gc
-import os
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from runtime import errors, json_log, terminal
+from runtime import atomic_file, errors, json_log, terminal
 from trainer.config import run_config
 from trainer.training import pretrained
 from trainer.tuning import options, search_space
@@ -73,8 +71,7 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.S
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = pathlib.Path(asked.sweep_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):  # SQLite would not say which folder, nor why.
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    atomic_file.check_writable(folder)  # SQLite would not say which folder, nor why.
     study = optuna.create_study(
         storage=f"sqlite:///{folder / 'sweep.db'}",
         study_name="sweep",
