@@ -25,8 +25,9 @@ MODEL_DIR ?= $(DEMO)/run
 BENCH_INPUT = $(or $(AFFECTNET_DIR),$(BUILD)/sample)
 BENCH_NAME  = $(if $(AFFECTNET_DIR),bench,sample_bench)
 
-# Tests run in two processes; a file's tests stay together, and the longest files come first (tests/conftest.py).
-TEST_PROCESSES ?= 2
+# Tests run in three processes, since on two cores two of them leave a quarter idle (hosts and servers that wait);
+# a file's tests stay together, and the longest files come first (tests/conftest.py).
+TEST_PROCESSES ?= 3
 IN_PARALLEL := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder --durations=25
 
 # Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').

@@ -1,4 +1,4 @@
-"""Fixtures of all tests, and the order in which two processes (pytest -n 2) take the files."""
+"""Fixtures of all tests, and the order in which the processes of pytest -n take the files."""
 
 from pathlib import Path
 

@@ -35,7 +35,7 @@ def augment(
       float32[B, S, S, 3] in 0..255.
     """
     images = tf.cast(images, tf.float32)
-    count = tf.shape(images)[0]
+    count = images.shape[0]
     if settings.augment:
         flip = settings.flip & (_uniform(rng, stream=_MAIN, count=count, each=8)[:, 0] < 0.5)
         amounts = _random_kinds if settings.randaugment else _all_kinds
@@ -58,12 +58,12 @@ def mix(
     images: tf.Tensor, *, rng: example_rng.ExampleRng, settings: training_config.Augmentation
 ) -> mixup.MixedBatch:
     """Mix each image, float32[B, S, S, 3], with its partner's."""
-    uniform = _uniform(rng, stream=_MIX, count=tf.shape(images)[0], each=4)
+    uniform = _uniform(rng, stream=_MIX, count=images.shape[0], each=4)
     return mixup.mix(images, uniform=uniform, mixup=settings.mixup, cutmix=settings.cutmix)
 
 
 def _all_kinds(
-    rng: example_rng.ExampleRng, *, count: tf.Tensor, settings: training_config.Augmentation
+    rng: example_rng.ExampleRng, *, count: int, settings: training_config.Augmentation
 ) -> tf.Tensor:
     """Return amounts up to the strength for all kinds but shear and sharpness: [B, kinds]."""
     main = settings.augment * (2 * _uniform(rng, stream=_MAIN, count=count, each=8) - 1)
@@ -74,7 +74,7 @@ def _all_kinds(
 
 
 def _random_kinds(
-    rng: example_rng.ExampleRng, *, count: tf.Tensor, settings: training_config.Augmentation
+    rng: example_rng.ExampleRng, *, count: int, settings: training_config.Augmentation
 ) -> tf.Tensor:
     """Return plus or minus the strength for kinds drawn per image, 0 for the others: [B, kinds].
 
@@ -87,5 +87,5 @@ def _random_kinds(
     return settings.augment * sign * tf.cast(rank < settings.randaugment, tf.float32)
 
 
-def _uniform(rng: example_rng.ExampleRng, *, stream: int, count: tf.Tensor, each: int) -> tf.Tensor:
-    return example_rng.uniform(rng, stream=stream, shape=tf.stack([count, each]))
+def _uniform(rng: example_rng.ExampleRng, *, stream: int, count: int, each: int) -> tf.Tensor:
+    return example_rng.uniform(rng, stream=stream, shape=(count, each))

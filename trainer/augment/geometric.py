@@ -21,7 +21,7 @@ def warp(images: tf.Tensor, *, flip: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
       amount: float32[B, 5]: rotation, scale, translation in x and in y, shear, each as a multiple
         of its range.
     """
-    size = tf.cast(tf.shape(images)[1], tf.float32)
+    size = images.shape[1]
     angle = amount[:, 0] * (_ROTATION_DEGREES * math.pi / 180)
     scale = 1 + amount[:, 1] * _SCALE_FRAC
     shear = amount[:, 4] * _SHEAR_FRAC
@@ -32,11 +32,12 @@ def warp(images: tf.Tensor, *, flip: tf.Tensor, amount: tf.Tensor) -> tf.Tensor:
     x0 = centre - (xx + xy) * centre + amount[:, 2] * _SHIFT_FRAC * size
     y0 = centre - (yx + yy) * centre + amount[:, 3] * _SHIFT_FRAC * size
     zero = tf.zeros_like(angle)
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    warped = tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=tf.stack([xx, xy, x0, yx, yy, y0, zero, zero], axis=1),
-        output_shape=tf.shape(images)[1:3],
+        output_shape=[size, size],
         interpolation="BILINEAR",
         fill_mode="NEAREST",
         fill_value=0.0,
     )
+    return tf.ensure_shape(warped, images.shape)

@@ -50,8 +50,8 @@ def mix(images: tf.Tensor, *, uniform: tf.Tensor, mixup: float, cutmix: float) -
 
 def partners(values: tf.Tensor) -> tf.Tensor:
     """Return the value of each example's partner: rows 2k and 2k + 1 of [B, ...] exchanged."""
-    pairs = tf.reshape(values, tf.concat([[-1, 2], tf.shape(values)[1:]], axis=0))
-    return tf.reshape(tf.reverse(pairs, axis=[1]), tf.shape(values))
+    pairs = tf.reshape(values, (-1, 2, *values.shape[1:]))
+    return tf.reshape(tf.reverse(pairs, axis=[1]), values.shape)
 
 
 def beta(uniform: tf.Tensor, *, alpha: float) -> tf.Tensor:
@@ -82,7 +82,7 @@ def _cutmix(images: tf.Tensor, *, uniform: tf.Tensor, alpha: float) -> MixedBatc
     side = tf.sqrt(1 - beta(uniform[:, 0], alpha=alpha))
     top = uniform[:, 2] - side / 2
     left = uniform[:, 3] - side / 2
-    patch = random_erasing.inside(tf.shape(images)[1], top=top, left=left, height=side, width=side)
+    patch = random_erasing.inside(images.shape[1], top=top, left=left, height=side, width=side)
     lam = 1 - tf.reduce_mean(tf.cast(patch, tf.float32), axis=[1, 2])
     return MixedBatch(images=tf.where(patch[..., None], partners(images), images), lam=lam)
 

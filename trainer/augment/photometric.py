@@ -25,7 +25,9 @@ def light(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:
     """Change brightness and contrast; amount: float32[B, 2], each as a multiple of its range."""
     shift, gain = tf.split(amount[:, :, None, None] * _LIGHT_FRAC, 2, axis=1)
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
-    return tf.clip_by_value((images - mean) * (1 + gain) + mean + 255 * shift, 0, 255)
+    # Two sums kept apart: TensorFlow would add the smaller terms first, with other last digits.
+    contrasted = tf.ensure_shape((images - mean) * (1 + gain) + mean, images.shape)
+    return tf.clip_by_value(contrasted + 255 * shift, 0, 255)
 
 
 def colour(images: tf.Tensor, *, amount: tf.Tensor) -> tf.Tensor:

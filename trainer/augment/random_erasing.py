@@ -30,21 +30,21 @@ def erase(images: tf.Tensor, *, uniform: tf.Tensor, prob: float) -> tf.Tensor:
     width = tf.minimum(tf.sqrt(area / aspect), 1.0)
     top = uniform[:, 3] * (1 - height)
     left = uniform[:, 4] * (1 - width)
-    hole = inside(tf.shape(images)[1], top=top, left=left, height=height, width=width)
+    hole = inside(images.shape[1], top=top, left=left, height=height, width=width)
     hole = tf.logical_and(hole, (uniform[:, 0] < prob)[:, None, None])
     return tf.where(hole[..., None], tf.reduce_mean(images, axis=[1, 2], keepdims=True), images)
 
 
 def inside(
-    size: tf.Tensor, *, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+    size: int, *, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
 ) -> tf.Tensor:
     """Return the mask of pixels whose centre is in a rectangle: bool[B, S, S].
 
     Args:
-      size: int32[], side of the image in pixels.
+      size: side of the image in pixels.
       top, left, height, width: float32[B], fractions of the image.
     """
-    centres = (tf.range(tf.cast(size, tf.float32)) + 0.5) / tf.cast(size, tf.float32)
+    centres = (tf.range(float(size)) + 0.5) / size
     rows = _between(centres, first=top, length=height)
     columns = _between(centres, first=left, length=width)
     return tf.logical_and(rows[:, :, None], columns[:, None, :])

@@ -125,6 +125,7 @@ def step_groups(
     """
     columns = {"label": split.labels, "valence": split.valence, "arousal": split.arousal}
     tensors = {name: tf.constant(column) for name, column in columns.items()}
+    specs = _index_specs(layout)
     # Two: while one epoch ends, the next is being read ahead.
     order_of = functools.lru_cache(maxsize=2)(order_of)
 
@@ -133,15 +134,15 @@ def step_groups(
         arrays = batch_indices(
             order_of(epoch), layout=layout, first_step=first_step, replica=replica
         )
-        return [arrays[name] for name in _INDEX_SPECS]
+        return [arrays[name] for name in specs]
 
     def read(plan_row: tf.Tensor) -> StepGroup:
         flat = tf.numpy_function(
-            indices, [plan_row], [spec.dtype for spec in _INDEX_SPECS.values()], stateful=False
+            indices, [plan_row], [spec.dtype for spec in specs.values()], stateful=False
         )
         group = {
             name: tf.ensure_shape(tensor, spec.shape)
-            for tensor, (name, spec) in zip(flat, _INDEX_SPECS.items(), strict=True)
+            for tensor, (name, spec) in zip(flat, specs.items(), strict=True)
         }
         index = group["example_index"]
         labels = {name: tf.gather(column, index) for name, column in tensors.items()}
@@ -163,12 +164,19 @@ def _untuned() -> tf.data.Options:
     return options
 
 
-_INDEX_SPECS = {
-    "example_index": tf.TensorSpec((None, None), tf.int64),
-    "position": tf.TensorSpec((None, None), tf.int64),
-    "weight": tf.TensorSpec((None, None), tf.float32),
-    "count": tf.TensorSpec((None,), tf.float32),
-}
+def _index_specs(layout: BatchLayout) -> dict[str, tf.TensorSpec]:
+    """Return the types of what `batch_indices` returns.
+
+    The number of examples is part of them: with it TensorFlow computes a third of the nodes of a
+    training step while it traces them, instead of in every step on every replica.
+    """
+    share = layout.batch_size // layout.num_replicas
+    return {
+        "example_index": tf.TensorSpec((None, share), tf.int64),
+        "position": tf.TensorSpec((None, share), tf.int64),
+        "weight": tf.TensorSpec((None, share), tf.float32),
+        "count": tf.TensorSpec((None,), tf.float32),
+    }
 
 
 def distribute(

@@ -10,8 +10,9 @@ checkpointed.
 
 import contextlib
 import dataclasses
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -21,6 +22,10 @@ _ROUNDS = 10
 _FACTORS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 """Constants of Philox-4x32-10 (Salmon et al. 2011, section 3.3, Table 2)."""
+_GAMMA = 0x9E3779B97F4A7C15
+_MIXING = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+_LAST_SHIFT = 31
+"""Constants of SplitMix64 (Steele, Lea and Flood 2014, Figure 16)."""
 _GROUP = 4
 """Philox makes four 32-bit numbers for each value of its counter (Salmon et al. 2011, Table 2:
 Philox-4x32)."""
@@ -43,48 +48,52 @@ class ExampleRng:
             raise ValueError(f"seed must be 0..2^31 - 1: got {self.seed}")
 
 
-def uniform(rng: ExampleRng, *, stream: int, shape: tf.Tensor | tuple[int, ...]) -> tf.Tensor:
+def uniform(rng: ExampleRng, *, stream: int, shape: Sequence[int]) -> tf.Tensor:
     """Draw float32 numbers in [0, 1).
 
     Args:
       rng: the generator.
       stream: what they are used for (a layer, an augmentation); streams are independent.
-      shape: [B, ...], the first axis counts positions.
+      shape: (B, ...), the first axis counts positions. Numbers rather than a tensor: what is known
+        while a graph is traced takes no nodes in it, where each draw took 40 on every replica.
     """
-    shape = tf.cast(shape, tf.int64)
-    size = tf.reduce_prod(shape[1:])
-    groups = (size + _GROUP - 1) // _GROUP
+    count, *each = shape
+    size = math.prod(each)
+    groups = -(-size // _GROUP)
     draw = _draw_in_graph if rng.in_graph else _draw
     numbers = draw(
-        _key(rng, stream=stream), first=rng.first_position * groups, count=shape[0] * groups
+        _key(rng, stream=stream),
+        first=rng.first_position * groups,
+        count=count * groups,
     )
-    by_position = tf.reshape(numbers, tf.stack([shape[0], groups * _GROUP]))
-    return tf.reshape(by_position[:, :size], shape)
+    if size % _GROUP:
+        numbers = tf.reshape(numbers, (-1, groups * _GROUP))[:, :size]
+    return tf.reshape(numbers, (-1, *each))
 
 
 def _key(rng: ExampleRng, *, stream: int) -> tf.Tensor:
-    """Mix seed, stream and epoch into the generator's key, uint64[].
+    """Mix seed, stream and epoch into the generator's key, uint64[], by SplitMix64 twice.
 
     TensorFlow's own key derivation was rejected: XLA derives others.
     """
-    key = _mixed(tf.constant(rng.seed * 2**32 + stream, tf.uint64))
-    return _mixed(key + tf.cast(rng.epoch, tf.uint64))
-
-
-def _mixed(z: tf.Tensor) -> tf.Tensor:
-    """Return SplitMix64's next number from a state, uint64[].
-
-    Source: Steele, Lea and Flood 2014, Figure 16.
-    """
-    z = z + tf.constant(0x9E3779B97F4A7C15, tf.uint64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+    state = _mixed_number(rng.seed * 2**32 + stream) + _GAMMA
+    z = tf.constant(state % 2**64, tf.uint64) + tf.cast(rng.epoch, tf.uint64)
+    for shift, factor in _MIXING:
         z = (z ^ tf.bitwise.right_shift(z, tf.constant(shift, tf.uint64))) * tf.constant(
             factor, tf.uint64
         )
-    return z ^ tf.bitwise.right_shift(z, tf.constant(31, tf.uint64))
+    return z ^ tf.bitwise.right_shift(z, tf.constant(_LAST_SHIFT, tf.uint64))
 
 
-def _draw(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+def _mixed_number(z: int) -> int:
+    """Return SplitMix64's next number from a state, as `_key` computes it of a tensor."""
+    z = (z + _GAMMA) % 2**64
+    for shift, factor in _MIXING:
+        z = (z ^ z >> shift) * factor % 2**64
+    return z ^ z >> _LAST_SHIFT
+
+
+def _draw(key: tf.Tensor, *, first: tf.Tensor, count: int) -> tf.Tensor:
     """Draw the groups first .. first + count - 1 with TensorFlow's kernel: float32[4 count]."""
     counter = tf.cast(tf.stack([first, tf.zeros([], tf.int64)]), tf.uint64)
     return tf.raw_ops.StatelessRandomUniformV2(
@@ -92,7 +101,7 @@ def _draw(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _draw_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+def _draw_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: int) -> tf.Tensor:
     """Draw the same numbers as `_draw` with Philox-4x32-10 written out.
 
     Source: Salmon et al. 2011, section 3.3. XLA has a kernel too, but arranges the numbers by the
@@ -100,7 +109,7 @@ def _draw_in_graph(key: tf.Tensor, *, first: tf.Tensor, count: tf.Tensor) -> tf.
     """
     low32 = tf.constant(0xFFFFFFFF, tf.uint64)
     half = tf.constant(32, tf.uint64)
-    counter = tf.cast(first + tf.range(count), tf.uint64)
+    counter = tf.cast(first + tf.range(count, dtype=tf.int64), tf.uint64)
     zero = tf.zeros_like(counter)
     words = [counter & low32, tf.bitwise.right_shift(counter, half), zero, zero]
     keys = [key & low32, tf.bitwise.right_shift(key, half)]

@@ -5,6 +5,8 @@ Owns dropout of units and of residual branches with masks that are a function of
 gives every replica the same mask, and its state has to be checkpointed.
 """
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -34,7 +36,7 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         if not training or not self.trainable or self.rate == 0:
             return inputs
-        return _dropped(inputs, rate=self.rate, stream=self.stream, mask_shape=tf.shape(inputs))
+        return _dropped(inputs, rate=self.rate, stream=self.stream, mask_shape=inputs.shape)
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "rate": self.rate, "stream": self.stream}
@@ -55,16 +57,16 @@ class DropPath(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         if not training or not self.trainable or self.rate == 0:
             return inputs
-        one_each = tf.concat(
-            [tf.shape(inputs)[:1], tf.ones([len(inputs.shape) - 1], tf.int32)], axis=0
-        )
+        one_each = (inputs.shape[0], *[1] * (len(inputs.shape) - 1))
         return _dropped(inputs, rate=self.rate, stream=self.stream, mask_shape=one_each)
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "rate": self.rate, "stream": self.stream}
 
 
-def _dropped(inputs: tf.Tensor, *, rate: float, stream: int, mask_shape: tf.Tensor) -> tf.Tensor:
+def _dropped(
+    inputs: tf.Tensor, *, rate: float, stream: int, mask_shape: Sequence[int]
+) -> tf.Tensor:
     uniform = example_rng.uniform(
         example_rng.current(), stream=_FIRST_STREAM + stream, shape=mask_shape
     )

@@ -7,6 +7,7 @@ would depend on how a batch is padded; unsynchronised, on how many replicas shar
 
 import contextlib
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Iterator
 
@@ -136,7 +137,7 @@ def moments(x: tf.Tensor, *, weight: tf.Tensor, about: tf.Tensor, otherwise: tf.
     sums = [_over_places(each) for each in (distance, tf.square(distance))]  # [B, C]
     counted = tf.linalg.matvec(tf.concat(sums, axis=1), weight, transpose_a=True)
     total = all_sum(tf.concat([counted, [tf.reduce_sum(weight)]], axis=0))
-    num_values = tf.maximum(total[-1], 1.0) * tf.cast(tf.reduce_prod(tf.shape(x)[1:-1]), tf.float32)
+    num_values = tf.maximum(total[-1], 1.0) * math.prod(x.shape[1:-1])
     first, second = tf.split(total[:-1] / num_values, 2)
     variance = tf.where(total[-1] > 0, tf.maximum(second - tf.square(first), 0.0), otherwise)
     return Moments(mean=about + first, variance=variance, weight=weight, num_values=num_values)
