@@ -75,8 +75,8 @@ def up(folder: Path, rest_port: int) -> None:
         )
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    job_port = free_port()
-    of_flink = [f"--configDir={CONFIG}", *_settings(folder, rest_port)]
+    job_port, rpc_port = _free_ports(2)
+    of_flink = [f"--configDir={CONFIG}", *_settings(folder, rest_port, rpc_port)]
     arguments = {
         JOB_MANAGER: of_flink,
         TASK_MANAGER: of_flink,
@@ -91,12 +91,12 @@ def up(folder: Path, rest_port: int) -> None:
     (folder / "flags").write_text("\n".join(_flags(folder, job_port)) + "\n")
 
 
-def _settings(folder: Path, rest_port: int) -> list[str]:
+def _settings(folder: Path, rest_port: int, rpc_port: int) -> list[str]:
     """Return what config.yaml cannot know."""
     return [
         f"-Drest.port={rest_port}",
-        f"-Djobmanager.rpc.port={free_port()}",
-        f"-Dblob.server.port={free_port()}",
+        f"-Djobmanager.rpc.port={rpc_port}",
+        "-Dblob.server.port=0",  # Any: TaskManagers ask the JobManager which.
         f"-Dio.tmp.dirs={folder}/tmp",
         f"-Dblob.storage.directory={folder}/tmp",
         f"-Dprocess.working-dir={folder}/tmp",
@@ -116,9 +116,16 @@ def _of_job_server(folder: Path, rest_port: int, job_port: int) -> list[str]:
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return _free_ports(1)[0]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, all different: each is held until the last is drawn."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _start(folder: Path, name: str, program: str, arguments: list[str]) -> int:
