@@ -3,10 +3,9 @@
 Owns the flags, and answering an upload. Gradio's own launch() was rejected: it offers a public
 link, asks its makers' server for the newest version, and silently takes another port.
 
-No image is kept: Gradio writes an upload to a folder of this run (`uploads`), where it is removed
-as it is read, or a minute or two later if it never is; what the page shows is never written. The
-folder is removed when the program ends, by Ctrl-C or SIGTERM; a SIGKILL leaves it, with the image
-that was being uploaded, if any.
+No image is kept: an upload is a file in a folder of this run (`uploads`), removed as it is read, or
+within two minutes if it never is; what the page shows is never written. The folder is removed when
+the program ends, by Ctrl-C or SIGTERM; a SIGKILL leaves it, with uploads that wait to be read.
 """
 
 import contextlib
@@ -15,6 +14,7 @@ import pathlib
 import signal
 import socket
 import sys
+import traceback
 import types
 from typing import TYPE_CHECKING
 
@@ -81,8 +81,7 @@ def serve(
     with tf_logging.chatter_off():
         # Inside: the refusals of `main` must not wait for TensorFlow, and Gradio reads the folder
         # of uploads when it is imported.
-        import uvicorn
-
+        from trainer.demo import access
         from trainer.demo import page as page_lib
         from trainer.inference import face_classifier
 
@@ -90,35 +89,40 @@ def serve(
         detect = face_detector.detector(detector)
         classifier = face_classifier.FaceClassifier(run, detect=detect)
         classifier.warm_up()
-    page = page_lib.mounted(
+    received = uploads.Uploads(folder)
+    token = access.new_token()
+    page = page_lib.guarded(
         run,
         detector=detector,
-        answer=lambda path: answer(path, folder=folder, classifier=classifier),
-    )
-    server = uvicorn.Config(
-        local_server.confined(page),
-        log_level="warning",
-        use_colors=False,
-        timeout_graceful_shutdown=1,
+        answer=lambda path: answer(path, received=received, classifier=classifier),
+        uploads=received,
+        token=token,
     )
     port = listener.getsockname()[1]
-    print(f"page          http://{local_server.HOST}:{port}   (Ctrl-C ends it)", flush=True)
-    uvicorn.Server(server).run(sockets=[listener])
+    address = f"http://{local_server.HOST}:{port}/?token={token}"
+    print(f"page          {address}   (Ctrl-C ends it)", flush=True)
+    local_server.server(page).run(sockets=[listener])
 
 
 def answer(
-    path: str, *, folder: pathlib.Path, classifier: "face_classifier.FaceClassifier"
+    path: str, *, received: uploads.Uploads, classifier: "face_classifier.FaceClassifier"
 ) -> "markup.Markup":
-    """Return the page's answer to an upload, and remove the upload."""
+    """Return the page's answer to an upload, and remove the upload.
+
+    The answer to a file that is no image gives the kind of fault: no byte of a file is quoted.
+    """
     # Inside, as above.
     from trainer.demo import answer_html, timed_prediction
 
     try:
-        content = uploads.take(path, folder=folder)
+        content = received.take(path)
         prediction = timed_prediction.predict(content, classifier=classifier)
         return answer_html.answer(prediction, names=classifier.class_names)
     except invalid_example.InvalidExample as fault:
-        return answer_html.refused(fault)
+        return answer_html.refused(fault.reason)
+    except Exception:  # A defect of ours: the page goes on, and says where to look.
+        traceback.print_exc()
+        return answer_html.refused("a defect of this program, described in its terminal")
 
 
 def _exit(number: int, frame: types.FrameType | None) -> None:

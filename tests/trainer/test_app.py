@@ -107,10 +107,15 @@ def page(photo_run, tmp_path_factory):
     address = None
     while not address and (line := process.stdout.readline()):
         lines.append(line)
-        address = re.search(r"http://127\.0\.0\.1:\d+", line)
+        address = re.search(r"(http://127\.0\.0\.1:\d+)/\?token=[0-9a-f]{48}", line)
     assert address, lines
     yield types.SimpleNamespace(
-        address=address[0], tmp=root / "tmp", watched=watched, process=process, detector=detector
+        opened_by=address[0],
+        address=address[1],
+        tmp=root / "tmp",
+        watched=watched,
+        process=process,
+        detector=detector,
     )
     process.kill()
     process.wait()
@@ -134,7 +139,7 @@ def awaiting(chromium):
 def open_page(chromium, page, *, width: int = 1280):
     browser.requested(chromium)
     browser.resize(chromium, width=width)
-    chromium.get(page.address)
+    chromium.get(page.opened_by)
     until(lambda: chromium.find_elements("css selector", "#image input[type=file]"), seconds=30)
 
 
@@ -187,6 +192,17 @@ def test_the_page_asks_nobody_but_this_machine_and_neither_does_the_program(chro
 
 
 @pytest.mark.slow
+def test_without_the_token_the_page_is_not_shown(chromium, page):
+    chromium.delete_all_cookies()
+    chromium.get(page.address)
+    shown = chromium.find_element("css selector", "body").text
+    assert shown.startswith("This page is opened by the whole address that the program printed")
+    open_page(chromium, page)
+    chromium.get(page.address)  # The cookie opens it now.
+    until(lambda: chromium.find_elements("css selector", "#image input[type=file]"), seconds=30)
+
+
+@pytest.mark.slow
 def test_the_watch_on_the_program_sees_what_it_would_ask(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(WATCH)
     asks = "import socket\ntry: socket.create_connection(('127.0.0.2', 9), 1)\nexcept OSError: pass"
@@ -205,7 +221,7 @@ def test_no_image_is_left_on_the_disk_and_a_broken_one_is_a_sentence(
     give(chromium, drawn[0])
     assert files_in(page.tmp) == []
     assert give(chromium, tmp_path / "broken.jpg").text == (
-        "Cannot read this image: no known picture format: begins with 'hello, world'."
+        "Cannot read this image: not a picture."
     )
     assert files_in(page.tmp) == []
 

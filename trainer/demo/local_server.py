@@ -1,6 +1,6 @@
 """Local server: a socket on 127.0.0.1, and response headers that keep the page from other machines.
 
-Owns the socket and the headers of every response. Trusting the page's libraries to send no requests
+Owns the socket, the server and the headers of every response. Trusting the page's libraries to send no requests
 elsewhere was rejected: the content security policy makes the browser refuse those of any later
 version.
 """
@@ -8,9 +8,12 @@ version.
 import errno
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime import errors
+
+if TYPE_CHECKING:  # Installed with Gradio; a port in use is refused without it.
+    import uvicorn
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
@@ -52,9 +55,34 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+def server(application: Application) -> "uvicorn.Server":
+    """Return a server of the application, which believes no header about who asks."""
+    import uvicorn  # As above.
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            log_level="warning",
+            use_colors=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
 def confined(application: Application) -> Application:
-    """Return the application with POLICY in every response, which a browser may not store."""
-    headers = [(b"content-security-policy", POLICY.encode()), (b"cache-control", b"no-store")]
+    """Return the application with POLICY in every response, which a browser may not store.
+
+    No page of another origin may embed a response, and none learns the address from a link.
+    """
+    headers = [
+        (b"content-security-policy", POLICY.encode()),
+        (b"cache-control", b"no-store"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"referrer-policy", b"same-origin"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
 
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
         async def with_policy(message: Message) -> None:

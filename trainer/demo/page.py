@@ -1,4 +1,4 @@
-"""Demo page in Gradio: its layout, and the call when an image is uploaded."""
+"""Demo page in Gradio: its layout, the call when an image is uploaded, and what stands before it."""
 
 import json
 import pathlib
@@ -8,17 +8,16 @@ from typing import Any
 
 import fastapi
 import gradio
-from starlette.middleware import trustedhost
 
-from trainer.demo import answer_html, local_server
+from trainer.demo import access, answer_html, local_server, routes
+from trainer.demo import uploads as uploads_lib
 from trainer.run import trained_run
 from webpage import markup
 from webpage.markup import Markup
 
 TITLE = "Facial expression classifier"
-MAX_UPLOAD = "50mb"
-_KEPT_S = 60
-"""Seconds after which Gradio removes an upload that was never read."""
+_NUM_SESSIONS = 8
+"""Windows of the page whose last answer, with its images, Gradio keeps in memory."""
 
 _LIMITS = (
     "An expression is not an emotion: the model predicts what annotators would call the expression "
@@ -32,24 +31,39 @@ Answer = Callable[[str], Markup]
 """From the path of an upload to the page's answer."""
 
 
-def mounted(run: trained_run.Run, *, detector: str, answer: Answer) -> fastapi.FastAPI:
-    """Return the page as an ASGI application.
+def guarded(
+    run: trained_run.Run,
+    *,
+    detector: str,
+    answer: Answer,
+    uploads: uploads_lib.Uploads,
+    token: str,
+) -> local_server.Application:
+    """Return the page as an ASGI application, behind the checks of `access` and `routes`.
 
     Args:
       run: the model's.
       detector: name of the face detector.
       answer: called for one upload at a time.
+      uploads: where uploads go, and the only files that are read.
+      token: what every request needs.
     """
+    page = _mounted(_blocks(run, detector=detector, answer=answer), uploads=uploads)
+    restricted = routes.restricted(page, uploads=uploads)
+    return local_server.confined(access.guarded(restricted, token=token))
+
+
+def _mounted(blocks: gradio.Blocks, *, uploads: uploads_lib.Uploads) -> fastapi.FastAPI:
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(trustedhost.TrustedHostMiddleware, allowed_hosts=list(local_server.NAMES))
+    routes.add(app, uploads=uploads)
     gradio.mount_gradio_app(
         app,
-        _blocks(run, detector=detector, answer=answer),
+        blocks,
         path="/",
         server_name=local_server.HOST,
         footer_links=[],
         run_history=False,
-        max_file_size=MAX_UPLOAD,
+        max_file_size=f"{routes.MAX_UPLOAD_MB}mb",
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
@@ -62,7 +76,8 @@ def mounted(run: trained_run.Run, *, detector: str, answer: Answer) -> fastapi.F
 
 
 def _blocks(run: trained_run.Run, *, detector: str, answer: Answer) -> gradio.Blocks:
-    blocks = gradio.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(_KEPT_S, _KEPT_S))
+    blocks = gradio.Blocks(title=TITLE, analytics_enabled=False)
+    blocks.state_session_capacity = _NUM_SESSIONS
     with blocks:
         gradio.HTML(_head(run, detector=detector), apply_default_css=False)
         with gradio.Row():

@@ -1,55 +1,27 @@
-"""Demo page as an application: its headers, its host names and its sentence about the model."""
+"""Demo page: its headers, its sentence about the model, and what it says of a defect of ours."""
 
-import importlib.util
 import json
-import pathlib
-import time
+import types
 
-import cv2
-import numpy as np
 import pytest
 
-from trainer.demo import answer_html, local_server, uploads
-
-PNG = cv2.imencode(".png", np.zeros((40, 60, 3), np.uint8))[1].tobytes()
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("gradio") is None, reason="gradio is not installed (extra: app)"
-    ),
-]
+from tests.trainer.demo.conftest import answers, join, named, upload
+from trainer import app
+from trainer.demo import local_server
 
 
-def test_an_upload_that_is_never_read_is_removed_and_no_other_host_name_is_answered(
-    photo_run, monkeypatch
-):
-    from starlette import testclient
-
-    from trainer.demo import page as page_lib
-
-    monkeypatch.setattr(page_lib, "_KEPT_S", 1)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")  # Restored at the end.
-    with uploads.folder() as folder:
-        page = local_server.confined(
-            page_lib.mounted(photo_run, detector="none", answer=lambda path: answer_html.waiting())
-        )
-        with testclient.TestClient(page, base_url="http://127.0.0.1") as client:
-            response = client.get("/")
-            assert response.headers["content-security-policy"] == local_server.POLICY
-            assert response.headers["cache-control"] == "no-store"
-            assert "It has not been evaluated." in response.text
-            assert client.get("/", headers={"host": "evil.example"}).status_code == 400
-            upload = {"files": ("a.png", PNG, "image/png")}
-            (path,) = map(pathlib.Path, client.post("/gradio_api/upload", files=upload).json())
-            assert path.is_relative_to(folder) and path.read_bytes() == PNG
-            end = time.monotonic() + 30
-            while path.exists():
-                assert time.monotonic() < end, "waited too long"
-                time.sleep(0.05)
+@pytest.mark.slow
+def test_every_response_has_the_policy_and_is_not_stored(page):
+    for answer in (page.client.get("/"), page.client.get("/none"), page.stranger.get("/")):
+        assert answer.headers["content-security-policy"] == local_server.POLICY
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == "same-origin"
+    assert "It has not been evaluated." in page.client.get("/").text
 
 
+@pytest.mark.slow
 def test_the_page_states_the_accuracy_of_the_model(tmp_path):
-    from trainer.demo import page as page_lib
+    page_lib = pytest.importorskip("trainer.demo.page", reason="gradio is not installed")
 
     path = tmp_path / "metrics.json"
     path.write_text(
@@ -58,3 +30,19 @@ def test_the_page_states_the_accuracy_of_the_model(tmp_path):
     assert page_lib._accuracy(path) == (
         "Its accuracy is 62% on the 4,000 images of its validation split."
     )
+
+
+def test_the_page_goes_on_after_a_defect_of_ours_and_its_terminal_says_where(capsys):
+    received = types.SimpleNamespace(take=lambda path: 1 / 0)
+    answer = app.answer("path", received=received, classifier=types.SimpleNamespace())
+    assert "a defect of this program, described in its terminal." in str(answer)
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_windows_that_are_open_at_once_are_answered_each(page):
+    """More of them than keep their last answer in memory."""
+    sessions = [f"open{number}" for number in range(12)]
+    for session in sessions * 2:
+        assert join(page.client, [named(upload(page.client))], session=session).is_success
+    assert all(answers(page.client, session=session).count("No face") for session in sessions)
