@@ -1,4 +1,4 @@
-"""Access check of the demo page: token, host name and origin of each request, before any other code.
+"""Access check of the demo page: token, host name and origin of each request, first of all.
 
 Owns who may ask. The address that the program prints holds a token of this start, as Jupyter's
 does; the browser then keeps it in a cookie, and a program sends it in a header. Trusting every
@@ -70,9 +70,7 @@ def guarded(application: Application, *, token: str) -> Application:
     return answer
 
 
-def _refusal(
-    request: requests.HTTPConnection, *, token: str
-) -> responses.PlainTextResponse | None:
+def _refusal(request: requests.HTTPConnection, *, token: str) -> responses.PlainTextResponse | None:
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         return responses.PlainTextResponse(_NO_HOST, status_code=400)

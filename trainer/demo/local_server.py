@@ -1,8 +1,8 @@
 """Local server: a socket on 127.0.0.1, and response headers that keep the page from other machines.
 
-Owns the socket, the server and the headers of every response. Trusting the page's libraries to send no requests
-elsewhere was rejected: the content security policy makes the browser refuse those of any later
-version.
+Owns the socket, the server and the headers of every response. Trusting the page's libraries to send
+no requests elsewhere was rejected: the content security policy makes the browser refuse those of
+any later version.
 """
 
 import errno

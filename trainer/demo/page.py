@@ -1,4 +1,4 @@
-"""Demo page in Gradio: its layout, the call when an image is uploaded, and what stands before it."""
+"""Demo page in Gradio: its layout, the call for an upload, and the checks before it."""
 
 import json
 import pathlib

@@ -30,7 +30,7 @@ def until(is_so, *, seconds: float = 20):
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory):
-    """A running page: its address, its folder of uploads, and clients with and without the token."""
+    """A running page: its address, its folder of uploads, clients with and without token."""
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("gradio is not installed (extra: app)")
     with pytest.MonkeyPatch.context() as patch:
@@ -39,7 +39,7 @@ def page(tmp_path_factory):
             import httpx
 
             server = local_server.server(
-                guarded(folder, model_dir=tmp_path_factory.mktemp("run")), 
+                guarded(folder, model_dir=tmp_path_factory.mktemp("run")),
             )
             thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
             thread.start()

@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import json
+import re
 import socket
 import time
 
@@ -132,15 +133,15 @@ def test_a_body_that_is_no_request_of_the_page_is_refused(page, body):
 
 def test_no_other_route_of_gradio_is_answered(page, secret):
     """Those of the installed version, all of them."""
+    import gradio
     from gradio import routes as gradio_routes
 
-    import gradio
-
     inner = gradio_routes.App.create_app(gradio.Blocks(analytics_enabled=False))
-    needed = 0
-    for route in inner.routes:
+    tried, needed = 0, 0
+    for route in routes_of(inner):
         for method in sorted(getattr(route, "methods", None) or ()):
-            path = route.path.format_map(Filled(str(secret)))
+            tried += 1
+            path = re.sub(r"\{[^}]*\}", lambda _: str(secret), route.path)
             if routes._refusal(method, path) is None:
                 needed += 1
                 continue
@@ -148,7 +149,7 @@ def test_no_other_route_of_gradio_is_answered(page, secret):
             answer = page.client.request(method, path, json=body)
             assert answer.status_code in (404, 405), (method, path)
             assert SECRET not in answer.content
-    assert 10 < needed < 40
+    assert tried > 80 and 10 < needed < 30
     for path in ("run/predict", "api/predict", "call/predict", "call/v2/predict", "stream/e"):
         answer = page.client.post(f"/gradio_api/{path}", json={"data": [named(str(secret))]})
         assert (answer.status_code, answer.text) == (404, "This page has no such address.\n")
@@ -157,14 +158,10 @@ def test_no_other_route_of_gradio_is_answered(page, secret):
     assert page.client.get("/assets/..%2f..%2fpackage.json").status_code == 404
 
 
-class Filled(dict):
-    """Gives every parameter of a route the same value."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def __missing__(self, name: str) -> str:
-        return self._value
+def routes_of(router):
+    for route in router.routes:  # FastAPI keeps those of a router that is included in that router.
+        inner = getattr(route, "original_router", None)
+        yield from routes_of(inner) if inner else [route]
 
 
 def test_a_file_that_is_no_image_is_answered_without_a_byte_of_it(page):
@@ -222,8 +219,11 @@ def test_an_upload_that_stops_is_given_up(page, monkeypatch):
     monkeypatch.setattr(routes, "IDLE_S", 0.3)
     start = time.monotonic()
     with begun_upload(page, size=100) as connection:
-        answer = connection.recv(10_000).decode()
-    assert answer.startswith("HTTP/1.1 408") and "The request stopped before its end." in answer
+        answer = b""
+        while b"The request stopped before its end." not in answer:
+            answer += (received := connection.recv(10_000))
+            assert received, answer
+    assert answer.startswith(b"HTTP/1.1 408")
     assert time.monotonic() - start < 10 and in_folder(page) == set()
 
 
