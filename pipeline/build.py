@@ -7,16 +7,16 @@ builder both call `build`; neither Beam nor TFDS is visible to them.
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from affectnet_tfds import dataset_paths
-from pipeline import config, ledger, publish
+from pipeline import config, ledger, publish, write_shards
 from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.files import atomic, storage
 from pipeline.rows import survey
-from pipeline.shards import duplicate_files, plan, shard_writer, write_lease
+from pipeline.shards import plan, shard_writer, write_lease
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 from runtime import errors
@@ -66,7 +66,11 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
             _remove_dry(staging)
     if order.config.dry_run:
         return Build(None, order.config, None, {}, time.monotonic() - start)
-    with listener.writing(staging, plans), write_lease.opened(staging) as attempt:
+    with (
+        write_shards.without_leftovers(staging),
+        listener.writing(staging, plans),
+        write_lease.opened(staging) as attempt,
+    ):
         spec = shard_writer.Spec(
             root=order.release.root,
             staging=str(staging),
@@ -74,15 +78,15 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
             seed=order.config.seed,
             content=order.config.content(),
             attempt=attempt,
+            folders=order.release.folders_with_files(),
         )
-        pipelines.run_shards(
+        written = write_shards.write(
             order.release,
             plans=plans,
             spec=spec,
             drop_duplicates=order.config.drop_duplicates,
             options=order.runner,
         )
-    written = _written(spec, plans)
     account = ledger.make(surveyed, plans, written.sidecars)
     check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
     report = _report(order, surveyed, written, account)
@@ -170,7 +174,7 @@ def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
 
 
 def _report(
-    order: _Order, surveyed: survey.Survey, written: "_Written", account: ledger.Ledger
+    order: _Order, surveyed: survey.Survey, written: write_shards.Written, account: ledger.Ledger
 ) -> dict[str, Any]:
     """Return the content of build_report.json."""
     return {
@@ -277,6 +281,8 @@ def _published(order: _Order) -> Build | None:
 def _open_staging(order: _Order) -> storage.AnyPath:
     """Make the staging folder, or open that of an unfinished build of the same identity.
 
+    --overwrite discards an unfinished build that was begun without it.
+
     Raises:
       errors.UserError: if the unfinished build is another one and --overwrite was not given.
     """
@@ -285,17 +291,20 @@ def _open_staging(order: _Order) -> storage.AnyPath:
         staging = staging.with_name(f"{staging.name}-dry-run")
         atomic.remove_tree(staging)
     note = staging / "building.json"
-    if note.is_file() and (
-        changed := differences(json.loads(note.read_text(encoding="utf-8")), order.made_from)
-    ):
-        if not order.config.overwrite:
+    overwrite = order.config.overwrite
+    if note.is_file():
+        before = json.loads(note.read_text(encoding="utf-8"))
+        changed = differences(before, order.made_from)
+        if changed and not overwrite:
             raise errors.UserError(
                 f"an unfinished build in {staging} has {', '.join(changed)}; finish it with its "
                 "own flags, or discard it with --overwrite"
             )
-        atomic.remove_tree(staging)
+        # A build that --overwrite began and that was interrupted continues: the same command does.
+        if changed or (overwrite and not before.get("overwrite")):
+            atomic.remove_tree(staging)
     staging.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(note, json.dumps(order.made_from))
+    atomic.write_text(note, json.dumps({**order.made_from, "overwrite": overwrite}))
     if order.config.retry_rejects:
         publish.reopen(order.config)
     return staging
@@ -305,41 +314,3 @@ def _remove_dry(staging: storage.AnyPath) -> None:
     """Remove a dry run's folder, and the empty folders above it."""
     atomic.remove_tree(staging)
     atomic.remove_empty([staging.parent, staging.parent.parent, staging.parent.parent.parent])
-
-
-class _Written(NamedTuple):
-    """Contents of the shards' sidecars."""
-
-    # Without the hash of every image, which would take most of the memory.
-    sidecars: list[dict[str, Any]]
-    leaks: duplicate_files.Leaks
-
-
-def _written(spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan]) -> _Written:
-    """Read the sidecars of all planned shards.
-
-    Raises:
-      AssertionError: if one is missing, which is a defect of the job.
-    """
-    names = [
-        dataset_paths.shard_name(p.split, i, p.num_shards)
-        for p in plans.values()
-        for i in range(p.num_shards)
-    ]
-    hashes, found = duplicate_files.Hashes(), []
-    for done in _sidecars(spec, names):
-        hashes.add(done)
-        found.append({key: value for key, value in done.items() if key != "contents"})
-    return _Written(found, duplicate_files.find(hashes.repeated(), _sidecars(spec, names)))
-
-
-def _sidecars(spec: shard_writer.Spec, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    threads = storage.read_threads(storage.path(spec.staging))
-    for name, done in zip(
-        names,
-        storage.ahead(lambda n: shard_writer.sidecar(spec, n), names, threads=threads),
-        strict=True,
-    ):
-        if done is None:
-            raise AssertionError(f"a shard was not written: {name}")
-        yield done

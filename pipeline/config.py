@@ -198,7 +198,8 @@ class JobConfig(fields.Checked):
     )
     overwrite: bool = field(
         False,
-        "replace a build of the same name that has other settings",
+        "replace a build of the same name that has other settings, and discard unfinished work on "
+        "it",
         group=_RUN,
         changes_result=False,
     )

@@ -118,6 +118,16 @@ def make(
     return account
 
 
+def classes_counted_twice(
+    plans: Mapping[str, plan.SplitPlan], sidecars: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, int]]:
+    """Return (split, label) of rows both written and rejected: the input changed between copies."""
+    late = unique(annotations.Reject(*fields) for done in sidecars for fields in done["rejects"])
+    counts = collections.Counter((reject.split, reject.label) for reject in late)
+    counts.update(_by_class(sidecars, "rows"))
+    return sorted(cell for cell, rows in counts.items() if rows > plans[cell[0]].kept(cell[1]))
+
+
 def unique(rejects: Iterable[annotations.Reject]) -> list[annotations.Reject]:
     """Return one reject per row: a bad image is rejected once for each of its copies."""
     return list({reject.source: reject for reject in rejects}.values())

@@ -29,6 +29,7 @@ EXIT_CODES: Mapping[int, str] = {
 }
 """Exit code of a program to its meaning; 75 is EX_TEMPFAIL of sysexits.h: try again."""
 
+_WHEN_BACK = "when the disk or share is back, the same command continues"
 _SYSTEM_REASONS: Mapping[int, str] = {
     errno.EACCES: "permission denied; change its permissions, or name another place",
     errno.EPERM: "operation not permitted; change its permissions, or name another place",
@@ -41,12 +42,39 @@ _SYSTEM_REASONS: Mapping[int, str] = {
     errno.ENOSPC: "no space left on the device; free some, and give the same command again",
     errno.EDQUOT: "disk quota exceeded; free some space, and give the same command again",
     errno.EROFS: "the file system is read-only; name another place",
+    errno.EIO: f"input/output error; {_WHEN_BACK}",
+    errno.ESTALE: f"stale file handle; {_WHEN_BACK}",
+    errno.ENOTCONN: f"the file system is not connected any more; {_WHEN_BACK}",
+    errno.ETIMEDOUT: f"the file system does not answer; {_WHEN_BACK}",
+    errno.ENODEV: f"no such device; {_WHEN_BACK}",
+    errno.EHOSTDOWN: f"the host of the share is down; {_WHEN_BACK}",
+    errno.EHOSTUNREACH: f"the host of the share cannot be reached; {_WHEN_BACK}",
 }
 """What the system says of a file that a person can change, and the way out."""
 
 _FULL_OR_READ_ONLY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_ONLY_OF_FILES = (errno.EIO, errno.ESTALE)
+"""Numbers of a failing disk that no socket has, so that they are told without a path, too."""
 
-_IN_A_TRACEBACK = re.compile(r"\b\w*Error: \[Errno (\d+)\] [^:\n]+(?:: '([^'\n]+)')?")
+_OF_ONE_FILE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EILSEQ,
+    errno.ENXIO,
+    errno.EFBIG,
+    errno.EOVERFLOW,
+    errno.ENOTSUP,
+)
+"""What the system says of one path; any other error says something of the disk or the machine."""
+
+_NEXT_ERROR = re.compile(r"another exception occurred:|direct cause of the following exception:")
+_IN_A_TRACEBACK = re.compile(r"\b\w*Error: \[Errno (\d+)\] [^:\n]+(?:: (['\"])([^\n]+?)\2)?")
 """How Python prints an OSError, as Beam passes it on from a worker."""
 _OF_TENSORFLOW = re.compile(r"(?:^|\s)(/[^;\n]+); ([A-Z][a-z -]+[a-z])")
 """How TensorFlow's file system writes one: /path; Permission denied."""
@@ -71,14 +99,27 @@ def of_system(error: OSError) -> UserError | None:
         return UserError(f"cannot use {path}: {reason}")
     if error.errno in _FULL_OR_READ_ONLY:  # Writing to an open file names none.
         return UserError(f"cannot write: {reason}")
+    if error.errno in _ONLY_OF_FILES:
+        return UserError(f"a disk failed: {reason}")
     return None
+
+
+def is_of_one_file(error: OSError) -> bool:
+    """Return whether an error says something of one file, and nothing of the disk it is on."""
+    return error.errno is None or error.errno in _OF_ONE_FILE
+
+
+def last_error_in(text: str) -> str:
+    """Return the last error of a chain that a traceback shows, which is the one that ended it."""
+    return _NEXT_ERROR.split(text)[-1]
 
 
 def system_error_in(text: str) -> OSError | None:
     """Return the OSError that a text quotes, such as a worker's traceback, or None."""
+    text = last_error_in(text)
     if match := _IN_A_TRACEBACK.search(text):
         number = int(match[1])
-        return OSError(number, os.strerror(number), match[2])
+        return OSError(number, os.strerror(number), match[3])
     by_text = {os.strerror(number): number for number in _SYSTEM_REASONS}
     for match in _OF_TENSORFLOW.finditer(text):
         if match[2] in by_text:

@@ -1,7 +1,7 @@
 """FindDuplicates: hashes every image file, and drops from train the files that occur twice."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 import numpy as np
@@ -24,11 +24,23 @@ class FindDuplicates(beam.PTransform):
     Reads every image file, decodes none. The index without the duplicates goes into files.
     """
 
-    def __init__(self, root: str, staging: str, *, classes: int, buckets: int) -> None:
-        """Read the images below `root` whose label is below `classes`."""
+    def __init__(
+        self,
+        root: str,
+        staging: str,
+        *,
+        classes: int,
+        buckets: int,
+        folders: tuple[str, ...] = (),
+    ) -> None:
+        """Read the images below `root` whose label is below `classes`.
+
+        `folders` are base.Release.folders_with_files.
+        """
         super().__init__()
         self.root = root
         self.staging = staging
+        self.folders = folders
         self.classes = classes
         self.buckets = buckets
 
@@ -40,7 +52,11 @@ class FindDuplicates(beam.PTransform):
             | "SpreadBatches" >> beam.Reshuffle()  # packed row_index.ENTRY[N], N <= BATCH_ROWS
             | "HashImages"
             >> beam.FlatMap(
-                hash_images, root=self.root, staging=self.staging, buckets=self.buckets
+                hash_images,
+                root=self.root,
+                staging=self.staging,
+                buckets=self.buckets,
+                folders=self.folders,
             )  # (bucket of hashes, packed deduplicate.HASHED[N])
             | "GroupByHash" >> beam.GroupByKey()  # (bucket of hashes, [packed HASHED[N], …])
             | "DropDuplicates" >> beam.Map(drop_duplicates, staging=self.staging)
@@ -58,7 +74,7 @@ def read_batches(bucket: int, *, staging: str, classes: int) -> Iterator[bytes]:
 
 
 def hash_images(
-    packed: bytes, *, root: str, staging: str, buckets: int
+    packed: bytes, *, root: str, staging: str, buckets: int, folders: Sequence[str] = ()
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the entries of a batch with the hashes of their image files, by bucket of hashes."""
     entries = row_index.joined([packed])
@@ -67,7 +83,7 @@ def hash_images(
     images_read = 0
     bytes_read = 0
     hashing_seconds = 0.0
-    for position, content in enumerate(_contents(rows, root)):
+    for position, content in enumerate(_contents(rows, root, folders)):
         if isinstance(content, bytes):
             start = time.perf_counter()
             digest = bytes.fromhex(image_files.content_hash(content))
@@ -87,12 +103,14 @@ def hash_images(
 
 
 def _contents(
-    rows: Iterable[annotations.Row], root: str
+    rows: Iterable[annotations.Row], root: str, folders: Sequence[str]
 ) -> Iterator[bytes | annotations.InvalidExample]:
     folder = storage.path(root)
     # One thread on a disk: hashing is so quick that reading ahead of it gains nothing.
     threads = storage.read_threads(folder, on_disk=1)
-    return storage.ahead(lambda row: image_files.read(folder, row.path), rows, threads=threads)
+    return storage.ahead(
+        lambda row: image_files.read(folder, row.path, folders=folders), rows, threads=threads
+    )
 
 
 def drop_duplicates(group: tuple[int, Iterable[bytes]], *, staging: str) -> survey.Survey:

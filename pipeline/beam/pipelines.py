@@ -57,7 +57,11 @@ def run_duplicates(
     out = str(staging / "duplicates.json")
     buckets = row_index.num_buckets(release.num_bytes())
     dropped = find_duplicates.FindDuplicates(
-        release.root, str(staging), classes=classes, buckets=buckets
+        release.root,
+        str(staging),
+        classes=classes,
+        buckets=buckets,
+        folders=release.folders_with_files(),
     )
     with options.pipeline() as pipeline:
         (

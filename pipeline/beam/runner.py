@@ -11,10 +11,8 @@ import io
 import logging
 import os
 import re
-import shlex
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,11 +21,9 @@ from typing import TypeVar, cast
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
-from apache_beam.portability import python_urns
-from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners import runner
-from apache_beam.runners.portability.fn_api_runner import fn_runner
 
+from pipeline.beam import local_workers, worker_logs
 from pipeline.files import object_store
 from runtime import cpu_count, errors, installation, malloc, unused_packages
 
@@ -35,6 +31,12 @@ SMALL_TABLE_BYTES = 64 << 20
 """Annotations up to this size are read in this process: starting workers would take longer."""
 
 _View = TypeVar("_View", bound=pipeline_options.PipelineOptions)
+
+_USER_ERRORS = {kind.__name__: kind for kind in (errors.UserError, object_store.Unreachable)}
+_STEP = re.compile(r" \[while running '[^']*'\]")
+_USER_ERROR = re.compile(
+    rf"\b({'|'.join(_USER_ERRORS)}): (.*?)(?: \[while running|$)", re.MULTILINE
+)
 
 WORKER_PACKAGES_VARIABLE = "AFFECTNET_FACES_FOR_WORKERS"
 """Environment variable that setup.py reads."""
@@ -51,8 +53,6 @@ class Runner:
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(
             logging.ERROR
         )
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(_is_not_raised)
         # Local workers are separate processes; they must import the same copy of this package.
         root = str(Path(__file__).resolve().parents[2])
         if root not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
@@ -73,31 +73,37 @@ class Runner:
           reads_bytes: how much the pipeline reads (None: much).
 
         Raises:
-          object_store.Unreachable: if a worker raised it; Beam passes on the text of its traceback.
-          OSError: if a worker raised it, as on a full disk; Beam passes on its text, too.
-          errors.UserError: if an engine failed.
+          errors.UserError: if a worker raised it, or died, or if an engine failed.
+          OSError: if a worker raised it, as on a full disk.
         """
-        try:
-            with _no_notebook(), temporary_files(), packages_for_workers():
-                pipeline = beam.Pipeline(
-                    None if self._is_for_engine(reads_bytes) else LocalRunner(),
-                    options=self.options(reads_bytes),
-                )
-                yield pipeline
-                wait(pipeline.run())
-        except RuntimeError as error:
-            unreachable = re.search(
-                r"\bUnreachable: (.*?)(?: \[while running|$)", str(error), re.MULTILINE
+        with (
+            worker_logs.held_back(),
+            self._as_refusals(),
+            _no_notebook(),
+            temporary_files(),
+            packages_for_workers(),
+        ):
+            pipeline = beam.Pipeline(
+                None if self._is_for_engine(reads_bytes) else local_workers.LocalRunner(),
+                options=self.options(reads_bytes),
             )
-            if unreachable:
-                raise object_store.Unreachable(unreachable[1]) from error
-            refused = errors.system_error_in(str(error))
-            if refused and errors.of_system(refused):
+            yield pipeline
+            wait(pipeline.run())
+        malloc.give_back()
+
+    @contextlib.contextmanager
+    def _as_refusals(self) -> Iterator[None]:
+        """Raise what a worker raised in place of Beam's error, where it is no defect of ours."""
+        try:
+            yield
+        except errors.UserError as error:  # Beam adds the step's name to it in this process.
+            raise type(error)(_STEP.sub("", str(error))) from error
+        except RuntimeError as error:
+            if refused := _refusal_in(str(error)):
                 raise refused from error
             if self.is_local:
                 raise
             raise errors.UserError(_gave_up(error)) from error
-        malloc.give_back()
 
     def options(self, reads_bytes: int | None = None) -> pipeline_options.PipelineOptions:
         """Return Beam's options for a pipeline that reads so many bytes (None: many)."""
@@ -131,28 +137,6 @@ class Options(pipeline_options.PipelineOptions):
         return cast(_View, views[cls])
 
 
-class LocalRunner(fn_runner.FnApiRunner):
-    """Beam's runner on this machine, whose worker processes start as pipeline/worker.py does."""
-
-    def run_via_runner_api(
-        self,
-        pipeline_proto: beam_runner_api_pb2.Pipeline,
-        options: pipeline_options.PipelineOptions,
-    ) -> fn_runner.RunnerResult:
-        """Run a pipeline; its workers import half of what Beam's own command imports."""
-        command = f"{shlex.quote(sys.executable)} -c 'from pipeline import worker; worker.work()'"
-        for environment in pipeline_proto.components.environments.values():
-            if environment.urn == python_urns.SUBPROCESS_SDK:
-                environment.payload = command.encode()
-        return super().run_via_runner_api(pipeline_proto, options)
-
-
-def _is_not_raised(record: logging.LogRecord) -> bool:
-    """Return whether a log entry is no copy of a traceback that is raised in this process, too."""
-    text = record.getMessage()
-    return "Error processing instruction" not in text and errors.system_error_in(text) is None
-
-
 @contextlib.contextmanager
 def packages_for_workers() -> Iterator[None]:
     """Have setup.py leave out what no worker needs, where Beam sends it to them (--setup_file)."""
@@ -180,6 +164,17 @@ def wait(result: runner.PipelineResult) -> None:
     finally:
         if in_main:
             signal.signal(signal.SIGINT, before)
+
+
+def _refusal_in(text: str) -> Exception | None:
+    """Return the refusal that a worker raised, given its traceback, which Beam passes on as text.
+
+    None: it was a defect of ours.
+    """
+    if match := _USER_ERROR.search(errors.last_error_in(text)):
+        return _USER_ERRORS[match[1]](match[2])
+    refused = errors.system_error_in(text)
+    return refused if refused and errors.of_system(refused) else None
 
 
 def _gave_up(error: RuntimeError) -> str:

@@ -6,6 +6,7 @@ there is a function here for finding and reading, or in atomic.py for writing.
 """
 
 import concurrent.futures
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from typing import TypeVar
 
 from pipeline.files import object_store
 from pipeline.files.object_store import RemotePath
+from runtime import errors
 
 AnyPath = Path | RemotePath
 AnyEntry = os.DirEntry[str] | object_store.Entry
@@ -78,6 +80,52 @@ def files_below(root: AnyPath) -> Iterator[AnyPath]:
                 yield folder / entry.name
 
 
+@contextlib.contextmanager
+def naming(place: AnyPath) -> Iterator[None]:
+    """Name the file in a system's error that names none: one of reading or writing an open file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(place)) from error
+
+
+def check_is_of_file(error: OSError, place: AnyPath) -> None:
+    """Check that an error of reading a file says something of it, and not that its disk failed.
+
+    Raises:
+      OSError: the error, with the file's path, if it does not.
+    """
+    if not errors.is_of_one_file(error):
+        with naming(place):
+            raise error
+
+
+def holds_something(folder: Path) -> bool:
+    """Return whether a folder is there and not empty: an unmounted disk leaves an empty one."""
+    try:
+        with os.scandir(folder) as found:
+            return next(found, None) is not None
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def check_is_there(folder: AnyPath) -> None:
+    """Check that a folder of the input, which held files when the build began, still does.
+
+    A store is not asked: it raises Unreachable where it does not answer.
+
+    Raises:
+      errors.UserError: if it is gone.
+    """
+    if isinstance(folder, Path) and not holds_something(folder):
+        raise errors.UserError(
+            f"{folder} is gone or empty, and held files when the build began; when it is back, the "
+            "same command continues"
+        )
+
+
 def namesakes(place: AnyPath) -> list[AnyPath]:
     """Return the files beside a path whose names are equal to its own, ignoring case."""
     folder = place.parent
@@ -103,20 +151,26 @@ def contents(
 
     Args:
       folder: the files' folder.
-      names: their names.
+      names: their names, which are in it.
       at_most: bytes of each (-1: all).
 
     Raises:
       object_store.Unreachable: if a store does not answer whether one is there.
+      OSError: if the disk fails.
+      errors.UserError: if the folder is gone.
     """
     if isinstance(folder, Path):
         for name in names:
             try:
                 # Not Path.open: a Path for each of a million files is slow.
                 with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
-                    yield file.read(at_most)
+                    content: bytes | OSError = file.read(at_most)
             except OSError as error:
-                yield error
+                check_is_of_file(error, folder / name)
+                if isinstance(error, FileNotFoundError):
+                    check_is_there(folder)
+                content = error
+            yield content
     else:
         yield from ahead(lambda name: _content(folder / name), names, threads=object_store.THREADS)
 

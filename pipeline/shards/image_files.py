@@ -2,14 +2,19 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.files import storage
 from pipeline.rows import annotations
 
+NO_SUCH_FILE, UNREADABLE = "no such file", "unreadable file"
+
+MAY_PASS = (NO_SUCH_FILE, UNREADABLE)
+"""Reasons of rejects that say nothing of an image's content: the next look may find it."""
+
 
 def read_ahead(
-    root: storage.AnyPath, paths: Iterable[str]
+    root: storage.AnyPath, paths: Iterable[str], *, folders: Sequence[str]
 ) -> Iterator[bytes | annotations.InvalidExample]:
     """Yield what `read` returns for every path, read by threads ahead of its use.
 
@@ -18,7 +23,7 @@ def read_ahead(
     threads = storage.read_threads(root)
     batch = storage.read_batch(root)
     return storage.ahead(
-        functools.partial(read, root),
+        functools.partial(read, root, folders=folders),
         paths,
         threads=threads,
         batch=batch,
@@ -26,11 +31,21 @@ def read_ahead(
     )
 
 
-def read(root: storage.AnyPath, path: str) -> bytes | annotations.InvalidExample:
+def read(
+    root: storage.AnyPath, path: str, *, folders: Sequence[str] = ()
+) -> bytes | annotations.InvalidExample:
     """Return an image file's bytes, or the defect that prevents reading it.
+
+    Args:
+      root: of the release.
+      path: of the image file, relative to the root.
+      folders: those of the release that held files when the build began
+        (base.Release.folders_with_files), relative to the root.
 
     Raises:
       object_store.Unreachable: if a store does not answer whether it is there.
+      OSError: if the disk fails.
+      errors.UserError: if one of the folders is gone, and the file with it.
     """
     for candidate in _spellings(root / path):
         try:
@@ -38,9 +53,13 @@ def read(root: storage.AnyPath, path: str) -> bytes | annotations.InvalidExample
         except FileNotFoundError:
             continue
         except OSError as error:
-            return annotations.InvalidExample("unreadable file", f"{error.strerror}: {path}")
+            storage.check_is_of_file(error, candidate)
+            return annotations.InvalidExample(UNREADABLE, f"{error.strerror}: {path}")
+    for folder in folders:
+        if path.startswith(f"{folder}/") or not folder:
+            storage.check_is_there(root / folder)
     return annotations.InvalidExample(
-        "no such file", f"the row names a file that is not there: {path}"
+        NO_SUCH_FILE, f"the row names a file that is not there: {path}"
     )
 
 

@@ -28,6 +28,7 @@ class Spec(NamedTuple):
     seed: int
     content: Mapping[str, Any]  # config.JobConfig.content(), for the shards' digests only
     attempt: str = ""  # that may write (write_lease.opened); "": any may
+    folders: tuple[str, ...] = ()  # base.Release.folders_with_files
 
 
 @dataclasses.dataclass
@@ -50,13 +51,16 @@ class Written(NamedTuple):
 def write(spec: Spec, name: str, shard_tasks: Iterable[tasks.Task]) -> Written:
     """Write a shard and its sidecar, unless both are there already.
 
+    A shard that lacks an image file which can be read now is written again.
+
     Raises:
       write_lease.Abandoned: if the attempt is given up meanwhile.
     """
     _check_lease(spec)
     ordered = tasks.in_order(shard_tasks)
     digest = tasks.digest(ordered, spec.content)
-    if (done := sidecar(spec, name)) and done["digest"] == digest:
+    done = sidecar(spec, name)
+    if done and done["digest"] == digest and are_rejects_lasting(spec, done):
         return Written(done, None)
     staging = storage.path(spec.staging)
     tally = Tally(staging / f"{name}.progress")
@@ -88,6 +92,19 @@ def sidecar(spec: Spec, name: str) -> dict[str, Any] | None:
         return done if (staging / name).stat().st_size == done["file_bytes"] else None
     except (OSError, ValueError, KeyError):
         return None
+
+
+def are_rejects_lasting(spec: Spec, done: Mapping[str, Any]) -> bool:
+    """Return whether the image files that a finished shard could not read still cannot be read."""
+    rejects = {annotations.Reject(*fields) for fields in done["rejects"]}
+    return all(_is_lasting(spec, r) for r in rejects if r.reason in image_files.MAY_PASS)
+
+
+def _is_lasting(spec: Spec, reject: annotations.Reject) -> bool:
+    found = image_files.read(storage.path(spec.root), reject.path, folders=spec.folders)
+    if isinstance(found, bytes):
+        return False
+    return (found.reason, str(found)) == (reject.reason, reject.detail)
 
 
 class Tally:
@@ -180,7 +197,7 @@ def examples(
 ) -> Iterator[example_codec.Example]:
     """Yield an example for every task whose image can be used; others become rejects."""
     paths = (task.row.path for task in shard_tasks)
-    contents = image_files.read_ahead(storage.path(spec.root), paths)
+    contents = image_files.read_ahead(storage.path(spec.root), paths, folders=spec.folders)
     for task, content in zip(shard_tasks, contents, strict=True):
         try:
             if isinstance(content, annotations.InvalidExample):

@@ -9,6 +9,7 @@ another one.
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.files import storage
@@ -88,6 +89,17 @@ class Release(NamedTuple):
         """Return the number of bytes to read."""
         return sum(part.num_bytes for table in self.tables for part in table.parts)
 
+    def folders_with_files(self) -> tuple[str, ...]:
+        """Return the root ("") and the folders of images that are on a disk and not empty now.
+
+        A file that is missed while one of them is gone says nothing of the file.
+        """
+        root = storage.path(self.root)
+        folders = sorted({"", *(table.images for table in self.tables)})
+        if not isinstance(root, Path):
+            return ()
+        return tuple(folder for folder in folders if storage.holds_something(root / folder))
+
 
 class Request(NamedTuple):
     """Flags that describe the input."""
@@ -119,7 +131,7 @@ def fingerprint(release: Release) -> str:
 
 def _content_digest(path: storage.AnyPath) -> bytes:
     state = hashlib.sha256()
-    with path.open("rb") as file:
+    with storage.naming(path), path.open("rb") as file:
         while chunk := file.read(1 << 20):
             state.update(chunk)
     return state.digest()

@@ -165,5 +165,6 @@ def _may_hold(folder: Folder, inside: Set[str], path: str) -> bool:
 def _is_file(path: storage.AnyPath) -> bool:
     try:
         return path.is_file()
-    except OSError:
+    except OSError as error:
+        storage.check_is_of_file(error, path)
         return False

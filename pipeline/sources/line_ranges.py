@@ -18,7 +18,7 @@ def byte_ranges(path: storage.AnyPath, *, chunk_bytes: int = CHUNK_BYTES) -> Ite
     """Cut a text file into ranges of whole lines."""
     start = 0
     first_line = 1
-    with path.open("rb") as file:
+    with storage.naming(path), path.open("rb") as file:
         while chunk := file.read(chunk_bytes):
             chunk += file.readline()
             yield base.Range(start, start + len(chunk), first_line)
@@ -31,7 +31,7 @@ def rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number from 1, fields) of a range of a list."""
     remaining = part.num_bytes
-    with path.open("rb") as file:
+    with storage.naming(path), path.open("rb") as file:
         file.seek(part.start)
         for number, line in enumerate(file, start=part.first):
             encoding = "utf-8-sig" if number == 1 else "utf-8"  # A byte-order mark begins a file.
@@ -50,7 +50,10 @@ def split_line(line: str, delimiter: str) -> list[str]:
 
 def head(path: storage.AnyPath, *, delimiter: str = ",", num_rows: int = 51) -> list[list[str]]:
     """Return the fields of the first lines."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
+    with (
+        storage.naming(path),
+        path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines,
+    ):
         return [
             split_line(line, delimiter) for line, _ in zip(lines, range(num_rows), strict=False)
         ]

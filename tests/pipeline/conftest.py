@@ -76,7 +76,12 @@ def release(tmp_path: Path) -> ReleaseWriter:
 @pytest.fixture
 def small_release(tmp_path: Path) -> Path:
     """12 neutral, 6 happy, 4 sad, 2 anger, 1 none and 1 no-face row; 2 of four in validation."""
-    release = ReleaseWriter(tmp_path / "small")
+    return write_small_release(tmp_path / "small")
+
+
+def write_small_release(root: Path) -> Path:
+    """Write the release that `small_release` is."""
+    release = ReleaseWriter(root)
     for label, count in ((0, 12), (1, 6), (2, 4), (6, 2), (8, 1), (10, 1)):
         for _ in range(count):
             release.add("training", label)

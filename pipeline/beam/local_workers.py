@@ -1,0 +1,238 @@
+"""Local workers: Beam's worker processes on this machine; one that dies ends the build.
+
+Owns starting them, noticing their deaths and errors, and ending the others. Beam's own handler
+(SubprocessSdkWorkerHandler) was rejected: it waits for ever for the answer of a worker that was
+killed, and for the last answer of the others when one has failed.
+"""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import Any
+
+import grpc
+from apache_beam.options import pipeline_options
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import (
+    beam_fn_api_pb2,
+    beam_fn_api_pb2_grpc,
+    beam_runner_api_pb2,
+    endpoints_pb2,
+)
+from apache_beam.runners.portability import local_job_service
+from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
+from apache_beam.utils import thread_pool_executor
+from google.protobuf import json_format, text_format
+
+from runtime import errors
+
+COMMAND = "from pipeline import worker; worker.work()"
+"""What a worker process runs: it imports half of what Beam's own command imports."""
+
+STOP_S = 10
+"""Seconds that a worker has to end by itself, after the last answer."""
+
+_LAST_BYTES = 20_000
+"""Bytes of a worker's stderr that are shown where its death is a defect."""
+
+_BY_SOMEBODY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that somebody sends, the system included; others come from a defect of the program."""
+
+
+class LocalRunner(fn_runner.FnApiRunner):
+    """Beam's runner on this machine, whose worker processes are watched."""
+
+    def run_via_runner_api(
+        self,
+        pipeline_proto: beam_runner_api_pb2.Pipeline,
+        options: pipeline_options.PipelineOptions,
+    ) -> fn_runner.RunnerResult:
+        """Run a pipeline.
+
+        Raises:
+          errors.UserError: if a worker process was killed.
+          RuntimeError: if one ended by a defect, or raised an error.
+        """
+        command = f"{shlex.quote(sys.executable)} -c '{COMMAND}'"
+        for environment in pipeline_proto.components.environments.values():
+            if environment.urn == python_urns.SUBPROCESS_SDK:
+                environment.payload = command.encode()
+        crew = Crew()
+        worker_handlers.WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(
+            crew.hire
+        )
+        try:
+            return super().run_via_runner_api(pipeline_proto, options)
+        except Exception as error:
+            if crew.death:
+                raise crew.death from error
+            raise
+
+
+class Crew:
+    """The worker processes of one pipeline.
+
+    Attributes:
+      failure: why they were ended; "" while they work.
+      death: the error that the death of one of them is; None while all live.
+    """
+
+    def __init__(self) -> None:
+        """Start with no worker."""
+        self.workers: list[Worker] = []
+        self.failure = ""
+        self.death: Exception | None = None
+        self._lock = threading.Lock()
+
+    def hire(self, command: bytes, *arguments: Any) -> "Worker":
+        """Return a further worker, as Beam's registry of handlers asks for it."""
+        self.workers.append(Worker(self, command, *arguments))
+        return self.workers[-1]
+
+    def fail(self, reason: str, *, death: Exception | None = None) -> None:
+        """End all workers, and answer with an error what they were asked; the first reason stays.
+
+        Args:
+          reason: text of the error.
+          death: the error to raise, if the reason is a death.
+        """
+        with self._lock:
+            if self.failure:
+                return
+            self.failure, self.death = reason, death
+        for worker in self.workers:
+            worker.kill()
+            worker.connection.answer_all(reason)
+
+    def lost(self, worker: "Worker", *, exit_code: int) -> None:
+        """Fail because a worker has ended that was not asked to."""
+        number = self.workers.index(worker) + 1
+        who = f"worker {number} of {len(self.workers)} (process {worker.process.pid})"
+        if -exit_code in _BY_SOMEBODY:
+            name = signal.Signals(-exit_code).name
+            likely = ", most likely because memory ran out" if name == "SIGKILL" else ""
+            death: Exception = errors.UserError(
+                f"{who} was killed by {name}{likely}; finished shards are kept, and the same "
+                "command continues (a smaller --num_workers takes less memory)"
+            )
+        else:
+            how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+            death = RuntimeError(f"{who} ended with {how}:\n{worker.last_words()}")
+        self.fail(str(death), death=death)
+
+
+class Connection(worker_handlers.ControlConnection):
+    """What the driver asks of one worker: an error as the answer ends the work of all."""
+
+    def __init__(self, crew: Crew) -> None:
+        """Ask nothing yet."""
+        super().__init__()
+        self._crew = crew
+
+    def push(self, request: Any) -> Any:
+        """Ask the worker; the future has the error already where the workers were ended."""
+        future = super().push(request)
+        if self._crew.failure:
+            self.answer_all(self._crew.failure)
+        return future
+
+    def answer_all(self, error: str) -> None:
+        """Answer everything that was asked with an error."""
+        for name, future in list(self._futures_by_id.items()):
+            future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=name, error=error))
+
+    def _read(self) -> None:
+        with contextlib.suppress(grpc.RpcError):  # The process is gone, and its watch says why.
+            for answer in self._input or ():
+                self._futures_by_id.pop(answer.instruction_id).set(answer)
+                if answer.error:
+                    self._crew.fail(answer.error)
+
+
+class Worker(worker_handlers.GrpcWorkerHandler):
+    """A worker process and the driver's connections to it."""
+
+    def __init__(
+        self, crew: Crew, command: bytes, state: Any, provision_info: Any, grpc_server: Any
+    ) -> None:
+        """Take what Beam's handlers take; start nothing."""
+        super().__init__(state, provision_info, grpc_server)
+        self._crew = crew
+        self._command = shlex.split(command.decode())
+        self._is_ending = False
+        self.connection = self.control_conn = Connection(crew)
+        grpc_server.control_handler._connections_by_worker_id[self.worker_id] = self.connection
+
+    def start_worker(self) -> None:
+        """Start the process, and a thread that waits for its end."""
+        self._log_server = grpc.server(thread_pool_executor.shared_unbounded_instance())
+        port = self._log_server.add_insecure_port("localhost:0")
+        beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server(
+            local_job_service.BeamFnLoggingServicer(), self._log_server
+        )
+        self._log_server.start()
+        # Without a name, so that it goes with us; Beam prints every traceback there, besides.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # Closed by `stop_worker`.
+        self.process = subprocess.Popen(
+            self._command,
+            env={**os.environ, **self._variables(f"localhost:{port}")},
+            stderr=self._stderr,
+        )
+        self._watch = threading.Thread(target=self._wait, name="watch_worker", daemon=True)
+        self._watch.start()
+
+    def _variables(self, log_address: str) -> dict[str, str]:
+        """Return the variables that Beam's worker reads (sdk_worker_main.create_harness)."""
+        addresses = {
+            "CONTROL_API_SERVICE_DESCRIPTOR": self.control_address,
+            "LOGGING_API_SERVICE_DESCRIPTOR": log_address,
+        }
+        return {
+            "WORKER_ID": self.worker_id,
+            "PIPELINE_OPTIONS": json_format.MessageToJson(
+                self.provision_info.provision_info.pipeline_options
+            ),
+            **{
+                name: text_format.MessageToString(endpoints_pb2.ApiServiceDescriptor(url=url))
+                for name, url in addresses.items()
+            },
+        }
+
+    def _wait(self) -> None:
+        exit_code = self.process.wait()
+        if not self._is_ending:
+            self._crew.lost(self, exit_code=exit_code)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._is_ending = True
+        self.process.kill()
+
+    def last_words(self) -> str:
+        """Return the end of what the process wrote to stderr."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        content = os.pread(self._stderr.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))
+        return content.decode(errors="replace")
+
+    def close(self) -> None:
+        """Let the process end, or only forget it where it was ended."""
+        self._is_ending = True
+        if not self._crew.failure:
+            super().close()
+            return
+        self.connection.push(worker_handlers.BeamFnControlServicer._DONE_MARKER)
+        self.stop_worker()
+
+    def stop_worker(self) -> None:
+        """Wait for the end of the process, which is killed if it takes too long."""
+        self._watch.join(STOP_S)
+        if self._watch.is_alive():
+            self.process.kill()
+            self._watch.join()
+        self._log_server.stop(0)
+        self._stderr.close()
