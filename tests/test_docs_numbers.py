@@ -11,6 +11,7 @@ from pipeline.files import object_store
 from pipeline.rows import row_index
 from pipeline.shards import plan, tasks
 from trainer import app
+from trainer.demo import uploads
 from trainer.evaluation import bootstrap, calibration
 
 DOCS = pathlib.Path(__file__).resolve().parents[1] / "docs"
@@ -30,7 +31,8 @@ WORDS = {4: "four", 5: "five", 20: "twenty"}
         ("reports", f"{WORDS[rejects.GROUPS]} groups of each"),
         ("reports", f"{bootstrap.RESAMPLES:,} bootstrap resamples"),
         ("reports", f"{calibration.NUM_BINS} bins of equal width"),
-        ("reports", f"http://127.0.0.1:{app.App().port} "),
+        ("reports", f"127.0.0.1, port {app.App().port} "),
+        ("security", f"removed after {uploads.KEPT_S:.0f} s"),
         ("scaling", f"Tables up to {runner.SMALL_TABLE_BYTES >> 20} MB are counted"),
         ("scaling", f"| {row_index.ENTRY.itemsize} + {row_index.ENTRY.itemsize} + "
                     f"{tasks.DEALT.itemsize} bytes a row |"),
@@ -45,17 +47,22 @@ def test_those_of_the_trainer_too():
     # Inside: TensorFlow's import takes seconds.
     from trainer.augment import augment
     from trainer.demo import page as demo_page
+    from trainer.demo import routes
     from trainer.exporting import parity_check
     from trainer.training import lr_finder
 
-    training, reports = (
-        (DOCS / f"{page}.md").read_text(encoding="utf-8") for page in ("training", "reports")
+    training, reports, security = (
+        (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        for page in ("training", "reports", "security")
     )
     steps = f"trains {lr_finder._STEPS} steps with a learning rate that rises from "
     assert f"{steps}{lr_finder._LOWEST:.0e}".replace("e-06", "e-6") in training
     assert f" to {lr_finder._HIGHEST:.0f} (Smith 2017)" in training
     assert augment._NUM_KINDS == 10 and "applies N of ten transformations" in training
-    assert f"{demo_page.MAX_UPLOAD.removesuffix('mb')} MB at most" in reports
+    assert f"{routes.MAX_UPLOAD_MB} MB at most" in reports
+    sizes = f"{routes.MAX_UPLOAD_MB} MB an upload, {routes._MAX_BODY >> 10} KiB any other request"
+    assert sizes in security and f"given up after {routes.IDLE_S:.0f} s without" in security
+    assert demo_page._NUM_SESSIONS == 8 and "at most eight windows" in security
     assert parity_check.TOLERANCE == 1e-4 and "differs by more than 1e-4 is deleted" in reports
 
 

@@ -7,7 +7,8 @@ any later version.
 
 import errno
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime import errors
@@ -25,6 +26,9 @@ POLICY = (
     "worker-src 'self' blob:; font-src 'self' data:; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+
+_SHOWN = 120
+"""Characters of a request, and of why it failed, that are printed."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -98,3 +102,45 @@ def confined(application: Application) -> Application:
         await application(scope, receive, with_policy)
 
     return answer
+
+
+def contained(application: Application) -> Application:
+    """Return the application whose failures end one response, and are one line on stderr.
+
+    Gradio fails where a request names a window that it does not know, or a file of a name that is
+    too long for the system; the server would print a hundred lines for each.
+    """
+
+    async def answer(scope: Message, receive: Receive, send: Send) -> None:
+        sent: list[Message] = []
+
+        async def noted(message: Message) -> None:
+            sent[:] = [message]
+            await send(message)
+
+        try:
+            await application(scope, receive, noted)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            _warn(scope, error.__cause__ or error)
+            await _end(sent, send)
+
+    return answer
+
+
+def _warn(scope: Message, error: BaseException) -> None:
+    asked = f"{scope['method']} {scope['path']}"
+    reason = f"{type(error).__name__}: {error}"
+    shown = ": ".join(ascii(text[:_SHOWN])[1:-1] for text in (asked, reason))
+    print(f"warning       a request was not answered: {shown}", file=sys.stderr, flush=True)
+
+
+async def _end(sent: Sequence[Message], send: Send) -> None:
+    """Complete a response whose last message is known, or send one where there is none."""
+    if not sent:
+        headers = [(b"content-type", b"text/plain; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 500, "headers": headers})
+        await send({"type": "http.response.body", "body": b"The page could not answer that.\n"})
+    elif sent[0]["type"] == "http.response.start" or sent[0].get("more_body", False):
+        await send({"type": "http.response.body", "body": b""})

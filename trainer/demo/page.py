@@ -49,7 +49,7 @@ def guarded(
       token: what every request needs.
     """
     page = _mounted(_blocks(run, detector=detector, answer=answer), uploads=uploads)
-    restricted = routes.restricted(page, uploads=uploads)
+    restricted = routes.restricted(local_server.contained(page), uploads=uploads)
     return local_server.confined(access.guarded(restricted, token=token))
 
 

@@ -40,9 +40,22 @@ def test_the_page_goes_on_after_a_defect_of_ours_and_its_terminal_says_where(cap
 
 
 @pytest.mark.slow
+def test_what_gradio_cannot_answer_ends_one_response_and_is_one_line(page, capfd):
+    """A window that it does not know, for which it breaks its response off, and a long name."""
+    unknown = page.client.get("/gradio_api/queue/data", params={"session_hash": "unknown"})
+    assert "Not Found" in unknown.text
+    assert page.client.get("/assets/%1b%5b31m" + "a" * 5_000).status_code == 500
+    first, second = capfd.readouterr().err.splitlines()
+    begin = "warning       a request was not answered: GET "
+    assert first == f"{begin}/gradio_api/queue/data: HTTPException: 404: Not Found"
+    assert second.startswith(f"{begin}/assets/\\x1b[31maaa")
+    assert "aaa: OSError: [Errno 36] File name too long" in second and len(second) < 300
+
+
+@pytest.mark.slow
 def test_windows_that_are_open_at_once_are_answered_each(page):
     """More of them than keep their last answer in memory."""
-    sessions = [f"open{number}" for number in range(12)]
+    sessions = [f"open{number}" for number in range(9)]
     for session in sessions * 2:
         assert join(page.client, [named(upload(page.client))], session=session).is_success
     assert all(answers(page.client, session=session).count("No face") for session in sessions)
