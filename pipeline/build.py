@@ -78,7 +78,7 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
             seed=order.config.seed,
             content=order.config.content(),
             attempt=attempt,
-            folders=order.release.folders_with_files(),
+            folders=order.release.folders,
         )
         written = write_shards.write(
             order.release,

@@ -35,7 +35,7 @@ class FindDuplicates(beam.PTransform):
     ) -> None:
         """Read the images below `root` whose label is below `classes`.
 
-        `folders` are base.Release.folders_with_files.
+        `folders` are base.Release.folders.
         """
         super().__init__()
         self.root = root

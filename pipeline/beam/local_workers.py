@@ -115,10 +115,14 @@ class Crew:
         who = f"worker {number} of {len(self.workers)} (process {worker.process.pid})"
         if -exit_code in _BY_SOMEBODY:
             name = signal.Signals(-exit_code).name
-            likely = ", most likely because memory ran out" if name == "SIGKILL" else ""
+            likely = (
+                ", most likely because memory ran out (a smaller --num_workers takes less)"
+                if name == "SIGKILL"
+                else ""
+            )
             death: Exception = errors.UserError(
                 f"{who} was killed by {name}{likely}; finished shards are kept, and the same "
-                "command continues (a smaller --num_workers takes less memory)"
+                "command continues"
             )
         else:
             how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"

@@ -61,7 +61,7 @@ def run_duplicates(
         str(staging),
         classes=classes,
         buckets=buckets,
-        folders=release.folders_with_files(),
+        folders=release.folders,
     )
     with options.pipeline() as pipeline:
         (

@@ -99,7 +99,7 @@ class Runner:
         except errors.UserError as error:  # Beam adds the step's name to it in this process.
             raise type(error)(_STEP.sub("", str(error))) from error
         except RuntimeError as error:
-            if refused := _refusal_in(str(error)):
+            if refused := refusal_in(str(error)):
                 raise refused from error
             if self.is_local:
                 raise
@@ -166,7 +166,7 @@ def wait(result: runner.PipelineResult) -> None:
             signal.signal(signal.SIGINT, before)
 
 
-def _refusal_in(text: str) -> Exception | None:
+def refusal_in(text: str) -> Exception | None:
     """Return the refusal that a worker raised, given its traceback, which Beam passes on as text.
 
     None: it was a defect of ours.

@@ -11,6 +11,8 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
+import grpc
+
 from runtime import errors, program
 
 MOST_RECORDS = 1_000
@@ -26,7 +28,7 @@ def held_back() -> Iterator[None]:
     handlers = list(logging.getLogger().handlers)
     filters = [_filter(handler, held) for handler in handlers]
     before = threading.excepthook
-    threading.excepthook = lambda args: held.append(functools.partial(before, args))
+    threading.excepthook = functools.partial(_hold_exception, held, before)
     for handler, keep in zip(handlers, filters, strict=True):
         handler.addFilter(keep)
     refused = False
@@ -56,6 +58,16 @@ def _filter(
         return False
 
     return keep
+
+
+def _hold_exception(
+    held: collections.deque[Callable[[], object]],
+    print_it: Callable[[threading.ExceptHookArgs], object],
+    raised: threading.ExceptHookArgs,
+) -> None:
+    """Keep what a thread raised, for later, unless it only read from a worker that is dead."""
+    if not issubclass(raised.exc_type, grpc.RpcError):
+        held.append(functools.partial(print_it, raised))
 
 
 def is_not_raised(record: logging.LogRecord) -> bool:

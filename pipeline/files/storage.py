@@ -106,7 +106,7 @@ def holds_something(folder: Path) -> bool:
     """Return whether a folder is there and not empty: an unmounted disk leaves an empty one."""
     try:
         with os.scandir(folder) as found:
-            return next(found, None) is not None
+            return any(True for _ in found)
     except (FileNotFoundError, NotADirectoryError):
         return False
 

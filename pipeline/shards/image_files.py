@@ -40,7 +40,7 @@ def read(
       root: of the release.
       path: of the image file, relative to the root.
       folders: those of the release that held files when the build began
-        (base.Release.folders_with_files), relative to the root.
+        (base.Release.folders), relative to the root.
 
     Raises:
       object_store.Unreachable: if a store does not answer whether it is there.

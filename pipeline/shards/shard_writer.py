@@ -28,7 +28,7 @@ class Spec(NamedTuple):
     seed: int
     content: Mapping[str, Any]  # config.JobConfig.content(), for the shards' digests only
     attempt: str = ""  # that may write (write_lease.opened); "": any may
-    folders: tuple[str, ...] = ()  # base.Release.folders_with_files
+    folders: tuple[str, ...] = ()  # base.Release.folders
 
 
 @dataclasses.dataclass

@@ -78,6 +78,7 @@ class Release(NamedTuple):
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()  # printed for the user: how the copy is interpreted
     has_soft_labels: bool = False  # whether rows have a probability for each expression
+    folders: tuple[str, ...] = ()  # that hold its files (folders_with_files)
 
     def parts(self) -> list[Part]:
         """Return the parts of all tables."""
@@ -89,16 +90,17 @@ class Release(NamedTuple):
         """Return the number of bytes to read."""
         return sum(part.num_bytes for table in self.tables for part in table.parts)
 
-    def folders_with_files(self) -> tuple[str, ...]:
-        """Return the root ("") and the folders of images that are on a disk and not empty now.
 
-        A file that is missed while one of them is gone says nothing of the file.
-        """
-        root = storage.path(self.root)
-        folders = sorted({"", *(table.images for table in self.tables)})
-        if not isinstance(root, Path):
-            return ()
-        return tuple(folder for folder in folders if storage.holds_something(root / folder))
+def folders_with_files(release: Release) -> tuple[str, ...]:
+    """Return the root ("") and the folders of images that are on a disk and not empty now.
+
+    A file that is missed while one of them is gone says nothing of the file.
+    """
+    root = storage.path(release.root)
+    if not isinstance(root, Path):
+        return ()
+    folders = sorted({"", *(table.images for table in release.tables)})
+    return tuple(folder for folder in folders if storage.holds_something(root / folder))
 
 
 class Request(NamedTuple):

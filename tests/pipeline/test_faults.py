@@ -1,5 +1,5 @@
-"""kill -9 at any moment, the same command again: the same bytes. SIGTERM: the same, and nothing is
-left over."""
+"""kill -9 of a worker or of all at any moment, the same command again: the same bytes. SIGTERM: the
+same, and nothing is left over."""
 
 import os
 import signal
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import config
+from runtime import errors
 from tests.pipeline import conftest, test_main
 
 pytestmark = pytest.mark.slow
@@ -70,11 +71,34 @@ def kill_after(process: subprocess.Popen, data_dir: Path, *, shards: int) -> Non
     process.wait()
 
 
-def test_three_kills_and_a_restart_give_the_bytes_of_an_unbroken_build(release, tmp_path):
+def kill_a_worker(process: subprocess.Popen, data_dir: Path) -> str:
+    """Kill one worker while it writes a shard; return what the build says of it."""
+    while len(working := workers_of(process)) < 2 or not list(data_dir.rglob("incomplete.*")):
+        time.sleep(0.02)
+        assert process.poll() is None, "the build ended before a worker could be killed"
+    os.kill(working[0], signal.SIGKILL)
+    said, _ = process.communicate(timeout=10)
+    assert process.returncode == errors.EXIT_CODE, said
+    return said.splitlines()[-1]
+
+
+def workers_of(process: subprocess.Popen) -> list[int]:
+    """Return the processes that a build has started."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
+def test_kills_of_a_worker_and_of_all_and_a_restart_give_the_bytes_of_an_unbroken_build(
+    release, tmp_path
+):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     test_main.run(
         config.JobConfig(input_dir=str(release), data_dir=str(whole), num_workers=1, **SETTINGS)
     )
+    (tmp_path / "temporary").mkdir()
+    said = kill_a_worker(start(release, broken, temporary=tmp_path / "temporary"), broken)
+    assert said.startswith("error: worker 1 of 2 (process ")
+    assert not list(broken.rglob("incomplete.*")) and not list((tmp_path / "temporary").iterdir())
     for shards in (1, 7, 15):
         kill_after(start(release, broken), broken, shards=shards)
     assert not (broken / "affectnet_faces" / "tiny" / "1.0.0").exists()

@@ -81,7 +81,9 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     layout = named or _detected(root, folders, request)
     _check_flags(request, layout)
     if LAYOUTS[layout].detect(folders, request):
-        return LAYOUTS[layout].find_release(root, folders, request)
+        release = LAYOUTS[layout].find_release(root, folders, request)
+        # Now, and not when images are read: until then a disk may have gone.
+        return release._replace(folders=base.folders_with_files(release))
     tried = [named] if named else [*AUTOMATIC, "folders"]
     looked_for = ", ".join(LAYOUTS[name].LOOKED_FOR for name in tried)
     raise errors.UserError(

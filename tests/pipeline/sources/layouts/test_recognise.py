@@ -134,6 +134,16 @@ def test_a_flag_without_effect_is_refused(tmp_path, flag, message):
     assert str(caught.value) == message
 
 
+class Entries(list):
+    """A folder's entries as os.scandir returns them: closed by a context."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
 @pytest.mark.parametrize("layout", MAKE)
 def test_the_order_in_which_the_disk_lists_does_not_matter(tmp_path, layout, monkeypatch):
     MAKE[layout](tmp_path)
@@ -141,7 +151,7 @@ def test_the_order_in_which_the_disk_lists_does_not_matter(tmp_path, layout, mon
         put(tmp_path, "train/sad/b.jpg", "train/happy/c.jpg")
     forward = recognise(tmp_path)
     listed = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: reversed(list(listed(path))))
+    monkeypatch.setattr(os, "scandir", lambda path: Entries(reversed(list(listed(path)))))
     assert recognise(tmp_path) == forward
 
 
