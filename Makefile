@@ -58,7 +58,7 @@ $(error $(shell $(PYTHON) -c 'import difflib, sys; name, *known = sys.argv[1:]; 
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo shards train train-hosts app doctor notebook test test-quick unit-tests lint format types bench clean \
+.PHONY: help demo shards train train-hosts app doctor notebook test test-quick test-faults unit-tests lint format types bench clean \
         flink-jars flink-up flink-down
 
 help: export LIST = $(VARIABLES)
@@ -156,6 +156,9 @@ unit-tests: $(VENV)/.ready
 
 test-quick: $(VENV)/.ready  ## The tests that take seconds
 	@$(PY) -m pytest -m 'not slow' $(IN_PARALLEL)
+
+test-faults: $(VENV)/.ready  ## Many injected faults: minutes (docs/reliability.md)
+	@$(PY) -m pytest -m faults tests/faults
 
 lint: format types  ## Linter, formatter and types
 
