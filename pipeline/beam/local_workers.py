@@ -161,6 +161,8 @@ class Connection(worker_handlers.ControlConnection):
 class Worker(worker_handlers.GrpcWorkerHandler):
     """A worker process and the driver's connections to it."""
 
+    process: subprocess.Popen[bytes]
+
     def __init__(
         self, crew: Crew, command: bytes, state: Any, provision_info: Any, grpc_server: Any
     ) -> None:
@@ -169,6 +171,7 @@ class Worker(worker_handlers.GrpcWorkerHandler):
         self._crew = crew
         self._command = shlex.split(command.decode())
         self._is_ending = False
+        self._watch = threading.Thread(target=self._wait, name="watch_worker", daemon=True)
         self.connection = self.control_conn = Connection(crew)
         grpc_server.control_handler._connections_by_worker_id[self.worker_id] = self.connection
 
@@ -187,8 +190,9 @@ class Worker(worker_handlers.GrpcWorkerHandler):
             env={**os.environ, **self._variables(f"localhost:{port}")},
             stderr=self._stderr,
         )
-        self._watch = threading.Thread(target=self._wait, name="watch_worker", daemon=True)
         self._watch.start()
+        if self._crew.failure:  # Another died while this one was started.
+            self.kill()
 
     def _variables(self, log_address: str) -> dict[str, str]:
         """Return the variables that Beam's worker reads (sdk_worker_main.create_harness)."""
@@ -213,9 +217,10 @@ class Worker(worker_handlers.GrpcWorkerHandler):
             self._crew.lost(self, exit_code=exit_code)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, if it was started."""
         self._is_ending = True
-        self.process.kill()
+        if self._watch.ident:
+            self.process.kill()
 
     def last_words(self) -> str:
         """Return the end of what the process wrote to stderr."""
@@ -234,9 +239,11 @@ class Worker(worker_handlers.GrpcWorkerHandler):
 
     def stop_worker(self) -> None:
         """Wait for the end of the process, which is killed if it takes too long."""
+        if not self._watch.ident:
+            return
         self._watch.join(STOP_S)
         if self._watch.is_alive():
-            self.process.kill()
+            self.kill()
             self._watch.join()
         self._log_server.stop(0)
         self._stderr.close()

@@ -77,7 +77,7 @@ class Runner:
           OSError: if a worker raised it, as on a full disk.
         """
         with (
-            worker_logs.held_back(),
+            worker_logs.held_back(live=self._is_for_engine(reads_bytes)),
             self._as_refusals(),
             _no_notebook(),
             temporary_files(),

@@ -22,13 +22,19 @@ _BEAM = "apache_beam"
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
-    """Hold back what Beam logs in this context; print it at the end, unless a refusal ends it."""
+def held_back(*, live: bool) -> Iterator[None]:
+    """Hold back what Beam logs in this context; print it at the end, unless a refusal ends it.
+
+    Args:
+      live: whether to print it at once, except for tracebacks that are raised, too: an engine tells
+        how it is doing.
+    """
     held: collections.deque[Callable[[], object]] = collections.deque(maxlen=MOST_RECORDS)
     handlers = list(logging.getLogger().handlers)
-    filters = [_filter(handler, held) for handler in handlers]
+    filters = [_filter(handler, held, live=live) for handler in handlers]
     before = threading.excepthook
-    threading.excepthook = functools.partial(_hold_exception, held, before)
+    if not live:
+        threading.excepthook = functools.partial(_hold_exception, held, before)
     for handler, keep in zip(handlers, filters, strict=True):
         handler.addFilter(keep)
     refused = False
@@ -46,13 +52,15 @@ def held_back() -> Iterator[None]:
 
 
 def _filter(
-    handler: logging.Handler, held: collections.deque[Callable[[], object]]
+    handler: logging.Handler, held: collections.deque[Callable[[], object]], *, live: bool
 ) -> Callable[[logging.LogRecord], bool]:
     """Return a filter that keeps Beam's records from a handler, for later."""
 
     def keep(record: logging.LogRecord) -> bool:
         if not record.name.startswith(_BEAM):
             return True
+        if live:
+            return is_not_raised(record)
         if is_not_raised(record):
             held.append(functools.partial(handler.handle, record))
         return False
