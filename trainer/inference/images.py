@@ -29,6 +29,17 @@ IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
 """Suffixes of the files that are read from folders; a file that is named itself may have any."""
 
+_DAMAGED_EXIF = (
+    OSError,
+    ValueError,
+    ArithmeticError,  # An orientation that is infinite.
+    SyntaxError,
+    LookupError,
+    TypeError,
+    struct.error,
+)
+"""What Pillow raises for metadata that are damaged."""
+
 _FULL_SIZE = 8
 """Eighths of an image's size."""
 
@@ -163,7 +174,15 @@ def _orientation(content: bytes) -> int:
     try:
         with PIL.Image.open(io.BytesIO(content)) as opened:
             orientation = int(opened.getexif().get(PIL.ExifTags.Base.Orientation, 1))
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error):
+    except (
+        OSError,
+        ValueError,
+        ArithmeticError,
+        SyntaxError,
+        LookupError,
+        TypeError,
+        struct.error,
+    ):
         return 1
     return orientation if 1 <= orientation <= 8 else 1
 

@@ -1,11 +1,15 @@
 """Access check of the demo page, on a real server: token, host name, origin, headers of proxies."""
 
+import asyncio
 import re
 
 import pytest
 
 from tests.trainer.demo import conftest
+from trainer.demo import uploads
 
+access = pytest.importorskip("trainer.demo.access", reason="gradio is not installed (extra: app)")
+routes = pytest.importorskip("trainer.demo.routes", reason="gradio is not installed (extra: app)")
 WRITTEN = ("upload", "queue/join", "cancel", "reset")
 READ = (
     "/",
@@ -109,6 +113,32 @@ def test_localhost_and_the_port_of_a_tunnel_are_answered(page):
     for host in ("localhost", "LOCALHOST:7860", "127.0.0.1:8000"):
         headers = {"host": host, "origin": f"http://{host.lower()}"}
         assert page.client.get("/config", headers=headers).status_code == 200
+
+
+def test_gradio_gets_neither_token_nor_the_parameters_with_which_its_page_loads_files(tmp_path):
+    seen = []
+
+    async def gradio(scope, receive, send):
+        seen.append((scope["path"], scope["query_string"], dict(scope["headers"])))
+
+    restricted = routes.restricted(gradio, uploads=uploads.Uploads(tmp_path))
+    guarded = access.guarded(restricted, token=conftest.TOKEN)
+    for path in ("/", "/config", "/gradio_api/queue/data"):
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "server": ("127.0.0.1", 80),
+            "query_string": f"deep_link=a&session_hash=s&token={conftest.TOKEN}".encode(),
+            "headers": [(b"host", b"127.0.0.1"), (b"cookie", b"a=b"), (b"accept", b"*/*")],
+        }
+        asyncio.run(guarded(scope, None, None))
+    headers = {b"host": b"127.0.0.1", b"accept": b"*/*"}
+    assert seen == [
+        ("/", b"", headers),
+        ("/config", b"", headers),
+        ("/gradio_api/queue/data", b"deep_link=a&session_hash=s", headers),
+    ]
 
 
 def test_headers_of_a_proxy_are_ignored(page):

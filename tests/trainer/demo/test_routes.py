@@ -11,8 +11,8 @@ import pytest
 
 from tests.trainer.demo import conftest
 from tests.trainer.demo.conftest import answers, join, named, until, upload
-from trainer.demo import routes
 
+routes = pytest.importorskip("trainer.demo.routes", reason="gradio is not installed (extra: app)")
 pytestmark = pytest.mark.slow
 SECRET = b"root:not-to-be-read"
 NO_FACE = "No face was found in this image"

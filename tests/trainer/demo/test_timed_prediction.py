@@ -1,9 +1,11 @@
 """Timed prediction: one image's faces, and what its times are of."""
 
+import struct
 import types
 
 import cv2
 import numpy as np
+import PIL.ExifTags
 import pytest
 
 from affectnet_tfds import image_codec, invalid_example
@@ -32,6 +34,17 @@ def test_the_image_is_decoded_before_the_detector_is_timed(monkeypatch):
     assert prediction.timings.detector_ms == 500.0
     assert prediction.image.pixels.shape == (40, 60, 3)
     assert order == ["decode 1", "classify"]
+
+
+def test_an_orientation_that_is_no_number_is_passed_over():
+    for value in (float("inf"), float("nan")):
+        entry = struct.pack("<HHIf", PIL.ExifTags.Base.Orientation, 11, 1, value)  # 11 is FLOAT.
+        exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
+        segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+        classifier = types.SimpleNamespace(classify=lambda given, timings: [])
+        content = JPEG[:2] + segment + JPEG[2:]
+        prediction = timed_prediction.predict(content, classifier=classifier)
+        assert prediction.image.size == (60, 40)
 
 
 def test_what_is_no_image_is_refused():
