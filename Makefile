@@ -68,6 +68,7 @@ help:  ## This list
 	@echo "Variables, as make shards AFFECTNET_DIR=/data/AffectNet:"
 	@echo "$$LIST"
 
+# Modules are compiled once, here, and not by each of the programs that are started first.
 # The file holds the choice of GPU; an environment that was made with the other one is installed anew.
 ifneq ($(filter 0 1,$(GPU)),)
 ifneq ($(GPU),$(shell cat $(VENV)/.ready 2>/dev/null))
@@ -93,6 +94,7 @@ $(VENV)/.ready: setup.py
 	$(PYTHON) -m venv $(VENV); \
 	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip uv; \
 	$(VENV)/bin/uv pip install --quiet --python $(PY) --editable ".[$$extras]"; \
+	$(PY) -c 'import pipeline.build, trainer.training.train' 2>/dev/null || :; \
 	echo $$gpu > $@
 
 demo: $(VENV)/.ready  ## From nothing to a trained, evaluated classifier on drawn faces, in minutes
