@@ -51,7 +51,7 @@ def add(app: fastapi.FastAPI, *, uploads: uploads_lib.Uploads) -> None:
         except OSError as error:
             return _sentence(507, f"The upload cannot be stored: {error.strerror}.")
 
-    @app.get(_API + "/file={path:path}")
+    @app.api_route(_API + "/file={path:path}", methods=["GET", "HEAD"])
     def file(path: str) -> responses.Response:
         try:
             content = uploads.read(path)

@@ -86,6 +86,7 @@ def test_a_link_in_the_folder_of_uploads_is_refused(page, secret):
     link.symlink_to(secret)
     assert join(page.client, [named(str(link))]).status_code == 403
     assert page.client.get(f"/gradio_api/file={link}").status_code == 403
+    assert page.client.head(f"/gradio_api/file={link}").status_code == 403
     link.unlink()
 
 
@@ -153,7 +154,9 @@ def test_no_other_route_of_gradio_is_answered(page, secret):
     for path in ("run/predict", "api/predict", "call/predict", "call/v2/predict", "stream/e"):
         answer = page.client.post(f"/gradio_api/{path}", json={"data": [named(str(secret))]})
         assert (answer.status_code, answer.text) == (404, "This page has no such address.\n")
-    assert page.client.get(f"/gradio_api/file={secret}").status_code == 403
+    for method in ("GET", "HEAD"):
+        answer = page.client.request(method, f"/gradio_api/file={secret}")
+        assert answer.status_code == 403 and "content-disposition" not in answer.headers
     assert page.client.get("/gradio_api/proxy=http://127.0.0.1:9/").status_code == 404
     assert page.client.get("/assets/..%2f..%2fpackage.json").status_code == 404
 
