@@ -3,6 +3,7 @@
 `make test-faults` runs them, as docs/reliability.md counts them: FAULTS of each kind.
 """
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -20,10 +21,10 @@ from tests.pipeline import conftest, test_main
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
-FAULTS = 60
+FAULTS = 40
 """Faults of each kind on one worker."""
 
-KILLS = 12
+KILLS = 10
 """Workers that are killed."""
 
 whole, disk = vanishing.whole, vanishing.disk
@@ -36,6 +37,15 @@ def asked(job_config):
     return job_config(balance=vanishing.BALANCE, num_shards=6, max_reject_frac=0)
 
 
+@pytest.fixture
+def count(capsys):
+    """Print how many faults there were, for docs/reliability.md."""
+    counted: list[str] = []
+    yield counted
+    with capsys.disabled():
+        print(f"\nfaults        {len(counted)} {' and '.join(sorted(set(counted)))}")
+
+
 def fail_at(disk, number: int, fault) -> None:
     """Have the image fail that is read as the n-th from now."""
     first = next(disk.reads) + 1
@@ -46,65 +56,74 @@ def fail_at(disk, number: int, fault) -> None:
     disk.fails = fails
 
 
-def test_errors_of_the_disk(asked, whole, disk):
+def test_errors_of_the_disk(asked, whole, disk, count):
     chance = random.Random(0)
-    for n in range(FAULTS):
-        number = DISK_ERRORS[n % len(DISK_ERRORS)]
-        fail_at(disk, chance.randrange(40), lambda path, e=number: OSError(e, os.strerror(e)))
+    while len(count) < FAULTS:
+        number = DISK_ERRORS[len(count) % len(DISK_ERRORS)]
+        fail_at(disk, chance.randrange(30), lambda path, e=number: OSError(e, os.strerror(e)))
         try:
             built = test_main.run(asked)
         except OSError as error:
             assert errors.of_system(error), error
+            count.append("errors of the disk")
             continue
-        # Its moment was after the last image: the build was finished before. The next begins anew.
+        # Its moment was after the last image that was to be read. The next build begins anew.
         assert vanishing.everything(built) == whole
-        asked = another(asked, n)
+        asked = another(asked)
     disk.fails = lambda path, n: None
     assert vanishing.everything(test_main.run(asked)) == whole
 
 
-def another(asked: config.JobConfig, number: int) -> config.JobConfig:
-    folder = pathlib.Path(asked.data_dir).with_name(f"data{number}")
+def another(asked: config.JobConfig) -> config.JobConfig:
+    """Return the same build in a folder of its own."""
+    folder = pathlib.Path(f"{asked.data_dir}+")
     return config.JobConfig(**{**vars(asked), "data_dir": str(folder)})
 
 
-def test_folders_that_go_as_a_whole(asked, whole, disk):
+def test_folders_that_go_as_a_whole(asked, whole, disk, count):
     chance = random.Random(1)
     root = pathlib.Path(asked.input_dir)
-    for n in range(FAULTS):
-        place = (root, root / vanishing.IMAGES)[n % 2]
+    while len(count) < FAULTS:
+        place = (root, root / vanishing.IMAGES)[len(count) % 2]
         gone = []
 
         def go(path, place=place, gone=gone):
             gone.append(place.rename(root.with_name("away")))
 
-        fail_at(disk, chance.randrange(40), go)
+        fail_at(disk, chance.randrange(30), go)
         try:
             built = test_main.run(asked)
         except errors.UserError as error:
             assert "is gone or empty" in str(error)
+            count.append("folders gone")
         else:
             # The images that were left had been read ahead.
             assert vanishing.everything(built) == whole
-            asked = another(asked, n)
+            asked = another(asked)
         if gone:
             gone[0].rename(place)
     disk.fails = lambda path, n: None
     assert vanishing.everything(test_main.run(asked)) == whole
 
 
-def test_images_that_are_not_there_once(asked, whole, disk):
+def test_images_that_are_not_there_once(asked, whole, disk, count):
     chance = random.Random(2)
-    for n in range(FAULTS // 2):
-        places = set(chance.sample(range(44), 2))
+    while len(count) < FAULTS:
+        places = set(chance.sample(range(30), 2))
         first = next(disk.reads) + 1
-        disk.fails = lambda path, now, f=first, p=places: (
-            FileNotFoundError(errno.ENOENT, "gone") if now - f in p else None
-        )
-        assert vanishing.everything(test_main.run(another(asked, n))) == whole
+
+        def fails(path, now, places=places, first=first):
+            if now - first not in places:
+                return None
+            count.append("images gone")
+            return FileNotFoundError(errno.ENOENT, "gone")
+
+        disk.fails = fails
+        asked = another(asked)
+        assert vanishing.everything(test_main.run(asked)) == whole
 
 
-def test_workers_that_are_killed(tmp_path):
+def test_workers_that_are_killed(tmp_path, count):
     chance = random.Random(3)
     writer = conftest.ReleaseWriter(tmp_path / "in")
     for i in range(200):
@@ -112,25 +131,27 @@ def test_workers_that_are_killed(tmp_path):
     writer.add("validation", 0)
     asked = config.JobConfig(
         input_dir=str(writer.write()),
-        data_dir=str(tmp_path / "broken"),
+        data_dir=str(tmp_path / "data"),
         config_name="tiny",
         image_size=400,
         balance="150",
         num_shards=24,
         num_workers=2,
     )
-    whole = vanishing.everything(test_main.run(another(asked, 0)))
-    for n in range(KILLS):
-        killer = threading.Thread(target=kill_a_worker, args=(chance.random() * 1.5, n % 2))
+    whole = vanishing.everything(test_main.run(asked))
+    asked = another(asked)
+    while len(count) < KILLS:
+        killer = threading.Thread(target=kill_a_worker, args=(chance.random(), len(count) % 2))
         killer.start()
         try:
             built = test_main.run(asked)
         except errors.UserError as error:
             assert "was killed by SIGKILL" in str(error)
             assert not list(pathlib.Path(asked.data_dir).rglob("incomplete.*"))
+            count.append("workers killed")
         else:
             assert vanishing.everything(built) == whole
-            asked = another(asked, n + 1)
+            asked = another(asked)
         killer.join()
     assert vanishing.everything(test_main.run(asked)) == whole
 
@@ -152,8 +173,8 @@ def workers() -> list[int]:
     """Return this process's worker processes, by their command."""
     found = []
     for task in pathlib.Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            command = pathlib.Path(f"/proc/{child}/cmdline")
-            if command.exists() and b"worker.work" in command.read_bytes():
-                found.append(int(child))
+        with contextlib.suppress(OSError):  # Threads and processes end meanwhile.
+            for child in (task / "children").read_text().split():
+                if b"worker.work" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
     return sorted(found)
