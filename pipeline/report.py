@@ -6,7 +6,7 @@ from affectnet_tfds import dataset_paths
 from pipeline import verify
 from pipeline.data_report import page
 from pipeline.files import storage
-from runtime import fields, flags
+from runtime import errors, fields, flags
 
 ABOUT = """Write report.html of published builds again.
 
@@ -44,7 +44,15 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
       data_dir: None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
       config_name: which build; "": all.
       input_dir: folder of the original images; None: where the build found them.
+
+    Raises:
+      errors.UserError: if there is no build, or no such folder; no report is replaced.
     """
+    if input_dir and not storage.path(input_dir).is_dir():
+        raise errors.UserError(
+            f"--input_dir={input_dir} does not exist, and without the original images the reports "
+            "would lose their examples of crops; name the folder that has them"
+        )
     root = storage.path(dataset_paths.data_dir(data_dir))
     for folder in verify.versions(root, config_name):
         print(f"report        {page.write(folder, root=input_dir)}")

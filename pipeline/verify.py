@@ -8,7 +8,6 @@ its own.
 import concurrent.futures
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from affectnet_tfds import (
     labels,
     tfrecord,
 )
+from pipeline.data_report import build_files
 from pipeline.files import storage
 from runtime import cpu_count, errors, fields, flags
 
@@ -66,8 +66,8 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
       errors.UserError: if the folder contains no version that this job built.
     """
     report, settings = (
-        _read_json(folder / dataset_paths.BUILD_REPORT),
-        _read_json(folder / dataset_paths.JOB_CONFIG),
+        build_files.read_json(folder / dataset_paths.BUILD_REPORT, keys=build_files.REPORT_KEYS),
+        build_files.read_json(folder / dataset_paths.JOB_CONFIG),
     )
     entries: Sequence[Mapping[str, Any]] = report["shards"]
     with concurrent.futures.ProcessPoolExecutor(
@@ -137,7 +137,7 @@ def _against_metadata(
     folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]
 ) -> list[Problem]:
     """Compare TFDS's metadata, by which TFDS counts records, with the report."""
-    info = _read_json(folder / dataset_paths.DATASET_INFO)
+    info = build_files.read_json(folder / dataset_paths.DATASET_INFO, keys=["splits"])
     wanted: dict[str, list[int]] = {}
     for entry in entries:
         wanted.setdefault(dataset_paths.parse_shard_name(entry["name"]).split, []).append(
@@ -149,19 +149,6 @@ def _against_metadata(
     if found == wanted:
         return []
     return [Problem("dataset_info.json", -1, f"its shard lengths are {found}, not {wanted}")]
-
-
-def _read_json(path: storage.AnyPath) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise errors.UserError(
-            f"{path.parent} holds no version built by this job: it has no {path.name}"
-        ) from None
-    except ValueError as error:
-        raise errors.UserError(
-            f"{path} is damaged ({error}); copy it again, or build again with --overwrite"
-        ) from error
 
 
 def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPath]:
@@ -203,14 +190,15 @@ def _report(folder: storage.AnyPath) -> bool:
     problems = verify(folder)
     for problem in problems:
         print(problem)
-    entries = _read_json(folder / dataset_paths.BUILD_REPORT)["shards"]
+    entries = build_files.read_json(folder / dataset_paths.BUILD_REPORT)["shards"]
     examples = sum(entry["num_examples"] for entry in entries)
     verdict = (
         f"{len(problems)} problems"
         if problems
         else "all checksums, counts, labels and images are correct"
     )
-    print(f"verified      {folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
+    label = "damaged" if problems else "verified"
+    print(f"{label:<14}{folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
     return bool(problems)
 
 

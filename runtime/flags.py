@@ -165,9 +165,18 @@ def unknown(name: str, *, sections: Sections, whose: str = "") -> str:
       sections: the known flags.
       whose: remark behind the name, such as (neither ours nor Beam's).
     """
-    near = nearest(name, sections=sections)
+    switch = name.removeprefix("no").lstrip("_-")
+    near = f"no{switch}" if _is_switch(switch, sections=sections) else ""  # For --no_align.
+    near = near or nearest(name, sections=sections)
     hint = f"did you mean --{near}?" if near else "--help lists all"
     return f"unknown flag --{name}{whose and ' ' + whose}; {hint}"
+
+
+def _is_switch(name: str, *, sections: Sections) -> bool:
+    return any(
+        name in fields.options(config_type) and fields.value_type(config_type, name=name)[0] is bool
+        for config_type in sections.values()
+    )
 
 
 def nearest(name: str, *, sections: Sections, cutoff: float = 0.6) -> str:

@@ -33,8 +33,8 @@ def prepare() -> None:
             stream.reconfigure(errors=_ENCODING_ERRORS)
 
 
-def explain_missing_packages() -> None:
-    """Have an import that fails as the program starts end it with a sentence.
+def explain_failed_imports() -> None:
+    """Have an import that fails, or that Ctrl-C stops, end the program with a sentence.
 
     For `python -m`: the modules of a program are imported before any of its lines runs.
     """
@@ -84,6 +84,8 @@ def refusal_for(error: BaseException) -> errors.UserError | None:
 def _hook(
     kind: type[BaseException], error: BaseException, traceback: types.TracebackType | None
 ) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        _end_with(130, "stopped by Ctrl-C")
     refusal = refusal_for(error) if isinstance(error, ModuleNotFoundError) else None
     if refusal is None:
         sys.__excepthook__(kind, error, traceback)

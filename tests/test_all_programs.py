@@ -92,6 +92,13 @@ def test_an_unknown_flag_is_one_sentence(module, start):
     assert re.fullmatch(r"error: unknown flag --no_such_flag.*; .*\n", err)
 
 
+def test_a_switch_that_is_misspelt_off_is_not_taken_for_the_one_that_is_on(start):
+    *_, err = start("trainer.main", "--no_overwrite")
+    assert err == "error: unknown flag --no_overwrite; did you mean --nooverwrite?\n"
+    *_, err = start("trainer.main", "--no_epochs")
+    assert err == "error: unknown flag --no_epochs; did you mean --epochs?\n"
+
+
 @pytest.mark.parametrize("module", sorted({*MODULES} - {"trainer.compare", "trainer.predict"}))
 def test_a_word_that_no_flag_has_is_refused_with_the_flag_it_may_be_meant_for(module, start):
     code, out, err = start(module, *NEEDED.get(module, []), "/data/AffectNet")

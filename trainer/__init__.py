@@ -5,4 +5,4 @@ import sys
 from runtime import program
 
 if sys.argv[0] == "-m":  # As long as python -m is looking for the program.
-    program.explain_missing_packages()
+    program.explain_failed_imports()

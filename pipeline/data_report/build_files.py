@@ -10,6 +10,9 @@ from pipeline.files import storage
 from pipeline.shards import image_statistics
 from runtime import errors
 
+REPORT_KEYS = ("shards", "ledger")
+"""Keys of build_report.json that its readers need."""
+
 
 class BuildFiles(NamedTuple):
     """Content of a build's files."""
@@ -61,25 +64,38 @@ def load(
     Raises:
       errors.UserError: if a file is missing or damaged.
     """
-    settings = _json(folder / dataset_paths.JOB_CONFIG)
+    settings = read_json(folder / dataset_paths.JOB_CONFIG, keys=["input_dir"])
     release = storage.path(root or settings["input_dir"])
-    sidecars = sidecars or _json(folder / "sidecars.json")
+    sidecars = sidecars or read_json(folder / "sidecars.json")
     with _existing(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
         rejects = list(csv.DictReader(file))
     return BuildFiles(
         folder=folder,
         root=release if release.is_dir() else None,
-        account=_json(folder / dataset_paths.BUILD_REPORT),
+        account=read_json(folder / dataset_paths.BUILD_REPORT, keys=REPORT_KEYS),
         settings=settings,
         rejects=rejects,
         sidecars=sorted(sidecars, key=lambda sidecar: sidecar["name"]),
     )
 
 
-def _json(path: storage.AnyPath) -> Any:
+def read_json(path: storage.AnyPath, *, keys: Sequence[str] = ()) -> Any:
+    """Return the content of one of a version's JSON files.
+
+    Args:
+      path: of the file, in the version's folder.
+      keys: what it must have, if it is an object.
+
+    Raises:
+      errors.UserError: if it is missing or damaged.
+    """
     text = _existing(path).read_text(encoding="utf-8")
     try:
-        return json.loads(text)
+        content = json.loads(text)
+        missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+        if missing:
+            raise ValueError(f"it has no {', '.join(missing)}")
+        return content
     except ValueError as error:
         raise errors.UserError(
             f"{path} is damaged ({error}); copy it again, or build again with --overwrite"
@@ -89,6 +105,6 @@ def _json(path: storage.AnyPath) -> Any:
 def _existing(path: storage.AnyPath) -> storage.AnyPath:
     if not path.is_file():
         raise errors.UserError(
-            f"{path.parent} holds no version that this job can report on: it has no {path.name}"
+            f"{path.parent} holds no version built by this job: it has no {path.name}"
         )
     return path

@@ -134,6 +134,14 @@ def test_a_folder_without_a_build_is_refused(tmp_path):
         verify.verify(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["build_report.json", "dataset_info.json"])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"shards": '])
+def test_a_file_that_lacks_what_is_needed_is_damaged(version, name, content):
+    (version / name).write_text(content)
+    with pytest.raises(errors.UserError, match=rf"{name} is damaged \(.*; copy it again, or build"):
+        verify.verify(version)
+
+
 def test_the_exit_code_says_whether_all_holds(version, capsys):
     assert verify.run(str(version)) == 0
     assert (
@@ -142,5 +150,6 @@ def test_the_exit_code_says_whether_all_holds(version, capsys):
     )
     change(shard(version), 100)
     assert verify.run(str(version)) == 1
+    assert f"damaged       {version}: 3 shards" in capsys.readouterr().out
     with pytest.raises(errors.UserError, match="holds no affectnet_faces build"):
         verify.run(str(version.parent / "nothing"))

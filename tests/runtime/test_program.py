@@ -115,6 +115,12 @@ def test_a_pipe_that_closes_before_the_last_lines_are_written_is_no_error():
     assert done.stderr == ""
 
 
+def test_ctrl_c_while_modules_are_imported_is_one_sentence():
+    code = "from runtime import program; program.explain_failed_imports(); raise KeyboardInterrupt"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "stopped by Ctrl-C\n")
+
+
 def test_a_broken_connection_is_no_closed_pipe():
     def lose() -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")

@@ -96,6 +96,14 @@ def test_runs_evaluated_on_other_examples_are_refused(tmp_path, runs):
     )
 
 
+@pytest.mark.parametrize("kept", [0, 200, -20])
+def test_predictions_that_are_cut_off_are_one_sentence(runs, kept):
+    path = pathlib.Path(runs[0]) / "predictions.csv"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(errors.UserError, match="as predictions .*: evaluate the run again"):
+        paired_comparison.load(runs)
+
+
 def test_another_label_makes_another_example(tmp_path, runs):
     preds = predicted(0.5)
     labels = preds.labels.copy()

@@ -74,10 +74,20 @@ def locate(data: run_config.Data) -> pathlib.Path:
 
 
 def open_version(path: pathlib.Path) -> Version:
-    """Read the metadata of a version."""
+    """Read the metadata of a version.
+
+    Raises:
+      errors.UserError: if they are damaged.
+    """
     import tensorflow_datasets as tfds  # Inside: `locate` must not wait for it.
 
-    builder = tfds.builder_from_directory(path)
+    try:
+        builder = tfds.builder_from_directory(path)
+    except Exception as error:  # Whatever TFDS raises: it documents nothing for damaged files.
+        raise errors.UserError(
+            f"cannot read the metadata in {path} ({error}); 'python -m pipeline.verify "
+            f"--data_dir={path}' shows what is damaged; copy the version again, or build it anew"
+        ) from error
     return Version(
         path=path,
         builder=builder,

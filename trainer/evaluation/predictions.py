@@ -114,6 +114,9 @@ def read(path: pathlib.Path) -> Predictions:
 def _parsed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:
     if tuple(columns[: len(_FIXED)]) != _FIXED or not rows:
         raise ValueError(f"it must begin with the columns {', '.join(_FIXED)} and have rows")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(columns):
+            raise ValueError(f"row {number} has {len(row)} of {len(columns)} columns")
     names = tuple(each.removeprefix(_PREFIX) for each in columns if each.startswith(_PREFIX))
     probs = slice(len(_FIXED), len(_FIXED) + len(names))
     return Predictions(

@@ -90,10 +90,13 @@ def load(model_dir: pathlib.Path) -> Provenance:
 
 def _parse(text: str) -> Provenance:
     fields = json.loads(text)
-    # Runs from before the encoding was recorded: JPEG unless marked raw.
-    was_raw = fields.pop("is_raw", False)
-    fields.setdefault("encoding", "raw" if was_raw else "jpeg")
-    return Provenance(**{**fields, "class_names": tuple(fields["class_names"])})
+    try:
+        # Runs from before the encoding was recorded: JPEG unless marked raw.
+        was_raw = fields.pop("is_raw", False)
+        fields.setdefault("encoding", "raw" if was_raw else "jpeg")
+        return Provenance(**{**fields, "class_names": tuple(fields["class_names"])})
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"a part is missing or of another kind: {error}") from error
 
 
 def _crop(path: pathlib.Path) -> dict[str, Any] | None:

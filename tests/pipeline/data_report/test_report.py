@@ -87,8 +87,16 @@ def test_a_folder_without_a_build_is_one_sentence(tmp_path):
     with pytest.raises(errors.UserError) as no:
         program.run(str(tmp_path))
     assert str(no.value) == (
-        f"{tmp_path} holds no version that this job can report on: it has no job_config.json"
+        f"{tmp_path} holds no version built by this job: it has no job_config.json"
     )
+
+
+def test_without_the_original_images_that_were_named_no_page_is_replaced(job_config, tmp_path):
+    version = build.build(job_config(), listener=Silent()).version
+    before = (version / "report.html").read_bytes()
+    with pytest.raises(errors.UserError, match="--input_dir=.*/none does not exist, and without"):
+        program.run(str(version), input_dir=str(tmp_path / "none"))
+    assert (version / "report.html").read_bytes() == before
 
 
 def test_rejects_and_leaks_are_shown_with_examples(evil_build):

@@ -43,6 +43,13 @@ def test_a_truncated_file_is_one_sentence_with_the_way_out(version, tmp_path):
     assert str(no.value).endswith("; the same trainer.main command again writes it anew")
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '{"class_names": 5}', '{"class_names": []}'])
+def test_a_file_without_what_is_needed_is_one_sentence_too(tmp_path, content):
+    (tmp_path / "data.json").write_text(content)
+    with pytest.raises(errors.UserError, match="a part is missing or of another kind: .*anew$"):
+        data_provenance.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("was", "encoding"), [({}, "jpeg"), ({"is_raw": False}, "jpeg"), ({"is_raw": True}, "raw")]
 )
