@@ -58,28 +58,65 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
         )
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived: sent by a queue or a container; handled as Control-C is."""
+_AGAIN_S = 0.05
+"""Seconds until an interruption is tried again that nobody would have heard."""
 
 
-def _terminate(number: int, frame: types.FrameType | None) -> None:
-    raise Terminated
+class Interrupts:
+    """SIGINT and SIGTERM (a queue's or a container's) raised as KeyboardInterrupt, in a block.
+
+    Attributes:
+      number: the signal that came; 0 while none has. Any error after it comes of it: Beam wraps
+        what is raised in its stages, and workers get Ctrl-C of a terminal, too.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        """Handle nothing yet."""
+        self.number = 0
+
+    def __enter__(self) -> "Interrupts":
+        """Handle the signals until the block ends."""
+        self._before = {number: signal.signal(number, self._raise) for number in self._SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Handle them as before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _raise(self, number: int, frame: types.FrameType | None) -> None:
+        self.number = number
+        if not _is_unheard(frame):
+            raise KeyboardInterrupt
+        signal.signal(signal.SIGALRM, lambda _, later: self._raise(number, later))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+
+
+def _is_unheard(frame: types.FrameType | None) -> bool:
+    """Return whether Python forgets what is raised here: in destructors and weak references."""
+    while frame:
+        if frame.f_code.co_name in ("__del__", "_remove", "remove"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def main(given: Mapping[str, Any], *, beam_args: Sequence[str]) -> int:
     """Build, print the account, and return the exit code."""
     logging.set_verbosity(logging.ERROR)
     screen = console.Console()
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        check_beam_args(beam_args)
-        built = build.build(job_config(given), listener=screen, beam_args=beam_args)
-    except Terminated:
-        return screen.interrupted(exit_code=143)
-    except KeyboardInterrupt:
-        return screen.interrupted(exit_code=130)
-    screen.finished(built)
-    return 0
+    with Interrupts() as interrupts:
+        try:
+            check_beam_args(beam_args)
+            built = build.build(job_config(given), listener=screen, beam_args=beam_args)
+        except (KeyboardInterrupt, Exception):
+            if not interrupts.number:
+                raise
+            return screen.interrupted(exit_code=128 + interrupts.number)
+        screen.finished(built)
+        return 0
 
 
 def run() -> None:

@@ -37,6 +37,8 @@ COMMAND = "from pipeline import worker; worker.work()"
 STOP_S = 10
 """Seconds that a worker has to end by itself, after the last answer."""
 
+_STOPPED = "the build was stopped"
+
 _LAST_BYTES = 20_000
 """Bytes of a worker's stderr that are shown where its death is a defect."""
 
@@ -62,19 +64,21 @@ class LocalRunner(fn_runner.FnApiRunner):
         for environment in pipeline_proto.components.environments.values():
             if environment.urn == python_urns.SUBPROCESS_SDK:
                 environment.payload = command.encode()
-        crew = Crew()
+        pool = WorkerPool()
         worker_handlers.WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(
-            crew.hire
+            pool.add
         )
         try:
             return super().run_via_runner_api(pipeline_proto, options)
-        except Exception as error:
-            if crew.death:
-                raise crew.death from error
+        except BaseException as error:
+            # Ctrl-C too: a worker that waits for the driver would keep the driver from its end.
+            pool.fail(_STOPPED)
+            if pool.death:
+                raise pool.death from error
             raise
 
 
-class Crew:
+class WorkerPool:
     """The worker processes of one pipeline.
 
     Attributes:
@@ -89,7 +93,7 @@ class Crew:
         self.death: Exception | None = None
         self._lock = threading.Lock()
 
-    def hire(self, command: bytes, *arguments: Any) -> "Worker":
+    def add(self, command: bytes, *arguments: Any) -> "Worker":
         """Return a further worker, as Beam's registry of handlers asks for it."""
         self.workers.append(Worker(self, command, *arguments))
         return self.workers[-1]
@@ -126,23 +130,23 @@ class Crew:
             )
         else:
             how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
-            death = RuntimeError(f"{who} ended with {how}:\n{worker.last_words()}")
+            death = RuntimeError(f"{who} ended with {how}:\n{worker.stderr_tail()}")
         self.fail(str(death), death=death)
 
 
 class Connection(worker_handlers.ControlConnection):
     """What the driver asks of one worker: an error as the answer ends the work of all."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, pool: WorkerPool) -> None:
         """Ask nothing yet."""
         super().__init__()
-        self._crew = crew
+        self._pool = pool
 
     def push(self, request: Any) -> Any:
         """Ask the worker; the future has the error already where the workers were ended."""
         future = super().push(request)
-        if self._crew.failure:
-            self.answer_all(self._crew.failure)
+        if self._pool.failure:
+            self.answer_all(self._pool.failure)
         return future
 
     def answer_all(self, error: str) -> None:
@@ -155,7 +159,7 @@ class Connection(worker_handlers.ControlConnection):
             for answer in self._input or ():
                 self._futures_by_id.pop(answer.instruction_id).set(answer)
                 if answer.error:
-                    self._crew.fail(answer.error)
+                    self._pool.fail(answer.error)
 
 
 class Worker(worker_handlers.GrpcWorkerHandler):
@@ -164,15 +168,15 @@ class Worker(worker_handlers.GrpcWorkerHandler):
     process: subprocess.Popen[bytes]
 
     def __init__(
-        self, crew: Crew, command: bytes, state: Any, provision_info: Any, grpc_server: Any
+        self, pool: WorkerPool, command: bytes, state: Any, provision_info: Any, grpc_server: Any
     ) -> None:
         """Take what Beam's handlers take; start nothing."""
         super().__init__(state, provision_info, grpc_server)
-        self._crew = crew
+        self._pool = pool
         self._command = shlex.split(command.decode())
         self._is_ending = False
         self._watch = threading.Thread(target=self._wait, name="watch_worker", daemon=True)
-        self.connection = self.control_conn = Connection(crew)
+        self.connection = self.control_conn = Connection(pool)
         grpc_server.control_handler._connections_by_worker_id[self.worker_id] = self.connection
 
     def start_worker(self) -> None:
@@ -191,7 +195,7 @@ class Worker(worker_handlers.GrpcWorkerHandler):
             stderr=self._stderr,
         )
         self._watch.start()
-        if self._crew.failure:  # Another died while this one was started.
+        if self._pool.failure:  # Another died while this one was started.
             self.kill()
 
     def _variables(self, log_address: str) -> dict[str, str]:
@@ -214,7 +218,7 @@ class Worker(worker_handlers.GrpcWorkerHandler):
     def _wait(self) -> None:
         exit_code = self.process.wait()
         if not self._is_ending:
-            self._crew.lost(self, exit_code=exit_code)
+            self._pool.lost(self, exit_code=exit_code)
 
     def kill(self) -> None:
         """End the process at once, if it was started."""
@@ -222,7 +226,7 @@ class Worker(worker_handlers.GrpcWorkerHandler):
         if self._watch.ident:
             self.process.kill()
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """Return the end of what the process wrote to stderr."""
         size = os.fstat(self._stderr.fileno()).st_size
         content = os.pread(self._stderr.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))
@@ -231,7 +235,9 @@ class Worker(worker_handlers.GrpcWorkerHandler):
     def close(self) -> None:
         """Let the process end, or only forget it where it was ended."""
         self._is_ending = True
-        if not self._crew.failure:
+        if sys.exc_info()[0]:  # Beam closes what is left after an error, or Ctrl-C.
+            self._pool.fail(_STOPPED)
+        if not self._pool.failure:
             super().close()
             return
         self.connection.push(worker_handlers.BeamFnControlServicer._DONE_MARKER)

@@ -8,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline import config
+from pipeline.beam import local_workers
 from runtime import errors
 from tests.pipeline import conftest, test_main
 
@@ -108,15 +110,21 @@ def test_kills_of_a_worker_and_of_all_and_a_restart_give_the_bytes_of_an_unbroke
     assert {p.name for p in versions[0].iterdir()} == {p.name for p in versions[1].iterdir()}
 
 
+@pytest.mark.parametrize("shards", [0, 3])
 def test_sigterm_stops_workers_too_keeps_finished_shards_and_leaves_no_temporary_files(
-    release, tmp_path
+    release, tmp_path, shards
 ):
+    """Workers that are still importing are ended, and not waited for."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     process = start(release, tmp_path, temporary=temporary)
-    wait_for(process, tmp_path, shards=3)
+    while not shards and not psutil.Process(process.pid).children() and process.poll() is None:
+        time.sleep(0.01)
+    wait_for(process, tmp_path, shards=shards)
     process.terminate()
+    began = time.monotonic()
     said, _ = process.communicate(timeout=60)  # Its pipe is closed when the last worker is gone.
     assert process.returncode == 143, said
+    assert time.monotonic() - began < local_workers.STOP_S
     assert f"stopped: {finished_shards(tmp_path)} of 25 shards are finished and kept" in said
     assert not list(temporary.iterdir())

@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -331,3 +334,22 @@ def test_a_disk_that_is_full_for_a_worker_is_one_sentence(job_config, monkeypatc
     printed = capfd.readouterr().err
     assert end.value.code == 2 and printed.count("\n") == 1
     assert re.match(r"error: cannot use \S+/affectnet_faces-\S+: no space left on the dev", printed)
+
+
+def test_a_signal_that_comes_while_a_weak_reference_goes_is_raised_a_moment_later():
+    """Python prints and forgets what is raised there: the build would go on to its end."""
+
+    def _remove(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    class Object:
+        pass
+
+    with main.Interrupts() as interrupts:
+        referred = Object()
+        reference = weakref.ref(referred, _remove)
+        with pytest.raises(KeyboardInterrupt):
+            del referred
+            time.sleep(10)
+    assert interrupts.number == signal.SIGTERM
+    assert reference() is None

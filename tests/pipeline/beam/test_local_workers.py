@@ -90,17 +90,17 @@ class Worker:
     def kill(self) -> None:
         pass
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         return "stack of a library"
 
 
 @pytest.mark.parametrize(("exit_code", "how"), [(-signal.SIGSEGV, "SIGSEGV"), (1, "exit code 1")])
 def test_the_end_of_a_worker_by_a_defect_is_shown_with_what_it_wrote(exit_code, how):
-    crew = local_workers.Crew()
-    crew.workers = [Worker(), Worker()]
-    crew.lost(crew.workers[1], exit_code=exit_code)
-    assert program.refusal_for(crew.death) is None
-    assert str(crew.death) == f"worker 2 of 2 (process 17) ended with {how}:\nstack of a library"
+    pool = local_workers.WorkerPool()
+    pool.workers = [Worker(), Worker()]
+    pool.lost(pool.workers[1], exit_code=exit_code)
+    assert program.refusal_for(pool.death) is None
+    assert str(pool.death) == f"worker 2 of 2 (process 17) ended with {how}:\nstack of a library"
 
 
 def test_a_sentence_of_a_worker_is_passed_on_without_the_name_of_the_step():
