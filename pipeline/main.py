@@ -111,7 +111,9 @@ def main(given: Mapping[str, Any], *, beam_args: Sequence[str]) -> int:
         try:
             check_beam_args(beam_args)
             built = build.build(job_config(given), listener=screen, beam_args=beam_args)
-        except (KeyboardInterrupt, Exception):
+        except KeyboardInterrupt:  # Of an engine, `runner` handles Ctrl-C itself.
+            return screen.interrupted(exit_code=128 + (interrupts.number or signal.SIGINT))
+        except Exception:
             if not interrupts.number:
                 raise
             return screen.interrupted(exit_code=128 + interrupts.number)
