@@ -90,9 +90,10 @@ def value_of(raw: Any, *, config_type: type, name: str) -> Any:
     if raw is None:
         return None
     if several:
-        return tuple(
-            _one_value(part, kind=kind, several=True) for part in _parts(raw) if part != ""
-        )
+        parts = [] if raw == "" else _parts(raw)
+        if "" in parts:
+            raise ValueError(f"must have a value before and after each comma: got {raw!r}")
+        return tuple(_one_value(part, kind=kind, several=True) for part in parts)
     value = _one_value(raw, kind=kind, several=False)
     return expanded(value) if options(config_type)[name].is_path(value) else value
 

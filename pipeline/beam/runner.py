@@ -232,5 +232,19 @@ def unknown_beam_args(args: Sequence[str]) -> list[str]:
             *_, last = printed.getvalue().strip().splitlines() or ["no reason given"]
             reason = last.rpartition("error: ")[2].removeprefix("argument ")
             raise errors.UserError(f"Beam does not take {reason}") from None
+    if name := options.get("runner"):
+        _check_runner(name)
     names = {arg.lstrip("-").split("=")[0] for arg in args if arg.startswith("-")}
     return sorted(name for name in names if name not in options)
+
+
+def _check_runner(name: str) -> None:
+    try:
+        runner.create_runner(name)
+    except ValueError:
+        known = pipeline_options.StandardOptions.KNOWN_RUNNER_NAMES
+        raise errors.UserError(
+            f"--runner={name} is no runner of Beam; {errors.nearest(name, known=known)}"
+        ) from None
+    except (ImportError, AttributeError) as error:
+        raise errors.UserError(f"--runner={name} cannot be used: {error}") from None

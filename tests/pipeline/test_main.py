@@ -302,6 +302,19 @@ def test_flags_of_beam_are_known_and_others_are_not():
     assert runner.unknown_beam_args(["--jobname=mine"]) == ["jobname"]
 
 
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("FlinkRuner", "is no runner of Beam; did you mean FlinkRunner?"),
+        ("nonsense.Runner", "cannot be used: No module named 'nonsense'"),
+    ],
+)
+def test_a_runner_that_beam_does_not_have_is_refused_before_any_work(name, sentence):
+    with pytest.raises(errors.UserError) as no:
+        main.check_beam_args([f"--runner={name}"])
+    assert str(no.value) == f"--runner={name} {sentence}"
+
+
 def test_an_unknown_folder_is_told_what_was_looked_for_and_found(program, tmp_path):
     (tmp_path / "a.jpg").write_bytes(conftest.picture(1).tobytes())
     code, _, error = program(f"--input_dir={tmp_path}")

@@ -16,6 +16,7 @@ class Places(fields.Checked):
     folder: str = fields.field("runs/latest", "a folder", path="folder")
     file: str = fields.field("none", "a file", path="file", words=("none",))
     name: str = fields.field("", "a name")
+    several: tuple[int, ...] = fields.field((1, 2), "numbers")
 
 
 SECTIONS = {"Places": Places}
@@ -35,6 +36,14 @@ def test_a_tilde_is_the_home_folder_in_paths_and_a_character_elsewhere(monkeypat
     )
     assert fields.value_of("~/b", config_type=Places, name="folder") == "/home/me/b"
     assert parsed("--folder=~no_such_user/a").folder == "~no_such_user/a"
+
+
+@pytest.mark.parametrize("given", ["8,,16", "8,", ","])
+def test_a_comma_with_nothing_beside_it_is_refused(given):
+    with pytest.raises(errors.UserError, match="^--several must have a value before and after"):
+        parsed(f"--several={given}")
+    assert parsed("--several=8,16").several == (8, 16)
+    assert parsed("--several=").several == ()
 
 
 def test_a_saved_path_is_absolute_and_a_word_or_a_url_stays(monkeypatch, tmp_path):
