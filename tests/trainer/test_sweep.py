@@ -170,7 +170,8 @@ def test_importances_are_those_of_the_hyperparameter_that_the_scores_follow():
     drawn = report.plots(study)
     assert list(drawn) == ["optimization_history.png", "slices.png", "what_mattered.png"]
     assert all(png.startswith(b"\x89PNG") and len(png) > 5_000 for png in drawn.values())
-    assert dict(matplotlib.rcParams) == style
+    # The backend's name may be spelt in another way after its first use.
+    assert {**matplotlib.rcParams, "backend": ""} == {**style, "backend": ""}
 
 
 def test_the_csv_has_every_trial_with_its_hyperparameters_and_epochs():
