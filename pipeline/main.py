@@ -83,6 +83,7 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         """Handle them as before."""
+        signal.setitimer(signal.ITIMER_REAL, 0)  # Nothing is tried again after the block.
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

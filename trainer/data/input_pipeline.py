@@ -167,8 +167,8 @@ def _untuned() -> tf.data.Options:
 def _index_specs(layout: BatchLayout) -> dict[str, tf.TensorSpec]:
     """Return the types of what `batch_indices` returns.
 
-    The number of examples is part of them: with it TensorFlow computes a third of the nodes of a
-    training step while it traces them, instead of in every step on every replica.
+    The number of examples is part of them: TensorFlow then knows all shapes while it traces a
+    training step, whose graph is smaller by the nodes that would compute them on each replica.
     """
     share = layout.batch_size // layout.num_replicas
     return {
