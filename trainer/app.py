@@ -64,6 +64,7 @@ def main() -> None:
     face_detector.check_installed(config.detector)
     run = trained_run.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
+    local_server.forget_proxies()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
     print(f"starting      with the model of {run.model_dir}", flush=True)

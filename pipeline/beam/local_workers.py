@@ -42,8 +42,9 @@ _STOPPED = "the build was stopped"
 _LAST_BYTES = 20_000
 """Bytes of a worker's stderr that are shown where its death is a defect."""
 
-_BY_SOMEBODY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-"""Signals that somebody sends, the system included; others come from a defect of the program."""
+_BY_SOMEBODY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+"""Signals that somebody sends, the system included; others come from a defect of the program. By
+name: Windows has two of them."""
 
 
 class LocalRunner(fn_runner.FnApiRunner):
@@ -117,8 +118,8 @@ class WorkerPool:
         """Fail because a worker has ended that was not asked to."""
         number = self.workers.index(worker) + 1
         who = f"worker {number} of {len(self.workers)} (process {worker.process.pid})"
-        if -exit_code in _BY_SOMEBODY:
-            name = signal.Signals(-exit_code).name
+        name = signal.Signals(-exit_code).name if exit_code < 0 else None
+        if name in _BY_SOMEBODY:
             likely = (
                 ", most likely because memory ran out (a smaller --num_workers takes less)"
                 if name == "SIGKILL"
@@ -129,7 +130,7 @@ class WorkerPool:
                 "command continues"
             )
         else:
-            how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+            how = name or f"exit code {exit_code}"
             death = RuntimeError(f"{who} ended with {how}:\n{worker.stderr_tail()}")
         self.fail(str(death), death=death)
 

@@ -100,6 +100,7 @@ def page(photo_run, tmp_path_factory):
             "PYTHONPATH": f"{root}/watch",
             "TMPDIR": f"{root}/tmp",
             "WATCHED": str(watched),
+            "all_proxy": "socks5://127.0.0.1:9",  # For programs that ask others: not for this one.
         },
     )
     assert process.stdout

@@ -6,6 +6,7 @@ any later version.
 """
 
 import errno
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -35,6 +36,16 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 """ASGI 3.0."""
+
+
+def forget_proxies() -> None:
+    """Remove what says which proxy asks others: this program asks nobody, it only serves.
+
+    Gradio's client reads it where it is imported, and fails at kinds that it does not know.
+    """
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            del os.environ[name]
 
 
 def listen(port: int) -> socket.socket:

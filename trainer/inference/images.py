@@ -1,4 +1,4 @@
-"""Input images: finds files, folders and frames of videos, and decodes them.
+"""Input images: finds files and folders, and decodes images and the frames of videos.
 
 Owns finding, decoding and cutting faces out. An image is decoded as the pipeline decodes it, except
 that the orientation a camera notes (EXIF) is applied: nobody has annotated its pixels as stored.
@@ -17,17 +17,16 @@ import pathlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
 
-import cv2
 import numpy as np
 import PIL.ExifTags
 import PIL.Image
 import PIL.ImageOps
 
 from affectnet_tfds import face_crop, image_codec, invalid_example
+from trainer.inference import videos
 
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
-"""Suffixes of the files that are read from folders; a file that is named itself may have any."""
+"""Suffixes of the images that are taken from folders; a file that is named itself may have any."""
 
 _DAMAGED_EXIF = (
     OSError,
@@ -96,12 +95,16 @@ def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
     for path in map(pathlib.Path, paths):
         inside = path.rglob("*") if path.is_dir() else ()
         yield from sorted(
-            file for file in inside if file.suffix.lower() in IMAGES | VIDEOS and file.is_file()
+            file
+            for file in inside
+            if file.suffix.lower() in IMAGES | videos.SUFFIXES and file.is_file()
         ) or [path]
 
 
 def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
-    """Yield the image of a file, or the frames of a video that are `every_s` seconds apart.
+    """Yield the image of a file, or of a video's frames one each `every_s` seconds.
+
+    What a file is, its first bytes say, whatever its name.
 
     Raises:
       invalid_example.InvalidExample: if the file cannot be read. Only the header of a JPEG is read
@@ -109,11 +112,14 @@ def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
     """
     if path.is_dir():
         raise invalid_example.InvalidExample(
-            "empty folder", f"no file in it ends in {', '.join(sorted(IMAGES | VIDEOS))}"
+            "empty folder", f"no file in it ends in {', '.join(sorted(IMAGES | videos.SUFFIXES))}"
         )
     try:
-        if path.suffix.lower() in VIDEOS:
-            yield from _frames(path, every_s=every_s)
+        with path.open("rb") as file:
+            is_video = videos.is_video(file.read(videos.HEAD_BYTES))
+        if is_video:
+            for pixels, time_s in videos.frames(path, every_s=every_s):
+                yield from_pixels(pixels, name=str(path), time_s=time_s)
         else:
             yield from_bytes(path.read_bytes(), name=str(path))
     except OSError as error:
@@ -185,32 +191,3 @@ def _orientation(content: bytes) -> int:
     ):
         return 1
     return orientation if 1 <= orientation <= 8 else 1
-
-
-def _frames(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
-    path.stat()  # Raises the reason why a file cannot be opened, which OpenCV does not give.
-    video = cv2.VideoCapture(str(path))
-    if not video.isOpened():
-        raise invalid_example.InvalidExample("not a video", "OpenCV finds no video in it")
-    frames_per_s = video.get(cv2.CAP_PROP_FPS)
-    if not frames_per_s > 0:  # NaN too.
-        raise invalid_example.InvalidExample(
-            "not a video", "it does not say how many frames a second it has"
-        )
-    due_s = 0.0
-    num_frames = 0
-    try:
-        while video.grab():
-            time_s = num_frames / frames_per_s
-            num_frames += 1
-            if time_s + 1e-6 < due_s:
-                continue
-            due_s += every_s
-            is_read, frame = video.retrieve()
-            if is_read:
-                pixels = np.ascontiguousarray(frame[:, :, ::-1])
-                yield from_pixels(pixels, name=str(path), time_s=round(time_s, 3))
-    finally:
-        video.release()
-    if not num_frames:
-        raise invalid_example.InvalidExample("broken video", "OpenCV can read no frame of it")

@@ -152,10 +152,8 @@ def _print(
         f"chosen by {facts['chosen_by']})"
     )
     for name, each in evaluation.affect.items():
-        print(
-            f"{name:<13} CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, "
-            f"of {each.num_examples:,} annotated examples"
-        )
+        agreement = f"CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, of {each.num_examples:,} annotated"
+        print(f"{name:<13} {agreement if each.num_examples else 'no annotated'} examples")
     print(f"report        {'  '.join(str(path) for path in files.values())}", flush=True)
 
 

@@ -6,8 +6,10 @@ Owns the order of set-up, and the printed lines that say which model is trained 
 import pathlib
 
 import keras
+import numpy as np
 
-from trainer.config import run_config
+from runtime import errors
+from trainer.config import model_config, run_config
 from trainer.data import class_balance, dataset_version, examples, holdout
 from trainer.distributed import host_channel
 from trainer.evaluation import metrics
@@ -47,6 +49,7 @@ def run(
     _print_introduction(ctx, network=network)
     train = context.read_split(ctx, split=TRAIN)
     validation = context.read_split(ctx, split=VALIDATION)
+    _check_affect(settings.model, train=train)
     train, selection = _selection(settings, train=train, validation=validation)
     if settings.run.is_trial:
         trial = dry_run.run if settings.run.dry_run else lr_finder.run
@@ -89,6 +92,18 @@ def _final_metrics(found: metrics.ClassificationMetrics) -> dict[str, float]:
         "best_macro_f1": found.macro.f1,
         "best_m_measure": found.m_measure,
     }
+
+
+def _check_affect(model: model_config.Model, *, train: examples.Split) -> None:
+    """Refuse heads that nothing would train."""
+    if not model.has_affect:
+        return
+    for quantity in model_config.AFFECT:
+        if np.isnan(getattr(train, quantity)).all():
+            raise errors.UserError(
+                f"--heads={model.heads} needs examples of {train.name} with {quantity}: none of "
+                f"{train.num_examples:,} has any; train on data that have it, or leave out --heads"
+            )
 
 
 def _selection(

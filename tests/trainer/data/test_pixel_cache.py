@@ -53,6 +53,15 @@ def test_a_later_run_finds_on_disk_what_an_earlier_one_finished(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["cache"]
 
 
+def test_a_system_that_sets_no_blocks_aside_gets_a_file_of_zeros(tmp_path, monkeypatch):
+    monkeypatch.delattr(pixel_cache.os, "posix_fallocate")
+    monkeypatch.setattr(pixel_cache, "_ZEROS", bytes(7))
+    store = pixel_cache.on_disk(Decoder(), path=tmp_path / "cache", **SHAPE)
+    (incomplete,) = tmp_path.iterdir()
+    assert incomplete.read_bytes() == bytes(5 * 2 * 2 * 3)
+    np.testing.assert_array_equal(store.take(np.arange(5)), painted(np.arange(5)))
+
+
 def test_a_cache_that_was_not_finished_is_not_used_and_its_file_goes(tmp_path):
     path = tmp_path / "cache"
     store = pixel_cache.on_disk(Decoder(), path=path, **SHAPE)

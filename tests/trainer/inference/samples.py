@@ -34,8 +34,10 @@ def save(path: pathlib.Path, pixels: np.ndarray, **options) -> pathlib.Path:
     return path
 
 
-def write_video(path: pathlib.Path, *, levels, frames_per_s: float) -> pathlib.Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), frames_per_s, (64, 48))
+def write_video(
+    path: pathlib.Path, *, levels, frames_per_s: float, codec: str = "MJPG"
+) -> pathlib.Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), frames_per_s, (64, 48))
     for level in levels:
         writer.write(np.full((48, 64, 3), (level, 0, 0), np.uint8))  # Blue: OpenCV's order is BGR.
     writer.release()

@@ -388,6 +388,15 @@ def test_a_trial_leaves_an_image_and_no_run(make_ctx, tmp_path, monkeypatch, cap
     assert [path.name for path in (tmp_path / "run").iterdir()] == [left]
 
 
+def test_heads_that_no_example_would_train_are_refused(make_ctx, tmp_path, monkeypatch):
+    ctx = make_ctx(model_dir=str(tmp_path / "run"), heads="expression+va")
+    monkeypatch.setattr(context, "create", lambda settings, **where: ctx)
+    sentence = r"--heads=expression\+va needs examples of train with valence: none of \d+ has any"
+    with pytest.raises(errors.UserError, match=sentence):
+        train_lib.run(ctx.settings, data_path=ctx.version.path)
+    assert not (tmp_path / "run").exists()
+
+
 def test_determinism_is_asked_of_tensorflow_where_it_is_asked_for(version, monkeypatch):
     asked = []
     monkeypatch.setattr(devices, "prepare", lambda settings: ["/cpu:0"])
