@@ -5,6 +5,7 @@ Owns every name that the job writes and that a reader looks for. TFDS's own Shar
 rejected: Beam workers name shards too, and importing TFDS would load TensorFlow into each of them.
 """
 
+import json
 import os
 import re
 from typing import NamedTuple
@@ -89,3 +90,8 @@ def data_dir(given: str | None) -> str:
     """Return where data sets are kept, as TFDS chooses it: as given, else TFDS_DATA_DIR, else
     ~/tensorflow_datasets."""
     return given or os.environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR
+
+
+def default_config_text(config_name: str) -> str:
+    """Return the content of DEFAULT_CONFIG where a config is the default."""
+    return json.dumps({"default_config_name": config_name})

@@ -14,7 +14,7 @@ from affectnet_tfds import dataset_paths
 from pipeline import config, ledger, publish, write_shards
 from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
-from pipeline.files import atomic, storage
+from pipeline.files import atomic, lock, storage
 from pipeline.rows import survey
 from pipeline.shards import plan, shard_writer, write_lease
 from pipeline.sources import base
@@ -56,14 +56,30 @@ def build(wanted: config.JobConfig, *, listener: Listener, beam_args: Sequence[s
     """
     start = time.monotonic()
     order = _take(wanted, beam_args)
-    if not order.config.dry_run and (done := _published(order)):
+    is_mended = not order.config.dry_run and publish.is_whole(order.config)
+    if is_mended and (done := _published(order)):
         return done
-    staging = _open_staging(order)
+    staging = _staging_folder(order)
+    with lock.held(
+        publish.version_folder(order.config),
+        lock=staging.with_name(f"{staging.name}.lock"),
+        way_out="give this build a name of its own (--config_name)",
+    ):
+        return _build(order, staging, listener, start=start)
+
+
+def _build(order: "_Order", staging: storage.AnyPath, listener: Listener, *, start: float) -> Build:
+    """Build, under the lock."""
+    if not order.config.dry_run:
+        publish.mend(order.config)
+        if done := _published(order):
+            return done
+    _open_staging(order, staging)
     try:
         surveyed, plans = _planned(order, staging, listener)
     finally:
         if order.config.dry_run:
-            _remove_dry(staging)
+            atomic.remove_tree(staging)
     if order.config.dry_run:
         return Build(None, order.config, None, {}, time.monotonic() - start)
     with (
@@ -257,8 +273,6 @@ def _published(order: _Order) -> Build | None:
     """
     version = publish.version_folder(order.config)
     is_there = publish.is_there(order.config)
-    if is_there:
-        atomic.clear_published(publish.staging_folder(order.config))
     if not is_there and order.config.retry_rejects:
         raise errors.UserError(
             f"--retry_rejects repairs a published build, and there is no {version}; leave it out"
@@ -278,7 +292,13 @@ def _published(order: _Order) -> Build | None:
     )
 
 
-def _open_staging(order: _Order) -> storage.AnyPath:
+def _staging_folder(order: _Order) -> storage.AnyPath:
+    """Return the folder in which the build, or the dry run, is made."""
+    staging = storage.absolute(publish.staging_folder(order.config))
+    return staging.with_name(f"{staging.name}-dry-run") if order.config.dry_run else staging
+
+
+def _open_staging(order: _Order, staging: storage.AnyPath) -> None:
     """Make the staging folder, or open that of an unfinished build of the same identity.
 
     --overwrite discards an unfinished build that was begun without it.
@@ -286,9 +306,7 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     Raises:
       errors.UserError: if the unfinished build is another one and --overwrite was not given.
     """
-    staging = storage.absolute(publish.staging_folder(order.config))
     if order.config.dry_run:
-        staging = staging.with_name(f"{staging.name}-dry-run")
         atomic.remove_tree(staging)
     note = staging / "building.json"
     overwrite = order.config.overwrite
@@ -307,10 +325,3 @@ def _open_staging(order: _Order) -> storage.AnyPath:
     atomic.write_text(note, json.dumps({**order.made_from, "overwrite": overwrite}))
     if order.config.retry_rejects:
         publish.reopen(order.config)
-    return staging
-
-
-def _remove_dry(staging: storage.AnyPath) -> None:
-    """Remove a dry run's folder, and the empty folders above it."""
-    atomic.remove_tree(staging)
-    atomic.remove_empty([staging.parent, staging.parent.parent, staging.parent.parent.parent])

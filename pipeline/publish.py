@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 from affectnet_tfds import dataset_paths, features
 from pipeline import config, ledger
 from pipeline.data_report import page
-from pipeline.files import atomic, storage
+from pipeline.files import atomic, checksums, storage
 from pipeline.rows import annotations, row_index
 from pipeline.shards import write_lease
 from runtime import atomic_file
@@ -57,9 +57,29 @@ def publish(
         write_sidecars(folder / SIDECARS, staging, names=[done["name"] for done in sidecars])
         (folder / dataset_paths.JOB_CONFIG).write_text(job.to_json(), encoding="utf-8")
     page.write(staging, sidecars=sidecars)
+    checksums.write(
+        staging, leave=_is_leaving, known={done["name"]: done["sha256"] for done in sidecars}
+    )
     atomic.publish(staging, version, leave=_is_leaving, last=dataset_paths.METADATA)
     set_default(version.parent.parent, job.config_name)
     return version
+
+
+def is_whole(job: config.JobConfig) -> bool:
+    """Return whether a build is published, and nothing was left undone by an interruption."""
+    return (
+        is_there(job)
+        and atomic.is_mended(staging_folder(job), version_folder(job))
+        and not _lacks_default(version_folder(job))
+    )
+
+
+def mend(job: config.JobConfig) -> None:
+    """Do what a publication that was interrupted has left undone; under the build's lock only."""
+    version = version_folder(job)
+    atomic.mend(staging_folder(job), version, last=dataset_paths.METADATA)
+    if is_there(job) and _lacks_default(version):
+        set_default(version.parent.parent, job.config_name)
 
 
 def write_metadata(
@@ -171,15 +191,39 @@ def reopen(job: config.JobConfig) -> int:
 
 
 def set_default(dataset_folder: storage.AnyPath, built: str) -> None:
-    """Write the default config to .config/metadata.json."""
-    published = {
-        path.parent.parent.name
-        for path in dataset_folder.glob(f"*/{dataset_paths.VERSION}/{dataset_paths.FEATURES}")
-    }
-    default = next((name for name in DEFAULT_ORDER if name in published), built)
+    """Write the default config to .config/metadata.json.
+
+    Again where another build was published meanwhile, whose own look may have come before ours.
+    """
     path = dataset_folder / dataset_paths.DEFAULT_CONFIG
     path.parent.mkdir(exist_ok=True)
-    atomic.write_text(path, json.dumps({"default_config_name": default}))
+    written = ""
+    while written != (default := _default(dataset_folder, built)):
+        atomic.write_text(path, dataset_paths.default_config_text(default))
+        written = default
+
+
+def _published(dataset_folder: storage.AnyPath) -> set[str]:
+    """Return the names of the published configs."""
+    found = dataset_folder.glob(f"*/{dataset_paths.VERSION}/{dataset_paths.FEATURES}")
+    return {path.parent.parent.name for path in found}
+
+
+def _default(dataset_folder: storage.AnyPath, built: str) -> str:
+    names = _published(dataset_folder)
+    return next((name for name in DEFAULT_ORDER if name in names), built)
+
+
+def _lacks_default(version: storage.AnyPath) -> bool:
+    """Return whether the default config was not written, as it is after a version's publication."""
+    folder = version.parent.parent
+    path = folder / dataset_paths.DEFAULT_CONFIG
+    if not path.is_file():
+        return True
+    known = {dataset_paths.default_config_text(name) for name in _published(folder)}
+    if path.read_bytes().decode(errors="replace") not in known:
+        return True
+    return path.stat().st_mtime < (version / dataset_paths.FEATURES).stat().st_mtime
 
 
 def shard_report(sidecars: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

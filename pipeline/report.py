@@ -5,7 +5,7 @@ import dataclasses
 from affectnet_tfds import dataset_paths
 from pipeline import verify
 from pipeline.data_report import page
-from pipeline.files import storage
+from pipeline.files import checksums, storage
 from runtime import errors, fields, flags
 
 ABOUT = """Write report.html of published builds again.
@@ -56,6 +56,7 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
     root = storage.path(dataset_paths.data_dir(data_dir))
     for folder in verify.versions(root, config_name):
         print(f"report        {page.write(folder, root=input_dir)}")
+        checksums.update(folder, name=page.FILE)
     return 0
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import time
 
-from runtime import cpu_count, errors, fields, flags
+from runtime import cpu_count, errors, fields, flags, folder_lock
 from synthetic_faces import release, summary
 from synthetic_faces import settings as settings_lib
 from synthetic_faces.layouts import registry
@@ -64,7 +64,13 @@ def draw(asked: Sample) -> str:
     if not release.check_target(settings, overwrite=asked.overwrite):
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"
     start = time.monotonic()
-    annotations = release.make(settings, num_workers=asked.num_workers or cpu_count.count())
+    lock = folder_lock.File(
+        settings.output_dir.with_name(f".{settings.output_dir.name}{folder_lock.NAME}")
+    )
+    with folder_lock.held(folder, lock, way_out="name another folder (--output_dir)"):
+        if not release.check_target(settings, overwrite=asked.overwrite):
+            return f"sample        was drawn in {folder} by another program meanwhile"
+        annotations = release.make(settings, num_workers=asked.num_workers or cpu_count.count())
     return summary.describe(
         annotations, layout=settings.layout, folder=folder, seconds=time.monotonic() - start
     )

@@ -1,4 +1,5 @@
-"""Verification of published versions: reads every record again and compares with the build report.
+"""Verification of published versions: reads every file and record again and compares with the sums
+and the build report.
 
 Reads the files itself, so that it works on a copy on any machine, names every bad record, and
 continues after it. TFDS's reader was rejected: it stops at the first, and TFDS verifies nothing on
@@ -20,10 +21,10 @@ from affectnet_tfds import (
     tfrecord,
 )
 from pipeline.data_report import build_files
-from pipeline.files import storage
+from pipeline.files import checksums, storage
 from runtime import cpu_count, errors, fields, flags
 
-ABOUT = """Verify published builds: read every record again and compare it with build_report.json.
+ABOUT = """Verify published builds: compare every file with SHA256SUMS, and read every record again.
 
   python -m pipeline.verify                        all builds in the default data_dir
   python -m pipeline.verify --data_dir=VERSION     one version, by its own folder"""
@@ -65,19 +66,62 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
     Raises:
       errors.UserError: if the folder contains no version that this job built.
     """
-    report, settings = (
-        build_files.read_json(folder / dataset_paths.BUILD_REPORT, keys=build_files.REPORT_KEYS),
-        build_files.read_json(folder / dataset_paths.JOB_CONFIG),
+    sums = checksums.read(folder)
+    problems = _against_sums(folder, sums) if sums else []
+    bad = {problem.file for problem in problems}
+    if bad & {dataset_paths.BUILD_REPORT, dataset_paths.JOB_CONFIG}:
+        # What the shards are compared with is damaged itself; their sums are of use without it.
+        return problems + (_shards_against_sums(folder, sums) if sums else [])
+    entries = build_files.shards(folder)
+    settings = build_files.read_json(
+        folder / dataset_paths.JOB_CONFIG, keys=build_files.SETTING_KEYS
     )
-    entries: Sequence[Mapping[str, Any]] = report["shards"]
     with concurrent.futures.ProcessPoolExecutor(
         cpu_count.count(), mp_context=storage.processes(folder)
     ) as pool:
         results = pool.map(
             verify_shard, [folder] * len(entries), entries, [settings] * len(entries)
         )
-        problems = [problem for found in results for problem in found]
-    return problems + _strays(folder, entries) + _against_metadata(folder, entries)
+        problems += [problem for found in results for problem in found]
+    problems += _strays(folder, entries)
+    return problems + ([] if dataset_paths.DATASET_INFO in bad else _lengths(folder, entries))
+
+
+def unchecked(folder: storage.AnyPath) -> list[str]:
+    """Return the files of a version that cannot be compared: it has no sums."""
+    if checksums.read(folder):
+        return []
+    names = sorted(entry.name for entry in storage.entries(folder))
+    return [name for name in names if not _is_shard(name)]
+
+
+def _against_sums(folder: storage.AnyPath, sums: checksums.Sums) -> list[Problem]:
+    """Compare the list of sums with itself, and all files but the shards with it."""
+    damaged = "is damaged: its first line is not the sum of the others"
+    problems = [] if sums.is_intact else [Problem(checksums.FILE, -1, damaged)]
+    others = [name for name in sums.by_name if not _is_shard(name)]
+    return problems + _unequal(folder, others, sums)
+
+
+def _shards_against_sums(folder: storage.AnyPath, sums: checksums.Sums) -> list[Problem]:
+    return _unequal(folder, [name for name in sums.by_name if _is_shard(name)], sums)
+
+
+def _unequal(folder: storage.AnyPath, names: Sequence[str], sums: checksums.Sums) -> list[Problem]:
+    problems = []
+    for name in sorted(names):
+        if "/" in name or not (folder / name).is_file():
+            # A damaged list may have a damaged name.
+            where = name if sums.is_intact else checksums.FILE
+            problems.append(Problem(where, -1, f"the file {name} is missing"))
+        elif checksums.of_file(folder / name) != sums.by_name[name]:
+            what = f"its sha256 is not the one in {checksums.FILE}"
+            problems.append(Problem(name, -1, what))
+    return problems
+
+
+def _is_shard(name: str) -> bool:
+    return f".{dataset_paths.FILE_FORMAT}" in name
 
 
 def verify_shard(
@@ -133,22 +177,25 @@ def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> li
     ]
 
 
-def _against_metadata(
-    folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]
-) -> list[Problem]:
+def _lengths(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
     """Compare TFDS's metadata, by which TFDS counts records, with the report."""
-    info = build_files.read_json(folder / dataset_paths.DATASET_INFO, keys=["splits"])
+    path = folder / dataset_paths.DATASET_INFO
+    info = build_files.read_json(path, keys=["splits"])
     wanted: dict[str, list[int]] = {}
     for entry in entries:
         wanted.setdefault(dataset_paths.parse_shard_name(entry["name"]).split, []).append(
             entry["num_examples"]
         )
-    found = {
-        split["name"]: [int(length) for length in split["shardLengths"]] for split in info["splits"]
-    }
+    try:
+        found = {
+            split["name"]: [int(length) for length in split["shardLengths"]]
+            for split in info["splits"]
+        }
+    except (ValueError, LookupError, TypeError) as error:
+        raise build_files.damaged(path, f"{type(error).__name__}: {error}") from error
     if found == wanted:
         return []
-    return [Problem("dataset_info.json", -1, f"its shard lengths are {found}, not {wanted}")]
+    return [Problem(path.name, -1, f"its shard lengths are {found}, not {wanted}")]
 
 
 def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPath]:
@@ -180,8 +227,12 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
     Args:
       data_dir: None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
     """
-    given = dataset_paths.data_dir(data_dir)
-    bad = [_report(folder) for folder in versions(storage.path(given), config_name)]
+    given = storage.path(dataset_paths.data_dir(data_dir))
+    folders = versions(given, config_name)
+    bad = [_report(folder) for folder in folders]
+    if folders != [given] and (problem := _of_default(given)):
+        print(problem)
+        bad.append(True)
     return errors.FAILED if any(bad) else 0
 
 
@@ -190,16 +241,34 @@ def _report(folder: storage.AnyPath) -> bool:
     problems = verify(folder)
     for problem in problems:
         print(problem)
-    entries = build_files.read_json(folder / dataset_paths.BUILD_REPORT)["shards"]
-    examples = sum(entry["num_examples"] for entry in entries)
-    verdict = (
-        f"{len(problems)} problems"
-        if problems
-        else "all checksums, counts, labels and images are correct"
-    )
-    label = "damaged" if problems else "verified"
-    print(f"{label:<14}{folder}: {len(entries)} shards, {examples:,} examples: {verdict}")
+    if left := unchecked(folder):
+        print(
+            f"not checked   {', '.join(left)}: a build of an earlier release, without "
+            f"{checksums.FILE}"
+        )
+    if problems:
+        print(f"damaged       {folder}: {len(problems)} problems")
+    else:
+        entries = build_files.shards(folder)
+        examples = sum(entry["num_examples"] for entry in entries)
+        print(
+            f"verified      {folder}: {len(entries)} shards, {examples:,} examples: all checksums, "
+            "counts, labels and images are correct"
+        )
     return bool(problems)
+
+
+def _of_default(data_dir: storage.AnyPath) -> Problem | None:
+    """Return what is wrong with the file that names the default config, which may be missing."""
+    path = data_dir / dataset_paths.DATASET_NAME / dataset_paths.DEFAULT_CONFIG
+    if not path.is_file():
+        return None
+    names = {folder.parent.name for folder in versions(data_dir, "")}
+    text = path.read_bytes().decode(errors="replace")
+    if text in map(dataset_paths.default_config_text, names):
+        return None
+    what = "it names none of the published configs; the same pipeline.main command mends it"
+    return Problem(str(path), -1, what)
 
 
 def main() -> int:

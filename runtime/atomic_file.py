@@ -64,7 +64,7 @@ def writing(path: pathlib.Path) -> Iterator[BinaryIO]:
     except BaseException:
         _discard(temporary)
         raise
-    flush_folder(path.parent)
+    flush(path.parent)
 
 
 def _discard(temporary: pathlib.Path) -> None:
@@ -73,13 +73,13 @@ def _discard(temporary: pathlib.Path) -> None:
         temporary.unlink()
 
 
-def flush_folder(folder: pathlib.Path) -> None:
-    """Flush the entries of a folder to the disk, so that a rename survives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: pathlib.Path) -> None:
+    """Flush a file, or the entries of a folder, so that it survives a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in _NOT_SUPPORTED:  # Some network file systems cannot flush a folder.
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         os.close(descriptor)

@@ -18,9 +18,9 @@ from runtime import errors
 from trainer import evaluate as evaluate_program
 from trainer import main
 from trainer.config import run_config
-from trainer.distributed import tf_logging
+from trainer.distributed import host_channel, tf_logging
 from trainer.inference import face_detector, images
-from trainer.run import trained_run
+from trainer.run import model_folder, trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer.inference import face_classifier
@@ -45,11 +45,12 @@ def train(**settings: Any) -> trained_run.Run:
     if config.run.is_trial:
         raise errors.UserError("dry_run and find_lr leave no run: use python -m trainer.main")
     data_path = main.checked(config)
-    with tf_logging.chatter_off():
-        # Inside: the refusals above must not wait for TensorFlow.
-        from trainer.training import train as training
-    with _own_signals_after():
-        training.run(config, data_path=data_path)
+    with model_folder.locked(config, connection=host_channel.alone()):
+        with tf_logging.chatter_off():
+            # Inside: the refusals above must not wait for TensorFlow.
+            from trainer.training import train as training
+        with _own_signals_after():
+            training.run(config, data_path=data_path)
     return open_run(config.run.model_dir)
 
 

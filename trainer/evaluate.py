@@ -9,7 +9,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from affectnet_tfds import dataset_paths
-from runtime import atomic_file, errors, fields, flags
+from runtime import atomic_file, errors, fields, flags, folder_lock
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
@@ -93,17 +93,17 @@ def evaluate(asked: Evaluation) -> "evaluation_report.Evaluated":
         network = build.network(
             settings, image_size=run.image_size, num_classes=len(run.data.class_names)
         )
-    return evaluation_report.run(
-        network,
-        examples=context.read_split(ctx, split=asked.split),
-        ctx=ctx,
-        history=history.read_csv(run.model_dir / history.HISTORY),
-        subject=evaluation_report.Subject(
-            model_dir=run.model_dir,
-            trained_on=run.data,
-            report_dir=report_folder(asked, version=version, trained_on=run.data),
-        ),
-    )
+    folder = report_folder(asked, version=version, trained_on=run.data)
+    with folder_lock.held_in(folder, way_out="name another folder for the report (--report_dir)"):
+        return evaluation_report.run(
+            network,
+            examples=context.read_split(ctx, split=asked.split),
+            ctx=ctx,
+            history=history.read_csv(run.model_dir / history.HISTORY),
+            subject=evaluation_report.Subject(
+                model_dir=run.model_dir, trained_on=run.data, report_dir=folder
+            ),
+        )
 
 
 def report_folder(

@@ -35,6 +35,7 @@ def main() -> None:
     connection = _meet(settings)
     with (
         host_failure.ending(connection.hosts, model_dir=settings.run.model_dir),
+        model_folder.locked(settings, connection=connection),
         _chief_prints(connection),
     ):
         with tf_logging.chatter_off():

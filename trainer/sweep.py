@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from runtime import errors, installation
+from runtime import atomic_file, errors, folder_lock, installation
 from runtime import flags as flags_lib
 from trainer.config import run_config
 from trainer.data import dataset_version
@@ -36,13 +36,21 @@ def main() -> None:
     path = dataset_version.locate(settings.data)
     installation.require("optuna", what="trainer.sweep")
     experiment_trackers.check_installed(settings.run.log_to)
+    folder = pathlib.Path(asked.sweep_dir)
+    atomic_file.check_writable(folder)
+    with folder_lock.held_in(folder, way_out="give this sweep a folder of its own (--sweep_dir)"):
+        _run(asked, settings=settings, data_path=path)
+
+
+def _run(asked: options.Sweep, *, settings: run_config.Config, data_path: pathlib.Path) -> None:
+    """Run the trials that are left, and write the report of all."""
     from trainer.tuning import study as study_lib  # Inside: Optuna is an extra.
 
     study = study_lib.open_study(asked, settings=settings)
     with tf_logging.chatter_off():
         from trainer.run import context  # Inside: the refusals above must not wait for TensorFlow.
         from trainer.tuning import report
-    ctx = context.create(settings, version=dataset_version.open_version(path))
+    ctx = context.create(settings, version=dataset_version.open_version(data_path))
     study_lib.run(study, asked=asked, ctx=ctx)
     report.write(study, sweep_dir=pathlib.Path(asked.sweep_dir), settings=settings)
 

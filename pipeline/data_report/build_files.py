@@ -13,6 +13,11 @@ from runtime import errors
 REPORT_KEYS = ("shards", "ledger")
 """Keys of build_report.json that its readers need."""
 
+SETTING_KEYS = ("input_dir", "classes", "encoding", "image_size")
+"""Keys of job_config.json that its readers need."""
+
+_SHARD_KINDS = {"num_examples": int, "sha256": str, "label_counts": dict}
+
 
 class BuildFiles(NamedTuple):
     """Content of a build's files."""
@@ -64,7 +69,7 @@ def load(
     Raises:
       errors.UserError: if a file is missing or damaged.
     """
-    settings = read_json(folder / dataset_paths.JOB_CONFIG, keys=["input_dir"])
+    settings = read_json(folder / dataset_paths.JOB_CONFIG, keys=SETTING_KEYS)
     release = storage.path(root or settings["input_dir"])
     sidecars = sidecars or read_json(folder / "sidecars.json")
     with _existing(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
@@ -97,9 +102,33 @@ def read_json(path: storage.AnyPath, *, keys: Sequence[str] = ()) -> Any:
             raise ValueError(f"it has no {', '.join(missing)}")
         return content
     except ValueError as error:
-        raise errors.UserError(
-            f"{path} is damaged ({error}); copy it again, or build again with --overwrite"
-        ) from error
+        raise damaged(path, error) from error
+
+
+def damaged(path: storage.AnyPath, why: object) -> errors.UserError:
+    """Return the sentence about a damaged file of a version."""
+    return errors.UserError(
+        f"{path} is damaged ({why}); copy it again, or build again with --overwrite"
+    )
+
+
+def shards(folder: storage.AnyPath) -> Sequence[Mapping[str, Any]]:
+    """Return what build_report.json says of each shard: name, num_examples, sha256, label_counts.
+
+    Raises:
+      errors.UserError: if the file is missing or damaged.
+    """
+    path = folder / dataset_paths.BUILD_REPORT
+    entries: Sequence[Mapping[str, Any]] = read_json(path, keys=REPORT_KEYS)["shards"]
+    try:
+        for entry in entries:
+            dataset_paths.parse_shard_name(entry["name"])
+            for key, kind in _SHARD_KINDS.items():
+                if not isinstance(entry[key], kind):
+                    raise ValueError(f"{key} of {entry['name']} is {entry[key]!r}")
+    except (ValueError, LookupError, TypeError) as error:
+        raise damaged(path, f"{type(error).__name__}: {error}") from error
+    return entries
 
 
 def _existing(path: storage.AnyPath) -> storage.AnyPath:

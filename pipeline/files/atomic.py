@@ -11,7 +11,7 @@ import contextlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -26,6 +26,10 @@ PUBLISHING_NOTE = "publishing"
 If there is a version at that time, it is the one made here, and the rest of the staging folder may
 be removed.
 """
+
+
+_REPLACED = ".replaced-"
+"""How the name begins of a version that is being replaced, on a disk."""
 
 
 @contextlib.contextmanager
@@ -76,14 +80,6 @@ def remove_tree(folder: AnyPath) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_empty(folders: Iterable[AnyPath]) -> None:
-    """Remove folders up to the first that is not empty; a store has no empty folders."""
-    for folder in folders:
-        if isinstance(folder, RemotePath) or any(folder.iterdir()):
-            return
-        folder.rmdir()
-
-
 def is_published(version: AnyPath, *, last: Sequence[str]) -> bool:
     """Return whether a version is published: its folder, or in a store its last file, exists."""
     return (version / last[-1]).exists() if isinstance(version, RemotePath) else version.exists()
@@ -108,10 +104,14 @@ def publish(
 
 def _publish_by_rename(staging: Path, version: Path, *, leave: Callable[[str], bool]) -> None:
     _remove(staging, leave)
-    old = version.with_name(f".replaced-{uuid.uuid4().hex}")
+    for file in staging.iterdir():
+        atomic_file.flush(file)  # Before the rename, as for single files.
+    atomic_file.flush(staging)
+    old = version.with_name(f"{_REPLACED}{uuid.uuid4().hex}")
     if version.exists():
         version.rename(old)
     staging.rename(version)
+    atomic_file.flush(version.parent)
     # Again: a worker that was taken for dead may have written before the rename; now its folder is
     # gone.
     _remove(version, leave)
@@ -144,7 +144,24 @@ def _publish_by_copies(
     staging.remove_tree()
 
 
-def clear_published(staging: AnyPath) -> None:
-    """Remove the rest of the staging folder of a version whose publication was interrupted."""
-    if isinstance(staging, RemotePath) and (staging / PUBLISHING_NOTE).exists():
-        staging.remove_tree()
+def is_mended(staging: AnyPath, version: AnyPath) -> bool:
+    """Return whether no publication of this version was interrupted."""
+    if isinstance(staging, RemotePath):
+        return not (staging / PUBLISHING_NOTE).exists()
+    return not list(version.parent.glob(f"{_REPLACED}*"))
+
+
+def mend(staging: AnyPath, version: AnyPath, *, last: Sequence[str]) -> None:
+    """Restore or remove what an interrupted publication has left; under the build's lock only.
+
+    A version that was moved aside, and whose successor did not come, gets its name back.
+    """
+    if isinstance(staging, RemotePath):
+        if is_published(version, last=last) and (staging / PUBLISHING_NOTE).exists():
+            staging.remove_tree()
+        return
+    for old in version.parent.glob(f"{_REPLACED}*"):
+        if version.exists():
+            remove_tree(old)
+        else:
+            Path(str(old)).rename(str(version))

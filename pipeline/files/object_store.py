@@ -44,9 +44,10 @@ class Unreachable(errors.UserError):
 
 
 class Stat(NamedTuple):
-    """Size of a file in a store, under the name that os.stat_result has for it."""
+    """Size and time of a file in a store, under the names that os.stat_result has for them."""
 
     st_size: int
+    st_mtime: float = 0.0  # Of its last change, in seconds since 1970; 0: not known.
 
 
 class Entry(NamedTuple):
@@ -111,7 +112,7 @@ class RemotePath:
         info = self._info()
         if info.type != fs.FileType.File:
             raise FileNotFoundError(str(self))
-        return Stat(info.size)
+        return Stat(info.size, info.mtime.timestamp() if info.mtime else 0.0)
 
     def iterdir(self) -> Iterator["RemotePath"]:
         return (self / entry.name for entry in entries(self))

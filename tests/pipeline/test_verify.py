@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from affectnet_tfds import example_codec, tfrecord
-from pipeline import verify
+from pipeline import report, verify
+from pipeline.files import checksums
 from runtime import errors
 from tests.pipeline import test_main
 
@@ -38,6 +40,13 @@ def published(tmp_path_factory) -> Path:
 def version(published, tmp_path) -> Path:
     """A copy of the build, elsewhere."""
     return Path(shutil.copytree(published, tmp_path / "copy"))
+
+
+@pytest.fixture
+def old_version(version) -> Path:
+    """A copy as an earlier release has built it: without sums."""
+    (version / checksums.FILE).unlink()
+    return version
 
 
 def shard(version: Path) -> Path:
@@ -118,11 +127,82 @@ def test_a_record_that_breaks_the_contract_is_found(version, changes, problem):
     assert said(version)[0].startswith(f"{shard(version).name}, record 0: {problem}")
 
 
-def test_metadata_that_count_otherwise_are_found(version):
-    info = json.loads((version / "dataset_info.json").read_text())
+def test_metadata_that_count_otherwise_are_found(old_version):
+    info = json.loads((old_version / "dataset_info.json").read_text())
     info["splits"][0]["shardLengths"][0] = "99"
-    (version / "dataset_info.json").write_text(json.dumps(info))
-    assert said(version)[0].startswith("dataset_info.json: its shard lengths are")
+    (old_version / "dataset_info.json").write_text(json.dumps(info))
+    assert said(old_version)[0].startswith("dataset_info.json: its shard lengths are")
+
+
+def test_one_flipped_bit_in_any_file_is_named(version):
+    for path in sorted(version.iterdir()):
+        if ".tfrecord" not in path.name:
+            content = path.read_bytes()
+            for at in {0, len(content) // 2, len(content) - 1} if content else ():
+                change(path, at)
+                assert path.name in {problem.file for problem in verify.verify(version)}, at
+                path.write_bytes(content)
+    assert said(version) == []
+
+
+def test_fear_does_not_become_bear(version):
+    path = version / "label.labels.txt"
+    path.write_bytes(path.read_bytes().replace(b"fear", b"bear"))
+    assert said(version) == ["label.labels.txt: its sha256 is not the one in SHA256SUMS"]
+
+
+@pytest.mark.parametrize("name", ["features.json", "rejects.csv", "report.html", "sidecars.json"])
+def test_a_missing_file_is_named(version, name):
+    (version / name).unlink()
+    assert said(version) == [f"{name}: the file {name} is missing"]
+
+
+def test_the_shards_are_compared_although_their_report_is_damaged(version):
+    (version / "build_report.json").write_text("{}")
+    change(shard(version), 100)
+    assert [problem.file for problem in verify.verify(version)] == [
+        "build_report.json",
+        shard(version).name,
+    ]
+
+
+@pytest.mark.parametrize("line", ["../../secret", "/etc/hostname"])
+def test_a_sum_of_a_file_elsewhere_is_not_looked_up(version, line):
+    sums = version / checksums.FILE
+    sums.write_text(f"{sums.read_text()}{'0' * 64}  {line}\n")
+    assert {problem.file for problem in verify.verify(version)} == {checksums.FILE}
+
+
+def test_sha256sum_checks_the_sums(version):
+    command = ["sha256sum", "--check", "--strict", "--quiet", checksums.FILE]
+    assert subprocess.run(command, cwd=version, check=False).returncode == 0
+    change(version / "rejects.csv", 3)
+    done = subprocess.run(command, cwd=version, check=False, capture_output=True, text=True)
+    assert done.returncode and done.stdout == "rejects.csv: FAILED\n"
+
+
+def test_a_version_of_an_earlier_release_says_what_is_not_checked(old_version, capsys):
+    assert verify.run(str(old_version)) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("not checked   build_report.json, dataset_info.json, features.json")
+    assert "a build of an earlier release, without SHA256SUMS\nverified      " in printed
+
+
+def test_a_report_that_is_written_again_has_its_new_sum(version):
+    (version / "report.html").write_text("old")
+    report.run(str(version))
+    assert said(version) == []
+
+
+def test_a_default_config_that_is_not_published_is_named(published, capsys):
+    data_dir = published.parents[2]
+    path = data_dir / "affectnet_faces/.config/metadata.json"
+    good = path.read_text()
+    path.write_text(good.replace("tiny", "tinx"))
+    assert verify.run(str(data_dir)) == 1
+    assert f"{path}: it names none of the published configs" in capsys.readouterr().out
+    path.write_text(good)
+    assert verify.run(str(data_dir)) == 0
 
 
 def test_a_folder_without_a_build_is_refused(tmp_path):
@@ -136,10 +216,19 @@ def test_a_folder_without_a_build_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["build_report.json", "dataset_info.json"])
 @pytest.mark.parametrize("content", ["{}", "[]", '{"shards": '])
-def test_a_file_that_lacks_what_is_needed_is_damaged(version, name, content):
-    (version / name).write_text(content)
+def test_a_file_that_lacks_what_is_needed_is_damaged(old_version, name, content):
+    (old_version / name).write_text(content)
     with pytest.raises(errors.UserError, match=rf"{name} is damaged \(.*; copy it again, or build"):
-        verify.verify(version)
+        verify.verify(old_version)
+
+
+def test_damage_within_the_report_of_an_earlier_release_is_a_sentence(old_version):
+    path = old_version / "build_report.json"
+    content = path.read_bytes()
+    for key in (b'"name": "aff', b'"sha256"', b'"num_examples"', b'"label_counts"', b'"shards"'):
+        path.write_bytes(content.replace(key, key.replace(b"a", b"b").replace(b"n", b"m")))
+        with pytest.raises(errors.UserError, match=r"build_report.json is damaged \("):
+            verify.verify(old_version)
 
 
 def test_the_exit_code_says_whether_all_holds(version, capsys):
@@ -150,6 +239,6 @@ def test_the_exit_code_says_whether_all_holds(version, capsys):
     )
     change(shard(version), 100)
     assert verify.run(str(version)) == 1
-    assert f"damaged       {version}: 3 shards" in capsys.readouterr().out
+    assert f"damaged       {version}: 2 problems" in capsys.readouterr().out
     with pytest.raises(errors.UserError, match="holds no affectnet_faces build"):
         verify.run(str(version.parent / "nothing"))

@@ -9,7 +9,7 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
-from runtime import atomic_file, errors
+from runtime import atomic_file, errors, folder_lock
 
 MANIFEST = "export.json"
 """File that every export holds: what was exported, in which format, and how it compared."""
@@ -37,7 +37,16 @@ def replaced(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yield an empty folder, which replaces the one that is named at the end of the block.
 
     After an error in the block, what was there before stays.
+
+    Raises:
+      errors.UserError: if another program is exporting into the folder.
     """
+    lock = folder_lock.File(folder.with_name(f".{folder.name}{folder_lock.NAME}"))
+    with folder_lock.held(folder, lock, way_out="name another folder (--output_dir)"):
+        yield from _replaced(folder)
+
+
+def _replaced(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     staged = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(staged, ignore_errors=True)  # Of a process that was killed.
     staged.mkdir(parents=True)

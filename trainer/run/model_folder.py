@@ -1,14 +1,17 @@
-"""Model folder: checks that it belongs to this run, and creates it with config.json.
+"""Model folder: checks that it belongs to this run, locks it, and creates it with config.json.
 
 Owns which run may write into it: a folder that holds a run with other settings is refused rather
-than mixed with or wiped.
+than mixed with or wiped, and so is one that another program is writing into.
 """
 
+import contextlib
 import pathlib
 import shutil
+from collections.abc import Iterator
 
-from runtime import atomic_file, errors
+from runtime import atomic_file, errors, folder_lock
 from trainer.config import run_config
+from trainer.distributed import host_channel
 from trainer.run import trained_run
 
 
@@ -26,17 +29,55 @@ def check(settings: run_config.Config) -> None:
         _check_same(run_config.load(path / run_config.FILE), new=settings, path=path)
 
 
+@contextlib.contextmanager
+def locked(settings: run_config.Config, *, connection: host_channel.HostChannel) -> Iterator[None]:
+    """Hold the model folder for one run within the block.
+
+    On several hosts the chief holds it for all of them, and they end with one sentence where it
+    does not get it. A --dry_run or --find_lr needs no lock.
+
+    Raises:
+      errors.UserError: if another program holds it, or it holds another run by now.
+      host_channel.LostHost: if a connection breaks.
+    """
+    with contextlib.ExitStack() as stack:
+        refusal = ""
+        if connection.is_chief and not settings.run.is_trial:
+            try:
+                stack.enter_context(_hold(settings))
+                check(settings)
+            except errors.UserError as error:
+                refusal = str(error)
+        if refusal := connection.from_chief(refusal.encode()).decode():
+            raise errors.UserError(refusal)
+        yield
+
+
+def _hold(settings: run_config.Config) -> contextlib.AbstractContextManager[None]:
+    folder = pathlib.Path(settings.run.model_dir)
+    return folder_lock.held_in(folder, way_out="give this run a folder of its own (--model_dir)")
+
+
 def claim(settings: run_config.Config) -> pathlib.Path:
     """Save the configuration in the model folder, which was checked before, and return its path."""
     path = pathlib.Path(settings.run.model_dir)
     if settings.run.overwrite and (path / run_config.FILE).exists():
-        shutil.rmtree(path)
+        _empty(path)
     path.mkdir(parents=True, exist_ok=True)
     # A process that was killed while it wrote leaves a part of a file.
     for abandoned in path.glob(f"{atomic_file.TEMPORARY_PREFIX}*"):
         abandoned.unlink()
     run_config.save(settings, path=path / run_config.FILE)
     return path
+
+
+def _empty(folder: pathlib.Path) -> None:
+    """Remove all that is in a folder but our lock on it."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != folder_lock.NAME:
+            path.unlink()
 
 
 def _check_same(old: run_config.Config, *, new: run_config.Config, path: pathlib.Path) -> None:

@@ -202,12 +202,14 @@ def _score(
 
     settings = run_config.flat(reader.ctx.settings) | chosen | {"model_dir": str(model_dir)}
     ctx = dataclasses.replace(reader.ctx, settings=run_config.make(settings))
-    model_folder.check(ctx.settings)
+    model_folder.check(ctx.settings)  # And again when it is locked, after the data were read.
     train, selection = reader.splits(ctx)
     network = setup.model(ctx)
     pretrained.load(network, model=ctx.settings.model, image_size=ctx.image_size)
-    model_folder.claim(ctx.settings)
-    with experiment_trackers.start(ctx.settings, model_dir=model_dir) as trackers:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(model_folder.locked(ctx.settings, connection=ctx.connection))
+        model_folder.claim(ctx.settings)
+        trackers = stack.enter_context(experiment_trackers.start(ctx.settings, model_dir=model_dir))
         running = trainer.Trainer(
             ctx,
             network=network,

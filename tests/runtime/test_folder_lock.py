@@ -1,0 +1,233 @@
+"""One program at a time in a folder: the second is told who has it, and a dead one's is taken."""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from runtime import errors, folder_lock
+
+WAY_OUT = "name another folder"
+BEAT_S = 0.05
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    """Renew often, so that 0.6 s without a sign are too long."""
+    monkeypatch.setattr(folder_lock.File, "beat_s", BEAT_S)
+
+
+def lock_file(folder: pathlib.Path) -> pathlib.Path:
+    return folder / ".lock"
+
+
+def hold(folder: pathlib.Path):
+    return folder_lock.held_in(folder, way_out=WAY_OUT)
+
+
+def written_by(folder: pathlib.Path, **changes: object) -> None:
+    """Leave the lock of another holder, which differs from ours in these fields."""
+    folder.mkdir(exist_ok=True)
+    holder = dataclasses.replace(folder_lock._ourselves(), token="theirs", **changes)
+    lock_file(folder).write_text(json.dumps({**vars(holder), "alive": "then"}))
+
+
+def refusal(folder: pathlib.Path) -> str:
+    with pytest.raises(errors.UserError) as refused, hold(folder):
+        pass
+    return str(refused.value)
+
+
+HOLDER = """
+import pathlib, sys, time
+from runtime import folder_lock
+folder_lock.File.beat_s = 0.1
+with folder_lock.held_in(pathlib.Path(sys.argv[1]), way_out=""):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def start_holder(folder: pathlib.Path) -> subprocess.Popen:
+    """Start a process that holds the folder, and wait until it does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_the_second_is_refused_with_host_process_and_start_of_the_first(tmp_path):
+    process = start_holder(tmp_path)
+    try:
+        said = refusal(tmp_path)
+    finally:
+        process.kill()
+        process.wait()
+    host = folder_lock.socket.gethostname()
+    assert said.startswith(
+        f"{tmp_path} is in use by -c on host {host}, process {process.pid}, since 2"
+    )
+    assert said.endswith(" UTC; wait for its end, or name another folder")
+
+
+def test_the_lock_of_a_killed_process_is_taken_at_once_though_nobody_waited_for_it(tmp_path):
+    process = start_holder(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    while folder_lock._process_start(process.pid):  # Until it is a zombie.
+        time.sleep(0.01)
+    began = time.monotonic()
+    with hold(tmp_path):
+        assert time.monotonic() - began < 1
+    process.wait()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_is_stopped_keeps_its_lock(tmp_path):
+    process = start_holder(tmp_path)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert "is in use by" in refusal(tmp_path)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_process_number_that_is_used_again_is_not_the_holder(tmp_path):
+    written_by(tmp_path, process_start="1")
+    with hold(tmp_path):
+        pass
+
+
+def test_a_living_process_of_another_user_holds_its_lock(tmp_path, monkeypatch):
+    def refuse(process: int, number: int) -> None:
+        raise PermissionError
+
+    written_by(tmp_path)
+    monkeypatch.setattr(os, "kill", refuse)
+    assert "is in use by" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("machine", ["another boot", ""])
+def test_a_holder_elsewhere_is_given_up_when_it_shows_no_sign(tmp_path, machine, capsys):
+    written_by(tmp_path, machine=machine, host="node\x1b[7", process=1)
+    began = time.monotonic()
+    with hold(tmp_path):
+        assert time.monotonic() - began > folder_lock.BEATS * BEAT_S
+    assert "on host node?[7, process 1, since" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b'{"process": "x"}', b"\xff" * 20000])
+def test_a_damaged_lock_is_given_up_when_it_does_not_change(tmp_path, content):
+    lock_file(tmp_path).write_bytes(content)
+    with hold(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_holder_elsewhere_that_renews_its_lock_keeps_it(tmp_path, monkeypatch):
+    """Whatever the clocks say: only that the file changes counts."""
+    with hold(tmp_path):
+        monkeypatch.setattr(folder_lock, "_machine", lambda: "another")
+        began = time.monotonic()
+        assert "is in use by" in refusal(tmp_path)
+        assert time.monotonic() - began < folder_lock.BEATS * BEAT_S
+
+
+def test_a_pipe_in_the_place_of_the_lock_does_not_keep_it_waiting(tmp_path):
+    os.mkfifo(lock_file(tmp_path))
+    with hold(tmp_path):
+        pass
+
+
+def test_a_link_to_nothing_in_the_place_of_the_lock_is_refused(tmp_path, monkeypatch):
+    lock_file(tmp_path).symlink_to("nowhere")
+    monkeypatch.setattr(folder_lock, "_TRY_S", 0)
+    assert "comes and goes" in refusal(tmp_path)
+
+
+def test_who_was_taken_over_ends_before_it_writes_anything_else(tmp_path, monkeypatch):
+    ends = []
+    monkeypatch.setattr(folder_lock, "_end", ends.append)
+    with hold(tmp_path):
+        written_by(tmp_path, host="node7")
+        time.sleep(5 * BEAT_S)
+    assert "was taken over by" in ends[0] and "on host node7" in ends[0]
+    assert json.loads(lock_file(tmp_path).read_text())["host"] == "node7", "it is not removed"
+
+
+def test_a_lock_that_somebody_removed_is_made_again(tmp_path):
+    with hold(tmp_path):
+        lock_file(tmp_path).unlink()
+        time.sleep(5 * BEAT_S)
+        assert lock_file(tmp_path).exists()
+
+
+def test_folders_that_were_made_for_a_lock_go_with_it_if_they_are_empty(tmp_path):
+    with hold(tmp_path / "a" / "b"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with hold(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "file").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["file"]
+
+
+def test_a_lock_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device: .*/a/.lock"), hold(tmp_path / "a"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forked_process_neither_keeps_nor_releases_the_lock(tmp_path):
+    """A lock by flock would be kept by every fork that has inherited its descriptor."""
+    context = multiprocessing.get_context("fork")
+    with hold(tmp_path):
+        child = context.Process(target=time.sleep, args=(30,))
+        child.start()
+        other = context.Process(target=int)
+        other.start()
+        other.join()
+        assert lock_file(tmp_path).exists()
+    with hold(tmp_path):
+        pass
+    child.kill()
+    child.join()
+
+
+def take(folder: pathlib.Path, start: float, held) -> None:
+    folder_lock.File.beat_s = 0.1
+    time.sleep(max(0.0, start - time.time()))
+    try:
+        with hold(folder):
+            held.append(time.monotonic())
+            time.sleep(1)
+    except errors.UserError as refused:
+        assert "is in use by" in str(refused)
+
+
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_of_many_that_start_at_once_one_has_the_folder(tmp_path, is_stale):
+    if is_stale:
+        written_by(tmp_path, process_start="1")
+    context = multiprocessing.get_context("fork")
+    with context.Manager() as manager:
+        held = manager.list()
+        start = time.time() + 0.3
+        many = [context.Process(target=take, args=(tmp_path, start, held)) for _ in range(8)]
+        for one in many:
+            one.start()
+        for one in many:
+            one.join()
+        assert len(held) == 1
+        assert {one.exitcode for one in many} == {0}
