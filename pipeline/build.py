@@ -19,7 +19,7 @@ from pipeline.rows import survey
 from pipeline.shards import plan, shard_writer, write_lease
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
-from runtime import errors
+from runtime import errors, untrusted
 
 
 class Listener(Protocol):
@@ -95,6 +95,7 @@ def _build(order: "_Order", staging: storage.AnyPath, listener: Listener, *, sta
             content=order.config.content(),
             attempt=attempt,
             folders=order.release.folders,
+            follow_links=order.config.follow_links,
         )
         written = write_shards.write(
             order.release,
@@ -207,7 +208,10 @@ def _report(
             {"split": split, "subset": subset, "label": label, "reason": reason, "rows": rows}
             for (split, subset, label, reason), rows in sorted(surveyed.dropped.items())
         ],
-        "dropped_as_identical_to": dict(sorted(surveyed.duplicates.items())),
+        "dropped_as_identical_to": {
+            untrusted.readable(source): untrusted.readable(kept)
+            for source, kept in sorted(surveyed.duplicates.items())
+        },
         "identical_files": written.leaks.to_json(),
         "shards": publish.shard_report(written.sidecars),
     }

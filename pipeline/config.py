@@ -103,6 +103,12 @@ class JobConfig(fields.Checked):
         group=_INPUT,
         default_text="relative to the list",
     )
+    follow_links: bool = field(
+        False,
+        "follow links that lead out of input_dir",
+        group=_INPUT,
+        changes_result=False,
+    )
     difficulty: str = field(
         "all",
         "difficulty of the images to take from AffectNet+",

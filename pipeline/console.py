@@ -12,7 +12,7 @@ from pipeline.rows import survey
 from pipeline.shards import plan
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
-from runtime import installation, json_log, terminal
+from runtime import installation, json_log, terminal, untrusted
 
 _ACCOUNT = (
     ("read", "rows"),
@@ -183,7 +183,7 @@ class Console:
             )
 
     def _say(self, what: str, text: str) -> None:
-        print(f"{what:<13} {text}", flush=True)
+        print(f"{what:<13} {untrusted.printable(text)}", flush=True)
 
 
 def _images(groups: Sized) -> str:

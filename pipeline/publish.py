@@ -20,7 +20,7 @@ from pipeline.data_report import page
 from pipeline.files import atomic, checksums, storage
 from pipeline.rows import annotations, row_index
 from pipeline.shards import write_lease
-from runtime import atomic_file
+from runtime import atomic_file, untrusted
 
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: --retry_rejects continues from them."""
@@ -135,11 +135,11 @@ def write_metadata(
 
 
 def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
-    """Write the rejects as CSV: one row each, with file, row and reason."""
+    """Write the rejects as CSV: one row each, with file, row and reason (untrusted.cell)."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["split", "subset", "file", "expression", "reason", "detail", "row"])
-        writer.writerows(rejects)
+        writer.writerows([*map(untrusted.cell, reject)] for reject in rejects)
 
 
 def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from affectnet_tfds import (
 )
 from pipeline.data_report import build_files
 from pipeline.files import checksums, storage
-from runtime import cpu_count, errors, fields, flags
+from runtime import cpu_count, errors, fields, flags, untrusted
 
 ABOUT = """Verify published builds: compare every file with SHA256SUMS, and read every record again.
 
@@ -231,7 +231,7 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
     folders = versions(given, config_name)
     bad = [_report(folder) for folder in folders]
     if folders != [given] and (problem := _of_default(given)):
-        print(problem)
+        print(untrusted.printable(str(problem)))
         bad.append(True)
     return errors.FAILED if any(bad) else 0
 
@@ -240,7 +240,7 @@ def _report(folder: storage.AnyPath) -> bool:
     """Verify one version and print the result; return whether it has defects."""
     problems = verify(folder)
     for problem in problems:
-        print(problem)
+        print(untrusted.printable(str(problem)))
     if left := unchecked(folder):
         print(
             f"not checked   {', '.join(left)}: a build of an earlier release, without "

@@ -16,6 +16,9 @@ from typing import Any, Literal
 
 from runtime import errors
 
+_MOST = 2**63 - 1
+"""Largest whole number that a flag may have."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Option:
@@ -169,21 +172,49 @@ def _parts(raw: Any) -> Sequence[Any]:
 
 def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
     rules = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    is_fitting = isinstance(raw, kind) and (kind is bool or not isinstance(raw, bool))
-    if is_fitting:
-        return raw
     try:
-        if (
-            kind is bool
-            or isinstance(raw, (bool, list, dict))
-            or (kind is int and isinstance(raw, float))
-        ):
-            raise ValueError
-        return kind(raw.strip() if isinstance(raw, str) else raw)
-    except ValueError:
+        value = _as(kind, raw)
+    except (ValueError, TypeError, OverflowError):
+        value = None
+    if value is None:
         raise ValueError(
-            f"must be {rules[kind]}{' or several with commas' * several}: got {raw!r}"
-        ) from None
+            f"must be {rules[kind]}{' or several with commas' * several}: got {_short(raw)}"
+        )
+    return value
+
+
+def _as(kind: type, raw: Any) -> Any:
+    """Return a value as it is, or text and numbers as the kind that is wanted; None otherwise."""
+    if isinstance(raw, kind) and (kind is bool or not isinstance(raw, bool)):
+        return raw
+    if isinstance(raw, str):
+        return kind(raw.strip()) if kind is not bool and is_plain(raw) else None
+    is_number = isinstance(raw, (int, float)) and not isinstance(raw, bool)
+    if kind is float and is_number or kind is str and not isinstance(raw, (bool, list, dict)):
+        return kind(raw)
+    return None
+
+
+def is_plain(text: str) -> bool:
+    """Return whether a number is written with ASCII digits only, as every other program reads it.
+
+    Python takes 4_0 for 40, and digits of all scripts.
+    """
+    return text.isascii() and "_" not in text
+
+
+def _is_bounded(value: Any) -> bool:
+    """Return whether a value, if it is a number, is finite, and a whole one has 64 bits."""
+    if isinstance(value, int):
+        return abs(value) <= _MOST
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _short(raw: Any) -> str:
+    """Return a value as a message quotes it."""
+    if isinstance(raw, int) and abs(raw) > _MOST:
+        return f"one of {raw.bit_length():,} bits"  # Python does not print one of many digits.
+    return f"{raw!r:.200}"
 
 
 def _check_value(value: Any, *, name: str, option: Option) -> None:
@@ -192,6 +223,9 @@ def _check_value(value: Any, *, name: str, option: Option) -> None:
         guess = errors.guess(str(value), known=choices)
         rule = f"--{name} must be one of {', '.join(choices)}: got {value}"
         raise errors.UserError(f"{rule}; {guess}" if guess else rule)
+    if not _is_bounded(value):
+        rule = "a finite number" if isinstance(value, float) else "a number of at most 63 bits"
+        raise errors.UserError(f"--{name} must be {rule}: got {_short(value)}")
     if isinstance(value, (int, float)) and not option.at_least <= value <= option.at_most:
         raise errors.UserError(f"--{name} must be {_range_text(option)}: got {value}")
 

@@ -10,12 +10,12 @@ import difflib
 import pathlib
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from absl import app, flags
 
-from runtime import errors, fields, installation, json_log, program
+from runtime import errors, fields, installation, json_log, program, untrusted
 
 Sections = Mapping[str, type]
 """Section title to configuration class."""
@@ -224,6 +224,7 @@ def parse(
     Raises:
       errors.UserError: for a flag or a value that is not allowed.
     """
+    _check_flag_files(argv[1:])
     try:
         return values(list(argv), known_only=passes_on)
     except flags.UnrecognizedFlagError as error:
@@ -237,6 +238,27 @@ def parse(
         raise errors.UserError(f"--{name} {rule}") from None
     except flags.Error as error:
         raise errors.UserError(str(error).removeprefix("ERROR:: ")) from None
+
+
+def _check_flag_files(arguments: Iterable[str], known: frozenset[str] = frozenset()) -> None:
+    """Check the files of flags that absl is going to open, and those that they name.
+
+    Raises:
+      errors.UserError: if one is no text, or no regular file of a sane size.
+      OSError: as untrusted.check does.
+    """
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return
+        if not word.lstrip("-").startswith("flagfile") or not word.startswith("-"):
+            continue
+        name = word.partition("=")[2] or next(words, "")
+        path = fields.expanded(name.strip())
+        if not path or path in known or not pathlib.Path(path).exists():
+            continue  # absl says what is missing.
+        text = untrusted.read_text(path, at_most=untrusted.SETTINGS_BYTES)
+        _check_flag_files([line.strip() for line in text.splitlines()], known | {path})
 
 
 def _recorded(main: Callable[[], int | None]) -> int | None:

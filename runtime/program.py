@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from runtime import errors, installation
+from runtime import errors, installation, untrusted
 
 _Result = TypeVar("_Result")
 
@@ -98,7 +98,8 @@ def _end_with(code: int, sentence: str) -> NoReturn:
     _flush_or_discard()
     if sentence:
         with contextlib.suppress(BrokenPipeError):
-            print(sentence, file=sys.stderr)
+            # Line by line: names that it quotes may hold what moves a cursor.
+            print("\n".join(map(untrusted.printable, sentence.split("\n"))), file=sys.stderr)
     sys.exit(code)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from affectnet_tfds import invalid_example
-from runtime import errors, fields, flags
+from runtime import errors, fields, flags, untrusted
 from trainer.config import run_config
 from trainer.config.model_config import AFFECT
 from trainer.distributed import devices, tf_logging
@@ -117,7 +117,7 @@ def predict(
                     draw_boxes.write(image, faces, names=names, folder=config.draw)
                 yield from image_rows(image, faces, names=names)
         except invalid_example.InvalidExample as fault:
-            failures.append(f"{path}: {fault}")
+            failures.append(untrusted.printable(f"{path}: {fault}"))
 
 
 def image_rows(
@@ -127,7 +127,7 @@ def image_rows(
     names: Sequence[str],
 ) -> list[Row]:
     """Return one row per face of an image, or one without an expression if it has none."""
-    source = {"file": image.name, "time_s": image.time_s}
+    source = {"file": untrusted.readable(image.name), "time_s": image.time_s}
     if not faces:
         return [{**source, "face": 0, "box": None, "expression": None, "probabilities": None}]
     return [
@@ -165,7 +165,9 @@ def print_rows(rows: Iterable[Row], *, config: Predict) -> None:
 
 
 def _line(row: Row) -> str:
-    source = row["file"] if row["time_s"] is None else f"{row['file']} at {row['time_s']:g} s"
+    source = untrusted.printable(row["file"])
+    if row["time_s"] is not None:
+        source += f" at {row['time_s']:g} s"
     if row["expression"] is None:
         return f"{source}  no face found"
     x, y, width, height = row["box"]
@@ -185,7 +187,7 @@ def _print_csv(rows: Sequence[Row]) -> None:
     for row in rows:
         probs = row["probabilities"] or {}
         box = row["box"] or ["", "", "", ""]
-        source = [row["file"], row["time_s"], row["face"]]
+        source = [untrusted.cell(row["file"]), row["time_s"], row["face"]]
         outputs = [*(probs.get(name, "") for name in names), *(row.get(h, "") for h in affect)]
         writer.writerow([*source, *box, row["expression"] or "", *outputs])
 

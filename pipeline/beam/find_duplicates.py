@@ -32,15 +32,17 @@ class FindDuplicates(beam.PTransform):
         classes: int,
         buckets: int,
         folders: tuple[str, ...] = (),
+        follow_links: bool = False,
     ) -> None:
         """Read the images below `root` whose label is below `classes`.
 
-        `folders` are base.Release.folders.
+        `folders` are base.Release.folders; `follow_links` lets links lead out of the root.
         """
         super().__init__()
         self.root = root
         self.staging = staging
         self.folders = folders
+        self.follow_links = follow_links
         self.classes = classes
         self.buckets = buckets
 
@@ -57,6 +59,7 @@ class FindDuplicates(beam.PTransform):
                 staging=self.staging,
                 buckets=self.buckets,
                 folders=self.folders,
+                follow_links=self.follow_links,
             )  # (bucket of hashes, packed deduplicate.HASHED[N])
             | "GroupByHash" >> beam.GroupByKey()  # (bucket of hashes, [packed HASHED[N], …])
             | "DropDuplicates" >> beam.Map(drop_duplicates, staging=self.staging)
@@ -74,7 +77,13 @@ def read_batches(bucket: int, *, staging: str, classes: int) -> Iterator[bytes]:
 
 
 def hash_images(
-    packed: bytes, *, root: str, staging: str, buckets: int, folders: Sequence[str] = ()
+    packed: bytes,
+    *,
+    root: str,
+    staging: str,
+    buckets: int,
+    folders: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the entries of a batch with the hashes of their image files, by bucket of hashes."""
     entries = row_index.joined([packed])
@@ -83,7 +92,7 @@ def hash_images(
     images_read = 0
     bytes_read = 0
     hashing_seconds = 0.0
-    for position, content in enumerate(_contents(rows, root, folders)):
+    for position, content in enumerate(_contents(rows, root, folders, follow_links)):
         if isinstance(content, bytes):
             start = time.perf_counter()
             digest = bytes.fromhex(image_files.content_hash(content))
@@ -103,13 +112,15 @@ def hash_images(
 
 
 def _contents(
-    rows: Iterable[annotations.Row], root: str, folders: Sequence[str]
+    rows: Iterable[annotations.Row], root: str, folders: Sequence[str], follow_links: bool
 ) -> Iterator[bytes | annotations.InvalidExample]:
     folder = storage.path(root)
     # One thread on a disk: hashing is so quick that reading ahead of it gains nothing.
     threads = storage.read_threads(folder, on_disk=1)
     return storage.ahead(
-        lambda row: image_files.read(folder, row.path, folders=folders), rows, threads=threads
+        lambda row: image_files.read(folder, row.path, folders=folders, follow_links=follow_links),
+        rows,
+        threads=threads,
     )
 
 

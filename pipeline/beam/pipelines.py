@@ -62,6 +62,7 @@ def run_duplicates(
         classes=classes,
         buckets=buckets,
         folders=release.folders,
+        follow_links=any(table.follow_links for table in release.tables),
     )
     with options.pipeline() as pipeline:
         (

@@ -144,7 +144,8 @@ def _pair(specimen: Specimen, root: storage.AnyPath | None) -> markup.Markup:
 
 def _original(specimen: Specimen, root: storage.AnyPath) -> markup.Markup:
     """Draw the original with box, crop and landmarks, in a square around image and crop."""
-    content = image_files.read(root, specimen.path)
+    # Links are followed: the build has decided which it took.
+    content = image_files.read(root, specimen.path, follow_links=True)
     try:
         if isinstance(content, invalid_example.InvalidExample):
             raise content

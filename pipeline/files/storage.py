@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from pipeline.files import object_store
 from pipeline.files.object_store import RemotePath
-from runtime import errors
+from runtime import errors, untrusted
 
 AnyPath = Path | RemotePath
 AnyEntry = os.DirEntry[str] | object_store.Entry
@@ -63,6 +63,35 @@ def input_entries(folder: AnyPath) -> Iterable[AnyEntry]:
 def forget_listings() -> None:
     """Clear the cache of `input_entries`."""
     object_store.remembered.cache_clear()
+
+
+def is_folder(entry: AnyEntry) -> bool:
+    """Return whether an entry of a folder is a folder; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if errors.is_of_one_file(error):
+            return False
+        raise
+
+
+def size_of(entry: AnyEntry) -> int:
+    """Return the size of a file in bytes; -1 for a link that leads nowhere."""
+    try:
+        return entry.stat().st_size
+    except OSError as error:
+        if errors.is_of_one_file(error):
+            return -1
+        raise
+
+
+def leads_out(entry: AnyEntry, within: str) -> bool:
+    """Return whether an entry is a link out of a folder."""
+    return (
+        isinstance(entry, os.DirEntry)
+        and entry.is_symlink()
+        and not untrusted.is_inside(entry.path, within)
+    )
 
 
 def files_below(root: AnyPath) -> Iterator[AnyPath]:
@@ -144,15 +173,30 @@ def _listed_or_empty(folder: RemotePath) -> list[object_store.Entry]:
         return []
 
 
+def check_input(place: AnyPath, *, at_most: int, within: str = "") -> None:
+    """Check a file of the input before it is opened (untrusted.check); a store has plain ones only.
+
+    Raises:
+      OSError: if it is no regular file of at most so many bytes, or leads out of the input.
+    """
+    if isinstance(place, Path):
+        untrusted.check(place, at_most=at_most, within=within)
+
+
 def contents(
-    folder: AnyPath, names: Iterable[str], *, at_most: int = -1
+    folder: AnyPath,
+    names: Iterable[str],
+    *,
+    at_most: int = untrusted.ANNOTATION_BYTES,
+    within: str = "",
 ) -> Iterator[bytes | OSError]:
     """Yield the content of many small files, or the error why one cannot be read.
 
     Args:
       folder: the files' folder.
       names: their names, which are in it.
-      at_most: bytes of each (-1: all).
+      at_most: bytes of each; a larger one is not read.
+      within: folder that no link may lead out of; "": links may lead anywhere.
 
     Raises:
       object_store.Unreachable: if a store does not answer whether one is there.
@@ -163,6 +207,7 @@ def contents(
         for name in names:
             try:
                 # Not Path.open: a Path for each of a million files is slow.
+                untrusted.check(f"{folder}/{name}", at_most=at_most, within=within)
                 with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
                     content: bytes | OSError = file.read(at_most)
             except OSError as error:

@@ -7,14 +7,30 @@ ledger counts.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import pathlib
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, ParamSpec
 
 import numpy as np
 
 from affectnet_tfds import invalid_example, labels
+from runtime import fields as fields_lib
+from runtime import untrusted
 
 NUM_LANDMARKS = 68
+
+MOST_PX = 1_000_000
+"""Largest coordinate, in pixels: no image format has such a side, and sums stay exact."""
+
+LONGEST_PATH = 4096
+"""Longest path, in characters (PATH_MAX of Linux)."""
+
+DEFECT = "defect of this program"
+"""Reason of the rejects that no rule explains: an error of ours in reading a row."""
+
+_LONGEST_DETAIL = 500
+_Arguments = ParamSpec("_Arguments")
 
 
 class Row(NamedTuple):
@@ -24,7 +40,8 @@ class Row(NamedTuple):
       split: train, validation; or test, where a copy has one beside validation.
       subset: manual or automatic.
       path: image file, relative to the release's root.
-      filename: name in the record: the same for every copy of a release, whatever its folders.
+      filename: name in the record: the same for every copy of a release, whatever its folders;
+        bytes of the path that are no UTF-8 are written as \\xNN.
       label: AffectNet's code, 0..10.
       valence: in [-1, 1], NaN where there is none.
       arousal: like valence.
@@ -78,6 +95,48 @@ class Place(NamedTuple):
     source: str
 
 
+def settled(
+    read: Callable[_Arguments, Row | Reject],
+    place: Place,
+    path: str,
+    *args: _Arguments.args,
+    **kwargs: _Arguments.kwargs,
+) -> Row | Reject:
+    """Return what a layout's function makes of one row; whatever it raises is the row's reject.
+
+    All layouts read each row through this: no row ends a build.
+
+    Args:
+      read: called with `args`; raises InvalidExample for a row that breaks a rule. Anything else
+        that it raises is a defect of ours, and the reject says so and where it was raised.
+      place: source of the row.
+      path: image file, relative to the release's root, as far as it is known.
+    """
+    try:
+        found = read(*args, **kwargs)
+        if isinstance(found, Row):
+            return found
+        reason, detail, path, label = found.reason, found.detail, found.path, found.label
+    except InvalidExample as fault:
+        reason, detail, label = fault.reason, str(fault), -1
+    except Exception as error:
+        reason, detail, label = DEFECT, _defect(error), -1
+    if len(detail) > _LONGEST_DETAIL:
+        detail = detail[:_LONGEST_DETAIL] + "…"
+    return Reject(
+        place.split, place.subset, path[:LONGEST_PATH], label, reason, detail, place.source
+    )
+
+
+def _defect(error: Exception) -> str:
+    """Return what an error of ours says, and where it was raised."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"please report it: {type(error).__name__} in {pathlib.Path(where.filename).name}, line "
+        f"{where.lineno}: {error}"
+    )
+
+
 def parse(
     fields: Mapping[str, str], place: Place, *, points: np.ndarray | None = None
 ) -> Row | Reject:
@@ -112,7 +171,7 @@ def parse(
         split=place.split,
         subset=place.subset,
         path=f"{place.images}/{path}" if place.images else path,
-        filename=f"{place.prefix}/{path}" if place.prefix else path,
+        filename=untrusted.readable(f"{place.prefix}/{path}" if place.prefix else path),
         label=label,
         valence=values[0],
         arousal=values[1],
@@ -127,8 +186,13 @@ def relative_path(text: str) -> str:
     """Return a path with forward slashes that stays inside the folder it is relative to.
 
     Raises:
-      InvalidExample: for an absolute path, one with "..", and an empty one.
+      InvalidExample: for an absolute path, one with "..", an empty one, and one that is too long.
     """
+    if len(text) > LONGEST_PATH:
+        raise InvalidExample(
+            "file name too long",
+            f"a path may have {LONGEST_PATH:,} characters: got {len(text):,}, {text[:40]!r}…",
+        )
     path = text.strip().replace("\\", "/")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if not parts:
@@ -142,18 +206,15 @@ def relative_path(text: str) -> str:
 
 def parse_label(text: str) -> int:
     """Return AffectNet's code, 0..10."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if value not in range(len(labels.EXPRESSIONS)):
+    value = number(text)
+    if value is None or value not in range(len(labels.EXPRESSIONS)):
         raise InvalidExample("bad label", f"label must be 0..10: got {text.strip()!r}")
     return int(value)
 
 
 def parse_affect(text: str, name: str) -> float:
     """Return valence or arousal in [-1, 1], or NaN where there is none (AffectNet writes -2)."""
-    value = _number(text)
+    value = number(text)
     if value is None or value == labels.NO_VALUE:
         return math.nan
     if not -1 <= value <= 1:
@@ -166,7 +227,7 @@ def parse_affect(text: str, name: str) -> float:
 def parse_landmarks(text: str) -> np.ndarray | None:
     """Return float32[68, 2] (x, y), or None unless `text` is 136 finite numbers joined by ";"."""
     parts = text.split(";")
-    if len(parts) < 2 * NUM_LANDMARKS:
+    if len(parts) < 2 * NUM_LANDMARKS or not fields_lib.is_plain(text):
         return None
     try:
         return as_landmarks(np.array(parts, dtype=np.float32))
@@ -175,11 +236,11 @@ def parse_landmarks(text: str) -> np.ndarray | None:
 
 
 def as_landmarks(points: np.ndarray) -> np.ndarray | None:
-    """Return float32[68, 2] (x, y), or None unless there are 136 finite numbers."""
+    """Return float32[68, 2] (x, y), or None unless there are 136 numbers within MOST_PX."""
     if (
         points.size != 2 * NUM_LANDMARKS
         or points.dtype.kind not in "fiu"
-        or not np.isfinite(points).all()
+        or not (np.abs(points.astype(np.float64)) <= MOST_PX).all()  # No NaN either.
     ):
         return None
     return points.reshape(NUM_LANDMARKS, 2).astype(np.float32)
@@ -197,7 +258,7 @@ def parse_box(texts: Sequence[str | None], landmarks: np.ndarray | None) -> tupl
     """
     if all(text is None for text in texts):
         return None, "picture"
-    numbers = [_number(text or "") for text in texts]
+    numbers = [number(text or "") for text in texts]
     x, y, width, height = numbers
     if (
         x is not None
@@ -206,6 +267,9 @@ def parse_box(texts: Sequence[str | None], landmarks: np.ndarray | None) -> tupl
         and height is not None
         and min(width, height) > 0
     ):
+        if max(abs(x), abs(y), width, height) > MOST_PX:
+            got = f"{x:g}, {y:g}, {width:g}, {height:g}"
+            raise InvalidExample("bad box", f"a box must be within {MOST_PX:,} pixels: got {got}")
         return (x, y, width, height), "annotation"
     if landmarks is not None:
         return bounding_box(landmarks), "landmarks"
@@ -228,10 +292,10 @@ def points_of(row: Row) -> np.ndarray | None:
     return np.frombuffer(row.landmarks, dtype="<f4").reshape(NUM_LANDMARKS, 2)
 
 
-def _number(text: str) -> float | None:
-    """Return a finite number, or None for "", NULL, nan and other text."""
+def number(text: str) -> float | None:
+    """Return a finite number, or None for "", NULL, nan, 4_0 and other text."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and fields_lib.is_plain(text) else None

@@ -26,7 +26,8 @@ def find_repeats(
     """Return a survey that corrects the counts for repeated rows, and the entries that stay.
 
     The first row about an image, in the table's order, keeps the plain file name; a further one
-    with other fields is another face and gets "#2", "#3", …; one with the same fields is rejected.
+    with other fields is another face and gets "#2", "#3", …; one with the same fields is rejected,
+    and so are those beyond row_index.MOST_FACES.
 
     Args:
       entries: row_index.ENTRY[N], with all entries of every key among them.
@@ -74,6 +75,12 @@ def _reject_or_name(
         fields = repr(row._replace(source=""))
         if fields in faces:
             corrections.add_repeat(row, first=faces[fields])
+            stays[position] = False
+            continue
+        if len(faces) == row_index.MOST_FACES:
+            corrections.reject(
+                row, "too many faces", f"an image may have {row_index.MOST_FACES:,} faces"
+            )
             stays[position] = False
             continue
         faces[fields] = row

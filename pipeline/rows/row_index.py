@@ -29,6 +29,9 @@ ENTRY = np.dtype(
     ]
 )
 
+MOST_FACES = 65_535
+"""Most faces in an image: what the field has room for."""
+
 SPLITS = ("train", "validation", "test")
 
 BUCKET_BYTES = 16 << 20

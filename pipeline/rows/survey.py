@@ -46,11 +46,16 @@ class Survey:
 
     def add_repeat(self, row: annotations.Row, *, first: annotations.Row) -> None:
         """Turn a row already counted into a reject: its fields are those of an earlier row."""
+        self.reject(
+            row, "repeated row", f"a row may be there once: this one repeats {first.source}"
+        )
+
+    def reject(self, row: annotations.Row, reason: str, detail: str) -> None:
+        """Turn a row already counted into a reject."""
         self.counts[row.split, row.subset, row.label] -= 1
-        detail = f"a row may be there once: this one repeats {first.source}"
         self.rejects.append(
             annotations.Reject(
-                row.split, row.subset, row.path, row.label, "repeated row", detail, row.source
+                row.split, row.subset, row.path, row.label, reason, detail, row.source
             )
         )
 

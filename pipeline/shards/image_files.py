@@ -9,12 +9,15 @@ from pipeline.rows import annotations
 
 NO_SUCH_FILE, UNREADABLE = "no such file", "unreadable file"
 
+IMAGE_BYTES = 100_000_000
+"""Largest image file that is read."""
+
 MAY_PASS = (NO_SUCH_FILE, UNREADABLE)
 """Reasons of rejects that say nothing of an image's content: the next look may find it."""
 
 
 def read_ahead(
-    root: storage.AnyPath, paths: Iterable[str], *, folders: Sequence[str]
+    root: storage.AnyPath, paths: Iterable[str], *, folders: Sequence[str], follow_links: bool
 ) -> Iterator[bytes | annotations.InvalidExample]:
     """Yield what `read` returns for every path, read by threads ahead of its use.
 
@@ -23,7 +26,7 @@ def read_ahead(
     threads = storage.read_threads(root)
     batch = storage.read_batch(root)
     return storage.ahead(
-        functools.partial(read, root, folders=folders),
+        functools.partial(read, root, folders=folders, follow_links=follow_links),
         paths,
         threads=threads,
         batch=batch,
@@ -32,7 +35,11 @@ def read_ahead(
 
 
 def read(
-    root: storage.AnyPath, path: str, *, folders: Sequence[str] = ()
+    root: storage.AnyPath,
+    path: str,
+    *,
+    folders: Sequence[str] = (),
+    follow_links: bool = False,
 ) -> bytes | annotations.InvalidExample:
     """Return an image file's bytes, or the defect that prevents reading it.
 
@@ -41,14 +48,17 @@ def read(
       path: of the image file, relative to the root.
       folders: those of the release that held files when the build began
         (base.Release.folders), relative to the root.
+      follow_links: whether links may lead out of the root.
 
     Raises:
       object_store.Unreachable: if a store does not answer whether it is there.
       OSError: if the disk fails.
       errors.UserError: if one of the folders is gone, and the file with it.
     """
+    within = "" if follow_links else str(root)
     for candidate in _spellings(root / path):
         try:
+            storage.check_input(candidate, at_most=IMAGE_BYTES, within=within)
             return candidate.read_bytes()
         except FileNotFoundError:
             continue

@@ -29,6 +29,7 @@ class Spec(NamedTuple):
     content: Mapping[str, Any]  # config.JobConfig.content(), for the shards' digests only
     attempt: str = ""  # that may write (write_lease.opened); "": any may
     folders: tuple[str, ...] = ()  # base.Release.folders
+    follow_links: bool = False  # config.JobConfig.follow_links
 
 
 @dataclasses.dataclass
@@ -101,7 +102,10 @@ def are_rejects_lasting(spec: Spec, done: Mapping[str, Any]) -> bool:
 
 
 def _is_lasting(spec: Spec, reject: annotations.Reject) -> bool:
-    found = image_files.read(storage.path(spec.root), reject.path, folders=spec.folders)
+    root = storage.path(spec.root)
+    found = image_files.read(
+        root, reject.path, folders=spec.folders, follow_links=spec.follow_links
+    )
     if isinstance(found, bytes):
         return False
     return (found.reason, str(found)) == (reject.reason, reject.detail)
@@ -197,7 +201,9 @@ def examples(
 ) -> Iterator[example_codec.Example]:
     """Yield an example for every task whose image can be used; others become rejects."""
     paths = (task.row.path for task in shard_tasks)
-    contents = image_files.read_ahead(storage.path(spec.root), paths, folders=spec.folders)
+    contents = image_files.read_ahead(
+        storage.path(spec.root), paths, folders=spec.folders, follow_links=spec.follow_links
+    )
     for task, content in zip(shard_tasks, contents, strict=True):
         try:
             if isinstance(content, annotations.InvalidExample):

@@ -61,6 +61,7 @@ class Table(NamedTuple):
     # The layout's own settings for `read`: a NamedTuple, whose class and field names are part of
     # the fingerprint (by its repr), so that renaming one would make every old build another.
     reading: Any = None
+    follow_links: bool = False  # whether links may lead out of the input folder
 
 
 class Part(NamedTuple):
@@ -68,6 +69,10 @@ class Part(NamedTuple):
 
     table: Table  # with `parts` left out
     range: Range | Names
+
+    def within(self, root: str) -> str:
+        """Return the folder that no link may lead out of; "": links may lead anywhere."""
+        return "" if self.table.follow_links else root
 
 
 class Release(NamedTuple):
@@ -113,6 +118,7 @@ class Request(NamedTuple):
     columns: str = ""
     labels: str = ""
     pictures: str = ""
+    follow_links: bool = False
 
 
 def fingerprint(release: Release) -> str:

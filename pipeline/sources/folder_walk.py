@@ -5,6 +5,7 @@ of them. No file is opened.
 """
 
 from collections.abc import Iterable, Sequence, Set
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.files import storage
@@ -27,6 +28,7 @@ class Folder(NamedTuple):
     folders: tuple[str, ...]  # sorted
     kinds: frozenset[str]  # extensions of its files, lower case
     lists: tuple[str, ...]  # names of files with an extension of LISTS, sorted; the first 1,000
+    links_out: tuple[str, ...] = ()  # names of links out of the root, which are not followed
 
     @property
     def name(self) -> str:
@@ -39,12 +41,18 @@ class Folder(NamedTuple):
         return self.relative.rpartition("/")[0]
 
 
-def walk(root: storage.AnyPath) -> tuple[Folder, ...]:
-    """List the folders below a root, shallow ones first."""
+def walk(root: storage.AnyPath, *, follow_links: bool = False) -> tuple[Folder, ...]:
+    """List the folders below a root, shallow ones first.
+
+    Args:
+      root: the input folder.
+      follow_links: whether links may lead out of it.
+    """
+    within = "" if follow_links or not isinstance(root, Path) else str(root)
     folders: list[Folder] = []
     level = [""]
     for _ in range(DEPTH + 1):
-        listed = [_list_folder(root, relative) for relative in level]
+        listed = [_list_folder(root, relative, within=within) for relative in level]
         folders += listed
         below = [
             f"{folder.relative}/{name}".lstrip("/")
@@ -65,13 +73,17 @@ def _entered(folder: Folder) -> list[str]:
     ]
 
 
-def _list_folder(root: storage.AnyPath, relative: str) -> Folder:
+def _list_folder(root: storage.AnyPath, relative: str, *, within: str) -> Folder:
     folders: list[str] = []
     lists: list[str] = []
+    links_out: list[str] = []
     kinds: set[str] = set()
     try:
         for entry in storage.input_entries(root / relative):
-            if entry.is_dir():
+            if within and storage.leads_out(entry, within):
+                links_out.append(entry.name)
+                continue
+            if storage.is_folder(entry):
                 folders.append(entry.name)
                 continue
             kind = f".{entry.name.rpartition('.')[2].lower()}"
@@ -86,7 +98,19 @@ def _list_folder(root: storage.AnyPath, relative: str) -> Folder:
         tuple(sorted(folders)),
         frozenset(kinds),
         tuple(sorted(lists)[:1000]),
+        tuple(sorted(links_out)),
     )
+
+
+def links_out(folders: Iterable[Folder]) -> str:
+    """Return the sentence about links that are not followed, or ""."""
+    paths = [
+        f"{folder.relative}/{name}".lstrip("/") for folder in folders for name in folder.links_out
+    ]
+    if not paths:
+        return ""
+    more = f" and {len(paths) - 1:,} more" if paths[1:] else ""
+    return f"{paths[0]}{more}: links out of the input folder, which --follow_links follows"
 
 
 def normalised(name: str) -> str:
@@ -130,7 +154,7 @@ def image_folder(paths: Sequence[str], *, likely: Iterable[Folder], table: stora
             break  # No other can have more.
     if not best_count and paths:
         raise errors.UserError(
-            f"{table} names images such as {paths[0]!r}, and no folder of "
+            f"{table} names images such as {paths[0]!r:.100}, and no folder of "
             f"{len(set(candidates)):,} has one of its first {len(paths)}; unpack the images beside "
             "the lists, or give --input_dir a folder that holds both"
         )

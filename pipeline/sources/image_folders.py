@@ -57,7 +57,7 @@ def paired(root: str, pair: Pair, *, stem_of: Callable[[str], str | None]) -> Li
     for entry in _entries(root, pair.annotations):
         if (annotated_stem := stem_of(entry.name)) is not None:
             annotated.add(annotated_stem)
-            sizes.append(f"{entry.name}\0{entry.stat().st_size}")
+            sizes.append(f"{entry.name}\0{storage.size_of(entry)}")
     images = images_in(root, pair.images)
     without_image = annotated - {stem(name) for name in images}
     names = sorted([*images, *(name + DEFAULT_KIND for name in without_image)])

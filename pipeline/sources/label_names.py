@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from affectnet_tfds import labels
 from pipeline.sources import folder_walk
-from runtime import errors
+from runtime import errors, fields
 
 NAMES: Mapping[str, int] = {
     name: code
@@ -90,6 +90,8 @@ def as_written(label: str) -> str:
         number = float(label)
     except ValueError:
         return folder_walk.normalised(label)
+    if not fields.is_plain(label):
+        return label.strip()
     if number.is_integer():
         return str(int(number))
     return label.strip()

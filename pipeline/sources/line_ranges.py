@@ -1,62 +1,135 @@
 """Text lists of rows: cut into byte ranges on the driver, parsed from a range on a worker.
 
-A row is one line. Quoted fields that span lines are not supported: no list on record has one, and
-they would need one pass over the whole file before it could be cut.
+A row is one line, which ends with a line feed; or with a carriage return, in a list that has no
+line feed near its start. Quoted fields that span lines are not supported: no list on record has
+one, and they would need one pass over the whole file before it could be cut.
 """
 
+import contextlib
 import csv
+import itertools
 from collections.abc import Iterator
+from typing import IO
 
 from pipeline.files import storage
+from pipeline.rows import annotations
 from pipeline.sources import base
+from runtime import untrusted
 
 CHUNK_BYTES = 8 << 20
 DELIMITERS = ",;\t "
+
+LINE_BYTES = 1 << 20
+"""Longest line; what a longer one has beyond it is skipped, and the row rejected."""
+
+_START_BYTES = 1 << 16
+"""Bytes of a list that show its encoding and how its lines end."""
+
+Fields = list[str]
+
+csv.field_size_limit(LINE_BYTES)  # Python's own limit, 131,072, ends the reading of a whole list.
 
 
 def byte_ranges(path: storage.AnyPath, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[base.Range]:
     """Cut a text file into ranges of whole lines."""
     start = 0
     first_line = 1
-    with storage.naming(path), path.open("rb") as file:
+    with _opened(path) as (file, end):
         while chunk := file.read(chunk_bytes):
-            chunk += file.readline()
-            yield base.Range(start, start + len(chunk), first_line)
-            start += len(chunk)
-            first_line += chunk.count(b"\n")
+            rest = list(_pieces(file, end=end))
+            stop = start + len(chunk) + sum(map(len, rest))
+            yield base.Range(start, stop, first_line)
+            start = stop
+            first_line += chunk.count(end) + sum(piece.endswith(end) for piece in rest)
 
 
 def rows(
     path: storage.AnyPath, part: base.Range, *, delimiter: str = ","
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number from 1, fields) of a range of a list."""
+) -> Iterator[tuple[int, Fields | annotations.InvalidExample]]:
+    """Yield (line number from 1, its fields or why it has none) of a range of a list."""
     remaining = part.num_bytes
-    with storage.naming(path), path.open("rb") as file:
+    with _opened(path) as (file, end):
         file.seek(part.start)
-        for number, line in enumerate(file, start=part.first):
-            encoding = "utf-8-sig" if number == 1 else "utf-8"  # A byte-order mark begins a file.
-            yield number, split_line(line.decode(encoding, errors="replace"), delimiter)
-            remaining -= len(line)
+        for number in itertools.count(part.first):
+            line = next(_pieces(file, end=end), b"")
+            size = len(line)
+            if size >= LINE_BYTES and not line.endswith(end):
+                size += sum(map(len, _pieces(file, end=end)))
+            if not size:
+                return
+            yield number, _fields(line, size=size, is_first=number == 1, delimiter=delimiter)
+            remaining -= size
             if remaining <= 0:
                 return
 
 
-def split_line(line: str, delimiter: str) -> list[str]:
-    """Return a line's fields; none for an empty line. Several spaces separate as one does."""
+@contextlib.contextmanager
+def _opened(path: storage.AnyPath) -> Iterator[tuple[IO[bytes], bytes]]:
+    """Open a list; yield it, and what ends its lines.
+
+    Raises:
+      errors.UserError: if it is in UTF-16.
+    """
+    storage.check_input(path, at_most=untrusted.LIST_BYTES)
+    with storage.naming(path), path.open("rb") as file:
+        start = file.read(_START_BYTES)
+        untrusted.check_encoding(start, where=path)
+        file.seek(0)
+        yield file, b"\r" if b"\r" in start and b"\n" not in start else b"\n"
+
+
+def _pieces(file: IO[bytes], *, end: bytes) -> Iterator[bytes]:
+    """Yield what is left of a line, in pieces of at most LINE_BYTES, the end of the line included.
+
+    Where lines end with a carriage return, the file goes back to the end of each.
+    """
+    while True:
+        if end == b"\n":
+            piece = file.readline(LINE_BYTES)
+        else:
+            start = file.tell()
+            content = file.read(_START_BYTES)
+            piece = content[: content.find(end) + 1] or content
+            file.seek(start + len(piece))
+        if piece:
+            yield piece
+        if not piece or piece.endswith(end):
+            return
+
+
+def _fields(
+    line: bytes, *, size: int, is_first: bool, delimiter: str
+) -> Fields | annotations.InvalidExample:
+    if size > LINE_BYTES:
+        return annotations.InvalidExample(
+            "unreadable row", f"a row may have {LINE_BYTES:,} bytes: got {size:,}"
+        )
+    encoding = "utf-8-sig" if is_first else "utf-8"  # A byte-order mark begins a file.
+    try:
+        # File names need not be UTF-8: their bytes are kept, as os.fsdecode keeps them.
+        return split_line(line.decode(encoding, errors="surrogateescape"), delimiter)
+    except csv.Error as error:
+        return annotations.InvalidExample("unreadable row", f"a row must be CSV: {error}")
+
+
+def split_line(line: str, delimiter: str) -> Fields:
+    """Return a line's fields; none for an empty line. Several spaces separate as one does.
+
+    A carriage return within it counts as a space.
+    """
     if delimiter == " ":
         return next(csv.reader([" ".join(line.split())], delimiter=" "), [])
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+    text = line.rstrip("\r\n").replace("\r", " ")
+    return next(csv.reader([text], delimiter=delimiter), [])
 
 
-def head(path: storage.AnyPath, *, delimiter: str = ",", num_rows: int = 51) -> list[list[str]]:
-    """Return the fields of the first lines."""
-    with (
-        storage.naming(path),
-        path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines,
-    ):
-        return [
-            split_line(line, delimiter) for line, _ in zip(lines, range(num_rows), strict=False)
-        ]
+def head(path: storage.AnyPath, *, delimiter: str = ",", num_rows: int = 51) -> list[Fields]:
+    """Return the fields of the first lines; of one that cannot be read, none."""
+    first = rows(path, base.Range(0, untrusted.LIST_BYTES, 1), delimiter=delimiter)
+    return [
+        fields if isinstance(fields, list) else []
+        for _, fields in itertools.islice(first, num_rows)
+    ]
 
 
 def delimiter_of(path: storage.AnyPath) -> str:

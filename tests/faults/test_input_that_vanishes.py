@@ -98,6 +98,7 @@ def test_an_error_of_the_disk_stops_the_build_which_the_same_command_ends(asked,
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT])
 def test_an_error_of_the_disk_is_no_property_of_the_image(tmp_path, disk, number):
+    (tmp_path / "a.jpg").touch()
     disk.fails = lambda path, n: OSError(number, os.strerror(number))
     with pytest.raises(OSError, match="a.jpg") as raised:
         image_files.read(tmp_path, "a.jpg")
@@ -106,6 +107,7 @@ def test_an_error_of_the_disk_is_no_property_of_the_image(tmp_path, disk, number
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP])
 def test_an_error_of_one_file_is_a_defect_of_it(tmp_path, disk, number):
+    (tmp_path / "a.jpg").touch()
     disk.fails = lambda path, n: OSError(number, os.strerror(number))
     found = image_files.read(tmp_path, "a.jpg")
     assert (found.reason, str(found)) == ("unreadable file", f"{os.strerror(number)}: a.jpg")

@@ -7,9 +7,7 @@ rejected: a recipe should be diffable and unable to run code.
 import pathlib
 from typing import Any
 
-import yaml
-
-from runtime import errors
+from runtime import errors, untrusted
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "recipes"
 
@@ -21,14 +19,12 @@ def load(name: str) -> dict[str, Any]:
       errors.UserError: if there is no such recipe, or its file is not a mapping.
     """
     path = pathlib.Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not path.is_file():
+    if not path.exists():
         raise errors.UserError(
             f"no recipe and no .yaml file is called {name}; {errors.nearest(name, known=names())}"
         )
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise errors.UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    text = untrusted.read_text(path, at_most=untrusted.SETTINGS_BYTES)
+    settings = untrusted.parse_yaml(text, where=path)
     if not isinstance(settings, dict):
         raise errors.UserError(
             f"{path} must hold lines 'setting: value': got {type(settings).__name__}"

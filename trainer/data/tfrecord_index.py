@@ -9,6 +9,7 @@ epoch's order is any permutation.
 import dataclasses
 import functools
 import mmap
+import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -87,7 +88,7 @@ def _scan(file: pathlib.Path) -> Iterator[_Entry]:
         index += 1
 
 
-def _content(shard: mmap.mmap, *, offset: int) -> bytes | None:
+def _content(shard: mmap.mmap | bytes, *, offset: int) -> bytes | None:
     """Return the content of the record at an offset, or None if it is damaged or truncated."""
     end = tfrecord.content_end(shard, start=offset)
     if end is None:
@@ -125,6 +126,8 @@ def _find(image: bytes, *, within: bytes) -> int:
 _PREFIX = 32
 
 
-def _mapped(file: pathlib.Path) -> mmap.mmap:
+def _mapped(file: pathlib.Path) -> mmap.mmap | bytes:
     with file.open("rb") as opened:
+        if not os.fstat(opened.fileno()).st_size:
+            return b""  # A shard whose images were all rejected; an empty file cannot be mapped.
         return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)

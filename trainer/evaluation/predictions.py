@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from runtime import errors
+from runtime import errors, untrusted
 
 FILE = "predictions.csv"
 _FIXED = ("filename", "copy", "label", "predicted")
@@ -86,7 +86,7 @@ def to_csv(preds: Predictions) -> str:
         strict=True,
     ):
         cells = [*(f"{p:.7g}" for p in probs), *(f"{v:.6g}" for v in numbers)]
-        writer.writerow([filename, copy, label, predicted, *cells])
+        writer.writerow([untrusted.cell(str(filename)), copy, label, predicted, *cells])
     return text.getvalue()
 
 
@@ -121,7 +121,7 @@ def _parsed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Prediction
     probs = slice(len(_FIXED), len(_FIXED) + len(names))
     return Predictions(
         class_names=names,
-        filenames=np.array([row[0] for row in rows], np.str_),
+        filenames=np.array([untrusted.of_cell(row[0]) for row in rows], np.str_),
         copies=np.array([int(row[1]) for row in rows], np.int64),
         labels=np.array([names.index(row[2]) for row in rows], np.int64),
         probabilities=np.array([[float(p) for p in row[probs]] for row in rows]),

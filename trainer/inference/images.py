@@ -23,10 +23,15 @@ import PIL.Image
 import PIL.ImageOps
 
 from affectnet_tfds import face_crop, image_codec, invalid_example
+from runtime import untrusted
 from trainer.inference import videos
 
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 """Suffixes of the images that are taken from folders; a file that is named itself may have any."""
+
+IMAGE_BYTES = 100_000_000
+VIDEO_BYTES = 100_000_000_000
+"""Largest files that are read."""
 
 _DAMAGED_EXIF = (
     OSError,
@@ -115,12 +120,14 @@ def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
             "empty folder", f"no file in it ends in {', '.join(sorted(IMAGES | videos.SUFFIXES))}"
         )
     try:
+        untrusted.check(path, at_most=VIDEO_BYTES)
         with path.open("rb") as file:
             is_video = videos.is_video(file.read(videos.HEAD_BYTES))
         if is_video:
             for pixels, time_s in videos.frames(path, every_s=every_s):
                 yield from_pixels(pixels, name=str(path), time_s=time_s)
         else:
+            untrusted.check(path, at_most=IMAGE_BYTES)
             yield from_bytes(path.read_bytes(), name=str(path))
     except OSError as error:
         raise invalid_example.InvalidExample(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime import errors
+from runtime import errors, untrusted
 from trainer.config import model_config
 from trainer.run import checkpoint
 
@@ -28,15 +28,17 @@ def check(model: model_config.Model) -> None:
 
     Raises:
       errors.UserError: if it does not.
+      OSError: if it is a pipe or a device, or too large (untrusted.check).
     """
     path = pathlib.Path(model.weights)
     if not model.is_pretrained:
         return
-    if not path.is_file():
+    if path.is_dir() or not path.exists():
         raise errors.UserError(
             f"cannot read --weights={path}: no such file; name a local file, or none (nothing is "
             "downloaded)"
         )
+    untrusted.check(path, at_most=untrusted.WEIGHTS_BYTES)
     suffixes = _SUFFIXES if model.model in model_config.BACKBONES else (".npz",)
     if path.suffix not in suffixes:
         raise errors.UserError(

@@ -5,12 +5,13 @@ holds the lists. A table is therefore found by its normalised name, and its imag
 which folder has the images of the table's first rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pipeline.files import storage
 from pipeline.rows import annotations
 from pipeline.sources import base, folder_walk, line_ranges
+from pipeline.sources.layouts import csv_columns
 from runtime import errors
 
 LOOKED_FOR = "training.csv, validation.csv or automatically_annotated.csv (2017)"
@@ -92,7 +93,12 @@ def find_release(
         for kind in _KINDS
         if kind.names[0] in lists
     ]
-    return base.Release(layout="2017", root=str(root), tables=tuple(tables))
+    notes = tuple(note for table in tables if (note := _unread_note(root, table.path)))
+    return base.Release(layout="2017", root=str(root), tables=tuple(tables), notes=notes)
+
+
+def _unread_note(root: storage.AnyPath, path: str) -> str:
+    return csv_columns.unread_note(path, sniff(root / path).unread, known=HEADER)
 
 
 def _as_table(
@@ -102,7 +108,7 @@ def _as_table(
     column = header.columns.index("path")
     first_images = [
         fields[column]
-        for fields in line_ranges.head(root / path)[header.rows :]
+        for fields in line_ranges.head(root / path, delimiter=header.delimiter)[header.rows :]
         if len(fields) > column
     ]
     likely = [folder for folder in folders if _is_below(folder, kind.subset)]
@@ -131,17 +137,21 @@ class Header(NamedTuple):
 
     columns: tuple[str, ...]  # our names, in the table's order; "" for a column that is not read
     rows: int  # 1 if the first line is a header, 0 if it is data
+    delimiter: str = ","
+    unread: tuple[str, ...] = ()  # columns with other names
 
 
 def sniff(table: storage.AnyPath) -> Header:
-    """Read the first line of a table.
+    """Read the first line of a table: a header has the name of the path, or begins with a name.
+
+    A table that was saved anew may have row numbers before the path, or another delimiter.
 
     Raises:
       errors.UserError: if it is a header that lacks the path or the expression.
     """
-    first = next(iter(line_ranges.head(table, num_rows=1)), [])
-    names = [name.strip().lstrip("#").strip().lower() for name in first]
-    if not names or names[0] not in HEADER:
+    delimiter, first = _first_line(table)
+    names = _names(first)
+    if not names or (names[0] not in HEADER and HEADER[0] not in names):
         return Header(COLUMNS, 0)
     known = dict(zip(HEADER, COLUMNS, strict=True))
     columns = tuple(known.get(name, "") for name in names)
@@ -150,7 +160,21 @@ def sniff(table: storage.AnyPath) -> Header:
         raise errors.UserError(
             f"{table} must have a column {wanted}: its header is {', '.join(first)}"
         )
-    return Header(columns, 1)
+    unread = tuple(name for name, column in zip(first, columns, strict=True) if not column)
+    return Header(columns, 1, delimiter, unread)
+
+
+def _first_line(table: storage.AnyPath) -> tuple[str, list[str]]:
+    """Return the delimiter by which the first line is a header, or ","; and its fields by it."""
+    for delimiter in line_ranges.DELIMITERS:
+        first = next(iter(line_ranges.head(table, delimiter=delimiter, num_rows=1)), [])
+        if HEADER[0] in _names(first) and len(first) > 1:
+            return delimiter, first
+    return ",", next(iter(line_ranges.head(table, num_rows=1)), [])
+
+
+def _names(first: list[str]) -> list[str]:
+    return [name.strip().lstrip("#").strip().lower() for name in first]
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
@@ -158,8 +182,9 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     table = storage.path(root) / part.table.path
     header = sniff(table)
     assert isinstance(part.range, base.Range)
-    for number, fields in line_ranges.rows(table, part.range):
-        if number <= header.rows or not any(fields):
+    for number, fields in line_ranges.rows(table, part.range, delimiter=header.delimiter):
+        known = fields if isinstance(fields, list) else []
+        if number <= header.rows or (known == fields and not any(known)):
             continue
         place = annotations.Place(
             split=part.table.split,
@@ -168,17 +193,20 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
             prefix=PREFIXES[part.table.subset],
             source=f"{table.name} row {number - header.rows}",
         )
-        if len(fields) < len(header.columns):
-            yield _short(fields, header, place)
-            continue
-        yield annotations.parse(dict(zip(header.columns, fields, strict=False)), place)
+        column = header.columns.index("path")
+        path = known[column] if len(known) > column else ""
+        yield annotations.settled(_row, place, path, fields, header.columns, place)
 
 
-def _short(fields: list[str], header: Header, place: annotations.Place) -> annotations.Reject:
-    detail = f"a row must have {len(header.columns)} fields: got {len(fields)}"
-    path = ""
-    if header.columns[0] == "path":
-        path = fields[0]
-    return annotations.Reject(
-        place.split, place.subset, path, -1, "short row", detail, place.source
-    )
+def _row(
+    fields: line_ranges.Fields | annotations.InvalidExample,
+    columns: Sequence[str],
+    place: annotations.Place,
+) -> annotations.Row | annotations.Reject:
+    if isinstance(fields, annotations.InvalidExample):
+        raise fields
+    if len(fields) < len(columns):
+        raise annotations.InvalidExample(
+            "short row", f"a row must have {len(columns)} fields: got {len(fields)}"
+        )
+    return annotations.parse(dict(zip(columns, fields, strict=False)), place)

@@ -10,7 +10,7 @@ import io
 import math
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ EXPECTED = {"train": (287_651,), "validation": (3_999, 4_000)}
 FIELDS = {"exp": "label", "val": "valence", "aro": "arousal"}
 LANDMARKS = "lnd"
 MAX_BYTES = 1 << 16
-"""Upper limit of an annotation file's size; a longer one is cut and then rejected."""
+"""Upper limit of an annotation file's size; a longer one is rejected."""
 
 _NAME = re.compile(r"(.+)_(?:exp|val|aro|lnd)\.npy")
 
@@ -78,21 +78,25 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     names = part.range.names
     kinds = (*FIELDS, LANDMARKS)
     files = [f"{image_folders.stem(name)}_{kind}.npy" for name in names for kind in kinds]
-    contents = storage.contents(storage.path(root) / part.table.path, files, at_most=MAX_BYTES)
+    contents = storage.contents(
+        storage.path(root) / part.table.path, files, at_most=MAX_BYTES, within=part.within(root)
+    )
     for name in names:
         place = image_folders.place_of(part.table, name, prefix=FOLDERS[part.table.split])
         # Not strict: `contents` goes on with the files of the next image.
         by_kind = dict(zip(kinds, contents, strict=False))
-        try:
-            arrays = {
-                kind: _load(content, f"{image_folders.stem(name)}_{kind}.npy")
-                for kind, content in by_kind.items()
-            }
-            fields = {field: _scalar(arrays[kind], kind) for kind, field in FIELDS.items()}
-        except annotations.InvalidExample as defect:
-            yield image_folders.reject(place, name, defect.reason, str(defect))
-            continue
-        yield annotations.parse({"path": name, **fields}, place, points=arrays[LANDMARKS])
+        yield annotations.settled(_row, place, f"{place.images}/{name}", name, by_kind, place)
+
+
+def _row(
+    name: str, by_kind: Mapping[str, bytes | OSError], place: annotations.Place
+) -> annotations.Row | annotations.Reject:
+    arrays = {
+        kind: _load(content, f"{image_folders.stem(name)}_{kind}.npy")
+        for kind, content in by_kind.items()
+    }
+    fields = {field: _scalar(arrays[kind], kind) for kind, field in FIELDS.items()}
+    return annotations.parse({"path": name, **fields}, place, points=arrays[LANDMARKS])
 
 
 def _load(content: bytes | OSError, name: str) -> np.ndarray:
@@ -108,8 +112,18 @@ def _load(content: bytes | OSError, name: str) -> np.ndarray:
     except FileNotFoundError as error:
         detail = f"a picture must have exp, val, aro and lnd: {name} is not there"
         raise annotations.InvalidExample("no annotation", detail) from error
-    # NumPy raises the last three for a bad header.
-    except (OSError, ValueError, SyntaxError, tokenize.TokenError) as error:
+    # NumPy raises the others for a bad header.
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        LookupError,
+        RecursionError,
+        MemoryError,  # Python's parser, for brackets in brackets.
+        SyntaxError,
+        tokenize.TokenError,
+    ) as error:
         raise annotations.InvalidExample(
             "unreadable annotation", f"an annotation must be a plain npy array: {name}: {error}"
         ) from error
@@ -129,6 +143,8 @@ def parse_npy(content: bytes) -> np.ndarray:
         length_bytes = 2
     start = 8 + length_bytes + int.from_bytes(content[8 : 8 + length_bytes], "little")
     dtype, shape, order = _header(content[:start])
+    if any(side < 0 for side in shape):
+        raise ValueError(f"its shape is {shape}")
     return np.frombuffer(content, dtype, math.prod(shape), start).reshape(shape, order=order)
 
 

@@ -102,25 +102,36 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
     names = part.range.names
     files = [f"{image_folders.stem(name)}.json" for name in names]
-    contents = storage.contents(storage.path(root) / part.table.path, files)
+    contents = storage.contents(
+        storage.path(root) / part.table.path, files, within=part.within(root)
+    )
     for name, file, content in zip(names, files, contents, strict=True):
         place = image_folders.place_of(part.table, name, prefix=part.table.reading.prefix)
-        try:
-            record = _load(content, file)
-            soft = soft_label(record.get("softlabel"))
-        except annotations.InvalidExample as defect:
-            yield image_folders.reject(place, name, defect.reason, str(defect))
-            continue
-        row = annotations.parse(
-            {"path": name, **_fields(record, soft, part.table.subset)},
-            place,
-            points=_points(record),
+        yield annotations.settled(
+            _row, place, f"{place.images}/{name}", name, _Json(file, content), part.table, place
         )
-        if isinstance(row, annotations.Row):
-            row = row._replace(soft_label=soft)
-            if part.table.reading.difficulty not in ("all", _difficulty(record)):
-                row = row._replace(left_out="other difficulty")
-        yield row
+
+
+class _Json(NamedTuple):
+    """A JSON file, or why it cannot be read."""
+
+    name: str
+    content: bytes | OSError
+
+
+def _row(
+    name: str, file: _Json, table: base.Table, place: annotations.Place
+) -> annotations.Row | annotations.Reject:
+    record = _load(file.content, file.name)
+    soft = soft_label(record.get("softlabel"))
+    row = annotations.parse(
+        {"path": name, **_fields(record, soft, table.subset)}, place, points=_points(record)
+    )
+    if isinstance(row, annotations.Row):
+        row = row._replace(soft_label=soft)
+        if table.reading.difficulty not in ("all", _difficulty(record)):
+            row = row._replace(left_out="other difficulty")
+    return row
 
 
 def _load(content: bytes | OSError, file: str) -> dict[str, Any]:
@@ -156,7 +167,7 @@ def soft_label(value: Any) -> tuple[float, ...]:
         return ()
     try:
         numbers = tuple(float(number) for number in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # The last: an integer of 400 digits.
         numbers = ()
     if len(numbers) != NUM_SOFT or not all(0 <= number <= 1 for number in numbers):
         raise annotations.InvalidExample(
@@ -182,7 +193,7 @@ def _points(record: Mapping[str, Any]) -> np.ndarray:
     """Return the landmarks, flat or as pairs; empty where there are none."""
     try:
         return np.asarray(record.get("landmark68") or [], dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return np.empty(0)
 
 

@@ -109,4 +109,5 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     codes = dict(part.table.reading.codes)
     for name in part.range.names:
         place = image_folders.place_of(part.table, name, prefix=part.table.split)
-        yield annotations.parse({"path": name, "label": str(codes[name.partition("/")[0]])}, place)
+        fields = {"path": name, "label": str(codes[name.partition("/")[0]])}
+        yield annotations.settled(annotations.parse, place, name, fields, place)

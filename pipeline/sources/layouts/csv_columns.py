@@ -4,7 +4,8 @@ Columns are named as in the header, or numbered from 1 where there is none. Only
 are guessed; a box is not: "width" is as often the image's.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pipeline.sources import folder_walk, label_names
@@ -26,6 +27,10 @@ ROLES = (
 )
 OTHER_NAMES = {"left": "x", "top": "y", "x1": "x", "y1": "y", "x2": "right", "y2": "bottom"}
 BOXES = ({"x", "y", "width", "height"}, {"x", "y", "right", "bottom"})
+
+_MOST_NAMED = 12
+_MISSPELT = 0.8
+"""Likeness (difflib) from which a name is a known one that was misspelt."""
 
 _KNOWN = {
     "path": (
@@ -101,6 +106,21 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
     return Columns(tuple(sorted(places.items())), by_name)
 
 
+def unread_note(where: str, unread: Iterable[str], *, known: Iterable[str]) -> str:
+    """Return the sentence about columns that are not read, with the nearest known names, or ""."""
+    names = list(known)
+    listed = [f"{name}{_guessed(name, names)}" for name in unread if name.strip()]
+    if not listed:
+        return ""
+    more = ", …" if listed[_MOST_NAMED:] else ""
+    return f"{where}: columns that are not read: {', '.join(listed[:_MOST_NAMED])}{more}"
+
+
+def _guessed(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=_MISSPELT)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
 def _role(name: str) -> str:
     role = OTHER_NAMES.get(name.lower(), name.lower())
     if role not in ROLES:
@@ -114,6 +134,11 @@ def _names(column: str, role: str) -> list[str]:
     if role != "label":
         return [column]
     return column.split("+")
+
+
+def known_names() -> list[str]:
+    """Return the names by which columns are recognised."""
+    return [name for names in _KNOWN.values() for name in names]
 
 
 def _guess(role: str, first: Sequence[str]) -> str:

@@ -42,12 +42,22 @@ def find_release(
         if not split:
             table = _settled_by_rows(root, table, notes)
         tables.append(table)
+    notes += [note for table in tables if (note := _unread_note(table))]
     if not request.labels and any(_has_numbers(root, table) for table in tables):
         notes.append(
             "numbers are taken as AffectNet's codes (0 neutral, 1 happy, 2 sad, …); "
             "--labels gives them another meaning"
         )
     return base.Release(layout="csv", root=str(root), tables=tuple(tables), notes=tuple(notes))
+
+
+def _unread_note(table: base.Table) -> str:
+    reading: csv_rows.Reading = table.reading
+    if not reading.columns.by_name:
+        return ""
+    used = {index for _, indices in reading.columns.places for index in indices}
+    unread = [name for index, name in enumerate(reading.first) if index not in used]
+    return csv_columns.unread_note(table.path, unread, known=csv_columns.known_names())
 
 
 def _lists(text: str) -> dict[str, str]:
@@ -153,12 +163,14 @@ def _settled_by_rows(root: storage.AnyPath, table: base.Table, notes: list[str])
         return table._replace(split="train")
     (column,) = reading.columns.of("split")
     values = {
-        fields[column] for _, fields in csv_rows.all_rows(root, table) if len(fields) > column
+        fields[column]
+        for _, fields in csv_rows.all_rows(root, table)
+        if isinstance(fields, list) and len(fields) > column
     }
     if unknown := sorted(value for value in values if not label_names.split_of(value)):
         raise errors.UserError(
             f"the split column of {table.path} must have train, val or test: "
-            f"it has {', '.join(unknown[:5])}"
+            f"it has {', '.join(name[:40] for name in unknown[:5])}"
         )
     settled = split_names.settle({label_names.split_of(value) for value in values})
     notes += settled.notes

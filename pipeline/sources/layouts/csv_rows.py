@@ -8,6 +8,7 @@ from pipeline.files import storage
 from pipeline.rows import annotations
 from pipeline.sources import base, label_names, line_ranges
 from pipeline.sources.layouts import csv_columns
+from runtime import fields as fields_lib
 
 UNCERTAIN = "9"
 
@@ -24,14 +25,19 @@ class Reading(NamedTuple):
     splits: tuple[tuple[str, str], ...]  # split in the rows → train, validation or test
 
 
-def all_rows(root: storage.AnyPath, table: base.Table) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number from 1, fields) of a list, without its header and empty lines."""
+Numbered = tuple[int, line_ranges.Fields | annotations.InvalidExample]
+"""Line number from 1; fields, or why the line cannot be read."""
+
+
+def all_rows(root: storage.AnyPath, table: base.Table) -> Iterator[Numbered]:
+    """Yield the rows of a list, without its header and empty lines."""
     for part in table.parts:
         assert isinstance(part, base.Range)
         for number, fields in line_ranges.rows(
             storage.join(root, table.path), part, delimiter=table.reading.delimiter
         ):
-            if number > table.reading.header_rows and any(fields):
+            is_empty = isinstance(fields, list) and not any(fields)
+            if number > table.reading.header_rows and not is_empty:
                 yield number, fields
 
 
@@ -39,18 +45,27 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     """Yield the rows and rejects of a part of a list."""
     table = part.table
     reading: Reading = table.reading
-    last = max(index for _, indices in reading.columns.places for index in indices)
     for number, fields in all_rows(storage.path(root), table._replace(parts=(part.range,))):
         source = f"{table.path} row {number - reading.header_rows}"
-        split = table.split or dict(reading.splits).get(_split(fields, reading), "train")
+        known = fields if isinstance(fields, list) else []
+        split = table.split or dict(reading.splits).get(_split(known, reading), "train")
         place = annotations.Place(split, table.subset, table.images, table.images, source)
-        if len(fields) <= last:
-            detail = f"a row must have {last + 1} fields: got {len(fields)}"
-            yield annotations.Reject(
-                split, table.subset, " ".join(fields), -1, "short row", detail, source
-            )
-            continue
-        yield annotations.parse(_fields(fields, reading), place)
+        yield annotations.settled(_row, place, " ".join(known), fields, reading, place)
+
+
+def _row(
+    fields: line_ranges.Fields | annotations.InvalidExample,
+    reading: Reading,
+    place: annotations.Place,
+) -> annotations.Row | annotations.Reject:
+    if isinstance(fields, annotations.InvalidExample):
+        raise fields
+    last = max(index for _, indices in reading.columns.places for index in indices)
+    if len(fields) <= last:
+        raise annotations.InvalidExample(
+            "short row", f"a row must have {last + 1} fields: got {len(fields)}"
+        )
+    return annotations.parse(_fields(fields, reading), place)
 
 
 def _split(fields: list[str], reading: Reading) -> str:
@@ -122,8 +137,8 @@ def _difference(end: str, start: str) -> str:
 
 
 def number_in(text: str) -> float | None:
-    """Return a text as a number, or None."""
+    """Return a text as a number, NaN and infinity too, or None."""
     try:
-        return float(text)
+        return float(text) if fields_lib.is_plain(text) else None
     except ValueError:
         return None

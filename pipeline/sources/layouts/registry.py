@@ -19,7 +19,7 @@ from pipeline.sources.layouts import (
     csv_layout,
     yolo,
 )
-from runtime import errors, installation
+from runtime import errors, installation, untrusted
 
 Folders: TypeAlias = tuple[folder_walk.Folder, ...]
 
@@ -76,14 +76,26 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     """
     storage.forget_listings()
     _check_folder(root)
-    folders = folder_walk.walk(root)
+    folders = folder_walk.walk(root, follow_links=request.follow_links)
+    links_out = folder_walk.links_out(folders)
+    try:
+        release = _recognised(root, folders, request)
+    except errors.UserError as error:
+        raise errors.UserError(f"{error}; {links_out}" if links_out else str(error)) from error
+    # Now, and not when images are read: until then a disk may have gone.
+    return release._replace(
+        tables=tuple(table._replace(follow_links=request.follow_links) for table in release.tables),
+        notes=(*release.notes, links_out) if links_out else release.notes,
+        folders=base.folders_with_files(release),
+    )
+
+
+def _recognised(root: storage.AnyPath, folders: Folders, request: base.Request) -> base.Release:
     named = _named(request)
     layout = named or _detected(root, folders, request)
     _check_flags(request, layout)
     if LAYOUTS[layout].detect(folders, request):
-        release = LAYOUTS[layout].find_release(root, folders, request)
-        # Now, and not when images are read: until then a disk may have gone.
-        return release._replace(folders=base.folders_with_files(release))
+        return LAYOUTS[layout].find_release(root, folders, request)
     tried = [named] if named else [*AUTOMATIC, "folders"]
     looked_for = ", ".join(LAYOUTS[name].LOOKED_FOR for name in tried)
     raise errors.UserError(
@@ -149,7 +161,11 @@ def drawn_sample(root: storage.AnyPath) -> dict[str, object] | None:
     marker = root / SAMPLE_MARKER
     if not marker.is_file():
         return None
-    content: dict[str, object] = json.loads(marker.read_text(encoding="utf-8"))
+    storage.check_input(marker, at_most=untrusted.SETTINGS_BYTES)
+    try:
+        content: dict[str, object] = {**json.loads(marker.read_text(encoding="utf-8"))}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise errors.UserError(f"{marker} is damaged ({error}): draw the sample again") from None
     return content
 
 

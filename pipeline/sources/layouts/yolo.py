@@ -8,12 +8,11 @@ its index follows the alphabet.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import yaml
-
 from pipeline.files import storage
 from pipeline.rows import annotations
 from pipeline.sources import base, folder_walk, image_folders, label_names, split_names
-from runtime import errors
+from runtime import errors, untrusted
+from runtime import fields as fields_lib
 
 LOOKED_FOR = "data.yaml with train/images and train/labels (YOLO)"
 
@@ -123,18 +122,18 @@ def class_codes(path: storage.AnyPath, given: dict[str, str]) -> tuple[int, ...]
 
 
 def _class_names(path: storage.AnyPath) -> list[str]:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise errors.UserError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
+    storage.check_input(path, at_most=untrusted.SETTINGS_BYTES)
+    with storage.naming(path):
+        content = path.read_bytes()
+    value = untrusted.parse_yaml(untrusted.decoded(content, where=path), where=path)
     if not isinstance(value, dict):
         value = {}
     names = _in_order(value.get("names"))
     if not isinstance(names, list) or not names:
-        raise errors.UserError(f"{path} must have names, a list or 0: …, 1: …: got {names!r}")
+        raise errors.UserError(f"{path} must have names, a list or 0: …, 1: …: got {names!r:.200}")
     if value.get("nc", len(names)) != len(names):
         raise errors.UserError(
-            f"{path} must have as many names as classes: nc is {value['nc']}, "
+            f"{path} must have as many names as classes: nc is {value['nc']!r:.40}, "
             f"names are {len(names)}"
         )
     return [str(name) for name in names]
@@ -157,7 +156,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     table = part.table
     names = part.range.names
     files = [f"{image_folders.stem(name)}.txt" for name in names]
-    contents = storage.contents(storage.path(root) / table.path, files)
+    contents = storage.contents(storage.path(root) / table.path, files, within=part.within(root))
     for name, file, content in zip(names, files, contents, strict=True):
         place = image_folders.place_of(table, name, prefix=f"{table.split}/images")
         try:
@@ -196,16 +195,16 @@ def _faces(
         )
     for number, words in enumerate(lines, start=1):
         if words:
-            yield _face(name, words, place._replace(source=f"{place.source} face {number}"), codes)
+            face = place._replace(source=f"{place.source} face {number}")
+            yield annotations.settled(
+                _face, face, f"{place.images}/{name}", name, words, face, codes
+            )
 
 
 def _face(
     name: str, words: Sequence[str], place: annotations.Place, codes: Sequence[int]
 ) -> annotations.Row | annotations.Reject:
-    try:
-        row = annotations.parse({"path": name, **_fields(words, codes)}, place)
-    except annotations.InvalidExample as defect:
-        return image_folders.reject(place, name, defect.reason, str(defect))
+    row = annotations.parse({"path": name, **_fields(words, codes)}, place)
     if isinstance(row, annotations.Row):
         return row._replace(box_from="fractions")
     return row
@@ -214,6 +213,8 @@ def _face(
 def _fields(words: Sequence[str], codes: Sequence[int]) -> dict[str, str]:
     """Return the text fields of a line of class, centre, width, height and, unread, confidence."""
     try:
+        if not all(map(fields_lib.is_plain, words)):
+            raise ValueError
         index = int(words[0])
         x, y, width, height = map(float, words[1:5])
     except ValueError as error:
@@ -226,7 +227,7 @@ def _fields(words: Sequence[str], codes: Sequence[int]) -> dict[str, str]:
         )
     if not 0 <= index < len(codes):
         raise annotations.InvalidExample(
-            "bad label", f"a class must be 0..{len(codes) - 1}: got {index}"
+            "bad label", f"a class must be 0..{len(codes) - 1}: got {words[0]}"
         )
     if not (0 <= x <= 1 and 0 <= y <= 1 and 0 < width <= 1 and 0 < height <= 1):
         detail = f"a box must be in fractions of the picture, 0..1: got {' '.join(words[1:5])}"

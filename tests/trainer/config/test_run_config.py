@@ -176,7 +176,7 @@ def test_flags_override_a_recipe_and_the_recipe_the_defaults(tmp_path):
     [
         ("epoch: 7", "no setting is called epoch; did you mean epochs?"),
         ("- epochs", "must hold lines 'setting: value': got list"),
-        ("a: [", "is not YAML: while parsing"),
+        ("a: [", "must be YAML: while parsing"),
     ],
 )
 def test_a_bad_recipe_is_refused(tmp_path, text, sentence):
