@@ -12,9 +12,9 @@ import os
 import grpc
 from google.protobuf import json_format, text_format
 
-from runtime import unused_packages
+from runtime import installation
 
-with unused_packages.hidden("boto3", "pandas", "pymongo"):
+with installation.hidden("boto3", "pandas", "pymongo"):
     from apache_beam.portability.api import (
         beam_provision_api_pb2,
         beam_provision_api_pb2_grpc,

@@ -1,14 +1,16 @@
-"""Installation: which extra brings a package, and how to get it where it is missing.
+"""Installation: which extra brings a package, how to get it, and hiding one that nothing needs.
 
-Owns the sentence. Messages name a checkout and never the project's name on a package index, where
-it is not: anybody could register a package of that name.
+Owns the sentence about a missing one. Messages name a checkout and never the project's name on a
+package index, where it is not: anybody could register a package of that name.
 """
 
+import contextlib
 import importlib.util
+import logging
 import pathlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from runtime import errors
 
@@ -126,3 +128,31 @@ def _short(path: pathlib.Path) -> pathlib.Path:
     """Return a path relative to the working folder, where it is below it."""
     here = pathlib.Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+@contextlib.contextmanager
+def hidden(*names: str, also_imported: bool = False) -> Iterator[None]:
+    """Let imports of these packages fail in this context, where no warning of it is logged.
+
+    Beam tries pandas, PyMongo and IPython: half of the seconds that its import takes, in the job
+    and in each of its workers, for nothing that the job uses. Leaving them out of the environment
+    was rejected: other programs in it need them.
+
+    Args:
+      *names: the packages.
+      also_imported: whether those that were imported already are hidden too.
+    """
+    chosen = [name for name in names if also_imported or name not in sys.modules]
+    before = {name: sys.modules.get(name) for name in chosen}
+    for name in chosen:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import raises ImportError
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # Beam: could not find a compatible bson package.
+    try:
+        yield
+    finally:
+        logging.disable(disabled)
+        for name, module in before.items():
+            del sys.modules[name]
+            if module:
+                sys.modules[name] = module

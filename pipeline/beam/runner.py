@@ -25,7 +25,7 @@ from apache_beam.runners import runner
 
 from pipeline.beam import local_workers, worker_logs
 from pipeline.files import object_store
-from runtime import cpu_count, errors, installation, malloc, unused_packages
+from runtime import cpu_count, errors, installation, malloc
 
 SMALL_TABLE_BYTES = 64 << 20
 """Annotations up to this size are read in this process: starting workers would take longer."""
@@ -189,7 +189,7 @@ def _gave_up(error: RuntimeError) -> str:
 
 def _no_notebook() -> contextlib.AbstractContextManager[None]:
     """Hide IPython: in a notebook Beam imports data frames of its own, which fail with pandas 3."""
-    return unused_packages.hidden("IPython", also_imported=True)
+    return installation.hidden("IPython", also_imported=True)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import importlib.util
+import logging
 import pathlib
 import re
 import subprocess
@@ -104,3 +105,15 @@ def test_no_message_names_the_project_on_an_index():
     ]
     assert named == []
     assert importlib.util.find_spec(installation.__name__)
+
+
+def test_a_hidden_package_cannot_be_imported_and_no_warning_of_that_is_logged(caplog):
+    with installation.hidden("wave", also_imported=True), pytest.raises(ImportError):
+        logging.getLogger("library").warning("no wave")
+        import wave
+    import wave
+
+    assert wave.open
+    assert not caplog.records
+    logging.getLogger("library").warning("something else")
+    assert [record.message for record in caplog.records] == ["something else"]
