@@ -176,7 +176,7 @@ class Training(fields.Checked):
         1,
         "gradient accumulation: number of microbatches in which a step's batch is processed, one "
         "after the other, to use less memory; the batch of a step stays batch_size (batch "
-        "normalisation uses the statistics of a microbatch)",
+        "normalisation and the concordance of valence and arousal are those of a microbatch)",
         at_least=1,
         at_most=64,
     )

@@ -28,10 +28,12 @@ def test(first_correct: np.ndarray, second_correct: np.ndarray) -> Result:
     only_first = int((first_correct & ~second_correct).sum())
     only_second = int((second_correct & ~first_correct).sum())
     num_examples = only_first + only_second
-    if only_first == only_second:
+    if not num_examples:
         return Result(only_first, only_second, exact_p=1.0, mid_p=1.0)
     exact_p = float(stats.binomtest(only_first, num_examples).pvalue)
-    mid_p = exact_p - float(stats.binom.pmf(only_first, num_examples, 0.5))
+    as_observed = float(stats.binom.pmf(only_first, num_examples, 0.5))
+    # At a tie the two tails overlap in what was observed, of which half is then left out once.
+    mid_p = exact_p - (as_observed / 2 if only_first == only_second else as_observed)
     return Result(only_first, only_second, exact_p=exact_p, mid_p=mid_p)
 
 

@@ -20,18 +20,28 @@ class LossScale:
 
     It is halved, and the step skipped, when a gradient overflows, and doubled after many steps
     without.
+
+    Args:
+      freed_at: the step from which layers are trained that were frozen before; 0 if none were.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, freed_at: int = 0) -> None:
+        self._freed_at = freed_at
         self.scale = tf.Variable(_FIRST_SCALE, trainable=False, dtype=tf.float32)
         self.good_steps = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.skipped = tf.Variable([0, 0], trainable=False, dtype=tf.int64)
+        """Steps that were skipped before and since `freed_at`."""
 
     def unscaled(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Return the gradients of the loss itself."""
         return [gradient / self.scale for gradient in gradients]
 
-    def update(self, gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    def update(self, gradients: Sequence[tf.Tensor], *, step: tf.Tensor) -> tf.Tensor:
         """Update the scale; to be called on each replica with the same gradients.
+
+        Args:
+          gradients: of the step.
+          step: int64[], counted from the start of the run.
 
         Returns:
           bool[], whether the step is to be taken.
@@ -44,4 +54,6 @@ class LossScale:
         kept_or_doubled = tf.where(is_ripe, 2 * self.scale, tf.identity(self.scale))
         self.scale.assign(tf.where(is_good, kept_or_doubled, tf.maximum(self.scale / 2, 1.0)))
         self.good_steps.assign(tf.where(is_ripe, tf.zeros_like(good_steps), good_steps))
+        in_phase = tf.one_hot(tf.cast(step >= self._freed_at, tf.int32), 2, dtype=tf.int64)
+        self.skipped.assign_add(tf.where(is_good, tf.zeros_like(in_phase), in_phase))
         return is_good

@@ -26,9 +26,10 @@ class UpdateContext:
     learning_rate: tf.Tensor  # float32[]
     step: tf.Tensor  # int64[], counted from 0
     applies: tf.Tensor | None = None  # bool[], False skips the update; None: never skipped
+    skipped: tf.Tensor | None = None  # int64[2], steps skipped so far, as `LossScale` counts them
 
 
-_ContextTuple = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
+_ContextTuple = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None, tf.Tensor | None]
 """Fields of an `UpdateContext`: tf.distribute unpacks per-replica values in tuples, not in
 dataclasses."""
 
@@ -53,8 +54,10 @@ class Rule(Protocol):
 class Sgd:
     """Stochastic gradient descent with momentum: v = m v + g, w = w - lr v.
 
-    Sutskever et al. 2013, Eqs. 1 and 2. With Nesterov momentum w = w - lr (g + m v) (section 2.1,
-    in the variables of Bengio et al. 2013, arXiv:1212.0901, Eq. 7).
+    Goyal et al. 2017, arXiv:1706.02677, Eq. 9: the learning rate is outside the velocity, as in
+    PyTorch, so that a change of it acts at once on what has been gathered. Sutskever et al. 2013
+    (Eqs. 1 and 2: v = m v - lr g, w = w + v) and Keras have it inside, which is the same while it
+    is constant. With Nesterov momentum w = w - lr (g + m v).
     """
 
     momentum: float
@@ -126,7 +129,8 @@ class Optimizer:
     variables: Sequence[tf.Variable]
     slots: Sequence[Sequence[tf.Variable]]
     first_steps: Sequence[int]
-    """First step in which each variable is trained: its own step 0 in Adam's bias correction."""
+    """First step in which each variable is trained: its own step 0 in Adam's bias correction, which
+    counts no skipped steps either."""
 
     weight_decay: float = 0.0
 
@@ -145,7 +149,10 @@ class Optimizer:
         """Update all variables; to be called on each replica with the same gradients."""
         tf.distribute.get_replica_context().merge_call(
             self._update_all,
-            args=(gradients, (context.learning_rate, context.step, context.applies)),
+            args=(
+                gradients,
+                (context.learning_rate, context.step, context.applies, context.skipped),
+            ),
         )
 
     def _update_all(
@@ -154,12 +161,10 @@ class Optimizer:
         gradients: Sequence[tf.Tensor],
         context: _ContextTuple,
     ) -> None:
-        learning_rate, step, applies = context
         each = zip(self.variables, self.slots, self.first_steps, gradients, strict=True)
         for variable, slots, first, gradient in each:
-            own = (learning_rate, step - first, applies)
             strategy.extended.update(
-                variable, self._update_one, args=(gradient, slots, own), group=False
+                variable, self._update_one, args=(gradient, slots, first, context), group=False
             )
 
     def _update_one(
@@ -167,9 +172,13 @@ class Optimizer:
         variable: tf.Variable,
         gradient: tf.Tensor,
         slots: Sequence[tf.Variable],
+        first_step: int,
         context: _ContextTuple,
     ) -> None:
-        learning_rate, step, applies = context
+        learning_rate, step, applies, skipped = context
+        own_step = step - first_step
+        if skipped is not None:
+            own_step -= tf.reduce_sum(skipped[1:] if first_step else skipped)
 
         def update() -> tf.Tensor:
             if self.weight_decay and variable.shape.rank >= 2:
@@ -178,7 +187,7 @@ class Optimizer:
                 variable,
                 gradient=gradient,
                 slots=slots,
-                context=UpdateContext(learning_rate=learning_rate, step=step),
+                context=UpdateContext(learning_rate=learning_rate, step=own_step),
             )
             return tf.constant(True)
 

@@ -7,6 +7,7 @@ path, so that a checkpoint of another network is noticed rather than loaded in p
 import dataclasses
 import pathlib
 
+import numpy as np
 import tensorflow as tf
 
 from runtime import errors
@@ -15,6 +16,7 @@ from trainer.run import best_weights, checkpoint, train_state
 from trainer.training import train_step as train_step_lib
 
 _FOLDER = "checkpoints"
+_SKIPPED = "loss_scale/skipped"
 
 
 def save(
@@ -70,7 +72,10 @@ def restore(
             f"here have {data[:12]}; give this run a folder of its own (--model_dir) or replace "
             "that one (--overwrite)"
         )
-    best_weights.assign(_variables(train_step), arrays=arrays, path=model_dir / _FOLDER)
+    variables = _variables(train_step)
+    if _SKIPPED in variables and _SKIPPED not in arrays:  # Of 0.1.0, which did not count them.
+        arrays = {**arrays, _SKIPPED: np.zeros(2, np.int64)}
+    best_weights.assign(variables, arrays=arrays, path=model_dir / _FOLDER)
     return train_state.TrainState(**facts)
 
 
@@ -86,4 +91,5 @@ def _variables(train_step: train_step_lib.TrainStep) -> dict[str, tf.Variable]:
     if train_step.loss_scale:
         variables["loss_scale/scale"] = train_step.loss_scale.scale
         variables["loss_scale/good_steps"] = train_step.loss_scale.good_steps
+        variables[_SKIPPED] = train_step.loss_scale.skipped
     return variables

@@ -83,7 +83,7 @@ def _updates(
         )
         average = _average(network, decay=settings.optimization.ema_decay)
         is_float16 = settings.training.precision == "float16"
-        loss_scale = loss_scale_lib.LossScale() if is_float16 else None
+        loss_scale = loss_scale_lib.LossScale(freed_at=freezing.num_steps) if is_float16 else None
     return train_step.Updates(
         optimizer=optimizer,
         schedule=schedule,

@@ -167,7 +167,8 @@ class TrainStep:
         if self._settings.optimization.sam_rho:
             gradients = self._sam_gradients(parts, gradients=gradients)
         # Before clipping, whose norm an overflow would make infinite.
-        applies = self.loss_scale.update(gradients) if self.loss_scale else None
+        applies = self.loss_scale.update(gradients, step=step) if self.loss_scale else None
+        skipped = self.loss_scale.skipped.value() if self.loss_scale else None
         # L2 belongs to the loss, so its gradient is clipped with the rest.
         penalised = optimizers.add_l2(
             gradients, variables=self._trained.variables, weight=self._settings.training.l2
@@ -177,7 +178,7 @@ class TrainStep:
         self._trained.apply(
             clipped,
             context=optimizers.UpdateContext(
-                learning_rate=self._schedule(step), step=step, applies=applies
+                learning_rate=self._schedule(step), step=step, applies=applies, skipped=skipped
             ),
         )
         # After the update: the average is over the weights that steps end with.

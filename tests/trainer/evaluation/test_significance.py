@@ -27,6 +27,11 @@ def test_one_against_three_by_hand():
     assert found.mid_p == pytest.approx(2 * (1 + 4) / 16 - 4 / 16)
 
 
+def test_a_tie_by_hand():
+    found = significance.test(*answers(first=2, second=2, both=4))
+    assert (found.exact_p, found.mid_p) == (1.0, pytest.approx(1 - 6 / 16 / 2))  # 1 - f(2; 4) / 2.
+
+
 @pytest.mark.parametrize("counts", [(3, 9), (40, 61), (7, 7), (0, 1)])
 def test_the_exact_value_is_that_of_the_binomial_test(counts):
     found = significance.test(*answers(first=counts[0], second=counts[1], both=5))

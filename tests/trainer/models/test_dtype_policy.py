@@ -58,16 +58,20 @@ def test_layers_compute_in_the_format_and_weights_and_logits_do_not(make_ctx):
 
 
 def test_the_scale_is_halved_by_an_overflow_and_doubled_after_two_thousand_good_steps():
-    scale = loss_scale.LossScale()
+    scale = loss_scale.LossScale(freed_at=2)
     good, overflow = [tf.constant([1.0, -2.0])], [tf.constant([1.0, np.inf])]
     np.testing.assert_array_equal(scale.unscaled([tf.constant([2.0**16])])[0], [2.0])
-    assert not scale.update(overflow)
+    first, later = tf.constant(1, tf.int64), tf.constant(2, tf.int64)
+    assert not scale.update(overflow, step=first)
     assert (float(scale.scale), int(scale.good_steps)) == (2.0**14, 0)
-    assert scale.update(good)
+    assert scale.update(good, step=later)
     assert (float(scale.scale), int(scale.good_steps)) == (2.0**14, 1)
     scale.good_steps.assign(1999)
-    assert scale.update(good)
+    assert scale.update(good, step=later)
     assert (float(scale.scale), int(scale.good_steps)) == (2.0**15, 0)
+    assert not scale.update(overflow, step=later)
+    assert not scale.update(overflow, step=later)
+    np.testing.assert_array_equal(scale.skipped, [1, 2])
 
 
 def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
@@ -85,6 +89,7 @@ def test_a_step_that_overflows_changes_no_weight_and_halves_the_scale(make_ctx):
     for expected, variable in zip(before, network.variables, strict=True):
         np.testing.assert_array_equal(variable.numpy(), expected)
     assert train_step.loss_scale.scale.numpy() == 2.0**99
+    np.testing.assert_array_equal(train_step.loss_scale.skipped, [0, 1])
 
 
 @pytest.mark.parametrize(("num_replicas", "over"), [(1, "1 replica,"), (2, "2 replicas,")])

@@ -1,5 +1,7 @@
 """1 - CCC + MSE, by hand."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,6 +46,17 @@ def test_nothing_is_nan_where_annotations_are_missing(true):
     assert np.isfinite(loss) and np.isfinite(gradient).all()
     np.testing.assert_array_equal(gradient[:, 1], 0)
     assert (np.abs(gradient[:3, 0]).max() > 0) == (true is TRUE)
+
+
+def test_the_concordance_of_microbatches_is_not_that_of_the_batch_as_the_docs_say():
+    predicted, true = [[0.0, 0.0], [0.1, 0.1], [0.9, 0.9], [1.0, 1.0]], [[0.1, 0.1], [0.0, 0.0]]
+    true += [[1.0, 1.0], [0.9, 0.9]]
+    halves = [loss_of(predicted[i : i + 2], true[i : i + 2], [1.0, 1.0]) for i in (0, 2)]
+    assert np.mean(halves) > loss_of(predicted, true, [1.0] * 4) + 1
+    docs = pathlib.Path(__file__).parents[3] / "docs/training.md"
+    assert "the concordance of valence and arousal (CCC), whose losses are averaged" in (
+        docs.read_text(encoding="utf-8")
+    )
 
 
 def test_a_single_annotated_example_has_an_error_but_no_concordance():

@@ -57,6 +57,45 @@ def test_adam_divides_by_epsilon_beside_a_tiny_gradient():
     np.testing.assert_allclose(got, [0.9240253], rtol=1e-6)
 
 
+def test_adam_counts_the_steps_that_it_takes_as_keras_does():
+    """Of three steps the first is skipped: what is left is Keras' two."""
+    backbone, head = (tf.Variable([1.0, -2.0, 3.0]) for _ in range(2))
+    optimizer = optimizers.make(
+        training_config.Optimization(optimizer="adam"),
+        variables=[head, backbone],
+        first_steps=[0, 4],
+    )
+    for step, gradient in enumerate(GRADIENTS, start=4):
+        context = optimizers.UpdateContext(
+            learning_rate=tf.constant(0.1),
+            step=tf.constant(step, tf.int64),
+            applies=tf.constant(step != 4),
+            skipped=tf.constant([4, 1], tf.int64),
+        )
+        optimizer.apply([tf.constant(gradient)] * 2, context=context)
+    peer, theirs = keras.optimizers.Adam(0.1, epsilon=1e-8), keras.Variable([1.0, -2.0, 3.0])
+    for gradient in GRADIENTS[1:]:
+        peer.apply([tf.constant(gradient)], [theirs])
+    for ours in (head, backbone):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_pytorchs_where_the_learning_rate_changes(nesterov):
+    weight = velocity = 0.0
+    for learning_rate in LEARNING_RATES:
+        velocity = 0.9 * velocity + 1
+        weight -= learning_rate * (1 + 0.9 * velocity if nesterov else velocity)
+    got = updated(
+        "sgd",
+        gradients=[[1.0]] * 3,
+        learning_rates=LEARNING_RATES,
+        start=(0.0,),
+        nesterov=nesterov,
+    )
+    np.testing.assert_allclose(got, [weight], rtol=1e-6)
+
+
 def test_momentum_carries_the_last_gradient_on():
     # v = 1, w = 0 - 0.1 * 1; then v = 0.9 * 1 + 1 = 1.9, w = -0.1 - 0.1 * 1.9.
     got = updated("sgd", gradients=[[1.0], [1.0]], learning_rates=[0.1, 0.1], start=(0.0,))
