@@ -14,7 +14,7 @@ from affectnet_tfds import dataset_paths
 from pipeline import config, ledger, publish, write_shards
 from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
-from pipeline.files import atomic, lock, storage
+from pipeline.files import atomic, lock, output_disk, storage
 from pipeline.rows import survey
 from pipeline.shards import plan, shard_writer, write_lease
 from pipeline.sources import base
@@ -82,6 +82,22 @@ def _build(order: "_Order", staging: storage.AnyPath, listener: Listener, *, sta
             atomic.remove_tree(staging)
     if order.config.dry_run:
         return Build(None, order.config, None, {}, time.monotonic() - start)
+    wanted = order.config
+    size = plan.num_bytes(plans, image_size=wanted.image_size, encoding=wanted.encoding)
+    with output_disk.explained(staging, needed_bytes=size):
+        return _written(order, staging, listener, surveyed=surveyed, plans=plans, start=start)
+
+
+def _written(
+    order: "_Order",
+    staging: storage.AnyPath,
+    listener: Listener,
+    *,
+    surveyed: survey.Survey,
+    plans: Mapping[str, plan.SplitPlan],
+    start: float,
+) -> Build:
+    """Write the shards that are not finished, and publish."""
     with (
         write_shards.without_leftovers(staging),
         listener.writing(staging, plans),

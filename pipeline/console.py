@@ -12,7 +12,7 @@ from pipeline.rows import survey
 from pipeline.shards import plan
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
-from runtime import installation, json_log, terminal, untrusted
+from runtime import errors, installation, json_log, terminal, untrusted
 
 _ACCOUNT = (
     ("read", "rows"),
@@ -65,9 +65,7 @@ class Console:
             f"margin {job.margin_frac:g}, balance {job.balance}",
         )
         print(_plan_table(plans))
-        size = sum(p.num_examples for p in plans.values()) * plan.example_bytes(
-            job.image_size, job.encoding
-        )
+        size = plan.num_bytes(plans, image_size=job.image_size, encoding=job.encoding)
         json_log.write(
             "plan",
             config_name=job.config_name,
@@ -77,7 +75,7 @@ class Console:
             },
         )
         files = " + ".join(f"{p.num_shards} {p.split}" for p in plans.values())
-        self._say("", f"{files} shards, about {_bytes(size)} in all")
+        self._say("", f"{files} shards, about {errors.size_text(size)} in all")
 
     def writing(
         self, staging: storage.AnyPath, plans: Mapping[str, plan.SplitPlan]
@@ -152,7 +150,8 @@ class Console:
         self._say(
             "published",
             f"{built.version}   {len(built.report['shards'])} shards, "
-            f"{built.account.num_examples:,} examples, {_bytes(size)}, {built.seconds:.0f} s",
+            f"{built.account.num_examples:,} examples, {errors.size_text(size)}, "
+            f"{built.seconds:.0f} s",
         )
         if rejects := built.account.reasons():
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejects)
@@ -258,11 +257,3 @@ def _account_table(account: build.ledger.Ledger) -> str:
     totals = [sum(getattr(line, field) for line in account.lines) for field, _ in _ACCOUNT]
     rows.append(["all", "", *(f"{total:,}" for total in totals)])
     return terminal.table([header, *rows], left={"split", "class"})
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -6,6 +6,7 @@ written after all others (files/atomic.py).
 """
 
 import csv
+import io
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,12 +51,12 @@ def publish(
 ) -> storage.AnyPath:
     """Write metadata and reports into the staging folder, then publish it as the version."""
     staging, version = staging_folder(job), version_folder(job)
-    with atomic.on_disk(staging) as folder:
+    with atomic.on_disk(staging) as folder, storage.naming(folder):
         write_metadata(job, sidecars, folder=folder)
         write_rejects(folder / "rejects.csv", account.rejects)
         write_json(folder / dataset_paths.BUILD_REPORT, report)
         write_sidecars(folder / SIDECARS, staging, names=[done["name"] for done in sidecars])
-        (folder / dataset_paths.JOB_CONFIG).write_text(job.to_json(), encoding="utf-8")
+        atomic.write_text(folder / dataset_paths.JOB_CONFIG, job.to_json())
     page.write(staging, sidecars=sidecars)
     checksums.write(
         staging, leave=_is_leaving, known={done["name"]: done["sha256"] for done in sidecars}
@@ -136,10 +137,11 @@ def write_metadata(
 
 def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
     """Write the rejects as CSV: one row each, with file, row and reason (untrusted.cell)."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["split", "subset", "file", "expression", "reason", "detail", "row"])
-        writer.writerows([*map(untrusted.cell, reject)] for reject in rejects)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["split", "subset", "file", "expression", "reason", "detail", "row"])
+    writer.writerows([*map(untrusted.cell, reject)] for reject in rejects)
+    atomic.write_text(path, text.getvalue())
 
 
 def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]) -> None:
@@ -149,15 +151,15 @@ def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]
         names,
         threads=storage.read_threads(staging),
     )
-    with path.open("w", encoding="utf-8") as file:
+    with atomic.writing(path) as file:
         for before, text in zip(itertools.chain("[", itertools.repeat(", ")), texts, strict=False):
-            file.write(before + text)
-        file.write("]")
+            file.write((before + text).encode())
+        file.write(b"]")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a value as readable JSON."""
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    atomic.write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def _is_leaving(name: str) -> bool:

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import time
 
+from pipeline.files import storage
 from runtime import cpu_count, errors, fields, flags, folder_lock
 from synthetic_faces import release, summary
 from synthetic_faces import settings as settings_lib
@@ -70,7 +71,8 @@ def draw(asked: Sample) -> str:
     with folder_lock.held(folder, lock, way_out="name another folder (--output_dir)"):
         if not release.check_target(settings, overwrite=asked.overwrite):
             return f"sample        was drawn in {folder} by another program meanwhile"
-        annotations = release.make(settings, num_workers=asked.num_workers or cpu_count.count())
+        with storage.naming(settings.output_dir):
+            annotations = release.make(settings, num_workers=asked.num_workers or cpu_count.count())
     return summary.describe(
         annotations, layout=settings.layout, folder=folder, seconds=time.monotonic() - start
     )

@@ -131,7 +131,8 @@ def verify_shard(
     path, name = folder / entry["name"], entry["name"]
     if not path.is_file():
         return [Problem(name, -1, "the file is missing")]
-    content = path.read_bytes()
+    with storage.naming(path):
+        content = path.read_bytes()
     problems, counts = [], dict.fromkeys(entry["label_counts"], 0)
     for index, item in enumerate(tfrecord.records(content)):
         found = item if isinstance(item, str) else verify_record(item, settings, counts)

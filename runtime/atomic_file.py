@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from runtime import errors
+
 TEMPORARY_PREFIX = "incomplete."
 """How temporary names begin; TFDS passes over such files (core/utils/file_utils.py)."""
 
@@ -39,14 +41,23 @@ def check_writable(folder: pathlib.Path) -> None:
 def replace(path: pathlib.Path, *, content: bytes) -> pathlib.Path:
     """Replace a file's content in one rename; return its path. The folder is made if necessary."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with writing(path) as file:
+    with writing(path, size_bytes=len(content)) as file:
         file.write(content)
     return path
 
 
 @contextlib.contextmanager
-def writing(path: pathlib.Path) -> Iterator[BinaryIO]:
-    """Open a file to write; it gets its name when the block has ended without an error."""
+def writing(path: pathlib.Path, *, size_bytes: int = 0) -> Iterator[BinaryIO]:
+    """Open a file to write; it gets its name when the block has ended without an error.
+
+    Args:
+      path: its name.
+      size_bytes: its size, where it is known, to say what is needed if the disk is full.
+
+    Raises:
+      errors.FullDiskError: if the disk is full.
+      OSError: if the system refuses, naming the path.
+    """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}.{path.name}")
     try:
         with temporary.open("xb") as file:
@@ -60,6 +71,10 @@ def writing(path: pathlib.Path) -> Iterator[BinaryIO]:
         if error.errno is None or error.filename not in (None, str(temporary)):
             raise
         # A full disk names no file, and nobody knows the temporary one.
+        if errors.is_full(error):
+            full = errors.FullDiskError(error.errno, error.strerror, str(path))
+            full.needed_bytes = size_bytes
+            raise full from None
         raise OSError(error.errno, error.strerror, str(path)) from None
     except BaseException:
         _discard(temporary)

@@ -5,10 +5,13 @@ the table of exit codes. Plain ValueErrors were rejected as the carrier because 
 prints every ValueError without its traceback hides its own defects.
 """
 
+import contextlib
 import difflib
 import errno
 import os
+import pathlib
 import re
+import shutil
 from collections.abc import Iterable, Mapping
 
 FAILED = 1
@@ -42,6 +45,8 @@ _SYSTEM_REASONS: Mapping[int, str] = {
     errno.ENOSPC: "no space left on the device; free some, and give the same command again",
     errno.EDQUOT: "disk quota exceeded; free some space, and give the same command again",
     errno.EROFS: "the file system is read-only; name another place",
+    errno.EFBIG: "the file is larger than the file system, or ulimit -f, allows; raise the limit, "
+    "or name another place",
     errno.EIO: f"input/output error; {_WHEN_BACK}",
     errno.ESTALE: f"stale file handle; {_WHEN_BACK}",
     errno.ENOTCONN: f"the file system is not connected any more; {_WHEN_BACK}",
@@ -52,7 +57,8 @@ _SYSTEM_REASONS: Mapping[int, str] = {
 }
 """What the system says of a file that a person can change, and the way out."""
 
-_FULL_OR_READ_ONLY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_WRITING = (*_FULL, errno.EROFS, errno.EFBIG)
 _ONLY_OF_FILES = (errno.EIO, errno.ESTALE)
 """Numbers of a failing disk that no socket has, so that they are told without a path, too."""
 
@@ -73,6 +79,12 @@ _OF_ONE_FILE = (
 )
 """What the system says of one path; any other error says something of the disk or the machine."""
 
+OUT_OF_MEMORY = (
+    "memory ran out; end other programs, or ask for less at a time (a smaller --num_workers or "
+    "--batch_size), and give the same command again"
+)
+"""What a program says where Python's MemoryError ended it."""
+
 _NEXT_ERROR = re.compile(r"another exception occurred:|direct cause of the following exception:")
 _IN_A_TRACEBACK = re.compile(r"\b\w*Error: \[Errno (\d+)\] [^:\n]+(?:: (['\"])([^\n]+?)\2)?")
 """How Python prints an OSError, as Beam passes it on from a worker."""
@@ -91,17 +103,67 @@ class UserError(Exception):
     exit_code = EXIT_CODE
 
 
+class FullDiskError(OSError):
+    """A file did not fit on its disk.
+
+    Attributes:
+      needed_bytes: size of the file, or of all that is to be written; 0: not known.
+    """
+
+    needed_bytes = 0
+
+
+def is_full(error: OSError) -> bool:
+    """Return whether an error says that a disk or a quota is full."""
+    return error.errno in _FULL
+
+
 def of_system(error: OSError) -> UserError | None:
     """Return the sentence about a file that the system refuses, or None if it is no such error."""
     path = _text(error.filename)
     reason = _SYSTEM_REASONS.get(error.errno or 0, error.strerror)
     if path and reason:
-        return UserError(f"cannot use {path}: {reason}")
-    if error.errno in _FULL_OR_READ_ONLY:  # Writing to an open file names none.
+        if error.errno in _OF_WRITING:
+            path = str(pathlib.Path(path).absolute())
+        return UserError(f"cannot use {path}: {_with_room(reason, error, path)}")
+    if error.errno in _OF_WRITING:  # Writing to an open file names none.
         return UserError(f"cannot write: {reason}")
     if error.errno in _ONLY_OF_FILES:
         return UserError(f"a disk failed: {reason}")
+    text = error.strerror or ""
+    if text.startswith("No usable temporary directory"):  # Of tempfile.
+        return UserError(f"n{text[1:]}: free some space there, or set TMPDIR to a folder with room")
     return None
+
+
+def _with_room(reason: str, error: OSError, path: str) -> str:
+    """Add to the reason that a disk is full how much is needed, and how much is free."""
+    if not is_full(error):
+        return reason
+    needed = error.needed_bytes if isinstance(error, FullDiskError) else 0
+    known = [f"about {size_text(needed)} are needed"] if needed else []
+    free = _free_bytes(path) if error.errno == errno.ENOSPC else None
+    known += [f"{size_text(free)} are free"] if free is not None else []
+    what, semicolon, way_out = reason.partition(";")
+    room = f" ({', '.join(known)})" if known else ""
+    return f"{what}{room}{semicolon}{way_out}"
+
+
+def _free_bytes(path: str) -> int | None:
+    """Return how much is free on the disk of a file that need not be there, or None."""
+    with contextlib.suppress(OSError):
+        folders = pathlib.Path(path).parents
+        return shutil.disk_usage(next(folder for folder in folders if folder.exists())).free
+    return None
+
+
+def size_text(num_bytes: float) -> str:
+    """Return a size in words: 512 B, 12 kB, 3.4 GB."""
+    for unit in ("B", "kB", "MB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.0f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} GB"
 
 
 def is_of_one_file(error: OSError) -> bool:

@@ -36,6 +36,9 @@ _TRY_S = 0.01
 
 _PROC = pathlib.Path("/proc")
 
+_held = set[str]()
+"""Tokens of the locks that this process has: one that it could not remove is nobody's."""
+
 
 class Place(Protocol):
     """Where a lock file is kept: on a disk (`File`) or in an object store (pipeline/files)."""
@@ -93,6 +96,7 @@ def held(folder: object, place: Place, *, way_out: str) -> Iterator[None]:
     """
     lock = _Lock(folder, place)
     lock.take(way_out)
+    _held.add(lock.token)
     renewal = threading.Thread(target=lock.renew_until_done, name="folder_lock", daemon=True)
     renewal.start()
     try:
@@ -100,6 +104,7 @@ def held(folder: object, place: Place, *, way_out: str) -> Iterator[None]:
     finally:
         lock.done.set()
         renewal.join()
+        _held.discard(lock.token)
         with contextlib.suppress(OSError, errors.UserError):  # Nobody minds a dead holder's lock.
             lock.release()
 
@@ -196,6 +201,7 @@ class _Lock:
 
     Attributes:
       done: set when it is no longer needed.
+      token: tells it from all others.
     """
 
     def __init__(self, folder: object, place: Place) -> None:
@@ -203,6 +209,7 @@ class _Lock:
         self._folder = folder
         self._place = place
         self._us = _ourselves()
+        self.token = self._us.token
 
     def take(self, way_out: str) -> None:
         """Take the lock, that of a dead holder too.
@@ -350,7 +357,10 @@ def _is_running(holder: Holder) -> bool | None:
     except PermissionError:
         pass  # Another user's.
     start = _process_start(holder.process)
-    return None if start is None else start == holder.process_start
+    if start is None:
+        return None
+    is_ours = holder.process == os.getpid()
+    return start == holder.process_start and (not is_ours or holder.token in _held)
 
 
 def _process_start(process: int) -> str | None:

@@ -6,6 +6,7 @@ in each program was rejected: some of them would always be forgotten in one.
 """
 
 import codecs
+import concurrent.futures
 import contextlib
 import io
 import os
@@ -73,6 +74,12 @@ def refusal_for(error: BaseException) -> errors.UserError | None:
         return error
     if isinstance(error, OSError):
         return errors.of_system(error)
+    if isinstance(error, MemoryError):
+        return errors.UserError(errors.OUT_OF_MEMORY)
+    if isinstance(error, concurrent.futures.BrokenExecutor):
+        return errors.UserError(
+            f"a worker process was killed, most likely as {errors.OUT_OF_MEMORY}"
+        )
     if isinstance(error, ModuleNotFoundError):
         return installation.missing_module(error.name or "")
     if type(error).__module__.startswith("tensorflow"):

@@ -33,8 +33,12 @@ _README = (
 def make(settings: settings_lib.Settings, *, num_workers: int) -> list[scenes.Annotation]:
     """Draw a sample, replacing one that is there, and return its annotations by row index."""
     staging = _clean_staging(settings.output_dir)
-    settings_lib.write_marker(staging, settings)
-    annotations = _write(staging, settings, num_workers=num_workers)
+    try:
+        settings_lib.write_marker(staging, settings)
+        annotations = _write(staging, settings, num_workers=num_workers)
+    except BaseException:  # A disk that is full needs the space.
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
     if settings.output_dir.exists():
         shutil.rmtree(settings.output_dir)
     staging.rename(settings.output_dir)

@@ -38,6 +38,9 @@ _USER_ERROR = re.compile(
     rf"\b({'|'.join(_USER_ERRORS)}): (.*?)(?: \[while running|$)", re.MULTILINE
 )
 
+_OUT_OF_MEMORY = re.compile(r"^[\w.]*MemoryError\b|\bInsufficient memory\b", re.MULTILINE)
+"""Python's, NumPy's and OpenCV's."""
+
 WORKER_PACKAGES_VARIABLE = "AFFECTNET_FACES_FOR_WORKERS"
 """Environment variable that setup.py reads."""
 
@@ -171,8 +174,11 @@ def refusal_in(text: str) -> Exception | None:
 
     None: it was a defect of ours.
     """
-    if match := _USER_ERROR.search(errors.last_error_in(text)):
+    last = errors.last_error_in(text)
+    if match := _USER_ERROR.search(last):
         return _USER_ERRORS[match[1]](match[2])
+    if _OUT_OF_MEMORY.search(last):
+        return errors.UserError(f"in a worker process {errors.OUT_OF_MEMORY}")
     refused = errors.system_error_in(text)
     return refused if refused and errors.of_system(refused) else None
 

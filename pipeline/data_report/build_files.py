@@ -94,8 +94,9 @@ def read_json(path: storage.AnyPath, *, keys: Sequence[str] = ()) -> Any:
     Raises:
       errors.UserError: if it is missing or damaged.
     """
-    text = _existing(path).read_text(encoding="utf-8")
     try:
+        with storage.naming(path):
+            text = _existing(path).read_bytes().decode()
         content = json.loads(text)
         missing = [key for key in keys if not isinstance(content, dict) or key not in content]
         if missing:

@@ -33,22 +33,28 @@ _REPLACED = ".replaced-"
 
 
 @contextlib.contextmanager
-def writing(place: AnyPath) -> Iterator[IO[bytes]]:
-    """Open a file to write; it gets its name when the block has ended without an error."""
+def writing(place: AnyPath, *, size_bytes: int = 0) -> Iterator[IO[bytes]]:
+    """Open a file to write; it gets its name when the block has ended without an error.
+
+    Args:
+      place: its name.
+      size_bytes: its size, where it is known, to say what is needed if the disk is full.
+    """
     if isinstance(place, RemotePath):
         with tempfile.TemporaryFile() as file:
             yield file
             file.seek(0)
             place.upload(file)
         return
-    with atomic_file.writing(place) as file:
+    with atomic_file.writing(place, size_bytes=size_bytes) as file:
         yield file
 
 
 def write_text(place: AnyPath, text: str) -> None:
     """Write a small text file atomically, as UTF-8."""
-    with writing(place) as file:
-        file.write(text.encode())
+    content = text.encode()
+    with writing(place, size_bytes=len(content)) as file:
+        file.write(content)
 
 
 @contextlib.contextmanager

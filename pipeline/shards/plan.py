@@ -104,6 +104,12 @@ def computed_shards(num_examples: int, image_size: int, encoding: str = "jpeg") 
     return max(1, by_bytes, min(SMALL_SHARDS, num_examples // SMALL_SHARD_ROWS))
 
 
+def num_bytes(plans: Mapping[str, SplitPlan], *, image_size: int, encoding: str) -> int:
+    """Return about how many bytes all shards take."""
+    examples = sum(split_plan.num_examples for split_plan in plans.values())
+    return examples * example_bytes(image_size, encoding)
+
+
 def example_bytes(image_size: int, encoding: str = "jpeg") -> int:
     """Estimate the size of an example, of which 1 kB is not the image.
 

@@ -36,6 +36,7 @@ def written_by(folder: pathlib.Path, **changes: object) -> None:
     """Leave the lock of another holder, which differs from ours in these fields."""
     folder.mkdir(exist_ok=True)
     holder = dataclasses.replace(folder_lock._ourselves(), token="theirs", **changes)
+    folder_lock._held.add("theirs")  # Where it is a lock of this process.
     lock_file(folder).write_text(json.dumps({**vars(holder), "alive": "then"}))
 
 
@@ -103,6 +104,17 @@ def test_a_process_that_is_stopped_keeps_its_lock(tmp_path):
 def test_a_process_number_that_is_used_again_is_not_the_holder(tmp_path):
     written_by(tmp_path, process_start="1")
     with hold(tmp_path):
+        pass
+
+
+def test_a_lock_that_this_process_could_not_remove_is_nobodys(tmp_path):
+    """Its disk was unmounted, and is back."""
+    away = tmp_path.with_name("away")
+    with hold(tmp_path / "data"):
+        (tmp_path / "data").rename(away)
+    away.rename(tmp_path / "data")
+    assert lock_file(tmp_path / "data").exists()
+    with hold(tmp_path / "data"):
         pass
 
 
