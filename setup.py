@@ -68,6 +68,7 @@ APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
 DEV = [
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
     "flask>=3",
+    "hypothesis>=6.100",  # Fuzzing.
     "moto[s3]>=5.1",
     "mypy>=1.15",
     "pre-commit>=4",

@@ -66,6 +66,8 @@ def wrong_values(name: str, section: type, option: fields.Option) -> list[str]:
         wrong += ["", *{"folder": ["a_file"], "file": ["a_folder"]}.get(option.path, [])]
     if option.choices or kind is not str:
         wrong.append("nonsense")
+    wrong += ["inf", "-inf", "nan", "1_0"] if kind is float else []
+    wrong += ["4_0", "9" * 400] if kind is int else []
     wrong += [f"{option.at_least - 1:g}"] if not math.isinf(option.at_least) else []
     wrong += [f"{option.at_most + 1:.12g}"] if not math.isinf(option.at_most) else []
     return wrong

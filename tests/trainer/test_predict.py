@@ -131,6 +131,21 @@ def test_json_and_csv_have_every_probability(capsys):
     ]
 
 
+HOSTILE = "=a\x1b[2J\r\udcff.jpg"
+"""A formula, an escape sequence, a carriage return and a byte that is no UTF-8."""
+
+
+def test_a_hostile_name_moves_no_cursor_and_starts_no_formula(capsys):
+    image = images.from_pixels(samples.gradient(width=40, height=30), name=HOSTILE)
+    rows = predict.image_rows(image, [], names=NAMES)
+    predict.print_rows(rows, config=predict.Predict())
+    assert capsys.readouterr().out == "=a\\x1b[2J\\x0d\\xff.jpg  no face found\n"
+    predict.print_rows(rows, config=predict.Predict(csv=True))
+    assert capsys.readouterr().out.splitlines()[1].startswith("'=a\\x1b[2J\\x0d\\xff.jpg,")
+    predict.print_rows(rows, config=predict.Predict(json=True))
+    assert json.loads(capsys.readouterr().out)[0]["file"] == "=a\x1b[2J\r\\xff.jpg"
+
+
 def test_valence_and_arousal_are_printed_where_the_model_has_learned_them(capsys):
     image = images.from_pixels(samples.gradient(width=40, height=30), name="a.jpg")
 

@@ -177,6 +177,13 @@ def test_flags_override_a_recipe_and_the_recipe_the_defaults(tmp_path):
         ("epoch: 7", "no setting is called epoch; did you mean epochs?"),
         ("- epochs", "must hold lines 'setting: value': got list"),
         ("a: [", "must be YAML: while parsing"),
+        ("learning_rate: .inf", "must be a finite number: got inf"),
+        ("learning_rate: .nan", "must be a finite number: got nan"),
+        ("learning_rate: 2001-01-01", "must be a number: got datetime.date(2001, 1, 1)"),
+        ("learning_rate: 2001-99-99", "must be YAML: month must be in 1..12"),
+        ("epochs: 0x" + "f" * 30, "must be a number of at most 63 bits: got one of 120 bits"),
+        ("epochs: 0x" + "f" * 5000, "must be YAML: a number has 5,002 characters"),
+        ("[" * 5000, "must be YAML: its values are nested too deep"),
     ],
 )
 def test_a_bad_recipe_is_refused(tmp_path, text, sentence):
@@ -185,6 +192,24 @@ def test_a_bad_recipe_is_refused(tmp_path, text, sentence):
     with pytest.raises(errors.UserError) as no:
         run_config.resolve({"recipe": str(path)})
     assert sentence in str(no.value)
+
+
+def test_a_recipe_is_a_regular_file_of_text_in_utf_8(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("epochs: 7\n".encode("utf-16"))
+    with pytest.raises(errors.UserError, match=r"mine\.yaml is in UTF-16"):
+        run_config.resolve({"recipe": str(path)})
+    path.write_bytes(b"epochs: 7 # \xf6\n")
+    with pytest.raises(errors.UserError, match=r"mine\.yaml must be text in UTF-8: byte 12"):
+        run_config.resolve({"recipe": str(path)})
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="only regular files are read"):
+        run_config.resolve({"recipe": str(path)})
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="a named pipe"):
+        run_config.resolve({"recipe": str(path)})
 
 
 def test_an_unknown_recipe_names_the_nearest():

@@ -62,6 +62,16 @@ def test_a_damaged_shard_is_refused_with_its_name_and_record(tmp_path, version):
         tfrecord_index.read([tmp_path / "short"])
 
 
+def test_a_shard_whose_images_were_all_rejected_is_read_as_no_example(tmp_path, version):
+    whole = pathlib.Path(version.builder.info.splits["validation"].filepaths[0])
+    (tmp_path / "empty").touch()
+    alone = tfrecord_index.read([whole])
+    beside = tfrecord_index.read([tmp_path / "empty", whole, tmp_path / "empty"])
+    assert len(tfrecord_index.read([tmp_path / "empty"]).labels) == 0
+    assert beside.labels.tolist() == alone.labels.tolist()
+    assert bytes(beside.image_bytes(3)) == bytes(alone.image_bytes(3))
+
+
 def test_an_image_is_found_at_all_of_its_bytes_and_not_at_its_first_ones_alone():
     image = bytes(range(100))
     within = b"name" + image[:40] + b"other" + image + b"label"

@@ -1,5 +1,8 @@
 """Input images: found, decoded once for each size, turned upright, and cut as the pipeline does."""
 
+import os
+import pathlib
+
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
@@ -150,6 +153,22 @@ def test_the_error_of_an_unreadable_file_says_why(name, content, reason, tmp_pat
         (tmp_path / name).write_bytes(content)
     with pytest.raises(invalid_example.InvalidExample, match=reason):
         list(images.read(tmp_path / name, every_s=1))
+
+
+def test_what_is_no_regular_file_of_a_sane_size_is_refused_without_being_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "a.mp4")
+    (tmp_path / "b.jpg").touch()
+    os.truncate(tmp_path / "b.jpg", 8_000_000_000)
+    for path, reason in (
+        (tmp_path / "a.jpg", "it is a named pipe"),
+        (tmp_path / "a.mp4", "it is a named pipe"),
+        (tmp_path / "b.jpg", "it has 8,000.0 MB, and such a file may have 100 MB"),
+        (pathlib.Path("/dev/zero"), "it is a device or terminal"),
+        (pathlib.Path("/dev/ptmx"), "it is a device or terminal"),
+    ):
+        with pytest.raises(invalid_example.InvalidExample, match=reason):
+            list(images.read(path, every_s=1))
 
 
 def test_a_jpeg_that_ends_early_is_refused_where_it_is_decoded(tmp_path):

@@ -1,5 +1,7 @@
 """Weights from a local file, and the epochs in which only the heads learn."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -107,6 +109,13 @@ def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
         match=r"of --model=resnet50 must be a file in \.h5 or \.keras or \.npz: got",
     ):
         pretrained.check(model_config.Model(model="resnet50", weights=str(tmp_path / "a.pt")))
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "endless.h5").touch()
+    os.truncate(tmp_path / "endless.h5", 8_000_000_000)
+    for name, reason in (("pipe", "a named pipe"), ("endless", "8,000.0 MB")):
+        with pytest.raises(OSError, match=reason):
+            path = str(tmp_path / f"{name}.h5")
+            pretrained.check(model_config.Model(model="resnet50", weights=path))
     with pytest.raises(
         errors.UserError, match="--freeze_epochs=2 needs pretrained weights: with --weights=none"
     ):
