@@ -24,11 +24,19 @@ MIN_BOX_SIDE = 8
 """Smallest longer side of a face box, in pixels: smaller faces show no expression."""
 
 
+MAX_CROP_RATIO = 64
+"""Largest side of a crop over the shorter side of its image: of 224 pixels, 3 would be image."""
+
+
 SMALL_CROP = 160
 """Crops below this size, in pixels, are cut from an image decoded to twice the size."""
 
 _EXIF_WITHIN = 65536
 """Bytes in which EXIF data begin: metadata precede the pixels, in segments up to this long."""
+
+
+MAX_PADDED_PIXELS = 25_000_000
+"""Larger squares that leave the image are cut from a smaller copy, which bounds the memory."""
 
 
 LINEAR_RATIO = 1.34
@@ -80,11 +88,18 @@ def square(box: Box | None, *, picture_size: tuple[int, int], margin_frac: float
       margin_frac: margin on each side, as a fraction of the box's longer side.
 
     Raises:
-      invalid_example.InvalidExample: if the box is too small, or has no pixel in the image.
+      invalid_example.InvalidExample: if the box is too small, has no pixel in the image, or is so
+        large, or the image so narrow, that next to nothing of the square would be image.
     """
     width, height = picture_size
+    most = MAX_CROP_RATIO * min(width, height)
     if box is None:
         side = max(width, height)
+        if side > most:
+            detail = (
+                f"the longer side may be {MAX_CROP_RATIO} times the shorter: got {width} x {height}"
+            )
+            raise invalid_example.InvalidExample("picture too narrow", detail)
         return Square((width - side) // 2, (height - side) // 2, side)
     x, y, box_width, box_height = box
     if max(box_width, box_height) < MIN_BOX_SIDE:
@@ -94,6 +109,12 @@ def square(box: Box | None, *, picture_size: tuple[int, int], margin_frac: float
         place = f"{x:g}, {y:g} of {box_width:g} x {box_height:g}"
         detail = f"the box at {place} has no pixel in {width} x {height}"
         raise invalid_example.InvalidExample("box outside the picture", detail)
+    if not max(box_width, box_height) * (1 + 2 * margin_frac) <= most:  # NaN too.
+        detail = (
+            f"a crop of {width} x {height} may have a side of {most:,}: the box of "
+            f"{box_width:g} x {box_height:g} with its margin has a longer one"
+        )
+        raise invalid_example.InvalidExample("box too large", detail)
     side = max(1, round(max(box_width, box_height) * (1 + 2 * margin_frac)))
     left, top = round(x + box_width / 2 - side / 2), round(y + box_height / 2 - side / 2)
     return Square(left, top, side)
@@ -116,8 +137,16 @@ def shrunk(area: Square, factor: float) -> Square:
 def crop(pixels: np.ndarray, area: Square, *, image_size: int) -> np.ndarray:
     """Crop a square of uint8[H, W, 3] and resize it to uint8[S, S, 3], black outside the image."""
     height, width = pixels.shape[:2]
+    leaves = min(area.x, area.y) < 0 or area.x + area.side > width or area.y + area.side > height
+    if leaves and area.side**2 > MAX_PADDED_PIXELS and area.side > 2 * image_size:
+        factor = 2 * image_size / area.side
+        smaller = (max(1, round(width * factor)), max(1, round(height * factor)))
+        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+        return crop(pixels, shrunk(area, factor), image_size=image_size)
     x0, y0 = max(area.x, 0), max(area.y, 0)
     x1, y1 = min(area.x + area.side, width), min(area.y + area.side, height)
+    if x0 >= x1 or y0 >= y1:  # Of a box at the edge, nothing is left in a smaller image.
+        return np.zeros((image_size, image_size, 3), np.uint8)
     inside = pixels[y0:y1, x0:x1]
     if inside.shape[:2] != (area.side, area.side):
         edges = (y0 - area.y, area.y + area.side - y1, x0 - area.x, area.x + area.side - x1)

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping, Sized
 from pathlib import Path
 
-from affectnet_tfds import dataset_paths, labels
+from affectnet_tfds import dataset_paths, invalid_example, labels
 from pipeline import build, config, progress
 from pipeline.files import object_store, storage
 from pipeline.rows import survey
@@ -159,6 +159,13 @@ class Console:
             self._say(
                 "rejected",
                 f"{total:,} of {built.account.num_rows:,} rows ({reasons}): rejects.csv names them",
+            )
+        ours = [r for r in built.account.rejects if r.reason == invalid_example.DEFECT]
+        if ours:
+            self._say(
+                "defects",
+                f"{len(ours):,} of these rows were rejected by an error of this program, not of "
+                f"the data, such as {ours[0].source}: {ours[0].detail}",
             )
         if across := built.report["identical_files"]["across_splits"]:
             self._say(

@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pipeline.rows",
         "pipeline.sources",
     ),
-    "pipeline.shards": ("affectnet_tfds", "pipeline.files", "pipeline.rows"),
+    "pipeline.shards": ("affectnet_tfds", "runtime", "pipeline.files", "pipeline.rows"),
     "pipeline.beam": (
         "affectnet_tfds",
         "runtime",

@@ -103,7 +103,10 @@ def predict(
 ) -> Iterator[Row]:
     """Yield the rows of all files, image by image, so that memory does not grow with their number.
 
-    A file that cannot be read adds a sentence to `failures`.
+    A file that cannot be read, whatever the reason, adds a sentence to `failures`.
+
+    Raises:
+      OSError: if an annotated image cannot be written.
     """
     # Inside, as above.
     from trainer.inference import draw_boxes
@@ -118,6 +121,13 @@ def predict(
                 yield from image_rows(image, faces, names=names)
         except invalid_example.InvalidExample as fault:
             failures.append(untrusted.printable(f"{path}: {fault}"))
+        except MemoryError:
+            failures.append(untrusted.printable(f"{path}: not enough memory for it"))
+        except OSError:
+            raise
+        except Exception as error:
+            fault = invalid_example.of_defect(error)
+            failures.append(untrusted.printable(f"{path}: {fault.reason}, {fault}"))
 
 
 def image_rows(

@@ -7,8 +7,6 @@ ledger counts.
 """
 
 import math
-import pathlib
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, ParamSpec
 
@@ -25,9 +23,6 @@ MOST_PX = 1_000_000
 
 LONGEST_PATH = 4096
 """Longest path, in characters (PATH_MAX of Linux)."""
-
-DEFECT = "defect of this program"
-"""Reason of the rejects that no rule explains: an error of ours in reading a row."""
 
 _LONGEST_DETAIL = 500
 _Arguments = ParamSpec("_Arguments")
@@ -120,20 +115,12 @@ def settled(
     except InvalidExample as fault:
         reason, detail, label = fault.reason, str(fault), -1
     except Exception as error:
-        reason, detail, label = DEFECT, _defect(error), -1
+        ours = invalid_example.of_defect(error)
+        reason, detail, label = ours.reason, str(ours), -1
     if len(detail) > _LONGEST_DETAIL:
         detail = detail[:_LONGEST_DETAIL] + "…"
     return Reject(
         place.split, place.subset, path[:LONGEST_PATH], label, reason, detail, place.source
-    )
-
-
-def _defect(error: Exception) -> str:
-    """Return what an error of ours says, and where it was raised."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"please report it: {type(error).__name__} in {pathlib.Path(where.filename).name}, line "
-        f"{where.lineno}: {error}"
     )
 
 

@@ -4,13 +4,11 @@ import functools
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
+from affectnet_tfds import image_codec
 from pipeline.files import storage
 from pipeline.rows import annotations
 
 NO_SUCH_FILE, UNREADABLE = "no such file", "unreadable file"
-
-IMAGE_BYTES = 100_000_000
-"""Largest image file that is read."""
 
 MAY_PASS = (NO_SUCH_FILE, UNREADABLE)
 """Reasons of rejects that say nothing of an image's content: the next look may find it."""
@@ -58,7 +56,7 @@ def read(
     within = "" if follow_links else str(root)
     for candidate in _spellings(root / path):
         try:
-            storage.check_input(candidate, at_most=IMAGE_BYTES, within=within)
+            storage.check_input(candidate, at_most=image_codec.MAX_FILE_BYTES, within=within)
             return candidate.read_bytes()
         except FileNotFoundError:
             continue

@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from affectnet_tfds import example_codec, tfrecord
+from affectnet_tfds import example_codec, image_codec, invalid_example, tfrecord
 from pipeline.files import atomic, storage
 from pipeline.rows import annotations
 from pipeline.shards import image_files, image_statistics, row_example, tasks, write_lease
+from runtime import errors
 
 
 class Spec(NamedTuple):
@@ -199,7 +200,11 @@ class Tally:
 def examples(
     spec: Spec, shard_tasks: Sequence[tasks.Task], tally: Tally
 ) -> Iterator[example_codec.Example]:
-    """Yield an example for every task whose image can be used; others become rejects."""
+    """Yield an example for every task whose image can be used; others become rejects.
+
+    Raises:
+      errors.UserError: if the machine has no memory for an image.
+    """
     paths = (task.row.path for task in shard_tasks)
     contents = image_files.read_ahead(
         storage.path(spec.root), paths, folders=spec.folders, follow_links=spec.follow_links
@@ -209,11 +214,25 @@ def examples(
             if isinstance(content, annotations.InvalidExample):
                 raise content
             crop = _hash_and_crop(task, content, spec=spec, tally=tally)
+            example = row_example.example(crop, task, spec.settings)
+        except annotations.InvalidExample as fault:
+            tally.add_reject(task.row, fault)
+        except MemoryError as error:
+            raise errors.UserError(_no_memory(task.row.path)) from error
+        except Exception as error:  # No image ends a build.
+            tally.add_reject(task.row, invalid_example.of_defect(error))
+        else:
             if task.copy == 0:
                 tally.add_row(task.row, crop)
-            yield row_example.example(crop, task, spec.settings)
-        except annotations.InvalidExample as defect:
-            tally.add_reject(task.row, defect)
+            yield example
+
+
+def _no_memory(path: str) -> str:
+    return (
+        f"not enough memory for {path}: an image may take "
+        f"{image_codec.MAX_MEMORY_BYTES // 10**6} MB in each worker; free some, or give fewer "
+        "--num_workers, and the same command continues"
+    )
 
 
 def _hash_and_crop(

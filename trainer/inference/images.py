@@ -11,16 +11,12 @@ that the network was trained on.
 
 import dataclasses
 import functools
-import io
 import math
+import os
 import pathlib
-import struct
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import PIL.ExifTags
-import PIL.Image
-import PIL.ImageOps
 
 from affectnet_tfds import face_crop, image_codec, invalid_example
 from runtime import untrusted
@@ -29,20 +25,14 @@ from trainer.inference import videos
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 """Suffixes of the images that are taken from folders; a file that is named itself may have any."""
 
-IMAGE_BYTES = 100_000_000
 VIDEO_BYTES = 100_000_000_000
-"""Largest files that are read."""
+"""Largest video that is read."""
 
-_DAMAGED_EXIF = (
-    OSError,
-    ValueError,
-    ArithmeticError,  # An orientation that is infinite.
-    SyntaxError,
-    LookupError,
-    TypeError,
-    struct.error,
-)
-"""What Pillow raises for metadata that are damaged."""
+_BYTES_PER_PIXEL = 7
+"""Memory for a pixel: the decoded image, and a copy that is turned, cut or drawn on."""
+
+_FEW_PIXELS = 20_000_000
+"""Of smaller images two sizes stay decoded, of larger ones one."""
 
 _FULL_SIZE = 8
 """Eighths of an image's size."""
@@ -98,11 +88,12 @@ def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
     A folder without any is yielded itself, so that `read` reports it.
     """
     for path in map(pathlib.Path, paths):
-        inside = path.rglob("*") if path.is_dir() else ()
+        # os.path: a folder that may not be entered is no error here.
+        inside = path.rglob("*") if os.path.isdir(path) else ()  # noqa: PTH112
         yield from sorted(
             file
             for file in inside
-            if file.suffix.lower() in IMAGES | videos.SUFFIXES and file.is_file()
+            if file.suffix.lower() in IMAGES | videos.SUFFIXES and os.path.isfile(file)  # noqa: PTH113
         ) or [path]
 
 
@@ -115,7 +106,7 @@ def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
       invalid_example.InvalidExample: if the file cannot be read. Only the header of a JPEG is read
         here: a fault in its pixels is raised where they are decoded.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  As in `find`.
         raise invalid_example.InvalidExample(
             "empty folder", f"no file in it ends in {', '.join(sorted(IMAGES | videos.SUFFIXES))}"
         )
@@ -127,7 +118,7 @@ def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
             for pixels, time_s in videos.frames(path, every_s=every_s):
                 yield from_pixels(pixels, name=str(path), time_s=time_s)
         else:
-            untrusted.check(path, at_most=IMAGE_BYTES)
+            untrusted.check(path, at_most=image_codec.MAX_FILE_BYTES)
             yield from_bytes(path.read_bytes(), name=str(path))
     except OSError as error:
         raise invalid_example.InvalidExample(
@@ -143,10 +134,14 @@ def from_bytes(content: bytes, *, name: str) -> InputImage:
         stored upright, only the header is read here).
     """
     header = image_codec.read_header(content)
-    orientation = _orientation(content)
+    image_codec.check_memory(content, header, bytes_per_pixel=_BYTES_PER_PIXEL)
+    orientation = image_codec.orientation(content, header)
     if orientation == 1 and header.is_plain_jpeg:
-        # Each size is decoded once, however many faces need it.
-        decode = functools.cache(lambda eighths: _decode_jpeg(content, header, eighths=eighths))
+        # Each size is decoded once, however many faces need it: they come in the order of size.
+        kept = 2 if math.prod(header.size) <= _FEW_PIXELS else 1
+        decode = functools.lru_cache(kept)(
+            lambda eighths: _decode_jpeg(content, header, eighths=eighths)
+        )
         return InputImage(name=name, size=header.size, decode=decode)
     pixels = image_codec.decode(content, header)
     return from_pixels(_upright(pixels, orientation=orientation), name=name)
@@ -175,26 +170,10 @@ def _eighths(part: float, *, size: tuple[int, int]) -> int:
 
 def _upright(pixels: np.ndarray, *, orientation: int) -> np.ndarray:
     """Turn pixels as an EXIF orientation (1..8) says."""
-    if orientation == 1:
-        return pixels
-    stored = PIL.Image.fromarray(pixels)
-    stored.getexif()[PIL.ExifTags.Base.Orientation] = orientation
-    return np.ascontiguousarray(PIL.ImageOps.exif_transpose(stored))
-
-
-def _orientation(content: bytes) -> int:
-    """Return the EXIF orientation of a file, 1..8; 1 (as stored) where its metadata are damaged."""
-    try:
-        with PIL.Image.open(io.BytesIO(content)) as opened:
-            orientation = int(opened.getexif().get(PIL.ExifTags.Base.Orientation, 1))
-    except (
-        OSError,
-        ValueError,
-        ArithmeticError,
-        SyntaxError,
-        LookupError,
-        TypeError,
-        struct.error,
-    ):
-        return 1
-    return orientation if 1 <= orientation <= 8 else 1
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

@@ -68,6 +68,9 @@ def frames(path: pathlib.Path, *, every_s: float) -> Iterator[tuple[np.ndarray, 
                 yield np.ascontiguousarray(frame[:, :, ::-1]), round(time_s, 3)
         if multiple < 0:
             raise invalid_example.InvalidExample("broken video", "OpenCV can read no frame of it")
+    except cv2.error as error:
+        said = " ".join(str(error).split())
+        raise invalid_example.InvalidExample("broken video", said) from error
     finally:
         video.release()
 

@@ -8,6 +8,7 @@ import struct
 import numpy as np
 import pytest
 
+from affectnet_tfds import invalid_example
 from pipeline.rows import annotations, deduplicate, row_index
 from pipeline.sources.layouts import affectnet_2017, registry
 from runtime import errors
@@ -143,7 +144,7 @@ def test_an_npy_file_of_any_shape_is_one_reject(tmp_path, content):
     assert first.startswith("unreadable annotation: ") and second == ""
     first, second = npy_row(tmp_path, npy(np.array("1")), content)
     assert first.startswith(("unreadable annotation: ", "")) and second == ""
-    assert annotations.DEFECT not in first
+    assert invalid_example.DEFECT not in first
 
 
 def test_npy_landmarks_that_32_bits_cannot_hold_are_none(tmp_path):
@@ -180,7 +181,7 @@ def test_a_hostile_json_file_is_read_or_one_reject(tmp_path, record, problem):
     first, second = plus(tmp_path, record)
     assert first.startswith(problem) and bool(first) == bool(problem)
     assert second == ""
-    assert annotations.DEFECT not in first
+    assert invalid_example.DEFECT not in first
 
 
 def test_annotation_files_that_are_none_are_rejects(tmp_path):
