@@ -126,8 +126,8 @@ def predict(
         except OSError:
             raise
         except Exception as error:
-            fault = invalid_example.of_defect(error)
-            failures.append(untrusted.printable(f"{path}: {fault.reason}, {fault}"))
+            ours = invalid_example.of_defect(error)
+            failures.append(untrusted.printable(f"{path}: {ours.reason}, {ours}"))
 
 
 def image_rows(
