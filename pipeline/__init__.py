@@ -2,7 +2,10 @@
 
 import sys
 
-from runtime import program
+from runtime import signals
 
 if sys.argv[0] == "-m":  # As long as python -m is looking for the program.
+    signals.end_at_once()  # First: what follows is imported in a second.
+    from runtime import program
+
     program.explain_failed_imports()

@@ -7,6 +7,7 @@ processes that write the same file would write into each other's copy.
 
 import contextlib
 import errno
+import itertools
 import os
 import pathlib
 import uuid
@@ -80,6 +81,13 @@ def writing(path: pathlib.Path, *, size_bytes: int = 0) -> Iterator[BinaryIO]:
         _discard(temporary)
         raise
     flush(path.parent)
+
+
+def set_aside(path: pathlib.Path) -> pathlib.Path:
+    """Rename a damaged file, so that it is neither used nor lost; return its path."""
+    names = (f"{path.name}.damaged{number or ''}" for number in itertools.count())
+    kept = next(other for name in names if not (other := path.with_name(name)).exists())
+    return path.rename(kept)
 
 
 def _discard(temporary: pathlib.Path) -> None:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runtime import errors, installation, program
+from runtime import errors, installation, program, signals
 
 
 class Program(NamedTuple):
@@ -43,6 +43,7 @@ _SHELLS = ("bash", "zsh")
 
 def main() -> None:
     """Run the program that the first argument names on the arguments that follow it."""
+    signals.end_at_once()
     program.prepare()
     program.or_exit(lambda: run(sys.argv[1:]))
 

@@ -12,7 +12,7 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 FAILED = 1
 EXIT_CODE = 2
@@ -47,6 +47,8 @@ _SYSTEM_REASONS: Mapping[int, str] = {
     errno.EROFS: "the file system is read-only; name another place",
     errno.EFBIG: "the file is larger than the file system, or ulimit -f, allows; raise the limit, "
     "or name another place",
+    errno.EMFILE: "too many open files; raise ulimit -n, and give the same command again",
+    errno.ENFILE: "the machine has too many open files; end programs that have them",
     errno.EIO: f"input/output error; {_WHEN_BACK}",
     errno.ESTALE: f"stale file handle; {_WHEN_BACK}",
     errno.ENOTCONN: f"the file system is not connected any more; {_WHEN_BACK}",
@@ -88,6 +90,7 @@ OUT_OF_MEMORY = (
 _NEXT_ERROR = re.compile(r"another exception occurred:|direct cause of the following exception:")
 _IN_A_TRACEBACK = re.compile(r"\b\w*Error: \[Errno (\d+)\] [^:\n]+(?:: (['\"])([^\n]+?)\2)?")
 """How Python prints an OSError, as Beam passes it on from a worker."""
+_USER_ERROR = re.compile(r"\bUserError: ([^\n]+)")
 _OF_TENSORFLOW = re.compile(r"(?:^|\s)(/[^;\n]+); ([A-Z][a-z -]+[a-z])")
 """How TensorFlow's file system writes one: /path; Permission denied."""
 
@@ -136,34 +139,8 @@ def of_system(error: OSError) -> UserError | None:
     return None
 
 
-def _with_room(reason: str, error: OSError, path: str) -> str:
-    """Add to the reason that a disk is full how much is needed, and how much is free."""
-    if not is_full(error):
-        return reason
-    needed = error.needed_bytes if isinstance(error, FullDiskError) else 0
-    known = [f"about {size_text(needed)} are needed"] if needed else []
-    free = _free_bytes(path) if error.errno == errno.ENOSPC else None
-    known += [f"{size_text(free)} are free"] if free is not None else []
-    what, semicolon, way_out = reason.partition(";")
-    room = f" ({', '.join(known)})" if known else ""
-    return f"{what}{room}{semicolon}{way_out}"
-
-
-def _free_bytes(path: str) -> int | None:
-    """Return how much is free on the disk of a file that need not be there, or None."""
-    with contextlib.suppress(OSError):
-        folders = pathlib.Path(path).parents
-        return shutil.disk_usage(next(folder for folder in folders if folder.exists())).free
-    return None
-
-
-def size_text(num_bytes: float) -> str:
-    """Return a size in words: 512 B, 12 kB, 3.4 GB."""
-    for unit in ("B", "kB", "MB"):
-        if num_bytes < 1000:
-            return f"{num_bytes:.0f} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:.1f} GB"
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 
 
 def is_of_one_file(error: OSError) -> bool:
@@ -187,6 +164,12 @@ def system_error_in(text: str) -> OSError | None:
         if match[2] in by_text:
             return OSError(by_text[match[2]], match[2], match[1])
     return None
+
+
+def user_error_in(text: str) -> UserError | None:
+    """Return the UserError that TensorFlow quotes for one of its input threads, or None."""
+    match = _USER_ERROR.search(last_error_in(text))
+    return UserError(match[1]) if match else None
 
 
 def nearest(name: str, *, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import app, flags
 
-from runtime import errors, fields, installation, json_log, program, untrusted
+from runtime import errors, fields, installation, json_log, program, signals, untrusted
 
 Sections = Mapping[str, type]
 """Section title to configuration class."""
@@ -117,13 +117,15 @@ def _start(
 ) -> None:
     """Parse the command line, run the program on what is left of it, and exit."""
     program.prepare()
+    signals.end_at_once()
     flags.FLAGS.set_gnu_getopt(True)  # Flags may follow other arguments.
-    app.run(
-        lambda argv: program.or_exit(lambda: _recorded(lambda: main(argv[1:]))),
-        flags_parser=lambda argv: program.or_exit(
-            lambda: _parse(argv, sections=sections, about=about, passes_on=passes_on)
-        ),
-    )
+    with program.ending():
+        app.run(
+            lambda argv: program.or_exit(lambda: _recorded(lambda: main(argv[1:]))),
+            flags_parser=lambda argv: program.or_exit(
+                lambda: _parse(argv, sections=sections, about=about, passes_on=passes_on)
+            ),
+        )
 
 
 def _words(rest: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO, TypeVar
 
-from runtime import errors, fields, program
+from runtime import errors, fields, program, signals
 
 _Result = TypeVar("_Result")
 
@@ -89,8 +89,14 @@ def recorded(main: Callable[[], _Result], *, path: str | None) -> _Result:
     """
     open_file(path)
     started_s = time.monotonic()
+
+    def write_end(exit_code: int) -> None:
+        write("end", exit_code=exit_code, seconds=round(time.monotonic() - started_s, 3))
+        close()
+
     write("start", command=[pathlib.Path(sys.executable).name, *sys.orig_argv[1:]])
     exit_code: Any = 1
+    signals.before_end.append(write_end)
     try:
         result = main()
         exit_code = result if isinstance(result, int) else 0
@@ -108,8 +114,8 @@ def recorded(main: Callable[[], _Result], *, path: str | None) -> _Result:
         write("error", level="error", message=message)
         raise
     finally:
-        write("end", exit_code=exit_code, seconds=round(time.monotonic() - started_s, 3))
-        close()
+        signals.before_end.remove(write_end)
+        write_end(exit_code)
 
 
 def close() -> None:

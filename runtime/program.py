@@ -13,7 +13,7 @@ import os
 import select
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
 from runtime import errors, installation, untrusted
@@ -68,6 +68,29 @@ def or_exit(call: Callable[[], _Result]) -> _Result:
         _end_with(refusal.exit_code, f"error: {refusal}")
 
 
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """End the process where the block raises and TensorFlow is loaded, whatever its threads do.
+
+    Python's own end waits for ever otherwise: an error in an input thread leaves others of its kind
+    that wait for Python.
+    """
+    try:
+        yield
+    except BaseException as error:
+        is_success = isinstance(error, SystemExit) and error.code in (0, None)
+        if is_success or "tensorflow" not in sys.modules:
+            raise
+        code = error.code if isinstance(error, SystemExit) else errors.FAILED
+        if not isinstance(error, SystemExit):
+            sys.excepthook(type(error), error, error.__traceback__)
+        elif not isinstance(code, int):
+            print(code, file=sys.stderr)
+        _flush_or_discard()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else errors.FAILED)
+
+
 def refusal_for(error: BaseException) -> errors.UserError | None:
     """Return the sentence about an error that a person causes, or None: it is a defect of ours."""
     if isinstance(error, errors.UserError):
@@ -83,6 +106,8 @@ def refusal_for(error: BaseException) -> errors.UserError | None:
     if isinstance(error, ModuleNotFoundError):
         return installation.missing_module(error.name or "")
     if type(error).__module__.startswith("tensorflow"):
+        if refusal := errors.user_error_in(str(error)):
+            return refusal
         found = errors.system_error_in(str(error))
         return errors.of_system(found) if found else None
     return None

@@ -10,7 +10,6 @@ list of them here would go out of date. Errors that the caller can correct are e
 """
 
 import contextlib
-import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,7 @@ def train(**settings: Any) -> trained_run.Run:
         with tf_logging.chatter_off():
             # Inside: the refusals above must not wait for TensorFlow.
             from trainer.training import train as training
-        with _own_signals_after():
+        with _interrupts():
             training.run(config, data_path=data_path)
     return open_run(config.run.model_dir)
 
@@ -113,13 +112,9 @@ def read_images(*paths: str, every_s: float = 1.0) -> Iterator[images.InputImage
 
 
 @contextlib.contextmanager
-def _own_signals_after() -> Iterator[None]:
-    """Restore the caller's signal handlers; an interrupted run raises what Python raises for it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _interrupts() -> Iterator[None]:
+    """Raise for an interrupted run what Python raises for it."""
     try:
         yield
     except SystemExit as stopped:
         raise KeyboardInterrupt(f"exit code {stopped.code}: the same call continues") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -14,12 +14,15 @@ from typing import Any
 from affectnet_tfds import dataset_paths
 from runtime import atomic_file, errors, fields
 from runtime.fields import field
-from trainer.config import model_config, recipes, training_config
+from trainer.config import json_file, model_config, recipes, training_config
 
 FILE = "config.json"
 """Name of the saved configuration in a model folder."""
 
-_MEND = "restore it from a backup, or train anew with --overwrite"
+_MEND = (
+    "restore it from a backup; or remove it and give the trainer.main command that began the run "
+    "(journal.json has it), which writes it anew and continues; or train anew with --overwrite"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -229,9 +232,8 @@ def make(settings: Mapping[str, Any]) -> Config:
     known = [name for section in SECTIONS.values() for name in fields.options(section)]
     for name in settings:
         if name not in known:
-            raise errors.UserError(
-                f"no setting is called {name}; {errors.nearest(name, known=known)}"
-            )
+            hint = errors.guess(name, known=known) or "docs/flags.md lists them"
+            raise errors.UserError(f"no setting is called {name}; {hint}")
     return Config(
         **{
             title.lower(): _section(section, settings=settings)
@@ -288,11 +290,9 @@ def load(path: pathlib.Path) -> Config:
       errors.UserError: if the file is no JSON, or its settings are not ours.
     """
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(settings, dict):
-            raise ValueError(f"settings by name were expected: got {type(settings).__name__}")
+        settings = json_file.read_object(path)
         if "model" not in settings:  # All others may be of a later release than the run.
-            raise ValueError("settings by name were expected: there is no model")
+            raise ValueError("there is no model among its settings")
     except ValueError as error:
         raise errors.UserError(f"cannot read {path} as JSON ({error}): {_MEND}") from None
     try:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from runtime import errors
 from trainer.data import dataset_version, image_decoder, pixel_cache, tfrecord_index
 
 _MEMORY_FRAC = 0.5
@@ -66,10 +67,20 @@ def read(
     records = tfrecord_index.read(
         [pathlib.Path(file) for file in version.builder.info.splits[split].filepaths]
     )
+    _check_labels(records, num_classes=len(version.class_names))
     stored = image_decoder.Stored(size_px=version.stored_size, is_raw=version.encoding == "raw")
     decode = image_decoder.to_size(stored, size_px=size_px)
+
+    def decoded(index: int) -> np.ndarray:
+        content = records.image_bytes(index)
+        try:
+            return decode(content)
+        except ValueError as error:
+            file = records.files[int(records.shard[index])]
+            raise errors.UserError(f"{file}, {records.filenames[index]}: {error}") from None
+
     store = _store(
-        lambda index: decode(records.image_bytes(index)),
+        decoded,
         cache=cache,
         path=_cache_folder(cache_dir) / f"{version.fingerprint[:32]}-{split}-{size_px}px.uint8",
         num_examples=version.counts[split],
@@ -85,6 +96,16 @@ def read(
         copies=records.copies,
         fetch=_fetch(store, size_px=size_px),
     )
+
+
+def _check_labels(records: tfrecord_index.Records, *, num_classes: int) -> None:
+    strange = np.flatnonzero((records.labels < 0) | (records.labels >= num_classes))
+    if strange.size:
+        first = int(strange[0])
+        raise errors.UserError(
+            f"{records.files[int(records.shard[first])]}, {records.filenames[first]}: label must "
+            f"be 0..{num_classes - 1}: got {records.labels[first]}; build the data set again"
+        )
 
 
 def _store(

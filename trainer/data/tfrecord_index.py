@@ -1,20 +1,26 @@
 """TFRecord index: labels of a split, and the file offset of every image in its shards.
 
 Owns one scan of the shards at start-up, which verifies every checksum, and random access to an
-image's bytes. The files are mapped, not read: used pages stay in the system's page cache, which all
-processes of a machine share. tf.data's TFRecord reader was rejected: it can only go forward, and an
-epoch's order is any permutation.
+image's bytes. What was read stays in the system's page cache, which all processes of a machine
+share. Mapping the files was rejected: a disk that fails then ends the process by SIGBUS, without a
+sentence, and every mapped shard keeps a descriptor. tf.data's TFRecord reader was rejected: it can
+only go forward, and an epoch's order is any permutation.
 """
 
+import collections
 import dataclasses
 import functools
-import mmap
+import math
 import os
 import pathlib
+import resource
+import threading
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import message
 
 from affectnet_tfds import tfrecord
 from runtime import errors
@@ -33,15 +39,25 @@ class Records:
     arousal: np.ndarray  # float32[N], NaN where there is none
     filenames: np.ndarray  # str[N]
     copies: np.ndarray  # int64[N]
+    stamps: dict[pathlib.Path, tuple[int, ...]]  # of each file when it was scanned
 
     def image_bytes(self, index: int) -> memoryview:
-        """Return the stored bytes of an image."""
-        start = int(self.start[index])
-        return self._views[int(self.shard[index])][start : start + int(self.length[index])]
+        """Return the stored bytes of an image; any thread may call this.
+
+        Raises:
+          errors.UserError: if the file is another one now than the one that was scanned.
+          OSError: with the file's path, if the disk does not let it be read.
+        """
+        file = self.files[int(self.shard[index])]
+        length = int(self.length[index])
+        content = self._open_files.read(file, start=int(self.start[index]), length=length)
+        if len(content) < length:
+            raise _replaced(file)
+        return memoryview(content)
 
     @functools.cached_property
-    def _views(self) -> list[memoryview]:
-        return [memoryview(_mapped(file)) for file in self.files]
+    def _open_files(self) -> "_OpenFiles":
+        return _OpenFiles(self.stamps)
 
 
 def read(files: Sequence[pathlib.Path]) -> Records:
@@ -50,7 +66,10 @@ def read(files: Sequence[pathlib.Path]) -> Records:
     Raises:
       errors.UserError: naming the file and the record whose checksum does not match.
     """
-    entries = [(shard, *entry) for shard, file in enumerate(files) for entry in _scan(file)]
+    stamps: dict[pathlib.Path, tuple[int, ...]] = {}
+    entries = [
+        (shard, *entry) for shard, file in enumerate(files) for entry in _scan(file, stamps=stamps)
+    ]
     shard, start, length, labels, valence, arousal, filenames, copies = (
         zip(*entries, strict=True) if entries else [()] * 8
     )
@@ -64,6 +83,55 @@ def read(files: Sequence[pathlib.Path]) -> Records:
         arousal=np.array(arousal, np.float32),
         filenames=np.array(filenames, np.str_),
         copies=np.array(copies, np.int64),
+        stamps=stamps,
+    )
+
+
+class _OpenFiles:
+    """The files that were read last, kept open: no more than a share of `ulimit -n`."""
+
+    def __init__(self, stamps: dict[pathlib.Path, tuple[int, ...]]) -> None:
+        self._stamps = stamps
+        self._most = _most_open()
+        self._lock = threading.Lock()
+        # A file is closed when nothing refers to it: a thread that reads from it keeps it open.
+        self._files: collections.OrderedDict[pathlib.Path, BinaryIO] = collections.OrderedDict()
+
+    def read(self, path: pathlib.Path, *, start: int, length: int) -> bytes:
+        """Return bytes of a file, fewer at its end."""
+        with errors.naming(path):
+            return os.pread(self._file(path).fileno(), length, start)
+
+    def _file(self, path: pathlib.Path) -> BinaryIO:
+        with self._lock:
+            file = self._files.get(path)
+            if file is None:
+                file = path.open("rb", buffering=0)
+                if _stamp(file) != self._stamps[path]:
+                    raise _replaced(path)
+                self._files[path] = file
+            self._files.move_to_end(path)
+            if len(self._files) > self._most:
+                self._files.popitem(last=False)
+            return file
+
+
+def _most_open() -> int:
+    """Return how many shards of a split may be open at once."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_OPEN if allowed == resource.RLIM_INFINITY else min(_MOST_OPEN, 1 + allowed // 8)
+
+
+def _stamp(file: BinaryIO) -> tuple[int, ...]:
+    """Return what changes where a file is replaced by another; inodes change by themselves, too."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
+def _replaced(file: pathlib.Path) -> errors.UserError:
+    return errors.UserError(
+        f"{file} was replaced while it is trained on: wait until the build is finished, and give "
+        "the same command again; it says whether these are still the data of the run"
     )
 
 
@@ -71,30 +139,54 @@ _Entry = tuple[int, int, int, float, float, str, int]
 """Offset and length of the image's bytes, label, valence, arousal, file name, copy."""
 
 
-def _scan(file: pathlib.Path) -> Iterator[_Entry]:
-    shard = _mapped(file)
-    offset = 0
-    index = 0
-    while offset < len(shard):
-        content = _content(shard, offset=offset)
-        if content is None:
-            raise errors.UserError(
-                f"{file}, record {index}: its checksum does not match (byte {offset}). 'python -m "
-                "pipeline.verify' says what else is damaged; build the data set again, or copy it "
-                "again from an intact copy"
-            )
-        yield _entry(content, offset=offset)
-        offset += tfrecord.FRAME_BYTES + len(content)
-        index += 1
+def _scan(file: pathlib.Path, *, stamps: dict[pathlib.Path, tuple[int, ...]]) -> Iterator[_Entry]:
+    with errors.naming(file), file.open("rb") as shard:
+        stamps[file] = _stamp(shard)
+        size = os.fstat(shard.fileno()).st_size
+        offset = 0
+        index = 0
+        while offset < size:
+            content = _content(shard, most_bytes=size - offset)
+            if content is None:
+                raise errors.UserError(
+                    f"{file}, record {index}: its checksum does not match (byte {offset}). "
+                    "'python -m pipeline.verify' says what else is damaged; build the data set "
+                    "again, or copy it again from an intact copy"
+                )
+            yield _checked_entry(content, offset=offset, where=f"{file}, record {index}")
+            offset += tfrecord.FRAME_BYTES + len(content)
+            index += 1
 
 
-def _content(shard: mmap.mmap | bytes, *, offset: int) -> bytes | None:
-    """Return the content of the record at an offset, or None if it is damaged or truncated."""
-    end = tfrecord.content_end(shard, start=offset)
-    if end is None:
+def _content(shard: BinaryIO, *, most_bytes: int) -> bytes | None:
+    """Return the content of the next record, or None if it is damaged or truncated."""
+    header = shard.read(tfrecord.HEADER_BYTES)
+    end = tfrecord.content_end(header, start=0)
+    if end is None or end > most_bytes:
         return None
-    content = shard[offset + tfrecord.HEADER_BYTES : end]
-    return content if tfrecord.is_intact(shard, content, end=end) else None
+    content = shard.read(end - tfrecord.HEADER_BYTES)
+    footer = shard.read(tfrecord.FOOTER_BYTES)
+    return content if tfrecord.is_intact(footer, content, end=0) else None
+
+
+def _checked_entry(content: bytes, *, offset: int, where: str) -> _Entry:
+    """Return the entry of a record whose checksum matches.
+
+    Raises:
+      errors.UserError: if the record is none of ours: another program wrote it.
+    """
+    try:
+        found = _entry(content, offset=offset)
+    except (message.DecodeError, IndexError, ValueError) as error:
+        raise errors.UserError(
+            f"{where}: it is no record of affectnet_faces ({error}); build the data set again"
+        ) from None
+    if any(math.isinf(value) for value in found[3:5]):
+        raise errors.UserError(
+            f"{where}: valence and arousal must be in -1..1, or NaN where there is none: got "
+            f"{found[3]:g} and {found[4]:g}; build the data set again"
+        )
+    return found
 
 
 def _entry(content: bytes, *, offset: int) -> _Entry:
@@ -124,10 +216,4 @@ def _find(image: bytes, *, within: bytes) -> int:
 
 
 _PREFIX = 32
-
-
-def _mapped(file: pathlib.Path) -> mmap.mmap | bytes:
-    with file.open("rb") as opened:
-        if not os.fstat(opened.fileno()).st_size:
-            return b""  # A shard whose images were all rejected; an empty file cannot be mapped.
-        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+_MOST_OPEN = 512

@@ -12,6 +12,7 @@ from typing import Any
 
 from affectnet_tfds import dataset_paths, face_crop
 from runtime import atomic_file, errors
+from trainer.config import json_file
 from trainer.data import dataset_version
 
 FILE = "data.json"
@@ -80,7 +81,7 @@ def load(model_dir: pathlib.Path) -> Provenance:
             "command again adds it"
         )
     try:
-        return _parse(path.read_text(encoding="utf-8"))
+        return _parse(json_file.read_object(path))
     except ValueError as error:
         raise errors.UserError(
             f"cannot read {path} as JSON ({error}); the same trainer.main command again writes it "
@@ -88,19 +89,42 @@ def load(model_dir: pathlib.Path) -> Provenance:
         ) from None
 
 
-def _parse(text: str) -> Provenance:
-    fields = json.loads(text)
-    try:
-        # Runs from before the encoding was recorded: JPEG unless marked raw.
-        was_raw = fields.pop("is_raw", False)
-        fields.setdefault("encoding", "raw" if was_raw else "jpeg")
-        return Provenance(**{**fields, "class_names": tuple(fields["class_names"])})
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"a part is missing or of another kind: {error}") from error
+_KINDS: dict[str, Any] = {
+    "name": str,
+    "fingerprint": str,
+    "is_drawn": bool,
+    "class_names": list,
+    "stored_size": int,
+    "encoding": str,
+    "counts": dict,
+    "crop": (dict, type(None)),
+}
+"""Fields of `Provenance` to what JSON has for them."""
+
+
+def _parse(fields: dict[str, Any]) -> Provenance:
+    # Runs from before the encoding was recorded: JPEG unless marked raw.
+    was_raw = fields.pop("is_raw", False)
+    fields.setdefault("encoding", "raw" if was_raw else "jpeg")
+    for name, kind in _KINDS.items():
+        if not isinstance(fields.get(name, ...), kind):
+            raise ValueError(f"a part is missing or of another kind: {name}")
+    names, crop = fields["class_names"], fields["crop"]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError("a part is missing or of another kind: class_names")
+    if crop is not None and crop.keys() != set(face_crop.Geometry._fields):
+        raise ValueError(f"crop must have {', '.join(face_crop.Geometry._fields)}")
+    # What a later release may have added is passed over.
+    return Provenance(**{name: fields[name] for name in _KINDS} | {"class_names": tuple(names)})
 
 
 def _crop(path: pathlib.Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    return {name: settings[name] for name in face_crop.Geometry._fields}
+    try:
+        settings = json_file.read_object(path)
+        return {name: settings[name] for name in face_crop.Geometry._fields}
+    except (ValueError, KeyError) as error:
+        raise errors.UserError(
+            f"cannot read {path} ({error}); copy the version again, or build it anew"
+        ) from None

@@ -80,6 +80,24 @@ def _empty(folder: pathlib.Path) -> None:
             path.unlink()
 
 
+def check_there(path: pathlib.Path) -> None:
+    """Check that the model folder still holds the run, before something is written into it.
+
+    Where the disk was taken away that it is on, an empty folder can be in its place, and what is
+    written there would be hidden when the disk is back.
+
+    Raises:
+      errors.UserError: if it does not.
+      OSError: if the disk does not answer.
+    """
+    if not (path / run_config.FILE).exists():
+        raise errors.UserError(
+            f"{path} does not hold this run any more ({run_config.FILE} is gone): its disk or "
+            "share was taken away, or the folder was moved or deleted; when it is back, the same "
+            "command continues the run from its last checkpoint"
+        )
+
+
 def _check_same(old: run_config.Config, *, new: run_config.Config, path: pathlib.Path) -> None:
     changed = run_config.difference(old, new=new)
     is_longer = set(changed) == {"epochs"} and new.training.epochs > old.training.epochs

@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 from runtime import atomic_file
+from trainer.config import json_file
 from trainer.run import context
 
 FILE = "journal.json"
@@ -65,14 +66,22 @@ def git_revision(folder: pathlib.Path) -> dict[str, Any] | None:
 
 
 def _entries(path: pathlib.Path) -> list[Any]:
-    """Return the entries of earlier starts; a damaged log is reported and begun anew."""
+    """Return the entries of earlier starts; a damaged log is set aside and begun anew."""
     if not path.exists():
         return []
     try:
-        return list(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        entries = json_file.read(path)
+        if not isinstance(entries, list):
+            raise ValueError(f"a list of starts was expected: got {type(entries).__name__}")
+        return entries
+    except ValueError as error:
         # Nothing depends on the log, so that it must not keep a run from continuing.
-        print(f"warning       cannot read {path} ({error}): it is begun anew", file=sys.stderr)
+        kept = atomic_file.set_aside(path)
+        print(
+            f"warning       cannot read {path} ({error}): it is begun anew, and the damaged one is "
+            f"kept as {kept.name}",
+            file=sys.stderr,
+        )
         return []
 
 

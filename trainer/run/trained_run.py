@@ -5,7 +5,7 @@ import pathlib
 
 from runtime import errors
 from trainer.config import run_config
-from trainer.run import data_provenance
+from trainer.run import checkpoint, data_provenance
 
 BEST = "best.npz"
 """Name of the weights of the best epoch in a model folder."""
@@ -60,7 +60,20 @@ def find(model_dir: str) -> Run:
     )
     if not (path / BEST).is_file():
         raise errors.UserError(no_weights(path))
+    try:
+        checkpoint.verify(path / BEST)
+    except checkpoint.Damaged as error:
+        raise errors.UserError(damaged_weights(path / BEST, error=error)) from None
     return run
+
+
+def damaged_weights(path: pathlib.Path, *, error: checkpoint.Damaged) -> str:
+    """Return the sentence about weights that cannot be read."""
+    return (
+        f"cannot read {path} ({error}): the trainer.main command that began the run (journal.json "
+        "has it) writes it anew from a checkpoint of its epoch; without one, restore it from a "
+        "backup, or train anew with --overwrite"
+    )
 
 
 def no_weights(model_dir: pathlib.Path) -> str:

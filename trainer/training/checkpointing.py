@@ -6,11 +6,13 @@ path, so that a checkpoint of another network is noticed rather than loaded in p
 
 import dataclasses
 import pathlib
+import sys
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from runtime import errors
+from runtime import atomic_file, errors
 from trainer.distributed import host_channel
 from trainer.run import best_weights, checkpoint, train_state
 from trainer.training import train_step as train_step_lib
@@ -60,23 +62,66 @@ def restore(
       errors.UserError: if the checkpoint was made from data with another fingerprint, or belongs
         to another network.
     """
+    variables = _variables(train_step)
     content = best_weights.from_chief(
-        lambda: checkpoint.load_newest(model_dir / _FOLDER), connection=connection
+        lambda: _load(model_dir, most_bytes=best_weights.most_bytes(variables)),
+        connection=connection,
     )
     if content is None:
         return train_state.TrainState(data=data)
     arrays, facts = content
+    _check_facts(facts, folder=model_dir / _FOLDER)
     if facts["data"] != data:
         raise errors.UserError(
             f"{model_dir} was trained on data with fingerprint {facts['data'][:12]}, and those "
             f"here have {data[:12]}; give this run a folder of its own (--model_dir) or replace "
             "that one (--overwrite)"
         )
-    variables = _variables(train_step)
     if _SKIPPED in variables and _SKIPPED not in arrays:  # Of 0.1.0, which did not count them.
         arrays = {**arrays, _SKIPPED: np.zeros(2, np.int64)}
     best_weights.assign(variables, arrays=arrays, path=model_dir / _FOLDER)
     return train_state.TrainState(**facts)
+
+
+def mend_best(
+    state: train_state.TrainState, *, model_dir: pathlib.Path, facts: Mapping[str, object]
+) -> None:
+    """Write best.npz anew where the run has a best epoch and the file cannot be read.
+
+    Raises:
+      errors.UserError: if no checkpoint holds the weights of that epoch.
+    """
+    if state.best_epoch:
+        best_weights.mend(
+            model_dir, checkpoints=model_dir / _FOLDER, epoch=state.best_epoch, facts=facts
+        )
+
+
+def _load(model_dir: pathlib.Path, *, most_bytes: int) -> checkpoint.Content | None:
+    """Return the newest readable checkpoint; where all are damaged, say that the run begins anew.
+
+    Its best weights are set aside then: the first epoch would replace them.
+    """
+    content = checkpoint.load_newest(model_dir / _FOLDER, most_bytes=most_bytes)
+    if content is None and any((model_dir / _FOLDER).glob("*.npz.damaged*")):
+        kept = ""
+        if (model_dir / best_weights.BEST).exists():
+            name = atomic_file.set_aside(model_dir / best_weights.BEST).name
+            kept = f", and its best weights are kept as {name}"
+        print(
+            f"warning       no checkpoint of {model_dir} can be read: the run begins anew{kept}",
+            file=sys.stderr,
+        )
+    return content
+
+
+def _check_facts(facts: Mapping[str, object], *, folder: pathlib.Path) -> None:
+    known = {field.name for field in dataclasses.fields(train_state.TrainState)}
+    if strange := sorted(facts.keys() - known) or sorted({"data", "epoch", "step"} - facts.keys()):
+        raise errors.UserError(
+            f"{folder} has a checkpoint of another release ({strange[0]}): continue the run with "
+            "that one, or give this run a folder of its own (--model_dir)"
+        )
 
 
 def _variables(train_step: train_step_lib.TrainStep) -> dict[str, tf.Variable]:

@@ -8,6 +8,8 @@ variables. Heads are never copied.
 
 import pathlib
 import warnings
+import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,20 @@ if TYPE_CHECKING:
     import keras
 
 _SUFFIXES = (".h5", ".keras", ".npz")
+
+_UNREADABLE = (
+    checkpoint.Damaged,
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    TypeError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What Keras, h5py and ourselves raise for a damaged file, or one of another network."""
 
 
 def check(model: model_config.Model) -> None:
@@ -70,8 +86,9 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
             else:
                 arrays = _read_keras(path, model=model, size=image_size)
         _copy(arrays, layers=layers)
-    except (*checkpoint.DAMAGED, UserWarning) as error:
-        raise errors.UserError(
+    except (*_UNREADABLE, UserWarning) as error:
+        refusal = errors.of_system(error) if isinstance(error, OSError) else None
+        raise refusal or errors.UserError(
             f"--weights={path} does not fit --model={model.model}: {_first_line(error)}; "
             "name the weights of such a network"
         ) from None
@@ -107,11 +124,11 @@ def _read_keras(
         backbone = keras_backbones.original(model.model, image_size=size, include_top=False)
         backbone.load_weights(path)
         return _arrays(backbone)
-    except (*checkpoint.DAMAGED, UserWarning) as error:
+    except (*_UNREADABLE, UserWarning) as error:
         classifier = keras_backbones.original(model.model, image_size=size, include_top=True)
         try:
             classifier.load_weights(path)
-        except (*checkpoint.DAMAGED, UserWarning):
+        except (*_UNREADABLE, UserWarning):
             # The first error: files without a classifier are the usual ones.
             raise error from None
         return _arrays(classifier)

@@ -20,7 +20,7 @@ from trainer.distributed import watchdog
 from trainer.evaluation import predictor
 from trainer.monitoring import run_logger, throughput
 from trainer.optim import norms
-from trainer.run import best_weights, context
+from trainer.run import best_weights, context, model_folder
 from trainer.training import checkpointing, epoch_selection, setup, signals, train_input
 
 
@@ -53,12 +53,17 @@ class Trainer:
             data=ctx.version.fingerprint,
             connection=ctx.connection,
         )
+        if ctx.is_chief:
+            checkpointing.mend_best(
+                self._state,
+                model_dir=model_dir,
+                facts=self._best_facts(epoch=self._state.best_epoch),
+            )
         self._saved_at_s = time.monotonic()
         self._saved_at_step = self._state.step
         self._is_compiled = False
         self._watchdog = watchdog.Watchdog(limit_s=_stall_limit_s(ctx), model_dir=str(model_dir))
-        # Last: the handler defers Ctrl-C to the end of a step, and before this there is none.
-        self._interrupt = signals.InterruptHandler()
+        self._interrupt = signals.InterruptHandler(model_dir=model_dir)
 
     def train(self) -> list[dict[str, float]]:
         """Train the remaining epochs and return the history, one row per epoch."""
@@ -66,7 +71,7 @@ class Trainer:
             pass
         return self._state.history
 
-    def epochs(self) -> Iterator[dict[str, float]]:
+    def epochs(self) -> Generator[dict[str, float], None, None]:
         """Train one epoch at a time and yield its history row; close it to end the run."""
         state = self._state
         self._logger.start(state)
@@ -75,6 +80,8 @@ class Trainer:
         )
         self._train_step.compile(groups.element_spec)
         with contextlib.ExitStack() as stack:
+            # Here: it defers Ctrl-C to the end of a step, and outside of the loop there is none.
+            stack.enter_context(self._interrupt)
             stack.enter_context(self._watchdog)
             stack.callback(lambda: self._logger.end(state, stalled=self._has_stalled()))
             while state.epoch < self._ctx.settings.training.epochs and not self._has_stalled():
@@ -82,6 +89,9 @@ class Trainer:
                 while state.step < self._steps_per_epoch:
                     self._train_group(groups, timer=timer)
                 self._end_epoch(timer)
+                # Several hosts stop after the next step, together.
+                if self._interrupt.name and self._ctx.connection.num_hosts == 1:
+                    self._stop()
                 yield state.history[-1]
 
     def scores(self) -> Generator[float, None, None]:
@@ -90,16 +100,13 @@ class Trainer:
         Training continues when the next score is requested.
         """
         yield from map(self._selector.score, list(self._state.history))
-        yield from map(self._selector.score, self.epochs())
+        with contextlib.closing(self.epochs()) as epochs:
+            yield from map(self._selector.score, epochs)
 
     @property
     def best_score(self) -> float:
         """Score of the best epoch."""
         return self._state.best_score
-
-    def close(self) -> None:
-        """Restore the signal handlers that were installed before this run."""
-        self._interrupt.release()
 
     def _has_stalled(self) -> bool:
         return self._state.has_stalled(patience=self._ctx.settings.selection.patience)
@@ -117,7 +124,7 @@ class Trainer:
         with budget.spent(throughput.STEPS if self._is_compiled else throughput.START_UP):
             sums = self._run_steps(group)
         # Before the state changes: a checkpoint must never hold a step whose loss is not finite.
-        self._check_finite(sums[:, 0])
+        self._check_finite(sums)
         state.add(sums[:, :3], norms=sums[:, 4:])
         timer.images += int(sums[:, 2].sum())
         self._logger.progress(state, timer=timer)
@@ -179,9 +186,13 @@ class Trainer:
             state.end_epoch(row, score=self._selector.score(row))
             # Before the checkpoint: a run killed between the two repeats the epoch and writes the
             # best weights again; the other way round they would be missing.
+            if self._ctx.is_chief:
+                model_folder.check_there(self._model_dir)
             if self._ctx.is_chief and state.best_epoch == state.epoch:
                 best_weights.save_best(
-                    self._network, model_dir=self._model_dir, facts=self._best_facts()
+                    self._network,
+                    model_dir=self._model_dir,
+                    facts=self._best_facts(epoch=state.epoch),
                 )
         self._logger.epoch(
             state.history, prefix=self._selector.prefix, metrics=evaluation.classification
@@ -202,18 +213,24 @@ class Trainer:
         """Return the learning rate of the current epoch's last step."""
         return self._train_step.learning_rate((self._state.epoch + 1) * self._steps_per_epoch - 1)
 
-    def _best_facts(self) -> dict[str, object]:
-        return {"epoch": self._state.epoch, "chosen_by": self._selector.describe()}
+    def _best_facts(self, *, epoch: int) -> dict[str, object]:
+        return {"epoch": epoch, "chosen_by": self._selector.describe()}
 
-    def _check_finite(self, losses: np.ndarray) -> None:
-        if np.isfinite(losses).all():
-            return
-        step = self._state.step + int(np.argmin(np.isfinite(losses))) + 1
-        raise errors.UserError(
-            f"the loss is no longer a finite number in epoch {self._state.epoch + 1}, step {step}; "
-            f"the last good checkpoint stays in {self._model_dir}; a lower --learning_rate or "
-            "--clip_norm=1 usually helps"
-        )
+    def _check_finite(self, sums: np.ndarray) -> None:
+        """Refuse a loss, or weights after a step, that are no numbers; see `TrainStep.train`."""
+        kinds = {
+            "the loss is no longer a finite number": sums[:, 0],
+            "the weights are no longer finite numbers": sums[:, -1],  # With a loss that still is.
+        }
+        for what, values in kinds.items():
+            is_finite = np.isfinite(values)
+            if not is_finite.all():
+                step = self._state.step + int(np.argmin(is_finite)) + 1
+                raise errors.UserError(
+                    f"{what} in epoch {self._state.epoch + 1}, step {step}; the last good "
+                    f"checkpoint stays in {self._model_dir}; a lower --learning_rate or "
+                    "--clip_norm=1 usually helps"
+                )
 
     def _is_time_to_save(self) -> bool:
         run = self._ctx.settings.run
@@ -235,6 +252,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self._ctx.is_chief:
+            model_folder.check_there(self._model_dir)
             checkpointing.save(
                 self._state,
                 train_step=self._train_step,

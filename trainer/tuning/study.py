@@ -230,7 +230,7 @@ def _score(
 def _trained(trial: optuna.Trial, *, running: "trainer_lib.Trainer") -> Outcome:
     """Train the epochs that are left, report each, and return the best one's score."""
     epoch = 0
-    with contextlib.closing(running), contextlib.closing(running.scores()) as scores:
+    with contextlib.closing(running.scores()) as scores:
         for epoch, score in enumerate(scores, start=1):
             trial.report(score, step=epoch)
             if trial.should_prune():

@@ -57,8 +57,9 @@ def test_a_wrong_value_in_a_saved_configuration_names_the_file(tmp_path, content
     with pytest.raises(errors.UserError) as no:
         run_config.load(tmp_path / "config.json")
     assert str(no.value) == (
-        f"{tmp_path}/config.json is damaged ({sentence}): restore it from a backup, or train anew "
-        "with --overwrite"
+        f"{tmp_path}/config.json is damaged ({sentence}): restore it from a backup; or remove it "
+        "and give the trainer.main command that began the run (journal.json has it), which writes "
+        "it anew and continues; or train anew with --overwrite"
     )
 
 
@@ -72,7 +73,9 @@ def test_a_wrong_value_in_a_recipe_names_the_recipe_and_one_beside_it_does_not(t
         run_config.resolve({"recipe": "demo", "epochs": 0})
 
 
-@pytest.mark.parametrize("content", [b"", b'{"epochs": 3,', b"\xff", b"[1, 2]", b'"x"', b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b'{"epochs": 3,', b"\xff", b"[1, 2]", b'"x"', b"{}", b"[" * 10**5]
+)
 def test_a_damaged_configuration_is_one_sentence(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(errors.UserError, match="^cannot read .*config.json as JSON .*--overwrite$"):

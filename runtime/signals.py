@@ -1,0 +1,116 @@
+"""Signals that ask a program to stop: SIGINT (Ctrl-C) and SIGTERM, heard at any moment.
+
+Owns hearing them in a thread, which Python's C handler wakes through a pipe. Python's own handlers
+were rejected: they run in the main thread only, once it is back from C code, and there a training
+step compiles for minutes; KeyboardInterrupt is lost, too, in destructors and in imports of C code.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+is_program = False
+"""Whether the process is a program of ours, which may end it."""
+
+before_end: list[Callable[[int], None]] = []
+"""Called with the exit code before `end` ends the process."""
+
+_DEFAULTS: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+
+_CLOSING_S = 1.0
+"""Longest time to write out what stdout has buffered: its reader may have stopped reading."""
+
+
+class Listener:
+    """Calls a function, in a thread of its own, with the number of each signal.
+
+    To be made and closed in the main thread. A later listener takes over until it is closed; where
+    somebody else installs a handler of Python's, the function is not called. From the second signal
+    on the handler that was there before is called, too, in the main thread.
+    """
+
+    def __init__(self, heard: Callable[[int], None]) -> None:
+        self._heard = heard
+        self._was_called = False
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._handlers = {number: signal.signal(number, self._in_main) for number in NAMES}
+        self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def close(self) -> None:
+        """Restore the handlers that were installed before."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup)
+        os.close(self._writer)
+
+    def _in_main(self, number: int, frame: types.FrameType | None) -> None:
+        before = self._handlers[signal.Signals(number)]
+        if self._was_called and callable(before):
+            before(number, frame)
+        self._was_called = True
+
+    def _listen(self) -> None:
+        while numbers := os.read(self._reader, 64):
+            for number in numbers:
+                if number in NAMES and signal.getsignal(number) == self._in_main:
+                    self._heard(number)
+        os.close(self._reader)
+
+
+def end_at_once() -> None:
+    """End the process at the first signal, in a sentence; for programs, not for notebooks."""
+    global is_program
+    is_program = True
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and not _is_ours(signal.getsignal(signal.SIGINT)):
+        Listener(lambda number: end(number, f"stopped by {name(number)}"))
+
+
+def end(number: int, sentence: str) -> NoReturn:
+    """End the process as a signal does for shells, 128 + its number, whatever its threads do."""
+    code = 128 + number
+    closing = threading.Thread(target=_close, args=(code,), daemon=True)
+    closing.start()
+    closing.join(_CLOSING_S)
+    with contextlib.suppress(OSError):
+        os.write(2, f"{sentence}\n".encode())
+    os._exit(code)
+
+
+def name(number: int) -> str:
+    """Return what people call a signal."""
+    return NAMES[signal.Signals(number)]
+
+
+def _close(code: int) -> None:
+    for call in before_end:
+        call(code)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+
+
+def _forget() -> None:
+    """Handle signals as a new process does: a child has the pipe of its parent, but no thread."""
+    signal.set_wakeup_fd(-1)
+    for number, default in _DEFAULTS.items():
+        if _is_ours(signal.getsignal(number)):
+            signal.signal(number, default)
+
+
+def _is_ours(handler: object) -> bool:
+    return isinstance(getattr(handler, "__self__", None), Listener)
+
+
+os.register_at_fork(after_in_child=_forget)
