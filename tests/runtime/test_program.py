@@ -150,3 +150,25 @@ def test_streams_that_are_no_files_are_left_alone(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     program.prepare()
     assert program.or_exit(lambda: 3) == 3
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "last"),
+    [("1 / 0", 1, "ZeroDivisionError: division by zero"), ("sys.exit(2)", 2, ""), ("1", 0, "")],
+)
+def test_an_error_ends_the_program_though_threads_of_tensorflow_never_end(work, code, last):
+    wait = "threading.Thread(target=time.sleep, args=(600,)).start()" if code else "0"
+    lines = [
+        "import sys, threading, time",
+        "from runtime import program",
+        "sys.modules['tensorflow'] = sys",
+        wait,
+        "with program.ending():",
+        f"    print('before'); {work}",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, "before\n")
+    assert done.stderr.strip().endswith(last)

@@ -8,6 +8,7 @@ compressed entry holds, and hides an error of the disk in one about the format.
 
 import io
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -184,15 +185,28 @@ def _write(file: BinaryIO, *, arrays: Mapping[str, np.ndarray], facts: Mapping[s
 def _read(file: io.BytesIO) -> Content:
     with zipfile.ZipFile(file) as archive:
         arrays = {
-            entry.filename.removesuffix(_SUFFIX): np.lib.format.read_array(
-                io.BytesIO(archive.read(entry)), allow_pickle=False
-            )
+            entry.filename.removesuffix(_SUFFIX): _array(archive.read(entry))
             for entry in _entries(archive, size=len(file.getbuffer()))
         }
     facts = json.loads(arrays.pop(_FACTS).tobytes())
     if not isinstance(facts, dict):
         raise ValueError(f"its facts are no JSON object: {type(facts).__name__}")
     return arrays, facts
+
+
+def _array(content: bytes) -> np.ndarray:
+    """Return the array of an .npy file, whose header must not promise more than there is."""
+    file = io.BytesIO(content)
+    is_first = np.lib.format.read_magic(file) == (1, 0)
+    header = (
+        np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = header(file)
+    if math.prod(shape) * dtype.itemsize > len(content):
+        raise ValueError(f"an array of shape {shape} does not fit into the file")
+    file.seek(0)
+    array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+    return array
 
 
 def _verify(file: BinaryIO) -> None:

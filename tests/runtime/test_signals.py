@@ -1,0 +1,81 @@
+"""Signals end a program at any moment, also while its main thread is in C code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from runtime import signals
+
+IN_C_CODE = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'x', b'y', 2**31 - 1)"
+"""Does not come back to Python for minutes, as a training step that compiles does not."""
+
+
+def started(code: str) -> subprocess.Popen[str]:
+    code = f"from runtime import signals; {code}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+)
+def test_a_signal_in_c_code_ends_the_program_at_once_in_a_sentence(number, name):
+    process = started(
+        f"signals.end_at_once(); print('ready', flush=True); print('more'); {IN_C_CODE}"
+    )
+    time.sleep(0.5)  # It is in C code then.
+    process.send_signal(number)
+    assert process.communicate(timeout=20) == ("more\n", f"stopped by {name}\n")
+    assert process.returncode == 128 + number
+
+
+def test_of_two_listeners_the_later_one_hears_until_it_is_closed():
+    heard = []
+    with_lock = signals.threading.Semaphore(0)
+
+    def listener(name):
+        return signals.Listener(lambda number: (heard.append(name), with_lock.release()))
+
+    outer = listener("outer")
+    inner = listener("inner")
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert with_lock.acquire(timeout=10)
+    inner.close()
+    os.kill(os.getpid(), signal.SIGINT)
+    assert with_lock.acquire(timeout=10)
+    outer.close()
+    assert heard == ["inner", "outer"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_handler_of_somebody_else_is_left_alone_and_a_second_signal_reaches_the_one_before():
+    calls, heard = [], []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: calls.append("before"))
+    listener = signals.Listener(lambda number: heard.append(number))
+    for _ in range(2):
+        signal.raise_signal(signal.SIGTERM)
+    assert calls == ["before"]  # A notebook's own, for the second signal.
+    signal.signal(signal.SIGTERM, lambda number, frame: calls.append("theirs"))
+    signal.raise_signal(signal.SIGTERM)
+    assert calls == ["before", "theirs"]
+    listener.close()
+    signal.signal(signal.SIGTERM, before)
+    assert len(heard) <= 2
+
+
+def test_a_child_handles_signals_as_a_new_process_does():
+    code = (
+        "import os, signal; signals.end_at_once(); child = os.fork();"
+        "child or (os.kill(os.getpid(), signal.SIGTERM), os._exit(9));"
+        "print('ready', flush=True); print(os.waitpid(child, 0)[1])"
+    )
+    process = started(code)
+    assert process.communicate(timeout=20) == (f"{int(signal.SIGTERM)}\n", "")
+    assert process.returncode == 0  # The parent did not take the child's signal for its own.
