@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from absl import flags as absl_flags
 
 from benchmarks import train_peers
-from runtime import errors, malloc
+from runtime import errors, machine
 from runtime import flags as flags_lib
 from trainer.config import run_config
 from trainer.data import dataset_version, examples
@@ -98,7 +98,7 @@ def fed(
     groups = train_input.step_groups(ctx, split=split)
     for _ in range(2):  # The first call compiles; the second finds batches prefetched.
         step.train(next(groups), first_step=0)
-    malloc.keep_freed()  # As the trainer does after its first step.
+    machine.keep_freed()  # As the trainer does after its first step.
     num_images, waited = 0, 0.0
     started = now = time.perf_counter()
     while now - started < seconds:

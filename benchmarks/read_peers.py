@@ -28,7 +28,7 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
     """Read with the trainer's input pipeline for one device."""
     import functools
 
-    from runtime import malloc
+    from runtime import machine
     from trainer.data import dataset_version, examples, input_pipeline, sampler
 
     folder = tempfile.mkdtemp(prefix="read_benchmark_")  # Empty: no cache of an earlier run.
@@ -39,7 +39,7 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
         num_replicas=1,
         steps_per_execution=input_pipeline.steps_per_execution(BATCH, size_px=size_px),
     )
-    malloc.keep_freed()
+    machine.keep_freed()
     order_of = functools.partial(sampler.natural, split.num_examples, seed=0)
     for epoch in range(EPOCHS):
         plan_rows = input_pipeline.plan(

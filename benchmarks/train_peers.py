@@ -44,7 +44,7 @@ def ours(settings: run_config.Config) -> tuple[float, float]:
 
 def ceiling(settings: run_config.Config) -> tuple[float, float]:
     """Repeat the trainer's step on the images of one step group."""
-    from runtime import malloc
+    from runtime import machine
     from trainer.data import dataset_version, input_pipeline, sampler
     from trainer.training import setup
 
@@ -63,7 +63,7 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
     group = next(distributed)
     # Not timed: the first call of a compiled function is slower.
     train_step.train(group, first_step=0)
-    malloc.keep_freed()  # As the trainer does after its first step.
+    machine.keep_freed()  # As the trainer does after its first step.
     num_images = 0
     started = time.perf_counter()
     while num_images < split.num_examples:

@@ -10,10 +10,10 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime import malloc
+from runtime import machine
 
 # Before all other imports: the libraries start threads, and each thread would get its own arena.
-malloc.use_one_arena()
+machine.use_one_arena()
 # Before TensorFlow is imported: it reads the level once, and TFDS loads it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

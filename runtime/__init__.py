@@ -1,1 +1,1 @@
-"""Process support shared by all programs: flags, user errors, atomic files, malloc, CPU count."""
+"""Process support shared by all programs: flags, user errors, atomic files, the machine."""

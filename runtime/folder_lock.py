@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
-from runtime import atomic_file, errors
+from runtime import atomic_file, errors, signals
 
 NAME = ".lock"
 """Name of the lock file in a folder that stays where it is."""
@@ -99,9 +99,15 @@ def held(folder: object, place: Place, *, way_out: str) -> Iterator[None]:
     _held.add(lock.token)
     renewal = threading.Thread(target=lock.renew_until_done, name="folder_lock", daemon=True)
     renewal.start()
+
+    def release(exit_code: int) -> None:
+        lock.release()
+
+    signals.before_end.append(release)
     try:
         yield
     finally:
+        signals.before_end.remove(release)
         lock.done.set()
         renewal.join()
         _held.discard(lock.token)

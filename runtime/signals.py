@@ -96,7 +96,8 @@ def name(number: int) -> str:
 
 def _close(code: int) -> None:
     for call in before_end:
-        call(code)
+        with contextlib.suppress(Exception):  # The others must be called, too.
+            call(code)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
 
@@ -113,4 +114,5 @@ def _is_ours(handler: object) -> bool:
     return isinstance(getattr(handler, "__self__", None), Listener)
 
 
-os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):  # Not on Windows, where there is no fork.
+    os.register_at_fork(after_in_child=_forget)

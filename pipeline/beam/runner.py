@@ -25,7 +25,7 @@ from apache_beam.runners import runner
 
 from pipeline.beam import local_workers, worker_logs
 from pipeline.files import object_store
-from runtime import cpu_count, errors, installation, malloc
+from runtime import errors, installation, machine
 
 SMALL_TABLE_BYTES = 64 << 20
 """Annotations up to this size are read in this process: starting workers would take longer."""
@@ -92,7 +92,7 @@ class Runner:
             )
             yield pipeline
             wait(pipeline.run())
-        malloc.give_back()
+        machine.give_back()
 
     @contextlib.contextmanager
     def _as_refusals(self) -> Iterator[None]:
@@ -114,7 +114,7 @@ class Runner:
             # Ours by name, and an engine's too: Dataflow's number of machines, for one.
             given = [f"--num_workers={self.num_workers}"] if self.num_workers else []
             return Options([*self.beam_args, *given])
-        workers = 1 if _is_small(reads_bytes) else self.num_workers or cpu_count.count()
+        workers = 1 if _is_small(reads_bytes) else self.num_workers or machine.cpu_count()
         # By name: DirectRunner would first try to download Prism, and ignores the number of workers
         # then.
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]

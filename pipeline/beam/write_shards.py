@@ -15,7 +15,7 @@ from pipeline.beam import counters
 from pipeline.files import storage
 from pipeline.rows import row_index
 from pipeline.shards import shard_writer, tasks, write_lease
-from runtime import malloc
+from runtime import machine
 
 
 class WriteShards(beam.PTransform):
@@ -44,7 +44,7 @@ class _WriteShard(beam.DoFn):
 
     def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[str]:
         # Returns what dealing took; a shard takes seconds, this some milliseconds.
-        malloc.give_back()
+        machine.give_back()
         # An attempt that was given up ends quietly: an error would make an engine try again.
         with contextlib.suppress(write_lease.Abandoned):
             yield write_shard(element, self.spec)

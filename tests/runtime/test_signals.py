@@ -32,8 +32,8 @@ def test_a_signal_in_c_code_ends_the_program_at_once_in_a_sentence(number, name)
     )
     time.sleep(0.5)  # It is in C code then.
     process.send_signal(number)
-    assert process.communicate(timeout=20) == ("more\n", f"stopped by {name}\n")
-    assert process.returncode == 128 + number
+    assert process.wait(timeout=20) == 128 + number
+    assert (process.stdout.read(), process.stderr.read()) == ("more\n", f"stopped by {name}\n")
 
 
 def test_of_two_listeners_the_later_one_hears_until_it_is_closed():

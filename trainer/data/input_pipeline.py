@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from runtime import cpu_count
+from runtime import machine
 from trainer.data import examples
 
 StepGroup = dict[str, tf.Tensor]
@@ -28,7 +28,7 @@ examples in the step over all replicas without filling; epoch int64[].
 _MOST_STEPS = 8
 _MOST_BYTES = 24 * 2**20
 """Images of one step group on one replica. Larger buffers than 32 MiB are mapped anew by the C
-library for every group (see `runtime.malloc`), which halves the speed of reading from RAM."""
+library for every group (see `runtime.machine`), which halves the speed of reading from RAM."""
 
 
 def steps_per_execution(batch_size: int, *, size_px: int) -> int:
@@ -149,7 +149,7 @@ def step_groups(
         return {**group, **labels, "epoch": plan_row[0], "image": split.fetch(index)}
 
     dataset = tf.data.Dataset.from_tensor_slices(plan_rows)
-    dataset = dataset.map(read, num_parallel_calls=cpu_count.count(), deterministic=True)
+    dataset = dataset.map(read, num_parallel_calls=machine.cpu_count(), deterministic=True)
     return dataset.with_options(_untuned())
 
 

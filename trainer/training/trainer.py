@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 import keras
 import numpy as np
 
-from runtime import errors, json_log, malloc
+from runtime import errors, json_log, machine
 from trainer.data import examples, input_pipeline
 from trainer.distributed import watchdog
 from trainer.evaluation import predictor
@@ -163,7 +163,7 @@ class Trainer:
         """Leave the first step group, which was mostly compilation, out of the speed."""
         self._is_compiled = True
         # After the first step group: TensorFlow changes malloc while it builds the iterator.
-        malloc.keep_freed()
+        machine.keep_freed()
         # Unless the epoch is over: its speed would then be that of no step at all.
         if self._state.step < self._steps_per_epoch:
             timer.restart()

@@ -7,7 +7,7 @@ import apache_beam as beam
 import pytest
 
 from pipeline.beam import runner, write_shards
-from runtime import malloc
+from runtime import machine
 
 MAIN_WITHOUT_LIBRARIES = """
 import os, sys
@@ -30,7 +30,7 @@ def test_the_program_uses_one_arena_before_anything_else_is_imported(monkeypatch
 @pytest.fixture
 def times_given_back(monkeypatch) -> list[None]:
     calls: list[None] = []
-    monkeypatch.setattr(malloc, "give_back", lambda: calls.append(None))
+    monkeypatch.setattr(machine, "give_back", lambda: calls.append(None))
     return calls
 
 

@@ -18,7 +18,7 @@ from pipeline import build, console, verify
 from pipeline.files import atomic, object_store, storage
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
-from runtime import cpu_count
+from runtime import machine
 from synthetic_faces import release as sample_release
 from synthetic_faces import settings
 from tests.pipeline import conftest, test_main
@@ -69,7 +69,7 @@ def test_the_bytes_do_not_depend_on_workers_or_on_where_only_the_shards_are(
 
 
 def test_verify_proves_what_is_in_a_store_and_sees_what_is_wrong(s3, on_s3, capsys, monkeypatch):
-    monkeypatch.setattr(cpu_count, "count", lambda: 1)  # A process takes seconds to start.
+    monkeypatch.setattr(machine, "cpu_count", lambda: 1)  # A process takes seconds to start.
     test_main.run(on_s3())
     assert verify.run(DATA) == 0
     assert (

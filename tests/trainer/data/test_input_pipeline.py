@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from runtime import cpu_count
+from runtime import machine
 from trainer.data import examples, input_pipeline, sampler
 
 LAYOUT = input_pipeline.BatchLayout(batch_size=4, num_replicas=2, steps_per_execution=2)
@@ -127,12 +127,12 @@ def groups_of(split, *, count, before=lambda: None):
     )
 
 
-@pytest.mark.skipif(cpu_count.count() < 2, reason="one core reads one step group at a time")
+@pytest.mark.skipif(machine.cpu_count() < 2, reason="one core reads one step group at a time")
 def test_as_many_step_groups_are_read_at_once_as_there_are_cores(version):
     split = examples.read(version, split="train", size_px=16)
-    meeting = threading.Barrier(cpu_count.count(), timeout=60)
-    groups = groups_of(split, count=4 * cpu_count.count(), before=meeting.wait)
-    assert sum(len(group["example_index"]) for group in groups) == 4 * cpu_count.count()
+    meeting = threading.Barrier(machine.cpu_count(), timeout=60)
+    groups = groups_of(split, count=4 * machine.cpu_count(), before=meeting.wait)
+    assert sum(len(group["example_index"]) for group in groups) == 4 * machine.cpu_count()
 
 
 def test_nobody_waits_for_a_tuner_when_an_iterator_ends(version):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from runtime import errors, json_log, malloc
+from runtime import errors, json_log, machine
 from trainer.config import run_config
 from trainer.data import holdout
 from trainer.distributed import devices
@@ -369,7 +369,7 @@ def test_freed_memory_is_kept_once_the_first_step_group_is_trained(make_trainer,
         return train(self, group, **steps)
 
     monkeypatch.setattr(train_step.TrainStep, "train", recorded)
-    monkeypatch.setattr(malloc, "keep_freed", lambda: calls.append("keep freed"))
+    monkeypatch.setattr(machine, "keep_freed", lambda: calls.append("keep freed"))
     make_trainer(epochs=1, batch_size=2).train()  # 31 steps in groups of 8.
     assert calls == ["step group", "keep freed", "step group", "step group", "step group"]
 

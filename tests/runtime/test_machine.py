@@ -5,25 +5,25 @@ import sys
 
 import pytest
 
-from runtime import malloc
+from runtime import machine
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
 def test_glibc_takes_the_setting():
-    assert malloc.keep_freed()
+    assert machine.keep_freed()
 
 
 def test_another_system_is_left_alone(monkeypatch):
-    monkeypatch.setattr(malloc.sys, "platform", "darwin")
+    monkeypatch.setattr(machine.sys, "platform", "darwin")
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    assert not malloc.keep_freed()
-    malloc.use_one_arena()
-    malloc.give_back()
+    assert not machine.keep_freed()
+    machine.use_one_arena()
+    machine.give_back()
 
 
 ARENAS = """
 import threading
-from runtime import malloc
+from runtime import machine
 {setting}
 held = []
 def use(): held.append([bytes(100_000) for _ in range(100)]); gate.wait()
@@ -52,18 +52,18 @@ def test_threads_share_one_arena_unless_the_user_sets_another_number(monkeypatch
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
     plain = dict(os.environ)
     assert arenas_in_use("", plain) > 1
-    assert arenas_in_use("malloc.use_one_arena()", plain) == 1
-    assert arenas_in_use("malloc.use_one_arena()", {**plain, "MALLOC_ARENA_MAX": "3"}) > 1
+    assert arenas_in_use("machine.use_one_arena()", plain) == 1
+    assert arenas_in_use("machine.use_one_arena()", {**plain, "MALLOC_ARENA_MAX": "3"}) > 1
 
 
 GIVEN_BACK = """
 import psutil
-from runtime import malloc
+from runtime import machine
 blocks = [bytes(2_000) for _ in range(100_000)]
 kept = blocks[99::100]  # so that the heap cannot simply shrink
 del blocks
 before = psutil.Process().memory_info().rss
-malloc.give_back()
+machine.give_back()
 print(before - psutil.Process().memory_info().rss)
 """
 

@@ -1,6 +1,7 @@
-"""Memory settings of glibc's malloc: number of arenas, and when freed memory is returned.
+"""Machine: the CPU cores that this process may use, and how its C library keeps freed memory.
 
-Owns three calls for two kinds of process; each does nothing where there is no glibc.
+Owns the count of cores, and three settings of glibc's malloc (number of arenas, when freed memory
+is returned) for two kinds of process; each does nothing where there is no glibc.
 
 The job: Beam's threads pass messages to each other, and glibc gives every thread an arena of its
 own, in which memory that another thread freed stays. With one arena the job takes a sixth less
@@ -22,6 +23,16 @@ _ARENA_MAX = -8
 """M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX of glibc's malloc.h."""
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 """DEFAULT_MMAP_THRESHOLD_MAX of glibc on 64 bits: larger buffers are mapped whatever is asked."""
+
+
+def cpu_count() -> int:
+    """Return the number of usable cores, at least 1.
+
+    Linux may allow a process fewer than the machine has; macOS has no such limit to ask for.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def use_one_arena() -> None:
