@@ -5,12 +5,8 @@ import dataclasses
 import pathlib
 import time
 
-<<<<<<< HEAD
 from pipeline.files import storage
-from runtime import cpu_count, errors, fields, flags, folder_lock
-=======
 from runtime import errors, fields, flags, folder_lock, machine
->>>>>>> a32e0c6 (Signals end a program in C code, too; cores and malloc are one module)
 from synthetic_faces import release, summary
 from synthetic_faces import settings as settings_lib
 from synthetic_faces.layouts import registry
@@ -75,12 +71,10 @@ def draw(asked: Sample) -> str:
     with folder_lock.held(folder, lock, way_out="name another folder (--output_dir)"):
         if not release.check_target(settings, overwrite=asked.overwrite):
             return f"sample        was drawn in {folder} by another program meanwhile"
-<<<<<<< HEAD
         with storage.naming(settings.output_dir):
-            annotations = release.make(settings, num_workers=asked.num_workers or cpu_count.count())
-=======
-        annotations = release.make(settings, num_workers=asked.num_workers or machine.cpu_count())
->>>>>>> a32e0c6 (Signals end a program in C code, too; cores and malloc are one module)
+            annotations = release.make(
+                settings, num_workers=asked.num_workers or machine.cpu_count()
+            )
     return summary.describe(
         annotations, layout=settings.layout, folder=folder, seconds=time.monotonic() - start
     )

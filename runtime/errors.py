@@ -139,8 +139,45 @@ def of_system(error: OSError) -> UserError | None:
     return None
 
 
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
+def _with_room(reason: str, error: OSError, path: str) -> str:
+    """Add to the reason that a disk is full how much is needed, and how much is free."""
+    if not is_full(error):
+        return reason
+    needed = error.needed_bytes if isinstance(error, FullDiskError) else 0
+    known = [f"about {size_text(needed)} are needed"] if needed else []
+    free = _free_bytes(path) if error.errno == errno.ENOSPC else None
+    known += [f"{size_text(free)} are free"] if free is not None else []
+    what, semicolon, way_out = reason.partition(";")
+    room = f" ({', '.join(known)})" if known else ""
+    return f"{what}{room}{semicolon}{way_out}"
+
+
+def _free_bytes(path: str) -> int | None:
+    """Return how much is free on the disk of a file that need not be there, or None."""
+    with contextlib.suppress(OSError):
+        folders = pathlib.Path(path).parents
+        return shutil.disk_usage(next(folder for folder in folders if folder.exists())).free
+    return None
+
+
+def size_text(num_bytes: float) -> str:
+    """Return a size in words: 512 B, 12 kB, 3.4 GB."""
+    for unit in ("B", "kB", "MB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.0f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} GB"
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Add a path to an OSError of the block that names none, as reading an open file raises it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def is_of_one_file(error: OSError) -> bool:
