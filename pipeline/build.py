@@ -153,6 +153,11 @@ def _planned(
         raise errors.UserError(
             f"{order.release.root} has no usable training row: {_worst(surveyed.rejects)}"
         )
+    if wanted.validation_frac and "validation" not in plans:
+        raise errors.UserError(
+            f"--validation_frac={wanted.validation_frac:g} leaves validation without an image: "
+            f"{order.release.root} has too few; choose a larger one"
+        )
     listener.planned(plans, order.config)
     return surveyed, plans
 
@@ -172,12 +177,29 @@ def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     root = storage.absolute(storage.path(wanted.input_dir))
     drawn = registry.drawn_sample(root) is not None
     release = registry.recognise(root, _request(wanted))
+    if wanted.validation_frac:
+        check_has_no_validation(release)
     named = config.named(
-        dataclasses.replace(wanted, soft_labels=release.has_soft_labels), drawn=drawn
+        dataclasses.replace(wanted, soft_labels=release.has_soft_labels),
+        drawn=drawn,
+        data=release.layout if release.layout in registry.OTHERS else "",
     )
     settled = dataclasses.replace(named, data_dir=str(storage.path(wanted.data_dir)))
     runner = runner_lib.Runner(num_workers=settled.num_workers, beam_args=beam_args)
     return _Order(settled, release, drawn, identity(settled, release), runner)
+
+
+def check_has_no_validation(release: base.Release) -> None:
+    """Refuse --validation_frac where there is a validation split already.
+
+    Raises:
+      errors.UserError: if so.
+    """
+    if "validation" in registry.splits(release):
+        raise errors.UserError(
+            "--validation_frac makes validation of train, for data that have none: "
+            f"{release.root} has a validation split; leave the flag out"
+        )
 
 
 def _request(wanted: config.JobConfig) -> base.Request:
@@ -192,6 +214,13 @@ def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
         order.release,
         clean=order.config.clean,
         seed=order.config.seed,
+        holdout=registry.holdout(
+            order.release,
+            frac=order.config.validation_frac,
+            fold=order.config.validation_fold,
+            seed=order.config.seed,
+        ),
+        drop_duplicates=order.config.drop_duplicates,
         staging=staging,
         options=order.runner,
     )
@@ -211,7 +240,7 @@ def _report(
 ) -> dict[str, Any]:
     """Return the content of build_report.json."""
     return {
-        "data": "drawn faces, not AffectNet" if order.drawn else "AffectNet",
+        "data": "drawn faces, not AffectNet" if order.drawn else order.release.data,
         "made_from": order.made_from,
         "layout": order.release.layout,
         "ledger": account.to_json(),
@@ -228,9 +257,17 @@ def _report(
             untrusted.readable(source): untrusted.readable(kept)
             for source, kept in sorted(surveyed.duplicates.items())
         },
+        **_passed_over(order.release),
         "identical_files": written.leaks.to_json(),
         "shards": publish.shard_report(written.sidecars),
     }
+
+
+def _passed_over(release: base.Release) -> dict[str, Any]:
+    """Return the entry about files that no row is about; none where there are no such files."""
+    if not release.passed_over:
+        return {}
+    return {"passed_over": [kind._asdict() for kind in release.passed_over]}
 
 
 def identity(job_config: config.JobConfig, release: base.Release) -> dict[str, Any]:
@@ -242,9 +279,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Describe the differences between two identities, old value first."""
     before, after = old["settings"], new["settings"]
     changed = [
-        f"{name}={before.get(name)} (now {value})"
-        for name, value in after.items()
-        if before.get(name) != value
+        f"{name}={before.get(name)} (now {after.get(name)})"
+        for name in {**after, **before}
+        if before.get(name) != after.get(name)
     ]
     if old["annotations_sha256"] != new["annotations_sha256"]:
         changed.append("other annotation files")

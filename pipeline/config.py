@@ -173,6 +173,20 @@ class JobConfig(fields.Checked):
         "leave out training images whose file is also in the training or validation split",
         group=_ROWS,
     )
+    validation_frac: float = field(
+        0.0,
+        "fraction of train that becomes validation, where the data have none: by subject where the "
+        "layout names one, else by image",
+        at_least=0,
+        at_most=0.5,
+        group=_ROWS,
+    )
+    validation_fold: int = field(
+        0,
+        "which part of that size becomes validation, from 0: the folds of a cross-validation",
+        at_least=0,
+        group=_ROWS,
+    )
     num_shards: int = field(
         0,
         "number of files of the training split; validation gets a proportional number",
@@ -232,6 +246,12 @@ class JobConfig(fields.Checked):
             self.balance,
         )
         letters = self.config_name.replace("_", "").replace("-", "")
+        most = int(1 / self.validation_frac + 1e-9) - 1 if self.validation_frac else 0
+        _require(
+            self.validation_fold <= most,
+            f"--validation_fold must be 0..{most} with --validation_frac={self.validation_frac:g}",
+            self.validation_fold,
+        )
         _require(
             not self.config_name or (letters.isalnum() and letters.isascii()),
             "--config_name may have letters, digits, _ and - only",
@@ -239,12 +259,16 @@ class JobConfig(fields.Checked):
         )
 
     def content(self) -> dict[str, Any]:
-        """Return the settings that decide the bytes of the shards, in the order of the fields."""
+        """Return the settings that decide the bytes of the shards, in the order of the fields.
+
+        A flag that is younger than builds on disk is among them only where it is given.
+        """
         about = fields.options(type(self))
         return {
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
-            if f.name not in about or about[f.name].changes_result
+            if (f.name not in about or about[f.name].changes_result)
+            and (f.name not in _YOUNGER or getattr(self, f.name) != f.default)
         }
 
     def example_settings(self) -> row_example.ExampleSettings:
@@ -260,22 +284,40 @@ class JobConfig(fields.Checked):
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
 
 
+_YOUNGER = ("validation_frac", "validation_fold")
+"""Flags whose defaults are what builds without them were made with."""
+
 SECTIONS: dict[str, type] = {"Job": JobConfig}
 
 
-def standard_name(config: JobConfig) -> str:
+_WITH_SOFT_LABELS = ("ferplus",)
+"""Data sets other than AffectNet+ whose rows have a probability for each expression."""
+
+
+def standard_name(config: JobConfig, data: str = "") -> str:
     """Return the name that a build of these flags bears by itself, or "" if it needs one of its
     own.
 
     A standard name promises its content: affectnet8 is 8 classes, manual annotations, 224 px,
-    balanced to the median.
+    balanced to the median. So does rafdb of RAF-DB, and rafdb_natural.
+
+    Args:
+      config: the build.
+      data: layout of another data set (registry.OTHERS); "" for AffectNet.
     """
     same = {**config.content(), "num_shards": 0, "seed": 0}
-    return next((name for name, promised in _promises().items() if promised == same), "")
+    return next((name for name, promised in _promises(data).items() if promised == same), "")
 
 
-def _promises() -> dict[str, dict[str, Any]]:
-    """Return what each standard name promises."""
+def _promises(data: str = "") -> dict[str, dict[str, Any]]:
+    """Return what each standard name promises; of another data set, those that bear its name."""
+    if data:
+        return {
+            f"{data}{suffix}": JobConfig(
+                input_dir="x", balance=balance, soft_labels=data in _WITH_SOFT_LABELS
+            ).content()
+            for balance, suffix in (("median", ""), ("none", "_natural"))
+        }
     return {
         f"{stem}{classes}{suffix}": JobConfig(
             input_dir="x", data_dir="", classes=classes, balance=balance, soft_labels=soft_labels
@@ -286,11 +328,12 @@ def _promises() -> dict[str, dict[str, Any]]:
     }
 
 
-def named(config: JobConfig, *, drawn: bool) -> JobConfig:
+def named(config: JobConfig, *, drawn: bool, data: str = "") -> JobConfig:
     """Return the configuration with its name, which never mixes up drawn faces with real ones.
 
     Args:
       drawn: whether the input is the drawn sample.
+      data: layout of another data set (registry.OTHERS); "" for AffectNet.
 
     Raises:
       errors.UserError: if the name given, or the lack of one, could be taken for another build.
@@ -303,33 +346,39 @@ def named(config: JobConfig, *, drawn: bool) -> JobConfig:
                 "call it sample, or sample_ and a word of yours"
             )
         return dataclasses.replace(config, config_name=name)
-    name = config.config_name or standard_name(config)
+    name = config.config_name or standard_name(config, data)
     if not name:
-        raise errors.UserError(_needs_a_name(config))
+        raise errors.UserError(_needs_a_name(config, data=data))
     if name.startswith(dataset_paths.SAMPLE):
         raise errors.UserError(
             f"names that begin with sample are for drawn faces: got --config_name={name}; "
             "choose another"
         )
-    if name in _promises() and name != standard_name(config):
-        raise errors.UserError(_needs_a_name(config, taken=name))
+    if data and name in _promises():
+        raise errors.UserError(
+            f"{name} is a build of AffectNet, and this is {data}: got --config_name={name}; "
+            "choose another"
+        )
+    if name in {**_promises(), **_promises(data)} and name != standard_name(config, data):
+        raise errors.UserError(_needs_a_name(config, taken=name, data=data))
     return dataclasses.replace(config, config_name=name)
 
 
-def _needs_a_name(config: JobConfig, taken: str = "") -> str:
-    base = taken or f"{'affectnetplus' if config.soft_labels else 'affectnet'}{config.classes}"
-    promised = _promises()[base]
+def _needs_a_name(config: JobConfig, *, taken: str = "", data: str = "") -> str:
+    stem = "affectnetplus" if config.soft_labels else "affectnet"
+    base = taken or data or f"{stem}{config.classes}"
+    promised = {**_promises(), **_promises(data)}[base]
     other = {
         k: v
         for k, v in config.content().items()
-        if v != promised[k] and k not in ("num_shards", "seed")
+        if v != promised.get(k) and k not in ("num_shards", "seed")
     }
     listed, (first, value) = (
         ", ".join(f"{k}={v}" for k, v in other.items()),
         next(iter(other.items())),
     )
     word = str(value) if str(value).isalnum() and not isinstance(value, bool) else first
-    suggested = standard_name(config) or f"{base}_{word}"
+    suggested = standard_name(config, data) or f"{base}_{word}"
     return (
         f"{base} stands for one set of flags and {listed} is not among them; "
         f"give this build a name of its own, such as --config_name={suggested}"

@@ -46,14 +46,24 @@ class Console:
         for table in release.tables:
             self._say(
                 "release",
-                f"{release.layout} layout, {table.path}: {_against_expected(table, surveyed)}",
+                f"{release.layout} layout, {table.path or 'all folders'}: "
+                f"{_against_expected(table, surveyed, of=release.data)}",
             )
         for note in release.notes:
             self._say("", note)
+        for number, kind in enumerate(release.passed_over):
+            text = f"{kind.files:,} × {kind.kind} (such as {kind.example})"
+            self._say("" if number else "passed over", text)
         for reason, count in build.ledger.Ledger((), tuple(surveyed.rejects)).reasons():
             self._say("rejected", f"{count:,} × {reason}")
         for reason, count in _by_reason(surveyed).items():
             self._say("dropped", f"{count:,} × {reason}")
+        if again := surveyed.second_opinions:
+            self._say(
+                "several rows",
+                f"{again:,} are about a face (image and box) that an earlier row is about, and say "
+                "something else: --drop_duplicates takes the first",
+            )
         if fallen := surveyed.boxes["landmarks"]:
             self._say("boxes", f"{fallen:,} rows without a box: crop from their landmarks")
 
@@ -219,7 +229,7 @@ def _copy_command(built: build.Build) -> str:
     return f"python -c \"from pyarrow import fs; fs.copy_files('{source}', 'data/{name}')\""
 
 
-def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:
+def _against_expected(table: base.Table, surveyed: survey.Survey, *, of: str) -> str:
     counted: list[tuple[str, str, int]] = [
         (split, subset, n) for (split, subset, _), n in surveyed.counts.items()
     ]
@@ -232,7 +242,7 @@ def _against_expected(table: base.Table, surveyed: survey.Survey) -> str:
         return f"{count:,} rows"
     if count in table.expected:
         return f"{count:,} rows, as expected"
-    return f"{count:,} rows (AffectNet has {table.expected[0]:,}: this is a part of it)"
+    return f"{count:,} rows ({of} has {table.expected[0]:,}: this is a part of it)"
 
 
 def _by_reason(surveyed: survey.Survey) -> collections.Counter[str]:

@@ -11,7 +11,7 @@ import apache_beam as beam
 
 from pipeline.beam import assign_tasks, find_duplicates, runner, survey_rows, write_shards
 from pipeline.files import atomic, storage
-from pipeline.rows import row_index, survey
+from pipeline.rows import row_index, survey, validation_split
 from pipeline.shards import plan, shard_writer
 from pipeline.sources import base
 
@@ -23,6 +23,8 @@ def run_survey(
     seed: int,
     staging: storage.AnyPath,
     options: runner.Runner,
+    holdout: validation_split.Holdout | None = None,
+    drop_duplicates: bool = False,
 ) -> survey.Survey:
     """Return the survey of a release; its rows and their index are in the staging folder."""
     row_index.clear(staging)
@@ -34,6 +36,8 @@ def run_survey(
         clean=clean,
         seed=seed,
         buckets=row_index.num_buckets(num_bytes),
+        holdout=holdout or validation_split.Holdout(),
+        drop_duplicates=drop_duplicates,
     )
     with options.pipeline(reads_bytes=num_bytes) as pipeline:
         (

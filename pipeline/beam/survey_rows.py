@@ -7,7 +7,14 @@ import apache_beam as beam
 
 from pipeline.beam import counters
 from pipeline.files import atomic, storage
-from pipeline.rows import annotations, deduplicate, row_index, stable_hash, survey
+from pipeline.rows import (
+    annotations,
+    deduplicate,
+    row_index,
+    stable_hash,
+    survey,
+    validation_split,
+)
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 
@@ -15,10 +22,23 @@ SURVEYED = "surveyed"
 """Stage of the index that holds every usable row."""
 
 
+_NOTHING = validation_split.Holdout()
+
+
 class SurveyRows(beam.PTransform):
     """(part number, base.Part) → one survey.Survey; rows and their index go into files."""
 
-    def __init__(self, root: str, staging: str, *, clean: str, seed: int, buckets: int) -> None:
+    def __init__(
+        self,
+        root: str,
+        staging: str,
+        *,
+        clean: str,
+        seed: int,
+        buckets: int,
+        holdout: validation_split.Holdout = _NOTHING,
+        drop_duplicates: bool = False,
+    ) -> None:
         """Survey a release, leaving out the rows that the cleaning rules name."""
         super().__init__()
         self.root = root
@@ -26,6 +46,8 @@ class SurveyRows(beam.PTransform):
         self.clean = clean
         self.seed = seed
         self.buckets = buckets
+        self.holdout = holdout
+        self.drop_duplicates = drop_duplicates
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         """Read the parts, settle repeated rows by bucket, and merge the counts."""
@@ -40,13 +62,19 @@ class SurveyRows(beam.PTransform):
                 clean=self.clean,
                 seed=self.seed,
                 buckets=self.buckets,
+                holdout=self.holdout,
             ).with_outputs("entries", main="surveys")
         )  # surveys: survey.Survey; entries: (bucket, packed row_index.ENTRY[N])
         corrections = (
             read.entries
             | "GroupByBucket" >> beam.GroupByKey()  # (bucket, [packed ENTRY[N], …])
             | "RejectRepeatedRows"
-            >> beam.Map(reject_repeated_rows, staging=self.staging, seed=self.seed)
+            >> beam.Map(
+                reject_repeated_rows,
+                staging=self.staging,
+                seed=self.seed,
+                drop_duplicates=self.drop_duplicates,
+            )
         )  # survey.Survey
         return (
             (read.surveys, corrections)
@@ -63,13 +91,15 @@ def survey_part(
     clean: str,
     seed: int,
     buckets: int,
+    holdout: validation_split.Holdout = _NOTHING,
 ) -> Iterator[Any]:
     """Write the usable rows of a part; yield its survey, and the rows' entries by bucket."""
     number, part = numbered
     counts = survey.Survey()
     with atomic.writing(row_index.rows_of_part(storage.path(staging), number)) as file:
         rows = row_index.Rows(file, number)
-        for item in registry.read(root, part):
+        for found in registry.read(root, part):
+            item = registry.in_split(found, part, holdout)
             if counts.add(item, clean=clean) and isinstance(item, annotations.Row):
                 rows.add(item, key=stable_hash.key(item.filename, seed))
     counters.add(counters.Counts(rows_read=counts.num_rows, rows_rejected=len(counts.rejects)))
@@ -81,7 +111,7 @@ def survey_part(
 
 
 def reject_repeated_rows(
-    group: tuple[int, Iterable[bytes]], *, staging: str, seed: int
+    group: tuple[int, Iterable[bytes]], *, staging: str, seed: int, drop_duplicates: bool = False
 ) -> survey.Survey:
     """Write a bucket of the index without repeated rows; return the correction of the counts."""
     bucket, packed = group
@@ -90,6 +120,7 @@ def reject_repeated_rows(
         row_index.joined(packed),
         fetch=lambda entries: row_index.fetch(folder, entries),
         seed=seed,
+        drop=drop_duplicates,
     )
     row_index.write(folder, SURVEYED, bucket, stays)
     counters.add(counters.Counts(rows_rejected=len(corrections.rejects)))

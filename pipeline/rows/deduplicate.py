@@ -13,6 +13,8 @@ from pipeline.rows import annotations, row_index, stable_hash, survey
 FETCHED_TOGETHER = 1_000
 """Rows fetched at once, to be compared with each other."""
 
+SECOND_OPINION = "second row about a face"
+
 Fetch = Callable[[np.ndarray], Sequence[annotations.Row]]
 """row_index.ENTRY[N] → their rows."""
 
@@ -21,18 +23,20 @@ HASHED = np.dtype([*row_index.ENTRY.descr, ("high", "<u8"), ("low", "<u8")])
 
 
 def find_repeats(
-    entries: np.ndarray, *, fetch: Fetch, seed: int
+    entries: np.ndarray, *, fetch: Fetch, seed: int, drop: bool = False
 ) -> tuple[survey.Survey, np.ndarray]:
     """Return a survey that corrects the counts for repeated rows, and the entries that stay.
 
     The first row about an image, in the table's order, keeps the plain file name; a further one
     with other fields is another face and gets "#2", "#3", …; one with the same fields is rejected,
     and so are those beyond row_index.MOST_FACES.
+    A further one with the same box is a second opinion on the same face, which is counted.
 
     Args:
       entries: row_index.ENTRY[N], with all entries of every key among them.
       fetch: gets the rows of those that share a key; most do not.
       seed: of the keys, as faces that get a name get a key.
+      drop: whether second opinions are dropped: the first row about a face stays.
     """
     corrections = survey.Survey()
     stays = np.ones(len(entries), bool)
@@ -42,7 +46,14 @@ def find_repeats(
         for position, row in zip(positions.tolist(), rows, strict=True):
             by_name.setdefault(row.filename, []).append((position, row))
         for group in by_name.values():
-            _reject_or_name(group, corrections=corrections, stays=stays, entries=entries, seed=seed)
+            _reject_or_name(
+                group,
+                corrections=corrections,
+                stays=stays,
+                entries=entries,
+                seed=seed,
+                drop=drop,
+            )
     return corrections, entries[stays]
 
 
@@ -68,25 +79,39 @@ def _reject_or_name(
     stays: np.ndarray,
     entries: np.ndarray,
     seed: int,
+    drop: bool,
 ) -> None:
-    """Reject the repeated rows of one image, and give further faces in it their names' keys."""
-    faces: dict[str, annotations.Row] = {}
+    """Settle the rows of one image after its first.
+
+    Repeated rows are rejected; other rows about a face are counted, or dropped if asked to; what
+    stays gets the keys of further faces' names.
+    """
+    known: dict[str, annotations.Row] = {}
+    by_box: dict[annotations.Box | None, annotations.Row] = {}
+    faces = 0
     for position, row in group:
         fields = repr(row._replace(source=""))
-        if fields in faces:
-            corrections.add_repeat(row, first=faces[fields])
+        if fields in known:
+            corrections.add_repeat(row, first=known[fields])
             stays[position] = False
             continue
-        if len(faces) == row_index.MOST_FACES:
+        known[fields] = row
+        first = by_box.setdefault(row.box, row)
+        if drop and first is not row:
+            corrections.drop(row, reason=SECOND_OPINION, first=first)
+            stays[position] = False
+            continue
+        if faces == row_index.MOST_FACES:
             corrections.reject(
                 row, "too many faces", f"an image may have {row_index.MOST_FACES:,} faces"
             )
             stays[position] = False
             continue
-        faces[fields] = row
-        if len(faces) > 1:
-            name = row_index.face_name(row.filename, len(faces))
-            entries["face"][position] = len(faces)
+        corrections.second_opinions += first is not row
+        faces += 1
+        if faces > 1:
+            name = row_index.face_name(row.filename, faces)
+            entries["face"][position] = faces
             entries["key"][position] = stable_hash.key(name, seed)
 
 
@@ -108,9 +133,7 @@ def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[survey.Survey,
     for positions, rows in _fetched(readable, hashed, fetch):
         best = min(rows, key=lambda row: (row.split == "train", row.subset != "manual"))
         for position, row in zip(positions, rows, strict=True):
-            if row.split == "train" and row.path != best.path:
-                corrections.counts[row.split, row.subset, row.label] -= 1
-                corrections.dropped[row.split, row.subset, row.label, "identical file"] += 1
-                corrections.duplicates[row.source] = best.path
+            if row.split == "train" and (row.path, row.split) != (best.path, best.split):
+                corrections.drop(row, reason="identical file", first=best)
                 stays[position] = False
     return corrections, hashed[stays]

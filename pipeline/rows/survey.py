@@ -20,6 +20,7 @@ class Survey:
       rejects: rows that cannot be used.
       dropped: good rows that the user's flags leave out, by split, subset, label and reason.
       duplicates: source of a dropped row → the image file that is kept.
+      second_opinions: usable rows about a face (an image and a box) that an earlier row is about.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Survey:
         self.rejects: list[annotations.Reject] = []
         self.dropped = collections.Counter[tuple[str, str, int, str]]()
         self.duplicates: dict[str, str] = {}
+        self.second_opinions = 0
 
     def add(self, item: annotations.Row | annotations.Reject, *, clean: str = "none") -> bool:
         """Count one row or reject; return whether it is a usable row."""
@@ -59,6 +61,12 @@ class Survey:
             )
         )
 
+    def drop(self, row: annotations.Row, *, reason: str, first: annotations.Row) -> None:
+        """Turn a row already counted into a dropped one, in favour of another."""
+        self.counts[row.split, row.subset, row.label] -= 1
+        self.dropped[row.split, row.subset, row.label, reason] += 1
+        self.duplicates[row.source] = first.path
+
     def merge(self, other: "Survey") -> "Survey":
         """Add another survey to this one."""
         self.counts.update(other.counts)
@@ -67,6 +75,7 @@ class Survey:
         self.rejects += other.rejects
         self.dropped.update(other.dropped)
         self.duplicates |= other.duplicates
+        self.second_opinions += other.second_opinions
         return self
 
     @property
@@ -84,6 +93,7 @@ class Survey:
                 "rejects": sorted(map(list, self.rejects)),
                 "dropped": sorted([*key, count] for key, count in self.dropped.items()),
                 "duplicates": dict(sorted(self.duplicates.items())),
+                "second_opinions": self.second_opinions,
             }
         )
 
@@ -99,6 +109,7 @@ class Survey:
         survey.without_landmarks = value["without_landmarks"]
         survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]
         survey.duplicates = value["duplicates"]
+        survey.second_opinions = value["second_opinions"]
         survey.dropped.update({(*key, reason): n for *key, reason, n in value["dropped"]})
         return survey
 

@@ -2,11 +2,12 @@
 
 import functools
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from affectnet_tfds import image_codec
 from pipeline.files import storage
-from pipeline.rows import annotations
+from pipeline.rows import annotations, listed_pixels
 
 NO_SUCH_FILE, UNREADABLE = "no such file", "unreadable file"
 
@@ -43,7 +44,7 @@ def read(
 
     Args:
       root: of the release.
-      path: of the image file, relative to the root.
+      path: of the image file, relative to the root; or of pixels in a list (listed_pixels).
       folders: those of the release that held files when the build began
         (base.Release.folders), relative to the root.
       follow_links: whether links may lead out of the root.
@@ -54,10 +55,14 @@ def read(
       errors.UserError: if one of the folders is gone, and the file with it.
     """
     within = "" if follow_links else str(root)
-    for candidate in _spellings(root / path):
+    listed = listed_pixels.parse(path)
+    at_most = (
+        sys.maxsize if listed else image_codec.MAX_FILE_BYTES
+    )  # A list was checked when it was surveyed.
+    for candidate in _spellings(root / (listed.file if listed else path)):
         try:
-            storage.check_input(candidate, at_most=image_codec.MAX_FILE_BYTES, within=within)
-            return candidate.read_bytes()
+            storage.check_input(candidate, at_most=at_most, within=within)
+            return _listed(candidate, listed) if listed else candidate.read_bytes()
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -69,6 +74,15 @@ def read(
     return annotations.InvalidExample(
         NO_SUCH_FILE, f"the row names a file that is not there: {path}"
     )
+
+
+def _listed(
+    file: storage.AnyPath, listed: listed_pixels.Field
+) -> bytes | annotations.InvalidExample:
+    """Return the image whose pixels are a field of a list."""
+    with file.open("rb") as opened:
+        opened.seek(listed.start)
+        return listed_pixels.as_image(opened.read(listed.stop - listed.start))
 
 
 def _spellings(path: storage.AnyPath) -> Iterator[storage.AnyPath]:

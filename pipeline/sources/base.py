@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.files import storage
+from pipeline.sources import passed_over as passed_over_lib
 
 FILES_BYTES = 4_000
 """Bytes of a list that take as long to parse as the few files of one image take to open."""
@@ -84,6 +85,8 @@ class Release(NamedTuple):
     notes: tuple[str, ...] = ()  # printed for the user: how the copy is interpreted
     has_soft_labels: bool = False  # whether rows have a probability for each expression
     folders: tuple[str, ...] = ()  # that hold its files (folders_with_files)
+    data: str = "AffectNet"  # name of the data set
+    passed_over: tuple[passed_over_lib.PassedOver, ...] = ()  # files that no row is about
 
     def parts(self) -> list[Part]:
         """Return the parts of all tables."""
@@ -106,6 +109,14 @@ def folders_with_files(release: Release) -> tuple[str, ...]:
         return ()
     folders = sorted({"", *(table.images for table in release.tables)})
     return tuple(folder for folder in folders if storage.holds_something(root / folder))
+
+
+def no_splits(what: str, *, by: str) -> str:
+    """Return the note on a release without splits, of which one is made by subject or image."""
+    return (
+        f"{what} has no validation split: all of it is train; --validation_frac=0.2 makes one, "
+        f"by {by}"
+    )
 
 
 class Request(NamedTuple):

@@ -16,8 +16,6 @@ DEPTH = 5
 MAX_FOLDERS = 2_000
 MAX_NUMBERED = 20
 LISTS = (".csv", ".txt", ".lst", ".tsv", ".yaml", ".yml")
-IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
-"""Extensions of image files, in any case; Thumbs.db and the like are ignored."""
 
 
 class Folder(NamedTuple):
@@ -116,11 +114,6 @@ def links_out(folders: Iterable[Folder]) -> str:
 def normalised(name: str) -> str:
     """Return a name in the form in which names are compared: lower case, letters and digits."""
     return "".join(c for c in name.lower() if c.isalnum())
-
-
-def is_image(name: str) -> bool:
-    """Tell by its name whether a file counts as an image."""
-    return name.lower().endswith(IMAGES) and not name.startswith("._")
 
 
 def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:

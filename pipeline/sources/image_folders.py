@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import base, folder_walk
+from pipeline.sources import base, folder_walk, passed_over
 
 DEFAULT_KIND = ".jpg"
 """Extension given to an image that is missing."""
@@ -44,13 +44,25 @@ def pairs_of(
     return pairs
 
 
-def paired(root: str, pair: Pair, *, stem_of: Callable[[str], str | None]) -> Listing:
+def folders_of(pairs: Iterable[Pair]) -> list[str]:
+    """Return the folders of pairs."""
+    return [folder for pair in pairs for folder in pair]
+
+
+def paired(
+    root: str,
+    pair: Pair,
+    *,
+    stem_of: Callable[[str], str | None],
+    tally: passed_over.Tally,
+) -> Listing:
     """List images together with the annotations in another folder.
 
     Args:
       root: of the release.
       pair: the two folders.
       stem_of: an annotation file's name → the stem of its image's name; None for any other file.
+      tally: counts the files that are neither.
     """
     annotated = set()
     sizes = []
@@ -58,17 +70,21 @@ def paired(root: str, pair: Pair, *, stem_of: Callable[[str], str | None]) -> Li
         if (annotated_stem := stem_of(entry.name)) is not None:
             annotated.add(annotated_stem)
             sizes.append(f"{entry.name}\0{storage.size_of(entry)}")
-    images = images_in(root, pair.images)
+        else:
+            _pass_over(f"{pair.annotations}/{entry.name}", entry, tally=tally)
+    images = tally.images_below(pair.images, nested=False)
     without_image = annotated - {stem(name) for name in images}
     names = sorted([*images, *(name + DEFAULT_KIND for name in without_image)])
     return Listing(tuple(names), digest([*names, *sorted(sizes)]))
 
 
-def images_in(root: str, folder: str) -> list[str]:
-    """Return the names of the images in a folder, sorted."""
-    return sorted(
-        entry.name for entry in _entries(root, folder) if folder_walk.is_image(entry.name)
-    )
+def _pass_over(path: str, entry: storage.AnyEntry, *, tally: passed_over.Tally) -> None:
+    """Count a file that is no annotation, or the files of a folder among the annotations."""
+    if not storage.is_folder(entry):
+        tally.add(path)
+        return
+    for below in tally.files_below(path):
+        tally.add(below)
 
 
 def digest(lines: Iterable[str]) -> str:

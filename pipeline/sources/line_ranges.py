@@ -9,7 +9,7 @@ import contextlib
 import csv
 import itertools
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, NamedTuple
 
 from pipeline.files import storage
 from pipeline.rows import annotations
@@ -47,19 +47,38 @@ def rows(
     path: storage.AnyPath, part: base.Range, *, delimiter: str = ","
 ) -> Iterator[tuple[int, Fields | annotations.InvalidExample]]:
     """Yield (line number from 1, its fields or why it has none) of a range of a list."""
-    remaining = part.num_bytes
+    for line in lines(path, part):
+        is_first = line.number == 1
+        yield (
+            line.number,
+            _fields(line.text, size=line.size, is_first=is_first, delimiter=delimiter),
+        )
+
+
+class Line(NamedTuple):
+    """A line of a list."""
+
+    number: int  # from 1
+    start: int  # of its first byte in the list
+    size: int  # in bytes
+    text: bytes  # the first LINE_BYTES of it
+
+
+def lines(path: storage.AnyPath, part: base.Range) -> Iterator[Line]:
+    """Yield the lines of a range of a list."""
+    start = part.start
     with _opened(path) as (file, end):
-        file.seek(part.start)
+        file.seek(start)
         for number in itertools.count(part.first):
-            line = next(_pieces(file, end=end), b"")
-            size = len(line)
-            if size >= LINE_BYTES and not line.endswith(end):
+            text = next(_pieces(file, end=end), b"")
+            size = len(text)
+            if size >= LINE_BYTES and not text.endswith(end):
                 size += sum(map(len, _pieces(file, end=end)))
             if not size:
                 return
-            yield number, _fields(line, size=size, is_first=number == 1, delimiter=delimiter)
-            remaining -= size
-            if remaining <= 0:
+            yield Line(number, start, size, text)
+            start += size
+            if start >= part.stop:
                 return
 
 

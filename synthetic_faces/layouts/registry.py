@@ -4,9 +4,14 @@ from synthetic_faces.layouts import (
     affectnet_2017,
     affectnet_plus,
     base,
+    ckplus,
     class_folders,
+    fer2013,
+    ferplus,
     generic_csv,
+    named_images,
     npy_2021,
+    rafdb,
     yolo,
 )
 
@@ -18,4 +23,10 @@ LAYOUTS: dict[str, base.Layout] = {
     "code_folders": class_folders.NUMBERED,
     "yolo": yolo.LAYOUT,
     "csv": generic_csv.LAYOUT,
+    "fer2013": fer2013.LAYOUT,
+    "ferplus": ferplus.LAYOUT,
+    "rafdb": rafdb.LAYOUT,
+    "ckplus": ckplus.LAYOUT,
+    "kdef": named_images.KDEF,
+    "jaffe": named_images.JAFFE,
 }

@@ -109,7 +109,8 @@ def check_split(version: Version, *, split: str) -> None:
         splits = ", ".join(name for name, count in version.counts.items() if count)
         raise errors.UserError(
             f"{version.name} has no examples in split {split}; it has {splits}: use one of these, "
-            "or a build that has the split (python -m pipeline.main)"
+            "or a build that has the split (python -m pipeline.main; for data without one, "
+            "--validation_frac=0.2 there makes validation of train)"
         )
 
 

@@ -1,12 +1,14 @@
 """Holdout split: images held out of train to choose the epoch on, apart from validation.
 
 Owns which images are held out: a function of the file name alone, so that all repeats of an image
-are on one side, and every run, seed and sweep holds out the same. A random split of the examples
-was rejected: balancing repeats images, and their copies would be on both sides.
+and all faces in it are on one side, and every run, seed and sweep holds out the same. A random
+split of the examples was rejected: balancing repeats images, and their copies would be on both
+sides.
 """
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -17,6 +19,7 @@ from trainer.data import examples
 
 NAME = "holdout"
 _SALT = b"affectnet_faces holdout\0"
+_FACE = re.compile(r"#\d+$")
 
 
 def divide(train: examples.Split, *, frac: float) -> tuple[examples.Split, examples.Split]:
@@ -43,8 +46,12 @@ def divide(train: examples.Split, *, frac: float) -> tuple[examples.Split, examp
 
 
 def are_held_out(filenames: Iterable[str], *, frac: float) -> np.ndarray:
-    """Return whether each file name's hash lies in the lowest `frac` of all: bool[N]."""
-    digests = (hashlib.blake2b(_SALT + name.encode(), digest_size=8).digest() for name in filenames)
+    """Return whether each file name's hash lies in the lowest `frac` of all: bool[N].
+
+    Further faces in a file (x.jpg#2) go by the name of the file.
+    """
+    images = (_FACE.sub("", name) for name in filenames)
+    digests = (hashlib.blake2b(_SALT + name.encode(), digest_size=8).digest() for name in images)
     return np.array([int.from_bytes(digest, "big") < frac * 2**64 for digest in digests])
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import base, folder_walk, image_folders, split_names
+from pipeline.sources import base, folder_walk, image_folders, passed_over, split_names
 
 LOOKED_FOR = "train_set/annotations/*_exp.npy (2021)"
 
@@ -47,12 +47,18 @@ def find_release(
 ) -> base.Release:
     """Return the release below a root in which `detect` found the layout."""
     pairs, notes = split_names.by_split(detect(folders, request), root=str(root))
-    tables = tuple(_as_table(root, split, pair) for split, pair in pairs.items())
-    return base.Release(layout="npy", root=str(root), tables=tables, notes=notes)
+    tally = passed_over.Tally(root, follow_links=request.follow_links)
+    tables = tuple(_as_table(root, split, pair, tally) for split, pair in pairs.items())
+    tally.add_rest(read=(), apart=image_folders.folders_of(pairs.values()))
+    return base.Release(
+        layout="npy", root=str(root), tables=tables, notes=notes, passed_over=tally.counts()
+    )
 
 
-def _as_table(root: storage.AnyPath, split: str, pair: image_folders.Pair) -> base.Table:
-    listed = image_folders.paired(str(root), pair, stem_of=_stem_of)
+def _as_table(
+    root: storage.AnyPath, split: str, pair: image_folders.Pair, tally: passed_over.Tally
+) -> base.Table:
+    listed = image_folders.paired(str(root), pair, stem_of=_stem_of, tally=tally)
     return base.Table(
         layout="npy",
         split=split,

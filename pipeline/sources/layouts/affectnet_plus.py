@@ -14,7 +14,7 @@ import numpy as np
 from affectnet_tfds import labels
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import base, folder_walk, image_folders
+from pipeline.sources import base, folder_walk, image_folders, passed_over
 
 LOOKED_FOR = "human_annotated/train_set/annotations/*.json (AffectNet+)"
 
@@ -68,21 +68,36 @@ def find_release(
 ) -> base.Release:
     """Return the release below a root in which `detect` found the layout."""
     pairs = detect(folders, request)
+    tally = passed_over.Tally(root, follow_links=request.follow_links)
     tables = [
-        _as_table(root, kind, pairs[kind.folder], request)
+        _as_table(root, kind, pairs[kind.folder], request, tally)
         for kind in _KINDS
         if kind.folder in pairs
     ]
+    # A subset that is not asked for is not looked into.
+    everything = detect(folders, request._replace(subsets=("manual", "automatic")))
+    tally.add_rest(read=(), apart=image_folders.folders_of(everything.values()))
     return base.Release(
-        layout="affectnetplus", root=str(root), tables=tuple(tables), has_soft_labels=True
+        layout="affectnetplus",
+        root=str(root),
+        tables=tuple(tables),
+        has_soft_labels=True,
+        passed_over=tally.counts(),
     )
 
 
 def _as_table(
-    root: storage.AnyPath, kind: _Kind, pair: image_folders.Pair, request: base.Request
+    root: storage.AnyPath,
+    kind: _Kind,
+    pair: image_folders.Pair,
+    request: base.Request,
+    tally: passed_over.Tally,
 ) -> base.Table:
     listed = image_folders.paired(
-        str(root), pair, stem_of=lambda name: image_folders.without_extension(name, ".json")
+        str(root),
+        pair,
+        stem_of=lambda name: image_folders.without_extension(name, ".json"),
+        tally=tally,
     )
     return base.Table(
         layout="affectnetplus",

@@ -2,15 +2,23 @@
 
 A folder's name is the expression, in any spelling, or AffectNet's code. The order of the folders is
 not used: tools that number sorted names give other codes. Images are face crops, so the whole image
-is used.
+is used. All images below a class folder are taken, in whatever folders they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import base, folder_walk, image_folders, label_names, split_names
+from pipeline.sources import (
+    base,
+    folder_walk,
+    image_folders,
+    label_names,
+    passed_over,
+    split_names,
+)
+from runtime import errors
 
 LOOKED_FOR = "class folders (happy or 1, below train and val)"
 
@@ -31,14 +39,32 @@ def detect(
     given = label_names.parse_labels(request.labels)
     if "manual" not in request.subsets:
         return {}
-    return {folder.relative: folder for folder in folders if _has_classes(folder, given)}
+    tally = passed_over.Tally(folders[0].path, follow_links=request.follow_links)
+    possible = {
+        folder.relative: [f"{folder.relative}/{name}".lstrip("/") for name in names]
+        for folder in folders
+        if (names := _possible_classes(folder, given))
+    }
+    holders = {
+        folder.relative: folder
+        for folder in folders
+        if any(_has_image(tally, path, nested=True) for path in possible.get(folder.relative, ()))
+    }
+    return {
+        path: folder
+        for path, folder in holders.items()
+        if not any(
+            f"{other}/".startswith(f"{path}/".lstrip("/")) for other in holders.keys() - {path}
+        )
+        or any(_has_image(tally, inside, nested=False) for inside in possible[path])
+    }
 
 
-def _has_classes(folder: folder_walk.Folder, given: Mapping[str, str]) -> bool:
+def _possible_classes(folder: folder_walk.Folder, given: Mapping[str, str]) -> list[str]:
     names = _class_names(folder, given)
     if len(names) == 1 and not label_names.split_of(folder.name):
-        return False  # One folder called happy is no data set, unless train or val holds it.
-    return any(_has_image(folder.path / name) for name in names)
+        return []  # One folder called happy is no data set, unless train or val holds it.
+    return names
 
 
 def _class_names(folder: folder_walk.Folder, given: Mapping[str, str]) -> list[str]:
@@ -57,8 +83,13 @@ def _class_names(folder: folder_walk.Folder, given: Mapping[str, str]) -> list[s
     ]
 
 
-def _has_image(folder: storage.AnyPath) -> bool:
-    return any(folder_walk.is_image(entry.name) for entry in storage.input_entries(folder))
+def _has_image(tally: passed_over.Tally, folder: str, *, nested: bool) -> bool:
+    """Tell whether a folder has an image, or, if nested, a folder in it."""
+    return any(
+        tally.is_image(path)
+        for path in tally.files_below(folder)
+        if nested or path.rpartition("/")[0] == folder
+    )
 
 
 def find_release(
@@ -69,27 +100,42 @@ def find_release(
     given = label_names.parse_labels(request.labels)
     tables: list[base.Table] = []
     ignored: list[str] = []
+    tally = passed_over.Tally(root, follow_links=request.follow_links)
+    apart: list[str] = []
     for split, folder in by_split.items():
         names = _class_names(folder, given)
         codes = label_names.codes(names, given=given, where=str(folder.path))
-        tables.append(_as_table(root, split, folder, codes))
+        tables.append(_as_table(root, split, folder, codes, tally))
+        apart += [f"{folder.relative}/{name}".lstrip("/") for name in codes]
         ignored += [
             f"{folder.relative}/{name}".lstrip("/") for name in folder.folders if name not in codes
         ]
     if ignored:
         notes += (f"ignored, as no expression: {', '.join(ignored)}",)
-    return base.Release(layout="folders", root=str(root), tables=tuple(tables), notes=notes)
+    tally.add_rest(read=(), apart=apart)
+    return base.Release(
+        layout="folders",
+        root=str(root),
+        tables=tuple(tables),
+        notes=notes,
+        passed_over=tally.counts(),
+    )
 
 
 def _as_table(
-    root: storage.AnyPath, split: str, folder: folder_walk.Folder, codes: Mapping[str, int]
+    root: storage.AnyPath,
+    split: str,
+    folder: folder_walk.Folder,
+    codes: Mapping[str, int],
+    tally: passed_over.Tally,
 ) -> base.Table:
     inside = {name: f"{folder.relative}/{name}".lstrip("/") for name in sorted(codes)}
     names = [
         f"{name}/{file}"
         for name, path in inside.items()
-        for file in image_folders.images_in(str(root), path)
+        for file in tally.images_below(path, nested=True)
     ]
+    _check_no_splits(root, folder, names)
     return base.Table(
         layout="folders",
         split=split,
@@ -101,6 +147,26 @@ def _as_table(
         digest=image_folders.digest(names),
         reading=Reading(tuple(sorted(codes.items()))),
     )
+
+
+def _check_no_splits(
+    root: storage.AnyPath, folder: folder_walk.Folder, names: Sequence[str]
+) -> None:
+    """Refuse happy/train/x.jpg, whose images would all be one split.
+
+    Raises:
+      errors.UserError: naming the first.
+    """
+    if label_names.split_of(folder.name):
+        return
+    for name in names:
+        within = name.split("/")[1:-1]
+        if any(map(label_names.split_of, within)):
+            path = f"{folder.relative}/{name}".lstrip("/")
+            raise errors.UserError(
+                f"splits must be above class folders, as in {within[0]}/{name.partition('/')[0]}: "
+                f"{root} has {path}; move them, or list the images for --csv"
+            )
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:

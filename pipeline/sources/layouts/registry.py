@@ -5,18 +5,23 @@ A folder in which several layouts are detected is refused rather than read as th
 
 import collections
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
 from pipeline.files import storage
-from pipeline.rows import annotations
+from pipeline.rows import annotations, validation_split
 from pipeline.sources import base, folder_walk
 from pipeline.sources.layouts import (
     affectnet_2017,
     affectnet_2021_npy,
     affectnet_plus,
+    ckplus,
     class_folders,
     csv_layout,
+    fer2013,
+    ferplus,
+    named_images,
+    rafdb,
     yolo,
 )
 from runtime import errors, installation, untrusted
@@ -27,7 +32,9 @@ Folders: TypeAlias = tuple[folder_walk.Folder, ...]
 class Layout(Protocol):
     """A layout's module."""
 
-    LOOKED_FOR: str
+    @property
+    def LOOKED_FOR(self) -> str:  # A constant of the module.
+        """What the layout is recognised by, for messages."""
 
     def detect(self, folders: Folders, request: base.Request) -> Any:
         """Return what is there of the layout, falsy for nothing."""
@@ -48,11 +55,27 @@ LAYOUTS: dict[str, Layout] = {
     "yolo": yolo,
     "folders": class_folders,
     "csv": csv_layout,
+    "fer2013": fer2013,
+    "ferplus": ferplus,
+    "rafdb": rafdb,
+    "ckplus": ckplus,
+    "kdef": named_images.KDEF,
+    "jaffe": named_images.JAFFE,
 }
 
-AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo")
+OTHERS = ("fer2013", "ferplus", "rafdb", "ckplus", "kdef", "jaffe")
+"""Layouts of other data sets than AffectNet."""
+
+AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo", *OTHERS)
 """Layouts that --layout=auto tries first; class folders, the least specific, only where none of
 these is detected."""
+
+SUBJECTS: dict[str, Callable[[str], str]] = {
+    "ckplus": ckplus.subject,
+    "kdef": named_images.KDEF.subject,
+    "jaffe": named_images.JAFFE.subject,
+}
+"""Layouts that name the subject of an image: path → subject."""
 
 FLAGS = {
     "csv": ("csv",),
@@ -154,6 +177,41 @@ def _check_flags(request: base.Request, layout: str) -> None:
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows and rejects of a part."""
     yield from LAYOUTS[part.table.layout].read(root, part)
+
+
+def splits(release: base.Release) -> set[str]:
+    """Return the splits of a release, of lists whose rows have one too."""
+    found = {table.split for table in release.tables if table.split}
+    for table in release.tables:
+        if not table.split:
+            found |= {split for _, split in getattr(table.reading, "splits", ())}
+    return found
+
+
+def holdout(
+    release: base.Release, *, frac: float, fold: int, seed: int
+) -> validation_split.Holdout:
+    """Return what becomes the validation split of a release that has none."""
+    subject = SUBJECTS.get(release.layout)
+    if not frac or not subject:
+        return validation_split.Holdout(frac, fold, seed)
+    names = (
+        subject(name)
+        for part in release.parts()
+        if isinstance(part.range, base.Names)
+        for name in part.range.names
+    )
+    held = validation_split.of_subjects(names, frac=frac, fold=fold, seed=seed)
+    return validation_split.Holdout(frac, fold, seed, held)
+
+
+def in_split(
+    item: annotations.Row | annotations.Reject, part: base.Part, held: validation_split.Holdout
+) -> annotations.Row | annotations.Reject:
+    """Return a row or reject in its split, when a part of train is held out."""
+    subject = SUBJECTS.get(part.table.layout) if held.subjects is not None else None
+    name = subject(item.path) if subject else item.path
+    return validation_split.divided(item, name=name, holdout=held)
 
 
 def drawn_sample(root: storage.AnyPath) -> dict[str, object] | None:

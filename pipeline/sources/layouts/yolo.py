@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline.files import storage
 from pipeline.rows import annotations
-from pipeline.sources import base, folder_walk, image_folders, label_names, split_names
+from pipeline.sources import base, folder_walk, image_folders, label_names, passed_over, split_names
 from runtime import errors, untrusted
 from runtime import fields as fields_lib
 
@@ -77,15 +77,27 @@ def find_release(
     assert there
     reading = Reading(class_codes(root / there.names, label_names.parse_labels(request.labels)))
     pairs, notes = split_names.by_split(there.pairs, root=str(root))
-    tables = tuple(_as_table(root, split, pair, reading) for split, pair in pairs.items())
-    return base.Release(layout="yolo", root=str(root), tables=tables, notes=notes)
+    tally = passed_over.Tally(root, follow_links=request.follow_links)
+    tables = tuple(_as_table(root, split, pair, reading, tally) for split, pair in pairs.items())
+    apart = image_folders.folders_of(pairs.values())
+    tally.add_rest(read=(there.names,), apart=apart)
+    return base.Release(
+        layout="yolo", root=str(root), tables=tables, notes=notes, passed_over=tally.counts()
+    )
 
 
 def _as_table(
-    root: storage.AnyPath, split: str, pair: image_folders.Pair, reading: Reading
+    root: storage.AnyPath,
+    split: str,
+    pair: image_folders.Pair,
+    reading: Reading,
+    tally: passed_over.Tally,
 ) -> base.Table:
     listed = image_folders.paired(
-        str(root), pair, stem_of=lambda name: image_folders.without_extension(name, ".txt")
+        str(root),
+        pair,
+        stem_of=lambda name: image_folders.without_extension(name, ".txt"),
+        tally=tally,
     )
     return base.Table(
         layout="yolo",
