@@ -166,8 +166,13 @@ def original(tmp_path_factory):
     return read_2017(draw(tmp_path_factory.mktemp("layouts") / "2017", "2017"))
 
 
+OTHERS = {"fer2013", "ferplus", "rafdb", "ckplus", "kdef", "jaffe"}
+"""Layouts of other data sets: read back in tests/pipeline/sources/layouts/test_other_data.py."""
+
+
 def test_every_layout_is_tested():
-    assert READERS.keys() == registry.LAYOUTS.keys() == LEFT_OUT.keys()
+    assert READERS.keys() | OTHERS == registry.LAYOUTS.keys()
+    assert READERS.keys() == LEFT_OUT.keys()
 
 
 @pytest.mark.parametrize("layout", READERS)

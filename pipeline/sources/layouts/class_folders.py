@@ -157,7 +157,7 @@ def _check_no_splits(
     Raises:
       errors.UserError: naming the first.
     """
-    if label_names.split_of(folder.name):
+    if label_names.split_of(folder.relative.rpartition("/")[2]):
         return
     for name in names:
         within = name.split("/")[1:-1]

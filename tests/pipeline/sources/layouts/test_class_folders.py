@@ -50,6 +50,53 @@ def test_the_whole_image_is_taken(tmp_path):
     assert (row.box, row.box_from, row.landmarks, str(row.valence)) == (None, "picture", b"", "nan")
 
 
+def test_images_in_folders_of_a_class_folder_are_taken_and_others_counted(tmp_path):
+    put(tmp_path, "train/happy/S010/a.jpg", "train/happy/S010/1/b.heic", "train/sad/c", "notes.jpg")
+    put(tmp_path, "train/happy/S010/clip.mp4", "train/sad/d.pgm", content="P5 2 2 255\n\1\2\3\4")
+    put(tmp_path, "train/happy/__MACOSX/._a.jpg", "train/happy/S010/._a.jpg")
+    assert brief(read(tmp_path)) == [
+        ("train", "train/happy/S010/1/b.heic", 1),
+        ("train", "train/happy/S010/a.jpg", 1),
+        ("train", "train/sad/c", 2),
+    ]
+    assert [tuple(kind) for kind in recognise(tmp_path).passed_over] == [
+        ("files of macOS or Windows", 2, "train/happy/S010/._a.jpg"),
+        (".jpg", 1, "notes.jpg"),
+        (".mp4", 1, "train/happy/S010/clip.mp4"),
+        (".pgm", 1, "train/sad/d.pgm"),
+    ]
+
+
+def test_all_images_may_be_in_folders_of_the_class_folders(tmp_path):
+    put(tmp_path, "train/happy/S010/a.jpg", "val/happy/S011/b.jpg", "val/sad/S011/c.jpg")
+    assert [row.filename for row in read(tmp_path)] == [
+        "train/happy/S010/a.jpg",
+        "validation/happy/S011/b.jpg",
+        "validation/sad/S011/c.jpg",
+    ]
+
+
+def test_splits_within_class_folders_are_refused(tmp_path):
+    put(tmp_path, "happy/train/a.jpg", "happy/test/b.jpg", "sad/train/c.jpg")
+    with pytest.raises(errors.UserError, match="must be above class folders, as in test/happy: "):
+        recognise(tmp_path)
+
+
+def test_a_numbered_folder_above_class_folders_is_no_class(tmp_path):
+    put(tmp_path, "archive/1/happy/a.jpg", "archive/1/sad/b.jpg")
+    assert brief(read(tmp_path)) == [
+        ("train", "archive/1/happy/a.jpg", 1),
+        ("train", "archive/1/sad/b.jpg", 2),
+    ]
+
+
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
+    put(tmp_path, "train/happy/a.jpg", "train/sad/b.jpg")
+    (tmp_path / "train" / "happy" / "loop").symlink_to(tmp_path / "train")
+    assert len(read(tmp_path)) == 2
+    assert [kind.example for kind in recognise(tmp_path).passed_over] == ["train/happy/loop/"]
+
+
 def test_a_test_folder_is_validation_only_where_there_is_no_other(tmp_path):
     put(tmp_path, "train/anger/a.jpg", "test/anger/b.jpg")
     assert recognise(tmp_path).notes == ("test is taken as validation: there is no other",)
@@ -76,7 +123,8 @@ def test_what_is_no_image_and_no_expression_is_ignored_with_a_note(tmp_path):
         "train/happy/.DS_Store",
         "train/happy/._a.jpg",
     )
-    put(tmp_path, "train/faces/b.jpg", "train/happy/notes.txt", "train/happy/b.TIF")
+    put(tmp_path, "train/faces/b.jpg", "train/happy/b.TIF")
+    put(tmp_path, "train/happy/notes.txt", content="a text")
     assert brief(read(tmp_path)) == [
         ("train", "train/happy/a.JPG", 1),
         ("train", "train/happy/b.TIF", 1),
