@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import image_codec
+from pipeline import config, verify
 from pipeline.rows import annotations
 from pipeline.shards import image_files
 from pipeline.sources import base
@@ -14,9 +15,11 @@ from pipeline.sources.layouts import ferplus, registry
 from runtime import errors
 from synthetic_faces import release, settings
 from synthetic_faces.examples import dataset_rows
+from tests.pipeline import test_main
 from tests.pipeline.sources.conftest import brief, put, read, recognise
+from tests.pipeline.sources.layouts import test_layout_builds
 
-# The first two hold the pixels 0, 1, 2, … of 2 x 2 images.
+# They hold the pixels 0, 1, 2, … of 2 x 2 images.
 FER2013 = """emotion,pixels,Usage
 0,0 1 2 3,Training
 3,4 5 6 7,PublicTest
@@ -27,7 +30,8 @@ ICML = """emotion, Usage, pixels
 3,PublicTest,4 5 6 7
 6,PrivateTest,8 9 10 11
 """
-FER_NEW = """Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF
+VOTES = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+FER_NEW = f"""Usage,Image name,{VOTES}
 Training,fer0000000.png,6,0,0,1,3,0,0,0,0,0
 PublicTest,fer0000001.png,0,5,5,0,0,0,0,0,0,0
 PrivateTest,,0,0,0,0,0,0,0,0,0,10
@@ -121,9 +125,7 @@ def test_an_expression_needs_more_than_half_of_the_votes(votes, code):
 def test_rafdb_has_its_own_codes_and_its_test_images_are_validation(tmp_path):
     put(tmp_path, "basic/Image/aligned/train_00001_aligned.jpg")
     lines = "".join(f"train_{label:05d}.jpg {label}\n" for label in range(1, 8))
-    put(
-        tmp_path, "basic/EmoLabel/list_patition_label.txt", content=f"{lines}test_0001.jpg 8\nx\n"
-    )
+    put(tmp_path, "basic/EmoLabel/list_patition_label.txt", content=f"{lines}test_0001.jpg 8\nx\n")
     assert recognise(tmp_path).layout == "rafdb"
     *rows, bad, short = read(tmp_path)
     assert [row.label for row in rows] == [3, 4, 5, 1, 2, 6, 0]
@@ -223,3 +225,30 @@ def test_a_drawn_sample_is_recognised_and_its_labels_are_those_that_were_drawn(d
     assert labels == sorted(codes)
     contents = [image_files.read(root, row.path) for row in rows]
     assert len({hashlib.sha256(content).digest() for content in contents}) == len(rows)
+
+
+@pytest.mark.parametrize("layout", registry.OTHERS)
+def test_a_drawn_sample_is_built_with_a_validation_split(drawn, layout, tmp_path):
+    fraction = 0.2 if layout in registry.SUBJECTS else 0.0
+    built = test_main.run(
+        config.JobConfig(
+            input_dir=str(draw(drawn, layout)),
+            data_dir=str(tmp_path),
+            image_size=32,
+            num_workers=1,
+            balance="none",
+            validation_frac=fraction,
+        )
+    )
+    assert verify.verify(built.version) == []
+    assert built.report["layout"] == layout and "passed_over" not in built.report
+    assert built.report["made_from"]["settings"].get("validation_frac", 0.0) == fraction
+    found = {
+        split: [example.filename for example in test_layout_builds.examples(built, split)]
+        for split in ("train", "validation")
+    }
+    assert all(found.values())
+    if subject := registry.SUBJECTS.get(layout):
+        assert {subject(name) for name in found["train"]}.isdisjoint(
+            subject(name) for name in found["validation"]
+        )
