@@ -59,6 +59,20 @@ class Model(fields.Checked):
         at_least=1,
         goes_with=_OWN,
     )
+    convs_per_block: int = field(
+        1,
+        "3x3 convolutions per block, before its pooling",
+        at_least=1,
+        at_most=8,
+        goes_with=("model", ("cnn",)),
+    )
+    pooling: str = field(
+        "flatten",
+        "what the fully connected layers are given: every place of the last feature maps "
+        "(flatten), or their means (mean), which takes fewer weights",
+        choices=("flatten", "mean"),
+        goes_with=("model", ("cnn",)),
+    )
     blocks_per_stage: int = field(
         2, "residual blocks per stage", at_least=1, goes_with=("model", ("resnet_small",))
     )

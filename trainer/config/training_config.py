@@ -148,8 +148,8 @@ class Selection(fields.Checked):
     )
     select_by: str = field(
         "accuracy",
-        "metric by which the best epoch is selected",
-        choices=("accuracy", "balanced_accuracy", "macro_f1"),
+        "metric by which the best epoch is selected: the highest, of loss the lowest",
+        choices=("accuracy", "balanced_accuracy", "macro_f1", "m_measure", "loss"),
     )
     patience: int | None = field(
         None,

@@ -17,22 +17,22 @@ INITIALIZER = "glorot_uniform"
 def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasTensor:
     """Return float[B, last of dense_units] of images [B, S, S, 1 or 3].
 
-    A block is 3x3 convolution, batch normalisation where asked for, activation, 2x2 max-pooling,
-    dropout.
+    A block is 3x3 convolution, batch normalisation where asked for, and activation, as often as
+    `convs_per_block` says, then 2x2 max-pooling and dropout.
 
     Raises:
       errors.UserError: if there are more blocks than times that the image can be halved.
     """
     check(model, image_size=x.shape[1])
     for i, filters in enumerate(model.conv_filters):
-        convolved = keras.layers.Conv2D(
-            filters, 3, padding="same", name=f"conv{i}", **_weights(model)
-        )(x)
-        x = keras.layers.MaxPooling2D(2, name=f"pool{i}")(
-            _activated(convolved, model=model, name=f"conv{i}")
-        )
+        for j in range(model.convs_per_block):
+            name = f"conv{i}_{j}" if j else f"conv{i}"
+            x = keras.layers.Conv2D(filters, 3, padding="same", name=name, **_weights(model))(x)
+            x = _activated(x, model=model, name=name)
+        x = keras.layers.MaxPooling2D(2, name=f"pool{i}")(x)
         x = layers.Dropout(model.dropout, stream=i, name=f"conv{i}_dropout")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
+    pooling = {"flatten": keras.layers.Flatten, "mean": keras.layers.GlobalAveragePooling2D}
+    x = pooling[model.pooling](name=model.pooling)(x)
     for i, units in enumerate(model.dense_units):
         x = keras.layers.Dense(units, name=f"dense{i}", **_weights(model))(x)
         x = _activated(x, model=model, name=f"dense{i}")

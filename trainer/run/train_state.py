@@ -65,7 +65,7 @@ class TrainState:
         self.step = 0
         self.sums = [0.0, 0.0, 0.0]
         self.norms = [0.0, 0.0, 0.0, 0.0]
-        if score > self.best_score:
+        if not self.best_epoch or score > self.best_score:
             self.best_epoch = self.epoch
             self.best_score = score
 

@@ -56,6 +56,7 @@ class EpochSelector:
             "accuracy": classification.accuracy,
             "balanced_accuracy": classification.balanced_accuracy,
             "macro_f1": classification.macro.f1,
+            "m_measure": classification.m_measure,
         }
         return EpochEvaluation(
             classification=classification,
@@ -63,8 +64,9 @@ class EpochSelector:
         )
 
     def score(self, row: dict[str, float]) -> float:
-        """Return the column of a history row by which epochs are chosen."""
-        return row[self.prefix + self._settings.select_by]
+        """Return by what epochs are chosen, of a history row: the higher the better."""
+        value = row[self.prefix + self._settings.select_by]
+        return -value if self._settings.select_by == "loss" else value
 
     def describe(self) -> str:
         """Return the metric and the split by which the best epoch is chosen."""

@@ -47,7 +47,8 @@ def write(study: optuna.Study, *, sweep_dir: pathlib.Path, settings: run_config.
     best = finished[0]
     select_by = settings.selection.select_by.replace("_", " ")
     print(table(finished[:_MAX_ROWS]))
-    print(f"best          trial {best.number}: {best.value:.4f} by {select_by}")
+    # Of a loss the score is its negative.
+    print(f"best          trial {best.number}: {abs(float(best.value or 0)):.4f} by {select_by}")
     print(f"train it      {command(best, settings=settings)}")
     print(f"report        {'  '.join(map(str, paths))}", flush=True)
 

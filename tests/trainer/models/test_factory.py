@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -70,6 +71,27 @@ def test_the_first_weights_are_drawn_as_asked():
     # Glorot: sqrt(2 / (9 x 64 + 9 x 128)); He: sqrt(2 / (9 x 64)).
     assert deviation() == pytest.approx(0.0340, rel=0.02)
     assert deviation(initializer="he_normal") == pytest.approx(0.0589, rel=0.02)
+
+
+def test_a_block_has_as_many_convolutions_as_asked():
+    kernels = [
+        layer.kernel.shape
+        for layer in build(conv_filters=(4, 8), convs_per_block=2).layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    assert kernels == [(3, 3, 3, 4), (3, 3, 4, 4), (3, 3, 4, 8), (3, 3, 8, 8)]
+
+
+def test_the_dense_layers_are_given_the_means_of_the_feature_maps_where_asked_for():
+    network = build(conv_filters=(4, 8), pooling="mean")
+    np.testing.assert_allclose(
+        keras.Model(network.input, network.get_layer("mean").output)(IMAGES),
+        np.mean(
+            keras.Model(network.input, network.get_layer("conv1_dropout").output)(IMAGES), (1, 2)
+        ),
+        rtol=1e-5,
+    )
+    assert network.get_layer("dense0").kernel.shape == (8, 128)
 
 
 def test_a_gray_network_is_given_luma_only():

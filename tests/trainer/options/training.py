@@ -346,6 +346,8 @@ CASES = {
     "model": Case(outputs, "resnet_small", given={"dense_units": (128, 128)}),
     "color": Case(outputs, "gray"),
     "conv_filters": Case(outputs, (4, 9)),
+    "convs_per_block": Case(outputs, 2),
+    "pooling": Case(outputs, "mean"),
     "blocks_per_stage": Case(outputs, 1, given=RESNET),
     "dense_units": Case(outputs, (17,)),
     "dropout": Case(outputs, 0.5),
