@@ -241,7 +241,8 @@ class JobConfig(fields.Checked):
         _require(bool(self.input_dir), "--input_dir must name a folder", "nothing")
         super().__post_init__()
         _require(
-            self.balance in BALANCE_WORDS or (self.balance.isdigit() and int(self.balance) > 0),
+            self.balance in BALANCE_WORDS
+            or (fields.is_count(self.balance) and int(self.balance) > 0),
             f"--balance must be {', '.join(BALANCE_WORDS)} or a number of images per class",
             self.balance,
         )

@@ -203,6 +203,11 @@ def is_plain(text: str) -> bool:
     return text.isascii() and "_" not in text
 
 
+def is_count(text: str) -> bool:
+    """Return whether text is a whole number of at most 63 bits, without a sign."""
+    return is_plain(text) and text.isdecimal() and len(text) <= len(str(_MOST)) - 1
+
+
 def _is_bounded(value: Any) -> bool:
     """Return whether a value, if it is a number, is finite, and a whole one has 64 bits."""
     if isinstance(value, int):

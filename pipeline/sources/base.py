@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pipeline.files import storage
 from pipeline.sources import passed_over as passed_over_lib
+from runtime import untrusted
 
 FILES_BYTES = 4_000
 """Bytes of a list that take as long to parse as the few files of one image take to open."""
@@ -150,6 +151,7 @@ def fingerprint(release: Release) -> str:
 
 def _content_digest(path: storage.AnyPath) -> bytes:
     state = hashlib.sha256()
+    storage.check_input(path, at_most=untrusted.LIST_BYTES)
     with storage.naming(path), path.open("rb") as file:
         while chunk := file.read(1 << 20):
             state.update(chunk)

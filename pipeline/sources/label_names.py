@@ -126,9 +126,9 @@ def codes(names: Iterable[str], *, given: Mapping[str, str], where: str) -> dict
     by_name |= {
         name: code
         for name in others
-        if not name.isdecimal() and (code := code_of(name)) is not None
+        if not fields.is_count(name) and (code := code_of(name)) is not None
     }
-    numbers = {name: int(name) for name in others if name.isdecimal()}
+    numbers = {name: int(name) for name in others if fields.is_count(name)}
     if given or not numbers:
         return by_name
     if 0 not in numbers.values() or max(numbers.values()) >= len(labels.EXPRESSIONS):

@@ -7,6 +7,7 @@ called a row a defect of its own, lost a row, or made a name that cannot be writ
 """
 
 import argparse
+import contextlib
 import csv
 import errno
 import io
@@ -23,8 +24,8 @@ from hypothesis import strategies
 
 from pipeline import config
 from pipeline.rows import annotations, row_format, stable_hash
-from pipeline.sources import base
-from pipeline.sources.layouts import registry
+from pipeline.sources import base, label_names
+from pipeline.sources.layouts import csv_columns, registry
 from runtime import errors, fields, flags, untrusted
 from tests.pipeline.sources import conftest
 from trainer.config import recipes, run_config
@@ -196,12 +197,13 @@ def recipe(folder: pathlib.Path, content: bytes) -> None:
         run_config.resolve({"recipe": str(path)})
     except errors.UserError as refusal:
         untrusted.printable(str(refusal)).encode()
+    except OSError as error:
+        assert error.errno in REFUSALS, error
     assert time.process_time() - start < 5
-    assert recipes.FOLDER.is_dir()
 
 
 def flag(folder: pathlib.Path, content: bytes) -> None:
-    """The value of each flag of the job and of training, as text."""
+    """The value of each flag of the job and of training, as text, and what it is made of."""
     text = content.decode(errors="surrogateescape")
     for section in (config.JobConfig, *run_config.SECTIONS.values()):
         for name in fields.options(section):
@@ -210,9 +212,14 @@ def flag(folder: pathlib.Path, content: bytes) -> None:
             except ValueError as error:
                 untrusted.printable(str(error)).encode()
                 continue
-            for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, (int, float)):
-                    _refused_or_bounded(section, name, value)
+            _refused_or_bounded(section, name, value)
+    for parse in (
+        label_names.parse_labels,
+        lambda text: csv_columns.resolve(text, first=["image", "label", "x"], where="a list"),
+        lambda text: label_names.codes([text], given={}, where="a list"),
+    ):
+        with contextlib.suppress(errors.UserError):
+            parse(text)
 
 
 def _refused_or_bounded(section: type, name: str, value: object) -> None:
@@ -298,8 +305,18 @@ SEEDS: dict[str, list[bytes]] = {
         *(path.read_bytes() for path in sorted(recipes.FOLDER.glob("*.yaml"))),
         b"learning_rate: 1e-3\nconv_filters: [8, 8]\nmix_up: 0.2\nbatch_norm: true\n",
     ],
-    "flag": [b"1", b"0.5", b"8,16", b"true", b"runs/first", b"-1", b"1e9"],
-    "flag_file": [b"--image_size=96\n# a remark\n--noalign\n", b"--flagfile=none\n--balance=5\n"],
+    "flag": [
+        b"path=1,label=2+3",
+        b"1=happy,2=fear",
+        b"1",
+        b"0.5",
+        b"8,16",
+        b"true",
+        b"runs/first",
+        b"-1",
+        b"1e9",
+    ],
+    "flag_file": [b"--image_size=96\n# a remark\n--noalign\n", b"--flagfile=none\n--seed=5\n"],
 }
 
 TARGETS: dict[str, Target] = {

@@ -33,7 +33,7 @@ def test_a_value_out_of_range_is_refused_in_one_sentence(fields, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("balance", ["sometimes", "0", "-3", "2.5"])
+@pytest.mark.parametrize("balance", ["sometimes", "0", "-3", "2.5", "4_0", "٤", "9" * 5000])
 def test_an_unknown_balance_is_refused_with_the_known_ones(balance):
     with pytest.raises(
         errors.UserError, match=f"--balance must be .*a number of images per class: got {balance}"

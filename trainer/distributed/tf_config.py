@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from runtime import errors
+from runtime import errors, fields
 
 VARIABLE = "TF_CONFIG"
 _EXAMPLE = (
@@ -69,7 +69,7 @@ def port_of(address: str) -> int:
       errors.UserError: if it has none.
     """
     name, _, port = address.rpartition(":")
-    if not name or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not name or not fields.is_count(port) or not 0 < int(port) < 2**16:
         raise errors.UserError(
             f"{VARIABLE} must name hosts as name:port, the port 1 to 65535: got {address!r}"
         )
@@ -124,7 +124,7 @@ def _index(task: Mapping[str, Any], *, hosts: Mapping[str, list[str]]) -> int:
         raise errors.UserError(
             f"{VARIABLE} says that this host is a {role}, and its cluster has {' and '.join(hosts)}"
         )
-    index = int(given) if given.isdecimal() else -1
+    index = int(given) if fields.is_count(given) else -1
     if not 0 <= index < len(hosts[role]):
         raise errors.UserError(
             f"{VARIABLE} says that this host is {role} {given}, and its cluster has "

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pipeline.sources import folder_walk, label_names
-from runtime import errors
+from runtime import errors, fields
 
 ROLES = (
     "path",
@@ -151,7 +151,7 @@ def _guess(role: str, first: Sequence[str]) -> str:
 
 def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
     wanted = column.strip()
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(first):
+    if fields.is_count(wanted) and 1 <= int(wanted) <= len(first):
         return int(wanted) - 1
     for same in (str.strip, folder_walk.normalised):
         for index, name in enumerate(first):

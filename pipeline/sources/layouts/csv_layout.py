@@ -100,7 +100,7 @@ def _as_table(
 def _existing(root: storage.AnyPath, path: str) -> storage.AnyPath:
     """Return the list: relative to the release, else to the working directory."""
     for candidate in (storage.join(root, path), storage.path(path).absolute()):
-        if candidate.is_file():
+        if candidate.exists() and not candidate.is_dir():
             return candidate
     raise errors.UserError(
         f"--csv must name files below {root}, or by their absolute path: {path} does not exist"
