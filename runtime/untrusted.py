@@ -52,9 +52,9 @@ def check(path: str | os.PathLike[str], *, at_most: int, within: str = "") -> No
       within: a folder that the file must not leave by links; "": links may lead anywhere.
 
     Raises:
-      OSError: if there is no such file, or it is of another kind (ENOTSUP), too large (EFBIG) or
-        leads out of the folder (ENOTSUP). The text says what it is, and errors.of_system makes a
-        sentence of it.
+      OSError: if there is no such file; or, with ENOTSUP, if it is of another kind, too large or
+        leads out of the folder. The text says what it is, and errors.of_system makes a sentence of
+        it.
     """
     text = os.fspath(path)
     found = os.lstat(text)
@@ -69,7 +69,7 @@ def check(path: str | os.PathLike[str], *, at_most: int, within: str = "") -> No
         raise OSError(errno.ENOTSUP, f"it is {kind}, and only regular files are read", text)
     if found.st_size > at_most:
         raise OSError(
-            errno.EFBIG,
+            errno.ENOTSUP,
             f"it has {found.st_size / MB:,.1f} MB, and such a file may have {at_most / MB:,.6g} MB",
             text,
         )
