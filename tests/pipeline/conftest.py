@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline import config
-from pipeline.files import storage
+from pipeline.files import lock, storage
 
 if TYPE_CHECKING:
     from tests.pipeline.files import s3_server
@@ -120,8 +120,9 @@ def s3_running() -> "Iterator[s3_server.Server]":
 
 
 @pytest.fixture
-def s3(s3_running: "s3_server.Server") -> "s3_server.Server":
-    """The server, with an empty s3://bucket."""
+def s3(s3_running: "s3_server.Server", monkeypatch: pytest.MonkeyPatch) -> "s3_server.Server":
+    """The server, with an empty s3://bucket; its locks are settled at once."""
+    monkeypatch.setattr(lock, "SETTLE_S", 0.0)
     s3_running.reset()
     storage.forget_listings()
     return s3_running
