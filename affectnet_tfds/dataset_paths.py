@@ -56,6 +56,11 @@ def shard_name(split: str, shard_index: int, num_shards: int) -> str:
     return f"{DATASET_NAME}-{split}.{FILE_FORMAT}-{shard_index:05d}-of-{num_shards:05d}"
 
 
+def is_shard_name(name: str) -> bool:
+    """Return whether a file name is one made by `shard_name`."""
+    return _SHARD_NAME.fullmatch(name) is not None
+
+
 def parse_shard_name(name: str) -> ShardName:
     """Return the parts of a file name made by `shard_name`.
 

@@ -76,7 +76,8 @@ def _build(order: "_Order", staging: storage.AnyPath, listener: Listener, *, sta
             return done
     _open_staging(order, staging)
     try:
-        surveyed, plans = _planned(order, staging, listener)
+        with output_disk.explained(staging, needed_bytes=order.release.num_bytes()):
+            surveyed, plans = _planned(order, staging, listener)
     finally:
         if order.config.dry_run:
             atomic.remove_tree(staging)
@@ -84,7 +85,7 @@ def _build(order: "_Order", staging: storage.AnyPath, listener: Listener, *, sta
         return Build(None, order.config, None, {}, time.monotonic() - start)
     wanted = order.config
     size = plan.num_bytes(plans, image_size=wanted.image_size, encoding=wanted.encoding)
-    with output_disk.explained(staging, needed_bytes=size):
+    with output_disk.explained(staging, needed_bytes=size, is_counted=dataset_paths.is_shard_name):
         return _written(order, staging, listener, surveyed=surveyed, plans=plans, start=start)
 
 

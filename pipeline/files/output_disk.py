@@ -5,7 +5,7 @@ still needed, and one that was unmounted is not taken for a file that somebody d
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.files import storage
@@ -13,12 +13,18 @@ from runtime import errors
 
 
 @contextlib.contextmanager
-def explained(folder: storage.AnyPath, *, needed_bytes: int) -> Iterator[None]:
+def explained(
+    folder: storage.AnyPath,
+    *,
+    needed_bytes: int,
+    is_counted: Callable[[str], bool] = lambda name: False,
+) -> Iterator[None]:
     """Explain what ends the block where it comes of the disk of a folder.
 
     Args:
       folder: where the block writes; a store has no such errors.
-      needed_bytes: about how much it writes there, with what is there already.
+      needed_bytes: about how much it writes there, with the counted files that are there already.
+      is_counted: whether a file of this name is such a one.
 
     Raises:
       errors.UserError: if the folder is gone.
@@ -30,7 +36,7 @@ def explained(folder: storage.AnyPath, *, needed_bytes: int) -> Iterator[None]:
         if isinstance(folder, Path):
             _check_is_there(folder, error)
             if isinstance(error, OSError) and errors.is_full(error):
-                raise _no_room(folder, error, needed_bytes=needed_bytes) from error
+                raise _no_room(folder, error, needed_bytes, is_counted) from error
         raise
 
 
@@ -46,11 +52,13 @@ def _check_is_there(folder: Path, error: Exception) -> None:
         return  # The disk answers with an error of its own, which is told.
 
 
-def _no_room(folder: Path, error: OSError, *, needed_bytes: int) -> OSError:
+def _no_room(
+    folder: Path, error: OSError, needed_bytes: int, is_counted: Callable[[str], bool]
+) -> OSError:
     full = errors.FullDiskError(error.errno, error.strerror, error.filename or str(folder))
     if isinstance(error, errors.FullDiskError):
         full.needed_bytes = error.needed_bytes
     with contextlib.suppress(OSError):
-        written = sum(entry.stat().st_size for entry in storage.entries(folder))
-        full.needed_bytes = max(full.needed_bytes, needed_bytes - written)
+        sizes = [e.stat().st_size for e in storage.entries(folder) if is_counted(e.name)]
+        full.needed_bytes = max(full.needed_bytes, needed_bytes - sum(sizes))
     return full
