@@ -92,19 +92,21 @@ def unchecked(folder: storage.AnyPath) -> list[str]:
     if checksums.read(folder):
         return []
     names = sorted(entry.name for entry in storage.entries(folder))
-    return [name for name in names if not _is_shard(name)]
+    return [name for name in names if not dataset_paths.is_shard_name(name)]
 
 
 def _against_sums(folder: storage.AnyPath, sums: checksums.Sums) -> list[Problem]:
     """Compare the list of sums with itself, and all files but the shards with it."""
     damaged = "is damaged: its first line is not the sum of the others"
     problems = [] if sums.is_intact else [Problem(checksums.FILE, -1, damaged)]
-    others = [name for name in sums.by_name if not _is_shard(name)]
+    others = [name for name in sums.by_name if not dataset_paths.is_shard_name(name)]
     return problems + _unequal(folder, others, sums)
 
 
 def _shards_against_sums(folder: storage.AnyPath, sums: checksums.Sums) -> list[Problem]:
-    return _unequal(folder, [name for name in sums.by_name if _is_shard(name)], sums)
+    return _unequal(
+        folder, [name for name in sums.by_name if dataset_paths.is_shard_name(name)], sums
+    )
 
 
 def _unequal(folder: storage.AnyPath, names: Sequence[str], sums: checksums.Sums) -> list[Problem]:
@@ -118,10 +120,6 @@ def _unequal(folder: storage.AnyPath, names: Sequence[str], sums: checksums.Sums
             what = f"its sha256 is not the one in {checksums.FILE}"
             problems.append(Problem(name, -1, what))
     return problems
-
-
-def _is_shard(name: str) -> bool:
-    return f".{dataset_paths.FILE_FORMAT}" in name
 
 
 def verify_shard(
