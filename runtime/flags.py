@@ -20,6 +20,9 @@ from runtime import errors, fields, installation, json_log, program, signals, un
 Sections = Mapping[str, type]
 """Section title to configuration class."""
 
+_LONGEST_NAME = 100
+"""Longest name of a flag, in characters: absl looks for the nearest known one by recursion."""
+
 _HELP = ("-h", "--h", "--help", "-help", "--helpfull", "--helpshort", "--helpxml")
 """absl has pages of its own for the last three; there is one page here."""
 
@@ -226,7 +229,7 @@ def parse(
     Raises:
       errors.UserError: for a flag or a value that is not allowed.
     """
-    _check_flag_files(argv[1:])
+    _check_words(argv[1:])
     try:
         return values(list(argv), known_only=passes_on)
     except flags.UnrecognizedFlagError as error:
@@ -242,17 +245,19 @@ def parse(
         raise errors.UserError(str(error).removeprefix("ERROR:: ")) from None
 
 
-def _check_flag_files(arguments: Iterable[str], known: frozenset[str] = frozenset()) -> None:
-    """Check the files of flags that absl is going to open, and those that they name.
+def _check_words(arguments: Iterable[str], known: frozenset[str] = frozenset()) -> None:
+    """Check what absl cannot take: names too long to guess at, and files of flags to be opened.
 
     Raises:
-      errors.UserError: if one is no text, or no regular file of a sane size.
-      OSError: as untrusted.check does.
+      errors.UserError: for such a name, or a file of flags that is no text.
+      OSError: as untrusted.check does of the file.
     """
     words = iter(arguments)
     for word in words:
         if word == "--":
             return
+        if word.startswith("-") and len(name := word.partition("=")[0]) > _LONGEST_NAME:
+            raise errors.UserError(f"unknown flag {name[:_LONGEST_NAME]}…; --help lists all")
         if not word.lstrip("-").startswith("flagfile") or not word.startswith("-"):
             continue
         name = word.partition("=")[2] or next(words, "")
@@ -260,7 +265,7 @@ def _check_flag_files(arguments: Iterable[str], known: frozenset[str] = frozense
         if not path or path in known or not pathlib.Path(path).exists():
             continue  # absl says what is missing.
         text = untrusted.read_text(path, at_most=untrusted.SETTINGS_BYTES)
-        _check_flag_files([line.strip() for line in text.splitlines()], known | {path})
+        _check_words([line.strip() for line in text.splitlines()], known | {path})
 
 
 def _recorded(main: Callable[[], int | None]) -> int | None:

@@ -12,6 +12,7 @@ import csv
 import errno
 import io
 import json
+import math
 import pathlib
 import random
 import tempfile
@@ -226,7 +227,8 @@ def _refused_or_bounded(section: type, name: str, value: object) -> None:
         return
     kept = getattr(made, name)
     for one in kept if isinstance(kept, tuple) else (kept,):
-        assert not isinstance(one, (int, float)) or abs(one) < 2**63
+        assert not isinstance(one, int) or abs(one) < 2**63
+        assert not isinstance(one, float) or math.isfinite(one)
 
 
 def flag_file(folder: pathlib.Path, content: bytes) -> None:
@@ -248,6 +250,12 @@ def _npy(array: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
+
+
+def npy_of(header: str, content: bytes) -> bytes:
+    """Return an npy file with a header of one's own."""
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
 
 
 GOOD_NPY = _npy(np.array("1"))

@@ -10,7 +10,15 @@ from tests.faults import fuzzing
 MUTANTS = 60
 MANY_MUTANTS = 5_000
 
-KEPT: list[tuple[str, bytes]] = []
+KEPT: list[tuple[str, bytes]] = [
+    ("npy", fuzzing.npy_of("{'descr': '<U1', 'fortran_order': False, 'shape': ()}", b"1e93")),
+    ("recipe", b"~: 1\n"),
+    ("recipe", b"1: 1\n"),
+    ("recipe", b"x" * 60_000 + b": 1\n"),
+    ("recipe", b"x: 1\n" * 14_000),
+    ("flag", b"9" * 198),
+    ("flag_file", b"--" + b"x" * 1_200),
+]
 """Mutants that once were faults."""
 
 

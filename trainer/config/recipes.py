@@ -9,6 +9,7 @@ from typing import Any
 
 from runtime import errors, untrusted
 
+_LONGEST_NAME = 100
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "recipes"
 
 
@@ -29,6 +30,11 @@ def load(name: str) -> dict[str, Any]:
         raise errors.UserError(
             f"{path} must hold lines 'setting: value': got {type(settings).__name__}"
         )
+    for setting in settings:
+        if not isinstance(setting, str) or len(setting) > _LONGEST_NAME:
+            raise errors.UserError(
+                f"{path} must name settings by words: got {setting!r:.{_LONGEST_NAME}}"
+            )
     return settings
 
 

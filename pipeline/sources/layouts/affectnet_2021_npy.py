@@ -172,7 +172,12 @@ def _scalar(array: np.ndarray, kind: str) -> str:
     if array.size != 1:
         detail = f"{kind} must be one value: got {array.size} of them"
         raise annotations.InvalidExample("unreadable annotation", detail)
-    value = array.item()
+    try:
+        value = array.item()
+    except (SystemError, ValueError, OverflowError) as error:  # Text of no known characters.
+        raise annotations.InvalidExample(
+            "unreadable annotation", f"{kind} must be one value: {error}"
+        ) from error
     if isinstance(value, bytes):
         return value.decode("ascii", "replace")
     return str(value)

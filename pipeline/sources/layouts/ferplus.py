@@ -15,7 +15,7 @@ from pipeline.files import storage
 from pipeline.rows import annotations
 from pipeline.sources import base, folder_walk, line_ranges
 from pipeline.sources.layouts import fer2013
-from runtime import errors
+from runtime import errors, untrusted
 
 LOOKED_FOR = "fer2013new.csv with fer2013.csv, or FER2013Train/label.csv (FER+)"
 
@@ -136,6 +136,7 @@ def _pixel_table(
             "fer2013.csv beside it, or the folders FER2013Train, FER2013Valid and FER2013Test "
             "that FERPlus's generate_training_data.py makes"
         )
+    storage.check_input(root / votes, at_most=untrusted.LIST_BYTES)
     digest = hashlib.sha256((root / votes).read_bytes()).hexdigest()
     reading = Reading("", votes, digest, columns)
     return fer2013.table_of(root, pixels, layout="ferplus", reading=reading)
