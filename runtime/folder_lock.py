@@ -256,9 +256,9 @@ class _Lock:
 
     def _renew(self) -> None:
         content = self._place.read()
-        if content is None:  # Somebody removed it.
-            self._place.create(self._content())
-        elif self._is_ours(content):
+        if content is None:
+            return  # Unmounted, perhaps: whatever is made now would be hidden when it is back.
+        if self._is_ours(content):
             self._place.renew(self._content())
         elif (holder := _parse(content)) and not self.done.is_set():
             _end(
