@@ -177,7 +177,7 @@ def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     """Find the release, and derive from it the name and the settings that depend on it."""
     root = storage.absolute(storage.path(wanted.input_dir))
     drawn = registry.drawn_sample(root) is not None
-    release = registry.recognise(root, _request(wanted))
+    release = registry.recognise(root, request(wanted))
     if wanted.validation_frac:
         check_has_no_validation(release)
     named = config.named(
@@ -203,7 +203,7 @@ def check_has_no_validation(release: base.Release) -> None:
         )
 
 
-def _request(wanted: config.JobConfig) -> base.Request:
+def request(wanted: config.JobConfig) -> base.Request:
     """Return the flags that describe the input."""
     same = {name: getattr(wanted, name) for name in base.Request._fields if name != "subsets"}
     return base.Request(**same, subsets=config.SUBSET_CHOICES[wanted.subsets])

@@ -23,6 +23,7 @@ class Program(NamedTuple):
 
 PROGRAMS = {
     "build": Program("pipeline.main", "AffectNet to TFRecords of face crops, for tfds.load"),
+    "inspect": Program("pipeline.inspect", "print what an input folder holds and how it is read"),
     "verify": Program("pipeline.verify", "read every record of a build again and check it"),
     "report": Program("pipeline.report", "write the page about a build again"),
     "sample": Program("pipeline.sample", "draw faces in AffectNet's layout, to try things out"),

@@ -136,22 +136,28 @@ def image_folder(paths: Sequence[str], *, likely: Iterable[Folder], table: stora
       errors.UserError: if no folder has any of them.
     """
     candidates = list(likely)
-    best = candidates[0]
-    best_count = -1
-    for folder in candidates:
-        count = _count(folder, paths)
-        if count > best_count:
-            best_count = count
-            best = folder
-        if best_count == len(paths):
-            break  # No other can have more.
-    if not best_count and paths:
+    best, count = best_folder(paths, likely=candidates)
+    if not count and paths:
         raise errors.UserError(
             f"{table} names images such as {paths[0]!r:.100}, and no folder of "
             f"{len(set(candidates)):,} has one of its first {len(paths)}; unpack the images beside "
             "the lists, or give --input_dir a folder that holds both"
         )
     return best.relative
+
+
+def best_folder(paths: Sequence[str], *, likely: Sequence[Folder]) -> tuple[Folder, int]:
+    """Return the folder with most of the images, the first of equally good ones, and how many."""
+    best = likely[0]
+    best_count = -1
+    for folder in likely:
+        count = _count(folder, paths)
+        if count > best_count:
+            best_count = count
+            best = folder
+        if best_count == len(paths):
+            break  # No other can have more.
+    return best, best_count
 
 
 def _count(folder: Folder, paths: Sequence[str]) -> int:

@@ -18,12 +18,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from affectnet_tfds import face_crop, image_codec, invalid_example
+from affectnet_tfds import face_crop, image_codec, image_names, invalid_example
 from runtime import untrusted
 from trainer.inference import videos
-
-IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-"""Suffixes of the images that are taken from folders; a file that is named itself may have any."""
 
 VIDEO_BYTES = 100_000_000_000
 """Largest video that is read."""
@@ -85,16 +82,33 @@ class InputImage:
 def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
     """Yield the files that are named, and all images and videos of folders, in order.
 
-    A folder without any is yielded itself, so that `read` reports it.
+    What is an image in a folder, image_names says, as for the job: a name that ends as an image's,
+    or first bytes of one; nothing of macOS or Windows (._x.jpg). A folder without any is yielded
+    itself, so that `read` reports it.
     """
     for path in map(pathlib.Path, paths):
         # os.path: a folder that may not be entered is no error here.
         inside = path.rglob("*") if os.path.isdir(path) else ()  # noqa: PTH112
-        yield from sorted(
-            file
-            for file in inside
-            if file.suffix.lower() in IMAGES | videos.SUFFIXES and os.path.isfile(file)  # noqa: PTH113
-        ) or [path]
+        yield from sorted(file for file in inside if _is_taken(file, folder=path)) or [path]
+
+
+def _is_taken(file: pathlib.Path, *, folder: pathlib.Path) -> bool:
+    if not os.path.isfile(file):  # noqa: PTH113  As in `find`.
+        return False
+    if any(map(image_names.is_of_system, file.relative_to(folder).parts)):
+        return False
+    is_named_so = file.suffix.lower() in videos.SUFFIXES or image_names.ends_as_image(file.name)
+    return is_named_so or image_names.begins_as_image(_head(file))
+
+
+def _head(file: pathlib.Path) -> bytes:
+    """Return a file's first bytes; none of one that cannot be read."""
+    try:
+        untrusted.check(file, at_most=VIDEO_BYTES)
+        with file.open("rb") as opened:
+            return opened.read(image_names.HEAD_BYTES)
+    except OSError:
+        return b""
 
 
 def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
@@ -108,7 +122,7 @@ def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
     """
     if os.path.isdir(path):  # noqa: PTH112  As in `find`.
         raise invalid_example.InvalidExample(
-            "empty folder", f"no file in it ends in {', '.join(sorted(IMAGES | videos.SUFFIXES))}"
+            "empty folder", "no file in it is an image or a video by its name or its first bytes"
         )
     try:
         untrusted.check(path, at_most=VIDEO_BYTES)

@@ -5,11 +5,16 @@ AffectNet's codes unless --labels gives their meaning. Requiring the flag was re
 hold AffectNet's codes, and the job prints how it takes them.
 """
 
+from collections.abc import Sequence
+
+from affectnet_tfds import image_names
 from pipeline.files import storage
 from pipeline.rows import annotations
 from pipeline.sources import base, folder_walk, label_names, line_ranges, split_names
 from pipeline.sources.layouts import csv_columns, csv_rows
 from runtime import errors
+
+Folders = tuple[folder_walk.Folder, ...]
 
 LOOKED_FOR = "the lists that --csv names"
 
@@ -82,9 +87,9 @@ def _as_table(
 ) -> base.Table:
     file = _existing(root, path)
     reading = _reading(file, request)
-    images = ""  # With a template, paths are relative to the release's root.
-    if not request.pictures:
-        images = _images(file, reading, folders)
+    likely = _likely(split, file, folders, has_template=bool(reading.pictures))
+    reading = reading._replace(pictures=_found_template(root, file, reading, likely))
+    images = folder_walk.image_folder(_paths(root, file, reading), likely=likely, table=file)
     return base.Table(
         layout="csv",
         split=split,
@@ -142,15 +147,53 @@ def _is_data(fields: tuple[str, ...], reading: csv_rows.Reading) -> bool:
         return False
 
 
-def _images(
-    file: storage.AnyPath, reading: csv_rows.Reading, folders: tuple[folder_walk.Folder, ...]
+def _likely(
+    split: str, file: storage.AnyPath, folders: Folders, *, has_template: bool
+) -> list[folder_walk.Folder]:
+    """Return all folders that may hold a list's images, the likeliest first.
+
+    Those named after the list's split come before others: numbers for names are in each of them.
+    A template is relative to the release's root, if its images are there.
+    """
+    named = [
+        folder
+        for folder in folders
+        if split and split in map(label_names.split_of, folder.relative.split("/"))
+    ]
+    beside = [folder for folder in folders if folder.path == file.parent]
+    return [*folders[: int(has_template)], *named, *beside, *folders]
+
+
+def _found_template(
+    root: storage.AnyPath,
+    file: storage.AnyPath,
+    reading: csv_rows.Reading,
+    likely: Sequence[folder_walk.Folder],
 ) -> str:
+    """Return the template of the images' paths: with an ending, where the list has names without.
+
+    Where it is not found, it is the given one.
+    """
+    names = [path.rpartition("/")[2] for path in _paths(root, file, reading)]
+    if reading.pictures or not names or any("." in name for name in names):
+        return reading.pictures
+    for ending in image_names.ENDINGS:
+        template = "{path}" + ending
+        paths = _paths(root, file, reading._replace(pictures=template))
+        if folder_walk.best_folder(paths, likely=likely)[1]:
+            return template
+    return reading.pictures
+
+
+def _paths(root: storage.AnyPath, file: storage.AnyPath, reading: csv_rows.Reading) -> list[str]:
+    """Return the paths of a list's first images."""
     (column,) = reading.columns.of("path")
     rows = line_ranges.head(file, delimiter=reading.delimiter)[reading.header_rows :]
-    beside = [folder for folder in folders if folder.path == file.parent]
-    return folder_walk.image_folder(
-        [row[column] for row in rows if len(row) > column], likely=[*beside, *folders], table=file
-    )
+    return [
+        csv_rows.image_path(row[column], template=reading.pictures, root=str(root))
+        for row in rows
+        if len(row) > column
+    ]
 
 
 def _settled_by_rows(root: storage.AnyPath, table: base.Table, notes: list[str]) -> base.Table:

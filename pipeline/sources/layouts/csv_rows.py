@@ -50,13 +50,14 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         known = fields if isinstance(fields, list) else []
         split = table.split or dict(reading.splits).get(_split(known, reading), "train")
         place = annotations.Place(split, table.subset, table.images, table.images, source)
-        yield annotations.settled(_row, place, " ".join(known), fields, reading, place)
+        yield annotations.settled(_row, place, " ".join(known), fields, reading, place, root)
 
 
 def _row(
     fields: line_ranges.Fields | annotations.InvalidExample,
     reading: Reading,
     place: annotations.Place,
+    root: str,
 ) -> annotations.Row | annotations.Reject:
     if isinstance(fields, annotations.InvalidExample):
         raise fields
@@ -65,7 +66,7 @@ def _row(
         raise annotations.InvalidExample(
             "short row", f"a row must have {last + 1} fields: got {len(fields)}"
         )
-    return annotations.parse(_fields(fields, reading), place)
+    return annotations.parse(_fields(fields, reading, root), place)
 
 
 def _split(fields: list[str], reading: Reading) -> str:
@@ -75,10 +76,10 @@ def _split(fields: list[str], reading: Reading) -> str:
     return ""
 
 
-def _fields(fields: list[str], reading: Reading) -> dict[str, str]:
+def _fields(fields: list[str], reading: Reading, root: str) -> dict[str, str]:
     """Return the text fields of a row under the names that `annotations.parse` knows."""
     named = {role: fields[indices[0]] for role, indices in reading.columns.places}
-    named["path"] = _image(named["path"], reading.pictures)
+    named["path"] = image_path(named["path"], template=reading.pictures, root=root)
     named["label"] = code(fields, reading)
     if "right" in named:
         named["width"] = _difference(named["right"], named["x"])
@@ -88,12 +89,12 @@ def _fields(fields: list[str], reading: Reading) -> dict[str, str]:
     return named
 
 
-def _image(path: str, template: str) -> str:
-    """Return the path of a row's image."""
-    if not template:
-        return path
-    stem = path.rpartition(".")[0] or path
-    return template.replace("{path}", path).replace("{stem}", stem)
+def image_path(path: str, *, template: str, root: str) -> str:
+    """Return the path of a row's image; an absolute one below the root becomes relative to it."""
+    if template:
+        stem = path.rpartition(".")[0] or path
+        path = template.replace("{path}", path).replace("{stem}", stem)
+    return path.strip().removeprefix(f"{root.rstrip('/')}/")
 
 
 def code(fields: Sequence[str], reading: Reading) -> str:

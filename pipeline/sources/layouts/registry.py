@@ -98,7 +98,7 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
         was looked for and what is there.
     """
     storage.forget_listings()
-    _check_folder(root)
+    check_folder(root)
     folders = folder_walk.walk(root, follow_links=request.follow_links)
     links_out = folder_walk.links_out(folders)
     try:
@@ -124,12 +124,17 @@ def _recognised(root: storage.AnyPath, folders: Folders, request: base.Request) 
     raise errors.UserError(
         f"{root} is no AffectNet release in a known layout, or has no "
         f"{' or '.join(request.subsets)} annotations (looked for: {looked_for}; "
-        f"found: {_census(root)}); {installation.doc('data.md')} shows each layout, and --csv "
+        f"found: {census(root)}); {installation.doc('data.md')} shows each layout, and --csv "
         "takes any list of images"
     )
 
 
-def _check_folder(root: storage.AnyPath) -> None:
+def check_folder(root: storage.AnyPath) -> None:
+    """Check that the input is a folder.
+
+    Raises:
+      errors.UserError: if not.
+    """
     if root.is_dir():
         return
     problem = "is a file" if root.exists() else "does not exist"
@@ -145,19 +150,24 @@ def _named(request: base.Request) -> str:
     return request.layout
 
 
+def detected(folders: Folders, request: base.Request) -> dict[str, bool]:
+    """Return whether each layout that can be recognised by itself is there."""
+    return {name: bool(LAYOUTS[name].detect(folders, request)) for name in (*AUTOMATIC, "folders")}
+
+
 def _detected(root: storage.AnyPath, folders: Folders, request: base.Request) -> str:
     """Return the one layout that is detected; class folders where there is no other.
 
     Raises:
       errors.UserError: if there are several.
     """
-    detected = [name for name in AUTOMATIC if LAYOUTS[name].detect(folders, request)]
-    if len(detected) > 1:
+    found = [name for name in AUTOMATIC if LAYOUTS[name].detect(folders, request)]
+    if len(found) > 1:
         raise errors.UserError(
-            f"{root} holds several layouts: {', '.join(detected)}; choose one with --layout, "
+            f"{root} holds several layouts: {', '.join(found)}; choose one with --layout, "
             "or give --input_dir the folder of one"
         )
-    return next(iter(detected), "folders")
+    return next(iter(found), "folders")
 
 
 def _check_flags(request: base.Request, layout: str) -> None:
@@ -227,7 +237,7 @@ def drawn_sample(root: storage.AnyPath) -> dict[str, object] | None:
     return content
 
 
-def _census(root: storage.AnyPath, limit: int = 5000) -> str:
+def census(root: storage.AnyPath, limit: int = 5000) -> str:
     """Count the files of a folder by extension, up to a limit, for a message."""
     kinds: collections.Counter[str] = collections.Counter()
     folders = set()

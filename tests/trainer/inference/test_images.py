@@ -9,6 +9,7 @@ import PIL.ImageOps
 import pytest
 
 from affectnet_tfds import face_crop, image_codec, invalid_example
+from pipeline.sources import passed_over as passed_over_lib
 from tests.trainer import conftest
 from tests.trainer.inference import samples
 from trainer.inference import images
@@ -179,6 +180,19 @@ def test_a_jpeg_that_ends_early_is_refused_where_it_is_decoded(tmp_path):
         cut(image, None)
 
 
+def test_a_folders_images_are_those_that_the_job_takes(tmp_path):
+    taken = ["a.jfif", "b.JPE", "c.heic", "d", "deep/e.jpg"]
+    passed_over = ["._a.jpg", "__MACOSX/a.jpg", "notes.txt", "Thumbs.db"]
+    for name in taken + passed_over:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"\xff\xd8\xff" if name in taken else b"text")
+    found = [file.relative_to(tmp_path).as_posix() for file in images.find([str(tmp_path)])]
+    assert found == taken
+    tally = passed_over_lib.Tally(tmp_path, follow_links=False)
+    assert tally.images_below("", nested=True) == taken
+
+
 def test_a_folder_gives_its_images_and_videos_in_order_and_an_empty_one_is_refused(tmp_path):
     for name in ("b/2.PNG", "a.jpg", "b/1.mp4", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -187,5 +201,7 @@ def test_a_folder_gives_its_images_and_videos_in_order_and_an_empty_one_is_refus
     assert names == ["a.jpg", "b/1.mp4", "b/2.PNG"]
     (tmp_path / "empty").mkdir()
     (path,) = images.find([str(tmp_path / "empty")])
-    with pytest.raises(invalid_example.InvalidExample, match="no file in it ends in .3g2, .3gp, "):
+    with pytest.raises(
+        invalid_example.InvalidExample, match="no file in it is an image or a video"
+    ):
         list(images.read(path, every_s=1))

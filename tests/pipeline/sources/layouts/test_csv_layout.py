@@ -243,3 +243,34 @@ def test_the_layout_without_a_list_is_refused(tmp_path):
         errors.UserError, match="--layout=csv needs the lists to read: add --csv=train="
     ):
         read(tmp_path, layout="csv")
+
+
+def test_absolute_paths_below_the_input_folder_are_taken(tmp_path):
+    put(tmp_path, "images/a.jpg", "images/b.jpg")
+    put(tmp_path, "list.csv", content=f"image,label\n{tmp_path}/images/a.jpg,1\n/etc/b.jpg,2\n")
+    assert brief(read(tmp_path, csv="list.csv")) == [
+        ("train", "images/a.jpg", 1),
+        ("/etc/b.jpg", "path leaves the release"),
+    ]
+    put(tmp_path, "names.csv", content="image,label\nb.jpg,2\n")
+    assert brief(read(tmp_path, csv="names.csv", pictures=f"{tmp_path}/images")) == [
+        ("train", "images/b.jpg", 2)
+    ]
+
+
+@pytest.mark.parametrize("pictures", ["", "{path}.png"])
+def test_numbers_for_names_are_looked_for_in_the_folder_of_their_split(tmp_path, pictures):
+    put(tmp_path, *(f"{split}_set/images/{n}.png" for split in ("train", "val") for n in (0, 3)))
+    put(tmp_path, "train.csv", "val.csv", content="number,exp\n0,1\n3,2\n")
+    rows = read(
+        tmp_path,
+        csv="train=train.csv,validation=val.csv",
+        columns="path=number,label=exp",
+        pictures=pictures,
+    )
+    assert brief(rows) == [
+        ("train", "train_set/images/0.png", 1),
+        ("train", "train_set/images/3.png", 2),
+        ("validation", "val_set/images/0.png", 1),
+        ("validation", "val_set/images/3.png", 2),
+    ]
