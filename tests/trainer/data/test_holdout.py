@@ -23,6 +23,12 @@ def test_a_name_is_held_out_by_its_salted_hash_on_every_machine():
     assert not holdout.are_held_out(["a/1.jpg"], frac=place - 1e-6).any()
 
 
+def test_all_faces_of_an_image_are_on_one_side():
+    for number in range(50):
+        names = [f"{number}.jpg", f"{number}.jpg#2", f"{number}.jpg#13"]
+        assert len(set(holdout.are_held_out(names, frac=0.5))) == 1
+
+
 def make_split(names, copies):
     count = len(names)
     return examples.Split(
