@@ -35,6 +35,12 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+def free_bytes() -> int:
+    """Return the memory that no process uses; all there is, where the system does not say."""
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
+    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def use_one_arena() -> None:
     """Use one arena in this process and those it starts; call it before there are threads."""
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")

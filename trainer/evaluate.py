@@ -8,8 +8,7 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
-from affectnet_tfds import dataset_paths
-from runtime import atomic_file, errors, fields, flags, folder_lock
+from runtime import atomic_file, fields, flags, folder_lock
 from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
@@ -73,7 +72,8 @@ def evaluate(asked: Evaluation) -> "evaluation_report.Evaluated":
     run = trained_run.find(asked.model_dir)
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
-    data_path = _locate(settings.data, run=run, asked=asked)
+    data_path = trained_run.locate_data(run, data=settings.data, is_named=bool(asked.data_dir))
+    dataset_version.check_split_early(data_path, split=asked.split)
     atomic_file.check_writable(pathlib.Path(asked.report_dir or asked.model_dir))
     with tf_logging.chatter_off():
         # Inside: the refusals above must not wait for TensorFlow.
@@ -119,21 +119,6 @@ def report_folder(
     if not same_data:
         name += f"_{version.fingerprint[:8]}"
     return pathlib.Path(asked.model_dir) / name
-
-
-def _locate(data: run_config.Data, *, run: trained_run.Run, asked: Evaluation) -> pathlib.Path:
-    """Return the folder of the version to evaluate on.
-
-    Raises:
-      errors.UserError: if there is none, saying where the run's own data were.
-    """
-    root = dataset_version.data_dir(data)
-    if asked.data_dir or (root / dataset_paths.DATASET_NAME).is_dir():
-        return dataset_version.locate(data)
-    raise errors.UserError(
-        f"{run.model_dir} was trained on {run.data.name} in {root}, which does not hold it now; "
-        "name the folder that has it with --data_dir"
-    )
 
 
 def _settings(asked: Evaluation, *, run: trained_run.Run) -> run_config.Config:

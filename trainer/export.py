@@ -103,7 +103,7 @@ def find_data(config: Export, *, run: trained_run.Run) -> pathlib.Path | None:
     trained_on = run.settings.data
     wanted = dataclasses.replace(trained_on, data_dir=config.data_dir or trained_on.data_dir)
     try:
-        path = dataset_version.locate(wanted)
+        path = trained_run.locate_data(run, data=wanted, is_named=bool(config.data_dir))
         fingerprint = dataset_version.fingerprint(path)
         if fingerprint != run.data.fingerprint:
             raise errors.UserError(

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -18,8 +19,9 @@ import time
 import types
 from collections.abc import Sequence
 
-from runtime import fields
+from runtime import errors, fields
 from runtime import flags as flags_lib
+from trainer.config import run_config
 from trainer.distributed import host_failure, tf_config
 
 ABOUT = """Run the trainer as several hosts on this machine; the flags of trainer.main follow --.
@@ -42,12 +44,26 @@ class Hosts(fields.Checked):
 SECTIONS = {"Hosts": Hosts}
 
 
-def main(flags: Sequence[str]) -> None:
-    """Run the hosts with flags of `trainer.main`; exit with the code of the first that failed."""
+def main(flags: Sequence[str], unknown: Sequence[str] = ()) -> None:
+    """Run the hosts with flags of `trainer.main`; exit with the code of the first that failed.
+
+    Args:
+      flags: for the hosts.
+      unknown: flags before the -- that are none of the launcher's.
+
+    Raises:
+      errors.UserError: if there is an unknown flag.
+    """
+    if unknown:
+        raise errors.UserError(_refusal(unknown, flags=flags))
     settings = Hosts(**flags_lib.given(SECTIONS))
     addresses = [f"127.0.0.1:{port}" for port in free_ports(settings.hosts)]
-    processes = [start(flags, addresses=addresses, index=i) for i in range(settings.hosts)]
-    _forward_signals(processes)
+    processes: list[subprocess.Popen[str]] = []
+    received = _forward_signals(processes)
+    for i in range(settings.hosts):
+        processes.append(start(flags, addresses=addresses, index=i))
+    for number in received:  # Those that came before all were there.
+        _send(processes, number)
     printers = [
         threading.Thread(target=_print_lines, args=(process,), kwargs={"index": i})
         for i, process in enumerate(processes)
@@ -58,6 +74,15 @@ def main(flags: Sequence[str]) -> None:
     for printer in printers:
         printer.join()
     sys.exit(code)
+
+
+def _refusal(unknown: Sequence[str], *, flags: Sequence[str]) -> str:
+    name = unknown[0].lstrip("-").partition("=")[0]
+    of_trainer = {each for kind in run_config.SECTIONS.values() for each in fields.options(kind)}
+    if name.removeprefix("no") not in of_trainer and name not in of_trainer:
+        return flags_lib.unknown(name, sections=SECTIONS)
+    command = shlex.join(["python", "-m", "trainer.hosts", "--", *unknown, *flags])
+    return f"--{name} is a flag of trainer.main, and those follow --, as in: {command}"
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -127,12 +152,17 @@ def _send(processes: Sequence["subprocess.Popen[str]"], number: int) -> None:
             process.send_signal(number)
 
 
-def _forward_signals(processes: Sequence["subprocess.Popen[str]"]) -> None:
+def _forward_signals(processes: Sequence["subprocess.Popen[str]"]) -> list[int]:
+    """Send signals on to the processes; return the list to which each is added."""
+    received: list[int] = []
+
     def forward(number: int, frame: types.FrameType | None) -> None:
+        received.append(number)
         _send(processes, number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, forward)
+    return received
 
 
 def _print_lines(process: "subprocess.Popen[str]", *, index: int) -> None:
@@ -144,4 +174,4 @@ def _print_lines(process: "subprocess.Popen[str]", *, index: int) -> None:
 if __name__ == "__main__":
     sys.argv[:], host_flags = split(sys.argv)
     flags_lib.define(SECTIONS)
-    flags_lib.run(functools.partial(main, host_flags), sections=SECTIONS, about=ABOUT)
+    flags_lib.run_passing_on(functools.partial(main, host_flags), sections=SECTIONS, about=ABOUT)

@@ -51,7 +51,11 @@ def checked(settings: run_config.Config) -> pathlib.Path:
       errors.UserError: if devices, data, model folder or weights do not fit the settings.
     """
     devices.refuse_early(settings.devices)
+    if not os.environ.get(tf_config.VARIABLE):  # Else the hosts share the batch.
+        devices.check_batch_early(settings)
     path = dataset_version.locate(settings.data)
+    for split in ("train", "validation"):
+        dataset_version.check_split_early(path, split=split)
     atomic_file.check_writable(pathlib.Path(settings.run.model_dir))
     if not settings.run.is_trial:
         model_folder.check(settings)

@@ -137,6 +137,11 @@ class Model(fields.Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.model in ARCHITECTURES and not self.conv_filters:
+            raise errors.UserError(
+                f"--conv_filters must have a number for each block of --model={self.model}: got "
+                "nothing; the default is 32,64,128"
+            )
         if self.freeze_epochs and not self.is_pretrained:
             raise errors.UserError(
                 f"--freeze_epochs={self.freeze_epochs} needs pretrained weights: with "

@@ -8,11 +8,12 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from affectnet_tfds import dataset_paths
 from runtime import errors
-from trainer.config import run_config
+from trainer.config import json_file, run_config
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -106,12 +107,32 @@ def check_split(version: Version, *, split: str) -> None:
       errors.UserError: listing those that are not.
     """
     if not version.counts.get(split):
-        splits = ", ".join(name for name, count in version.counts.items() if count)
-        raise errors.UserError(
-            f"{version.name} has no examples in split {split}; it has {splits}: use one of these, "
-            "or a build that has the split (python -m pipeline.main; for data without one, "
-            "--validation_frac=0.2 there makes validation of train)"
-        )
+        there = [name for name, count in version.counts.items() if count]
+        raise errors.UserError(_no_split(version.name, split=split, there=there))
+
+
+def check_split_early(path: pathlib.Path, *, split: str) -> None:
+    """Check that a version's metadata name a split, without importing TensorFlow.
+
+    Raises:
+      errors.UserError: listing those that they name.
+    """
+    try:
+        listed = json_file.read_object(path / "dataset_info.json")["splits"]
+        names = [each["name"] for each in listed if any(map(int, each["shardLengths"]))]
+    except (OSError, ValueError, LookupError, TypeError):
+        return  # `open_version` says what is wrong with them.
+    if split not in names:
+        name = f"{dataset_paths.DATASET_NAME}/{path.parent.name}/{path.name}"
+        raise errors.UserError(_no_split(name, split=split, there=names))
+
+
+def _no_split(name: str, *, split: str, there: Iterable[str]) -> str:
+    return (
+        f"{name} has no examples in split {split}; it has {', '.join(there)}: use one of these, or "
+        "a build that has the split (python -m pipeline.main; for data without one, "
+        "--validation_frac=0.2 there makes validation of train)"
+    )
 
 
 def fingerprint(path: pathlib.Path) -> str:

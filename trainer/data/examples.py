@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from runtime import errors
+from runtime import errors, machine
 from trainer.data import dataset_version, image_decoder, pixel_cache, tfrecord_index
 
 _MEMORY_FRAC = 0.5
@@ -117,7 +117,7 @@ def _store(
     size_px: int,
 ) -> pixel_cache.Store:
     if cache == "auto":
-        fits = num_examples * size_px**2 * 3 < _MEMORY_FRAC * _free_bytes()
+        fits = num_examples * size_px**2 * 3 < _MEMORY_FRAC * machine.free_bytes()
         cache = "ram" if fits else "none"
     if cache == "none":
         return pixel_cache.NoCache(decode, size_px=size_px)
@@ -144,8 +144,3 @@ def _cache_folder(chosen: str | None) -> pathlib.Path:
         return pathlib.Path(chosen).expanduser()
     cache_home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return (cache_home / "affectnet_faces").expanduser()
-
-
-def _free_bytes() -> int:
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")

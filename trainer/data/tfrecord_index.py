@@ -100,7 +100,8 @@ class _OpenFiles:
     def read(self, path: pathlib.Path, *, start: int, length: int) -> bytes:
         """Return bytes of a file, fewer at its end."""
         with errors.naming(path):
-            return os.pread(self._file(path).fileno(), length, start)
+            file = self._file(path)  # Referred to until it was read: another thread may drop it.
+            return os.pread(file.fileno(), length, start)
 
     def _file(self, path: pathlib.Path) -> BinaryIO:
         with self._lock:

@@ -89,6 +89,32 @@ def _unusable(devices: run_config.Devices, *, machine: nvidia.Machine, reason: s
     return f"{asked} {gpu}{cannot}: {reason}; --num_gpus=0 uses the CPU"
 
 
+def check_batch_early(settings: run_config.Config) -> None:
+    """Check the batch as `check_batch` does, where the number of replicas is known already.
+
+    That is one host on the CPU, or with a number of GPUs that was given.
+
+    Raises:
+      errors.UserError: if it cannot be shared.
+    """
+    asked = settings.devices
+    if asked.num_gpus is None:
+        machine = nvidia.probe()
+        if machine.devices or machine.has_other_gpu or not machine.is_linux:
+            return
+    check_settings(settings, num_replicas=max(asked.num_gpus or 0, asked.virtual_devices))
+
+
+def check_settings(settings: run_config.Config, *, num_replicas: int) -> None:
+    """Check the batch of a configuration; see `check_batch`."""
+    check_batch(
+        settings.training.batch_size,
+        num_replicas=num_replicas,
+        num_microbatches=settings.training.accumulate_steps,
+        in_pairs=settings.augmentation.is_mixing,
+    )
+
+
 def check_batch(
     batch_size: int, *, num_replicas: int, num_microbatches: int = 1, in_pairs: bool = False
 ) -> None:

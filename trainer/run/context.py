@@ -57,13 +57,7 @@ def create(
     """
     connection = connection or host_channel.alone()
     names = devices.prepare(settings.devices)
-    training = settings.training
-    devices.check_batch(
-        training.batch_size,
-        num_replicas=len(names) * connection.num_hosts,
-        num_microbatches=training.accumulate_steps,
-        in_pairs=settings.augmentation.is_mixing,
-    )
+    devices.check_settings(settings, num_replicas=len(names) * connection.num_hosts)
     # Before the strategy: with several hosts, creating it waits for all of them.
     consistency_check.check(
         connection, settings=settings, fingerprint=version.fingerprint, devices=names

@@ -3,8 +3,10 @@
 import dataclasses
 import pathlib
 
+from affectnet_tfds import dataset_paths
 from runtime import errors
 from trainer.config import run_config
+from trainer.data import dataset_version
 from trainer.run import checkpoint, data_provenance
 
 BEST = "best.npz"
@@ -65,6 +67,26 @@ def find(model_dir: str) -> Run:
     except checkpoint.Damaged as error:
         raise errors.UserError(damaged_weights(path / BEST, error=error)) from None
     return run
+
+
+def locate_data(run: Run, *, data: run_config.Data, is_named: bool) -> pathlib.Path:
+    """Return the folder of the version to use with a run.
+
+    Args:
+      run: the run.
+      data: its data, or those that a program was told to use.
+      is_named: whether it was told.
+
+    Raises:
+      errors.UserError: if there is none, saying where the run's own data were.
+    """
+    root = dataset_version.data_dir(data)
+    if is_named or (root / dataset_paths.DATASET_NAME).is_dir():
+        return dataset_version.locate(data)
+    raise errors.UserError(
+        f"{run.model_dir} was trained on {run.data.name} in {root}, which does not hold it now; "
+        "name the folder that has it with --data_dir"
+    )
 
 
 def damaged_weights(path: pathlib.Path, *, error: checkpoint.Damaged) -> str:

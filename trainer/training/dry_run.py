@@ -9,6 +9,7 @@ import pathlib
 
 import keras
 
+from runtime import machine
 from trainer.data import examples
 from trainer.monitoring import batch_preview
 from trainer.run import context
@@ -31,6 +32,14 @@ def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split)
         *memory(train_step, ctx=ctx),
     ):
         print(line)
+    needed = _BUFFERED_GROUPS * _group_bytes(ctx)
+    if needed > (free := machine.free_bytes()):
+        print(
+            f"first batch   not drawn: its images take about {_size(needed)}, and this machine has "
+            f"{_size(free)} free; a smaller --batch_size would fit\nnothing trained (--dry_run)",
+            flush=True,
+        )
+        return
     group = next(iter(train_input.step_groups(ctx, split=train)))
     parts = train_step.first_microbatches(group)
     path = pathlib.Path(ctx.settings.run.model_dir) / IMAGE_FILE
@@ -106,6 +115,12 @@ def estimate(train_step: train_step_lib.TrainStep, *, ctx: context.RunContext) -
         "activations": per_replica // layout.num_microbatches * activations,
         "images": pixels * image_bytes,
     }
+
+
+def _group_bytes(ctx: context.RunContext) -> int:
+    """Return the bytes of the images of one step group, over all replicas."""
+    steps = ctx.layout.steps_per_execution
+    return steps * ctx.layout.batch_size * ctx.image_size**2 * 3
 
 
 def _activation_bytes(layer: keras.Layer) -> int:

@@ -1,11 +1,15 @@
+import dataclasses
 import pathlib
+import resource
+from concurrent import futures
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from runtime import errors
+from affectnet_tfds import tfrecord
+from runtime import errors, machine
 from trainer.data import examples, pixel_cache, tfrecord_index
 
 
@@ -39,7 +43,7 @@ def test_a_smaller_training_size_shrinks_the_images(version, cache):
 
 def test_auto_keeps_pixels_only_where_they_fit(version, monkeypatch):
     kept = []
-    monkeypatch.setattr(examples, "_free_bytes", lambda: 100_000)
+    monkeypatch.setattr(machine, "free_bytes", lambda: 100_000)
     monkeypatch.setattr(
         pixel_cache, "in_memory", lambda *_, num_examples, size_px: kept.append(num_examples)
     )
@@ -77,3 +81,76 @@ def test_an_image_is_found_at_all_of_its_bytes_and_not_at_its_first_ones_alone()
     within = b"name" + image[:40] + b"other" + image + b"label"
     assert tfrecord_index._find(image, within=within) == 49
     assert tfrecord_index._find(image[:3], within=within) == 4
+
+
+def test_images_of_more_shards_than_files_may_be_open_are_read_with_few_descriptors(
+    version, tmp_path, monkeypatch
+):
+    """Each record is a shard of its own, read in any order by several threads."""
+    whole = pathlib.Path(version.builder.info.splits["train"].filepaths[0]).read_bytes()
+    shards = []
+    for number, content in enumerate(tfrecord.records(whole)):
+        shards.append(tmp_path / f"shard-{number}")
+        shards[-1].write_bytes(tfrecord.frame(content))
+    monkeypatch.setattr(tfrecord_index, "_MOST_OPEN", 4)
+    records = tfrecord_index.read(shards)
+    assert len(records.labels) == len(shards) == 21
+
+    def number_open() -> int:
+        names = [path.readlink().name for path in pathlib.Path("/proc/self/fd").iterdir()
+                 if path.is_symlink()]  # fmt: skip
+        return sum(name.startswith("shard-") for name in names)
+
+    assert number_open() == 0
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(21), 9)).tolist()
+    with futures.ThreadPoolExecutor(4) as threads:
+        images = list(threads.map(records.image_bytes, order))
+    assert number_open() == 4
+    for index, image in zip(order, images, strict=True):
+        assert bytes(image) in shards[index].read_bytes() and image[:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize(("allowed", "most"), [(64, 9), (1024, 129), (10**6, 512), (-1, 512)])
+def test_a_share_of_the_files_that_may_be_open_is_used(allowed, most, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (allowed, allowed))
+    assert tfrecord_index._most_open() == most
+
+
+def test_a_shard_that_is_replaced_while_it_is_used_is_refused(version, tmp_path):
+    (tmp_path / "shard").write_bytes(
+        pathlib.Path(version.builder.info.splits["train"].filepaths[0]).read_bytes()
+    )
+    records = tfrecord_index.read([tmp_path / "shard"])
+    (tmp_path / "shard").write_bytes(b"of another build")
+    with pytest.raises(errors.UserError, match="shard was replaced while it is trained on: wait"):
+        records.image_bytes(3)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"no protobuf", "shard, record 0: it is no record of affectnet_faces (.*); build the"),
+        (b"", "shard, record 0: it is no record of affectnet_faces (.*); build the"),
+    ],
+)
+def test_an_intact_record_of_another_program_is_refused(content, sentence, tmp_path):
+    (tmp_path / "shard").write_bytes(tfrecord.frame(content))
+    with pytest.raises(errors.UserError, match=sentence.replace("(.*)", r"\(.*\)")):
+        tfrecord_index.read([tmp_path / "shard"])
+
+
+def test_numbers_and_labels_that_no_record_may_have_are_refused(version, tmp_path, monkeypatch):
+    path = pathlib.Path(version.builder.info.splits["train"].filepaths[0])
+    example = tf.train.Example.FromString(next(iter(tfrecord.records(path.read_bytes()))))
+    example.features.feature["valence"].float_list.value[0] = np.inf
+    (tmp_path / "shard").write_bytes(tfrecord.frame(example.SerializeToString()))
+    with pytest.raises(errors.UserError, match="record 0: valence and arousal must be in -1..1"):
+        tfrecord_index.read([tmp_path / "shard"])
+    read = tfrecord_index.read
+    monkeypatch.setattr(
+        tfrecord_index,
+        "read",
+        lambda files: dataclasses.replace(read(files), labels=np.full(62, 9)),
+    )
+    with pytest.raises(errors.UserError, match=r"label must be 0\.\.7: got 9; build the data set"):
+        examples.read(version, split="train", size_px=32)
