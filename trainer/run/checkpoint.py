@@ -9,10 +9,10 @@ compressed entry holds, and hides an error of the disk in one about the format.
 import io
 import json
 import math
-import os
 import pathlib
 import shutil
 import stat
+import struct
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +28,8 @@ Content = tuple[dict[str, np.ndarray], dict[str, Any]]
 _FACTS = "facts.json"
 _SUFFIX = ".npy"
 _KEPT = 2
+_END = struct.Struct("<10xH10x")
+"""End of a zip archive without a comment: the number of its entries."""
 _CHUNK = 2**20
 
 
@@ -186,7 +188,7 @@ def _read(file: io.BytesIO) -> Content:
     with zipfile.ZipFile(file) as archive:
         arrays = {
             entry.filename.removesuffix(_SUFFIX): _array(archive.read(entry))
-            for entry in _entries(archive, size=len(file.getbuffer()))
+            for entry in _entries(archive, file=file)
         }
     facts = json.loads(arrays.pop(_FACTS).tobytes())
     if not isinstance(facts, dict):
@@ -211,17 +213,22 @@ def _array(content: bytes) -> np.ndarray:
 
 def _verify(file: BinaryIO) -> None:
     with zipfile.ZipFile(file) as archive:
-        _entries(archive, size=os.fstat(file.fileno()).st_size)
+        _entries(archive, file=file)
         if damaged := archive.testzip():
             raise ValueError(f"the checksum of {damaged} does not match")
 
 
-def _entries(archive: zipfile.ZipFile, *, size: int) -> list[zipfile.ZipInfo]:
+def _entries(archive: zipfile.ZipFile, *, file: BinaryIO) -> list[zipfile.ZipInfo]:
     """Return the entries of an archive, which take no more than the file has.
 
-    `write` compresses nothing: an entry that does could unpack to any size.
+    `write` compresses nothing: an entry that does could unpack to any size. The number of entries
+    is at the end of the file; zipfile does not compare it with those that it found.
     """
     entries = archive.infolist()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(-_END.size, io.SEEK_END)
+    if _END.unpack(file.read(_END.size))[0] != len(entries):
+        raise ValueError("entries are missing from its directory")
     packed = [entry for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
     if packed or sum(entry.file_size for entry in entries) > size:
         raise ValueError("its entries are larger unpacked than the file is")
