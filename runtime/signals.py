@@ -43,7 +43,8 @@ class Listener:
         self._heard = heard
         self._was_called = False
         self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
+        if hasattr(os, "set_blocking"):  # Not on Windows before Python 3.12.
+            os.set_blocking(self._writer, False)
         self._handlers = {number: signal.signal(number, self._in_main) for number in NAMES}
         self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         threading.Thread(target=self._listen, daemon=True).start()

@@ -61,7 +61,8 @@ def keep_best(folder: pathlib.Path, *, step: int) -> None:
     """
     source = folder / f"step-{step:09d}.npz"
     best = folder / f"best-{step:09d}.npz"
-    with source.open("rb") as content, atomic_file.writing(best) as file:
+    size = source.stat().st_size
+    with source.open("rb") as content, atomic_file.writing(best, size_bytes=size) as file:
         shutil.copyfileobj(content, file)
     for old in folder.glob("best-*.npz"):
         if old != best:
@@ -97,7 +98,8 @@ def write(
     # A process that was killed while it wrote leaves a file as large as a checkpoint.
     for abandoned in path.parent.glob(f"{atomic_file.TEMPORARY_PREFIX}*{path.suffix}"):
         abandoned.unlink()
-    with atomic_file.writing(path) as file:
+    size = sum(array.nbytes for array in arrays.values())
+    with atomic_file.writing(path, size_bytes=size) as file:
         _write(file, arrays=arrays, facts=facts)
 
 
