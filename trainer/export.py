@@ -55,6 +55,7 @@ def main() -> None:
     config = Export(**flags.given(SECTIONS))
     run = trained_run.find(config.model_dir)
     run.print_if_unfinished()
+    run.metrics()  # Refused here where it is damaged, before TensorFlow is imported.
     folder = check(config, run=run)
     data_path = find_data(config, run=run)
     with tf_logging.chatter_off():

@@ -4,9 +4,9 @@ Owns the refusal when there is none; reading images is `examples`'. Finding it w
 rejected: it may start to generate a missing data set, and takes seconds before it can refuse.
 """
 
+import contextlib
 import dataclasses
 import hashlib
-import json
 import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -185,8 +185,8 @@ def _versions(config_dir: pathlib.Path) -> list[pathlib.Path]:
 def _default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
     published = root / dataset_paths.DEFAULT_CONFIG
     if published.exists():
-        metadata = json.loads(published.read_text(encoding="utf-8"))
-        default: str | None = metadata.get("default_config_name")
-        if default in configs:
-            return default
+        with contextlib.suppress(ValueError):  # A damaged one names none.
+            default: str | None = json_file.read_object(published).get("default_config_name")
+            if default in configs:
+                return default
     return configs[0] if len(configs) == 1 else None

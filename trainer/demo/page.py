@@ -1,7 +1,5 @@
 """Demo page in Gradio: its layout, the call for an upload, and the checks before it."""
 
-import json
-import pathlib
 from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
@@ -127,7 +125,7 @@ def _head(run: trained_run.Run, *, detector: str) -> str:
         f"{run.model_dir}: {model}, {run.image_size} px, {len(run.data.class_names)} expressions, "
         f"trained on {run.data.name}."
     )
-    accuracy = _accuracy(run.model_dir / "metrics.json")
+    accuracy = _accuracy(run)
     warning = markup.element("p", _DRAWN, class_="warning") if run.data.is_drawn else None
     header = markup.element(
         "header",
@@ -138,10 +136,10 @@ def _head(run: trained_run.Run, *, detector: str) -> str:
     return str(header)
 
 
-def _accuracy(metrics_path: pathlib.Path) -> str:
-    if not metrics_path.is_file():
+def _accuracy(run: trained_run.Run) -> str:
+    metrics = run.metrics()
+    if metrics is None:
         return "It has not been evaluated."
-    metrics = json.loads(metrics_path.read_text(encoding="utf-8"))
     return (
         f"Its accuracy is {metrics['accuracy']:.0%} on the {metrics['num_examples']:,} images of "
         f"its {metrics['protocol']['split']} split."

@@ -63,7 +63,7 @@ def export(request: ExportRequest) -> parity_check.Comparison:
             run=request.run,
             best_epoch=best_epoch,
             num_parameters=network.count_params(),
-            metrics=_metrics(request.run),
+            metrics=request.run.metrics(),
             heads=_heads(exported),
             format=request.format,
             quantize=request.quantize,
@@ -131,11 +131,6 @@ def _compare(
     if request.quantize == "none":
         parity_check.check(comparison, path=request.folder / path.name)
     return comparison
-
-
-def _metrics(run: trained_run.Run) -> dict[str, Any] | None:
-    path = run.model_dir / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _heads(exported: keras.Model) -> dict[str, tuple[int | None, ...]]:

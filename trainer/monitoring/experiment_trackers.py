@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from runtime import atomic_file, errors, installation
-from trainer.config import run_config
+from trainer.config import json_file, run_config
 
 FILE = "trackers.json"
 """Holds the trackers' own names of a run, by tracker."""
@@ -139,7 +139,7 @@ def start(settings: run_config.Config, *, model_dir: pathlib.Path) -> Trackers:
       errors.UserError: if a tracker cannot be started.
     """
     path = model_dir / FILE
-    run_ids = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    run_ids = _run_ids(path)
     trackers: dict[str, Tracker] = {}
     for name in settings.run.log_to:
         try:
@@ -156,6 +156,22 @@ def start(settings: run_config.Config, *, model_dir: pathlib.Path) -> Trackers:
         run_ids[name] = trackers[name].run_id
         atomic_file.replace(path, content=(json.dumps(run_ids) + "\n").encode())
     return Trackers(trackers)
+
+
+def _run_ids(path: pathlib.Path) -> dict[str, Any]:
+    """Return the runs that earlier starts began, by tracker; a damaged file is set aside."""
+    if not path.is_file():
+        return {}
+    try:
+        return json_file.read_object(path)
+    except ValueError as error:
+        kept = atomic_file.set_aside(path)
+        print(
+            f"warning       cannot read {path} ({error}): new runs of the trackers begin, and it "
+            f"is kept as {kept.name}",
+            file=sys.stderr,
+        )
+        return {}
 
 
 def decisive(settings: run_config.Config) -> dict[str, str | float | bool]:

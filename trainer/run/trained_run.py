@@ -2,10 +2,11 @@
 
 import dataclasses
 import pathlib
+from typing import Any
 
 from affectnet_tfds import dataset_paths
 from runtime import errors
-from trainer.config import run_config
+from trainer.config import json_file, run_config
 from trainer.data import dataset_version
 from trainer.run import checkpoint, data_provenance
 
@@ -31,6 +32,23 @@ class Run:
     def image_size(self) -> int:
         """Return the side of the network's input images, in pixels."""
         return self.settings.data.image_size or self.data.stored_size
+
+    def metrics(self) -> dict[str, Any] | None:
+        """Return the metrics of the run's evaluation, or None where there was none.
+
+        Raises:
+          errors.UserError: if the file is damaged.
+        """
+        path = self.model_dir / _METRICS
+        if not path.is_file():
+            return None
+        try:
+            return json_file.read_object(path)
+        except ValueError as error:
+            raise errors.UserError(
+                f"cannot read {path} ({error}): 'python -m trainer.evaluate "
+                f"--model_dir={self.model_dir}' writes it anew"
+            ) from None
 
     def print_if_unfinished(self) -> None:
         """Print that the run is not finished, if so: its weights are then the best so far."""

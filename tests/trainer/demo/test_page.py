@@ -8,6 +8,7 @@ import pytest
 from tests.trainer.demo.conftest import answers, join, named, upload
 from trainer import app
 from trainer.demo import local_server
+from trainer.run import trained_run
 
 
 @pytest.mark.slow
@@ -27,7 +28,8 @@ def test_the_page_states_the_accuracy_of_the_model(tmp_path):
     path.write_text(
         json.dumps({"accuracy": 0.625, "num_examples": 4000, "protocol": {"split": "validation"}})
     )
-    assert page_lib._accuracy(path) == (
+    run = trained_run.Run(model_dir=tmp_path, settings=None, data=None)
+    assert page_lib._accuracy(run) == (
         "Its accuracy is 62% on the 4,000 images of its validation split."
     )
 

@@ -137,16 +137,14 @@ def test_a_run_whose_data_were_moved_is_told_of_the_flag_that_names_their_folder
 ):
     found = trained_run.find(run[0].settings.run.model_dir)
     moved = dataclasses.replace(found.settings.data, data_dir=str(tmp_path / "gone"))
-    asked = evaluate.Evaluation(model_dir=str(found.model_dir))
     with pytest.raises(errors.UserError) as no:
-        evaluate._locate(moved, run=found, asked=asked)
+        trained_run.locate_data(found, data=moved, is_named=False)
     assert str(no.value) == (
         f"{found.model_dir} was trained on affectnet_faces/sample/1.0.0 in {tmp_path}/gone, which "
         "does not hold it now; name the folder that has it with --data_dir"
     )
-    named = dataclasses.replace(asked, data_dir=str(data_dir))
-    settings = evaluate._settings(named, run=found)
-    assert evaluate._locate(settings.data, run=found, asked=named) == run[0].version.path
+    named = dataclasses.replace(moved, data_dir=str(data_dir))
+    assert trained_run.locate_data(found, data=named, is_named=True) == run[0].version.path
 
 
 def test_thumbnails_are_made_from_the_stored_images(make_ctx):

@@ -1,5 +1,6 @@
 """Damaged checkpoints, one fault at a time: noticed, set aside, never another error."""
 
+import dataclasses
 import errno
 import io
 import json
@@ -174,3 +175,11 @@ def test_settings_of_a_run_that_are_damaged_name_a_way_out_that_loses_nothing(ph
         trained_run.find(str(tmp_path))
     assert "no setting is called epochz; did you mean epochs?" in str(no.value)
     assert "remove it and give the trainer.main command that began the run" in str(no.value)
+
+
+def test_damaged_metrics_are_refused_with_the_command_that_writes_them_anew(photo_run, tmp_path):
+    run = dataclasses.replace(photo_run, model_dir=tmp_path)
+    assert run.metrics() is None
+    (tmp_path / "metrics.json").write_text('{"accuracy": 0.')
+    with pytest.raises(errors.UserError, match="cannot read .*metrics.json .*trainer.evaluate"):
+        run.metrics()
