@@ -111,8 +111,9 @@ def check_memory(
     width, height = header.size
     side = min(scale + 1 / 8, 1.0) if header.is_plain_jpeg else 1.0
     pixels = round(width * height * side**2)
-    while_decoding = header.decoder_bytes + 3 * pixels
-    needed = len(content) + max(while_decoding, bytes_per_pixel * pixels) + _OVERHEAD_BYTES
+    # What is made of a plain JPEG is kept while it is decoded again, to another size.
+    later = header.decoder_bytes * header.is_plain_jpeg + bytes_per_pixel * pixels
+    needed = len(content) + max(header.decoder_bytes + 3 * pixels, later) + _OVERHEAD_BYTES
     if needed > MAX_MEMORY_BYTES:
         raise invalid_example.InvalidExample(
             "picture too large",

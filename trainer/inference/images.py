@@ -16,6 +16,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
 
+import cv2
 import numpy as np
 
 from affectnet_tfds import face_crop, image_codec, image_names, invalid_example
@@ -55,6 +56,20 @@ class InputImage:
           invalid_example.InvalidExample: if the image is broken.
         """
         return self.decode(_FULL_SIZE)
+
+    def shrunk(self, most_pixels: int) -> np.ndarray:
+        """Return uint8[H, W, 3] RGB of at most so many pixels; the image itself where it has fewer.
+
+        Raises:
+          invalid_example.InvalidExample: if the image is broken.
+        """
+        width, height = self.size
+        part = math.sqrt(most_pixels / (width * height))
+        if part >= 1:
+            return self.pixels
+        size = (max(1, int(width * part)), max(1, int(height * part)))
+        pixels = self.decode(_eighths(part, size=self.size))
+        return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
     def cut(
         self, place: face_crop.Place, *, points: np.ndarray | None, image_size: int

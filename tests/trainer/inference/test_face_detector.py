@@ -59,3 +59,11 @@ def test_mtcnn_names_the_five_points_in_the_order_that_alignment_takes(drawn):
     (face,) = face_detector.detector("mtcnn")(image)
     wanted = face_alignment.five_points(annotation.landmarks)
     assert np.abs(face.points - wanted).max() < 0.15 * max(annotation.box_xywh[2:])
+
+
+def test_boxes_of_a_shrunk_image_are_those_of_the_image(monkeypatch):
+    monkeypatch.setattr(face_detector, "MAX_PIXELS", 400 * 300)
+    detect = detecting(monkeypatch, (10, 20, 30, 40))
+    (face,) = detect(images.from_pixels(samples.gradient(width=800, height=600), name="a"))
+    assert face.box == (20.0, 40.0, 60.0, 80.0)
+    assert face.points.tolist() == [[2.0, 4.0]] * 5

@@ -205,3 +205,21 @@ def test_a_folder_gives_its_images_and_videos_in_order_and_an_empty_one_is_refus
         invalid_example.InvalidExample, match="no file in it is an image or a video"
     ):
         list(images.read(path, every_s=1))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_a_large_image_is_shrunk_for_the_detector_and_a_small_one_is_not(name, tmp_path, decoded):
+    path = samples.save(tmp_path / name, samples.noise(width=800, height=600))
+    (image,) = images.read(path, every_s=1)
+    assert image.shrunk(400 * 300).shape == (300, 400, 3)
+    assert decoded == [1.0 if name == "a.png" else 0.5]
+    assert image.shrunk(800 * 600).shape == (600, 800, 3)
+    assert image.shrunk(10).shape == (2, 3, 3)
+
+
+def test_a_tiff_is_turned_once(tmp_path):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    path = samples.save(tmp_path / "a.tif", samples.gradient(width=60, height=40), exif=exif)
+    (image,) = images.read(path, every_s=1)
+    assert image.size == (40, 60) and image.pixels.shape == (60, 40, 3)
