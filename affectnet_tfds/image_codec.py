@@ -72,9 +72,9 @@ def read_header(content: bytes) -> Header:
         raise invalid_example.InvalidExample("empty file", "the file has no bytes")
     check_file_bytes(len(content))
     claims = image_header.read(content)
-    header = Header(claims.size, False, claims.format, claims.decoder_bytes)
-    if claims.format == "JPEG" and (size := _plain_jpeg_size(content)):
-        header = header._replace(size=size, is_plain_jpeg=True)
+    plain_size = _plain_jpeg_size(content) if claims.format == "JPEG" else None
+    size = plain_size or claims.size
+    header = Header(size, plain_size is not None, claims.format, claims.decoder_bytes)
     width, height = header.size
     if width * height > MAX_PIXELS:
         detail = f"a picture may have {MAX_PIXELS:,} pixels: this one claims {width} x {height}"

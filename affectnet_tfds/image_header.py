@@ -8,7 +8,7 @@ started Ghostscript.
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from affectnet_tfds import invalid_example
@@ -76,8 +76,8 @@ def read(content: bytes) -> Claims:
 
 
 def _format_of(content: bytes) -> str:
-    for pattern, name in _BEGINNINGS:
-        if pattern.match(content):
+    for matches, name in _BEGINNINGS:
+        if matches(content):
             if name in FORMATS:
                 return name
             raise invalid_example.InvalidExample(
@@ -112,46 +112,56 @@ class _Frame(NamedTuple):
 
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
-_ALONE = {0x01, *range(0xD0, 0xD9)}
-_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _SOS, _EOI = 0xDA, 0xD9
 
 
 def _jpeg(content: bytes) -> Claims:
+    frame, at = _to_first_scan(content)
+    if frame is None:
+        raise _damaged("JPEG")
+    is_one_scan = frame.process < 2 and content[at + 2] == len(frame.sampling)
+    coefficients = 0 if is_one_scan else _coefficient_bytes(frame)
+    if not is_one_scan:
+        _check_scans(content, frame, at=at)
+    # Pillow decodes what has four components, in four bytes a pixel.
+    pixels = frame.width * frame.height if len(frame.sampling) == 4 else 0
+    return Claims("JPEG", (frame.width, frame.height), coefficients + 4 * pixels)
+
+
+def _to_first_scan(content: bytes) -> tuple[_Frame | None, int]:
+    """Return the frame header of a JPEG, and the position of the length of its first scan's.
+
+    Bytes between segments are skipped, as decoders do. Plain indexing: every image comes here.
+    """
     frame = None
-    for marker, at in _segments(content):
-        if marker in _SOF:
-            frame = _frame(content, marker=marker, at=at)
-        elif marker == _SOS:
-            if frame is None:
-                break
-            is_one_scan = frame.process < 2 and content[at + 2] == len(frame.sampling)
-            coefficients = 0 if is_one_scan else _coefficient_bytes(frame)
-            if not is_one_scan:
-                _check_scans(content, frame, at=at)
-            # Pillow decodes what has four components, in four bytes a pixel.
-            pixels = frame.width * frame.height if len(frame.sampling) == 4 else 0
-            return Claims("JPEG", (frame.width, frame.height), coefficients + 4 * pixels)
-    raise _damaged("JPEG")
-
-
-def _segments(content: bytes) -> Iterator[tuple[int, int]]:
-    """Yield marker and position of the length of each segment; bytes between them are skipped."""
     at = 2
     stray = 0
     for _ in range(MAX_SEGMENTS):
-        found = _MARKER.search(content, at)
-        if not found or found[1][0] == _EOI:
-            return
-        stray += found.end() - at - 2
-        if stray > MAX_STRAY_BYTES:
-            raise _too_much("bytes between its segments", most=MAX_STRAY_BYTES)
-        at = found.end()
+        marker = content[at + 1]
+        if content[at] == 0xFF and 0 < marker < 0xFF:
+            at += 2
+        else:
+            found = _MARKER.search(content, at)
+            if not found:
+                return None, at
+            stray += found.end() - at - 2
+            at = found.end()
+            marker = content[at - 1]
+            if stray > MAX_STRAY_BYTES:
+                raise _too_much("bytes between its segments", most=MAX_STRAY_BYTES)
         if at > MAX_METADATA_BYTES:
             raise _too_much("bytes of metadata", most=MAX_METADATA_BYTES)
-        if found[1][0] not in _ALONE:
-            yield found[1][0], at
-            at += struct.unpack_from(">H", content, at)[0]
+        if marker in _ALONE:
+            continue
+        if marker == _SOS:
+            return frame, at
+        if marker == _EOI:
+            return None, at
+        if marker in _SOF:
+            frame = _frame(content, marker=marker, at=at)
+        at += content[at] << 8 | content[at + 1]
     raise _too_much("segments", most=MAX_SEGMENTS)
 
 
@@ -349,7 +359,7 @@ FORMATS = tuple(_READERS)
 """Formats that are read, by Pillow's names; no decoder of another one is ever called."""
 
 _BEGINNINGS = [
-    (re.compile(pattern, re.DOTALL), name)
+    (re.compile(pattern, re.DOTALL).match, name)
     for pattern, name in (
         (rb"\xff\xd8\xff", "JPEG"),
         (rb"\x89PNG\r\n\x1a\n", "PNG"),
