@@ -1,5 +1,6 @@
 """Every command of the documentation: flags are declared; it runs, or says why not."""
 
+import pathlib
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -107,6 +108,10 @@ def check_program(module: str, words: Sequence[str]) -> None:
         section = documents.PAGES["docs/flags.md"].partition(f"## {module}\n")[2]
         known = re.findall(r"`--(\w+)`", section.partition("\n## ")[0])
         assert {name for name, _ in given_flags(words)} <= set(known), module
+    elif module.startswith("tests.faults."):
+        source = pathlib.Path(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+        for name, _ in given_flags(words):
+            assert f'"--{name}"' in source, f"{module} has no flag --{name}"
     else:
         assert module in ("...", "pytest", "venv", "pip", *DOCS), module
 

@@ -13,7 +13,6 @@ import ctypes
 import dataclasses
 import multiprocessing
 import multiprocessing.connection
-import os
 import pathlib
 import random
 import sys
@@ -159,7 +158,6 @@ def watched(source: Source, first: int, count: int) -> Iterator[Seen]:
 def _send_all(
     source: Source, first: int, count: int, sender: multiprocessing.connection.Connection
 ) -> None:
-    os.nice(10)
     for name, content, number in source(first, count):
         sender.send(None)  # Making one may take a while.
         for way in WAYS:

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -56,6 +57,26 @@ def test_detector_none_takes_the_whole_image_and_others_go_on_after_an_unreadabl
     assert list(rows[0]["probabilities"]) == NAMES
     assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert rows[0]["expression"] == max(rows[0]["probabilities"], key=rows[0]["probabilities"].get)
+
+
+def test_whatever_a_file_raises_the_others_go_on(tmp_path):
+    class Classifier:
+        class_names = NAMES
+
+        def classify(self, images):
+            raised = {"b.png": TypeError("of\nours"), "c.png": MemoryError()}
+            if error := raised.get(pathlib.Path(images[0].name).name):
+                raise error
+            return []
+
+    for name in "abcd":
+        samples.save(tmp_path / f"{name}.png", samples.gradient(width=30, height=20))
+    rows, failures = predicted([tmp_path], classifier=Classifier())
+    assert [pathlib.Path(row["file"]).name for row in rows] == ["a.png", "d.png"]
+    ours, memory = failures
+    assert ours.startswith(f"{tmp_path / 'b.png'}: defect of this program, please report it: ")
+    assert ours.endswith(": of ours") and "TypeError in test_predict.py, line " in ours
+    assert memory == f"{tmp_path / 'c.png'}: not enough memory for it"
 
 
 @pytest.mark.slow
