@@ -141,14 +141,10 @@ def bombs() -> dict[str, Callable[[], bytes]]:
         "GIF of 5 MB of comments": lambda: gif(
             10, 10, extra=b"\x21\xfe" + (b"\xff" + bytes(255)) * 20_000 + b"\0"
         ),
-        "WebP of 9999 x 9999": lambda: _saved(
-            PIL.Image.new("RGB", (9999, 9999)), "WEBP", lossless=True
-        ),
-        "WebP of 4300 x 4300": lambda: _saved(
-            PIL.Image.new("RGB", (4300, 4300)), "WEBP", lossless=True
-        ),
-        "WebP of 4300 x 4300, lossy, alpha": lambda: _saved(
-            PIL.Image.new("RGBA", (4300, 4300)), "WEBP"
+        "WebP of 9999 x 9999": lambda: webp(9999, 9999),
+        "WebP of 4300 x 4300": lambda: webp(4300, 4300),
+        "WebP of 4200 x 4200, alpha": lambda: _saved(
+            PIL.Image.new("RGBA", (4200, 4200)), "WEBP", lossless=True, method=0
         ),
         "JPEG of 16383 x 6000": lambda: _saved(
             PIL.Image.new("RGB", (16383, 6000)), "JPEG", quality=10
@@ -159,7 +155,7 @@ def bombs() -> dict[str, Callable[[], bytes]]:
         "JPEG of 65500 x 1": lambda: _saved(PIL.Image.new("RGB", (65500, 1)), "JPEG"),
         "JPEG of 9999 x 9999, progressive": lambda: progressive(9999, scans=0),
         "JPEG of 5800 x 5800, progressive": lambda: progressive(5800, scans=0),
-        "JPEG of 9999 x 9999, 1,000 scans": lambda: progressive(9999, scans=1000),
+        "JPEG of 9000 x 9000, 1,000 scans": lambda: progressive(64, scans=1000, claim=9000),
         "JPEG of 64 x 64, 100,000 scans": lambda: progressive(64, scans=100_000),
         "JPEG of 5800 x 5800, 12 scans": lambda: progressive(5800, scans=2),
         "JPEG of 5000 x 5000, CMYK": lambda: _saved(PIL.Image.new("CMYK", (5000, 5000)), "JPEG"),
@@ -226,6 +222,13 @@ def png(
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + extra + pixels + _chunk(b"IEND", b"")
 
 
+def webp(width: int, height: int) -> bytes:
+    """Return a lossless WebP that claims a size that it has not."""
+    content = _saved(PIL.Image.new("RGB", (8, 8)), "WEBP", lossless=True)
+    size = struct.pack("<I", (width - 1) | (height - 1) << 14)
+    return content[:21] + size + content[25:]
+
+
 def gif(width: int, height: int, *, left: int = 0, extra: bytes = b"") -> bytes:
     """Return a GIF whose only frame has no pixels."""
     screen = struct.pack("<HHBBB", width, height, 0, 0, 0)
@@ -233,10 +236,13 @@ def gif(width: int, height: int, *, left: int = 0, extra: bytes = b"") -> bytes:
     return b"GIF89a" + screen + extra + b"," + frame + b"\x02\x02D\x01\0;"
 
 
-def progressive(side: int, *, scans: int) -> bytes:
-    """Return a black progressive JPEG whose last scan is repeated."""
+def progressive(side: int, *, scans: int, claim: int = 0) -> bytes:
+    """Return a black progressive JPEG whose last scan is repeated, and that may claim more."""
     content = _saved(PIL.Image.new("RGB", (side, side)), "JPEG", quality=5, progressive=True)
     last = content[content.rfind(SOS) : -2]
+    if claim:
+        at = content.index(b"\xff\xc2") + 5
+        content = content[:at] + struct.pack(">HH", claim, claim) + content[at + 4 :]
     return content[:-2] + last * scans + content[-2:]
 
 
