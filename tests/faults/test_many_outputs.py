@@ -27,12 +27,12 @@ from tests.pipeline import test_main
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(3600)]
 
 FLIPS = 600
-KILLS = 40
-KILLS_OF_REPLACEMENTS = 15
+KILLS = 30
+KILLS_OF_REPLACEMENTS = 8
 DEAD_HOLDERS = 100
-ERRORS = 40
-LIMITS = 15
-FULL_DISKS = 15
+ERRORS = 20
+LIMITS = 8
+FULL_DISKS = 8
 
 whole, count = vanishing.whole, many.count
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
