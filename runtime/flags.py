@@ -243,6 +243,8 @@ def parse(
         raise errors.UserError(f"--{name} {rule}") from None
     except flags.Error as error:
         raise errors.UserError(str(error).removeprefix("ERROR:: ")) from None
+    except ValueError as error:  # absl's own, of --noalign=1: ours are sentences already.
+        raise errors.UserError(f"{error}; leave out what follows =") from None
 
 
 def _check_words(arguments: Iterable[str], known: frozenset[str] = frozenset()) -> None:

@@ -18,6 +18,7 @@ KEPT: list[tuple[str, bytes]] = [
     ("recipe", b"x: 1\n" * 14_000),
     ("flag", b"9" * 198),
     ("flag_file", b"--" + b"x" * 1_200),
+    ("flag_file", b"--noalign=96"),
 ]
 """Mutants that once were faults."""
 
