@@ -23,6 +23,7 @@ MODULES = sorted(about.module for about in command.PROGRAMS.values())
 NEEDED = {
     "pipeline.main": ["--input_dir=release"],
     "pipeline.sample": ["--output_dir=sample"],
+    "pipeline.inspect": ["--input_dir=x"],
     "trainer.compare": ["one", "two"],
     "trainer.predict": ["photo.jpg"],
 }
