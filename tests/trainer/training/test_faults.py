@@ -7,6 +7,8 @@ import errno
 import os
 import pathlib
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ import tensorflow as tf
 from runtime import atomic_file, errors, program
 from trainer.data import tfrecord_index
 from trainer.run import best_weights, checkpoint, context, model_folder
-from trainer.training import setup, train_step, trainer
+from trainer.training import setup, signals, train_step, trainer
 
 TINY = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "image_size": 16, "cache": "none"}
 
@@ -178,3 +180,20 @@ def test_best_weights_are_the_averages_where_a_checkpoint_has_them():
     assert best_weights._evaluated(arrays)["weight/000/a"].tolist() == [1, 1]
     assert list(best_weights._evaluated(arrays)) == ["weight/000/a"]
     assert best_weights._evaluated({"weight/000/a": np.zeros(2)})["weight/000/a"].sum() == 0
+
+
+def test_the_first_signal_is_answered_at_once_and_the_second_is_a_notebooks_own(tmp_path, capsys):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with signals.InterruptHandler(model_dir=tmp_path) as interrupt:
+            signal.raise_signal(signal.SIGINT)
+            began = time.monotonic()
+            while interrupt.name is None and time.monotonic() - began < 20:
+                time.sleep(0.01)  # Heard in a thread.
+            assert (interrupt.name, interrupt.exit_code) == ("Ctrl-C", 130)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "\nCtrl-C: stopping after this call, which can take min" in capsys.readouterr().err
