@@ -104,7 +104,9 @@ def recognise(root: storage.AnyPath, request: base.Request) -> base.Release:
     try:
         release = _recognised(root, folders, request)
     except errors.UserError as error:
-        raise errors.UserError(f"{error}; {links_out}" if links_out else str(error)) from error
+        if not links_out:
+            raise  # As it is: a store that does not answer has an exit code of its own.
+        raise type(error)(f"{error}; {links_out}") from error
     # Now, and not when images are read: until then a disk may have gone.
     return release._replace(
         tables=tuple(table._replace(follow_links=request.follow_links) for table in release.tables),
