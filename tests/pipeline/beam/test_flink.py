@@ -174,7 +174,7 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
         runner_lib, "SMALL_TABLE_BYTES", -1
     )  # Otherwise no engine is asked about so small a table.
     wanted = config.JobConfig(input_dir=str(release), data_dir="", config_name="tiny")
-    found = registry.recognise(release, build._request(wanted))
+    found = registry.recognise(release, build.request(wanted))
 
     def survey(runner: runner_lib.Runner) -> tuple[str, str]:
         counted = pipelines.run_survey(

@@ -66,7 +66,7 @@ def test_every_stage_of_a_build_has_a_label_of_its_own(
 ):
     monkeypatch.setattr(plan, "MAX_ROWS_RANKED_TOGETHER", rows_ranked_together)
     job: config.JobConfig = job_config()
-    release = registry.recognise(job.input_dir and tmp_path / "small", build._request(job))
+    release = registry.recognise(job.input_dir and tmp_path / "small", build.request(job))
     recorder = Recorder()
     surveyed = pipelines.run_survey(
         release, clean="none", seed=0, staging=tmp_path, options=recorder
