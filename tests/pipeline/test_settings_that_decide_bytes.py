@@ -49,12 +49,24 @@ OTHER = {
     "overwrite": ("affectnet", True),
     "retry_rejects": ("affectnet", True),
     "dry_run": ("affectnet", True),
+    "follow_links": ("affectnet", True),
+    "validation_frac": ("unsplit", 0.5),
+    "validation_fold": ("unsplit", 1),
 }
 
 
 def jpeg(index: int) -> bytes:
     """An image that no other index has."""
     return cv2.imencode(".jpg", conftest.picture(index, width=80, height=60))[1].tobytes()
+
+
+def unsplit(root: Path) -> tuple[Path, dict[str, object]]:
+    """Class folders without splits."""
+    for index in range(16):
+        file = root / "release" / ("happy", "sad")[index % 2] / f"{index}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(jpeg(index))
+    return root / "release", {"validation_frac": 0.25}
 
 
 def affectnet(root: Path) -> tuple[Path, dict[str, object]]:
@@ -101,7 +113,7 @@ def plus(root: Path) -> tuple[Path, dict[str, object]]:
     return folder, {}
 
 
-RELEASES = {made.__name__: made for made in (affectnet, lists, plus)}
+RELEASES = {made.__name__: made for made in (affectnet, lists, plus, unsplit)}
 
 
 def content_of(built: build.Build) -> dict[str, str]:
@@ -166,7 +178,9 @@ def test_a_setting_changes_the_bytes_exactly_when_it_is_part_of_the_content(plai
         after = before
     else:
         after = test_main.run(dataclasses.replace(other, data_dir=str(tmp_path / "other")))
-    assert (content_of(before) != content_of(after)) == (name in wanted.content())
+    assert (content_of(before) != content_of(after)) == (
+        name in {**wanted.content(), **other.content()}
+    )
 
 
 def test_a_new_setting_decides_the_bytes_unless_it_says_that_it_does_not():
