@@ -170,7 +170,7 @@ def test_the_flags_of_a_command_are_those_of_its_program(command):
         "python -m trainer.main --epochs=many",
         "python -m trainer.main --optimizer=adm",
         "python -m trainer.main --dropout=2",
-        "python -m trainer.main --tta_flip=2 --nesterov",
+        "python -m trainer.main --tta=2 --nesterov",
         "python -m trainer.hosts --hosts=2 -- --epoch=3",
         "python -m trainer.train",
         "python -m pipeline.main --runnr=FlinkRunner",

@@ -91,7 +91,7 @@ def evaluate(asked: Evaluation) -> "evaluation_report.Evaluated":
     ctx = context.create(settings, version=version)
     with ctx.strategy.scope():
         network = build.network(
-            settings, image_size=run.image_size, num_classes=len(run.data.class_names)
+            settings, image_size=ctx.views.crop_px, num_classes=len(run.data.class_names)
         )
     folder = report_folder(asked, version=version, trained_on=run.data)
     with folder_lock.held_in(folder, way_out="name another folder for the report (--report_dir)"):

@@ -117,7 +117,7 @@ def test_help_is_grouped_and_says_units_and_defaults():
     )
     assert "--checkpoint_minutes\n      longest time between checkpoints" in done.stdout
     assert "in minutes. Default: 10.0." in done.stdout
-    assert "  --[no]tta_flip\n" in done.stdout
+    assert "  --[no]nesterov\n" in done.stdout
 
 
 @pytest.mark.slow

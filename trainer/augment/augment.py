@@ -12,7 +12,7 @@ from trainer.augment import geometric, mixup, photometric, random_erasing
 from trainer.config import training_config
 from trainer.distributed import example_rng
 
-_MAIN, _COLOUR, _CHOICE, _ERASE, _MIX = range(5)
+_MAIN, _COLOUR, _CHOICE, _ERASE, _MIX, _CROP = range(6)
 """Streams of random numbers; see `example_rng`."""
 
 _NUM_KINDS = 10
@@ -22,7 +22,11 @@ _GEOMETRY, _LIGHT, _HUE, _SHARPNESS = slice(0, 5), slice(5, 7), slice(7, 9), 9
 
 
 def augment(
-    images: tf.Tensor, *, rng: example_rng.ExampleRng, settings: training_config.Augmentation
+    images: tf.Tensor,
+    *,
+    rng: example_rng.ExampleRng,
+    settings: training_config.Augmentation,
+    crop_px: int | None = None,
 ) -> tf.Tensor:
     """Augment each image at random.
 
@@ -30,23 +34,39 @@ def augment(
       images: uint8[B, S, S, 3].
       rng: random numbers of these examples.
       settings: which transformations, and their strength.
+      crop_px: N, the side of the part of each image that is returned, from a place drawn for it;
+        None: all of it, N = S.
 
     Returns:
-      float32[B, S, S, 3] in 0..255.
+      float32[B, N, N, 3] in 0..255.
     """
     images = tf.cast(images, tf.float32)
-    count = images.shape[0]
+    count, size = images.shape[:2]
+    place = None
+    if crop_px is not None:
+        drawn = _uniform(rng, stream=_CROP, count=count, each=2)
+        place = tf.floor(drawn * (size - crop_px + 1))
     if settings.augment:
         flip = settings.flip & (_uniform(rng, stream=_MAIN, count=count, each=8)[:, 0] < 0.5)
         amounts = _random_kinds if settings.randaugment else _all_kinds
         amount = amounts(rng, count=count, settings=settings)
         # Geometry first: contrast is then about the mean of what the network is given.
-        images = geometric.warp(images, flip=flip, amount=amount[:, _GEOMETRY])
+        images = geometric.warp(
+            images, flip=flip, amount=amount[:, _GEOMETRY], crop_px=crop_px, place=place
+        )
         images = photometric.light(images, amount=amount[:, _LIGHT])
         if settings.color_jitter or settings.randaugment:
             images = photometric.colour(images, amount=amount[:, _HUE])
         if settings.randaugment:
             images = photometric.sharpness(images, amount=amount[:, _SHARPNESS])
+    elif crop_px is not None:
+        images = geometric.warp(
+            images,
+            flip=tf.zeros([count], tf.bool),
+            amount=tf.zeros([count, 5]),
+            crop_px=crop_px,
+            place=place,
+        )
     if settings.erase_prob:
         # Last, so that the rectangle is filled with the mean colour of the image as it ends up.
         uniform = _uniform(rng, stream=_ERASE, count=count, each=8)

@@ -48,6 +48,14 @@ class Data(fields.Checked):
         at_least=8,
         default_text="as stored",
     )
+    crop_px: int | None = field(
+        None,
+        "side of the part of each image that the network is given: in training a random one, in "
+        "evaluation the middle, or the ten of --tta=ten_crop",
+        unit="pixels",
+        at_least=8,
+        default_text="the whole image",
+    )
     cache: str = field(
         "auto",
         "cache of decoded images for the epochs after the first; auto is ram if they fit in half "
@@ -229,6 +237,7 @@ def make(settings: Mapping[str, Any]) -> Config:
     Raises:
       errors.UserError: for a value outside its rule, or a name that no section has.
     """
+    settings = _renamed(settings)
     known = [name for section in SECTIONS.values() for name in fields.options(section)]
     for name in settings:
         if name not in known:
@@ -240,6 +249,14 @@ def make(settings: Mapping[str, Any]) -> Config:
             for title, section in SECTIONS.items()
         }
     )
+
+
+def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the names of today; 0.1.0 had --tta_flip for --tta=flip."""
+    settings = dict(settings)
+    if "tta_flip" in settings:
+        settings.setdefault("tta", "flip" if settings.pop("tta_flip") else "none")
+    return settings
 
 
 def resolve(given: Mapping[str, Any]) -> Config:

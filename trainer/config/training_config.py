@@ -158,9 +158,12 @@ class Selection(fields.Checked):
         at_least=1,
         default_text="train all",
     )
-    tta_flip: bool = field(
-        False,
-        "test-time augmentation: average the probabilities of an image and of its mirror image",
+    tta: str = field(
+        "none",
+        "test-time augmentation: average the probabilities of the image and its mirror image "
+        "(flip), or of the middle and the four corners of --crop_px and their mirror images "
+        "(ten_crop), wherever the model is used: evaluation, prediction, exports",
+        choices=("none", "flip", "ten_crop"),
     )
 
 

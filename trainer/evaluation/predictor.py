@@ -14,9 +14,11 @@ import numpy as np
 import tensorflow as tf
 from scipy import special
 
+from trainer.config import evaluation_views
 from trainer.data import examples, input_pipeline
 from trainer.distributed import devices, out_of_memory
 from trainer.models import heads
+from trainer.models import views as views_lib
 
 _POSITION = "position"
 
@@ -36,11 +38,11 @@ class Predictor:
     """A model and its compiled forward pass, on one strategy."""
 
     def __init__(
-        self, model: keras.Model, *, strategy: tf.distribute.Strategy, tta_flip: bool = False
+        self, model: keras.Model, *, strategy: tf.distribute.Strategy, views: evaluation_views.Views
     ) -> None:
         self._model = model
         self._strategy = strategy
-        self._tta_flip = tta_flip
+        self._views = views
 
     def probabilities(self, split: examples.Split, *, batch_size: int) -> np.ndarray:
         """Return the probabilities of `run` alone."""
@@ -49,7 +51,7 @@ class Predictor:
     def run(self, split: examples.Split, *, batch_size: int) -> ModelOutputs:
         """Return the model's outputs for every example, in the split's own order.
 
-        With `tta_flip`, the mean over an image and its mirror image.
+        Probabilities, valence and arousal are the means over the views of an image.
 
         Raises:
           errors.UserError: if a batch needs more memory than a device has.
@@ -103,9 +105,9 @@ class Predictor:
     def _on_replica(self, group: input_pipeline.StepGroup) -> dict[str, tf.Tensor]:
         """Return the outputs of each head, float32[b, views, ...], and the positions, int64[b]."""
         images = tf.cast(group["image"][0], tf.float32)
-        views = [images]
-        if self._tta_flip:
-            views.append(tf.reverse(images, axis=[2]))
-        by_view = [heads.by_name(self._model(view, training=False)) for view in views]
+        by_view = [
+            heads.by_name(self._model(view, training=False))
+            for view in views_lib.of(images, views=self._views)
+        ]
         stacked = {name: tf.stack([each[name] for each in by_view], axis=1) for name in by_view[0]}
         return stacked | {_POSITION: group["position"][0]}

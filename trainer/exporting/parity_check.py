@@ -15,7 +15,8 @@ import tensorflow as tf
 from runtime import errors
 from trainer.data import dataset_version, examples
 from trainer.exporting import exact_resize, signature
-from trainer.models import heads
+from trainer.inference import trained_model
+from trainer.models import views
 from trainer.run import trained_run
 
 TOLERANCE = 1e-4
@@ -93,10 +94,8 @@ def network_runner(network: keras.Model, *, run: trained_run.Run) -> signature.R
         resized = exact_resize.resize(
             tf.constant(crops), size_px=run.image_size, by_eighths=run.data.encoding == "jpeg"
         )
-        by_name = dict(heads.by_name(network(resized, training=False)))
-        logits = tf.cast(by_name.pop(heads.LOGITS), tf.float32)
-        named = {signature.PROBABILITIES: tf.nn.softmax(logits), **by_name}
-        return {name: value.numpy() for name, value in named.items()}
+        means = views.mean_outputs(network, resized, views=trained_model.views(run))
+        return {name: value.numpy() for name, value in means.items()}
 
     return outputs
 

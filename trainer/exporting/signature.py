@@ -5,6 +5,7 @@ and outputs, and the registration of every layer that a .keras file may hold. Wo
 that takes images of one size and returns logits, alone or under that name beside other heads.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import keras
@@ -12,14 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.exporting import exact_resize
+from trainer.inference import trained_model
 from trainer.models import heads, layers, sync_batch_norm
+from trainer.models import views as views_lib
 from trainer.run import trained_run
 
-REGISTERED = (sync_batch_norm, layers)
+REGISTERED = (sync_batch_norm, layers, views_lib)
 """Modules whose layers Keras must know before it can load a model."""
 
+_NAME = "affectnet_faces"
 CROPS = "crops"
-PROBABILITIES = "probabilities"
+PROBABILITIES = heads.PROBABILITIES
 
 Outputs = dict[str, np.ndarray]
 """Outputs of a model by name: probabilities, and valence and arousal where it has these heads."""
@@ -74,7 +78,7 @@ def model(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
     """
     crops = keras.Input((None, None, 3), dtype="uint8", name=CROPS)
     resize = Resize(run.image_size, by_eighths=run.data.encoding == "jpeg", name="resize")
-    return keras.Model(crops, _named(network(resize(crops)), run=run), name="affectnet_faces")
+    return keras.Model(crops, _outputs(resize(crops), run=run, network=network), name=_NAME)
 
 
 def fixed(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
@@ -83,12 +87,25 @@ def fixed(run: trained_run.Run, *, network: keras.Model) -> keras.Model:
     Integer quantisation needs a fixed size.
     """
     crops = keras.Input((run.image_size, run.image_size, 3), dtype="float32", name=CROPS)
-    return keras.Model(crops, _named(network(crops), run=run), name="affectnet_faces")
+    return keras.Model(crops, _outputs(crops, run=run, network=network), name=_NAME)
 
 
-def _named(
-    outputs: keras.KerasTensor | dict[str, keras.KerasTensor], *, run: trained_run.Run
+def _outputs(
+    images: keras.KerasTensor, *, run: trained_run.Run, network: keras.Model
 ) -> dict[str, keras.KerasTensor]:
-    by_name = dict(heads.by_name(outputs))
+    """Return the outputs by name for images [B, S, S, 3]: means over the views of the run."""
+    views = trained_model.views(run)
+    given = (
+        images
+        if views.is_plain
+        else views_lib.AllViews(**dataclasses.asdict(views), name="views")(images)
+    )
+    outputs = dict(heads.by_name(network(given)))
     softmax = Probabilities(run.data.class_names, name=PROBABILITIES)
-    return {PROBABILITIES: softmax(by_name.pop(heads.LOGITS)), **by_name}
+    named = {PROBABILITIES: softmax(outputs.pop(heads.LOGITS)), **outputs}
+    if views.count == 1:
+        return named
+    return {
+        name: views_lib.MeanOfViews(views.count, name=f"{name}_mean")(values)
+        for name, values in named.items()
+    }

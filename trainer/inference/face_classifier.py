@@ -17,7 +17,7 @@ from affectnet_tfds import face_crop, image_codec, invalid_example
 from trainer.data import image_decoder
 from trainer.inference import face_detector, trained_model
 from trainer.inference import images as images_lib
-from trainer.models import heads
+from trainer.models import heads, views
 from trainer.run import trained_run
 
 
@@ -67,6 +67,7 @@ class FaceClassifier:
         self._detect = detect
         self._network, _ = trained_model.network(run)
         self._network_size = run.image_size
+        self._views = trained_model.views(run)
         self._as_trained = network_input(run)
 
     def classify(
@@ -129,11 +130,13 @@ class FaceClassifier:
 
     def _outputs(self, inputs: np.ndarray) -> tuple[np.ndarray, list[tuple[float, float]] | None]:
         """Return probabilities, float32[B, C], and valence and arousal, for uint8[B, S, S, 3]."""
-        outputs = self._network(inputs.astype(np.float32), training=False)
-        logits = tf.cast(heads.logits(outputs), tf.float32)
-        affect = heads.affect(outputs)
+        outputs = views.mean_outputs(
+            self._network, tf.constant(inputs, tf.float32), views=self._views
+        )
+        probabilities = outputs.pop(heads.PROBABILITIES).numpy()
+        affect = heads.affect(outputs) if outputs else None
         pairs = None if affect is None else [(float(v), float(a)) for v, a in affect.numpy()]
-        return tf.nn.softmax(logits).numpy(), pairs
+        return probabilities, pairs
 
 
 def network_input(run: trained_run.Run) -> Callable[[np.ndarray], np.ndarray]:

@@ -13,11 +13,13 @@ from trainer.config import model_config
 from trainer.models import layers
 
 LOGITS = "logits"
+PROBABILITIES = "probabilities"
 AFFECT = model_config.AFFECT
 
 LAYERS = ("head_dropout", LOGITS, *AFFECT)
 """Names of the layers that pretrained weights are not loaded into, and that are trained first."""
 
+ByName: TypeAlias = "dict[str, tf.Tensor]"
 Outputs: TypeAlias = "tf.Tensor | dict[str, tf.Tensor]"
 
 _STREAM = 900
@@ -44,9 +46,15 @@ def attach(
     return {LOGITS: logits, **affect}
 
 
-def by_name(outputs: Outputs) -> dict[str, tf.Tensor]:
+def by_name(outputs: Outputs) -> ByName:
     """Return the outputs of a network by the names of its heads."""
     return outputs if isinstance(outputs, dict) else {LOGITS: outputs}
+
+
+def probabilities(outputs: Outputs) -> ByName:
+    """Return the same with probabilities, float32[B, C], in the place of the logits."""
+    others = dict(by_name(outputs))
+    return {PROBABILITIES: tf.nn.softmax(tf.cast(others.pop(LOGITS), tf.float32)), **others}
 
 
 def logits(outputs: Outputs) -> tf.Tensor:

@@ -106,9 +106,7 @@ def _just_trained(ctx: context.RunContext) -> Subject:
 def _predict(
     network: keras.Model, *, examples: examples.Split, ctx: context.RunContext
 ) -> predictions.Predictions:
-    predictor = predictor_lib.Predictor(
-        network, strategy=ctx.strategy, tta_flip=ctx.settings.selection.tta_flip
-    )
+    predictor = predictor_lib.Predictor(network, strategy=ctx.strategy, views=ctx.views)
     outputs = predictor.run(examples, batch_size=ctx.settings.training.batch_size)
     probs = outputs.probabilities
     names = ctx.version.class_names
@@ -186,18 +184,23 @@ def _protocol(
     """Describe the evaluation: model, data, weights, and what was selected on what."""
     drawn = " (drawn faces, not AffectNet)" if ctx.version.is_drawn else ""
     epochs = _epochs(num_epochs, planned=ctx.settings.training.epochs)
-    mirrored = ", each as it is and mirrored (--tta_flip)"
     return {
         "model": subject.model_dir.resolve().name,
         "data": f"{ctx.version.name}{drawn}, fingerprint {ctx.version.fingerprint}",
         "split": split,
-        "examples": f"{ctx.version.counts[split]:,}"
-        + (mirrored if ctx.settings.selection.tta_flip else ""),
+        "examples": f"{ctx.version.counts[split]:,}{_VIEWS[ctx.views.tta]}",
         "classes": _classes(ctx.version.class_names, model_classes=subject.trained_on.class_names),
         "weights": _weights(ctx),
         "selection": f"epoch {facts['epoch']} of {epochs}, by {facts['chosen_by']}",
         "trained on": _training_data(ctx, trained_on=subject.trained_on),
     }
+
+
+_VIEWS = {
+    "none": "",
+    "flip": ", each as it is and mirrored (--tta=flip)",
+    "ten_crop": ", of each its middle and corners, and these mirrored (--tta=ten_crop)",
+}
 
 
 def _epochs(trained: int, *, planned: int) -> str:

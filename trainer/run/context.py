@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from trainer.config import run_config
+from trainer.config import evaluation_views, run_config
 from trainer.data import dataset_version, examples, input_pipeline
 from trainer.distributed import consistency_check, devices, host_channel
 
@@ -26,8 +26,13 @@ class RunContext:
 
     @property
     def image_size(self) -> int:
-        """Side of the network's input images, in pixels."""
+        """Side to which images are resized, in pixels."""
         return self.settings.data.image_size or self.version.stored_size
+
+    @property
+    def views(self) -> evaluation_views.Views:
+        """The views of an image in evaluation; the network is given images of their size."""
+        return evaluation_views.of_run(self.settings, image_size=self.image_size)
 
     @property
     def layout(self) -> input_pipeline.BatchLayout:
@@ -53,8 +58,10 @@ def create(
     """Configure the devices, compare hosts, and create the strategy; once per process.
 
     Raises:
-      errors.UserError: if devices are missing or cannot share the batch, or if hosts differ.
+      errors.UserError: if devices are missing or cannot share the batch, if hosts differ, or if
+        --crop_px does not fit the images.
     """
+    evaluation_views.of_run(settings, image_size=settings.data.image_size or version.stored_size)
     connection = connection or host_channel.alone()
     names = devices.prepare(settings.devices)
     devices.check_settings(settings, num_replicas=len(names) * connection.num_hosts)

@@ -30,7 +30,7 @@ class Run:
 
     @property
     def image_size(self) -> int:
-        """Return the side of the network's input images, in pixels."""
+        """Return the side to which images are resized, in pixels."""
         return self.settings.data.image_size or self.data.stored_size
 
     def metrics(self) -> dict[str, Any] | None:

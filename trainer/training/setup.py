@@ -22,7 +22,7 @@ def model(ctx: context.RunContext) -> keras.Model:
     """Build the network, with a copy on every device."""
     with ctx.strategy.scope():
         return build.network(
-            ctx.settings, image_size=ctx.image_size, num_classes=len(ctx.version.class_names)
+            ctx.settings, image_size=ctx.views.crop_px, num_classes=len(ctx.version.class_names)
         )
 
 

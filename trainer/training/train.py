@@ -45,7 +45,7 @@ def run(
         dataset_version.check_split(version, split=split)
     ctx = context.create(settings, version=version, connection=connection)
     network = setup.model(ctx)
-    pretrained.load(network, model=settings.model, image_size=ctx.image_size)
+    pretrained.load(network, model=settings.model, image_size=ctx.views.crop_px)
     _print_introduction(ctx, network=network)
     train = context.read_split(ctx, split=TRAIN)
     validation = context.read_split(ctx, split=VALIDATION)
@@ -136,7 +136,7 @@ def _print_introduction(ctx: context.RunContext, *, network: keras.Model) -> Non
     replicas = ctx.layout.num_replicas
     if replicas > 1:
         batch = f"{batch} = {replicas} x {ctx.layout.batch_size // replicas}"
-    model = factory.describe(network, image_size=ctx.image_size)
+    model = factory.describe(network, image_size=ctx.views.crop_px)
     print(f"devices       {ctx.device_line}")
     print(f"data          {ctx.version.describe()}")
     if ctx.version.is_drawn:

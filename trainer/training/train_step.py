@@ -211,7 +211,9 @@ class TrainStep:
         rng = example_rng.ExampleRng(
             seed=self._settings.training.seed, epoch=epoch, first_position=part["position"][0]
         )
-        images = augment.augment(part["image"], rng=rng, settings=settings)
+        images = augment.augment(
+            part["image"], rng=rng, settings=settings, crop_px=self._settings.data.crop_px
+        )
         partner_label = part["label"]
         lam = None
         if settings.is_mixing:

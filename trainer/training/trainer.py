@@ -269,9 +269,7 @@ def _make_selector(
     settings = ctx.settings
     return epoch_selection.EpochSelector(
         selection,
-        predictor=predictor.Predictor(
-            network, strategy=ctx.strategy, tta_flip=settings.selection.tta_flip
-        ),
+        predictor=predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views),
         batch_size=settings.training.batch_size,
         class_names=ctx.version.class_names,
         settings=settings.selection,

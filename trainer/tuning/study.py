@@ -205,7 +205,7 @@ def _score(
     model_folder.check(ctx.settings)  # And again when it is locked, after the data were read.
     train, selection = reader.splits(ctx)
     network = setup.model(ctx)
-    pretrained.load(network, model=ctx.settings.model, image_size=ctx.image_size)
+    pretrained.load(network, model=ctx.settings.model, image_size=ctx.views.crop_px)
     with contextlib.ExitStack() as stack:
         stack.enter_context(model_folder.locked(ctx.settings, connection=ctx.connection))
         model_folder.claim(ctx.settings)

@@ -33,6 +33,31 @@ def test_strength_zero_changes_nothing():
     )
 
 
+def test_each_image_is_cropped_where_it_is_drawn_for_it_and_changed_no_further():
+    images = tf.cast(tf.repeat(image(), 40, axis=0), tf.uint8)
+    settings = training_config.Augmentation(augment=0.0)
+    parts = augment.augment(images, rng=rng(), settings=settings, crop_px=6)
+    places = {
+        (top, left): images.numpy()[0, top : top + 6, left : left + 6]
+        for top in range(3)
+        for left in range(3)
+    }
+    found = [
+        next(at for at, part in places.items() if np.array_equal(part, cropped))
+        for cropped in parts.numpy()
+    ]
+    assert set(found) == set(places)
+    later = augment.augment(images[:2], rng=rng(7), settings=settings, crop_px=6)
+    np.testing.assert_array_equal(later, parts[7:9])
+
+
+def test_augmented_images_are_cropped_in_the_same_resampling():
+    settings = training_config.Augmentation(**EVERYTHING)
+    parts = augment.augment(four(), rng=rng(), settings=settings, crop_px=6)
+    assert parts.shape == (4, 6, 6, 3)
+    assert not np.allclose(parts[0], parts[1])
+
+
 EVERYTHING = {"color_jitter": 1.0, "erase_prob": 0.5}
 
 

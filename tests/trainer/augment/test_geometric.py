@@ -37,6 +37,13 @@ def test_a_turn_of_a_right_angle_turns_the_image():
     np.testing.assert_allclose(turned[0], np.rot90(image()[0], k=1), atol=0.1)
 
 
+def test_a_part_is_cut_where_it_was_drawn():
+    part = geometric.warp(
+        image(), flip=tf.constant([False]), amount=NONE, crop_px=5, place=tf.constant([[3.0, 1.0]])
+    )
+    np.testing.assert_allclose(part, image()[:, 1:6, 3:8], atol=1e-3)
+
+
 def test_shear_shifts_rows_by_their_distance_from_the_middle():
     ramp = tf.tile(tf.range(5.0)[None, None, :, None] * 10, [1, 5, 1, 3])
     sheared = geometric.warp(

@@ -8,16 +8,9 @@ from trainer.run import context, data_provenance, model_folder, trained_run
 from trainer.training import setup, trainer
 
 
-@pytest.fixture(scope="session")
-def export_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
-    """A run of 16 pixels with one large dense layer, whose quantised weights are most of a file."""
-    model_dir = tmp_path_factory.mktemp("runs") / "run"
+def _trained(make_ctx, *, version, model_dir, **settings) -> trained_run.Run:
     ctx = make_ctx(
-        model_dir=str(model_dir),
-        data_dir=str(version.path.parents[2]),
-        epochs=1,
-        image_size=16,
-        dense_units=(256,),
+        model_dir=str(model_dir), data_dir=str(version.path.parents[2]), epochs=1, **settings
     )
     model_folder.claim(ctx.settings)
     train = context.read_split(ctx, split="train")
@@ -27,6 +20,22 @@ def export_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
     ).train()
     data_provenance.save(version, model_dir=model_dir)
     return trained_run.find(str(model_dir))
+
+
+@pytest.fixture(scope="session")
+def export_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
+    """A run of 16 pixels with one large dense layer, whose quantised weights are most of a file."""
+    model_dir = tmp_path_factory.mktemp("runs") / "run"
+    return _trained(
+        make_ctx, version=version, model_dir=model_dir, image_size=16, dense_units=(256,)
+    )
+
+
+@pytest.fixture(scope="session")
+def ten_crop_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
+    """A run that is evaluated on ten crops, at the size of the stored images."""
+    model_dir = tmp_path_factory.mktemp("runs") / "ten_crops"
+    return _trained(make_ctx, version=version, model_dir=model_dir, crop_px=20, tta="ten_crop")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,19 @@
 """Export formats: each file takes crops of any size, returns what the network does, and names its
 classes."""
 
+import dataclasses
 import json
 import zipfile
 
 import numpy as np
 import pytest
 
-from trainer.exporting import formats, parity_check
+from trainer.config import run_config
+from trainer.evaluation import predictor
+from trainer.exporting import formats, parity_check, signature
 from trainer.inference import trained_model
+from trainer.models import views
+from trainer.run import context
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
 pytestmark = pytest.mark.slow
@@ -76,3 +81,27 @@ def test_every_format_carries_the_class_names(exported):
     labels = zipfile.ZipFile(exported("tflite")[0] / "model.tflite").read("labels.txt")
     assert labels.decode().split() == NAMES
     assert json.loads((onnx_folder / "export.json").read_text())["class_names"] == NAMES
+
+
+@pytest.mark.parametrize("format", ["keras", "onnx", "tflite", "savedmodel"])
+def test_what_is_shipped_is_what_was_evaluated_on_ten_crops(
+    format, ten_crop_run, make_ctx, version, tmp_path
+):
+    run = ten_crop_run
+    network, _ = trained_model.network(run)
+    ctx = make_ctx(**run_config.flat(run.settings))
+    split = context.read_split(ctx, split="validation")
+    evaluated = predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views).run(
+        split, batch_size=16
+    )
+    path = tmp_path / formats.FILES[format]
+    model = signature.model(run, network=network)
+    formats.write(model, format=format, path=path, quantize="none")
+    crops = split.fetch(np.arange(split.num_examples)).numpy()
+    shipped = formats.OPEN[format](path)(crops)["probabilities"]
+    np.testing.assert_allclose(shipped, evaluated.probabilities, atol=1e-5)
+    means = views.mean_outputs(network, crops.astype(np.float32), views=ctx.views)
+    np.testing.assert_allclose(means["probabilities"], evaluated.probabilities, atol=1e-5)
+    middle = dataclasses.replace(ctx.views, tta="none")
+    one = views.mean_outputs(network, crops.astype(np.float32), views=middle)["probabilities"]
+    assert np.abs(one - evaluated.probabilities).max() > 1e-3

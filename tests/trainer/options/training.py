@@ -335,6 +335,7 @@ CASES = {
     "data_dir": Case(started, "other_data", base="data", given={"config_name": "sample"}),
     "config_name": Case(started, "sample_two", base="sample", given={"data_dir": "other_data"}),
     "image_size": Case(batch, 24),
+    "crop_px": Case(batch, 12),
     "cache": Case(cache_files, "disk", base="none", given={"cache_dir": "cache_a"}),
     "cache_dir": Case(cache_files, "cache_b", base="cache_c", given={"cache": "disk"}),
     # Devices
@@ -400,7 +401,7 @@ CASES = {
     "holdout_frac": Case(run_files, 0.3, given={"dry_run": True}),
     "select_by": Case(history, "macro_f1", given={"epochs": 1}),
     "patience": Case(history, 1),
-    "tta_flip": Case(history, True, given={"epochs": 1}),
+    "tta": Case(history, "flip", given={"epochs": 1}),
     # Run
     "recipe": Case(started, "demo", given={"data_dir": "data"}),
     "model_dir": Case(run_files, "trial_b", given={"dry_run": True}),

@@ -53,7 +53,7 @@ def test_a_model_is_evaluated_on_the_data_it_was_trained_on(run, tmp_path):
     ctx, network = run
     examples = context.read_split(ctx, split="validation")
     evaluation_report.run(network, examples=examples, ctx=ctx, history=[])
-    probs = predictor.Predictor(network, strategy=ctx.strategy).probabilities(
+    probs = predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views).probabilities(
         examples, batch_size=16
     )
     found, rows = metrics_of(tmp_path / "run"), rows_of(tmp_path / "run")
@@ -104,7 +104,7 @@ def test_a_model_of_8_classes_is_evaluated_on_data_of_7(run, seven_classes, tmp_
     assert found["protocol"]["trained on"] == (
         f"train of other data: affectnet_faces/sample/1.0.0, fingerprint {ctx.version.fingerprint}"
     )
-    all_eight = predictor.Predictor(network, strategy=ctx.strategy).probabilities(
+    all_eight = predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views).probabilities(
         examples, batch_size=16
     )
     kept = class_subset.restricted(all_eight, num_classes=7)

@@ -242,12 +242,13 @@ def test_evaluating_an_image_and_its_mirror_image_gives_the_mean_of_the_two(make
     network, split = setup.model(ctx), context.read_split(ctx, split="validation")
     mirrored = dataclasses.replace(split, fetch=lambda numbers: split.fetch(numbers)[..., ::-1, :])
 
-    def probs(of, **settings):
-        return predictor.Predictor(network, strategy=ctx.strategy, **settings).probabilities(
+    def probs(of, tta="none"):
+        seen = dataclasses.replace(ctx.views, tta=tta)
+        return predictor.Predictor(network, strategy=ctx.strategy, views=seen).probabilities(
             of, batch_size=16
         )
 
-    both = probs(split, tta_flip=True)
+    both = probs(split, tta="flip")
     np.testing.assert_allclose(both, (probs(split) + probs(mirrored)) / 2, atol=1e-6)
     assert np.abs(both - probs(split)).max() > 1e-4
 
