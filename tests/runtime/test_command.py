@@ -95,7 +95,7 @@ _affectnet_faces; printf '%s\\n' "${{COMPREPLY[@]}}"
     ("line", "offered"),
     [
         ("affectnet-faces ev", ["evaluate"]),
-        ("affectnet-faces train --conv", ["--conv_filters="]),
+        ("affectnet-faces train --conv_", ["--conv_filters="]),
         ("affectnet-faces train --nodetermin", ["--nodeterministic"]),
         ("affectnet-faces train --model=resnet", ["resnet_small", "resnet50"]),
         ("affectnet-faces build --enc", ["--encoding="]),

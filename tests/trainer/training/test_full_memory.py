@@ -30,9 +30,7 @@ def test_a_step_that_does_not_fit_names_batch_size_and_accumulate_steps(make_ctx
 
 def test_an_evaluation_that_does_not_fit_names_what_helps(make_ctx):
     ctx = make_ctx(num_replicas=2)
-    predictor = predictor_lib.Predictor(
-        setup.model(ctx), strategy=ctx.strategy, views=ctx.views
-    )
+    predictor = predictor_lib.Predictor(setup.model(ctx), strategy=ctx.strategy, views=ctx.views)
     predictor.__dict__["_compiled"] = full
     with pytest.raises(errors.UserError) as no:
         predictor.run(context.read_split(ctx, split="validation"), batch_size=16)

@@ -176,8 +176,8 @@ def test_predictions_come_in_order_and_whole(make_ctx):
         ctx = make_ctx(num_replicas=num_replicas)
         split = examples.read(ctx.version, split="validation", size_px=32)  # 37 = 2 x 16 + 5
         predictor = predictor_lib.Predictor(
-        setup.model(ctx), strategy=ctx.strategy, views=ctx.views
-    )
+            setup.model(ctx), strategy=ctx.strategy, views=ctx.views
+        )
         found.append(predictor.probabilities(split, batch_size=16))
     assert found[0].shape == (37, 8)
     np.testing.assert_allclose(found[0].sum(axis=1), 1, rtol=1e-12)
