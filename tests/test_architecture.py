@@ -104,6 +104,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "trainer.evaluation": (
         "affectnet_tfds",
         "runtime",
+        "trainer.config",
         "trainer.data",
         "trainer.distributed",
         "trainer.models",
@@ -123,6 +124,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "trainer.inference": (
         "affectnet_tfds",
         "runtime",
+        "trainer.config",
         "trainer.data",
         "trainer.models",
         "trainer.run",
