@@ -54,8 +54,8 @@ class Place(Protocol):
     def read(self) -> bytes | None:
         """Return its content, or None where there is none."""
 
-    def replace(self, content: bytes) -> None:
-        """Put one of our own in the place of another's."""
+    def replace(self, content: bytes, *, dead: bytes) -> bool:
+        """Put one of our own in the place of another's; return False if that one has changed."""
 
     def renew(self, content: bytes) -> None:
         """Change the content of our own, which has as many bytes as before."""
@@ -160,8 +160,19 @@ class File:
         with os.fdopen(descriptor, "rb") as file:
             return file.read(_MOST_BYTES)
 
-    def replace(self, content: bytes) -> None:
-        """Put one of our own in the place of another's, in one rename."""
+    def replace(self, content: bytes, *, dead: bytes) -> bool:
+        """Put one of our own in the place of another's, in one rename.
+
+        Of several programs on this machine one does so: the others find its lock. Where the file
+        system has no flock, `settle_s` tells them apart.
+        """
+        with _flocked(self.path) as descriptor:
+            if not _is_at(self.path, descriptor) or self.read() != dead:
+                return False
+            self._put(content)
+            return True
+
+    def _put(self, content: bytes) -> None:
         ours = self.path.with_name(f"{atomic_file.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
         self._open(ours, content)
         ours.replace(self.path)
@@ -202,6 +213,37 @@ class File:
                 folder.rmdir()
 
 
+@contextlib.contextmanager
+def _flocked(path: pathlib.Path) -> Iterator[int]:
+    """Have a file to ourselves among the programs that use this function; yield its descriptor.
+
+    The system gives it to the next when this process dies.
+    """
+    # NFS locks only what may be written. A pipe with a writer, us, would never be at its end.
+    mode = os.O_RDWR if path.is_file() and os.access(path, os.W_OK) else os.O_RDONLY
+    try:
+        descriptor = os.open(path, mode | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        yield -1
+        return
+    try:
+        with contextlib.suppress(OSError, ImportError):  # Network file systems; Windows.
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_at(path: pathlib.Path, descriptor: int) -> bool:
+    """Return whether an open file still has its name."""
+    try:
+        return descriptor >= 0 and os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 class _Lock:
     """A lock file that this process wants, or holds.
 
@@ -234,7 +276,7 @@ class _Lock:
                         f"{self._folder} is in use by {_parse(content) or 'another program'}; wait "
                         f"for its end, or {way_out}"
                     )
-            elif content is not None and self._place.read() == content and self._is_taken_over():
+            elif content is not None and self._is_taken_over(content):
                 return
             time.sleep(_TRY_S)  # It was released meanwhile, or another took it over.
         raise errors.UserError(
@@ -266,9 +308,10 @@ class _Lock:
                 "too long (was it suspended?), and ends before it writes anything else"
             )
 
-    def _is_taken_over(self) -> bool:
+    def _is_taken_over(self, dead: bytes) -> bool:
         """Put our lock in a dead holder's place; return whether we were the last to do so."""
-        self._place.replace(self._content())
+        if not self._place.replace(self._content(), dead=dead):
+            return False
         time.sleep(self._place.settle_s)
         content = self._place.read()
         return content is not None and self._is_ours(content)

@@ -59,8 +59,11 @@ class _StoreFile:
         except FileNotFoundError:
             return None
 
-    def replace(self, content: bytes) -> None:
+    def replace(self, content: bytes, *, dead: bytes) -> bool:
+        if self.read() != dead:
+            return False
         self.renew(content)
+        return True
 
     def renew(self, content: bytes) -> None:
         self.path.write_text(content.decode())

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -89,6 +90,32 @@ def test_the_lock_of_a_killed_process_is_taken_at_once_though_nobody_waited_for_
         assert time.monotonic() - began < 1
     process.wait()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_that_found_a_dead_holder_the_slower_one_takes_nothing(tmp_path):
+    path = lock_file(tmp_path)
+    path.write_bytes(b"dead")
+    first, second = folder_lock.File(path), folder_lock.File(path)
+    assert first.replace(b"first", dead=b"dead")
+    assert not second.replace(b"second", dead=b"dead")
+    assert path.read_bytes() == b"first"
+    path.unlink()
+    assert not second.replace(b"second", dead=b"dead") and list(tmp_path.iterdir()) == []
+
+
+def test_one_at_a_time_takes_a_lock_over(tmp_path):
+    path = lock_file(tmp_path)
+    path.write_bytes(b"dead")
+    slower = folder_lock.File(path)
+    taken = []
+    with folder_lock._flocked(path):
+        thread = threading.Thread(target=lambda: taken.append(slower.replace(b"b", dead=b"dead")))
+        thread.start()
+        time.sleep(0.2)
+        assert taken == []
+        folder_lock.File(path)._put(b"a")
+    thread.join()
+    assert taken == [False] and path.read_bytes() == b"a"
 
 
 def test_a_process_that_is_stopped_keeps_its_lock(tmp_path):
