@@ -1,14 +1,21 @@
-"""Untrusted input: opens regular files of a bounded size only, bounds YAML, makes names printable.
+"""Untrusted input: opens regular files of a bounded size only, bounds YAML and JSON, makes names
+printable.
 
-Owns what is asked of every file and name that somebody else made, before it is used: lists,
-annotations, images, weights, recipes and flag files are looked at before they are opened, because
-opening a pipe waits for its writer, opening a device can do something, and /dev/zero never ends.
-A limit inside each reader was rejected: one reader would always lack it.
+Owns what is asked of every file and name that somebody else made, or changed since we wrote it,
+before it is used: lists, annotations, images, weights, recipes, flag files and the JSON files of
+builds and runs are looked at before they are opened, because opening a pipe waits for its writer,
+opening a device can do something, and /dev/zero never ends. A limit inside each reader was
+rejected: one reader would always lack it.
+
+JSON that a program wrote and reads again: whatever is wrong with the content is a ValueError.
+json.loads alone was rejected: it also raises RecursionError, for a file of brackets, and hands on a
+list where an object was meant, and the caller had to think of both in each place.
 """
 
 import errno
 import functools
 import itertools
+import json
 import os
 import re
 import stat
@@ -29,6 +36,8 @@ LIST_BYTES = 4_000 * MB
 """Largest list of rows: three million rows with 68 landmarks each."""
 WEIGHTS_BYTES = 4_000 * MB
 """Largest file of weights: those of the largest keras.applications take 1.4 GB."""
+JSON_BYTES = 64 * MB
+"""Largest JSON file of a run: a hundred times what a journal of a thousand starts has."""
 
 _YAML_NODES = 20_000
 """Most values in a YAML file, each alias counted as what it stands for."""
@@ -131,6 +140,51 @@ def check_encoding(start: bytes, *, where: object) -> None:
         raise errors.UserError(f"{where} is in UTF-16, and must be in UTF-8: save it as UTF-8")
     if b"\0" in start[:4]:
         raise errors.UserError(f"{where} must be text in UTF-8: it begins with zero bytes")
+
+
+def read_json(path: str | os.PathLike[str], *, at_most: int = JSON_BYTES) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+      ValueError: with what is wrong, if the content is damaged.
+      OSError: naming the file, as `check` does, or if it cannot be read.
+    """
+    check(path, at_most=at_most)
+    with errors.naming(path), open(path, "rb") as file:  # noqa: PTH123  As in `check`, any path.
+        return parse_json(file.read())
+
+
+def read_json_object(path: str | os.PathLike[str], *, at_most: int = JSON_BYTES) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Raises:
+      ValueError: with what is wrong, if the content is damaged or is something else.
+      OSError: as `read_json` does.
+    """
+    return json_object(read_json(path, at_most=at_most))
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the value of a JSON text in UTF-8.
+
+    Raises:
+      ValueError: with what is wrong, if it is none.
+    """
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def json_object(value: Any) -> dict[str, Any]:
+    """Return a value of JSON that must be an object.
+
+    Raises:
+      ValueError: if it is not.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"values by name were expected: got {type(value).__name__}")
+    return value
 
 
 def parse_yaml(text: str, *, where: object) -> Any:

@@ -176,3 +176,37 @@ class Numbers(fields.Checked):
 def test_a_number_is_written_in_ascii_digits(raw):
     assert int(raw)
     assert not fields.is_plain(raw)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "Expecting value"),
+        (b"{", "Expecting property name"),
+        (b'{"a": "\xff"}', "can't decode byte 0xff"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "limit"),
+        (b"[]", "values by name were expected: got list"),
+        (b"5", "got int"),
+        (b"null", "got NoneType"),
+    ],
+)
+def test_damaged_content_is_one_kind_of_error(tmp_path, content, why):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=why):
+        untrusted.read_json_object(path)
+
+
+def test_what_is_no_regular_file_of_a_sane_size_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b" " * 101)
+    for name, why in [("pipe", "a named pipe"), ("large", "may have"), ("none", "No such file")]:
+        with pytest.raises(OSError, match=why) as caught:
+            untrusted.read_json(tmp_path / name, at_most=100)
+        assert errors.of_system(caught.value), "it names the file"
+
+
+def test_an_object_is_returned(tmp_path):
+    (tmp_path / "a.json").write_text('{"ä": [1]}', encoding="utf-8")
+    assert untrusted.read_json_object(tmp_path / "a.json") == {"ä": [1]}

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from affectnet_tfds import dataset_paths
-from runtime import atomic_file, errors, fields
+from runtime import atomic_file, errors, fields, untrusted
 from runtime.fields import field
-from trainer.config import json_file, model_config, recipes, training_config
+from trainer.config import model_config, recipes, training_config
 
 FILE = "config.json"
 """Name of the saved configuration in a model folder."""
@@ -307,7 +307,7 @@ def load(path: pathlib.Path) -> Config:
       errors.UserError: if the file is no JSON, or its settings are not ours.
     """
     try:
-        settings = json_file.read_object(path)
+        settings = untrusted.read_json_object(path)
         if "model" not in settings:  # All others may be of a later release than the run.
             raise ValueError("there is no model among its settings")
     except ValueError as error:

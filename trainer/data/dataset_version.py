@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from affectnet_tfds import dataset_paths
-from runtime import errors
-from trainer.config import json_file, run_config
+from runtime import errors, untrusted
+from trainer.config import run_config
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -118,7 +118,7 @@ def check_split_early(path: pathlib.Path, *, split: str) -> None:
       errors.UserError: listing those that they name.
     """
     try:
-        listed = json_file.read_object(path / "dataset_info.json")["splits"]
+        listed = untrusted.read_json_object(path / "dataset_info.json")["splits"]
         names = [each["name"] for each in listed if any(map(int, each["shardLengths"]))]
     except (OSError, ValueError, LookupError, TypeError):
         return  # `open_version` says what is wrong with them.
@@ -186,7 +186,7 @@ def _default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
     published = root / dataset_paths.DEFAULT_CONFIG
     if published.exists():
         with contextlib.suppress(ValueError):  # A damaged one names none.
-            default: str | None = json_file.read_object(published).get("default_config_name")
+            default: str | None = untrusted.read_json_object(published).get("default_config_name")
             if default in configs:
                 return default
     return configs[0] if len(configs) == 1 else None

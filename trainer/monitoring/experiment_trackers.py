@@ -14,8 +14,8 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from runtime import atomic_file, errors, installation
-from trainer.config import json_file, run_config
+from runtime import atomic_file, errors, installation, untrusted
+from trainer.config import run_config
 
 FILE = "trackers.json"
 """Holds the trackers' own names of a run, by tracker."""
@@ -163,7 +163,7 @@ def _run_ids(path: pathlib.Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return json_file.read_object(path)
+        return untrusted.read_json_object(path)
     except ValueError as error:
         kept = atomic_file.set_aside(path)
         print(

@@ -11,8 +11,7 @@ import pathlib
 from typing import Any
 
 from affectnet_tfds import dataset_paths, face_crop
-from runtime import atomic_file, errors
-from trainer.config import json_file
+from runtime import atomic_file, errors, untrusted
 from trainer.data import dataset_version
 
 FILE = "data.json"
@@ -81,7 +80,7 @@ def load(model_dir: pathlib.Path) -> Provenance:
             "command again adds it"
         )
     try:
-        return _parse(json_file.read_object(path))
+        return _parse(untrusted.read_json_object(path))
     except ValueError as error:
         raise errors.UserError(
             f"cannot read {path} as JSON ({error}); the same trainer.main command again writes it "
@@ -122,7 +121,7 @@ def _crop(path: pathlib.Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        settings = json_file.read_object(path)
+        settings = untrusted.read_json_object(path)
         return {name: settings[name] for name in face_crop.Geometry._fields}
     except (ValueError, KeyError) as error:
         raise errors.UserError(

@@ -15,8 +15,7 @@ import subprocess
 import sys
 from typing import Any
 
-from runtime import atomic_file
-from trainer.config import json_file
+from runtime import atomic_file, untrusted
 from trainer.run import context
 
 FILE = "journal.json"
@@ -70,7 +69,7 @@ def _entries(path: pathlib.Path) -> list[Any]:
     if not path.exists():
         return []
     try:
-        entries = json_file.read(path)
+        entries = untrusted.read_json(path)
         if not isinstance(entries, list):
             raise ValueError(f"a list of starts was expected: got {type(entries).__name__}")
         return entries

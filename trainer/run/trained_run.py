@@ -5,8 +5,8 @@ import pathlib
 from typing import Any
 
 from affectnet_tfds import dataset_paths
-from runtime import errors
-from trainer.config import json_file, run_config
+from runtime import errors, untrusted
+from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.run import checkpoint, data_provenance
 
@@ -43,7 +43,7 @@ class Run:
         if not path.is_file():
             return None
         try:
-            return json_file.read_object(path)
+            return untrusted.read_json_object(path)
         except ValueError as error:
             raise errors.UserError(
                 f"cannot read {path} ({error}): 'python -m trainer.evaluate "
