@@ -271,7 +271,7 @@ def test_tensorboard_has_the_scalars_a_batch_and_the_first_and_last_confusion_ma
         assert found["train"][name] == 3, name
     assert found["validation"] == {
         "accuracy": 3, "balanced_accuracy": 3, "macro_f1": 3, "m_measure": 3, "loss": 3,
-        "batch": 1,
+        "confusion_matrix": 2, "batch": 1,
     }  # fmt: skip
 
 
