@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from runtime import signals
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 BATCH = 128
@@ -88,7 +90,7 @@ def bare(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
     """Decode and resize with OpenCV, a process a core, each with its JPEGs in memory."""
     jpegs = _stored(version_dir)
     cores = len(os.sched_getaffinity(0))
-    with multiprocessing.Pool(cores) as pool:
+    with multiprocessing.Pool(cores, signals.end_with_parent) as pool:
         for _ in range(EPOCHS):
             yield pool.imap(_decode_all, [(jpegs[i::cores], size_px) for i in range(cores)])
 

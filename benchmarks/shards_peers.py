@@ -24,6 +24,7 @@ import numpy as np
 from pipeline.rows import annotations
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
+from runtime import signals
 
 IMAGE_SIZE = 224
 MARGIN_FRAC = 0.15
@@ -76,7 +77,7 @@ def bare(root: str, _: str) -> None:
     """Crop in a loop in as many processes as there are cores; write nothing."""
     usable = rows(root)
     cores = len(os.sched_getaffinity(0))
-    with multiprocessing.Pool(cores) as pool:
+    with multiprocessing.Pool(cores, signals.end_with_parent) as pool:
         print(sum(pool.map(_crop_many, [(root, usable[i::cores]) for i in range(cores)])))
 
 

@@ -22,7 +22,7 @@ from affectnet_tfds import (
 )
 from pipeline.data_report import build_files
 from pipeline.files import checksums, storage
-from runtime import errors, fields, flags, machine, untrusted
+from runtime import errors, fields, flags, machine, signals, untrusted
 
 ABOUT = """Verify published builds: compare every file with SHA256SUMS, and read every record again.
 
@@ -77,7 +77,9 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
         folder / dataset_paths.JOB_CONFIG, keys=build_files.SETTING_KEYS
     )
     with concurrent.futures.ProcessPoolExecutor(
-        machine.cpu_count(), mp_context=storage.processes(folder)
+        machine.cpu_count(),
+        mp_context=storage.processes(folder),
+        initializer=signals.end_with_parent,
     ) as pool:
         results = pool.map(
             verify_shard, [folder] * len(entries), entries, [settings] * len(entries)

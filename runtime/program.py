@@ -16,7 +16,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
-from runtime import errors, installation, untrusted
+from runtime import errors, installation, signals, untrusted
 
 _Result = TypeVar("_Result")
 
@@ -49,7 +49,7 @@ def or_exit(call: Callable[[], _Result]) -> _Result:
       SystemExit: in these cases, after the sentence was printed.
     """
     try:
-        result = call()
+        result = _called(call)
         sys.stdout.flush()  # Here: Python's own flush at exit would complain of a closed pipe.
         return result
     except SystemExit:
@@ -66,6 +66,14 @@ def or_exit(call: Callable[[], _Result]) -> _Result:
         if refusal is None:
             raise
         _end_with(refusal.exit_code, f"error: {refusal}")
+
+
+def _called(call: Callable[[], _Result]) -> _Result:
+    try:
+        return call()
+    except BaseException:
+        signals.wait_if_ending()
+        raise
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -29,6 +30,9 @@ _DEFAULTS: dict[signal.Signals, Any] = {
 
 _CLOSING_S = 1.0
 """Longest time to write out what stdout has buffered: its reader may have stopped reading."""
+
+
+_is_ending = threading.Event()
 
 
 class Listener:
@@ -82,12 +86,38 @@ def end_at_once() -> None:
 def end(number: int, sentence: str) -> NoReturn:
     """End the process as a signal does for shells, 128 + its number, whatever its threads do."""
     code = 128 + number
+    _is_ending.set()
     closing = threading.Thread(target=_close, args=(code,), daemon=True)
     closing.start()
     closing.join(_CLOSING_S)
     with contextlib.suppress(OSError):
         os.write(2, f"{sentence}\n".encode())
     os._exit(code)
+
+
+def wait_if_ending() -> None:
+    """Wait for the end that another thread has begun: what fails meanwhile is no news."""
+    if _is_ending.is_set():
+        time.sleep(2 * _CLOSING_S)
+
+
+def end_with_parent() -> None:
+    """End this worker process as soon as the process that made it has ended, however it did.
+
+    The initializer of every pool of processes: whoever is killed cannot end its workers, and they
+    would keep its output open. Ctrl-C on a terminal, which all of them get, is left to the parent.
+    """
+    import multiprocessing.connection  # Inside: no program has to wait for it, but a worker has it.
+
+    def wait(sentinel: int) -> None:
+        multiprocessing.connection.wait([sentinel])
+        os._exit(1)
+
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=wait, args=(parent.sentinel,), daemon=True).start()
 
 
 def name(number: int) -> str:
@@ -99,8 +129,20 @@ def _close(code: int) -> None:
     for call in before_end:
         with contextlib.suppress(Exception):  # The others must be called, too.
             call(code)
+    if "multiprocessing.util" in sys.modules:
+        with contextlib.suppress(Exception):
+            _end_workers()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
+
+
+def _end_workers() -> None:
+    """End the processes of all pools, then remove semaphores whose tracker would complain."""
+    import multiprocessing.util
+
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    multiprocessing.util._run_finalizers(0)  # type: ignore[attr-defined]
 
 
 def _forget() -> None:

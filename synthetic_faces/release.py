@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import cv2
 
+from runtime import signals
 from synthetic_faces import settings as settings_lib
 from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base, registry
@@ -129,7 +130,7 @@ def _draw_all(jobs: list[_Job], *, seed: int, num_workers: int) -> list[scenes.A
     # Spawned, not forked: a fork would copy the locks of whatever threads the caller runs.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(
-        num_workers, mp_context=context, initializer=_use_one_thread
+        num_workers, mp_context=context, initializer=_prepare_worker
     ) as pool:
         return list(pool.map(draw, jobs, chunksize=_CHUNK))
 
@@ -140,5 +141,6 @@ def _draw_one(job: _Job, *, seed: int) -> scenes.Annotation:
     return annotation
 
 
-def _use_one_thread() -> None:
+def _prepare_worker() -> None:
+    signals.end_with_parent()
     cv2.setNumThreads(1)

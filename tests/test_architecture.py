@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "synthetic_faces.subject",
         "synthetic_faces.examples",
     ),
-    "synthetic_faces": ("synthetic_faces.examples", "synthetic_faces.layouts"),
+    "synthetic_faces": ("runtime", "synthetic_faces.examples", "synthetic_faces.layouts"),
     # The job.
     "pipeline.files": ("runtime",),
     "pipeline.rows": ("affectnet_tfds", "runtime", "pipeline.files"),

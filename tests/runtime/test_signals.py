@@ -1,6 +1,9 @@
 """Signals end a program at any moment, also while its main thread is in C code."""
 
+import ast
 import os
+import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -77,5 +80,50 @@ def test_a_child_handles_signals_as_a_new_process_does():
         "print('ready', flush=True); print(os.waitpid(child, 0)[1])"
     )
     process = started(code)
-    assert process.communicate(timeout=20) == (f"{int(signal.SIGTERM)}\n", "")
-    assert process.returncode == 0  # The parent did not take the child's signal for its own.
+    assert process.wait(timeout=20) == 0
+    # The parent did not take the child's signal for its own.
+    assert process.stdout.read() == f"{int(signal.SIGTERM)}\n"
+
+
+WITH_WORKERS = (
+    "import concurrent.futures, multiprocessing, time; signals.end_at_once();"
+    "pool = concurrent.futures.ProcessPoolExecutor(2,"
+    " mp_context=multiprocessing.get_context({method!r}), initializer=signals.end_with_parent);"
+    "pool.submit(time.sleep, 0).result(); _ = [pool.submit(time.sleep, 600) for _ in '12'];"
+    "print('ready', flush=True); time.sleep(600)"
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "number", "said"),
+    [
+        ("fork", signal.SIGTERM, "stopped by SIGTERM\n"),
+        ("spawn", signal.SIGINT, "stopped by Ctrl-C\n"),
+        ("fork", signal.SIGKILL, ""),
+    ],
+)
+def test_no_worker_outlives_its_program(method, number, said):
+    process = started(WITH_WORKERS.format(method=method))
+    process.send_signal(number)
+    # Its workers have the same output: it is at its end when they are gone.
+    assert process.communicate(timeout=30) == ("", said)
+
+
+def test_every_pool_of_processes_ends_with_its_program():
+    root = pathlib.Path(signals.__file__).parents[1]
+    rooms = ("affectnet_tfds", "benchmarks", "pipeline", "runtime", "synthetic_faces", "trainer")
+    nodes = [
+        node
+        for room in rooms
+        for path in (root / room).rglob("*.py")
+        if "Pool" in (text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
+    ]
+    pools = [
+        ast.unparse(node)
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] in ("ProcessPoolExecutor", "Pool")
+    ]
+    assert len(pools) >= 4
+    assert [pool for pool in pools if not re.search("end_with_parent|_prepare_worker", pool)] == []
