@@ -88,6 +88,8 @@ def check(config: Export, *, run: trained_run.Run) -> pathlib.Path:
     installation.require(*_NEEDS.get(config.format, ()), what=f"--format={config.format}")
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
+        if folder.name in ("", ".."):  # "." too: there is no name to write the new export beside.
+            folder = folder.resolve()
     else:
         suffix = "" if config.quantize == "none" else f"_{config.quantize}"
         folder = run.model_dir / "export" / f"{config.format}{suffix}"

@@ -70,6 +70,11 @@ def main(paths: Sequence[str]) -> None:
         raise errors.UserError(
             "trainer.predict needs images, folders or videos: got none; --help shows how"
         )
+    if "" in paths:
+        raise errors.UserError(
+            "trainer.predict needs names of images, folders or videos: got an empty one; . is the "
+            "folder that you are in"
+        )
     face_detector.check_installed(config.detector)
     run = trained_run.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.

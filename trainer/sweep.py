@@ -51,8 +51,10 @@ def _run(asked: options.Sweep, *, settings: run_config.Config, data_path: pathli
         from trainer.run import context  # Inside: the refusals above must not wait for TensorFlow.
         from trainer.tuning import report
     ctx = context.create(settings, version=dataset_version.open_version(data_path))
-    study_lib.run(study, asked=asked, ctx=ctx)
-    report.write(study, sweep_dir=pathlib.Path(asked.sweep_dir), settings=settings)
+    folder = pathlib.Path(asked.sweep_dir)
+    with study_lib.database_errors(folder):
+        study_lib.run(study, asked=asked, ctx=ctx)
+        report.write(study, sweep_dir=folder, settings=settings)
 
 
 def settings_of(given: Mapping[str, Any]) -> run_config.Config:

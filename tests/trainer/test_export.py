@@ -12,6 +12,7 @@ import pytest
 
 from runtime import errors
 from trainer import export
+from trainer.exporting import export_folder
 from trainer.run import trained_run
 
 
@@ -34,6 +35,16 @@ def test_what_cannot_be_exported_is_refused_before_tensorflow(run, tmp_path, mon
         errors.UserError, match=r"needs onnx, onnxruntime, tf2onnx: .*pip install '.*\[export\]'"
     ):
         export.check(export.Export(format="onnx"), run=run)
+
+
+def test_the_folder_that_one_is_in_is_replaced_where_it_is_an_export(run, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / export_folder.MANIFEST).touch()
+    monkeypatch.chdir(tmp_path / "mine")
+    folder = export.check(export.Export(output_dir="."), run=run)
+    with export_folder.replaced(folder) as staged:
+        (staged / "new").touch()
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["new"]
 
 
 def test_int8_needs_the_data_it_was_trained_on(run, tmp_path, data_dir):

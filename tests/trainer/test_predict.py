@@ -255,3 +255,9 @@ def test_the_program_finds_a_drawn_face_and_says_where_there_is_none(photo_run, 
         "face.jpg.png",
         "plain.png.png",
     ]
+
+
+def test_an_empty_name_is_not_the_folder_that_one_is_in(monkeypatch):
+    monkeypatch.setattr(predict.flags, "given", lambda sections: {"detector": "none"})
+    with pytest.raises(errors.UserError, match="got an empty one"):
+        predict.main(["a.jpg", ""])

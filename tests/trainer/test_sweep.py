@@ -1,12 +1,17 @@
 """Sweep: trials, interruption, pruning, the report and the flags."""
 
+import contextlib
 import csv
+import os
 import re
+import sqlite3
 
 import matplotlib
 import pytest
 
 optuna = pytest.importorskip("optuna")
+
+import sqlalchemy.exc
 
 from runtime import errors, flags
 from tests import terminal
@@ -199,3 +204,53 @@ def test_the_rest_is_set_as_for_a_single_run_and_help_has_both():
     assert sweep.settings_of({"epochs": 3}).training.epochs == 3
     page = flags.help_text(sweep.SECTIONS, about=sweep.ABOUT)
     assert page.index("\nSweep\n") < page.index("  --trials\n") < page.index("  --epochs\n")
+
+
+def damaged(path, how):
+    """Damage the database of a new sweep."""
+    if how == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif how == "no database":
+        path.write_bytes(b"no database" * 1000)
+    elif how == "overwritten pages":
+        content = bytearray(path.read_bytes())
+        content[4096:] = b"\x55" * (len(content) - 4096)
+        path.write_bytes(content)
+    elif how == "newer schema":
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE version_info SET schema_version = 9999")
+            database.execute("UPDATE alembic_version SET version_num = 'v99.0.0'")
+            database.commit()
+    elif how == "values":
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE study_user_attributes SET value_json = '{'")
+            database.commit()
+    else:
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "how", ["truncated", "no database", "overwritten pages", "newer schema", "values", "folder"]
+)
+def test_a_damaged_database_of_a_sweep_is_one_sentence(tmp_path, how):
+    asked, settings = options.Sweep(sweep_dir=str(tmp_path)), sweep.settings_of({})
+    study_lib.open_study(asked, settings=settings)
+    damaged(tmp_path / "sweep.db", how)
+    with pytest.raises(errors.UserError, match=r"cannot use .*sweep.db as a sweep \(.+\): restore"):
+        study_lib.open_study(asked, settings=settings)
+
+
+def test_a_pipe_in_the_place_of_a_sweep_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "sweep.db")
+    with pytest.raises(OSError, match="it is a named pipe"):
+        study_lib.open_study(options.Sweep(sweep_dir=str(tmp_path)), settings=sweep.settings_of({}))
+
+
+def test_a_database_that_another_program_has_locked_is_one_sentence(tmp_path):
+    locked = sqlite3.OperationalError("database is locked")
+    with (
+        pytest.raises(errors.UserError, match="is locked.*: end the program that has it open"),
+        study_lib.database_errors(tmp_path),
+    ):
+        raise sqlalchemy.exc.OperationalError("INSERT", None, locked)

@@ -84,10 +84,11 @@ def name_of(address: str) -> str:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise errors.UserError(
-            f"{VARIABLE} is not JSON ({error}); it looks like {_EXAMPLE}"
-        ) from None
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:  # Of Python too, for a number of 5,000 digits.
+        reason = str(error).partition(";")[0]
+    raise errors.UserError(f"{VARIABLE} is not JSON ({reason}); it looks like {_EXAMPLE}")
 
 
 def _mapping(config: Any, *, key: str) -> Mapping[str, Any]:

@@ -7,12 +7,14 @@ programs can read it without this package.
 import csv
 import dataclasses
 import io
+import itertools
+import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
-from runtime import errors, untrusted
+from runtime import errors, fields, untrusted
 
 FILE = "predictions.csv"
 _FIXED = ("filename", "copy", "label", "predicted")
@@ -95,34 +97,101 @@ def read(path: pathlib.Path) -> Predictions:
 
     Raises:
       errors.UserError: if the file is missing, or is not such a file.
+      OSError: if the disk does not let it be read.
     """
-    if not path.is_file():
+    if not path.exists():
         raise errors.UserError(
             f"{path.parent} holds no {FILE}: evaluate it first (python -m trainer.evaluate "
             f"--model_dir={path.parent})"
         )
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
+    with errors.naming(path):
+        untrusted.check(path, at_most=untrusted.LIST_BYTES)
+        content = path.read_bytes()
     try:
-        return _parsed(rows[0], rows[1:])
-    except (ValueError, IndexError) as error:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
+        return _parsed(rows[0] if rows else (), rows[1:])
+    except (ValueError, csv.Error) as error:
         raise errors.UserError(
             f"cannot read {path} as predictions ({error}): evaluate the run again"
-        ) from error
+        ) from None
 
 
 def _parsed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Predictions:
-    if tuple(columns[: len(_FIXED)]) != _FIXED or not rows:
-        raise ValueError(f"it must begin with the columns {', '.join(_FIXED)} and have rows")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(columns):
-            raise ValueError(f"row {number} has {len(row)} of {len(columns)} columns")
-    names = tuple(each.removeprefix(_PREFIX) for each in columns if each.startswith(_PREFIX))
+    names = _class_names(columns, num_rows=len(rows))
     probs = slice(len(_FIXED), len(_FIXED) + len(names))
-    return Predictions(
+    labels = {name: label for label, name in enumerate(names)}
+    for number, row in enumerate(rows, start=1):
+        _check_row(row, number=number, num_columns=len(columns), names=labels)
+    read = Predictions(
         class_names=names,
         filenames=np.array([untrusted.of_cell(row[0]) for row in rows], np.str_),
         copies=np.array([int(row[1]) for row in rows], np.int64),
-        labels=np.array([names.index(row[2]) for row in rows], np.int64),
-        probabilities=np.array([[float(p) for p in row[probs]] for row in rows]),
+        labels=np.array([labels[row[2]] for row in rows], np.int64),
+        probabilities=_probabilities(rows, columns=probs),
     )
+    _check_repeats(rows)
+    return read
+
+
+def _class_names(columns: Sequence[str], *, num_rows: int) -> tuple[str, ...]:
+    """Return the classes, whose columns follow the fixed ones."""
+    if tuple(columns[: len(_FIXED)]) != _FIXED or not num_rows:
+        raise ValueError(f"it must begin with the columns {', '.join(_FIXED)} and have rows")
+    probs = list(itertools.takewhile(lambda each: each.startswith(_PREFIX), columns[len(_FIXED) :]))
+    affect = columns[len(_FIXED) + len(probs) :]
+    pairs = [column for name in affect[::2] for column in (name, f"predicted_{name}")]
+    if not probs or list(affect) != pairs or len(set(columns)) < len(columns):
+        raise ValueError(
+            f"it must have a column {_PREFIX}CLASS for each class, then each other quantity beside "
+            "its prediction, and each once"
+        )
+    return tuple(each.removeprefix(_PREFIX) for each in probs)
+
+
+def _check_row(row: Sequence[str], *, number: int, num_columns: int, names: Container[str]) -> None:
+    if len(row) != num_columns:
+        raise ValueError(f"row {number:,} has {len(row)} of {num_columns} columns")
+    if not fields.is_count(row[1]):
+        raise ValueError(
+            f"row {number:,}: copy must be a whole number from 0: got {_short(row[1])}"
+        )
+    for column in (2, 3):
+        if row[column] not in names:
+            raise ValueError(
+                f"row {number:,}: {_FIXED[column]} must be one of the classes of its columns: got "
+                f"{_short(row[column])}"
+            )
+
+
+def _probabilities(rows: Sequence[Sequence[str]], *, columns: slice) -> np.ndarray:
+    """Return the probabilities of all rows, none of which is nan: float64[N, C]."""
+    found = np.array([[_probability(cell) for cell in row[columns]] for row in rows])
+    for row, column in np.argwhere(np.isnan(found))[:1]:
+        raise ValueError(
+            f"row {row + 1:,}: a probability must be a number from 0 to 1: got "
+            f"{_short(rows[row][columns][column])}"
+        )
+    return found
+
+
+def _probability(cell: str) -> float:
+    """Return the number in a cell, or nan where it is no probability."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return math.nan
+    return value if 0 <= value <= 1 else math.nan
+
+
+def _check_repeats(rows: Sequence[Sequence[str]]) -> None:
+    first: dict[tuple[str, ...], int] = {}
+    for number, row in enumerate(rows, start=1):
+        if (before := first.setdefault(tuple(row[:3]), number)) != number:
+            raise ValueError(
+                f"row {number:,} has the file, copy and label of row {before:,}, and each example "
+                "is there once"
+            )
+
+
+def _short(cell: str) -> str:
+    return f"{cell!r:.60}"

@@ -10,12 +10,13 @@ import dataclasses
 import gc
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import optuna
+import sqlalchemy.exc
 
-from runtime import atomic_file, errors, json_log, terminal
+from runtime import atomic_file, errors, json_log, terminal, untrusted
 from trainer.config import run_config
 from trainer.training import pretrained
 from trainer.tuning import options, search_space
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from trainer.run import context
     from trainer.training import trainer as trainer_lib
 
+DATABASE = "sweep.db"
+"""Optuna's SQLite file of a sweep, in its folder."""
 LOG = "log.txt"
 """What a trial prints, in its folder."""
 
@@ -35,6 +38,9 @@ _FOLDER = "folder"
 _STARTUP_TRIALS = 5
 _STARTUP_EPOCHS = 1
 """No trial is pruned before there are this many others, nor in its first epoch."""
+
+STORAGE_ERRORS = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError)
+"""What a database raises that is damaged, locked or on a failing disk."""
 
 _State = optuna.trial.TrialState
 
@@ -66,25 +72,64 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.S
     """Return the study in the sweep's folder, new or as an earlier start left it.
 
     Raises:
-      errors.UserError: if the sweep there has other settings.
+      errors.UserError: if the sweep there has other settings, or its file is damaged or locked.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = pathlib.Path(asked.sweep_dir)
     folder.mkdir(parents=True, exist_ok=True)
     atomic_file.check_writable(folder)  # SQLite would not say which folder, nor why.
-    study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'sweep.db'}",
-        study_name="sweep",
-        direction="maximize",
-        load_if_exists=True,
-        pruner=pruner(asked),
-    )
-    # The number of trials is in the seed because a start after an interruption must not suggest
-    # again what was suggested before it.
-    study.sampler = optuna.samplers.TPESampler(seed=settings.training.seed + len(study.trials))
-    _check_same(study, settings=settings, folder=folder)
-    _requeue_interrupted(study)
+    path = folder / DATABASE
+    if path.exists():
+        untrusted.check(path, at_most=untrusted.LIST_BYTES)
+    # Optuna and SQLAlchemy raise errors of many kinds for content that is not theirs, down to
+    # LookupError and ValueError: within this block all of them come from the file.
+    with database_errors(folder, kinds=(Exception,)):
+        study = optuna.create_study(
+            storage=f"sqlite:///{path}",
+            study_name="sweep",
+            direction="maximize",
+            load_if_exists=True,
+            pruner=pruner(asked),
+        )
+        # The number of trials is in the seed because a start after an interruption must not suggest
+        # again what was suggested before it.
+        study.sampler = optuna.samplers.TPESampler(seed=settings.training.seed + len(study.trials))
+        _check_same(study, settings=settings, folder=folder)
+        _requeue_interrupted(study)
     return study
+
+
+@contextlib.contextmanager
+def database_errors(
+    folder: pathlib.Path, *, kinds: tuple[type[Exception], ...] = STORAGE_ERRORS
+) -> Iterator[None]:
+    """Raise what the block raises for a damaged or locked database as a sentence.
+
+    Raises:
+      errors.UserError: instead of an error of these kinds.
+    """
+    try:
+        yield
+    except (errors.UserError, OSError):
+        raise
+    except kinds as error:
+        reason = _reason(error)
+        way_out = (
+            "end the program that has it open, and give the same command again"
+            if "locked" in reason
+            else "restore it from a backup, or move it away to begin the sweep anew"
+        )
+        raise errors.UserError(
+            f"cannot use {folder / DATABASE} as a sweep ({reason}): {way_out}"
+        ) from None
+
+
+def _reason(error: BaseException) -> str:
+    """Return what SQLite said, where it is the cause of an error; else the error's first line."""
+    while (cause := getattr(error, "orig", None) or error.__cause__) is not None:
+        error = cause
+    lines = str(error).splitlines() or [type(error).__name__]
+    return f"{lines[0]:.300}"
 
 
 def pruner(asked: options.Sweep) -> optuna.pruners.BasePruner:

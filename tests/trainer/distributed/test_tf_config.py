@@ -76,3 +76,12 @@ def test_a_bad_config_is_one_sentence(config, sentence):
     with pytest.raises(errors.UserError) as no:
         read(config)
     assert str(no.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [("[" * 9000, "it is nested too deeply"), ("9" * 5000, "Exceeds the limit .*: value has 5000")],
+)
+def test_what_json_cannot_read_is_a_sentence_too(text, reason):
+    with pytest.raises(errors.UserError, match=f"TF_CONFIG is not JSON .{reason}"):
+        read(text)

@@ -1,6 +1,8 @@
 """Every number of an evaluation: by hand, and against scikit-learn on random predictions."""
 
+import contextlib
 import math
+import os
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from sklearn import calibration as sklearn_calibration
 from sklearn import metrics as sklearn_metrics
 
 from affectnet_tfds import labels as affectnet
-from runtime import errors
+from runtime import errors, untrusted
 from trainer.evaluation import bootstrap, calibration, ccc, class_subset, predictions, results
 
 
@@ -265,7 +267,8 @@ def test_predictions_come_back_from_their_file(tmp_path):
     path = tmp_path / predictions.FILE
     path.write_text(predictions.to_csv(preds), encoding="utf-8")
     back = predictions.read(path)
-    assert back.filenames.tolist() == names and back.class_names == preds.class_names
+    assert back.filenames.tolist() == [untrusted.printable(name) for name in names]
+    assert back.class_names == preds.class_names
     np.testing.assert_array_equal(back.labels, preds.labels)
     np.testing.assert_array_equal(back.copies, preds.copies)
     np.testing.assert_allclose(back.probabilities, preds.probabilities, atol=1e-6)
@@ -296,4 +299,57 @@ def test_another_file_is_refused(tmp_path, text):
         predictions.read(tmp_path / "nothing" / predictions.FILE)
     (tmp_path / predictions.FILE).write_text(text)
     with pytest.raises(errors.UserError, match="cannot read .*predictions.csv as predictions"):
+        predictions.read(tmp_path / predictions.FILE)
+
+
+HEADER = "filename,copy,label,predicted,p_neutral,p_happy"
+GOOD = "1/a.jpg,0,happy,neutral,0.75,0.25"
+
+
+@pytest.mark.parametrize(
+    "row, reason",
+    [
+        ("1/b.jpg,0,happy,neutral,nan,0.25", "row 2: a probability must .* from 0 to 1: got 'nan'"),
+        ("1/b.jpg,0,happy,neutral,inf,0.25", "row 2: a probability must .*: got 'inf'"),
+        ("1/b.jpg,0,happy,neutral,0.75,-0.25", "row 2: a probability must .*: got '-0.25'"),
+        ("1/b.jpg,0,happy,neutral,x,0.25", "row 2: a probability must be .*: got 'x'"),
+        ("1/b.jpg,0,hapqy,neutral,0.75,0.25", "row 2: label must be .*: got 'hapqy'"),
+        ("1/b.jpg,0,happy,neutrel,0.75,0.25", "row 2: predicted must be .*: got 'neutrel'"),
+        ("1/b.jpg,-9,happy,neutral,0.75,0.25", "row 2: copy must be a whole number .*: got '-9'"),
+        (f"1/b.jpg,{'1' * 30},happy,neutral,0.75,0.25", "row 2: copy must be a whole number"),
+        ("1/b.jpg,0,happy,neutral,0.75", "row 2 has 5 of 6 columns"),
+        (GOOD, "row 2 has the file, copy and label of row 1"),
+        (f"{'x' * 200_000},0,happy,neutral,0.75,0.25", "field larger than field limit"),
+    ],
+)
+def test_a_damaged_row_of_predictions_is_a_sentence_that_names_it(tmp_path, row, reason):
+    path = tmp_path / predictions.FILE
+    path.write_text(f"{HEADER}\n{GOOD}\n{row}\n")
+    with pytest.raises(errors.UserError, match=f"as predictions .*{reason}.*evaluate the run"):
+        predictions.read(path)
+
+
+@pytest.mark.parametrize("column", ["q_happy", "p_neutral", "p_happy,valence"])
+def test_other_columns_of_predictions_are_refused(tmp_path, column):
+    path = tmp_path / predictions.FILE
+    path.write_text(f"filename,copy,label,predicted,p_neutral,{column}\n{GOOD}\n")
+    with pytest.raises(errors.UserError, match="must have a column p_CLASS for each class"):
+        predictions.read(path)
+
+
+def test_a_flipped_bit_of_predictions_is_read_or_a_sentence(tmp_path):
+    path = tmp_path / predictions.FILE
+    content = predictions.to_csv(random_predictions(num_examples=5)).encode()
+    rng = np.random.default_rng(4)
+    for position in rng.integers(len(content), size=400):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with contextlib.suppress(errors.UserError):
+            assert np.isfinite(predictions.read(path).probabilities).all()
+
+
+def test_a_pipe_in_the_place_of_predictions_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / predictions.FILE)
+    with pytest.raises(OSError, match="it is a named pipe"):
         predictions.read(tmp_path / predictions.FILE)
