@@ -159,7 +159,6 @@ def history(lab: Lab, settings):
             model_dir=model_dir,
         )
         rows = running.train()
-        running.close()
     kept = [{k: v for k, v in row.items() if k not in SPEED} for row in rows]
     return {"rows": kept, "best": running.best_score}
 
