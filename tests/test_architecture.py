@@ -88,7 +88,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "runtime",
         "trainer.config",
     ),
-    "trainer.diagnosis": ("affectnet_tfds", "trainer.config", "trainer.distributed"),
+    "trainer.diagnosis": ("affectnet_tfds", "runtime", "trainer.config", "trainer.distributed"),
     "trainer.augment": (
         "affectnet_tfds",
         "trainer.config",
@@ -120,6 +120,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.config",
         "trainer.data",
         "trainer.distributed",
+        "trainer.evaluation",
     ),
     "trainer.inference": (
         "affectnet_tfds",

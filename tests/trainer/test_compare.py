@@ -16,6 +16,7 @@ from tests import browser
 from trainer import compare
 from trainer.evaluation import paired_comparison, predictions, results
 from trainer.reports import comparison_page, files
+from trainer.run import trained_run
 
 NAMES = [f"1/{n}.jpg" for n in range(200)]
 
@@ -223,3 +224,52 @@ def test_a_run_evaluated_before_there_were_intervals_is_compared(runs):
     path.write_text(json.dumps(fields))
     loaded = paired_comparison.load(runs)
     assert comparison_page.render(loaded, paired_comparison.compare(loaded)).count("<section") == 4
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ("[]", "values by name were expected: got list"),
+        ("3", "values by name were expected: got int"),
+        ("[" * 9000, "it is nested too deeply"),
+        ("{}", "it has no protocol"),
+        ({"protocol": "x"}, "protocol must have values by name: got 'x'"),
+        ({"protocol": None}, "protocol must have values by name: got None"),
+        ({"protocol": {}}, "protocol has no split"),
+        ({"protocol": {"split": ["x"]}}, "protocol: split must be text: got list"),
+        ({"accuracy": "x"}, "accuracy must be a number or null: got 'x'"),
+        ({"accuracy": None}, "accuracy must be a number from 0 to 1: got None"),
+        ({"accuracy": 10**400}, "accuracy must be a number or null: got int"),
+        ({"m_measure": float("nan")}, "m_measure must be a number or null: got nan"),
+        ({"num_examples": True}, "num_examples must be a whole number: got True"),
+        ({"macro": {}}, "macro must have precision, recall and f1"),
+        ({"per_class": [{"name": "happy"}]}, "per_class must list name, precision, recall, f1"),
+        ({"per_class": 3}, "per_class must list"),
+        ({"intervals_95": {"accuracy": [1]}}, "intervals_95 must have two ends"),
+        ({"intervals_95": {"accuracy": [1, "x"]}}, "intervals_95: accuracy must be a number"),
+        ({"calibration": {"ece": "x"}}, "ece must be a number or null: got 'x'"),
+    ],
+)
+def test_a_damaged_metrics_file_is_a_sentence_wherever_it_is_read(runs, change, reason):
+    path = pathlib.Path(runs[0]) / "metrics.json"
+    if isinstance(change, dict):
+        change = json.dumps(json.loads(path.read_text()) | change)
+    path.write_text(change)
+    with pytest.raises(errors.UserError, match=f"metrics.json .{reason}.*: evaluate the run again"):
+        paired_comparison.load(runs)
+    run = trained_run.Run(model_dir=path.parent, settings=None, data=None)
+    with pytest.raises(errors.UserError, match=f"metrics.json .{reason}.*writes it anew"):
+        run.metrics()
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])
+def test_a_pipe_or_device_in_the_place_of_a_report_is_not_read(runs, name):
+    path = pathlib.Path(runs[0]) / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="it is a named pipe"):
+        paired_comparison.load(runs)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="it is a device or terminal"):
+        paired_comparison.load(runs)

@@ -1,10 +1,10 @@
 """Data checks: which builds of the data set are there, and whether their shards are."""
 
-import json
 import pathlib
 from collections.abc import Iterator
 
 from affectnet_tfds import dataset_paths
+from runtime import fields, untrusted
 from trainer.diagnosis.check import Check, Level, good
 
 _MAKE = (
@@ -26,23 +26,42 @@ def checks(data_dir: pathlib.Path) -> Iterator[Check]:
 def published(version: pathlib.Path) -> Check:
     """Check that the shards of a published version are there."""
     try:
-        text = (version / dataset_paths.DATASET_INFO).read_text(encoding="utf-8")
-        splits = {split["name"]: split["shardLengths"] for split in json.loads(text)["splits"]}
-    except (OSError, ValueError, KeyError) as error:
-        return Check(
-            "data", Level.BAD, f"{version}: cannot read {dataset_paths.DATASET_INFO} ({error})",
-            "build it again with --overwrite",
-        )  # fmt: skip
+        splits = _shard_lengths(version / dataset_paths.DATASET_INFO)
+    except OSError as error:
+        return _unreadable(version, reason=error.strerror or str(error))
+    except (ValueError, LookupError, TypeError) as error:
+        return _unreadable(version, reason=str(error))
     missing = [
         name
         for split, lengths in splits.items()
         for index in range(len(lengths))
         if not (version / (name := dataset_paths.shard_name(split, index, len(lengths)))).exists()
     ]
-    counts = ", ".join(f"{sum(map(int, each)):,} {split}" for split, each in splits.items())
+    counts = ", ".join(f"{sum(each):,} {split}" for split, each in splits.items())
     if missing:
         return Check(
             "data", Level.BAD, f"{version}: {len(missing)} shards are missing, {missing[0]} first",
             f"python -m pipeline.verify --data_dir={version.parents[2]}",
         )  # fmt: skip
     return good("data", f"{version}: {counts}")
+
+
+def _shard_lengths(path: pathlib.Path) -> dict[str, list[int]]:
+    """Return the number of examples in each shard by split, as dataset_info.json lists them."""
+    found = {}
+    for split in untrusted.read_json_object(path)["splits"]:
+        name, lengths = split["name"], split["shardLengths"]
+        if not isinstance(name, str) or not isinstance(lengths, list):
+            raise ValueError("a split must have a name and a list of shardLengths")
+        wrong = [each for each in lengths if not fields.is_count(str(each))]
+        if wrong:
+            raise ValueError(f"shardLengths must be whole numbers: got {wrong[0]!r:.60}")
+        found[name] = [int(each) for each in lengths]
+    return found
+
+
+def _unreadable(version: pathlib.Path, *, reason: str) -> Check:
+    return Check(
+        "data", Level.BAD, f"{version}: cannot read {dataset_paths.DATASET_INFO} ({reason})",
+        "build it again with --overwrite",
+    )  # fmt: skip

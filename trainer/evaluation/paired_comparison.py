@@ -7,7 +7,6 @@ and the data would have to be there.
 
 import dataclasses
 import itertools
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,9 +14,7 @@ from typing import Any
 import numpy as np
 
 from runtime import errors
-from trainer.evaluation import predictions, significance
-
-METRICS_FILE = "metrics.json"
+from trainer.evaluation import metrics_file, predictions, significance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,12 +92,12 @@ def compare(runs: Sequence[Run]) -> list[Pair]:
 
 def _load(path: pathlib.Path, *, name: str) -> Run:
     preds = predictions.read(path / predictions.FILE)
+    file = path / metrics_file.FILE
     try:
-        metrics = json.loads((path / METRICS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise errors.UserError(
-            f"cannot read {path / METRICS_FILE} ({error}): evaluate the run again"
-        ) from error
+        metrics = metrics_file.read(file)
+    except (FileNotFoundError, ValueError) as error:
+        reason = "there is none" if isinstance(error, FileNotFoundError) else error
+        raise errors.UserError(f"cannot read {file} ({reason}): evaluate the run again") from None
     return Run(name=name, metrics=metrics, preds=preds)
 
 

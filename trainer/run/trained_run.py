@@ -5,16 +5,14 @@ import pathlib
 from typing import Any
 
 from affectnet_tfds import dataset_paths
-from runtime import errors, untrusted
+from runtime import errors
 from trainer.config import run_config
 from trainer.data import dataset_version
+from trainer.evaluation import metrics_file
 from trainer.run import checkpoint, data_provenance
 
 BEST = "best.npz"
 """Name of the weights of the best epoch in a model folder."""
-
-_METRICS = "metrics.json"
-"""Written by the evaluation at the end of a run."""
 
 _DEMO = pathlib.Path("build/demo/run")
 """Where 'make demo' leaves its run."""
@@ -39,11 +37,11 @@ class Run:
         Raises:
           errors.UserError: if the file is damaged.
         """
-        path = self.model_dir / _METRICS
-        if not path.is_file():
+        path = self.model_dir / metrics_file.FILE
+        if not path.exists():
             return None
         try:
-            return untrusted.read_json_object(path)
+            return metrics_file.read(path)
         except ValueError as error:
             raise errors.UserError(
                 f"cannot read {path} ({error}): 'python -m trainer.evaluate "
@@ -52,7 +50,7 @@ class Run:
 
     def print_if_unfinished(self) -> None:
         """Print that the run is not finished, if so: its weights are then the best so far."""
-        if not (self.model_dir / _METRICS).is_file():
+        if not (self.model_dir / metrics_file.FILE).is_file():
             print(
                 f"unfinished    {self.model_dir} is not trained to its end: these are its best "
                 "weights so far; the same trainer.main command continues it",

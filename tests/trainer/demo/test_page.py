@@ -25,9 +25,9 @@ def test_the_page_states_the_accuracy_of_the_model(tmp_path):
     page_lib = pytest.importorskip("trainer.demo.page", reason="gradio is not installed")
 
     path = tmp_path / "metrics.json"
-    path.write_text(
-        json.dumps({"accuracy": 0.625, "num_examples": 4000, "protocol": {"split": "validation"}})
-    )
+    numbers = {"accuracy": 0.625, "balanced_accuracy": 0.5, "macro": {"f1": 0.5}, "m_measure": 0.5}
+    about = {"num_examples": 4000, "protocol": {"split": "validation"}, "per_class": []}
+    path.write_text(json.dumps(numbers | about))
     run = trained_run.Run(model_dir=tmp_path, settings=None, data=None)
     assert page_lib._accuracy(run) == (
         "Its accuracy is 62% on the 4,000 images of its validation split."

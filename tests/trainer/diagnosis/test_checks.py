@@ -1,5 +1,6 @@
 import importlib.metadata
 import json
+import os
 import resource
 
 import pytest
@@ -215,3 +216,30 @@ def test_a_version_whose_shards_are_missing_or_that_cannot_be_read_is_bad(tmp_pa
     info.write_text("{")
     (made,) = data_checks.checks(tmp_path)
     assert made.level is Level.BAD and "cannot read dataset_info.json" in made.finding
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{}",
+        '{"splits": [1]}',
+        '{"splits": 1}',
+        '{"splits": [{"name": "train", "shardLengths": null}]}',
+        '{"splits": [{"name": "train", "shardLengths": ["x"]}]}',
+        '{"splits": [{"name": "train", "shardLengths": ["-1"]}]}',
+        '{"splits": [{"name": "train", "shardLengths": [%s]}]}' % ("9" * 5000),
+        '{"splits": [{"name": [], "shardLengths": []}]}',
+        "[" * 9000,
+        b"\xff",
+        None,
+    ],
+)
+def test_damaged_metadata_are_a_bad_line_of_the_doctor(tmp_path, content):
+    info = tmp_path / dataset_paths.DATASET_INFO
+    if content is None:
+        os.mkfifo(info)
+    else:
+        info.write_bytes(content if isinstance(content, bytes) else content.encode())
+    made = data_checks.published(tmp_path)
+    assert made.level is Level.BAD and "cannot read dataset_info.json (" in made.finding

@@ -35,6 +35,7 @@ def test_the_card_states_the_evaluation_where_there_is_one(export_run, tmp_path)
         json.dumps(
             {
                 "protocol": {"split": "validation", "selection": "epoch 1 of 1"},
+                "num_examples": 7,
                 "accuracy": 0.25,
                 "balanced_accuracy": 0.5,
                 "macro": {"f1": 0.125},
