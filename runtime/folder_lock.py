@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
-from runtime import atomic_file, errors, signals
+from runtime import atomic_file, errors, signals, untrusted
 
 NAME = ".lock"
 """Name of the lock file in a folder that stays where it is."""
@@ -30,6 +30,7 @@ BEATS = 12
 """Renewals after which a holder on another machine is given up that made none of them."""
 
 _MOST_BYTES = 10_000
+_LAST_PROCESS = 2**31 - 1
 _TRIES = 200
 _TRY_S = 0.01
 """Seconds between two attempts at a lock that comes and goes."""
@@ -151,14 +152,28 @@ class File:
         return True
 
     def read(self) -> bytes | None:
-        """Return its content, or None where there is none."""
+        """Return its content, or None where there is none.
+
+        Raises:
+          errors.UserError: if it is no file, and can be no program's lock.
+        """
         try:
-            # A pipe in its place must not keep us waiting.
+            if kind := untrusted.kind(self.path.stat().st_mode):
+                raise self._refusal(kind)
+            # A pipe that took its place meanwhile must not keep us waiting.
             descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         except FileNotFoundError:
+            if self.path.is_symlink():
+                raise self._refusal("a link to nothing") from None
             return None
         with os.fdopen(descriptor, "rb") as file:
             return file.read(_MOST_BYTES)
+
+    def _refusal(self, kind: str) -> errors.UserError:
+        return errors.UserError(
+            f"{self.path} must be a file, in which the program that uses the folder writes its "
+            f"name: it is {kind}; remove it"
+        )
 
     def replace(self, content: bytes, *, dead: bytes) -> bool:
         """Put one of our own in the place of another's, in one rename.
@@ -291,9 +306,9 @@ class _Lock:
                 self._renew()
 
     def release(self) -> None:
-        """Remove the lock file, unless it is another's by now."""
+        """Remove the lock file, a damaged one too, unless it is another's by now."""
         content = self._place.read()
-        if content is None or self._is_ours(content):
+        if content is None or self._is_ours(content) or not _parse(content):
             self._place.remove()
 
     def _renew(self) -> None:
@@ -302,7 +317,11 @@ class _Lock:
             return  # Unmounted, perhaps: whatever is made now would be hidden when it is back.
         if self._is_ours(content):
             self._place.renew(self._content())
-        elif (holder := _parse(content)) and not self.done.is_set():
+        elif self.done.is_set():
+            return
+        elif not (holder := _parse(content)):  # Damaged: another program would take it over.
+            self._place.replace(self._content(), dead=content)
+        else:
             _end(
                 f"{self._folder} was taken over by {holder}: this process gave no sign of life for "
                 "too long (was it suspended?), and ends before it writes anything else"
@@ -356,7 +375,7 @@ def _parse(content: bytes) -> Holder | None:
         named = {field.name: values[field.name] for field in dataclasses.fields(Holder)}
         texts = {name: _printable(str(value)) for name, value in named.items()}
         return Holder(**{**texts, "process": int(named["process"])})  # type: ignore[arg-type]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -399,6 +418,8 @@ def _is_running(holder: Holder) -> bool | None:
     """Return whether a holder's process is running; None where only its signs can tell."""
     if not holder.machine or holder.machine != _machine():
         return None
+    if not 0 < holder.process <= _LAST_PROCESS:  # os.kill would ask for a group of processes.
+        return False
     try:
         os.kill(holder.process, 0)
     except ProcessLookupError:

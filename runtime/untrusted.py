@@ -44,6 +44,8 @@ _YAML_NODES = 20_000
 _YAML_DEPTH = 50
 _NUMBER_CHARACTERS = 40
 _KINDS = {
+    stat.S_IFREG: "",
+    stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device or terminal",
     stat.S_IFBLK: "a block device",
@@ -73,15 +75,19 @@ def check(path: str | os.PathLike[str], *, at_most: int, within: str = "") -> No
         found = os.stat(text)  # noqa: PTH116  A Path for each of a million files is slow.
     if stat.S_ISDIR(found.st_mode):
         return
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no file")
-        raise OSError(errno.ENOTSUP, f"it is {kind}, and only regular files are read", text)
+    if what := kind(found.st_mode):
+        raise OSError(errno.ENOTSUP, f"it is {what}, and only regular files are read", text)
     if found.st_size > at_most:
         raise OSError(
             errno.ENOTSUP,
             f"it has {found.st_size / MB:,.1f} MB, and such a file may have {at_most / MB:,.6g} MB",
             text,
         )
+
+
+def kind(mode: int) -> str:
+    """Return what the mode of a file says that it is, such as "a folder"; "" for a regular file."""
+    return _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
 def _check_links(path: str, *, is_link: bool, within: str) -> None:

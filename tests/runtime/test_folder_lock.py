@@ -163,7 +163,43 @@ def test_a_holder_elsewhere_is_given_up_when_it_shows_no_sign(tmp_path, machine,
     assert "on host node?[7, process 1, since" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"", b'{"process": "x"}', b"\xff" * 20000])
+NESTED = b"[" * 9000
+INFINITE = json.dumps({**vars(folder_lock._ourselves()), "process": float("inf")}).encode()
+DAMAGED = [b"", b'{"process": "x"}', b"\xff" * 20000, NESTED, INFINITE, b"null"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("is_new", [False, True])
+def test_the_holder_repairs_its_lock_whatever_damaged_it(tmp_path, content, is_new):
+    path = lock_file(tmp_path)
+    with hold(tmp_path):
+        if is_new:
+            path.unlink()
+        path.write_bytes(content)
+        end = time.monotonic() + 30
+        while folder_lock._parse(path.read_bytes()) is None and time.monotonic() < end:
+            time.sleep(BEAT_S / 5)
+        assert "is in use by" in refusal(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_leaving_removes_a_damaged_lock(tmp_path, content, monkeypatch):
+    monkeypatch.setattr(folder_lock.File, "beat_s", 60.0)  # It is not repaired before.
+    with hold(tmp_path):
+        lock_file(tmp_path).write_bytes(content)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("process", [10**30, -1, 0, 2**31])
+def test_a_process_number_that_none_can_have_is_nobodys(tmp_path, process, monkeypatch):
+    monkeypatch.setattr(os, "kill", None)
+    written_by(tmp_path, process=process)
+    with hold(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("content", DAMAGED[:3] + [NESTED])
 def test_a_damaged_lock_is_given_up_when_it_does_not_change(tmp_path, content):
     lock_file(tmp_path).write_bytes(content)
     with hold(tmp_path):
@@ -180,16 +216,21 @@ def test_a_holder_elsewhere_that_renews_its_lock_keeps_it(tmp_path, monkeypatch)
         assert time.monotonic() - began < folder_lock.BEATS * BEAT_S
 
 
-def test_a_pipe_in_the_place_of_the_lock_does_not_keep_it_waiting(tmp_path):
-    os.mkfifo(lock_file(tmp_path))
-    with hold(tmp_path):
-        pass
-
-
-def test_a_link_to_nothing_in_the_place_of_the_lock_is_refused(tmp_path, monkeypatch):
-    lock_file(tmp_path).symlink_to("nowhere")
-    monkeypatch.setattr(folder_lock, "_TRY_S", 0)
-    assert "comes and goes" in refusal(tmp_path)
+@pytest.mark.parametrize(
+    ("put", "kind"),
+    [
+        (lambda path: path.mkdir(), "a folder"),
+        (lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+        (os.mkfifo, "a named pipe"),
+        (lambda path: (os.mkfifo(path), os.open(path, os.O_RDWR)), "a named pipe"),
+    ],
+)
+def test_what_is_no_file_in_the_place_of_the_lock_is_refused(tmp_path, put, kind):
+    put(lock_file(tmp_path))
+    assert refusal(tmp_path) == (
+        f"{lock_file(tmp_path)} must be a file, in which the program that uses the folder writes "
+        f"its name: it is {kind}; remove it"
+    )
 
 
 def test_who_was_taken_over_ends_before_it_writes_anything_else(tmp_path, monkeypatch):
