@@ -10,8 +10,10 @@ collectors would have to parse again.
 import contextlib
 import dataclasses
 import datetime
+import errno
 import json
 import math
+import os
 import pathlib
 import sys
 import time
@@ -56,11 +58,24 @@ def open_file(path: str | None) -> None:
     try:
         target = pathlib.Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _file = target.open("a", encoding="utf-8", buffering=1)  # A line is written as it ends.
+        # A line is written as it ends.
+        _file = open(target, "a", encoding="utf-8", buffering=1, opener=_opened)  # noqa: SIM115
     except OSError as error:
+        is_unread = error.errno == errno.ENXIO
+        reason = "it is a named pipe that no program reads" if is_unread else error.strerror
         raise errors.UserError(
-            f"--log_json must name a file that can be written: got {path} ({error.strerror})"
+            f"--log_json must name a file that can be written: got {path} ({reason})"
         ) from None
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file without waiting: a named pipe that nothing reads is refused by the system.
+
+    Pipes are allowed here, since /dev/stderr is one in a container.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def write(event: str, *, level: str = "info", **content: Any) -> None:

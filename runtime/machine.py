@@ -41,6 +41,11 @@ def free_bytes() -> int:
     return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def total_bytes() -> int:
+    """Return the memory of the machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def use_one_arena() -> None:
     """Use one arena in this process and those it starts; call it before there are threads."""
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -69,3 +70,15 @@ def test_without_a_file_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert json_log.recorded(lambda: json_log.write("event"), path=None) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_written_to_where_a_program_reads_it_and_refused_where_none_does(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(errors.UserError, match="it is a named pipe that no program reads"):
+        json_log.open_file(str(pipe))
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    json_log.recorded(lambda: 0, path=str(pipe))
+    events = [json.loads(line)["event"] for line in os.read(reader, 65536).splitlines()]
+    os.close(reader)
+    assert events == ["start", "end"]

@@ -57,6 +57,14 @@ def check(model: model_config.Model, *, image_size: int) -> None:
         )
 
 
+def num_flat_weights(model: model_config.Model, *, image_size: int, num_classes: int) -> int:
+    """Return the weights of the layer after flattening, which grow with the image; 0 without it."""
+    if model.pooling != "flatten":
+        return 0
+    side = image_size >> len(model.conv_filters)
+    return side**2 * model.conv_filters[-1] * (*model.dense_units, num_classes)[0]
+
+
 def _weights(model: model_config.Model) -> dict[str, object]:
     # Batch normalisation subtracts the mean and adds a constant of its own, so that a bias before
     # it has no effect.

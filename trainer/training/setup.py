@@ -9,21 +9,63 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from runtime import errors
+from runtime import errors, machine
 from trainer.data import class_balance, examples
-from trainer.models import build, factory, sync_batch_norm
+from trainer.distributed import out_of_memory
+from trainer.models import build, cnn, factory, sync_batch_norm
 from trainer.optim import ema, layer_freezing, losses, lr_schedule, optimizers
 from trainer.optim import loss_scale as loss_scale_lib
 from trainer.run import context
 from trainer.training import train_step
 
+_TRAINED_BYTES = 8
+"""Least memory of a weight that is trained: itself and its gradient."""
+
 
 def model(ctx: context.RunContext) -> keras.Model:
-    """Build the network, with a copy on every device."""
-    with ctx.strategy.scope():
+    """Build the network, with a copy on every device.
+
+    Raises:
+      errors.UserError: if its weights need more memory than there is.
+    """
+    _check_memory(ctx)
+    with out_of_memory.as_sentence(_memory_advice(ctx)), ctx.strategy.scope():
         return build.network(
             ctx.settings, image_size=ctx.views.crop_px, num_classes=len(ctx.version.class_names)
         )
+
+
+def _check_memory(ctx: context.RunContext) -> None:
+    """Refuse weights that the machine cannot hold, where it has to: a GPU says so itself.
+
+    Linux grants the memory, and ends the process without a word once it is used.
+    """
+    if ctx.settings.model.model != "cnn" or "GPU" in ctx.strategy.extended.worker_devices[0]:
+        return
+    needed = (
+        _TRAINED_BYTES
+        * len(ctx.strategy.extended.worker_devices)
+        * cnn.num_flat_weights(
+            ctx.settings.model,
+            image_size=ctx.views.crop_px,
+            num_classes=len(ctx.version.class_names),
+        )
+    )
+    if needed > (there := machine.total_bytes()):
+        raise errors.UserError(
+            f"the memory of this machine ({errors.size_text(there)}) is too small for "
+            f"{errors.size_text(needed)}: {_memory_advice(ctx)}"
+        )
+
+
+def _memory_advice(ctx: context.RunContext) -> str:
+    smaller = "a smaller --image_size"
+    if ctx.settings.model.model == "cnn":
+        smaller += ", more blocks (--conv_filters) or --pooling=mean"
+    return (
+        f"it cannot hold the weights of a network for images of {ctx.views.crop_px} px; use "
+        f"{smaller}"
+    )
 
 
 def class_targets(ctx: context.RunContext, *, split: examples.Split) -> np.ndarray:
@@ -75,7 +117,7 @@ def _updates(
         layers=factory.backbone_layers(network),
         num_steps=settings.model.freeze_epochs * ctx.layout.num_steps(split.num_examples),
     )
-    with ctx.strategy.scope():
+    with out_of_memory.as_sentence(_memory_advice(ctx)), ctx.strategy.scope():
         optimizer = optimizers.make(
             settings.optimization,
             variables=[variable.value for variable in network.trainable_variables],

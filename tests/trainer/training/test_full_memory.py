@@ -38,3 +38,23 @@ def test_an_evaluation_that_does_not_fit_names_what_helps(make_ctx):
         "the memory of GPU 0 is full: it cannot hold 8 images of an evaluation at once: train with "
         "a smaller --batch_size, or evaluate on more GPUs or on the CPU (--num_gpus=0)"
     )
+
+
+def test_a_network_that_the_machine_cannot_hold_is_refused_before_it_is_built(
+    make_ctx, monkeypatch
+):
+    ctx = make_ctx(num_replicas=2, image_size=100_000, conv_filters=(16, 32), dense_units=(128,))
+    monkeypatch.setattr(setup.build, "network", None)
+    with pytest.raises(
+        errors.UserError,
+        match=r"the memory of this machine \(.* GB\) is too small for 40960.0 GB: it cannot hold "
+        "the weights of a network for images of 100000 px; use a smaller --image_size",
+    ):
+        setup.model(ctx)
+
+
+def test_a_network_that_a_device_cannot_hold_is_a_sentence(make_ctx, monkeypatch):
+    ctx = make_ctx()
+    monkeypatch.setattr(setup.build, "network", lambda *args, **named: full())
+    with pytest.raises(errors.UserError, match="the memory of GPU 0 is full: it cannot hold the w"):
+        setup.model(ctx)
