@@ -9,7 +9,7 @@ import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from runtime import atomic_file, errors
+from runtime import atomic_file, errors, untrusted
 
 Row = Mapping[str, float]
 """epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate,
@@ -35,9 +35,11 @@ def read_csv(path: pathlib.Path) -> list[dict[str, float]]:
 
     Raises:
       errors.UserError: if the file is damaged.
+      OSError: if it is no regular file, or the disk does not let it be read.
     """
     if not path.exists():
         return []
+    untrusted.check(path, at_most=untrusted.LIST_BYTES)
     try:
         return _parse(path.read_bytes().decode("utf-8"))
     except (ValueError, TypeError, csv.Error) as error:

@@ -1,8 +1,14 @@
 import json
+import os
 import subprocess
 import sys
 
-from trainer.run import run_log
+import pytest
+
+from runtime import errors
+from trainer.config import run_config
+from trainer.evaluation import metrics_file
+from trainer.run import data_provenance, history, run_log
 
 
 def test_every_start_adds_an_entry_with_command_versions_data_and_revision(
@@ -37,3 +43,20 @@ def test_the_revision_says_whether_the_code_was_changed_and_is_none_outside_of_g
     assert found == {"commit": git("rev-parse", "HEAD").strip(), "changed": False}
     (tmp_path / "code.py").write_text("2")
     assert run_log.git_revision(tmp_path)["changed"]
+
+
+@pytest.mark.parametrize(
+    "name, read",
+    [
+        ("config.json", run_config.load),
+        ("journal.json", run_log._entries),
+        ("history.csv", history.read_csv),
+        ("data.json", lambda path: data_provenance.load(path.parent)),
+        ("metrics.json", metrics_file.read),
+    ],
+)
+def test_a_pipe_in_the_place_of_a_file_of_a_run_is_not_waited_for(tmp_path, name, read):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises((OSError, errors.UserError)) as no:
+        read(tmp_path / name)
+    assert "named pipe" in str(no.value) or "does not say what it was trained on" in str(no.value)
