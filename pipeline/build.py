@@ -5,15 +5,19 @@ builder both call `build`; neither Beam nor TFDS is visible to them.
 """
 
 import dataclasses
+import errno
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from affectnet_tfds import dataset_paths
 from pipeline import config, ledger, publish, write_shards
 from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
+from pipeline.data_report import build_files
 from pipeline.files import atomic, lock, output_disk, storage
 from pipeline.rows import survey
 from pipeline.shards import plan, shard_writer, write_lease
@@ -289,6 +293,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return changed
 
 
+def _is_identity(value: Any) -> bool:
+    """Return whether a value, read from a file, has what `differences` compares."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("settings"), dict)
+        and isinstance(value.get("annotations_sha256"), str)
+    )
+
+
 def check_rejects(rejects: Sequence[Any], *, num_rows: int, limit: float) -> None:
     """Refuse a build that would lose more rows than --max_reject_frac allows.
 
@@ -338,8 +351,10 @@ def _published(order: _Order) -> Build | None:
     if not is_there or order.config.overwrite:
         return None
     report_path = version / dataset_paths.BUILD_REPORT
-    report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.is_file() else {}
+    report = build_files.read_json(report_path, kinds={}) if report_path.exists() else {}
     made_before = report.get("made_from")
+    if "made_from" in report and not _is_identity(made_before):
+        raise build_files.damaged(report_path, f"its made_from is {made_before!r:.40}")
     if made_before and not (changed := differences(made_before, order.made_from)):
         mend = order.config.retry_rejects
         return None if mend else Build(version, order.config, None, report, 0.0, was_there=True)
@@ -351,9 +366,28 @@ def _published(order: _Order) -> Build | None:
 
 
 def _staging_folder(order: _Order) -> storage.AnyPath:
-    """Return the folder in which the build, or the dry run, is made."""
+    """Return the folder in which the build, or the dry run, is made.
+
+    Raises:
+      errors.UserError: if it is a link, or its version is one that leads nowhere.
+    """
     staging = storage.absolute(publish.staging_folder(order.config))
-    return staging.with_name(f"{staging.name}-dry-run") if order.config.dry_run else staging
+    if order.config.dry_run:
+        staging = staging.with_name(f"{staging.name}-dry-run")
+    _check_is_no_link(staging)
+    version = publish.version_folder(order.config)
+    if not version.exists():
+        _check_is_no_link(version)
+    return staging
+
+
+def _check_is_no_link(folder: storage.AnyPath) -> None:
+    """Refuse a link where a folder is made, which would be renamed in its folder's place."""
+    if isinstance(folder, Path) and folder.is_symlink():
+        raise errors.UserError(
+            f"{folder} must be a folder of its own, or not be there: it is a link to "
+            f"{folder.readlink()}; remove the link"
+        )
 
 
 def _open_staging(order: _Order, staging: storage.AnyPath) -> None:
@@ -362,24 +396,62 @@ def _open_staging(order: _Order, staging: storage.AnyPath) -> None:
     --overwrite discards an unfinished build that was begun without it.
 
     Raises:
-      errors.UserError: if the unfinished build is another one and --overwrite was not given.
+      errors.UserError: if the unfinished build is another one or damaged, and --overwrite was not
+        given.
     """
     if order.config.dry_run:
         atomic.remove_tree(staging)
     note = staging / "building.json"
     overwrite = order.config.overwrite
-    if note.is_file():
-        before = json.loads(note.read_text(encoding="utf-8"))
-        changed = differences(before, order.made_from)
-        if changed and not overwrite:
-            raise errors.UserError(
-                f"an unfinished build in {staging} has {', '.join(changed)}; finish it with its "
-                "own flags, or discard it with --overwrite"
-            )
-        # A build that --overwrite began and that was interrupted continues: the same command does.
-        if changed or (overwrite and not before.get("overwrite")):
+    if overwrite:
+        if not _began_with_overwrite(order, staging, note):
             atomic.remove_tree(staging)
+    elif changed := differences(_unfinished(staging, note) or order.made_from, order.made_from):
+        raise errors.UserError(
+            f"an unfinished build in {staging} has {', '.join(changed)}; finish it with its "
+            "own flags, or discard it with --overwrite"
+        )
     staging.mkdir(parents=True, exist_ok=True)
     atomic.write_text(note, json.dumps({**order.made_from, "overwrite": overwrite}))
     if order.config.retry_rejects:
         publish.reopen(order.config)
+
+
+def _began_with_overwrite(order: _Order, staging: storage.AnyPath, note: storage.AnyPath) -> bool:
+    """Return whether the same command with --overwrite began the unfinished build: it goes on."""
+    try:
+        before = _unfinished(staging, note)
+    except errors.UserError:  # Damaged.
+        return False
+    return bool(before and before.get("overwrite") and not differences(before, order.made_from))
+
+
+def _unfinished(staging: storage.AnyPath, note: storage.AnyPath) -> dict[str, Any] | None:
+    """Return the identity of the unfinished build in a staging folder, or None: there is none.
+
+    Raises:
+      errors.UserError: if the folder has what no build makes (named pipes, devices, links to them),
+        or its note is damaged.
+    """
+    try:
+        for entry in storage.entries(staging):
+            storage.check_input(staging / entry.name, at_most=sys.maxsize)
+        found = untrusted.parse_json(storage.content(note))
+        if not _is_identity(found):
+            raise ValueError("it does not say what is built")
+        return dict(found)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise errors.UserError(
+            f"{note} is damaged ({error}), so that nobody knows what the unfinished build beside "
+            "it is; remove that file to continue it with the flags given, or discard it all with "
+            "--overwrite"
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        raise errors.UserError(
+            f"{error.filename} is in the folder of an unfinished build, and {error.strerror}; "
+            "remove it, or discard the unfinished build with --overwrite"
+        ) from None

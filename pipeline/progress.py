@@ -4,7 +4,6 @@ Beam's metrics were rejected: the local runner blocks until it is done and has t
 Finished shards have a sidecar, and unfinished ones a progress file with their number of examples.
 """
 
-import json
 import threading
 import time
 import types
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 from affectnet_tfds import dataset_paths
 from pipeline.files import object_store, storage
-from runtime import json_log, terminal
+from runtime import json_log, terminal, untrusted
 from runtime.terminal import Part
 
 _PLAIN_EVERY_S = 60.0
@@ -51,15 +50,15 @@ class Watch:
 
     def _read_sidecar(self, path: storage.AnyPath, name: str) -> None:
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = untrusted.json_object(untrusted.parse_json(storage.content(path)))
             self._done[name] = (value["num_examples"], len(value["rejects"]))
-        except (OSError, ValueError):
-            return
+        except (OSError, ValueError, LookupError, TypeError):
+            return  # The worker writes it anew.
 
 
 def _number(path: storage.AnyPath) -> int:
     try:
-        return int(path.read_text())
+        return int(storage.content(path))
     except (OSError, ValueError):
         return 0
 

@@ -17,14 +17,11 @@ import tensorflow_datasets as tfds
 
 from affectnet_tfds import dataset_paths, features
 from pipeline import config, ledger
-from pipeline.data_report import page
+from pipeline.data_report import build_files, page
 from pipeline.files import atomic, checksums, storage
 from pipeline.rows import annotations, row_index
 from pipeline.shards import write_lease
 from runtime import atomic_file, untrusted
-
-SIDECARS = "sidecars.json"
-"""All shards' sidecars in the published version: --retry_rejects continues from them."""
 
 _WORKING_FILES = (write_lease.LEASE_FILE, "building.json", "survey.json", "duplicates.json")
 
@@ -55,7 +52,9 @@ def publish(
         write_metadata(job, sidecars, folder=folder)
         write_rejects(folder / "rejects.csv", account.rejects)
         write_json(folder / dataset_paths.BUILD_REPORT, report)
-        write_sidecars(folder / SIDECARS, staging, names=[done["name"] for done in sidecars])
+        write_sidecars(
+            folder / build_files.SIDECARS, staging, names=[done["name"] for done in sidecars]
+        )
         atomic.write_text(folder / dataset_paths.JOB_CONFIG, job.to_json())
     page.write(staging, sidecars=sidecars)
     checksums.write(
@@ -147,7 +146,7 @@ def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
 def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]) -> None:
     """Write all shards' sidecars as one list, one at a time: a million images make a gigabyte."""
     texts = storage.ahead(
-        lambda name: (staging / f"{name}.json").read_text(encoding="utf-8"),
+        lambda name: storage.content(staging / f"{name}.json").decode(),
         names,
         threads=storage.read_threads(staging),
     )
@@ -182,9 +181,12 @@ def reopen(job: config.JobConfig) -> int:
     """Link the published shards without rejects into the staging folder; return how many have some.
 
     Shards are linked, not copied: they are replaced and never written into.
+
+    Raises:
+      errors.UserError: if the version's list of sidecars is missing or damaged.
     """
     version, staging = version_folder(job), staging_folder(job)
-    sidecars = json.loads((version / SIDECARS).read_text(encoding="utf-8"))
+    sidecars = build_files.read_sidecars(version)
     for done in sidecars:
         if not done["rejects"] and not (staging / done["name"]).exists():
             atomic.copy(version / done["name"], staging / done["name"])

@@ -4,7 +4,7 @@ import dataclasses
 
 from affectnet_tfds import dataset_paths
 from pipeline import verify
-from pipeline.data_report import page
+from pipeline.data_report import build_files, page
 from pipeline.files import checksums, storage
 from runtime import errors, fields, flags
 
@@ -55,9 +55,21 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
         )
     root = storage.path(dataset_paths.data_dir(data_dir))
     for folder in verify.versions(root, config_name):
-        print(f"report        {page.write(folder, root=input_dir)}")
+        print(f"report        {_write(folder, input_dir)}")
         checksums.update(folder, name=page.FILE)
     return 0
+
+
+def _write(folder: storage.AnyPath, input_dir: str | None) -> storage.AnyPath:
+    """Write one report; of a damaged version, say which file is: its content can be anything."""
+    try:
+        return page.write(folder, root=input_dir)
+    except (errors.UserError, OSError):
+        raise
+    except Exception as error:
+        if problem := verify.first_changed(folder):
+            raise build_files.damaged(folder / problem.file, problem.what) from error
+        raise
 
 
 def main() -> int:

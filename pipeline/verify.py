@@ -74,7 +74,7 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
         return problems + (_shards_against_sums(folder, sums) if sums else [])
     entries = build_files.shards(folder)
     settings = build_files.read_json(
-        folder / dataset_paths.JOB_CONFIG, keys=build_files.SETTING_KEYS
+        folder / dataset_paths.JOB_CONFIG, kinds=build_files.SETTING_KINDS
     )
     with concurrent.futures.ProcessPoolExecutor(
         machine.cpu_count(),
@@ -87,6 +87,13 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
         problems += [problem for found in results for problem in found]
     problems += _strays(folder, entries)
     return problems + ([] if dataset_paths.DATASET_INFO in bad else _lengths(folder, entries))
+
+
+def first_changed(folder: storage.AnyPath) -> Problem | None:
+    """Return the problem of the first file that is not as its sum says, or None; shards as well."""
+    sums = checksums.read(folder)
+    problems = _against_sums(folder, sums) + _shards_against_sums(folder, sums) if sums else []
+    return problems[0] if problems else None
 
 
 def unchecked(folder: storage.AnyPath) -> list[str]:
@@ -181,7 +188,7 @@ def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> li
 def _lengths(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
     """Compare TFDS's metadata, by which TFDS counts records, with the report."""
     path = folder / dataset_paths.DATASET_INFO
-    info = build_files.read_json(path, keys=["splits"])
+    info = build_files.read_json(path, kinds={"splits": list})
     wanted: dict[str, list[int]] = {}
     for entry in entries:
         wanted.setdefault(dataset_paths.parse_shard_name(entry["name"]).split, []).append(
@@ -205,7 +212,7 @@ def versions(data_dir: storage.AnyPath, config_name: str) -> list[storage.AnyPat
     Raises:
       errors.UserError: if there is none.
     """
-    if (data_dir / dataset_paths.BUILD_REPORT).is_file():
+    if (data_dir / dataset_paths.BUILD_REPORT).exists():
         return [data_dir]
     found: list[storage.AnyPath] = [
         path

@@ -98,7 +98,8 @@ def _discard(temporary: pathlib.Path) -> None:
 
 def flush(path: pathlib.Path) -> None:
     """Flush a file, or the entries of a folder, so that it survives a power failure."""
-    descriptor = os.open(path, os.O_RDONLY)
+    # Not to wait for the writer of a named pipe that is in the place of a file.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -104,7 +104,11 @@ def refusal_for(error: BaseException) -> errors.UserError | None:
     if isinstance(error, errors.UserError):
         return error
     if isinstance(error, OSError):
-        return errors.of_system(error)
+        refusal = errors.of_system(error)
+        if refusal and is_of_stdout(error):
+            text = str(refusal).replace("cannot write:", "cannot write to stdout:")
+            return errors.UserError(text)
+        return refusal
     if isinstance(error, MemoryError):
         return errors.UserError(errors.OUT_OF_MEMORY)
     if isinstance(error, concurrent.futures.BrokenExecutor):
@@ -150,6 +154,19 @@ def _flush_or_discard() -> None:
     except OSError:
         with contextlib.suppress(OSError, ValueError):  # A stream in memory has no descriptor.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def is_of_stdout(error: OSError) -> bool:
+    """Return whether an error that names no file comes of stdout, which still cannot be written."""
+    if error.filename is not None:
+        return False
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        return again.errno == error.errno
+    except ValueError:  # It is closed.
+        return False
+    return False
 
 
 def _is_reader_gone() -> bool:

@@ -85,7 +85,7 @@ def write_survey(surveyed: survey.Survey, path: str) -> None:
 
 def read_survey(path: str) -> survey.Survey:
     """Read the survey that a pipeline wrote."""
-    return survey.Survey.from_json(storage.path(path).read_text(encoding="utf-8"))
+    return survey.Survey.from_json(storage.content(storage.path(path)).decode())
 
 
 def run_shards(

@@ -1,22 +1,31 @@
 """Input of a data report: the files of a build, read back."""
 
 import csv
-import json
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from affectnet_tfds import dataset_paths, labels
 from pipeline.files import storage
 from pipeline.shards import image_statistics
-from runtime import errors
+from runtime import errors, untrusted
 
-REPORT_KEYS = ("shards", "ledger")
-"""Keys of build_report.json that its readers need."""
+SIDECARS = "sidecars.json"
+"""All shards' sidecars in the published version: --retry_rejects continues from them."""
 
-SETTING_KEYS = ("input_dir", "classes", "encoding", "image_size")
-"""Keys of job_config.json that its readers need."""
+REPORT_KINDS: Mapping[str, type] = {"shards": list, "ledger": dict}
+"""Keys of build_report.json that its readers need, and the kinds of their values."""
+
+SETTING_KINDS: Mapping[str, type] = {
+    "input_dir": str,
+    "classes": int,
+    "encoding": str,
+    "image_size": int,
+}
+"""Those of job_config.json."""
 
 _SHARD_KINDS = {"num_examples": int, "sha256": str, "label_counts": dict}
+_SIDECAR_KINDS = {"name": str, "rejects": list}
 
 
 class BuildFiles(NamedTuple):
@@ -69,40 +78,71 @@ def load(
     Raises:
       errors.UserError: if a file is missing or damaged.
     """
-    settings = read_json(folder / dataset_paths.JOB_CONFIG, keys=SETTING_KEYS)
+    settings = read_json(folder / dataset_paths.JOB_CONFIG, kinds=SETTING_KINDS)
     release = storage.path(root or settings["input_dir"])
-    sidecars = sidecars or read_json(folder / "sidecars.json")
-    with _existing(folder / "rejects.csv").open(encoding="utf-8", newline="") as file:
-        rejects = list(csv.DictReader(file))
+    sidecars = sidecars or read_sidecars(folder)
     return BuildFiles(
         folder=folder,
         root=release if release.is_dir() else None,
-        account=read_json(folder / dataset_paths.BUILD_REPORT, keys=REPORT_KEYS),
+        account=read_json(folder / dataset_paths.BUILD_REPORT, kinds=REPORT_KINDS),
         settings=settings,
-        rejects=rejects,
+        rejects=_rejects(folder / "rejects.csv"),
         sidecars=sorted(sidecars, key=lambda sidecar: sidecar["name"]),
     )
 
 
-def read_json(path: storage.AnyPath, *, keys: Sequence[str] = ()) -> Any:
-    """Return the content of one of a version's JSON files.
+def read_json(path: storage.AnyPath, *, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return the object in one of a version's JSON files.
 
     Args:
       path: of the file, in the version's folder.
-      keys: what it must have, if it is an object.
+      kinds: the keys that it must have, and the kinds of their values.
 
     Raises:
       errors.UserError: if it is missing or damaged.
     """
     try:
-        with storage.naming(path):
-            text = _existing(path).read_bytes().decode()
-        content = json.loads(text)
-        missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-        if missing:
-            raise ValueError(f"it has no {', '.join(missing)}")
-        return content
+        return _of_kinds(untrusted.parse_json(_content(path)), kinds)
     except ValueError as error:
+        raise damaged(path, error) from error
+
+
+def read_sidecars(folder: storage.AnyPath) -> list[dict[str, Any]]:
+    """Return the sidecars of all shards of a version.
+
+    Raises:
+      errors.UserError: if their file is missing or damaged.
+    """
+    path = folder / SIDECARS
+    try:
+        found = untrusted.parse_json(_content(path))
+        if not isinstance(found, list):
+            raise ValueError(f"a list was expected: got {type(found).__name__}")
+        return [_of_kinds(sidecar, _SIDECAR_KINDS) for sidecar in found]
+    except ValueError as error:
+        raise damaged(path, error) from error
+
+
+def _of_kinds(value: Any, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return an object whose keys have values of these kinds.
+
+    Raises:
+      ValueError: if it is none, or a key is missing or has another kind of value.
+    """
+    found = untrusted.json_object(value)
+    if missing := [key for key in kinds if key not in found]:
+        raise ValueError(f"it has no {', '.join(missing)}")
+    for key, kind in kinds.items():
+        if not isinstance(found[key], kind):
+            raise ValueError(f"its {key} is {found[key]!r:.40}")
+    return found
+
+
+def _rejects(path: storage.AnyPath) -> list[dict[str, str]]:
+    try:
+        text = io.StringIO(_content(path).decode(), newline="")
+        return list(csv.DictReader(text))
+    except (ValueError, csv.Error) as error:
         raise damaged(path, error) from error
 
 
@@ -120,7 +160,7 @@ def shards(folder: storage.AnyPath) -> Sequence[Mapping[str, Any]]:
       errors.UserError: if the file is missing or damaged.
     """
     path = folder / dataset_paths.BUILD_REPORT
-    entries: Sequence[Mapping[str, Any]] = read_json(path, keys=REPORT_KEYS)["shards"]
+    entries: Sequence[Mapping[str, Any]] = read_json(path, kinds=REPORT_KINDS)["shards"]
     try:
         for entry in entries:
             dataset_paths.parse_shard_name(entry["name"])
@@ -132,9 +172,10 @@ def shards(folder: storage.AnyPath) -> Sequence[Mapping[str, Any]]:
     return entries
 
 
-def _existing(path: storage.AnyPath) -> storage.AnyPath:
-    if not path.is_file():
+def _content(path: storage.AnyPath) -> bytes:
+    try:
+        return storage.content(path)
+    except FileNotFoundError:
         raise errors.UserError(
             f"{path.parent} holds no version built by this job: it has no {path.name}"
-        )
-    return path
+        ) from None

@@ -6,6 +6,7 @@ of the list itself is told apart. It reveals damage, not intent: nothing is sign
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ def update(folder: storage.AnyPath, *, name: str) -> None:
 def read(folder: storage.AnyPath) -> Sums | None:
     """Return the sums of a version, or None where it has none; damaged lines are left out."""
     try:
-        text = (folder / FILE).read_bytes().decode(errors="replace")
+        text = storage.content(folder / FILE).decode(errors="replace")
     except FileNotFoundError:
         return None
     head, *lines = text.splitlines(keepends=True) or [""]
@@ -71,6 +72,7 @@ def read(folder: storage.AnyPath) -> Sums | None:
 def of_file(path: storage.AnyPath) -> str:
     """Return the SHA-256 of a file."""
     digest = hashlib.sha256()
+    storage.check_input(path, at_most=sys.maxsize)  # Of any size: it is read in blocks.
     with storage.naming(path), path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)

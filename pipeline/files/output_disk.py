@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.files import storage
-from runtime import errors
+from runtime import errors, program
 
 
 @contextlib.contextmanager
@@ -36,6 +36,8 @@ def explained(
         if isinstance(folder, Path):
             _check_is_there(folder, error)
             if isinstance(error, OSError) and errors.is_full(error):
+                if program.is_of_stdout(error):
+                    raise
                 raise _no_room(folder, error, needed_bytes, is_counted) from error
         raise
 

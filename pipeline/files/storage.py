@@ -183,6 +183,17 @@ def check_input(place: AnyPath, *, at_most: int, within: str = "") -> None:
         untrusted.check(place, at_most=at_most, within=within)
 
 
+def content(place: AnyPath, *, at_most: int = untrusted.LIST_BYTES) -> bytes:
+    """Return the content of a file that the job wrote, and that may have been changed since.
+
+    Raises:
+      OSError: naming the file, if it is no regular file of at most so many bytes, or unreadable.
+    """
+    check_input(place, at_most=at_most)
+    with naming(place):
+        return place.read_bytes()
+
+
 def contents(
     folder: AnyPath,
     names: Iterable[str],

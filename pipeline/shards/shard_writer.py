@@ -17,7 +17,7 @@ from affectnet_tfds import example_codec, image_codec, invalid_example, tfrecord
 from pipeline.files import atomic, storage
 from pipeline.rows import annotations
 from pipeline.shards import image_files, image_statistics, row_example, tasks, write_lease
-from runtime import errors
+from runtime import errors, untrusted
 
 
 class Spec(NamedTuple):
@@ -81,18 +81,37 @@ def write(spec: Spec, name: str, shard_tasks: Iterable[tasks.Task]) -> Written:
     return Written(done, tally.work)
 
 
+_SIDECAR_KINDS: dict[str, type] = {
+    "name": str,
+    "digest": str,
+    "num_examples": int,
+    "record_bytes": int,
+    "file_bytes": int,
+    "sha256": str,
+    "label_counts": dict,
+    "rows": dict,
+    "rejects": list,
+    "contents": dict,
+}
+"""Values of a sidecar that the rest of a build needs; one that lacks any is written anew."""
+
+
 def _check_lease(spec: Spec) -> None:
     if spec.attempt:
         write_lease.check(storage.path(spec.staging), spec.attempt)
 
 
 def sidecar(spec: Spec, name: str) -> dict[str, Any] | None:
-    """Return the sidecar of a finished shard, or None."""
+    """Return the sidecar of a finished shard, or None: there is none, or it is damaged."""
     try:
         staging = storage.path(spec.staging)
-        done = json.loads((staging / f"{name}.json").read_text(encoding="utf-8"))
+        done = untrusted.json_object(
+            untrusted.parse_json(storage.content(staging / f"{name}.json"))
+        )
+        if any(not isinstance(done.get(key), kind) for key, kind in _SIDECAR_KINDS.items()):
+            return None
         return done if (staging / name).stat().st_size == done["file_bytes"] else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return None
 
 

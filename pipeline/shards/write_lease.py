@@ -39,7 +39,7 @@ def check(staging: storage.AnyPath, attempt: str) -> None:
       Abandoned: if another has it, or none.
     """
     try:
-        current = (staging / LEASE_FILE).read_text(encoding="utf-8")
+        current = storage.content(staging / LEASE_FILE).decode(errors="replace")
     except FileNotFoundError:
         current = "none"
     if current != attempt:

@@ -127,15 +127,19 @@ def _of_frames(frames: list[str], label: str | None) -> dict[str, str]:
     return {**dict.fromkeys(neutral, str(CODES[0])), **dict.fromkeys(peak, label)}
 
 
+_BAD = f"an emotion of CK+ must be 0..{len(CODES) - 1}: got "
+"""How what stands for a label begins where a file has none."""
+
+
 def _label(content: bytes | OSError) -> str:
-    """Return AffectNet's code of a file that has `3.0000000e+00`, or its text if it has another."""
+    """Return AffectNet's code of a file that has `3.0000000e+00`; of another, a sentence."""
     if isinstance(content, OSError):
-        return f"an unreadable file ({content.strerror})"
+        return f"{_BAD}an unreadable file ({content.strerror})"
     text = " ".join(content.decode("utf-8", "replace").split())
     try:
         return str(CODES[(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0).index(float(text))])
     except ValueError:
-        return f"{text[:40]} (CK+ has 0..{len(CODES) - 1})"
+        return f"{_BAD}{text[:40]!r}"
 
 
 def subject(path: str) -> str:
@@ -159,7 +163,9 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 def _row(
     name: str, labels: Mapping[str, str], points: np.ndarray, place: annotations.Place
 ) -> annotations.Row | annotations.Reject:
-    fields = {"path": name, "label": labels[name]}
+    if (label := labels[name]).startswith(_BAD):
+        raise annotations.InvalidExample("bad label", label)
+    fields = {"path": name, "label": label}
     if points.size:
         fields["x"] = ""  # No box of its own: that of the landmarks.
     return annotations.parse(fields, place, points=points)

@@ -140,15 +140,23 @@ def _class_names(path: storage.AnyPath) -> list[str]:
     value = untrusted.parse_yaml(untrusted.decoded(content, where=path), where=path)
     if not isinstance(value, dict):
         value = {}
-    names = _in_order(value.get("names"))
-    if not isinstance(names, list) or not names:
-        raise errors.UserError(f"{path} must have names, a list or 0: …, 1: …: got {names!r:.200}")
+    given = value.get("names")
+    names = _in_order(given)
+    if not isinstance(names, list) or not names or not all(map(_is_name, names)):
+        raise errors.UserError(
+            f"{path} must have names, a list or 0: …, 1: …: got {str(given)[:200]}"
+        )
     if value.get("nc", len(names)) != len(names):
         raise errors.UserError(
             f"{path} must have as many names as classes: nc is {value['nc']!r:.40}, "
             f"names are {len(names)}"
         )
     return [str(name) for name in names]
+
+
+def _is_name(value: Any) -> bool:
+    """Return whether a value of YAML can be a name: text, or what YAML took for a number."""
+    return isinstance(value, str | int | float)
 
 
 def _in_order(names: Any) -> Any:

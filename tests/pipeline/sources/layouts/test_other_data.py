@@ -165,6 +165,15 @@ def test_the_last_frames_of_ckplus_are_the_peak_and_the_first_is_neutral(tmp_pat
     ]
 
 
+def test_another_emotion_of_ckplus_is_a_reject_with_its_own_range(tmp_path):
+    label = "Emotion/S005/001/S005_001_00000007_emotion.txt"
+    ckplus(tmp_path)
+    put(tmp_path, label, content="   9.0000000e+00\n")
+    *_, last = read(tmp_path)
+    assert last.detail == "an emotion of CK+ must be 0..7: got '9.0000000e+00'"
+    assert last.reason == "bad label"
+
+
 def test_the_face_of_ckplus_is_where_its_landmarks_are(tmp_path):
     ckplus(tmp_path)
     points = "\n".join(f"{10 + i:.7e} {20 + 2 * i:.7e}" for i in range(68))

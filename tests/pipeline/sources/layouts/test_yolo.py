@@ -124,8 +124,10 @@ def test_an_image_without_a_list_is_a_reject(root):
     ("content", "message"),
     [
         ("nc: 8\n", r"data.yaml must have names, a list or 0: …, 1: …: got None"),
+        ("names: {0: Anger, x: Fear}\n", r"got {0: 'Anger', 'x': 'Fear'}"),
+        ("names: [[Anger], [Happy]]\n", r"got \[\['Anger'\], \['Happy'\]\]"),
         ("- a\n", r"must have names, a list or 0: …, 1: …: got None"),
-        ("names: {1: happy, 2: sad}\n", r"must have names, a list or 0: …, 1: …: got None"),
+        ("names: {1: happy, 2: sad}\n", r"must have names, .*: got {1: 'happy', 2: 'sad'}"),
         (
             "names: [happy, sad]\nnc: 3\n",
             r"must have as many names as classes: nc is 3, names are 2",
