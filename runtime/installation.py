@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import logging
 import pathlib
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,9 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     **dict.fromkeys(("gradio", "uvicorn"), "app"),
 }
 """Module to the extra of setup.py that brings it; "": every installation has it."""
+
+_LIBRARY = re.compile(r"([^\s:]+\.(?:so|dylib)[\w.]*): (.+)")
+"""How the system's loader says which library it cannot load, and why."""
 
 
 def version_line() -> str:
@@ -104,6 +108,19 @@ def missing_module(name: str) -> errors.UserError | None:
     if package not in EXTRA_OF_MODULE:
         return None
     return errors.UserError(f"{package} is not installed: {way_to_install(package)}")
+
+
+def unusable_library(text: str) -> errors.UserError | None:
+    """Return the sentence about a library that the system cannot load, or None if it is none."""
+    match = _LIBRARY.match(text)
+    if match is None:
+        return None
+    library, reason = pathlib.Path(match[1]).name, match[2]
+    if "cannot open shared object file" in reason:
+        way_out = "install the system's package that has it"
+    else:
+        way_out = "allow the program more memory (ulimit -v), or install its package again"
+    return errors.UserError(f"the library {library} cannot be loaded: {reason}; {way_out}")
 
 
 def way_to_install(module: str) -> str:

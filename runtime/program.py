@@ -27,7 +27,8 @@ _ENCODING_ERRORS = "affectnet_faces.readable"
 
 
 def prepare() -> None:
-    """Let no character end the program that stdout or stderr cannot encode (ASCII, Latin-1)."""
+    """Let output end no program: characters that it cannot encode, or that there is none (>&-)."""
+    signals.open_streams()
     codecs.register_error(_ENCODING_ERRORS, _readable)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # pytest and notebooks put others in their place.
@@ -117,6 +118,8 @@ def refusal_for(error: BaseException) -> errors.UserError | None:
         )
     if isinstance(error, ModuleNotFoundError):
         return installation.missing_module(error.name or "")
+    if isinstance(error, ImportError):
+        return installation.unusable_library(str(error))
     if type(error).__module__.startswith("tensorflow"):
         if refusal := errors.user_error_in(str(error)):
             return refusal
@@ -130,7 +133,7 @@ def _hook(
 ) -> None:
     if isinstance(error, KeyboardInterrupt):
         _end_with(130, "stopped by Ctrl-C")
-    refusal = refusal_for(error) if isinstance(error, ModuleNotFoundError) else None
+    refusal = refusal_for(error) if isinstance(error, ImportError) else None
     if refusal is None:
         sys.__excepthook__(kind, error, traceback)
         return

@@ -74,10 +74,27 @@ class Listener:
         os.close(self._reader)
 
 
+def open_streams() -> None:
+    """Open the null device in place of each of stdin, stdout and stderr that is closed.
+
+    Before anything else is opened, such as a listener's pipe: it would have the number of one, and
+    what C code prints in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # The lowest number that is free.
+            os.set_inheritable(descriptor, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r", encoding="utf-8"))  # noqa: SIM115, PTH123
+
+
 def end_at_once() -> None:
     """End the process at the first signal, in a sentence; for programs, not for notebooks."""
     global is_program
     is_program = True
+    open_streams()
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and not _is_ours(signal.getsignal(signal.SIGINT)):
         Listener(lambda number: end(number, f"stopped by {name(number)}"))

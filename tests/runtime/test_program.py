@@ -172,3 +172,34 @@ def test_an_error_ends_the_program_though_threads_of_tensorflow_never_end(work, 
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (code, "before\n")
     assert done.stderr.strip().endswith(last)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("work", "code"), [("print(1)", 0), ("open('/none')", 2)])
+def test_closed_streams_end_no_program_and_their_numbers_are_no_other_files(closed, work, code):
+    work = f"(os.open('/dev/zero', 0) > 2 or os._exit(9), {work})"
+    line = START.format(work=work)
+    command = f'exec {sys.executable} -c "import os; {line}" {closed}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == code and "Traceback" not in done.stderr
+    assert ("cannot use /none" in done.stderr) == (code == 2 and "2>" not in closed)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "libarrow.so.1: failed to map segment from shared object",
+            "the library libarrow.so.1 cannot be loaded: failed to map segment from shared object; "
+            "allow the program more memory (ulimit -v), or install its package again",
+        ),
+        (
+            "libGL.so.1: cannot open shared object file: No such file or directory",
+            "the library libGL.so.1 cannot be loaded: cannot open shared object file: No such file "
+            "or directory; install the system's package that has it",
+        ),
+    ],
+)
+def test_a_library_that_cannot_be_loaded_is_one_sentence(text, said):
+    assert str(program.refusal_for(ImportError(text))) == said
+    assert program.refusal_for(ImportError("cannot import name 'x' from 'y'")) is None
