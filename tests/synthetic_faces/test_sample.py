@@ -189,8 +189,8 @@ def test_a_file_in_the_way_is_refused(tmp_path):
         ({"seed": -1}, "--seed must not be negative: got -1."),
         (
             {"layout": "2018"},
-            "--layout must be one of 2017, npy, affectnetplus, folders, code_folders, yolo, csv: "
-            "got '2018'.",
+            "--layout must be one of 2017, npy, affectnetplus, folders, code_folders, yolo, csv, "
+            "fer2013, ferplus, rafdb, ckplus, kdef, jaffe: got '2018'.",
         ),
     ],
 )
