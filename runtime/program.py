@@ -165,6 +165,7 @@ def is_of_stdout(error: OSError) -> bool:
         return False
     try:
         sys.stdout.flush()
+        os.write(1, b"")  # Where nothing was buffered.
     except OSError as again:
         return again.errno == error.errno
     except ValueError:  # It is closed.

@@ -59,10 +59,11 @@ def test_an_atomic_file_that_cannot_be_written_is_named_itself(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_under_stdout_is_one_sentence():
+@pytest.mark.parametrize("options", [(), ("-u",)])
+def test_a_full_disk_under_stdout_is_one_sentence(options):
     with pathlib.Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", START.format(work="print(1)")],
+            [sys.executable, *options, "-c", START.format(work="print(1)")],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -70,7 +71,7 @@ def test_a_full_disk_under_stdout_is_one_sentence():
         )
     assert done.returncode == 2
     assert done.stderr == (
-        "error: cannot write: no space left on the device; free some, and give the same command "
+        "error: cannot write to stdout: no space left on the device; free some, and give the same command "
         "again\n"
     )
 
