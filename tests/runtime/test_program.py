@@ -71,8 +71,8 @@ def test_a_full_disk_under_stdout_is_one_sentence(options):
         )
     assert done.returncode == 2
     assert done.stderr == (
-        "error: cannot write to stdout: no space left on the device; free some, and give the same command "
-        "again\n"
+        "error: cannot write to stdout: no space left on the device; free some, and give the same "
+        "command again\n"
     )
 
 
