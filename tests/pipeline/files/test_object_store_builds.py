@@ -234,7 +234,7 @@ def test_listing_does_not_take_a_request_a_picture(s3, release, job_config):
         test_main.run(job_config(input_dir=RELEASE, dry_run=True))
         # The lock is renewed by the clock.
         counts.append(sum(not request.key.endswith(".lock") for request in s3.requests))
-    assert counts[0] == counts[1] < 150
+    assert counts[1] <= counts[0] < 150  # A list of few rows is asked for in more parts.
 
 
 @pytest.mark.parametrize("layout", ["2017", "npy", "affectnetplus", "folders", "yolo"])
