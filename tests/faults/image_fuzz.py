@@ -135,11 +135,14 @@ Source = Callable[[int, int], Iterator[tuple[str, bytes, int]]]
 
 
 def watched(source: Source, first: int, count: int) -> Iterator[Seen]:
-    """Yield what becomes of images in a process of their own, which is started anew if it dies."""
+    """Yield what becomes of images in a process of their own, which is started anew if it dies.
+
+    Spawned: a fork has the memory of a test process in its peak.
+    """
     done = 0
     while done < count:
         receiver, sender = multiprocessing.Pipe(duplex=False)
-        process = multiprocessing.get_context("fork").Process(
+        process = multiprocessing.get_context("spawn").Process(
             target=_send_all, args=(source, first + done, count - done, sender), daemon=True
         )
         process.start()

@@ -63,8 +63,8 @@ def run(fault: str, folder: pathlib.Path) -> tuple[BaseException, float]:
     [
         (
             "no_space",
-            "cannot use /data/shard: no space left on the device; free some, and give the same "
-            "command again",
+            r"cannot use /data/shard: no space left on the device \([\d.]+ .B are free\); free "
+            "some, and give the same command again",
         ),
         (
             "die",
