@@ -50,6 +50,7 @@ OTHERS = {
     *("data_dir", "config_name", "seeds", "trainer_flag", "work_dir", "version_dir"),  # benchmarks
     *("help", "version", "name", "noname", "rest_port"),  # all; deploy/flink/cluster.py
     *("gpus", "shm", "user"),  # docker's, outside of a command
+    *("check", "minutes", "mutants"),  # sha256sum; tests/faults
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from affectnet_tfds import dataset_paths
-from runtime import atomic_file, errors, fields, untrusted
+from runtime import atomic_file, errors, fields, installation, untrusted
 from runtime.fields import field
 from trainer.config import model_config, recipes, training_config
 
@@ -241,7 +241,7 @@ def make(settings: Mapping[str, Any]) -> Config:
     known = [name for section in SECTIONS.values() for name in fields.options(section)]
     for name in settings:
         if name not in known:
-            hint = errors.guess(name, known=known) or "docs/flags.md lists them"
+            hint = errors.guess(name, known=known) or f"{installation.doc('flags.md')} lists them"
             raise errors.UserError(f"no setting is called {name}; {hint}")
     return Config(
         **{

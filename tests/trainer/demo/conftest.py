@@ -69,7 +69,13 @@ def guarded(folder: pathlib.Path, *, model_dir: pathlib.Path):
     )
     received = uploads.Uploads(folder)
     return page_lib.guarded(
-        types.SimpleNamespace(model_dir=model_dir, settings=settings, image_size=16, data=data),
+        types.SimpleNamespace(
+            model_dir=model_dir,
+            settings=settings,
+            image_size=16,
+            data=data,
+            metrics=lambda: None,
+        ),
         detector="none",
         answer=lambda path: app.answer(path, received=received, classifier=classifier),
         uploads=received,
