@@ -4,7 +4,7 @@ Numbered folders are not entered where there are many: the 2017 release keeps it
 of them. No file is opened.
 """
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,6 +114,21 @@ def links_out(folders: Iterable[Folder]) -> str:
 def normalised(name: str) -> str:
     """Return a name in the form in which names are compared: lower case, letters and digits."""
     return "".join(c for c in name.lower() if c.isalnum())
+
+
+def lists_called(folders: Iterable[Folder], is_called: Callable[[str], bool]) -> Iterator[str]:
+    """Yield the paths below the root of the lists whose names are accepted, in walking order."""
+    for folder in folders:
+        for name in folder.lists:
+            if is_called(name):
+                yield f"{folder.relative}/{name}".lstrip("/")
+
+
+def first_list(folders: Iterable[Folder], *stems: str) -> str:
+    """Return the first list that is called so, spelling and ending aside; "" if there is none."""
+    return next(
+        lists_called(folders, lambda name: normalised(name.rpartition(".")[0]) in stems), ""
+    )
 
 
 def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:

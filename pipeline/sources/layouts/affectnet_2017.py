@@ -5,6 +5,7 @@ holds the lists. A table is therefore found by its normalised name, and its imag
 which folder has the images of the table's first rows.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -66,17 +67,14 @@ _FOLDERS = {
 
 def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> dict[str, str]:
     """Return the lists of the release: of each kind the first, in order of depth."""
-    lists = {}
-    for kind in _KINDS:
-        paths = [
-            f"{folder.relative}/{name}".lstrip("/")
-            for folder in folders
-            for name in folder.lists
-            if kind.subset in request.subsets and _is_called(name, kind)
-        ]
-        if paths:
-            lists[kind.names[0]] = paths[0]
-    return lists
+    wanted = [kind for kind in _KINDS if kind.subset in request.subsets]
+    found = {
+        kind.names[0]: next(
+            folder_walk.lists_called(folders, functools.partial(_is_called, kind=kind)), ""
+        )
+        for kind in wanted
+    }
+    return {name: path for name, path in found.items() if path}
 
 
 def _is_called(name: str, kind: _Kind) -> bool:

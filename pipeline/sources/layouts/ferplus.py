@@ -69,22 +69,10 @@ def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _L
         for folder in reversed(folders)
         if folder_walk.normalised(folder.name) in own_names and "label.csv" in folder.lists
     }
-    votes = _first(folders, "fer2013new")
+    votes = folder_walk.first_list(folders, "fer2013new")
     if not labels and not votes:
         return None
     return _Lists(labels, votes)
-
-
-def _first(folders: tuple[folder_walk.Folder, ...], *stems: str) -> str:
-    return next(
-        (
-            f"{folder.relative}/{name}".lstrip("/")
-            for folder in folders
-            for name in folder.lists
-            if folder_walk.normalised(name.rpartition(".")[0]) in stems
-        ),
-        "",
-    )
 
 
 def find_release(
@@ -128,7 +116,7 @@ def _pixel_table(
     Raises:
       errors.UserError: if there is no list with pixels.
     """
-    pixels = _first(folders, "fer2013", "icmlfacedata")
+    pixels = folder_walk.first_list(folders, "fer2013", "icmlfacedata")
     columns = fer2013.reading_of(root / pixels) if pixels else None
     if columns is None:
         raise errors.UserError(

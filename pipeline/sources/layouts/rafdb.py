@@ -35,15 +35,7 @@ def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> st
     """Return the list, or ""."""
     if "manual" not in request.subsets:
         return ""
-    return next(
-        (
-            f"{folder.relative}/{name}".lstrip("/")
-            for folder in folders
-            for name in folder.lists
-            if folder_walk.normalised(name.rpartition(".")[0]) in _LISTS
-        ),
-        "",
-    )
+    return folder_walk.first_list(folders, *_LISTS)
 
 
 def find_release(

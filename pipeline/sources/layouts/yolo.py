@@ -39,12 +39,7 @@ def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _F
     """Return the data.yaml and the folders of images and labels, in either order of nesting."""
     if "manual" not in request.subsets:
         return None
-    yamls = [
-        f"{folder.relative}/{name}".lstrip("/")
-        for folder in folders
-        for name in folder.lists
-        if name in _YAMLS
-    ]
+    yamls = list(folder_walk.lists_called(folders, lambda name: name in _YAMLS))
     pairs: dict[str, image_folders.Pair] = {}
     outer = image_folders.pairs_of(folders, images="images", annotations="labels")
     for parent, pair in outer.items():
