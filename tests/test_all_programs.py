@@ -15,6 +15,7 @@ import unittest.mock
 import warnings
 
 import pytest
+from absl import flags as absl_flags
 from absl import logging as absl_logging
 
 from runtime import command, errors, fields, flags, json_log, program
@@ -39,6 +40,8 @@ def start(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     # A program ends its process where TensorFlow is loaded: this one is not the program's.
     monkeypatch.setattr(program, "ending", contextlib.nullcontext)
+    for name in absl_flags.FLAGS:  # Benchmarks that tests import require flags of their own.
+        monkeypatch.setattr(absl_flags.FLAGS[name], "validators", [])
     handlers, verbosity = list(logging.root.handlers), absl_logging.get_verbosity()
 
     def run(module: str, *given: str) -> tuple[int, str, str]:
