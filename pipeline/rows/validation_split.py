@@ -41,15 +41,17 @@ def is_held_out(name: str, holdout: Holdout) -> bool:
 
 
 def divided(
-    item: annotations.Row | annotations.Reject, *, name: str, holdout: Holdout
+    item: annotations.Row | annotations.Reject, *, subject: str, holdout: Holdout
 ) -> annotations.Row | annotations.Reject:
     """Return a row or reject of train in the split that it belongs to.
 
     Args:
       item: the row.
-      name: its subject, or the path of its image.
+      subject: who its image shows; "" where nothing says it, so that its path decides.
       holdout: what is held out.
     """
-    if not holdout.frac or item.split != "train" or not is_held_out(name, holdout):
+    if not holdout.frac or item.split != "train":
         return item
-    return item._replace(split="validation")
+    name = subject or item.path
+    rule = holdout if subject else holdout._replace(subjects=None)
+    return item._replace(split="validation") if is_held_out(name, rule) else item

@@ -29,4 +29,6 @@ LAYOUTS: dict[str, base.Layout] = {
     "ckplus": ckplus.LAYOUT,
     "kdef": named_images.KDEF,
     "jaffe": named_images.JAFFE,
+    "afew": class_folders.AFEW,
+    "caer": class_folders.CAER,
 }

@@ -166,7 +166,7 @@ def original(tmp_path_factory):
     return read_2017(draw(tmp_path_factory.mktemp("layouts") / "2017", "2017"))
 
 
-OTHERS = {"fer2013", "ferplus", "rafdb", "ckplus", "kdef", "jaffe"}
+OTHERS = {"fer2013", "ferplus", "rafdb", "ckplus", "kdef", "jaffe", "afew", "caer"}
 """Layouts of other data sets: read back in tests/pipeline/sources/layouts/test_other_data.py."""
 
 

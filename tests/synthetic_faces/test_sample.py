@@ -190,7 +190,7 @@ def test_a_file_in_the_way_is_refused(tmp_path):
         (
             {"layout": "2018"},
             "--layout must be one of 2017, npy, affectnetplus, folders, code_folders, yolo, csv, "
-            "fer2013, ferplus, rafdb, ckplus, kdef, jaffe: got '2018'.",
+            "fer2013, ferplus, rafdb, ckplus, kdef, jaffe, afew, caer: got '2018'.",
         ),
     ],
 )

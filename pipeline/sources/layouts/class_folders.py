@@ -1,10 +1,16 @@
-"""Layout of class folders: train/happy/*.jpg, val/3/*.jpg, as copies of AffectNet are often kept.
+"""Layouts of class folders: train/happy/*.jpg, val/3/*.jpg, as copies of AffectNet are often kept.
 
 A folder's name is the expression, in any spelling, or AffectNet's code. The order of the folders is
 not used: tools that number sorted names give other codes. Images are face crops, so the whole image
 is used. All images below a class folder are taken, in whatever folders they are.
+
+AFEW's frames have a folder for each video, train_afew/Angry/000046280/001.jpg, as public code
+extracts them; CAER-S has train/Anger/0001.png and test. They are class folders too, but without a
+name of their own their builds would be called affectnet8.
 """
 
+import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -49,6 +55,7 @@ def detect(
         folder.relative: folder
         for folder in folders
         if any(_has_image(tally, path, nested=True) for path in possible.get(folder.relative, ()))
+        and not _is_in_class(folder, possible)
     }
     return {
         path: folder
@@ -58,6 +65,15 @@ def detect(
         )
         or any(_has_image(tally, inside, nested=False) for inside in possible[path])
     }
+
+
+def _is_in_class(folder: folder_walk.Folder, possible: Mapping[str, Sequence[str]]) -> bool:
+    """Tell whether a folder of numbers is in a class folder with a name: happy/1 is a subject."""
+    if not all(path.rpartition("/")[2].isdecimal() for path in possible[folder.relative]):
+        return False
+    words = {path for paths in possible.values() for path in paths
+             if not path.rpartition("/")[2].isdecimal()}  # fmt: skip
+    return any(f"{folder.relative}/".startswith(f"{path}/") for path in words)
 
 
 def _possible_classes(folder: folder_walk.Folder, given: Mapping[str, str]) -> list[str]:
@@ -169,6 +185,11 @@ def _check_no_splits(
             )
 
 
+def subject(name: str) -> str:
+    """Return the folder within a class folder of an image: S010 of happy/S010/3.jpg, else ""."""
+    return name.split("/")[1] if name.count("/") > 1 else ""
+
+
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
     """Yield the rows of a part of the folders."""
     assert isinstance(part.range, base.Names) and isinstance(part.table.reading, Reading)
@@ -177,3 +198,64 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         place = image_folders.place_of(part.table, name, prefix=part.table.split)
         fields = {"path": name, "label": str(codes[name.partition("/")[0]])}
         yield annotations.settled(annotations.parse, place, name, fields, place)
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoFrames:
+    """A layout (registry.Layout) of class folders that another data set has.
+
+    Attributes:
+      layout: name that --layout takes.
+      data: name of the data set.
+      LOOKED_FOR: as in every layout.
+      pattern: of a folder's normalised name, by which the layout is recognised.
+    """
+
+    layout: str
+    data: str
+    LOOKED_FOR: str
+    pattern: re.Pattern[str]
+
+    read = staticmethod(read)
+
+    def detect(
+        self, folders: tuple[folder_walk.Folder, ...], request: base.Request
+    ) -> dict[str, folder_walk.Folder]:
+        """Return the folders that hold class folders, where the data set is named."""
+        if request.layout != self.layout and not any(map(self._names_it, _names(folders))):
+            return {}
+        return detect(folders, request)
+
+    def _names_it(self, name: str) -> bool:
+        return bool(self.pattern.fullmatch(folder_walk.normalised(name)))
+
+    def find_release(
+        self,
+        root: storage.AnyPath,
+        folders: tuple[folder_walk.Folder, ...],
+        request: base.Request,
+    ) -> base.Release:
+        """Return the release below a root in which `detect` found the layout."""
+        release = find_release(root, folders, request)
+        tables = [table._replace(layout=self.layout, expected=()) for table in release.tables]
+        return release._replace(layout=self.layout, data=self.data, tables=tuple(tables))
+
+
+def _names(folders: tuple[folder_walk.Folder, ...]) -> list[str]:
+    """Return the names of the input folder and of all below it."""
+    return [folder.path.name for folder in folders]
+
+
+AFEW = VideoFrames(
+    layout="afew",
+    data="AFEW",
+    LOOKED_FOR="train_afew/Angry/000046280/001.jpg (AFEW)",
+    pattern=re.compile(r"(train|val|test)?afew\d*"),
+)
+
+CAER = VideoFrames(
+    layout="caer",
+    data="CAER-S",
+    LOOKED_FOR="CAER-S/train/Anger/0001.png (CAER-S)",
+    pattern=re.compile(r"caers?"),
+)

@@ -1,10 +1,14 @@
 """Layout of FER+ (arXiv 1608.01041): ten people's votes for every image of FER2013.
 
 Two forms: folders FER2013Train, FER2013Valid and FER2013Test with images and label.csv, or
-fer2013new.csv beside fer2013.csv, whose pixels are read by row number. The label is the authors'
-majority (FERPlus, src/ferplus.py): single votes are dropped, and an expression needs more than half
-of the others, or the image is Uncertain. The votes for the eight expressions, without single ones,
-are the soft label.
+fer2013new.csv beside fer2013.csv, whose pixels are read by row number.
+
+The label is the authors' mode "majority" (microsoft/FERPlus, src/ferplus.py, _process_data): single
+votes are dropped, for unknown and no face too, and one column needs more than half of the rest, or
+the image is Uncertain. The authors leave out what is unknown or no face; here those are classes of
+their own. The soft label is the shares of the eight expressions in what is left. It is not the
+authors' mode "crossentropy", which takes no more than three columns, and none beyond three quarters
+of the votes.
 """
 
 import hashlib
@@ -143,7 +147,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 def _read_folder(
     root: str, part: base.Part, reading: Reading
 ) -> Iterator[annotations.Row | annotations.Reject]:
-    """Read rows of name, box of the whole image, and votes."""
+    """Read rows of name, box of the whole image (some copies have none), and votes."""
     table = part.table
     assert isinstance(part.range, base.Range)
     for number, fields in line_ranges.rows(storage.path(root) / table.path, part.range):
@@ -160,7 +164,8 @@ def _row_of_folder(
 ) -> annotations.Row | annotations.Reject:
     if isinstance(fields, annotations.InvalidExample):
         raise fields
-    return _voted(fields[0], fields[2:], place)
+    has_box = "(" in "".join(fields[1:2])
+    return _voted(fields[0], fields[1 + has_box :], place)
 
 
 def _read_pixels(

@@ -61,9 +61,11 @@ LAYOUTS: dict[str, Layout] = {
     "ckplus": ckplus,
     "kdef": named_images.KDEF,
     "jaffe": named_images.JAFFE,
+    "afew": class_folders.AFEW,
+    "caer": class_folders.CAER,
 }
 
-OTHERS = ("fer2013", "ferplus", "rafdb", "ckplus", "kdef", "jaffe")
+OTHERS = ("fer2013", "ferplus", "rafdb", "ckplus", "kdef", "jaffe", "afew", "caer")
 """Layouts of other data sets than AffectNet."""
 
 AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo", *OTHERS)
@@ -74,8 +76,16 @@ SUBJECTS: dict[str, Callable[[str], str]] = {
     "ckplus": ckplus.subject,
     "kdef": named_images.KDEF.subject,
     "jaffe": named_images.JAFFE.subject,
+    "folders": class_folders.subject,
+    "afew": class_folders.subject,
+    "caer": class_folders.subject,
 }
-"""Layouts that name the subject of an image: path → subject."""
+"""Layouts that may name the subject (or the video) of an image: name of the image, relative to its
+table's images → subject, or ""."""
+
+SUBJECTS_ALWAYS = ("ckplus", "kdef", "jaffe")
+"""Layouts that name the subject of every image. In others a folder counts as a subject where there
+are enough of them for a validation split."""
 
 FLAGS = {
     "csv": ("csv",),
@@ -204,26 +214,34 @@ def holdout(
     release: base.Release, *, frac: float, fold: int, seed: int
 ) -> validation_split.Holdout:
     """Return what becomes the validation split of a release that has none."""
-    subject = SUBJECTS.get(release.layout)
-    if not frac or not subject:
+    subjects = _subjects(release)
+    if len(subjects) * frac < 1 and release.layout not in SUBJECTS_ALWAYS:
         return validation_split.Holdout(frac, fold, seed)
-    names = (
+    held = validation_split.of_subjects(subjects, frac=frac, fold=fold, seed=seed)
+    return validation_split.Holdout(frac, fold, seed, held)
+
+
+def _subjects(release: base.Release) -> set[str]:
+    """Return the subjects that a release names."""
+    if not (subject := SUBJECTS.get(release.layout)):
+        return set()
+    named = {
         subject(name)
         for part in release.parts()
         if isinstance(part.range, base.Names)
         for name in part.range.names
-    )
-    held = validation_split.of_subjects(names, frac=frac, fold=fold, seed=seed)
-    return validation_split.Holdout(frac, fold, seed, held)
+    }
+    return named - {""}
 
 
 def in_split(
     item: annotations.Row | annotations.Reject, part: base.Part, held: validation_split.Holdout
 ) -> annotations.Row | annotations.Reject:
     """Return a row or reject in its split, when a part of train is held out."""
-    subject = SUBJECTS.get(part.table.layout) if held.subjects is not None else None
-    name = subject(item.path) if subject else item.path
-    return validation_split.divided(item, name=name, holdout=held)
+    name = ""
+    if held.subjects is not None:
+        name = SUBJECTS[part.table.layout](item.path.removeprefix(f"{part.table.images}/"))
+    return validation_split.divided(item, subject=name, holdout=held)
 
 
 def drawn_sample(root: storage.AnyPath) -> dict[str, object] | None:

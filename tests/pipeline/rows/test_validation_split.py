@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import build, config
 from pipeline.rows import validation_split
+from pipeline.sources.layouts import registry
 from runtime import errors
 from tests.pipeline.sources.conftest import put, recognise
 
@@ -33,6 +34,41 @@ def test_every_image_is_in_one_fold_whatever_the_other_images_are():
             if validation_split.is_held_out(name, validation_split.Holdout(0.25, fold, seed=1))
         ]
         assert len(folds) == 1
+
+
+def held_out(root, frac=0.2) -> dict[str, set[str]]:
+    """Return the images of each split of class folders, of which a part is held out."""
+    release = recognise(root)
+    rule = registry.holdout(release, frac=frac, fold=0, seed=0)
+    found: dict[str, set[str]] = {"train": set(), "validation": set()}
+    for part in release.parts():
+        for item in registry.read(release.root, part):
+            found[registry.in_split(item, part, rule).split].add(item.path)
+    return found
+
+
+def test_folders_in_class_folders_are_subjects_which_stay_together(tmp_path):
+    people = [f"S{number:03d}" for number in range(10)]
+    put(tmp_path, *(f"CK/{face}/{who}/{i}.png" for face in ("happy", "sad") for who in people
+                    for i in range(3)))  # fmt: skip
+    put(tmp_path, *(f"CK/happy/{number}.png" for number in range(40)))  # Of nobody: by image.
+    found = held_out(tmp_path)
+    of_subjects = {
+        split: {path.split("/")[2] for path in paths if path.count("/") == 3}
+        for split, paths in found.items()
+    }
+    assert len(of_subjects["validation"]) == 2
+    assert of_subjects["train"] | of_subjects["validation"] == set(people)
+    assert not of_subjects["train"] & of_subjects["validation"]
+    assert all(any(path.count("/") == 2 for path in paths) for paths in found.values())
+
+
+def test_too_few_folders_for_a_validation_split_are_no_subjects(tmp_path):
+    put(tmp_path, *(f"{face}/part{i % 2}/{i}.png" for face in ("happy", "sad") for i in range(60)))
+    found = held_out(tmp_path)
+    assert all({path.split("/")[1] for path in paths} == {"part0", "part1"}
+               for paths in found.values())  # fmt: skip
+    assert 10 < len(found["validation"]) < 40
 
 
 def test_the_seed_decides_who_is_held_out():

@@ -167,3 +167,10 @@ def test_two_folders_for_one_split_are_refused(tmp_path):
         match="several folders of annotations of which each is a train folder: a/train, b/",
     ):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["happy/1", "1_happy/0"])
+def test_numbered_folders_in_a_class_folder_with_a_name_are_no_classes(tmp_path, inside):
+    put(tmp_path, f"train/{inside}/a.jpg", "train/sad/2/b.jpg", "val/sad/3/b.jpg")
+    found = {row.path: row.label for row in read(tmp_path)}
+    assert found == {f"train/{inside}/a.jpg": 1, "train/sad/2/b.jpg": 2, "val/sad/3/b.jpg": 2}

@@ -1,4 +1,4 @@
-"""Layouts of FER2013, FER+, RAF-DB, CK+, KDEF and JAFFE: their own codes, names and splits."""
+"""Layouts of other data sets than AffectNet: their own codes, names and splits."""
 
 import hashlib
 from pathlib import Path
@@ -105,9 +105,10 @@ def test_other_votes_are_another_release(tmp_path):
     assert base.fingerprint(recognise(tmp_path, layout="ferplus")) != before
 
 
-def test_votes_in_folders_are_read_and_bad_ones_rejected(tmp_path):
+@pytest.mark.parametrize("box", ['"(0, 0, 48, 48)",', ""])
+def test_votes_in_folders_are_read_and_bad_ones_rejected(tmp_path, box):
     put(tmp_path, "data/FER2013Train/fer0000003.png")
-    votes = 'fer0000003.png,"(0, 0, 48, 48)",0,0,0,0,1,0,9,0,0,0\nx.png,"(0, 0, 48, 48)",1,2\n'
+    votes = f"fer0000003.png,{box}0,0,0,0,1,0,9,0,0,0\nx.png,{box}1,2\n"
     put(tmp_path, "data/FER2013Train/label.csv", content=votes)
     good, bad = read(tmp_path)
     assert brief([good]) == [("train", "data/FER2013Train/fer0000003.png", 4)]
@@ -120,6 +121,26 @@ def test_votes_in_folders_are_read_and_bad_ones_rejected(tmp_path):
 )
 def test_an_expression_needs_more_than_half_of_the_votes(votes, code):
     assert ferplus.majority(votes) == code
+
+
+@pytest.mark.parametrize(
+    ("votes", "code", "shares"),
+    [
+        # Rows of FERPlus' own lists: single votes go first, of which 5 of 10 may be a majority.
+        ("1,0,0,1,2,3,1,1,1,0", 5, {5: 3 / 5, 6: 2 / 5}),
+        ("4,0,0,4,1,0,0,0,1,0", 9, {0: 1 / 2, 2: 1 / 2}),
+        ("5,0,1,1,0,0,0,1,2,0", 0, {0: 1.0}),
+        ("3,1,0,0,0,0,0,0,6,0", 9, {0: 1.0}),
+        ("1,1,1,1,1,1,1,1,1,1", 9, {}),
+    ],
+)
+def test_single_votes_are_dropped_before_a_majority_is_sought(tmp_path, votes, code, shares):
+    put(tmp_path, "FER2013Train/fer0000298.png")
+    put(tmp_path, "FER2013Train/label.csv", content=f"fer0000298.png,{votes}\n")
+    (row,) = read(tmp_path)
+    assert row.label == code
+    soft = dict(enumerate(row.soft_label))
+    assert {code: share for code, share in soft.items() if share} == pytest.approx(shares)
 
 
 def test_rafdb_has_its_own_codes_and_its_test_images_are_validation(tmp_path):
@@ -207,7 +228,37 @@ def test_names_carry_subject_and_expression(tmp_path, layout, names, subjects):
     ]
 
 
-CODES = {"fer2013": 6, "ferplus": 10, "rafdb": 6, "ckplus": 7, "kdef": 6, "jaffe": 6}
+@pytest.mark.parametrize(
+    ("layout", "train", "other", "names"),
+    [
+        (
+            "afew",
+            "Train_AFEW/Angry/000046280/001.jpg",
+            "Val_AFEW/Happy/000149120/7.jpg",
+            ["train/Angry/000046280/001.jpg", "validation/Happy/000149120/7.jpg"],
+        ),
+        (
+            "caer",
+            "CAER-S/train/Anger/0001.png",
+            "CAER-S/test/Happy/0001.png",
+            ["train/Anger/0001.png", "validation/Happy/0001.png"],
+        ),
+    ],
+)
+def test_frames_of_films_are_class_folders_of_another_name(tmp_path, layout, train, other, names):
+    put(tmp_path, train, other)
+    found = recognise(tmp_path)
+    assert (found.layout, found.data) == (layout, {"afew": "AFEW", "caer": "CAER-S"}[layout])
+    rows = read(tmp_path)
+    assert [(row.label, row.filename) for row in rows] == [(6, names[0]), (1, names[1])]
+    # Without its name in a folder, it is read as what the flag says.
+    for folder in tmp_path.iterdir():
+        folder.rename(tmp_path / folder.name.lower().replace(layout, "frames"))
+    assert recognise(tmp_path).layout == "folders"
+    assert recognise(tmp_path, layout=layout).layout == layout
+
+
+CODES = dict.fromkeys(registry.OTHERS, 6) | {"ferplus": 10, "ckplus": 7}
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +289,7 @@ def test_a_drawn_sample_is_recognised_and_its_labels_are_those_that_were_drawn(d
 
 @pytest.mark.parametrize("layout", registry.OTHERS)
 def test_a_drawn_sample_is_built_with_a_validation_split(drawn, layout, tmp_path):
-    fraction = 0.2 if layout in registry.SUBJECTS else 0.0
+    fraction = 0.2 if layout in registry.SUBJECTS_ALWAYS else 0.0
     built = test_main.run(
         config.JobConfig(
             input_dir=str(draw(drawn, layout)),
@@ -257,7 +308,8 @@ def test_a_drawn_sample_is_built_with_a_validation_split(drawn, layout, tmp_path
         for split in ("train", "validation")
     }
     assert all(found.values())
-    if subject := registry.SUBJECTS.get(layout):
+    if fraction:
+        subject = registry.SUBJECTS[layout]
         assert {subject(name) for name in found["train"]}.isdisjoint(
             subject(name) for name in found["validation"]
         )
