@@ -445,5 +445,4 @@ def _process_start(process: int) -> str | None:
 
 def _end(sentence: str) -> NoReturn:
     """End the process at once: whatever it still wrote would go into another's folder."""
-    print(f"\nerror: {sentence}", file=sys.stderr, flush=True)
-    os._exit(errors.EXIT_CODE)
+    signals.exit_saying(errors.EXIT_CODE, f"\nerror: {sentence}")

@@ -20,6 +20,9 @@ NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 is_program = False
 """Whether the process is a program of ours, which may end it."""
 
+stderr = 2
+"""Descriptor of the program's stderr: another one while libraries write to 2 what nobody reads."""
+
 before_end: list[Callable[[int], None]] = []
 """Called with the exit code before `end` ends the process."""
 
@@ -107,8 +110,13 @@ def end(number: int, sentence: str) -> NoReturn:
     closing = threading.Thread(target=_close, args=(code,), daemon=True)
     closing.start()
     closing.join(_CLOSING_S)
+    exit_saying(code, sentence)
+
+
+def exit_saying(code: int, sentence: str) -> NoReturn:
+    """End the process at once, with a sentence on stderr."""
     with contextlib.suppress(OSError):
-        os.write(2, f"{sentence}\n".encode())
+        os.write(stderr, f"{sentence}\n".encode(errors="backslashreplace"))
     os._exit(code)
 
 

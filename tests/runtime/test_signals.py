@@ -39,6 +39,18 @@ def test_a_signal_in_c_code_ends_the_program_at_once_in_a_sentence(number, name)
     assert (process.stdout.read(), process.stderr.read()) == ("more\n", f"stopped by {name}\n")
 
 
+def test_the_sentence_is_told_where_what_libraries_write_is_discarded():
+    process = started(
+        "import os; from trainer.distributed import tf_logging; signals.end_at_once(); "
+        "quiet = [tf_logging.chatter_off(), tf_logging.chatter_off()]; "
+        "[block.__enter__() for block in quiet]; os.write(2, b'chatter'); "
+        f"print('ready', flush=True); {IN_C_CODE}"
+    )
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    assert process.stderr.read() == "stopped by SIGTERM\n"
+
+
 def test_of_two_listeners_the_later_one_hears_until_it_is_closed():
     heard = []
     with_lock = signals.threading.Semaphore(0)

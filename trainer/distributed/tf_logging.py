@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from absl import logging
 
+from runtime import signals
+
 
 def errors_off() -> None:
     """Keep TensorFlow's error log out of stderr.
@@ -23,7 +25,10 @@ def errors_off() -> None:
 
 @contextlib.contextmanager
 def chatter_off() -> Iterator[None]:
-    """Discard what libraries write to stderr while the block runs; exceptions still propagate."""
+    """Discard what libraries write to stderr while the block runs.
+
+    Exceptions still propagate, and a signal that ends the program is still told (`signals.stderr`).
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
     warnings.filterwarnings("ignore", module="tensorflow|tensorflow_datasets|keras")
@@ -33,7 +38,10 @@ def chatter_off() -> Iterator[None]:
         stack.callback(os.close, stderr)
         devnull = os.open(os.devnull, os.O_WRONLY)
         stack.callback(os.close, devnull)
-        # Called first of the three: the copy must still be open.
+        stack.callback(setattr, signals, "stderr", signals.stderr)
+        # Called first of the four: the copy must still be open.
         stack.callback(os.dup2, stderr, 2)
+        if signals.stderr == 2:
+            signals.stderr = stderr
         os.dup2(devnull, 2)
         yield
