@@ -51,5 +51,17 @@ def read_csv(path: pathlib.Path) -> list[dict[str, float]]:
 def _parse(text: str) -> list[dict[str, float]]:
     if text and not text.endswith("\n"):
         raise ValueError("its last line is truncated")
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    return [{name: float(value) for name, value in row.items() if value != ""} for row in rows]
+    file = io.StringIO(text, newline="")
+    rows = csv.DictReader(file, restkey="a further column", restval="nothing")
+    return [_numbers(row, place=f"row {index}") for index, row in enumerate(rows, 1)]
+
+
+def _numbers(row: dict[str, str], *, place: str) -> dict[str, float]:
+    numbers = {}
+    for name, value in row.items():
+        try:
+            if value != "":
+                numbers[name] = float(value)
+        except (TypeError, ValueError):  # TypeError: values too many.
+            raise ValueError(f"{place} has no number for {name}: got {value!r}") from None
+    return numbers

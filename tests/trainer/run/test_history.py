@@ -26,19 +26,20 @@ def test_without_a_file_or_content_there_is_no_history(tmp_path, prepare):
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "reason"),
     [
-        b"epoch,loss\r\n1,0.3\r\n2,0.",
-        b"epoch,loss\r\n1\r\n",
-        b"epoch,loss\r\n1,2,3\r\n",
-        b"epoch,lo",
-        b"\xff\n\xff\n",
+        (b"epoch,loss\r\n1,0.3\r\n2,0.", "its last line is truncated"),
+        (b"epoch,loss\r\n1\r\n", "row 1 has no number for loss: got 'nothing'"),
+        (b"epoch,loss\r\n1,2\r\n2,x\r\n", "row 2 has no number for loss: got 'x'"),
+        (b"epoch,loss\r\n1,2,3\r\n", "row 1 has no number for a further column: got ['3']"),
+        (b"epoch,lo", "its last line is truncated"),
+        (b"\xff\n\xff\n", "'utf-8' codec can't decode byte 0xff in position 0"),
     ],
 )
-def test_a_damaged_file_is_one_sentence_with_the_way_out(tmp_path, content):
+def test_a_damaged_file_is_one_sentence_with_the_way_out(tmp_path, content, reason):
     path = tmp_path / "history.csv"
     path.write_bytes(content)
     with pytest.raises(errors.UserError) as no:
         history.read_csv(path)
-    assert str(no.value).startswith(f"cannot read {path} (")
+    assert str(no.value).startswith(f"cannot read {path} ({reason}")
     assert str(no.value).endswith("); the same trainer.main command again writes it anew")
