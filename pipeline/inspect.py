@@ -16,7 +16,7 @@ from pipeline.rows import annotations
 from pipeline.shards import image_files
 from pipeline.sources import base, folder_walk, line_ranges
 from pipeline.sources.layouts import registry
-from runtime import fields, flags, terminal
+from runtime import errors, fields, flags, terminal, untrusted
 
 ABOUT = """Print what an input folder holds and how the job reads it; nothing is written.
 
@@ -92,10 +92,17 @@ def _lists(folders: tuple[folder_walk.Folder, ...]) -> Iterator[str]:
     paths = (folder.path / name for folder in folders for name in folder.lists)
     for path in itertools.islice(paths, _MOST_LISTS):
         if path.name.lower().endswith(".csv"):
-            delimiter = line_ranges.delimiter_of(path)
-            first = next(iter(line_ranges.head(path, delimiter=delimiter, num_rows=1)), [])
-            shown = ", ".join(f"{field:.30}" for field in first[:12])
-            yield f"{storage.relative(path, folders[0].path)} begins with {shown}"
+            yield f"{storage.relative(path, folders[0].path)} {_beginning(path)}"
+
+
+def _beginning(path: storage.AnyPath) -> str:
+    """Return how a list begins, or why it cannot be read: nobody may need it."""
+    try:
+        delimiter = line_ranges.delimiter_of(path)
+        first = next(iter(line_ranges.head(path, delimiter=delimiter, num_rows=1)), [])
+    except (errors.UserError, OSError) as error:
+        return f"cannot be read as one: {error}"
+    return "begins with " + (", ".join(f"{field:.30}" for field in first[:12]) or "an empty line")
 
 
 def _rows(root: storage.AnyPath, release: base.Release, table: base.Table) -> str:
@@ -134,7 +141,7 @@ def _about(content: bytes | annotations.InvalidExample) -> str:
 
 
 def _say(what: str, text: str) -> None:
-    print(f"{what:<13} {text}", flush=True)
+    print(f"{what:<13} {untrusted.printable(text)}", flush=True)
 
 
 def main() -> int:

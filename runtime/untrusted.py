@@ -52,6 +52,23 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
 }
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NO_TEXT = {
+    "a ZIP archive, or an Excel workbook": rb"PK\x03\x04",
+    "a workbook of Excel or another document of Office": rb"\xd0\xcf\x11\xe0",
+    "compressed with gzip": rb"\x1f\x8b",
+    "compressed with bzip2": rb"BZh\d1AY",
+    "compressed with xz": rb"\xfd7zXZ",
+    "compressed with zstd": rb"(\x28\xb5\x2f\xfd)",
+    "a 7z archive": rb"7z\xbc\xaf",
+    "a RAR archive": rb"Rar!\x1a",
+    "a PDF": rb"%PDF-",
+    "a Parquet file": rb"PAR1\x15",
+    "an HDF5 file": rb"\x89HDF",
+    "a SQLite database": rb"SQLite format 3\0",
+    "a NumPy array": rb"\x93NUMPY",
+    "a Python pickle": rb"\x80[\x02-\x05]",
+}
+"""Files that are taken for text lists, and how they begin."""
 
 
 def check(path: str | os.PathLike[str], *, at_most: int, within: str = "") -> None:
@@ -136,11 +153,17 @@ def decoded(content: bytes, *, where: object) -> str:
 
 
 def check_encoding(start: bytes, *, where: object) -> None:
-    """Check that the first bytes of a file are not those of UTF-16, and not zero.
+    """Check that the first bytes of a file are not those of an archive or of UTF-16, and not zero.
 
     Raises:
-      errors.UserError: if they are.
+      errors.UserError: if they are, saying what the file is.
     """
+    for what, beginning in _NO_TEXT.items():
+        if re.match(beginning, start, re.DOTALL):
+            raise errors.UserError(
+                f"{where} is {what}, and must be text in UTF-8: unpack it, or save it as such "
+                "(a table as CSV)"
+            )
     zeros = start[:64].count(0)
     if start.startswith(_UTF_16) or (b"\0" in start[:4] and zeros * 3 <= len(start[:64]) * 2):
         raise errors.UserError(f"{where} is in UTF-16, and must be in UTF-8: save it as UTF-8")

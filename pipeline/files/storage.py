@@ -94,6 +94,14 @@ def leads_out(entry: AnyEntry, within: str) -> bool:
     )
 
 
+def leads_up(entry: AnyEntry) -> bool:
+    """Return whether an entry is a link to a folder that it is in, whose files come anyway."""
+    if not isinstance(entry, os.DirEntry) or not entry.is_symlink():
+        return False
+    above = os.path.realpath(os.path.dirname(entry.path))  # noqa: PTH120
+    return f"{above}/".startswith(f"{os.path.realpath(entry.path)}/")
+
+
 def files_below(root: AnyPath) -> Iterator[AnyPath]:
     """Yield the files below a folder, in no order."""
     if isinstance(root, Path):

@@ -200,8 +200,16 @@ def parse_label(text: str) -> int:
 
 
 def parse_affect(text: str, name: str) -> float:
-    """Return valence or arousal in [-1, 1], or NaN where there is none (AffectNet writes -2)."""
+    """Return valence or arousal in [-1, 1], or NaN where there is none (AffectNet writes -2).
+
+    Raises:
+      InvalidExample: for a number out of range, and for digits that are no number, such as 0,5.
+    """
     value = number(text)
+    if value is None and any(map(str.isdecimal, text)):
+        raise InvalidExample(
+            f"bad {name}", f"{name} must be a number with a point, as 0.5: got {text.strip()!r}"
+        )
     if value is None or value == labels.NO_VALUE:
         return math.nan
     if not -1 <= value <= 1:

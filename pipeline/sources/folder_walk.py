@@ -81,6 +81,8 @@ def _list_folder(root: storage.AnyPath, relative: str, *, within: str) -> Folder
             if within and storage.leads_out(entry, within):
                 links_out.append(entry.name)
                 continue
+            if storage.leads_up(entry):
+                continue
             if storage.is_folder(entry):
                 folders.append(entry.name)
                 continue
@@ -139,13 +141,20 @@ def child(folders: Iterable[Folder], parent: str, *names: str) -> Folder | None:
     )
 
 
-def image_folder(paths: Sequence[str], *, likely: Iterable[Folder], table: storage.AnyPath) -> str:
+def image_folder(
+    paths: Sequence[str],
+    *,
+    likely: Iterable[Folder],
+    table: storage.AnyPath,
+    or_else: str = "give --input_dir a folder that holds both",
+) -> str:
     """Return the folder, relative to the root, that has most of the first images of a list.
 
     Args:
       paths: the first images of the list.
       likely: folders to try, the likeliest first; of equally good ones the first is taken.
       table: the list, for the message.
+      or_else: what else helps, for the message.
 
     Raises:
       errors.UserError: if no folder has any of them.
@@ -156,7 +165,7 @@ def image_folder(paths: Sequence[str], *, likely: Iterable[Folder], table: stora
         raise errors.UserError(
             f"{table} names images such as {paths[0]!r:.100}, and no folder of "
             f"{len(set(candidates)):,} has one of its first {len(paths)}; unpack the images beside "
-            "the lists, or give --input_dir a folder that holds both"
+            f"the lists, or {or_else}"
         )
     return best.relative
 

@@ -8,13 +8,14 @@ one, and they would need one pass over the whole file before it could be cut.
 import contextlib
 import csv
 import itertools
+import re
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from pipeline.files import storage
 from pipeline.rows import annotations
 from pipeline.sources import base
-from runtime import untrusted
+from runtime import errors, untrusted
 
 CHUNK_BYTES = 8 << 20
 DELIMITERS = ",;\t "
@@ -24,6 +25,9 @@ LINE_BYTES = 1 << 20
 
 _START_BYTES = 1 << 16
 """Bytes of a list that show its encoding and how its lines end."""
+
+_SEPARATOR_LINE = re.compile(rb"(\xef\xbb\xbf)?\"?sep=.\"?\s*[\r\n]", re.IGNORECASE | re.DOTALL)
+"""First line by which programs tell Excel the delimiter, as in sep=;"""
 
 Fields = list[str]
 
@@ -87,14 +91,23 @@ def _opened(path: storage.AnyPath) -> Iterator[tuple[IO[bytes], bytes]]:
     """Open a list; yield it, and what ends its lines.
 
     Raises:
-      errors.UserError: if it is in UTF-16.
+      errors.UserError: if it is no text in UTF-8, or begins with a line of Excel's own.
     """
     storage.check_input(path, at_most=untrusted.LIST_BYTES)
     with storage.naming(path), path.open("rb") as file:
         start = file.read(_START_BYTES)
         untrusted.check_encoding(start, where=path)
+        if _SEPARATOR_LINE.match(start):
+            raise errors.UserError(
+                f"{path} begins with a line for Excel, {_shown(start)}: delete that line"
+            )
         file.seek(0)
         yield file, b"\r" if b"\r" in start and b"\n" not in start else b"\n"
+
+
+def _shown(start: bytes) -> str:
+    """Return the first line of a list, for a message."""
+    return start.removeprefix(b"\xef\xbb\xbf").splitlines()[0].decode("ascii", "replace")
 
 
 def _pieces(file: IO[bytes], *, end: bytes) -> Iterator[bytes]:

@@ -5,7 +5,6 @@ taking away what was read was rejected: a million names would be held and compar
 """
 
 import collections
-import os
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
@@ -84,7 +83,7 @@ class Tally:
                     path = f"{inside}/{entry.name}".lstrip("/")
                     if not storage.is_folder(entry):
                         yield path
-                    elif _is_circle(entry) or (
+                    elif storage.leads_up(entry) or (
                         self.within and storage.leads_out(entry, self.within)
                     ):
                         yield f"{path}/"
@@ -127,14 +126,6 @@ class Tally:
         except OSError as error:
             storage.check_is_of_file(error, place)
             return b""
-
-
-def _is_circle(entry: storage.AnyEntry) -> bool:
-    """Tell whether a folder is a link to one that it is in."""
-    if not isinstance(entry, os.DirEntry) or not entry.is_symlink():
-        return False
-    above = os.path.realpath(os.path.dirname(entry.path))  # noqa: PTH120
-    return f"{above}/".startswith(f"{os.path.realpath(entry.path)}/")
 
 
 def _kind_of(path: str) -> str:

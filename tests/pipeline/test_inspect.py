@@ -1,5 +1,7 @@
 """The inspect program: what is there, what is recognised and why, and the first rows."""
 
+import os
+
 import pytest
 
 from pipeline import config, inspect
@@ -32,6 +34,18 @@ def test_a_list_is_read_as_the_flags_say_and_rejects_have_their_reason(tmp_path,
     assert "recognised    csv (AffectNet), as --csv says" in text
     assert "rejected: bad label  b.jpg" in text
     assert "no such file: the row names a file that is not there: c.jpg" in text
+
+
+def test_a_list_that_cannot_be_read_is_named_and_does_not_end_it(tmp_path, capsys):
+    put(tmp_path, "train/happy/a.jpg", "train/sad/b.jpg")
+    (tmp_path / "notes.csv").write_bytes("image,label\n".encode("utf-16"))
+    os.mkfifo(tmp_path / "pipe.csv")
+    put(tmp_path, "x.csv", content="\x1b[2Jimage,label\n")
+    text = inspected(capsys, tmp_path)
+    assert "notes.csv cannot be read as one: " in text and " is in UTF-16, and must" in text
+    assert "pipe.csv cannot be read as one: " in text and "it is a named pipe" in text
+    assert "x.csv begins with \\x1b[2Jimage, label" in text
+    assert "recognised    folders (AffectNet)\n" in text
 
 
 def test_what_is_there_is_shown_before_the_refusal(tmp_path, capsys):

@@ -1,8 +1,12 @@
 """Untrusted input: what is opened at all, YAML within bounds, names that are safe to print."""
 
+import bz2
 import errno
+import gzip
+import lzma
 import os
 import pathlib
+import pickle
 import pty
 import socket
 import time
@@ -83,6 +87,25 @@ def test_text_in_another_encoding_is_named(tmp_path):
         untrusted.decoded(b"a\xf6", where="x")
     with pytest.raises(errors.UserError, match="it begins with zero bytes"):
         untrusted.decoded(bytes(100), where="x")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"path,label\n"), "compressed with gzip"),
+        (bz2.compress(b"path,label\n"), "compressed with bzip2"),
+        (lzma.compress(b"path,label\n"), "compressed with xz"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0", "a ZIP archive, or an Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "a workbook of Excel or another"),
+        (pickle.dumps({"a.jpg": 1}), "a Python pickle"),
+        (b"%PDF-1.7\n", "a PDF"),
+    ],
+)
+def test_what_is_no_text_is_called_by_its_name(content, what):
+    with pytest.raises(
+        errors.UserError, match=f"^x is {what}.*, and must be text in UTF-8: unpack"
+    ):
+        untrusted.check_encoding(content, where="x")
 
 
 LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(

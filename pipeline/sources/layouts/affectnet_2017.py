@@ -145,7 +145,8 @@ def sniff(table: storage.AnyPath) -> Header:
     A table that was saved anew may have row numbers before the path, or another delimiter.
 
     Raises:
-      errors.UserError: if it is a header that lacks the path or the expression.
+      errors.UserError: if it is a header that lacks the path or the expression, or has a column
+        twice.
     """
     delimiter, first = _first_line(table)
     names = _names(first)
@@ -157,6 +158,10 @@ def sniff(table: storage.AnyPath) -> Header:
         wanted = ", ".join(sorted(HEADER[COLUMNS.index(name)] for name in missing))
         raise errors.UserError(
             f"{table} must have a column {wanted}: its header is {', '.join(first)}"
+        )
+    if twice := sorted({name for name in names if name in known and names.count(name) > 1}):
+        raise errors.UserError(
+            f"{table} must have each column once: its header has {', '.join(twice)} several times"
         )
     unread = tuple(name for name, column in zip(first, columns, strict=True) if not column)
     return Header(columns, 1, delimiter, unread)

@@ -25,6 +25,7 @@ NUM_PEAK = 3
 PREFIX = "cohn-kanade-images"
 """First part of file names in the record, for every copy."""
 
+_SUBJECT = re.compile(r"S\d+")
 _FIRST = re.compile(r"_0*1\.\w+$")
 _FRAME = re.compile(r"S\d+_\d+_\d+\.\w+")
 
@@ -48,15 +49,29 @@ def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _F
     """Return the folders of images and labels."""
     if "manual" not in request.subsets:
         return None
-    for folder in folders:
-        images = folder_walk.child(folders, folder.relative, "cohnkanadeimages")
-        emotions = folder_walk.child(folders, folder.relative, "emotion", "emotionlabels")
-        landmarks = folder_walk.child(folders, folder.relative, "landmarks")
-        if images and emotions:
-            return _Folders(
-                images.relative, emotions.relative, landmarks.relative if landmarks else ""
-            )
-    return None
+    images, emotions, landmarks = (
+        _holding_sequences(folders, name) for name in ("cohnkanadeimages", "emotion", "landmarks")
+    )
+    if not images or not emotions:
+        return None
+    return _Folders(images, emotions, landmarks)
+
+
+def _holding_sequences(folders: tuple[folder_walk.Folder, ...], name: str) -> str:
+    """Return the folder whose name begins so and that has folders such as S005; "" for none.
+
+    Each of the data set's archives may have been unpacked into a folder of its own.
+    """
+    return next(
+        (
+            folder.relative
+            for folder in folders
+            if folder.relative
+            and name in folder_walk.normalised(folder.name)
+            and any(map(_SUBJECT.fullmatch, folder.folders))
+        ),
+        "",
+    )
 
 
 def find_release(

@@ -154,9 +154,15 @@ def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
     if fields.is_count(wanted) and 1 <= int(wanted) <= len(first):
         return int(wanted) - 1
     for same in (str.strip, folder_walk.normalised):
-        for index, name in enumerate(first):
-            if same(name) == same(wanted):
-                return index
+        found = [index for index, name in enumerate(first) if same(name) == same(wanted)]
+        if len(found) > 1:
+            numbers = " and ".join(str(index + 1) for index in found)
+            raise errors.UserError(
+                f"{where} has columns {numbers} called {wanted!r}: give the number of one, as in "
+                f"--columns={role}={found[0] + 1}"
+            )
+        if found:
+            return found[0]
     raise errors.UserError(
         f"{where} has no column {wanted!r} for the {role}: it has {', '.join(first)}; "
         f"name it with --columns={role}=… (by name, or by number from 1)"

@@ -89,7 +89,12 @@ def _as_table(
     reading = _reading(file, request)
     likely = _likely(split, file, folders, has_template=bool(reading.pictures))
     reading = reading._replace(pictures=_found_template(root, file, reading, likely))
-    images = folder_walk.image_folder(_paths(root, file, reading), likely=likely, table=file)
+    images = folder_walk.image_folder(
+        _paths(root, file, reading),
+        likely=likely,
+        table=file,
+        or_else="name their folder, as in --pictures=images/{name}",
+    )
     return base.Table(
         layout="csv",
         split=split,
@@ -115,6 +120,8 @@ def _existing(root: storage.AnyPath, path: str) -> storage.AnyPath:
 def _reading(file: storage.AnyPath, request: base.Request) -> csv_rows.Reading:
     delimiter = line_ranges.delimiter_of(file)
     first = tuple(next(iter(line_ranges.head(file, delimiter=delimiter, num_rows=1)), []))
+    if not any(map(str.strip, first)):
+        raise errors.UserError(f"{file} must have rows: its first line is empty")
     reading = csv_rows.Reading(
         delimiter=delimiter,
         header_rows=1,

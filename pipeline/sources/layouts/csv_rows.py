@@ -21,7 +21,7 @@ class Reading(NamedTuple):
     columns: csv_columns.Columns
     first: tuple[str, ...]  # fields of the first line: the names of columns of votes
     labels: tuple[tuple[str, str], ...]  # label as written → AffectNet's code
-    pictures: str  # template of an image's path, with {path} or {stem}
+    pictures: str  # template of an image's path, with {path}, {stem} or {name}
     splits: tuple[tuple[str, str], ...]  # split in the rows → train, validation or test
 
 
@@ -93,7 +93,10 @@ def image_path(path: str, *, template: str, root: str) -> str:
     """Return the path of a row's image; an absolute one below the root becomes relative to it."""
     if template:
         stem = path.rpartition(".")[0] or path
-        path = template.replace("{path}", path).replace("{stem}", stem)
+        name = path.replace("\\", "/").rpartition("/")[2]
+        for mark, text in (("{path}", path), ("{stem}", stem), ("{name}", name)):
+            template = template.replace(mark, text)
+        path = template
     return path.strip().removeprefix(f"{root.rstrip('/')}/")
 
 

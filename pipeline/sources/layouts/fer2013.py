@@ -19,6 +19,7 @@ CODES = (6, 5, 4, 1, 2, 3, 0)
 EXPECTED = {"": (35_887,)}
 SPLITS = (("train", "train"), ("validation", "validation"), ("test", "test"))
 _NAMES = ("fer2013", "icmlfacedata")
+_DELIMITERS = ",;\t"
 
 
 class Reading(NamedTuple):
@@ -27,6 +28,7 @@ class Reading(NamedTuple):
     emotion: int
     pixels: int
     usage: int
+    delimiter: str = ","
 
     @property
     def splits(self) -> tuple[tuple[str, str], ...]:
@@ -53,11 +55,13 @@ def _is_called(name: str, request: base.Request) -> bool:
 
 def reading_of(path: storage.AnyPath) -> Reading | None:
     """Return the columns that a list's header names; None unless it has emotion and pixels."""
-    header = [name.strip().lower() for name in next(iter(line_ranges.head(path, num_rows=1)), [])]
-    if not {"emotion", "pixels"} <= set(header):
-        return None
-    usage = header.index("usage") if "usage" in header else -1
-    return Reading(header.index("emotion"), header.index("pixels"), usage)
+    for delimiter in _DELIMITERS:
+        first = next(iter(line_ranges.head(path, delimiter=delimiter, num_rows=1)), [])
+        header = [name.strip().lower() for name in first]
+        if {"emotion", "pixels"} <= set(header):
+            usage = header.index("usage") if "usage" in header else -1
+            return Reading(header.index("emotion"), header.index("pixels"), usage, delimiter)
+    return None
 
 
 def find_release(
@@ -129,14 +133,14 @@ def lines(root: str, part: base.Part, reading: Reading) -> Iterator[Line]:
 
 
 def _line(line: line_ranges.Line, path: str, reading: Reading) -> Line:
-    fields = line.text.rstrip(b"\r\n").split(b",")
+    fields = line.text.rstrip(b"\r\n").split(reading.delimiter.encode())
     usage = _text(fields, reading.usage)
     number = line.number - 2
     place = annotations.Place(
         label_names.split_of(usage) or "train", "manual", "", "", f"{path} row {number + 1}"
     )
     pixels = None
-    if max(reading) < len(fields):
+    if max(reading.emotion, reading.pixels, reading.usage) < len(fields):
         begin = line.start + sum(len(field) + 1 for field in fields[: reading.pixels])
         pixels = listed_pixels.Field(path, begin, begin + len(fields[reading.pixels]))
     name = f"{usage or 'Training'}/fer{number:07d}.png"

@@ -62,7 +62,7 @@ def find_release(
         images=images.relative,
         parts=tuple(line_ranges.byte_ranges(root / path)),
         expected=(15_339,),
-        reading=Reading(),
+        reading=Reading(line_ranges.delimiter_of(root / path)),
     )
     notes = ("test is taken as validation: there is no other",)
     return base.Release(layout="rafdb", root=str(root), tables=(table,), notes=notes, data="RAF-DB")
@@ -93,7 +93,8 @@ def _row(
         raise annotations.InvalidExample(
             "short row", f"a row must be a name and a label: got {' '.join(fields)!r}"
         )
-    stem = fields[0].rpartition(".")[0] or fields[0]
-    code = CODES.get(fields[1])
-    label = f"{fields[1]} (RAF-DB has 1..7)" if code is None else str(code)
+    name, number = (field.strip() for field in fields[:2])
+    stem = name.rpartition(".")[0] or name
+    code = CODES.get(number)
+    label = f"{number} (RAF-DB has 1..7)" if code is None else str(code)
     return annotations.parse({"path": f"{stem}_aligned.jpg", "label": label}, place)

@@ -61,6 +61,16 @@ def test_unusable_landmarks_are_none_and_the_row_stays(text):
         ({"label": "1.5"}, "bad label", "label must be 0..10: got '1.5'"),
         ({"valence": "3.7"}, "bad valence", "valence must be in [-1, 1], or -2 for none: got 3.7"),
         (
+            {"valence": "0,5"},
+            "bad valence",
+            "valence must be a number with a point, as 0.5: got '0,5'",
+        ),
+        (
+            {"arousal": "1.5.2"},
+            "bad arousal",
+            "arousal must be a number with a point, as 0.5: got '1.5.2'",
+        ),
+        (
             {"arousal": "-1.5"},
             "bad arousal",
             "arousal must be in [-1, 1], or -2 for none: got -1.5",

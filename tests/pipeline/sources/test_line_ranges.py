@@ -81,3 +81,11 @@ def test_a_list_that_is_endless_is_not_opened(written, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="a named pipe"):
         list(line_ranges.byte_ranges(tmp_path / "fifo"))
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", '\ufeff"sep=,"\n', "SEP=\t\r"])
+def test_a_line_for_excel_is_named(tmp_path, line):
+    path = tmp_path / "list.csv"
+    path.write_bytes(f"{line}image;label\n".encode())
+    with pytest.raises(errors.UserError, match=r"begins with a line for Excel, .*: delete that"):
+        line_ranges.head(path)

@@ -183,6 +183,13 @@ def test_a_header_without_the_expression_is_refused(tmp_path):
         read(tmp_path)
 
 
+def test_a_header_with_a_column_twice_is_refused(tmp_path):
+    put(tmp_path, "Manually_Annotated_Images/7/a.jpg")
+    put(tmp_path, "training.csv", content=HEADER.replace("\n", ",Expression\n") + LINE)
+    with pytest.raises(errors.UserError, match="each column once: its header has expression sever"):
+        read(tmp_path)
+
+
 def test_lists_without_their_images_are_refused(tmp_path):
     put(tmp_path, "training.csv", content=LINE)
     with pytest.raises(

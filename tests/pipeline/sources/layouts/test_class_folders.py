@@ -90,9 +90,10 @@ def test_a_numbered_folder_above_class_folders_is_no_class(tmp_path):
     ]
 
 
-def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
+@pytest.mark.parametrize("above", [".", "train"])
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path, above):
     put(tmp_path, "train/happy/a.jpg", "train/sad/b.jpg")
-    (tmp_path / "train" / "happy" / "loop").symlink_to(tmp_path / "train")
+    (tmp_path / "train" / "happy" / "loop").symlink_to(tmp_path / above)
     assert len(read(tmp_path)) == 2
     assert [kind.example for kind in recognise(tmp_path).passed_over] == ["train/happy/loop/"]
 

@@ -229,6 +229,34 @@ def test_flags_that_do_not_fit_are_refused_in_one_sentence(tmp_path, flags, mess
     assert str(caught.value) == message.format(root=tmp_path)
 
 
+@pytest.mark.parametrize("content", ["", "\n\n", "\ufeff", " \nimage,label\n"])
+def test_a_list_that_has_no_first_line_is_refused(tmp_path, content):
+    table(tmp_path, content)
+    with pytest.raises(errors.UserError, match=r"a\.csv must have rows: its first line is empty"):
+        read(tmp_path, csv="a.csv")
+
+
+def test_of_columns_of_one_name_none_is_taken_by_it(tmp_path):
+    table(tmp_path, "image,label,Label\na.jpg,1,2\n")
+    with pytest.raises(errors.UserError, match="must have a column for the label"):
+        read(tmp_path, csv="a.csv")
+    assert read(tmp_path, csv="a.csv", columns="label=Label")[0].label == 2  # As it is spelt.
+    table(tmp_path, "image,label,label\na.jpg,1,2\n")
+    with pytest.raises(errors.UserError, match="a.csv has columns 2 and 3 called 'label': give"):
+        read(tmp_path, csv="a.csv", columns="label=label")
+    assert read(tmp_path, csv="a.csv", columns="label=3")[0].label == 2
+
+
+@pytest.mark.parametrize("folder", ["/home/me/AffectNet/images/", "AffectNet/", r"C:\data\\"])
+def test_folders_of_another_machine_are_left_out_by_the_template(tmp_path, folder):
+    table(tmp_path, f"image,label\n{folder}a.jpg,3\n", images=("faces/a.jpg",))
+    with pytest.raises(errors.UserError, match=r"or name their folder, as in --pictures=images/{n"):
+        read(tmp_path, csv="a.csv")
+    assert brief(read(tmp_path, csv="a.csv", pictures="faces/{name}")) == [
+        ("train", "faces/a.jpg", 3)
+    ]
+
+
 def test_a_list_without_a_column_that_looks_like_the_label_is_refused(tmp_path):
     table(tmp_path, "image,joy,sorrow\na.jpg,1,0\n")
     with pytest.raises(

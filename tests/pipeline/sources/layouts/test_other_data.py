@@ -47,9 +47,9 @@ def pixels(root: Path, row: annotations.Row) -> list[list[int]]:
 @pytest.mark.parametrize(
     ("name", "content"), [("fer2013.csv", FER2013), ("challenges/icml_face_data.csv", ICML)]
 )
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_pixels_in_a_list_are_images(tmp_path, name, content, end):
-    put(tmp_path, name, content=content.replace("\n", end))
+@pytest.mark.parametrize(("end", "delimiter"), [("\n", ","), ("\r\n", ";"), ("\r", "\t")])
+def test_pixels_in_a_list_are_images(tmp_path, name, content, end, delimiter):
+    put(tmp_path, name, content="\ufeff" + content.replace("\n", end).replace(",", delimiter))
     assert recognise(tmp_path).layout == "fer2013"
     rows = read(tmp_path)
     assert [(row.split, row.filename, row.label) for row in rows] == [
@@ -155,6 +155,14 @@ def test_rafdb_has_its_own_codes_and_its_test_images_are_validation(tmp_path):
     assert (bad.split, bad.reason, short.reason) == ("validation", "bad label", "short row")
 
 
+@pytest.mark.parametrize("delimiter", [" ", "\t", ",", " ; "])
+def test_the_list_of_rafdb_may_be_saved_anew(tmp_path, delimiter):
+    put(tmp_path, "Image/aligned/train_00001_aligned.jpg")
+    lines = "\ufefftrain_00001.jpg 5\r\ntest_0001.jpg 1\r\n".replace(" ", delimiter)
+    put(tmp_path, "EmoLabel/list_patition_label.txt", content=lines)
+    assert [row.label for row in read(tmp_path)] == [2, 3]
+
+
 def test_rafdb_without_aligned_images_says_what_is_missing(tmp_path):
     put(tmp_path, "EmoLabel/list_patition_label.txt", content="train_00001.jpg 1\n")
     with pytest.raises(errors.UserError, match="unpack aligned.zip beside the list"):
@@ -184,6 +192,24 @@ def test_the_last_frames_of_ckplus_are_the_peak_and_the_first_is_neutral(tmp_pat
         ("files of macOS or Windows", 1),
         ("frames without a label", 1),
     ]
+
+
+def test_archives_of_ckplus_may_be_unpacked_into_folders_of_their_own(tmp_path):
+    ckplus(tmp_path)
+    points = "\n".join(f"{10 + i:.7e} {20 + 2 * i:.7e}" for i in range(68))
+    put(tmp_path, "Landmarks/S005/001/S005_001_00000007_landmarks.txt", content=points)
+    for name, outer in (
+        ("cohn-kanade-images", "extended-cohn-kanade-images"),
+        ("Emotion", "Emotion_labels"),
+        ("Landmarks", "Landmarks (1)"),
+    ):
+        (tmp_path / name).rename(tmp_path / "inner")
+        (tmp_path / outer).mkdir()
+        (tmp_path / "inner").rename(tmp_path / outer / name)
+    *_, last = read(tmp_path)
+    assert last.path.startswith("extended-cohn-kanade-images/cohn-kanade-images/S005/001/")
+    assert last.filename == "cohn-kanade-images/S005/001/S005_001_00000007.png"
+    assert (last.label, last.box_from) == (5, "landmarks")
 
 
 def test_another_emotion_of_ckplus_is_a_reject_with_its_own_range(tmp_path):
