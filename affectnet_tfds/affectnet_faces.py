@@ -82,6 +82,37 @@ def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
     )
 
 
+_WAYS_OUT = {
+    "max_examples_per_split": "give manual_dir a smaller copy",
+    "min_shard_size": "num_shards says how many files train has",
+    "max_shard_size": "num_shards says how many files train has",
+    "nondeterministic_order": "the order is always that of the seed",
+    "beam_runner": "beam_options name a runner",
+}
+"""Fields of TFDS's DownloadConfig that would change what is written, and what does."""
+
+
+def _check_is_heeded(download_config: Any, *, file_format: Any) -> None:
+    """Refuse what TFDS's callers ask for and the job does not do.
+
+    Raises:
+      ValueError: naming the argument, its value and the way out.
+    """
+    if file_format != tfds.core.FileFormat.TFRECORD:
+        raise ValueError(
+            "affectnet_faces is written as TFRecords: got "
+            f"file_format={file_format.value!r}; leave file_format out, and convert the data "
+            "afterwards (tfds convert_format) if they are wanted in another format"
+        )
+    usual = tfds.download.DownloadConfig()
+    for name, way_out in _WAYS_OUT.items():
+        given = getattr(download_config, name, None)
+        if given != getattr(usual, name, None):
+            raise ValueError(
+                f"affectnet_faces does not heed DownloadConfig({name}={given!r}): {way_out}"
+            )
+
+
 def _beam_args(download_config: Any) -> list[str]:
     """Return TFDS's beam_options (tfds build --beam_pipeline_options) as flags."""
     options = getattr(download_config, "beam_options", None)
@@ -139,7 +170,12 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
         """Run the job beside the folder that TFDS expects the files in, then move them there.
 
         The job's staging folder stays when the job is killed, so that the same call continues.
+
+        Raises:
+          ValueError: for an argument that the job does not heed, and for a config of soft labels
+            that the copy does not have.
         """
+        _check_is_heeded(download_config, file_format=self.info.file_format)
         # Inside: the builder is the data contract's one user of the job, and readers do without it.
         from pipeline import build, config, console
 
@@ -159,10 +195,21 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
             beam_args=_beam_args(download_config),
         )
         assert built.version
+        self._check_soft_labels(built.version)
         for path in built.version.iterdir():
             shutil.move(str(path), str(Path(str(self.data_path), path.name)))
         shutil.rmtree(root)
         self.info.read_from_directory(str(self.data_path))
+
+    def _check_soft_labels(self, version: Any) -> None:
+        """Refuse data that have soft labels where the config has none, or the reverse."""
+        settings = json.loads((version / dataset_paths.JOB_CONFIG).read_text(encoding="utf-8"))
+        there, wanted = settings["soft_labels"], self.builder_config.soft_labels
+        if there != wanted:
+            raise ValueError(
+                f"the copy in manual_dir has {'' if there else 'no '}soft labels: config "
+                f"{self.builder_config.name} must have soft_labels={there}, got {wanted}"
+            )
 
     def _split_generators(self, dl_manager: Any, pipeline: Any = None) -> dict[str, Any]:
         raise AssertionError("examples come from the job (_download_and_prepare)")

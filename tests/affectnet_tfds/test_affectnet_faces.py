@@ -108,6 +108,67 @@ def test_the_registered_builder_generates_the_same_bytes_through_the_job(
     assert not list(tmp_path.glob(".affectnet*"))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"max_examples_per_split": 5},
+            "max_examples_per_split=5.: give manual_dir a smaller copy",
+        ),
+        ({"min_shard_size": 1}, "min_shard_size=1.: num_shards says how many"),
+        ({"max_shard_size": 1 << 20}, "max_shard_size=1048576.: num_shards says how many"),
+        ({"nondeterministic_order": True}, "nondeterministic_order=True.: the order is always"),
+        ({"beam_runner": "DirectRunner"}, "beam_runner='DirectRunner'.: beam_options name"),
+    ],
+)
+def test_what_tfds_asks_for_and_the_job_does_not_do_is_refused(release, tmp_path, given, message):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    builder = affectnet_tfds.AffectnetFaces(data_dir=tmp_path)
+    asked = tfds.download.DownloadConfig(manual_dir=str(release), **given)
+    with pytest.raises(ValueError, match=message):
+        builder.download_and_prepare(download_config=asked)
+    assert not Path(str(builder.data_dir)).exists()
+
+
+@pytest.mark.parametrize("where", ["builder", "call"])
+@pytest.mark.parametrize("file_format", ["array_record", "riegeli"])
+def test_another_format_than_tfrecord_is_refused_and_nothing_is_written(
+    release, tmp_path, where, file_format
+):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    asked = {"file_format": file_format}
+    builder = affectnet_tfds.AffectnetFaces(
+        data_dir=tmp_path, **(asked if where == "builder" else {})
+    )
+    with pytest.raises(ValueError, match=f"written as TFRecords: got file_format='{file_format}'"):
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=str(release)),
+            **(asked if where == "call" else {}),
+        )
+    assert not Path(str(builder.data_dir)).exists()
+
+
+def test_a_config_of_soft_labels_that_the_copy_lacks_is_refused(release, tmp_path):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    mine = affectnet_tfds.affectnet_faces.AffectnetFacesConfig(
+        name="mine", image_size=32, soft_labels=True
+    )
+    builder = affectnet_tfds.AffectnetFaces(config=mine, data_dir=tmp_path)
+    with pytest.raises(ValueError, match="has no soft labels: config mine must have soft_labels=F"):
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=str(release))
+        )
+
+
 def test_the_builder_does_not_take_drawn_faces_for_affectnet(tmp_path):
     import tensorflow_datasets as tfds  # Slow; only these tests need it.
 
