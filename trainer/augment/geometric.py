@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-_ROTATION_DEGREES, _SCALE_FRAC, _SHIFT_FRAC, _SHEAR_FRAC = 10.0, 0.08, 0.06, 0.1
+ROTATION_DEGREES, SCALE_FRAC, SHIFT_FRAC, _SHEAR_FRAC = 10.0, 0.08, 0.06, 0.1
 """An amount of 1 changes an image by this much."""
 
 
@@ -35,15 +35,15 @@ def warp(
     """
     size = images.shape[1]
     side = size if crop_px is None else crop_px
-    angle = amount[:, 0] * (_ROTATION_DEGREES * math.pi / 180)
-    scale = 1 + amount[:, 1] * _SCALE_FRAC
+    angle = amount[:, 0] * (ROTATION_DEGREES * math.pi / 180)
+    scale = 1 + amount[:, 1] * SCALE_FRAC
     shear = amount[:, 4] * _SHEAR_FRAC
     mirror = tf.where(flip, -1.0, 1.0)
     yx, yy = scale * tf.sin(angle), scale * tf.cos(angle)
     xx, xy = mirror * (yy + shear * yx), mirror * (shear * yy - yx)
     centre, middle = (size - 1) / 2, (side - 1) / 2
-    x0 = centre - (xx + xy) * middle + amount[:, 2] * _SHIFT_FRAC * size
-    y0 = centre - (yx + yy) * middle + amount[:, 3] * _SHIFT_FRAC * size
+    x0 = centre - (xx + xy) * middle + amount[:, 2] * SHIFT_FRAC * size
+    y0 = centre - (yx + yy) * middle + amount[:, 3] * SHIFT_FRAC * size
     if place is not None:
         offset = place - (size - side) / 2
         x0, y0 = x0 + offset[:, 0], y0 + offset[:, 1]

@@ -101,6 +101,13 @@ class Model(fields.Checked):
         "all replicas",
         goes_with=("model", ("cnn",)),
     )
+    channel_attention: str = field(
+        "none",
+        "weights of the feature maps at the end of each block, computed from all of them: "
+        "squeeze-and-excitation (se) or efficient channel attention (eca)",
+        choices=("none", "se", "eca"),
+        goes_with=_OWN,
+    )
     initializer: str | None = field(
         None,
         "initializer of the weights",

@@ -6,7 +6,7 @@ was too long to read.
 
 import dataclasses
 
-from runtime import fields
+from runtime import errors, fields
 from runtime.fields import field
 
 _SGD = ("optimizer", ("sgd",))
@@ -34,19 +34,19 @@ class Optimization(fields.Checked):
     schedule: str = field(
         "cosine",
         "learning-rate decay after the warm-up",
-        choices=("cosine", "step", "exponential", "constant"),
+        choices=("cosine", "step", "exponential", "plateau", "constant"),
     )
     warmup_epochs: float = field(
         1.0, "linear warm-up of the learning rate to its peak", unit="epochs", at_least=0
     )
     decay_factor: float | None = field(
         None,
-        "factor of the learning-rate decay: applied at each of --decay_epochs (step), or once per "
-        "epoch (exponential)",
+        "factor of the learning-rate decay: applied at each of --decay_epochs (step), once per "
+        "epoch (exponential), or after each --plateau_epochs without a better epoch (plateau)",
         at_least=0,
         at_most=1,
-        default_text="0.1 for step, 0.9 for exponential",
-        goes_with=("schedule", ("step", "exponential")),
+        default_text="0.1 for step and plateau, 0.9 for exponential",
+        goes_with=("schedule", ("step", "exponential", "plateau")),
     )
     decay_epochs: tuple[float, ...] = field(
         (),
@@ -55,6 +55,34 @@ class Optimization(fields.Checked):
         at_least=0,
         default_text="half and three quarters of the run",
         goes_with=("schedule", ("step",)),
+    )
+    plateau_epochs: int = field(
+        5,
+        "how long no epoch is better, by --select_by, before the learning rate is multiplied by "
+        "--decay_factor",
+        unit="epochs",
+        at_least=1,
+        goes_with=("schedule", ("plateau",)),
+    )
+    cycle_epochs: float | None = field(
+        None,
+        "warm restarts: length of the first cosine cycle, after which the learning rate is back at "
+        "its peak",
+        unit="epochs",
+        at_least=0.01,
+        default_text="one cycle, to the end of the run",
+        goes_with=("schedule", ("cosine",)),
+    )
+    cycle_factor: float = field(
+        1.0,
+        "length of each further cosine cycle, as a multiple of the one before; needs "
+        "--cycle_epochs",
+        at_least=1,
+        at_most=10,
+        goes_with=("schedule", ("cosine",)),
+    )
+    min_learning_rate: float = field(
+        0.0, "lowest learning rate that the decay leads to", at_least=0
     )
     clip_norm: float | None = field(
         None,
@@ -76,11 +104,39 @@ class Optimization(fields.Checked):
         at_least=0,
         at_most=0.999999,
     )
+    swa_epochs: float = field(
+        0.0,
+        "stochastic weight averaging: the mean of the weights after each step of the last epochs "
+        "is what is evaluated and saved; 0 is off",
+        unit="epochs",
+        at_least=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.min_learning_rate > self.learning_rate:
+            raise errors.UserError(
+                f"--min_learning_rate must be at most --learning_rate={self.learning_rate:g}: got "
+                f"{self.min_learning_rate:g}"
+            )
+        if self.cycle_factor != 1 and self.cycle_epochs is None:
+            raise errors.UserError(
+                f"--cycle_factor={self.cycle_factor:g} lengthens cycles: give the length of the "
+                "first (--cycle_epochs)"
+            )
+        if self.ema_decay and self.swa_epochs:
+            raise errors.UserError(
+                "--ema_decay and --swa_epochs are two averages of the weights: give one of them"
+            )
 
     @property
     def depends_on_epochs(self) -> bool:
-        """Whether the learning rate of a step depends on the number of epochs of the run."""
-        return self.schedule == "cosine" or (self.schedule == "step" and not self.decay_epochs)
+        """Whether the weights after a step depend on the number of epochs of the run."""
+        return bool(
+            (self.schedule == "cosine" and self.cycle_epochs is None)
+            or (self.schedule == "step" and not self.decay_epochs)
+            or self.swa_epochs
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,16 +153,49 @@ class Augmentation(fields.Checked):
     flip: bool = field(
         True, "flip half of the images horizontally, at random, where --augment is above 0"
     )
+    rotation_degrees: float | None = field(
+        None,
+        "largest random rotation, either way, where --augment is above 0",
+        unit="degrees",
+        at_least=0,
+        at_most=180,
+        default_text="10 times --augment",
+    )
+    scale_frac: float | None = field(
+        None,
+        "largest random enlargement or reduction, where --augment is above 0: 0.2 is 0.8 to 1.2 "
+        "times the size",
+        at_least=0,
+        at_most=0.9,
+        default_text="0.08 times --augment",
+    )
+    shift_frac: float | None = field(
+        None,
+        "largest random translation in each direction, where --augment is above 0, as a fraction "
+        "of the image's side",
+        at_least=0,
+        at_most=1,
+        default_text="0.06 times --augment",
+    )
     color_jitter: float = field(
         0.0, "strength of random changes of saturation and hue", at_least=0, at_most=3
+    )
+    tone_jitter: float = field(
+        0.0,
+        "strength of random changes of gamma and local contrast, which standardisation of an image "
+        "does not undo as it does those of brightness and contrast; 1 suits faces",
+        at_least=0,
+        at_most=3,
     )
     randaugment: int = field(
         0,
         "RandAugment: apply this many transformations to each image, chosen at random out of ten "
-        "(with shear and sharpness), at the full strength of --augment; 0 applies all but those "
-        "two, at random strengths",
+        "(rotation, scaling, translation in x and y, shear, gamma, local contrast, sharpness, and "
+        "in colour saturation and hue), at the full strength of --augment",
         at_least=0,
         at_most=10,
+        default_text="0: rotation, scaling, translation, brightness and contrast of every image, "
+        "at random strengths",
     )
     erase_prob: float = field(
         0.0,
@@ -128,6 +217,15 @@ class Augmentation(fields.Checked):
         at_least=0,
         at_most=10,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("rotation_degrees", "scale_frac", "shift_frac"):
+            if getattr(self, name) and not self.augment:
+                raise errors.UserError(
+                    f"--{name}={getattr(self, name):g} has no effect with --augment=0: give "
+                    "--augment a strength, such as 1"
+                )
 
     @property
     def is_mixing(self) -> bool:

@@ -9,7 +9,7 @@ import keras
 
 from runtime import errors
 from trainer.config import model_config
-from trainer.models import layers, sync_batch_norm
+from trainer.models import channel_attention, layers, sync_batch_norm
 
 INITIALIZER = "glorot_uniform"
 
@@ -18,7 +18,7 @@ def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasT
     """Return float[B, last of dense_units] of images [B, S, S, 1 or 3].
 
     A block is 3x3 convolution, batch normalisation where asked for, and activation, as often as
-    `convs_per_block` says, then 2x2 max-pooling and dropout.
+    `convs_per_block` says, then channel attention where asked for, 2x2 max-pooling and dropout.
 
     Raises:
       errors.UserError: if there are more blocks than times that the image can be halved.
@@ -29,6 +29,7 @@ def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasT
             name = f"conv{i}_{j}" if j else f"conv{i}"
             x = keras.layers.Conv2D(filters, 3, padding="same", name=name, **_weights(model))(x)
             x = _activated(x, model=model, name=name)
+        x = channel_attention.scaled(x, model=model, name=f"conv{i}")
         x = keras.layers.MaxPooling2D(2, name=f"pool{i}")(x)
         x = layers.Dropout(model.dropout, stream=i, name=f"conv{i}_dropout")(x)
     pooling = {"flatten": keras.layers.Flatten, "mean": keras.layers.GlobalAveragePooling2D}

@@ -10,7 +10,7 @@ stem, 32 filters wide instead of 16.
 import keras
 
 from trainer.config import model_config
-from trainer.models import layers, sync_batch_norm
+from trainer.models import channel_attention, layers, sync_batch_norm
 
 INITIALIZER = "he_normal"
 """He et al. 2015 (arXiv:1502.01852), Eq. 10, as both papers use it."""
@@ -62,6 +62,7 @@ def _block(
     branch = _convolved(active, filters=filters, stride=stride, model=model, name=f"{name}_conv0")
     branch = _activated(branch, model=model, name=f"{name}_between")
     branch = _convolved(branch, filters=filters, stride=1, model=model, name=f"{name}_conv1")
+    branch = channel_attention.scaled(branch, model=model, name=name)
     if stride > 1 or x.shape[-1] != filters:
         x = _convolved(
             active, filters=filters, stride=stride, model=model, name=f"{name}_shortcut", size=1

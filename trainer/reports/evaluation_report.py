@@ -217,9 +217,11 @@ def _classes(names: tuple[str, ...], *, model_classes: tuple[str, ...]) -> str:
 
 
 def _weights(ctx: context.RunContext) -> str:
-    decay = ctx.settings.optimization.ema_decay
-    if decay:
-        return f"average over the steps, --ema_decay={decay:g}"
+    optimization = ctx.settings.optimization
+    if optimization.ema_decay:
+        return f"average over the steps, --ema_decay={optimization.ema_decay:g}"
+    if optimization.swa_epochs:
+        return f"average over the last steps, --swa_epochs={optimization.swa_epochs:g}"
     return "of the last step of the epoch"
 
 

@@ -123,7 +123,7 @@ def _updates(
             variables=[variable.value for variable in network.trainable_variables],
             first_steps=freezing.first_steps(network.trainable_variables),
         )
-        average = _average(network, decay=settings.optimization.ema_decay)
+        average = _average(network, ctx=ctx, split=split)
         is_float16 = settings.training.precision == "float16"
         loss_scale = loss_scale_lib.LossScale(freed_at=freezing.num_steps) if is_float16 else None
     return train_step.Updates(
@@ -171,8 +171,16 @@ def _schedule(ctx: context.RunContext, *, split: examples.Split) -> lr_schedule.
     )
 
 
-def _average(network: keras.Model, *, decay: float) -> ema.WeightAverage | None:
-    if not decay:
+def _average(
+    network: keras.Model, *, ctx: context.RunContext, split: examples.Split
+) -> ema.WeightAverage | None:
+    optimization = ctx.settings.optimization
+    if optimization.swa_epochs:
+        last = round(optimization.swa_epochs * ctx.layout.num_steps(split.num_examples))
+        total = ctx.settings.training.epochs * ctx.layout.num_steps(split.num_examples)
+        decay = ema.mean_after(max(0, total - last))
+    elif optimization.ema_decay:
+        decay = ema.exponential(optimization.ema_decay)
+    else:
         return None
-    variables = [variable.value for variable in network.variables]
-    return ema.WeightAverage(variables, decay=decay)
+    return ema.WeightAverage([variable.value for variable in network.variables], decay=decay)

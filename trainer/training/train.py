@@ -15,6 +15,7 @@ from trainer.distributed import host_channel
 from trainer.evaluation import metrics
 from trainer.models import factory
 from trainer.monitoring import experiment_trackers, run_logger
+from trainer.optim import lr_schedule
 from trainer.reports import evaluation_report
 from trainer.run import context, data_provenance, model_folder, run_log
 from trainer.training import dry_run, lr_finder, pretrained, setup, trainer
@@ -142,5 +143,9 @@ def _print_introduction(ctx: context.RunContext, *, network: keras.Model) -> Non
     if ctx.version.is_drawn:
         print(f"              {_DRAWN_WARNING}")
     print(f"model         {model}; global batch {batch}", flush=True)
-    if doubt := class_balance.warning(ctx.settings.imbalance):
+    doubts = (
+        class_balance.warning(ctx.settings.imbalance),
+        lr_schedule.warning(ctx.settings.optimization, epochs=ctx.settings.training.epochs),
+    )
+    for doubt in filter(None, doubts):
         print(f"warning       {doubt}", flush=True)

@@ -74,12 +74,18 @@ class TrainStep:
 
         One signature for all lengths: the shorter last group of an epoch compiles nothing.
         """
-        signature = (group_spec, tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.float32))
+        number = tf.TensorSpec((), tf.float32)
+        signature = (group_spec, tf.TensorSpec((), tf.int64), number, number)
         self._compiled = tf.function(self._train_group, input_signature=signature)
         self._compiled_heads = tf.function(self._train_group_heads, input_signature=signature)
 
     def train(
-        self, group: input_pipeline.StepGroup, *, first_step: int, stop: bool = False
+        self,
+        group: input_pipeline.StepGroup,
+        *,
+        first_step: int,
+        stop: bool = False,
+        rate_factor: float = 1.0,
     ) -> np.ndarray:
         """Run the steps of a step group.
 
@@ -88,6 +94,7 @@ class TrainStep:
           first_step: counted from the start of the run.
           stop: whether this host was asked to stop; the sums carry it to all hosts, which spares a
             message of its own.
+          rate_factor: of the schedule's learning rate, the same on all hosts.
 
         Returns:
           float32[k, 7]: for each step, over all replicas, the sum of losses, the number of correct
@@ -100,8 +107,9 @@ class TrainStep:
         is_frozen = first_step < self._freezing.num_steps
         compiled = self._compiled_heads if is_frozen else self._compiled
         step = tf.constant(first_step, tf.int64)
+        numbers = tf.constant(stop, tf.float32), tf.constant(rate_factor, tf.float32)
         with out_of_memory.as_sentence(self._memory_advice()):
-            sums: np.ndarray = compiled(group, step, tf.constant(stop, tf.float32)).numpy()
+            sums: np.ndarray = compiled(group, step, *numbers).numpy()
         return sums
 
     def _memory_advice(self) -> str:
@@ -136,10 +144,14 @@ class TrainStep:
         return self.average.applied() if self.average else contextlib.nullcontext()
 
     def _train_group_heads(
-        self, group: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
+        self,
+        group: input_pipeline.StepGroup,
+        first_step: tf.Tensor,
+        stop: tf.Tensor,
+        rate_factor: tf.Tensor,
     ) -> tf.Tensor:
         with self._freezing.frozen():
-            return self._train_group(group, first_step, stop)
+            return self._train_group(group, first_step, stop, rate_factor)
 
     @property
     def _trained(self) -> optimizers.Optimizer:
@@ -147,19 +159,28 @@ class TrainStep:
         return self.optimizer.only([variable.value for variable in self.model.trainable_variables])
 
     def _train_group(
-        self, group: input_pipeline.StepGroup, first_step: tf.Tensor, stop: tf.Tensor
+        self,
+        group: input_pipeline.StepGroup,
+        first_step: tf.Tensor,
+        stop: tf.Tensor,
+        rate_factor: tf.Tensor,
     ) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(group["count"])[0])[0]
         sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(4 + len(norms.NAMES),))
         replica_step = tf.autograph.experimental.do_not_convert(self._replica_step)
         for i in tf.range(num_steps):
             step = first_step + tf.cast(i, tf.int64)
-            each = self.strategy.run(replica_step, args=(group, i, step, stop))
+            each = self.strategy.run(replica_step, args=(group, i, step, stop, rate_factor))
             sums = sums.write(i, self.strategy.reduce("sum", each, axis=None))
         return sums.stack()
 
     def _replica_step(
-        self, group: input_pipeline.StepGroup, i: tf.Tensor, step: tf.Tensor, stop: tf.Tensor
+        self,
+        group: input_pipeline.StepGroup,
+        i: tf.Tensor,
+        step: tf.Tensor,
+        stop: tf.Tensor,
+        rate_factor: tf.Tensor,
     ) -> tf.Tensor:
         batch = {name: value[i] for name, value in group.items() if name != "epoch"}
         parts = [self._prepare(part, epoch=group["epoch"]) for part in self._split(batch)]
@@ -178,7 +199,10 @@ class TrainStep:
         self._trained.apply(
             clipped,
             context=optimizers.UpdateContext(
-                learning_rate=self._schedule(step), step=step, applies=applies, skipped=skipped
+                learning_rate=self._schedule(step) * rate_factor,
+                step=step,
+                applies=applies,
+                skipped=skipped,
             ),
         )
         # After the update: the average is over the weights that steps end with.
@@ -212,7 +236,11 @@ class TrainStep:
             seed=self._settings.training.seed, epoch=epoch, first_position=part["position"][0]
         )
         images = augment.augment(
-            part["image"], rng=rng, settings=settings, crop_px=self._settings.data.crop_px
+            part["image"],
+            rng=rng,
+            settings=settings,
+            crop_px=self._settings.data.crop_px,
+            is_gray=self._settings.model.color == "gray",
         )
         partner_label = part["label"]
         lam = None

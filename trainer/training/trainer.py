@@ -19,7 +19,7 @@ from trainer.data import examples, input_pipeline
 from trainer.distributed import watchdog
 from trainer.evaluation import predictor
 from trainer.monitoring import run_logger, throughput
-from trainer.optim import norms
+from trainer.optim import lr_schedule, norms
 from trainer.run import best_weights, context, model_folder
 from trainer.training import checkpointing, epoch_selection, setup, signals, train_input
 
@@ -155,7 +155,9 @@ class Trainer:
         last = first + min(self._ctx.layout.steps_per_execution, steps_left)
         self._logger.profiler.before(first_step=first + 1, last_step=last)
         stop = self._interrupt.name is not None
-        sums = self._train_step.train(group, first_step=first, stop=stop)
+        sums = self._train_step.train(
+            group, first_step=first, stop=stop, rate_factor=self._rate_factor()
+        )
         self._logger.profiler.after(last)
         return sums
 
@@ -211,7 +213,13 @@ class Trainer:
 
     def _last_learning_rate(self) -> float:
         """Return the learning rate of the current epoch's last step."""
-        return self._train_step.learning_rate((self._state.epoch + 1) * self._steps_per_epoch - 1)
+        step = (self._state.epoch + 1) * self._steps_per_epoch - 1
+        return self._train_step.learning_rate(step) * self._rate_factor()
+
+    def _rate_factor(self) -> float:
+        """Return the factor of the schedule's learning rate that the epochs so far lead to."""
+        scores = [self._selector.score(row) for row in self._state.history]
+        return lr_schedule.plateau_factor(scores, settings=self._ctx.settings.optimization)
 
     def _best_facts(self, *, epoch: int) -> dict[str, object]:
         return {"epoch": epoch, "chosen_by": self._selector.describe()}

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.augment import augment, photometric
+from runtime import errors
+from trainer.augment import augment, geometric, photometric
 from trainer.config import training_config
 from trainer.distributed import example_rng
+from trainer.models import layers
 
 
 def image(size=8):
@@ -58,7 +60,7 @@ def test_augmented_images_are_cropped_in_the_same_resampling():
     assert not np.allclose(parts[0], parts[1])
 
 
-EVERYTHING = {"color_jitter": 1.0, "erase_prob": 0.5}
+EVERYTHING = {"color_jitter": 1.0, "tone_jitter": 1.0, "erase_prob": 0.5}
 
 
 @pytest.mark.parametrize("settings", [{}, EVERYTHING, {**EVERYTHING, "randaugment": 3}])
@@ -98,6 +100,10 @@ def test_a_graph_that_knows_the_shape_computes_the_same_bits_as_one_that_does_no
         {"augment": 2.0},
         {"flip": False},
         {"color_jitter": 1.0},
+        {"rotation_degrees": 30.0},
+        {"scale_frac": 0.2},
+        {"shift_frac": 0.2},
+        {"tone_jitter": 1.0},
         {"randaugment": 2},
         {"erase_prob": 1.0},
     ],
@@ -118,10 +124,47 @@ def test_half_of_the_images_are_mirrored():
 
 def test_randaugment_gives_each_image_its_number_of_kinds_at_full_strength():
     settings = training_config.Augmentation(augment=0.5, randaugment=3)
-    amounts = augment._random_kinds(rng(), count=tf.constant(500), settings=settings).numpy()
+    amounts = augment._random_kinds(rng(), count=500, settings=settings, is_gray=False).numpy()
     assert set(np.unique(amounts)) == {-0.5, 0.0, 0.5}
     assert (np.count_nonzero(amounts, axis=1) == 3).all()
     assert np.count_nonzero(amounts, axis=0) == pytest.approx([150] * 10, abs=45)
+
+
+def test_randaugment_gives_gray_images_the_kinds_that_do_something():
+    settings = training_config.Augmentation(augment=0.5, randaugment=3)
+    amounts = augment._random_kinds(rng(), count=500, settings=settings, is_gray=True).numpy()
+    assert (np.count_nonzero(amounts, axis=1) == 3).all()
+    assert np.count_nonzero(amounts, axis=0) == pytest.approx([187] * 7 + [0, 0, 187], abs=45)
+    every = training_config.Augmentation(randaugment=10)
+    amounts = augment._random_kinds(rng(), count=9, settings=every, is_gray=True).numpy()
+    assert (np.count_nonzero(amounts, axis=1) == 8).all()
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3, 4, 5, 6, 9])
+def test_every_kind_of_randaugment_changes_what_a_network_is_given_of_a_gray_image(kind):
+    gray = tf.repeat(image(16)[..., :1], 3, axis=-1)
+    amount = tf.one_hot([kind], 10)
+    settings = training_config.Augmentation(randaugment=1)
+    changed = geometric.warp(gray, flip=tf.constant([False]), amount=amount[:, :5])
+    changed = augment._photometric(changed, rng=rng(), amount=amount, settings=settings)
+    standardise = layers.Standardise()
+    assert np.abs(standardise(changed) - standardise(gray)).mean() > 0.02
+
+
+def test_ranges_that_are_named_replace_those_of_the_strength():
+    amount = tf.constant([[2.0, -1.0, 0.5, 1.0, 1.0]])
+    settings = training_config.Augmentation(augment=2.0, rotation_degrees=5.0, shift_frac=0.24)
+    # 5 of 20 degrees, 0.24 of 0.12.
+    np.testing.assert_allclose(
+        augment._in_ranges(amount, settings=settings), [[0.5, -1.0, 1.0, 2.0, 1.0]]
+    )
+    usual = training_config.Augmentation(augment=2.0)
+    assert augment._in_ranges(amount, settings=usual) is amount
+
+
+def test_a_range_without_a_strength_is_refused():
+    with pytest.raises(errors.UserError, match="--scale_frac=0.2 has no effect with --augment=0"):
+        training_config.Augmentation(augment=0.0, scale_frac=0.2)
 
 
 def test_mixing_depends_on_pairs_and_positions_only():

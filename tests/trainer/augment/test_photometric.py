@@ -18,6 +18,30 @@ def test_brightness_moves_and_contrast_spreads():
     np.testing.assert_allclose(harder[0, 0, :, 0], [96, 144], rtol=1e-5)
 
 
+def test_brightness_and_contrast_leave_most_of_a_face_at_the_largest_strength():
+    """At 3 times the usual range, 60 % of white, a face would be black or white."""
+    face = tf.constant(np.random.default_rng(0).normal(128, 50, (1, 16, 16, 3)).clip(0, 255))
+    for amount in ([3.0, 3.0], [-3.0, 3.0], [3.0, -3.0], [-3.0, -3.0]):
+        changed = photometric.light(tf.cast(face, tf.float32), amount=tf.constant([amount]))
+        is_clipped = (changed.numpy() <= 0) | (changed.numpy() >= 255)
+        assert is_clipped.mean() < 0.35
+
+
+def test_gamma_keeps_black_and_white_and_bends_what_is_between():
+    ramp = tf.constant([[[[0.0] * 3, [63.75] * 3, [255.0] * 3]]])
+    bent = photometric.tone(ramp, amount=tf.constant([[2.0, 0.0]]))  # Gamma 2: 255 x (1 / 4)^2.
+    np.testing.assert_allclose(bent[0, 0, :, 0], [0, 15.9375, 255], rtol=1e-5)
+
+
+def test_local_contrast_spreads_differences_from_the_neighbourhood_and_leaves_the_others():
+    """Columns of 100 and 120 beside those of 200 and 220: twice 10 from 110 and from 210."""
+    row = np.repeat([100.0, 120.0] * 8 + [200.0, 220.0] * 8, 3).reshape(1, 1, 32, 3)
+    images = tf.constant(np.repeat(row, 32, axis=1), tf.float32)
+    spread = photometric.tone(images, amount=tf.constant([[0.0, 2.0]])).numpy()
+    np.testing.assert_allclose(spread[0, 9, 4:8, 0], [90, 130] * 2, rtol=1e-5)
+    np.testing.assert_allclose(spread[0, 9, 24:28, 0], [190, 230] * 2, rtol=1e-5)
+
+
 def test_colour_leaves_gray_and_brightness_alone():
     np.testing.assert_allclose(
         photometric.colour(pixel(90, 90, 90), amount=tf.constant([[1.0, 1.0]]))[0, 0, 0],

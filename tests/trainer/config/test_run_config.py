@@ -119,8 +119,8 @@ def test_a_configuration_cannot_be_changed():
         ),
         (
             {"decay_factor": 0.5},
-            "--decay_factor has no effect with --schedule=cosine: it needs --schedule=step or "
-            "exponential",
+            "--decay_factor has no effect with --schedule=cosine: it needs --schedule=step, "
+            "exponential or plateau",
         ),
         (
             {"decay_epochs": [3]},

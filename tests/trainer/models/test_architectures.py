@@ -9,7 +9,7 @@ import tensorflow as tf
 from runtime import errors
 from trainer.config import model_config
 from trainer.distributed import example_rng
-from trainer.models import factory, keras_backbones, layers, sync_batch_norm
+from trainer.models import channel_attention, factory, keras_backbones, layers, sync_batch_norm
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3)).astype(np.uint8)
 
@@ -54,6 +54,33 @@ def test_residual_branches_are_dropped_more_often_the_deeper_they_are():
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4])
     free = build(model="resnet_small", conv_filters=(4, 4))
     assert np.abs(trained(network) - trained(free)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        # SE: 32 -> 4 -> 32 and 64 -> 4 -> 64, with biases; ECA: kernels of 3.
+        ("se", (32 * 4 + 4 + 4 * 32 + 32) + (64 * 4 + 4 + 4 * 64 + 64)),
+        ("eca", 3 + 3),
+    ],
+)
+@pytest.mark.parametrize("model", ["cnn", "resnet_small"])
+def test_channel_attention_adds_its_weights_and_takes_no_map_away(model, kind, more):
+    settings = {"model": model, "conv_filters": (32, 64)}
+    if model == "resnet_small":
+        settings["blocks_per_stage"] = 1
+    plain, with_attention = build(**settings), build(**settings, channel_attention=kind)
+    assert with_attention.count_params() - plain.count_params() == more
+    factors = [
+        each for each in with_attention.layers if each.name.endswith(("_excite", "_neighbours"))
+    ]
+    assert len(factors) == 2
+    assert all(each.activation is keras.activations.sigmoid for each in factors)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(8, 3), (64, 3), (128, 5), (256, 5), (2048, 7)])
+def test_the_neighbours_of_efficient_channel_attention_are_those_of_its_equation_12(channels, size):
+    assert channel_attention.kernel_size(channels) == size
 
 
 def test_a_dropped_branch_is_dropped_as_a_whole_and_the_others_make_up_for_it():

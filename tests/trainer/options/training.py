@@ -166,7 +166,7 @@ def history(lab: Lab, settings):
 SPEED = ("images_per_s", "input_wait_frac")
 
 
-def _idle(self, group, *, first_step, stop=False):
+def _idle(self, group, *, first_step, **_):
     return np.ones((len(group["count"]), 7), np.float32) * [1, 1, 2, 0, 1, 1, 1]
 
 
@@ -354,6 +354,7 @@ CASES = {
     "drop_path": Case(outputs, 0.5, given=RESNET),
     "activation": Case(outputs, "tanh"),
     "batch_norm": Case(outputs, True),
+    "channel_attention": Case(outputs, "eca"),
     "initializer": Case(outputs, "he_normal"),
     "heads": Case(outputs, "expression+va"),
     "va_weight": Case(steps, 0.5, given={"heads": "expression+va"}),
@@ -377,13 +378,22 @@ CASES = {
     "warmup_epochs": Case(steps, 2.0),
     "decay_factor": Case(steps, 0.5, given={**WARM, "schedule": "exponential"}),
     "decay_epochs": Case(steps, (0.25,), given={**WARM, "schedule": "step"}),
+    "plateau_epochs": Case(history, 2, base=1, given={"schedule": "plateau"}),
+    "cycle_epochs": Case(steps, 0.25, given=WARM),
+    "cycle_factor": Case(history, 3.0, given={"cycle_epochs": 0.5}),
+    "min_learning_rate": Case(steps, 5e-4, given=WARM),
     "clip_norm": Case(steps, 1e-3, given=SGD),
     "sam_rho": Case(steps, 0.5),
     "ema_decay": Case(steps, 0.9),
+    "swa_epochs": Case(steps, 3.0),
     # Augmentation
     "augment": Case(batch, 0.5),
     "flip": Case(batch, False),
+    "rotation_degrees": Case(batch, 45.0),
+    "scale_frac": Case(batch, 0.3),
+    "shift_frac": Case(batch, 0.3),
     "color_jitter": Case(batch, 1.0),
+    "tone_jitter": Case(batch, 1.0),
     "randaugment": Case(batch, 2),
     "erase_prob": Case(batch, 1.0),
     "mixup": Case(batch, 0.4),

@@ -98,8 +98,8 @@ def test_a_run_that_meets_one_fault_after_another_says_each_and_ends_as_one_with
 def weights_overflow(patched) -> None:
     train = train_step.TrainStep.train
 
-    def overflow(self, group, *, first_step, stop):
-        sums = train(self, group, first_step=first_step, stop=stop).copy()
+    def overflow(self, group, *, first_step, **about):
+        sums = train(self, group, first_step=first_step, **about).copy()
         sums[2, -1] = np.inf if first_step else sums[2, -1]
         return sums
 

@@ -55,8 +55,8 @@ def test_a_loss_that_is_no_number_stops_the_run_names_the_step_and_keeps_the_che
     running = make_trainer(batch_size=2, epochs=3)  # 31 steps an epoch, in groups of 8.
     train = train_step.TrainStep.train
 
-    def diverge(self, group, *, first_step, stop):
-        sums = train(self, group, first_step=first_step, stop=stop)
+    def diverge(self, group, *, first_step, **about):
+        sums = train(self, group, first_step=first_step, **about)
         if first_step == 31 + 8:
             sums = sums.copy()
             sums[3:, 0] = np.nan
