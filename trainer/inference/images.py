@@ -108,7 +108,8 @@ def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
 
 
 def _is_taken(file: pathlib.Path, *, folder: pathlib.Path) -> bool:
-    if not os.path.isfile(file):  # noqa: PTH113  As in `find`.
+    # What is no file, or a link to nothing, is told by its name, as the job's rejects are.
+    if os.path.isdir(file):  # noqa: PTH112  As in `find`.
         return False
     if any(map(image_names.is_of_system, file.relative_to(folder).parts)):
         return False

@@ -187,6 +187,11 @@ def test_a_folders_images_are_those_that_the_job_takes(tmp_path):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"\xff\xd8\xff" if name in taken else b"text")
+    # Neither can be read, which is said of each.
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "to nothing.png").symlink_to("nowhere")
+    (tmp_path / "folder.jpg").mkdir()
+    taken += ["pipe.jpg", "to nothing.png"]
     found = [file.relative_to(tmp_path).as_posix() for file in images.find([str(tmp_path)])]
     assert found == taken
     tally = passed_over_lib.Tally(tmp_path, follow_links=False)
