@@ -31,6 +31,9 @@ LOOKED_FOR = "class folders (happy or 1, below train and val)"
 EXPECTED = {"train": base.EXPECTED_TRAIN, "validation": base.EXPECTED_VALIDATION}
 
 
+_OF_SUBJECT = re.compile(r"(S\d{3})_\d+")
+
+
 class Reading(NamedTuple):
     """Settings for reading a part."""
 
@@ -186,8 +189,11 @@ def _check_no_splits(
 
 
 def subject(name: str) -> str:
-    """Return the folder within a class folder of an image: S010 of happy/S010/3.jpg, else ""."""
-    return name.split("/")[1] if name.count("/") > 1 else ""
+    """Return S010 of happy/S010/3.jpg, and of happy/S010_004_00000017.png as in CK+48; else ""."""
+    if name.count("/") > 1:
+        return name.split("/")[1]
+    named = _OF_SUBJECT.match(name.rpartition("/")[2])
+    return named[1] if named else ""
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:

@@ -220,7 +220,7 @@ def _settled_by_rows(root: storage.AnyPath, table: base.Table, notes: list[str])
     if unknown := sorted(value for value in values if not label_names.split_of(value)):
         raise errors.UserError(
             f"the split column of {table.path} must have train, val or test: "
-            f"it has {', '.join(name[:40] for name in unknown[:5])}"
+            f"it has {', '.join(name[:40] or 'empty fields' for name in unknown[:5])}"
         )
     settled = split_names.settle({label_names.split_of(value) for value in values})
     notes += settled.notes

@@ -46,6 +46,7 @@ class Reading(NamedTuple):
     """Settings for reading a list."""
 
     prefix: str  # of names in the record; "" for the list with pixels
+    delimiter: str = ","  # of the list of votes
     votes: str = ""  # the list of votes beside that with pixels
     votes_sha256: str = ""
     columns: fer2013.Reading = fer2013.Reading(-1, -1, -1)
@@ -108,7 +109,7 @@ def _folder_table(root: storage.AnyPath, name: str, path: str) -> base.Table:
         images=path.rpartition("/")[0],
         parts=tuple(line_ranges.byte_ranges(root / path)),
         expected=expected,
-        reading=Reading(prefix=name),
+        reading=Reading(prefix=name, delimiter=_delimiter(root / path)),
     )
 
 
@@ -130,8 +131,17 @@ def _pixel_table(
         )
     storage.check_input(root / votes, at_most=untrusted.LIST_BYTES)
     digest = hashlib.sha256((root / votes).read_bytes()).hexdigest()
-    reading = Reading("", votes, digest, columns)
+    reading = Reading("", _delimiter(root / votes), votes, digest, columns)
     return fer2013.table_of(root, pixels, layout="ferplus", reading=reading)
+
+
+def _delimiter(path: storage.AnyPath) -> str:
+    """Return the delimiter by which the first line of a list has a name and votes, or ","."""
+    for delimiter in line_ranges.DELIMITERS:
+        first = next(iter(line_ranges.head(path, delimiter=delimiter, num_rows=1)), [])
+        if len(first) > len(CODES):
+            return delimiter
+    return ","
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
@@ -150,7 +160,8 @@ def _read_folder(
     """Read rows of name, box of the whole image (some copies have none), and votes."""
     table = part.table
     assert isinstance(part.range, base.Range)
-    for number, fields in line_ranges.rows(storage.path(root) / table.path, part.range):
+    path = storage.path(root) / table.path
+    for number, fields in line_ranges.rows(path, part.range, delimiter=reading.delimiter):
         if fields == []:
             continue
         place = annotations.Place(
@@ -164,17 +175,19 @@ def _row_of_folder(
 ) -> annotations.Row | annotations.Reject:
     if isinstance(fields, annotations.InvalidExample):
         raise fields
-    has_box = "(" in "".join(fields[1:2])
-    return _voted(fields[0], fields[1 + has_box :], place)
+    name, *rest = fields
+    votes = rest[1:] if rest and rest[0].startswith("(") else rest
+    return _voted(name, votes, place)
 
 
 def _read_pixels(
     root: str, part: base.Part, reading: Reading
 ) -> Iterator[annotations.Row | annotations.Reject]:
-    votes = line_ranges.head(storage.path(root) / reading.votes, num_rows=1_000_000)[1:]
+    path = storage.path(root) / reading.votes
+    votes = line_ranges.head(path, delimiter=reading.delimiter, num_rows=1_000_000)[1:]
     for line in fer2013.lines(root, part, reading.columns):
-        # Usage, image name, votes.
-        given = votes[line.number][2:] if line.number < len(votes) else []
+        # Usage, image name, votes; a list that was saved anew may begin with row numbers.
+        given = votes[line.number][-len(CODES) :] if line.number < len(votes) else []
         yield annotations.settled(_row_of_pixels, line.place, line.name, line, given)
 
 
@@ -200,7 +213,7 @@ def _votes(words: Sequence[str]) -> list[int]:
     Raises:
       annotations.InvalidExample: unless there are ten numbers of votes, one of them above 0.
     """
-    given = [word.strip() for word in words]
+    given = [word.strip().removesuffix(".0") for word in words]
     if (
         len(given) != len(CODES)
         or not all(word.isdecimal() for word in given)

@@ -72,6 +72,10 @@ AUTOMATIC = ("2017", "npy", "affectnetplus", "yolo", *OTHERS)
 """Layouts that --layout=auto tries first; class folders, the least specific, only where none of
 these is detected."""
 
+BESIDE_FOLDERS = ("fer2013", "kdef", "jaffe")
+"""Layouts whose images people sort into class folders, which may have splits of their own: where
+both are there, it has to be said which is meant."""
+
 SUBJECTS: dict[str, Callable[[str], str]] = {
     "ckplus": ckplus.subject,
     "kdef": named_images.KDEF.subject,
@@ -174,6 +178,8 @@ def _detected(root: storage.AnyPath, folders: Folders, request: base.Request) ->
       errors.UserError: if there are several.
     """
     found = [name for name in AUTOMATIC if LAYOUTS[name].detect(folders, request)]
+    if found and found[0] in BESIDE_FOLDERS and class_folders.detect(folders, request):
+        found.append("folders")
     if len(found) > 1:
         raise errors.UserError(
             f"{root} holds several layouts: {', '.join(found)}; choose one with --layout, "

@@ -32,14 +32,14 @@ class _Folders(NamedTuple):
     pairs: dict[str, image_folders.Pair]
 
 
-_YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
+_YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 
 
 def detect(folders: tuple[folder_walk.Folder, ...], request: base.Request) -> _Folders | None:
     """Return the data.yaml and the folders of images and labels, in either order of nesting."""
     if "manual" not in request.subsets:
         return None
-    yamls = list(folder_walk.lists_called(folders, lambda name: name in _YAMLS))
+    yamls = list(folder_walk.lists_called(folders, lambda name: name.lower() in _YAMLS))
     pairs: dict[str, image_folders.Pair] = {}
     outer = image_folders.pairs_of(folders, images="images", annotations="labels")
     for parent, pair in outer.items():

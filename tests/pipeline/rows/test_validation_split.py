@@ -63,6 +63,16 @@ def test_folders_in_class_folders_are_subjects_which_stay_together(tmp_path):
     assert all(any(path.count("/") == 2 for path in paths) for paths in found.values())
 
 
+def test_names_of_ck_plus_in_class_folders_say_the_subject(tmp_path):
+    put(tmp_path, *(f"CK+48/{face}/S{who:03d}_00{i}_00000014.png" for face in ("happy", "sadness")
+                    for who in range(10) for i in range(3)))  # fmt: skip
+    held, rest = (
+        {path.rpartition("/")[2][:4] for path in held_out(tmp_path)[split]}
+        for split in ("validation", "train")
+    )
+    assert len(held) == 2 and len(rest) == 8 and not held & rest
+
+
 def test_too_few_folders_for_a_validation_split_are_no_subjects(tmp_path):
     put(tmp_path, *(f"{face}/part{i % 2}/{i}.png" for face in ("happy", "sad") for i in range(60)))
     found = held_out(tmp_path)

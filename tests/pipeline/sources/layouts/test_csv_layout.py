@@ -192,7 +192,7 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
     [
         (
             {"columns": "label=emo"},
-            "a.csv has no column 'emo' for the label: it has image, emotion, x; "
+            "a.csv has no column 'emo' for the label: it has image, emotion, x, empty; "
             "name it with --columns=label=… (by name, or by number from 1)",
         ),
         (
@@ -220,10 +220,14 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
             {"columns": "split=emotion"},
             "the split column of a.csv must have train, val or test: it has happy, sad",
         ),
+        (
+            {"columns": "split=empty"},
+            "the split column of a.csv must have train, val or test: it has empty fields",
+        ),
     ],
 )
 def test_flags_that_do_not_fit_are_refused_in_one_sentence(tmp_path, flags, message):
-    table(tmp_path, "image,emotion,x\na.jpg,happy,1\nb.jpg,sad,1\n")
+    table(tmp_path, "image,emotion,x,empty\na.jpg,happy,1,\nb.jpg,sad,1,\n")
     with pytest.raises(errors.UserError) as caught:
         read(tmp_path, **{"csv": "a.csv", **flags})
     assert str(caught.value) == message.format(root=tmp_path)

@@ -97,6 +97,19 @@ def test_the_votes_of_ferplus_are_label_and_soft_label(tmp_path):
     assert rows[2].soft_label == ()
 
 
+@pytest.mark.parametrize(("delimiter", "numbers"), [(";", False), ("\t", True), (",", True)])
+def test_votes_that_were_saved_anew_are_read(tmp_path, delimiter, numbers):
+    put(tmp_path, "fer2013.csv", content=FER2013)
+    lines = [f"{number}," * numbers + line for number, line in enumerate(FER_NEW.splitlines())]
+    saved = "\r\n".join(lines).replace(",", delimiter).replace("6", "6.0")
+    put(tmp_path, "fer2013new.csv", content=f"\ufeff{saved}\r\n")
+    assert [row.label for row in read(tmp_path, layout="ferplus")] == [0, 9, 10]
+    put(tmp_path, "FER2013Train/a.png")
+    line = 'a.png,"(0, 0, 48, 48)",1,9,0,0,0,0,0,0,0,0\n'.replace(",", delimiter)
+    put(tmp_path, "FER2013Train/label.csv", content=line)
+    assert [row.label for row in read(tmp_path, layout="ferplus")] == [1]
+
+
 def test_other_votes_are_another_release(tmp_path):
     put(tmp_path, "fer2013new.csv", content=FER_NEW)
     put(tmp_path, "fer2013.csv", content=FER2013)
@@ -282,6 +295,20 @@ def test_frames_of_films_are_class_folders_of_another_name(tmp_path, layout, tra
         folder.rename(tmp_path / folder.name.lower().replace(layout, "frames"))
     assert recognise(tmp_path).layout == "folders"
     assert recognise(tmp_path, layout=layout).layout == layout
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("train/angry/AF01ANS.JPG", ""), ("train/angry/KA.AN1.39.tiff", ""), ("fer2013.csv", FER2013)],
+)
+def test_images_that_are_sorted_into_class_folders_are_not_taken_for_either(
+    tmp_path, file, content
+):
+    put(tmp_path, "train/happy/1.jpg", "val/happy/2.jpg")
+    put(tmp_path, file, **({"content": content} if content else {}))
+    with pytest.raises(errors.UserError, match=r"holds several layouts: \w+, folders; choose one"):
+        recognise(tmp_path)
+    assert {row.split for row in read(tmp_path, layout="folders")} == {"train", "validation"}
 
 
 CODES = dict.fromkeys(registry.OTHERS, 6) | {"ferplus": 10, "ckplus": 7}

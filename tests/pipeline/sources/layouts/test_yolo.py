@@ -151,3 +151,10 @@ def test_the_flag_says_what_classes_mean(root):
     put(root, "YOLO_format/data.yaml", content="names: [rage, '1', '2', '3', glee]\n")
     labels = "rage=anger,1=sad,2=sad,3=sad,glee=happy"
     assert [row.label for row in read(root, labels=labels)] == [1, 6]
+
+
+@pytest.mark.parametrize("name", ["data.yml", "Dataset.YML", "DATA.yaml"])
+def test_the_file_of_names_may_be_spelt_otherwise(root, name):
+    file = next(root.rglob("data.yaml"))
+    file.rename(file.with_name(name))
+    assert recognise(root).layout == "yolo"
