@@ -33,9 +33,16 @@ def export_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
 
 @pytest.fixture(scope="session")
 def ten_crop_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
-    """A run that is evaluated on ten crops, at the size of the stored images."""
+    """A run that is evaluated on ten crops, at the size of the stored images, with attention."""
     model_dir = tmp_path_factory.mktemp("runs") / "ten_crops"
-    return _trained(make_ctx, version=version, model_dir=model_dir, crop_px=20, tta="ten_crop")
+    return _trained(
+        make_ctx,
+        version=version,
+        model_dir=model_dir,
+        crop_px=20,
+        tta="ten_crop",
+        channel_attention="eca",
+    )
 
 
 @pytest.fixture(scope="session")
