@@ -6,6 +6,7 @@ floats are copied to the device.
 """
 
 import importlib
+import math
 
 import keras
 
@@ -41,6 +42,28 @@ def describe(model: keras.Model, *, image_size: int) -> str:
     gray = " gray" if any(isinstance(layer, layers.Gray) for layer in model.layers) else ""
     affect = ", valence and arousal" if isinstance(model.output, dict) else ""
     return f"{model.name}, {model.count_params():,} parameters, {image_size} px{gray}{affect}"
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Return the multiply-adds of the forward pass of one image, in convolutions and dense layers.
+
+    As papers count them: normalisation, activations, pooling and biases are left out.
+    """
+    return sum(
+        multiply_adds(layer) if isinstance(layer, keras.Model) else _layer_multiply_adds(layer)
+        for layer in model.layers
+    )
+
+
+def _layer_multiply_adds(layer: keras.Layer) -> int:
+    """Return the multiply-adds of a layer: of each of its outputs those of one kernel."""
+    kernel = getattr(layer, "kernel", None)
+    if kernel is None:
+        return 0
+    # Of a depthwise convolution the last two axes are the input's and what each becomes.
+    is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    each = math.prod(kernel.shape[: -2 if is_depthwise else -1])
+    return math.prod(layer.output.shape[1:]) * each
 
 
 def _features(

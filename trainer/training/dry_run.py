@@ -1,4 +1,4 @@
-"""Dry run: prints network, shapes, steps and memory of a run, and draws its first batch.
+"""Dry run: prints network, cost, shapes, steps and memory of a run, and draws its first batch.
 
 Owns what --dry_run prints, and the estimate of memory. Measuring the memory in a step was rejected:
 the point is to know before the machine that would have to hold it is there.
@@ -11,6 +11,7 @@ import keras
 
 from runtime import machine
 from trainer.data import examples
+from trainer.models import factory
 from trainer.monitoring import batch_preview
 from trainer.run import context
 from trainer.training import setup, train_input
@@ -28,6 +29,8 @@ def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split)
     train_step = setup.build_train_step(network, ctx=ctx, split=train)
     for line in (
         *layers(network),
+        f"cost          {factory.multiply_adds(network) / 1e6:,.2f} million multiply-adds an image, "
+        "forward",
         *steps(ctx, num_examples=train.num_examples),
         *memory(train_step, ctx=ctx),
     ):

@@ -24,6 +24,18 @@ def test_filters_and_units_are_as_many_as_asked():
     assert build(conv_filters=(4,), dense_units=(5,)).count_params() == 112 + 5_125 + 48
 
 
+def test_multiply_adds_are_those_of_each_output_of_convolutions_and_dense_layers():
+    # 32 x 32 x 4 outputs of 3x3x3 each; 16 x 16 x 4 into 5 units; 5 into 8 classes.
+    network = build(conv_filters=(4,), dense_units=(5,))
+    assert factory.multiply_adds(network) == 32 * 32 * 4 * 27 + 16 * 16 * 4 * 5 + 5 * 8
+
+
+def test_multiply_adds_of_a_network_from_a_paper():
+    """MobileNetV3-Small at 224 px: 56 million (Howard et al. 2019, Table 3), with its classifier."""
+    found = factory.multiply_adds(build(size=224, model="mobilenet_v3_small"))
+    assert found == pytest.approx(55e6, rel=0.04)
+
+
 def test_images_of_any_number_type_give_the_same_logits():
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3))
     network = build()

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import tensorflow as tf
 
@@ -43,6 +45,7 @@ def test_a_dry_run_prints_what_a_run_would_be_draws_the_first_batch_and_keeps_no
     dry_run.run(setup.model(ctx), ctx=ctx, train=context.read_split(ctx, split="train"))
     output = capsys.readouterr().out
     assert "steps         4 an epoch of 62 images, the last of 14; 12 in 3 epochs\n" in output
+    assert re.search(r"^cost          \d+\.\d\d million multiply-adds an image", output, re.M)
     assert "batch         uint8 [8, 32, 32, 3] on each of 2 replicas\n" in output
     assert (
         "  conv0 " in output
