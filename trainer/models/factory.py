@@ -63,7 +63,7 @@ def _layer_multiply_adds(layer: keras.Layer) -> int:
     # Of a depthwise convolution the last two axes are the input's and what each becomes.
     is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     each = math.prod(kernel.shape[: -2 if is_depthwise else -1])
-    return math.prod(layer.output.shape[1:]) * each
+    return int(math.prod(layer.output.shape[1:]) * each)
 
 
 def _features(

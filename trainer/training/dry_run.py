@@ -29,8 +29,7 @@ def run(network: keras.Model, *, ctx: context.RunContext, train: examples.Split)
     train_step = setup.build_train_step(network, ctx=ctx, split=train)
     for line in (
         *layers(network),
-        f"cost          {factory.multiply_adds(network) / 1e6:,.2f} million multiply-adds an image, "
-        "forward",
+        cost(network),
         *steps(ctx, num_examples=train.num_examples),
         *memory(train_step, ctx=ctx),
     ):
@@ -64,6 +63,12 @@ def layers(network: keras.Model) -> list[str]:
         f"  {name:<{names}}  {shape:<{shapes}}  {parameters:>10}"
         for name, shape, parameters in rows
     ]
+
+
+def cost(network: keras.Model) -> str:
+    """Return the line on the arithmetic of the network."""
+    millions = factory.multiply_adds(network) / 1e6
+    return f"cost          {millions:,.2f} million multiply-adds an image, forward"
 
 
 def steps(ctx: context.RunContext, *, num_examples: int) -> list[str]:

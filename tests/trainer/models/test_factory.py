@@ -31,7 +31,7 @@ def test_multiply_adds_are_those_of_each_output_of_convolutions_and_dense_layers
 
 
 def test_multiply_adds_of_a_network_from_a_paper():
-    """MobileNetV3-Small at 224 px: 56 million (Howard et al. 2019, Table 3), with its classifier."""
+    """MobileNetV3-Small at 224 px: 56 million with its classifier (Howard et al. 2019, Table 3)."""
     found = factory.multiply_adds(build(size=224, model="mobilenet_v3_small"))
     assert found == pytest.approx(55e6, rel=0.04)
 
