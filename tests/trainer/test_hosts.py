@@ -215,10 +215,7 @@ def test_hosts_stop_when_one_hangs_and_print_the_stack_of_each(data_dir, tmp_pat
         "hosts stop, and the same command on every host continues "
     )
     assert [code for code, _ in outputs] == [host_failure.EXIT_CODE] * 2, outputs
-    assert (
-        "tensorflow/python/distribute" in outputs[0][1]
-        and "read_from_a_dead_disk" not in outputs[0][1]
-    )
+    assert "tensorflow/python/" in outputs[0][1] and "read_from_a_dead_disk" not in outputs[0][1]
     assert "in read_from_a_dead_disk" in outputs[1][1]
     assert sentence in outputs[0][1] and sentence in outputs[1][1]
 

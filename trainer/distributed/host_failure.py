@@ -7,13 +7,12 @@ was rejected: it would change the batch, and so the result.
 """
 
 import contextlib
-import os
 import re
 import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
-from runtime import errors, json_log
+from runtime import errors, json_log, signals
 from trainer.distributed import host_channel, tf_config
 
 EXIT_CODE = errors.HOST_LOST
@@ -46,15 +45,12 @@ def end(reason: str, *, model_dir: str) -> NoReturn:
     was saved is on disk.
     """
     json_log.write("error", level="error", message=reason)
-    print(
+    sys.stdout.flush()  # Nothing else does.
+    signals.exit_saying(
+        EXIT_CODE,
         f"\nerror: {reason}; all hosts stop, and the same command on every host continues "
         f"{model_dir} from its last checkpoint",
-        file=sys.stderr,
     )
-    # os._exit flushes nothing.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(EXIT_CODE)
 
 
 def explain(error: Exception, *, hosts: tf_config.Cluster) -> str | None:
