@@ -83,6 +83,18 @@ def test_names_of_any_bytes_are_read_and_written_as_text_everywhere(source, tmp_
     assert "\x1b" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("folder", ["val/happy", "train/sad"])
+def test_a_shard_whose_images_are_all_rejected_is_published_and_verified(source, tmp_path, folder):
+    (first, *_) = sorted((source / folder).iterdir())
+    first.write_bytes(b"no image")
+    _, built = build(source, tmp_path, num_shards=24)
+    empty = [path for path in built.version.glob("*.tfrecord*") if not path.stat().st_size]
+    assert len(empty) == 1
+    assert verify.verify(built.version) == []
+    assert list(rejects(built.version)) == [f"{folder}/{first.name}"]
+    assert len(file_names(built.version)) == 31
+
+
 def test_what_is_no_file_or_leads_out_of_the_input_is_a_reject(source, tmp_path):
     happy = source / "train/happy"
     outside = (source / "train/sad/13.jpg").rename(tmp_path / "outside.jpg")

@@ -100,7 +100,8 @@ def test_every_build_of_drawn_faces_is_known_by_its_name(config_name, is_drawn, 
 
 def test_a_split_that_is_not_there_lists_those_that_are(version):
     with pytest.raises(
-        errors.UserError, match="no examples in split test; it has train, validation"
+        errors.UserError,
+        match="no examples in split test; it has train, validation: .*--validation_frac=0.2 there",
     ):
         dataset_version.check_split(version, split="test")
 
