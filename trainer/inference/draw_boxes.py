@@ -1,5 +1,6 @@
 """Annotated images: draws a box around each face and writes its expression above it."""
 
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from trainer.inference import face_classifier, images
 
 _BOX_COLOR = "#0072B2"
 _TEXT_COLOR = "white"
+_LONGEST_BYTES = 220  # File systems allow 255.
 
 
 def write(
@@ -22,10 +24,11 @@ def write(
 ) -> pathlib.Path:
     """Write `<name>.png` into a folder that exists.
 
-    A file of that name is kept: a counter is added to the new one.
+    A file of that name is kept: a counter is added to the new one. A name that would be too long
+    for a disk ends early.
     """
     time = "" if image.time_s is None else f"_{image.time_s:g}s"
-    stem = pathlib.Path(image.name).name + time
+    stem = _shortened(pathlib.Path(image.name).name) + time
     path = pathlib.Path(folder, f"{stem}.png")
     count = 1
     while path.exists():
@@ -33,6 +36,14 @@ def write(
         path = path.with_name(f"{stem}_{count}.png")
     annotated(image, faces, names=names).save(path)
     return path
+
+
+def _shortened(name: str) -> str:
+    """Return as much of a file's name as leaves room for a time, a counter and an ending."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= _LONGEST_BYTES:
+        return name
+    return encoded[:_LONGEST_BYTES].decode("utf-8", errors="ignore")
 
 
 def annotated(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import PIL.Image
+import pytest
 
 from tests.trainer.inference import samples
 from trainer.inference import draw_boxes, face_classifier, face_detector, images
@@ -34,6 +35,13 @@ def test_the_image_keeps_its_size_and_a_box_is_drawn_in_it(tmp_path):
     assert drawn.shape == (150, 200, 3)
     assert drawn[20 + 40 - 1, 10 + 15].tolist() == [0, 0x72, 0xB2]
     assert (drawn[100:, 100:] == face.image.pixels[100:, 100:]).all()
+
+
+@pytest.mark.parametrize("name", ["b" * 250 + ".jpg", "\u00e9" * 125 + ".jpg", "\udcff" * 250])
+def test_a_name_as_long_as_a_disk_allows_is_shortened(tmp_path, name):
+    frame = images.from_pixels(np.zeros((48, 64, 3), np.uint8), name=name, time_s=1234.567)
+    paths = {draw_boxes.write(frame, [], names=NAMES, folder=str(tmp_path)) for _ in range(3)}
+    assert len(paths) == 3 and all(path.is_file() for path in paths)
 
 
 def test_a_frame_of_a_video_is_named_by_its_time(tmp_path):
