@@ -184,13 +184,19 @@ class File:
         with _flocked(self.path) as descriptor:
             if not _is_at(self.path, descriptor) or self.read() != dead:
                 return False
-            self._put(content)
-            return True
+            return self._put(content)
 
-    def _put(self, content: bytes) -> None:
-        ours = self.path.with_name(f"{atomic_file.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    def _put(self, content: bytes) -> bool:
+        for killed in self.path.parent.glob(f"{atomic_file.TEMPORARY_PREFIX}*.{self.path.name}"):
+            killed.unlink(missing_ok=True)  # Its program was killed while it took over.
+        name = f"{atomic_file.TEMPORARY_PREFIX}{uuid.uuid4().hex}.{self.path.name}"
+        ours = self.path.with_name(name)
         self._open(ours, content)
-        ours.replace(self.path)
+        try:
+            ours.replace(self.path)
+        except FileNotFoundError:  # Without flock: another took over meanwhile, and removed it.
+            return False
+        return True
 
     def renew(self, content: bytes) -> None:
         """Change the content of the file that we made, even if its name is another's by now."""

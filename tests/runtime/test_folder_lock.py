@@ -103,6 +103,34 @@ def test_of_two_that_found_a_dead_holder_the_slower_one_takes_nothing(tmp_path):
     assert not second.replace(b"second", dead=b"dead") and list(tmp_path.iterdir()) == []
 
 
+def test_who_takes_over_removes_what_a_program_left_that_was_killed_while_it_did(tmp_path):
+    path = lock_file(tmp_path)
+    path.write_bytes(b"dead")
+    process = os.fork()
+    if not process:
+        pathlib.Path.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+        folder_lock.File(path).replace(b"killed", dead=b"dead")
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    assert folder_lock.File(path).replace(b"ours", dead=b"dead")
+    assert [(path, path.read_bytes()) for path in tmp_path.iterdir()] == [(path, b"ours")]
+
+
+def test_of_two_without_flock_the_one_whose_file_was_removed_takes_nothing(tmp_path, monkeypatch):
+    path = lock_file(tmp_path)
+    path.write_bytes(b"dead")
+    opened = folder_lock.File._open
+
+    def open_and_lose(self, own, content):
+        opened(self, own, content)
+        own.unlink()
+
+    monkeypatch.setattr(folder_lock.File, "_open", open_and_lose)
+    assert not folder_lock.File(path).replace(b"ours", dead=b"dead")
+    assert path.read_bytes() == b"dead"
+
+
 def test_one_at_a_time_takes_a_lock_over(tmp_path):
     path = lock_file(tmp_path)
     path.write_bytes(b"dead")
