@@ -220,8 +220,8 @@ def holdout(
     release: base.Release, *, frac: float, fold: int, seed: int
 ) -> validation_split.Holdout:
     """Return what becomes the validation split of a release that has none."""
-    subjects = _subjects(release)
-    if len(subjects) * frac < 1 and release.layout not in SUBJECTS_ALWAYS:
+    subjects = _subjects(release) if frac else set()
+    if not frac or (len(subjects) * frac < 1 and release.layout not in SUBJECTS_ALWAYS):
         return validation_split.Holdout(frac, fold, seed)
     held = validation_split.of_subjects(subjects, frac=frac, fold=fold, seed=seed)
     return validation_split.Holdout(frac, fold, seed, held)
