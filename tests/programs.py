@@ -42,6 +42,11 @@ class Program:
         """Return the exit code, or None while it runs."""
         return self._process.exitcode
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process.pid
+        os.kill(self._process.pid, number)
+
     def kill(self) -> int:
         """End it by SIGKILL; return its exit code."""
         self._process.kill()

@@ -170,6 +170,9 @@ def test_on_a_terminal_no_line_is_left_behind_and_the_log_has_every_event(data_d
     code, output = programs.run_on_terminal(
         "trainer.main",
         *SMALL,
+        "--virtual_devices=1",
+        "--conv_filters=4",
+        "--augment=0",
         "--epochs=2",
         "--batch_size=2",
         f"--data_dir={data_dir}",
@@ -190,6 +193,7 @@ def test_on_a_terminal_no_line_is_left_behind_and_the_log_has_every_event(data_d
 
 EXACT = [
     *SMALL,
+    "--conv_filters=4",
     "--optimizer=adamw",
     "--ema_decay=0.9",
     "--holdout_frac=0.3",
@@ -220,31 +224,25 @@ runpy.run_module("trainer.main", run_name="__main__", alter_sys=True)
 """Before config.json a run flushes the lock of its folder."""
 
 
-@pytest.fixture(scope="module")
-def unbroken(data_dir, tmp_path_factory):
-    """The model folder of a run with `EXACT` that was never interrupted."""
-    model_dir = tmp_path_factory.mktemp("unbroken") / "run"
-    done = programs.run(
-        "trainer.main", *EXACT, f"--data_dir={data_dir}", f"--model_dir={model_dir}"
-    )
-    assert done.returncode == 0, done.stderr
-    return model_dir
-
-
 @pytest.mark.slow
-def test_a_run_killed_while_it_starts_begins_anew_and_ends_in_the_same_weights(
-    data_dir, unbroken, tmp_path
+def test_a_run_killed_while_it_starts_and_at_its_steps_ends_in_the_weights_of_an_unbroken_one(
+    data_dir, tmp_path, monkeypatch
 ):
-    """Killed while it writes config.json, and at a random moment before its first step."""
-    flags = [*EXACT, f"--data_dir={data_dir}", f"--model_dir={tmp_path}/run"]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_WHILE_WRITING, *flags], capture_output=True, timeout=240
-    )
+    """Killed while it writes config.json, at a random moment before its first step, and twice
+    later."""
+    exact = [*EXACT, f"--data_dir={data_dir}"]
+    unbroken = programs.Program("trainer.main", *exact, f"--model_dir={tmp_path}/unbroken")
+    flags = [*exact, f"--model_dir={tmp_path}/run", "--checkpoint_steps=1"]
+    (tmp_path / "dies_while_writing.py").write_text(KILLED_WHILE_WRITING)
+    monkeypatch.syspath_prepend(tmp_path)
+    killed = programs.run("dies_while_writing", *flags)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     lock, left = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert lock == ".lock" and left.startswith("incomplete.") and left.endswith(".config.json")
 
-    wait_s = random.Random(KILL_SEED).uniform(0, 1.5)
+    generator = random.Random(KILL_SEED)
+    wait_s = generator.uniform(0, 1.5)
+    steps = sorted(generator.sample(range(1, 3 * 20), k=2))
     print(f"killed {wait_s:.3f} s after config.json was written (KILL_SEED = {KILL_SEED})")
     process = programs.Program("trainer.main", *flags)
     wait_for(process, lambda: (tmp_path / "run/config.json").exists())
@@ -252,25 +250,7 @@ def test_a_run_killed_while_it_starts_begins_anew_and_ends_in_the_same_weights(
     kill(process)
     assert newest_step(tmp_path / "run/checkpoints") == 0
 
-    anew = programs.run("trainer.main", *flags)
-    assert anew.returncode == 0, anew.stderr
-    assert "continuing" not in anew.stdout
-    assert not list((tmp_path / "run").glob("incomplete.*"))
-    assert_same(tmp_path / "run", expected=unbroken)
-
-
-@pytest.mark.slow
-def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(
-    data_dir, unbroken, tmp_path
-):
-    flags = [
-        *EXACT,
-        f"--data_dir={data_dir}",
-        f"--model_dir={tmp_path}/run",
-        "--checkpoint_steps=1",
-    ]
-    steps = sorted(random.Random(KILL_SEED).sample(range(1, 3 * 20), k=3))
-    print(f"killed after steps {steps} (KILL_SEED = {KILL_SEED})")
+    print(f"killed after steps {steps}")
     for step in steps:
         process = programs.Program("trainer.main", *flags)
         wait_for(process, lambda step=step: newest_step(tmp_path / "run/checkpoints") >= step)
@@ -278,7 +258,10 @@ def test_a_run_killed_three_times_ends_in_the_weights_of_an_unbroken_one(
     continued = programs.run("trainer.main", *flags)
     assert continued.returncode == 0, continued.stderr
     assert "continuing" in continued.stdout
-    assert_same(tmp_path / "run", expected=unbroken)
+    assert not list((tmp_path / "run").glob("incomplete.*"))
+    done = unbroken.wait()
+    assert done.returncode == 0, done.stderr
+    assert_same(tmp_path / "run", expected=tmp_path / "unbroken")
 
 
 def wait_for(process, condition):

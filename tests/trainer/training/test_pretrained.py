@@ -133,7 +133,7 @@ def trained(ctx, *, epochs):
 
 def test_first_the_heads_learn_alone_and_then_everything(earlier, make_ctx):
     network, path = earlier
-    ctx = make_ctx(**TINY, weights=path, freeze_epochs=1, dropout=0.5)
+    ctx = make_ctx(**TINY, weights=path, freeze_epochs=1, dropout=0.5, sam_rho=0.05)
     start = {variable.path: variable.numpy() for variable in network.variables}
     for epochs, are_held in ((1, True), (2, False)):
         end = trained(ctx, epochs=epochs)
@@ -143,7 +143,7 @@ def test_first_the_heads_learn_alone_and_then_everything(earlier, make_ctx):
 
 
 def test_two_replicas_freeze_as_one_does(earlier, make_ctx):
-    how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "optimizer": "sgd", "sam_rho": 0.05}
+    how = {**TINY, "weights": earlier[1], "freeze_epochs": 1, "optimizer": "sgd", "augment": 0.0}
     one, two = (trained(make_ctx(num_replicas=n, **how), epochs=2) for n in (1, 2))
     start = trained(make_ctx(**how), epochs=0)
     assert drift.largest(one.values(), two.values(), start=start.values()) < drift.LIMIT

@@ -19,6 +19,15 @@ from trainer.training import train as train_lib
 
 
 @pytest.fixture
+def make_ctx(make_ctx):
+    """One convolution and no augmentation: what is tested is the loop around them.
+
+    Each run traces its training step, which takes longer than its steps.
+    """
+    return lambda **settings: make_ctx(**{"conv_filters": (4,), "augment": 0.0, **settings})
+
+
+@pytest.fixture
 def make_trainer(make_ctx, tmp_path):
     def make(name="run", **settings):
         ctx = make_ctx(model_dir=str(tmp_path / name), **settings)
@@ -167,6 +176,7 @@ def test_a_checkpoint_holds_the_moving_statistics_of_batch_normalisation(make_tr
 
 
 CUT = {
+    "augment": 1.0,
     "epochs": 3,
     "batch_size": 2,
     "ema_decay": 0.9,
@@ -277,7 +287,7 @@ def test_tensorboard_has_the_scalars_a_batch_and_the_first_and_last_confusion_ma
 
 def test_tensorboards_own_reader_finds_the_settings_that_change_a_result(make_trainer, tmp_path):
     plugin = pytest.importorskip("tensorboard.plugins.hparams.metadata")
-    make_trainer(epochs=1).train()
+    make_trainer(epochs=1, conv_filters=(4, 8)).train()
     (path,) = (tmp_path / "run/tensorboard").glob("events*")
     values = [
         value
