@@ -66,7 +66,7 @@ def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds
         ("--learning_rate=-1", "--learning_rate must be at least 0: got -1.0"),
         (
             "--schedule=cosin",
-            "--schedule must be one of cosine, step, exponential, constant: got cosin; "
+            "--schedule must be one of cosine, step, exponential, plateau, constant: got cosin; "
             "did you mean cosine?",
         ),
         (
