@@ -52,7 +52,7 @@ def test_those_of_the_trainer_too():
     from trainer.training import lr_finder
 
     training, reports, security = (
-        (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        " ".join((DOCS / f"{page}.md").read_text(encoding="utf-8").split())
         for page in ("training", "reports", "security")
     )
     steps = f"trains {lr_finder._STEPS} steps with a learning rate that rises from "
