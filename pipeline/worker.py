@@ -12,7 +12,7 @@ import os
 import grpc
 from google.protobuf import json_format, text_format
 
-from runtime import installation
+from runtime import installation, signals
 
 with installation.hidden("boto3", "pandas", "pymongo"):
     from apache_beam.portability.api import (
@@ -70,6 +70,7 @@ def work() -> None:
 
     In this process: another would import Beam once more.
     """
+    signals.end_with_starter()
     sdk_worker_main.main(None)
 
 

@@ -34,6 +34,10 @@ _DEFAULTS: dict[signal.Signals, Any] = {
 _CLOSING_S = 1.0
 """Longest time to write out what stdout has buffered: its reader may have stopped reading."""
 
+STARTER = "AFFECTNET_FACES_STARTER"
+"""Variable with the number of the process that started this one, which ends with it."""
+
+_LOOK_S = 0.5
 
 _is_ending = threading.Event()
 
@@ -143,6 +147,22 @@ def end_with_parent() -> None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=wait, args=(parent.sentinel,), daemon=True).start()
+
+
+def end_with_starter() -> None:
+    """End this process as soon as that of the variable `STARTER`, if any, is not its parent.
+
+    A worker that is no pool's, and was being started when its program ended, would wait a minute
+    for it, and keep its output open.
+    """
+
+    def wait(starter: int) -> None:
+        while os.getppid() == starter:
+            time.sleep(_LOOK_S)
+        os._exit(1)
+
+    if STARTER in os.environ:
+        threading.Thread(target=wait, args=(int(os.environ[STARTER]),), daemon=True).start()
 
 
 def name(number: int) -> str:

@@ -29,7 +29,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_hand
 from apache_beam.utils import thread_pool_executor
 from google.protobuf import json_format, text_format
 
-from runtime import errors
+from runtime import errors, signals
 
 COMMAND = "from pipeline import worker; worker.work()"
 """What a worker process runs: it imports half of what Beam's own command imports."""
@@ -207,6 +207,7 @@ class Worker(worker_handlers.GrpcWorkerHandler):
         }
         return {
             "WORKER_ID": self.worker_id,
+            signals.STARTER: str(os.getpid()),
             "PIPELINE_OPTIONS": json_format.MessageToJson(
                 self.provision_info.provision_info.pipeline_options
             ),

@@ -139,3 +139,19 @@ def test_every_pool_of_processes_ends_with_its_program():
     ]
     assert len(pools) >= 4
     assert [pool for pool in pools if not re.search("end_with_parent|_prepare_worker", pool)] == []
+
+
+def test_a_worker_ends_with_the_process_that_started_it():
+    """Killed, or ended while it starts one, that process cannot end it."""
+    worker = (
+        "from runtime import signals; import time; signals.end_with_starter(); "
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    starter = started(
+        "import os, subprocess, sys; os.environ[signals.STARTER] = str(os.getpid()); "
+        f"subprocess.run([sys.executable, '-c', {worker!r}])"
+    )
+    starter.kill()
+    began = time.monotonic()
+    starter.communicate(timeout=30)  # Its pipes are closed when the worker is gone.
+    assert time.monotonic() - began < 10
