@@ -45,39 +45,43 @@ def augment(
       float32[B, N, N, 3] in 0..255.
     """
     images = tf.cast(images, tf.float32)
-    count, size = images.shape[:2]
-    place = None
-    if crop_px is not None:
-        drawn = _uniform(rng, stream=_CROP, count=count, each=2)
-        place = tf.floor(drawn * (size - crop_px + 1))
+    count = images.shape[0]
+    amount = tf.zeros([count, _NUM_KINDS])
+    if settings.randaugment:
+        amount = _random_kinds(rng, count=count, settings=settings, is_gray=is_gray)
+    elif settings.augment:
+        amount = _all_kinds(rng, count=count, settings=settings)
+    # Geometry first: contrast is then about the mean of what the network is given.
+    if settings.augment or crop_px is not None:
+        images = _geometric(images, rng=rng, amount=amount, settings=settings, crop_px=crop_px)
     if settings.augment:
-        flip = settings.flip & (_uniform(rng, stream=_MAIN, count=count, each=8)[:, 0] < 0.5)
-        # Geometry first: contrast is then about the mean of what the network is given.
-        if settings.randaugment:
-            amount = _random_kinds(rng, count=count, settings=settings, is_gray=is_gray)
-        else:
-            amount = _all_kinds(rng, count=count, settings=settings)
-        images = geometric.warp(
-            images,
-            flip=flip,
-            amount=_in_ranges(amount[:, _GEOMETRY], settings=settings),
-            crop_px=crop_px,
-            place=place,
-        )
         images = _photometric(images, rng=rng, amount=amount, settings=settings)
-    elif crop_px is not None:
-        images = geometric.warp(
-            images,
-            flip=tf.zeros([count], tf.bool),
-            amount=tf.zeros([count, 5]),
-            crop_px=crop_px,
-            place=place,
-        )
     if settings.erase_prob:
         # Last, so that the rectangle is filled with the mean colour of the image as it ends up.
         uniform = _uniform(rng, stream=_ERASE, count=count, each=8)
         images = random_erasing.erase(images, uniform=uniform, prob=settings.erase_prob)
     return images
+
+
+def _geometric(
+    images: tf.Tensor,
+    *,
+    rng: example_rng.ExampleRng,
+    amount: tf.Tensor,
+    settings: training_config.Augmentation,
+    crop_px: int | None,
+) -> tf.Tensor:
+    """Flip, move and crop; amount: float32[B, kinds], which only --augment uses."""
+    count, size = images.shape[:2]
+    flip, geometry = tf.zeros([count], tf.bool), tf.zeros([count, 5])
+    if settings.augment:
+        flip = settings.flip & (_uniform(rng, stream=_MAIN, count=count, each=8)[:, 0] < 0.5)
+        geometry = _in_ranges(amount[:, _GEOMETRY], settings=settings)
+    place = None
+    if crop_px is not None:
+        drawn = _uniform(rng, stream=_CROP, count=count, each=2)
+        place = tf.floor(drawn * (size - crop_px + 1))
+    return geometric.warp(images, flip=flip, amount=geometry, crop_px=crop_px, place=place)
 
 
 def _photometric(
@@ -88,17 +92,25 @@ def _photometric(
     settings: training_config.Augmentation,
 ) -> tf.Tensor:
     """Change light, tones and colours; amount: float32[B, kinds]."""
+    count = images.shape[0]
     if settings.randaugment:
         images = photometric.tone(images, amount=amount[:, _LIGHT])
         images = photometric.colour(images, amount=amount[:, _HUE])
-        return photometric.sharpness(images, amount=amount[:, _SHARPNESS])
-    images = photometric.light(images, amount=amount[:, _LIGHT])
+        images = photometric.sharpness(images, amount=amount[:, _SHARPNESS])
+    else:
+        images = photometric.light(images, amount=amount[:, _LIGHT])
     if settings.color_jitter:
-        images = photometric.colour(images, amount=amount[:, _HUE])
+        drawn = _both_ways(rng, stream=_COLOUR, count=count)
+        images = photometric.colour(images, amount=settings.color_jitter * drawn)
     if settings.tone_jitter:
-        drawn = 2 * _uniform(rng, stream=_TONE, count=images.shape[0], each=4)[:, :2] - 1
+        drawn = _both_ways(rng, stream=_TONE, count=count)
         images = photometric.tone(images, amount=settings.tone_jitter * drawn)
     return images
+
+
+def _both_ways(rng: example_rng.ExampleRng, *, stream: int, count: int) -> tf.Tensor:
+    """Return amounts of two kinds, each from -1 to 1: float32[B, 2]."""
+    return 2 * _uniform(rng, stream=stream, count=count, each=4)[:, :2] - 1
 
 
 def _in_ranges(amount: tf.Tensor, *, settings: training_config.Augmentation) -> tf.Tensor:
@@ -129,12 +141,9 @@ def mix(
 def _all_kinds(
     rng: example_rng.ExampleRng, *, count: int, settings: training_config.Augmentation
 ) -> tf.Tensor:
-    """Return amounts up to the strength for all kinds but shear and sharpness: [B, kinds]."""
+    """Return amounts up to the strength of the geometric kinds but shear, and of light: [B, 7]."""
     main = settings.augment * (2 * _uniform(rng, stream=_MAIN, count=count, each=8) - 1)
-    colour = 2 * _uniform(rng, stream=_COLOUR, count=count, each=4)[:, :2] - 1
-    jitter = settings.color_jitter * colour
-    none = tf.zeros([count, 1])
-    return tf.concat([main[:, 1:5], none, main[:, 5:7], jitter, none], axis=1)
+    return tf.concat([main[:, 1:5], tf.zeros([count, 1]), main[:, 5:7]], axis=1)
 
 
 def _random_kinds(

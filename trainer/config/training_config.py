@@ -178,7 +178,10 @@ class Augmentation(fields.Checked):
         default_text="0.06 times --augment",
     )
     color_jitter: float = field(
-        0.0, "strength of random changes of saturation and hue", at_least=0, at_most=3
+        0.0,
+        "strength of random changes of saturation and hue, where --augment is above 0",
+        at_least=0,
+        at_most=3,
     )
     tone_jitter: float = field(
         0.0,
@@ -220,7 +223,7 @@ class Augmentation(fields.Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("rotation_degrees", "scale_frac", "shift_frac"):
+        for name in ("rotation_degrees", "scale_frac", "shift_frac", "tone_jitter"):
             if getattr(self, name) and not self.augment:
                 raise errors.UserError(
                     f"--{name}={getattr(self, name):g} has no effect with --augment=0: give "

@@ -112,6 +112,12 @@ def test_every_setting_changes_the_images(change):
     assert not np.allclose(augmented(four(), **change), augmented(four()), atol=1)
 
 
+@pytest.mark.parametrize("change", [{"color_jitter": 1.0}, {"tone_jitter": 1.0}])
+def test_jitters_change_the_images_beside_randaugment_too(change):
+    plain = augmented(four(), randaugment=2)
+    assert not np.allclose(augmented(four(), randaugment=2, **change), plain, atol=1)
+
+
 def test_half_of_the_images_are_mirrored():
     left = np.zeros((400, 8, 8, 3), np.uint8)
     left[:, :, :4] = 200
