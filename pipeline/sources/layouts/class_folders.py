@@ -72,11 +72,19 @@ def detect(
 
 def _is_in_class(folder: folder_walk.Folder, possible: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether a folder of numbers is in a class folder with a name: happy/1 is a subject."""
-    if not all(path.rpartition("/")[2].isdecimal() for path in possible[folder.relative]):
+    if not all(map(_is_numbered, possible[folder.relative])):
         return False
-    words = {path for paths in possible.values() for path in paths
-             if not path.rpartition("/")[2].isdecimal()}  # fmt: skip
-    return any(f"{folder.relative}/".startswith(f"{path}/") for path in words)
+    return any(
+        f"{folder.relative}/".startswith(f"{path}/")
+        for paths in possible.values()
+        for path in paths
+        if not _is_numbered(path)
+    )
+
+
+def _is_numbered(path: str) -> bool:
+    """Tell whether a class folder is called by its code."""
+    return path.rpartition("/")[2].isdecimal()
 
 
 def _possible_classes(folder: folder_walk.Folder, given: Mapping[str, str]) -> list[str]:
@@ -207,7 +215,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoFrames:
+class NamedClassFolders:
     """A layout (registry.Layout) of class folders that another data set has.
 
     Attributes:
@@ -252,14 +260,14 @@ def _names(folders: tuple[folder_walk.Folder, ...]) -> list[str]:
     return [folder.path.name for folder in folders]
 
 
-AFEW = VideoFrames(
+AFEW = NamedClassFolders(
     layout="afew",
     data="AFEW",
     LOOKED_FOR="train_afew/Angry/000046280/001.jpg (AFEW)",
     pattern=re.compile(r"(train|val|test)?afew\d*"),
 )
 
-CAER = VideoFrames(
+CAER = NamedClassFolders(
     layout="caer",
     data="CAER-S",
     LOOKED_FOR="CAER-S/train/Anger/0001.png (CAER-S)",
