@@ -199,18 +199,26 @@ def parse_label(text: str) -> int:
     return int(value)
 
 
+_NO_VALUE_WORDS = frozenset({"", "null", "nan", "none", "na", "n/a", "<na>"})
+"""What lists write where there is no number, in lower case."""
+
+
 def parse_affect(text: str, name: str) -> float:
     """Return valence or arousal in [-1, 1], or NaN where there is none (AffectNet writes -2).
 
     Raises:
-      InvalidExample: for a number out of range, and for digits that are no number, such as 0,5.
+      InvalidExample: for a number out of range, and for text that is neither a number nor a word
+        for none, such as 0,5 or inf.
     """
+    if text.strip().lower() in _NO_VALUE_WORDS:
+        return math.nan
     value = number(text)
-    if value is None and any(map(str.isdecimal, text)):
+    if value is None:
         raise InvalidExample(
-            f"bad {name}", f"{name} must be a number with a point, as 0.5: got {text.strip()!r}"
+            f"bad {name}",
+            f"{name} must be a number with a point, as 0.5, or empty: got {text.strip()[:40]!r}",
         )
-    if value is None or value == labels.NO_VALUE:
+    if value == labels.NO_VALUE:
         return math.nan
     if not -1 <= value <= 1:
         raise InvalidExample(

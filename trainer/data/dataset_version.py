@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import hashlib
 import pathlib
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _DEMO = pathlib.Path("build/demo/data")
 """Where 'make demo' leaves its data set."""
+
+_ANY_SIZE = sys.maxsize
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,12 +59,16 @@ def locate(data: run_config.Data) -> pathlib.Path:
 
     Raises:
       errors.UserError: if there is none, or if there are several configs and none is named.
+      OSError: if a file of the version is no regular file: reading a pipe would wait for ever.
     """
     root = data_dir(data) / dataset_paths.DATASET_NAME
     configs = sorted(p.name for p in root.glob("*") if _versions(p))
     name = data.config_name or _default_config(root, configs=configs)
     if name in configs:
-        return _versions(root / name)[-1]
+        version = _versions(root / name)[-1]
+        for path in version.iterdir():
+            untrusted.check(path, at_most=_ANY_SIZE)
+        return version
     if not configs:
         demo = f" ({_DEMO} is that of make demo)" if _DEMO.is_dir() else ""
         raise errors.UserError(

@@ -72,15 +72,10 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
       where: the list, for messages.
 
     Raises:
-      errors.UserError: for an unknown role or column, a box without all its sides, and no path or
-        label.
+      errors.UserError: for an unknown role or column, a role twice, a box without all its sides,
+        and no path or label.
     """
-    given = {
-        _role(role): columns
-        for role, columns in label_names.pairs(
-            text, flag="--columns", like="path=image,label=emotion"
-        )
-    }
+    given = _given(text)
     guessed = {
         role: column for role in _KNOWN if role not in given and (column := _guess(role, first))
     }
@@ -104,6 +99,19 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
         not column.isdecimal() for columns in names.values() for column in columns.split("+")
     )
     return Columns(tuple(sorted(places.items())), by_name)
+
+
+def _given(text: str) -> dict[str, str]:
+    """Return the columns that --columns names, by role."""
+    given: dict[str, str] = {}
+    for name, columns in label_names.pairs(text, flag="--columns", like="path=image,label=emotion"):
+        role = _role(name)
+        if role in given:
+            raise errors.UserError(
+                f"--columns must name {role} once: got {given[role]} and {columns}"
+            )
+        given[role] = columns
+    return given
 
 
 def unread_note(where: str, unread: Iterable[str], *, known: Iterable[str]) -> str:

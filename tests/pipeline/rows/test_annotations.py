@@ -34,6 +34,7 @@ def test_a_good_row_keeps_every_value():
 def test_minus_two_means_no_value():
     assert math.isnan(parse().arousal)
     assert parse(valence="-1").valence == -1
+    assert all(math.isnan(parse(valence=word).valence) for word in ("", " NULL", "nan", "N/A"))
 
 
 @pytest.mark.parametrize(
@@ -63,12 +64,22 @@ def test_unusable_landmarks_are_none_and_the_row_stays(text):
         (
             {"valence": "0,5"},
             "bad valence",
-            "valence must be a number with a point, as 0.5: got '0,5'",
+            "valence must be a number with a point, as 0.5, or empty: got '0,5'",
         ),
         (
             {"arousal": "1.5.2"},
             "bad arousal",
-            "arousal must be a number with a point, as 0.5: got '1.5.2'",
+            "arousal must be a number with a point, as 0.5, or empty: got '1.5.2'",
+        ),
+        (
+            {"valence": "inf"},
+            "bad valence",
+            "valence must be a number with a point, as 0.5, or empty: got 'inf'",
+        ),
+        (
+            {"arousal": "high"},
+            "bad arousal",
+            "arousal must be a number with a point, as 0.5, or empty: got 'high'",
         ),
         (
             {"arousal": "-1.5"},

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -64,6 +65,14 @@ def test_a_build_under_way_is_not_a_version(root):
         errors.UserError, match="holds no affectnet_faces; make it with 'make shards'"
     ):
         located(root("affectnet8/incomplete.x.1.0.0_"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_any_file_of_a_version_is_refused(root):
+    data_dir = root("a/1.0.0")
+    os.mkfifo(data_dir / "affectnet_faces" / "a" / "1.0.0" / "label.labels.txt")
+    with pytest.raises(OSError, match="it is a named pipe, and only regular files are read"):
+        located(data_dir)
 
 
 def test_the_data_dir_is_found_as_tfds_finds_it(monkeypatch, tmp_path):

@@ -201,6 +201,10 @@ def test_the_list_may_lie_elsewhere(tmp_path, tmp_path_factory):
             "valence, arousal, left, top, x1, y1, x2, y2: got 'picture'",
         ),
         (
+            {"columns": "path=image,left=x,x=empty"},
+            "--columns must name x once: got x and empty",
+        ),
+        (
             {"columns": "x=x"},
             "a box in --columns must be x, y, width, height or left, top, right, bottom: got x",
         ),

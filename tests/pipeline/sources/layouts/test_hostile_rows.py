@@ -168,7 +168,7 @@ def plus(root, record: str):
         (f'{{"human-label": 1, "soft-label": [{"9" * 400},0,0,0,0,0,0,0]}}', "bad soft label: "),
         (f'{{"human-label": 1, "landmark68": [{"9" * 400}]}}', ""),
         ("[" * 100_000, "unreadable annotation: "),
-        ('{"human-label": 1, "valence": 1e999}', ""),
+        ('{"human-label": 1, "valence": 1e999}', "bad valence: "),
         ('{"human-label": {"a": 1}}', "bad label: "),
         ("[]", "unreadable annotation: "),
         ('{"human-label": 1, "meta-data": 3}', "unreadable annotation: "),
