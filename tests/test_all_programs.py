@@ -18,7 +18,7 @@ import pytest
 from absl import flags as absl_flags
 from absl import logging as absl_logging
 
-from runtime import command, errors, fields, flags, json_log, program
+from runtime import command, errors, fields, flags, json_log, program, signals
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MODULES = sorted(about.module for about in command.PROGRAMS.values())
@@ -40,6 +40,7 @@ def start(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     # A program ends its process where TensorFlow is loaded: this one is not the program's.
     monkeypatch.setattr(program, "ending", contextlib.nullcontext)
+    monkeypatch.setattr(signals, "end_at_once", lambda: None)
     for name in absl_flags.FLAGS:  # Benchmarks that tests import require flags of their own.
         monkeypatch.setattr(absl_flags.FLAGS[name], "validators", [])
     handlers, verbosity = list(logging.root.handlers), absl_logging.get_verbosity()
