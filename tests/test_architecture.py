@@ -152,6 +152,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.evaluation",
         "trainer.run",
     ),
+    "trainer.arena": (
+        "affectnet_tfds",
+        "runtime",
+        "trainer.data",
+        "trainer.evaluation",
+        "trainer.exporting",
+        "trainer.reports",
+    ),
     "trainer.monitoring": (
         "runtime",
         "trainer.config",
@@ -187,6 +195,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "affectnet_tfds",
         "runtime",
         "webpage",
+        "trainer.arena",
         "trainer.config",
         "trainer.data",
         "trainer.distributed",

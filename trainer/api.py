@@ -23,7 +23,7 @@ from trainer.run import model_folder, trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer.inference import face_classifier
-    from trainer.reports import evaluation_report
+    from trainer.reports import publication
 
 
 def train(**settings: Any) -> trained_run.Run:
@@ -62,13 +62,13 @@ def open_run(model_dir: str) -> trained_run.Run:
     return trained_run.find(model_dir)
 
 
-def evaluate(run: trained_run.Run, **settings: Any) -> "evaluation_report.Evaluated":
+def evaluate(run: trained_run.Run, **settings: Any) -> "publication.Evaluated":
     """Evaluate a run; write and print its report. Returns numbers, predictions and files.
 
     Args:
       run: of `train` or `open_run`.
-      **settings: the flags of trainer.evaluate but model_dir: data_dir, config_name, split,
-        report_dir, num_gpus, virtual_devices.
+      **settings: the flags of trainer.evaluate for a run but model_dir: data_dir, config_name,
+        split, subset, report_dir, num_gpus, virtual_devices.
 
     Raises:
       errors.UserError: if settings, model, data or devices do not fit together.

@@ -1,48 +1,81 @@
 """Evaluation program: python -m trainer.evaluate --model_dir=DIR.
 
-Owns the flags, and which data a trained model is evaluated on; the evaluation itself is
-reports.evaluation_report's, which the end of training shares.
+Owns the flags, and which data a model is evaluated on; the evaluation of a trained run is
+reports.evaluation_report's, which the end of training shares, that of other models arena.judge's.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
-from runtime import atomic_file, fields, flags, folder_lock
+from affectnet_tfds import dataset_paths
+from runtime import atomic_file, errors, fields, flags, folder_lock, installation
+from trainer.arena import adapter, model_file, probabilities
 from trainer.config import run_config
-from trainer.data import dataset_version
+from trainer.data import dataset_version, id_list
 from trainer.distributed import devices, tf_logging
 from trainer.evaluation import class_subset
 from trainer.run import data_provenance, trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
-    from trainer.reports import evaluation_report
+    from trainer.reports import publication
 
-ABOUT = """Evaluate a trained model on a build of the data set; write a report (report.html), \
-metrics.json and predictions.csv.
+ABOUT = """Evaluate a model on a build of the data set; write a report (report.html), metrics.json \
+and predictions.csv. A model that is not ours comes as a file with an adapter, or as a CSV.
 
   python -m trainer.evaluate --model_dir=runs/first                           as after training
   python -m trainer.evaluate --model_dir=runs/first --config_name=affectnet7  8 classes on 7
-  python -m trainer.evaluate --model_dir=runs/first --data_dir=/data/other    another build"""
+  python -m trainer.evaluate --model_dir=runs/first --data_dir=/data/other    another build
+  python -m trainer.evaluate --model_file=other.onnx --adapter=other.yaml     a model of others
+  python -m trainer.evaluate --predictions=other.csv --subset=list.txt        on a part of it"""
+
+_MODEL_DIR = "runs/latest"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Model and data of an evaluation; image size and network are those of the training."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
+    model_dir: str = fields.field(_MODEL_DIR, "folder of the trained model", path="folder")
+    model_file: str | None = fields.field(
+        None,
+        "model to evaluate instead of a run: ONNX, TFLite or Keras (.keras, .h5), on the CPU; with "
+        "--adapter",
+        path="file",
+    )
+    adapter: str | None = fields.field(
+        None, "YAML file that says what --model_file takes and gives", path="file"
+    )
+    predictions: str | None = fields.field(
+        None,
+        "CSV of probabilities to evaluate instead of a run: a column of ids, one of each class",
+        path="file",
+    )
     data_dir: str | None = fields.field(
-        None, "folder that holds the data set", default_text="as in training", path="folder"
+        None,
+        "folder that holds the data set",
+        default_text=f"as in training; without a run, {dataset_paths.DATA_DIR_TEXT}",
+        path="folder",
     )
     config_name: str | None = fields.field(
-        None, "which build of the data set", default_text="as in training"
+        None,
+        "which build of the data set",
+        default_text="as in training; without a run, the data set's own default, or the only one",
     )
     split: str = fields.field("validation", "split to evaluate on")
+    subset: str | None = fields.field(
+        None,
+        "list of the images to evaluate on: an id a line, or a CSV whose first column is the id, "
+        "which is the file name of predictions.csv with or without its ending",
+        default_text="all of the split",
+        path="file",
+    )
     report_dir: str | None = fields.field(
         None,
         "folder for the report",
-        default_text="model_dir; for other data or another split than in training, a folder in it "
-        "with their names",
+        default_text="model_dir; for other data, another split or a subset, a folder in it with "
+        "their names; for --model_file and --predictions, such a folder beside the file",
         path="folder",
     )
     num_gpus: int | None = fields.field(
@@ -63,12 +96,32 @@ def main() -> None:
     evaluate(asked)
 
 
-def evaluate(asked: Evaluation) -> "evaluation_report.Evaluated":
+def evaluate(asked: Evaluation) -> "publication.Evaluated":
     """Evaluate a model, write and print its report.
 
     Raises:
       errors.UserError: if model, data or devices do not allow it.
     """
+    _check_model(asked)
+    listed = id_list.read(pathlib.Path(asked.subset)) if asked.subset else None
+    if asked.model_file or asked.predictions:
+        return _evaluate_file(asked, listed=listed)
+    return _evaluate_run(asked, listed=listed)
+
+
+def report_folder(
+    asked: Evaluation, *, version: dataset_version.Version, trained_on: data_provenance.Provenance
+) -> pathlib.Path:
+    """Return the report's folder: only one on the run's own validation split goes to model_dir."""
+    if asked.report_dir:
+        return pathlib.Path(asked.report_dir)
+    same_data = version.fingerprint == trained_on.fingerprint
+    if same_data and asked.split == "validation" and not asked.subset:
+        return pathlib.Path(asked.model_dir)
+    return pathlib.Path(asked.model_dir) / _name(asked, version=version, is_told=not same_data)
+
+
+def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publication.Evaluated":
     run = trained_run.find(asked.model_dir)
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
@@ -94,31 +147,89 @@ def evaluate(asked: Evaluation) -> "evaluation_report.Evaluated":
             settings, image_size=ctx.views.crop_px, num_classes=len(run.data.class_names)
         )
     folder = report_folder(asked, version=version, trained_on=run.data)
-    with folder_lock.held_in(folder, way_out="name another folder for the report (--report_dir)"):
+    with _held(folder):
+        split = context.read_split(ctx, split=asked.split)
+        examples, subset = id_list.take(split, listed=listed)
         return evaluation_report.run(
             network,
-            examples=context.read_split(ctx, split=asked.split),
+            examples=examples,
             ctx=ctx,
             history=history.read_csv(run.model_dir / history.HISTORY),
             subject=evaluation_report.Subject(
-                model_dir=run.model_dir, trained_on=run.data, report_dir=folder
+                model_dir=run.model_dir, trained_on=run.data, report_dir=folder, subset=subset
             ),
         )
 
 
-def report_folder(
-    asked: Evaluation, *, version: dataset_version.Version, trained_on: data_provenance.Provenance
-) -> pathlib.Path:
-    """Return the report's folder: only one on the run's own validation split goes to model_dir."""
-    if asked.report_dir:
-        return pathlib.Path(asked.report_dir)
-    same_data = version.fingerprint == trained_on.fingerprint
-    if same_data and asked.split == "validation":
-        return pathlib.Path(asked.model_dir)
+def _evaluate_file(asked: Evaluation, *, listed: id_list.IdList | None) -> "publication.Evaluated":
+    """Evaluate a model file or a table of probabilities."""
+    given: adapter.Adapter | probabilities.Table
+    if asked.predictions:
+        path = pathlib.Path(asked.predictions)
+        given = probabilities.read(path)
+    else:
+        path = pathlib.Path(str(asked.model_file))
+        model_file.check(path)
+        given = adapter.load(pathlib.Path(str(asked.adapter)))
+    data_path = dataset_version.locate(
+        run_config.Data(data_dir=asked.data_dir, config_name=asked.config_name)
+    )
+    dataset_version.check_split_early(data_path, split=asked.split)
+    atomic_file.check_writable(pathlib.Path(asked.report_dir or path.parent))
+    with tf_logging.chatter_off():
+        from trainer.arena import judge  # Inside, as above.
+
+        devices.prepare(run_config.Devices(num_gpus=0))
+    version = dataset_version.open_version(data_path)
+    dataset_version.check_split(version, split=asked.split)
+    name = f"{path.stem}_{_name(asked, version=version, is_told=True)}"
+    folder = pathlib.Path(asked.report_dir or path.parent / name)
+    with _held(folder):
+        return judge.judge(
+            judge.Entrant(path=path, given=given),
+            field=judge.Field(version=version, split=asked.split, listed=listed),
+            folder=folder,
+        )
+
+
+def _check_model(asked: Evaluation) -> None:
+    """Refuse flags that name no model, or two.
+
+    Raises:
+      errors.UserError: naming them.
+    """
+    named = {
+        "--model_dir": asked.model_dir != _MODEL_DIR,
+        "--model_file": bool(asked.model_file),
+        "--predictions": bool(asked.predictions),
+    }
+    several = [name for name, is_named in named.items() if is_named]
+    if len(several) > 1:
+        raise errors.UserError(f"{' and '.join(several)} name different models: give one of them")
+    if bool(asked.adapter) != bool(asked.model_file):
+        given, absent = ("--model_file", "--adapter")[:: 1 if asked.model_file else -1]
+        raise errors.UserError(
+            f"{given} needs {absent}, too: the file, and the YAML file that says what it takes and "
+            f"gives ({installation.doc('reports.md')})"
+        )
+    if several[:1] in (["--model_file"], ["--predictions"]) and (
+        asked.num_gpus or asked.virtual_devices > 1
+    ):
+        raise errors.UserError(
+            f"{several[0]} is evaluated on the CPU: leave out --num_gpus and --virtual_devices"
+        )
+
+
+def _name(asked: Evaluation, *, version: dataset_version.Version, is_told: bool) -> str:
+    """Return a folder's name of what is evaluated on, with the fingerprint of the data if told."""
     name = f"{version.path.parent.name}_{asked.split}"
-    if not same_data:
-        name += f"_{version.fingerprint[:8]}"
-    return pathlib.Path(asked.model_dir) / name
+    if asked.subset:
+        name += f"_{pathlib.Path(asked.subset).stem}"
+    return f"{name}_{version.fingerprint[:8]}" if is_told else name
+
+
+def _held(folder: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+    return folder_lock.held_in(folder, way_out="name another folder for the report (--report_dir)")
 
 
 def _settings(asked: Evaluation, *, run: trained_run.Run) -> run_config.Config:

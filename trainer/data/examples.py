@@ -35,6 +35,7 @@ class Split:
     arousal: np.ndarray  # float32[N], NaN where there is none
     filenames: np.ndarray  # str[N], path inside the release; the copies of an image share it
     copies: np.ndarray  # int64[N], 0 for the image itself, k for its k-th repeat by balancing
+    positions: np.ndarray  # int64[N], in the files of the split, where this is a part of it
     fetch: Callable[[tf.Tensor], tf.Tensor]
 
     @property
@@ -94,6 +95,7 @@ def read(
         arousal=records.arousal,
         filenames=records.filenames,
         copies=records.copies,
+        positions=np.arange(len(records.labels)),
         fetch=_fetch(store, size_px=size_px),
     )
 

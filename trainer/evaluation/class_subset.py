@@ -2,8 +2,9 @@
 
 Owns the renormalised probabilities and the check that the data's classes are among the model's.
 Papers report AffectNet-7 beside AffectNet-8, and the usual 7-class score of an 8-class model leaves
-out contempt's output and contempt's examples. Every class list here is the beginning of AffectNet's
-(affectnet_tfds/labels.py), so that leaving classes out means keeping the first columns.
+out contempt's output and contempt's examples. Every class list of ours is the beginning of
+AffectNet's (affectnet_tfds/labels.py), so that leaving classes out means keeping the first columns;
+those of other models are brought into that order first.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,12 @@ def restricted(probabilities: np.ndarray, *, num_classes: int) -> np.ndarray:
     total = kept.sum(axis=1, keepdims=True)
     uniform = np.full_like(kept, 1 / num_classes)
     return np.asarray(np.divide(kept, total, out=uniform, where=total > 0))
+
+
+def in_order(names: Sequence[str], *, data_classes: Sequence[str]) -> list[int]:
+    """Return the columns of a model with these classes: the data's in their order, then others."""
+    first = [names.index(name) for name in data_classes if name in names]
+    return first + [column for column in range(len(names)) if column not in first]
 
 
 def check(

@@ -132,4 +132,5 @@ _OPTIONAL: Rules = {
     "top2_accuracy": _check_number,
     "intervals_95": _check_intervals,
     "calibration": _check_calibration,
+    "ms_per_face": _check_number,
 }

@@ -24,15 +24,19 @@ class EvaluationResults:
     model of 7, or without an example of them."""
     affect: Mapping[str, ccc.AffectMetrics]
     """valence and arousal, where the model has such outputs."""
+    ms_per_face: float | None = None
+    """Milliseconds that the model takes for one face, where that was measured."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as plain JSON values; what is undefined is None."""
-        more = {
+        more: dict[str, Any] = {
             "intervals_95": {name: list(each) for name, each in self.intervals.items()},
             "calibration": _calibration(self.calibrated, self.scaling),
             "seven_classes": self.seven.to_json() if self.seven else None,
             "affect": {name: dataclasses.asdict(each) for name, each in self.affect.items()},
         }
+        if self.ms_per_face is not None:
+            more["ms_per_face"] = self.ms_per_face
         return {**self.classification.to_json(), **metrics.plain(more)}
 
 

@@ -20,6 +20,7 @@ _NUMBERS = (
     ("M measure", ("m_measure",)),
     ("ECE", ("calibration", "ece")),
     ("NLL", ("calibration", "nll")),
+    ("ms a face", ("ms_per_face",)),
 )
 """Title of each number, and its keys in metrics.json."""
 
@@ -46,7 +47,7 @@ def table(runs: Runs, pairs: Pairs) -> str:
     """Return the comparison as text: a column a run, then a sentence a pair."""
     width = max(18, *(len(run.name) for run in runs))
     lines = [" " * 18 + "".join(f"  {run.name:>{width}}" for run in runs)]
-    for title, keys in _NUMBERS:
+    for title, keys in _measured(runs):
         cells = (f"  {_value(run, keys):>{width}}" for run in runs)
         lines.append(f"{title:<18}{''.join(cells)}")
     sentences = [_sentence(runs, pair) for pair in pairs]
@@ -70,9 +71,18 @@ def render(runs: Runs, pairs: Pairs) -> str:
     )
 
 
+def _measured(runs: Runs) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the numbers to show: the time of a face only where it was measured of some model."""
+    return [
+        (title, keys)
+        for title, keys in _NUMBERS
+        if keys != ("ms_per_face",) or any("ms_per_face" in run.metrics for run in runs)
+    ]
+
+
 def _numbers(runs: Runs) -> list[markup.Content]:
     columns = ["", *(run.name for run in runs)]
-    rows = [[title, *(_value(run, keys) for run in runs)] for title, keys in _NUMBERS]
+    rows = [[title, *(_value(run, keys) for run in runs)] for title, keys in _measured(runs)]
     return [
         webpage.page.table(columns, rows),
         webpage.page.note("Bars: the number and its 95 % interval."),

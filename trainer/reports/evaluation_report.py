@@ -1,7 +1,7 @@
 """Evaluation of a trained network on a split: predictions, metrics, report and its protocol.
 
 Owns what is evaluated on what, and how the protocol says so. Used at the end of training and by
-trainer.evaluate, so that both give the same report.
+trainer.evaluate, so that both give the same report, which `publication` writes.
 """
 
 import dataclasses
@@ -10,19 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
-import simplejpeg
-import tensorflow as tf
 
-from runtime import json_log
 from trainer.data import examples
-from trainer.evaluation import class_subset, predictions, results
+from trainer.evaluation import class_subset, predictions
 from trainer.evaluation import predictor as predictor_lib
-from trainer.reports import figures, model_page, tables, thumbnails
-from trainer.reports import files as files_lib
+from trainer.reports import figures, publication
 from trainer.run import best_weights, context, data_provenance
-
-_JPEG_QUALITY = 80
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,16 +25,8 @@ class Subject:
     model_dir: pathlib.Path
     trained_on: data_provenance.Provenance
     report_dir: pathlib.Path
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """An evaluation: its numbers, the predictions that they are of, and the report's files."""
-
-    results: results.EvaluationResults
-    predictions: predictions.Predictions
-    files: Mapping[str, pathlib.Path]
-    """By file name: report.html, metrics.json, predictions.csv and two figures."""
+    subset: str = ""
+    """Which part of the split it is evaluated on, in words; empty: on all of it."""
 
 
 def run(
@@ -51,7 +36,7 @@ def run(
     ctx: context.RunContext,
     history: figures.History,
     subject: Subject | None = None,
-) -> Evaluated:
+) -> publication.Evaluated:
     """Load the best weights of a run, evaluate them on a split, write and print the report.
 
     Args:
@@ -66,29 +51,18 @@ def run(
     """
     subject = subject or _just_trained(ctx)
     facts = best_weights.load_best(network, model_dir=subject.model_dir, connection=ctx.connection)
+    about = publication.About(
+        model=subject.model_dir,
+        protocol=_protocol(
+            ctx, subject=subject, split=examples, facts=facts, num_epochs=len(history)
+        ),
+        remark=f"weights of epoch {facts['epoch']}, chosen by {facts['chosen_by']}",
+        history=history,
+    )
     preds = _predict(network, examples=examples, ctx=ctx)
-    evaluation = results.evaluate(preds)
-    protocol = _protocol(
-        ctx, subject=subject, split=examples.name, facts=facts, num_epochs=len(history)
+    return publication.publish(
+        preds, split=examples, version=ctx.version, folder=subject.report_dir, about=about
     )
-    page = model_page.render(
-        evaluation,
-        preds=preds,
-        thumbnails_by_index=_thumbnails(ctx, split=examples.name, indices=thumbnails.wanted(preds)),
-        history=history,
-        protocol=protocol,
-    )
-    files = files_lib.write(
-        evaluation,
-        preds=preds,
-        page=page,
-        folder=subject.report_dir,
-        history=history,
-        protocol=protocol,
-    )
-    _print(evaluation, split=examples.name, facts=facts, files=files)
-    _write_event(evaluation, split=examples.name, ctx=ctx, subject=subject)
-    return Evaluated(results=evaluation, predictions=preds, files=files)
 
 
 def take_part(network: keras.Model, *, examples: examples.Split, ctx: context.RunContext) -> None:
@@ -122,73 +96,20 @@ def _predict(
     )
 
 
-def _thumbnails(
-    ctx: context.RunContext, *, split: str, indices: np.ndarray
-) -> thumbnails.Thumbnails:
-    """Return small JPEGs of some examples, from the stored images, not from network inputs."""
-    stored = examples.read(ctx.version, split=split, size_px=thumbnails.SIDE, cache="none")
-    pixels = stored.fetch(tf.constant(indices)).numpy()
-    jpegs = (
-        simplejpeg.encode_jpeg(each, quality=_JPEG_QUALITY, colorspace="RGB") for each in pixels
-    )
-    return dict(zip(indices.tolist(), jpegs, strict=True))
-
-
-def _print(
-    evaluation: results.EvaluationResults,
-    *,
-    split: str,
-    facts: Mapping[str, Any],
-    files: Mapping[str, pathlib.Path],
-) -> None:
-    """Print the table of metrics, a line of the main ones, and the paths of the report."""
-    found = evaluation.classification
-    print(tables.table(found))
-    print(
-        f"evaluated     {split} accuracy {found.accuracy:.3f}, macro-F1 {found.macro.f1:.3f}, "
-        f"M {found.m_measure:.3f}  (weights of epoch {facts['epoch']}, "
-        f"chosen by {facts['chosen_by']})"
-    )
-    for name, each in evaluation.affect.items():
-        agreement = f"CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, of {each.num_examples:,} annotated"
-        print(f"{name:<13} {agreement if each.num_examples else 'no annotated'} examples")
-    print(f"report        {'  '.join(str(path) for path in files.values())}", flush=True)
-
-
-def _write_event(
-    evaluation: results.EvaluationResults, *, split: str, ctx: context.RunContext, subject: Subject
-) -> None:
-    found = evaluation.classification
-    json_log.write(
-        "evaluation",
-        model_dir=str(subject.model_dir),
-        data=ctx.version.name,
-        split=split,
-        examples=found.num_examples,
-        accuracy=found.accuracy,
-        balanced_accuracy=found.balanced_accuracy,
-        macro_f1=found.macro.f1,
-        m_measure=found.m_measure,
-        report_dir=str(subject.report_dir),
-    )
-
-
 def _protocol(
     ctx: context.RunContext,
     *,
     subject: Subject,
-    split: str,
+    split: examples.Split,
     facts: Mapping[str, Any],
     num_epochs: int,
 ) -> dict[str, str]:
     """Describe the evaluation: model, data, weights, and what was selected on what."""
-    drawn = " (drawn faces, not AffectNet)" if ctx.version.is_drawn else ""
     epochs = _epochs(num_epochs, planned=ctx.settings.training.epochs)
     return {
         "model": subject.model_dir.resolve().name,
-        "data": f"{ctx.version.name}{drawn}, fingerprint {ctx.version.fingerprint}",
-        "split": split,
-        "examples": f"{ctx.version.counts[split]:,}{_VIEWS[ctx.views.tta]}",
+        **publication.protocol_of_data(ctx.version, split=split, subset=subject.subset),
+        "examples": f"{split.num_examples:,}{_VIEWS[ctx.views.tta]}",
         "classes": _classes(ctx.version.class_names, model_classes=subject.trained_on.class_names),
         "weights": _weights(ctx),
         "selection": f"epoch {facts['epoch']} of {epochs}, by {facts['chosen_by']}",

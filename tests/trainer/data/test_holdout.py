@@ -39,6 +39,7 @@ def make_split(names, copies):
         arousal=np.zeros(count, np.float32),
         filenames=np.array(names),
         copies=np.array(copies),
+        positions=np.arange(count),
         fetch=lambda numbers: numbers * 10,
     )
 
@@ -55,6 +56,7 @@ def test_all_repeats_of_an_image_are_on_one_side_and_only_the_image_itself_is_he
 def test_examples_keep_their_labels_and_images():
     taken = holdout.take(make_split(list("abcd"), [0] * 4), indices=np.array([3, 1]), name="some")
     assert taken.labels.tolist() == [3, 1] and taken.filenames.tolist() == ["d", "b"]
+    assert taken.positions.tolist() == [3, 1]
     assert taken.fetch(np.array([[1, 0]])).numpy().tolist() == [[10, 30]]
 
 

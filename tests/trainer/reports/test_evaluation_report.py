@@ -13,9 +13,9 @@ from affectnet_tfds import labels as affectnet
 from runtime import errors
 from tests.trainer import conftest
 from trainer import evaluate
-from trainer.data import dataset_version
+from trainer.data import dataset_version, holdout
 from trainer.evaluation import class_subset, predictor
-from trainer.reports import evaluation_report
+from trainer.reports import evaluation_report, publication
 from trainer.run import best_weights, context, data_provenance, model_folder, trained_run
 from trainer.training import setup
 
@@ -149,14 +149,17 @@ def test_a_run_whose_data_were_moved_is_told_of_the_flag_that_names_their_folder
 
 def test_thumbnails_are_made_from_the_stored_images(make_ctx):
     ctx = make_ctx(image_size=8)
-    indices = np.array([3, 30])
-    shown = evaluation_report._thumbnails(ctx, split="validation", indices=indices)
+    indices = np.array([3, 30])  # Of a part of the split that begins with its fifth.
+    split = holdout.take(
+        context.read_split(ctx, split="validation"), indices=np.arange(4, 37), name="validation"
+    )
+    shown = publication._thumbnails(ctx.version, split=split, indices=indices)
     stored = context.read_split(
         dataclasses.replace(ctx, settings=make_ctx().settings), split="validation"
     )
     for index in indices.tolist():
         pixels = simplejpeg.decode_jpeg(shown[index])
         full = cv2.resize(
-            stored.fetch(np.array([index])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR
+            stored.fetch(np.array([index + 4])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR
         )
         assert np.abs(pixels.astype(int) - full.astype(int)).mean() < 12
