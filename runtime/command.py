@@ -30,7 +30,7 @@ PROGRAMS = {
     "train": Program("trainer.main", "train a classifier on a build"),
     "hosts": Program("trainer.hosts", "train with several hosts, simulated on this machine"),
     "sweep": Program("trainer.sweep", "search for hyperparameters over many runs"),
-    "evaluate": Program("trainer.evaluate", "evaluate a trained model on a build"),
+    "evaluate": Program("trainer.evaluate", "evaluate a model, ours or another, on a build"),
     "compare": Program("trainer.compare", "test whether evaluated runs differ"),
     "baseline": Program("trainer.baseline", "train the linear classifier that a network must beat"),
     "predict": Program("trainer.predict", "classify the faces in images and videos"),

@@ -59,6 +59,11 @@ NOT_RUN = [
     NotRun(
         r".*--format=(savedmodel|onnx|tflite).*", "half a minute", "tests/trainer/test_export.py"
     ),
+    NotRun(
+        r"python -m trainer\.(evaluate|compare) .*(models/|--subset=).*",
+        "models of others",
+        "tests/trainer/arena/test_judge.py",
+    ),
     NotRun(r".*(RAF-DB|FERPlus|ExpW).*", "other data sets", "tests/test_docs_data.py"),
     NotRun(r".*(release|--model=tiny).*", "a guide's code", "tests/test_docs_guides.py"),
     NotRun(r".*/path/to/AffectNet.*", "builds AffectNet", "tests/pipeline/test_main.py"),

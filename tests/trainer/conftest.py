@@ -18,7 +18,7 @@ from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices
 from trainer.monitoring import run_logger
-from trainer.reports import figures
+from trainer.reports import figures, files
 from trainer.run import context, data_provenance, model_folder, trained_run
 from trainer.training import setup, trainer
 
@@ -62,6 +62,16 @@ def one_confusion_figure():
     once = types.SimpleNamespace(confusion_figure=draw, png=lambda png: png)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_logger, "figures", once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def without_figures():
+    """Write reports with empty PNG files: drawing the two takes longer than all else."""
+    names = ("confusion_figure", "curves_figure")
+    blank = types.SimpleNamespace(png=lambda _: b"", **dict.fromkeys(names, lambda *_, **__: None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "figures", blank)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Adapters and tables as files."""
+"""Adapters as files, and reports without figures."""
 
 import pytest
 import yaml
@@ -20,3 +20,8 @@ def write_adapter(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_figures(without_figures):
+    """Draw no figures in these tests."""

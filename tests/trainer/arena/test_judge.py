@@ -9,11 +9,11 @@ import pytest
 
 from runtime import errors
 from tests.trainer.arena.conftest import NAMES
+from tests.trainer.arena.models import linear_onnx
 from trainer import evaluate
 from trainer.evaluation import paired_comparison, predictions
-from trainer.exporting import formats, signature
-from trainer.inference import trained_model
-from trainer.run import context
+from trainer.run import best_weights, context, data_provenance, model_folder
+from trainer.training import setup
 
 
 @pytest.fixture
@@ -42,22 +42,27 @@ def refused(judge):
 
 
 @pytest.fixture(scope="module")
-def ours(photo_run, data_dir, tmp_path_factory):
-    """Our own evaluation of the run whose exports are judged, and its folder."""
-    folder = tmp_path_factory.mktemp("ours")
-    asked = evaluate.Evaluation(
-        model_dir=str(photo_run.model_dir),
-        data_dir=str(data_dir),
-        report_dir=str(folder),
-        num_gpus=0,
-    )
-    return evaluate.evaluate(asked), folder
+def run_dir(make_ctx, data_dir, tmp_path_factory):
+    """The folder of a run with weights as they were drawn."""
+    model_dir = tmp_path_factory.mktemp("runs") / "run"
+    ctx = make_ctx(model_dir=str(model_dir), data_dir=str(data_dir), image_size=8)
+    model_folder.claim(ctx.settings)
+    data_provenance.save(ctx.version, model_dir=model_dir)
+    facts = {"epoch": 1, "chosen_by": "accuracy on validation"}
+    best_weights.save_best(setup.model(ctx), model_dir=model_dir, facts=facts)
+    return model_dir
+
+
+@pytest.fixture(scope="module")
+def ours(run_dir):
+    """Our own evaluation of that run."""
+    return evaluate.evaluate(evaluate.Evaluation(model_dir=str(run_dir), num_gpus=0))
 
 
 @pytest.fixture(scope="module")
 def write_table(ours):
     """Return a function that writes our probabilities as a table of others would be."""
-    preds = ours[0].predictions
+    preds = ours.predictions
 
     def write(path, *, rows=slice(None)):
         with path.open("w", newline="") as file:
@@ -70,68 +75,35 @@ def write_table(ours):
     return write
 
 
-def linear_onnx(path, *, weights, shape, outputs=("scores",)):
-    """Write an ONNX file of one matrix product: logits of flattened images."""
-    from onnx import TensorProto, helper, numpy_helper, save
-
-    nodes = [helper.make_node("Flatten", ["faces"], ["flat"])]
-    nodes += [helper.make_node("MatMul", ["flat", "weights"], [name]) for name in outputs]
-    graph = helper.make_graph(
-        nodes,
-        "linear",
-        [helper.make_tensor_value_info("faces", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
-        [numpy_helper.from_array(weights.astype(np.float32), "weights")],
-    )
-    opset = helper.make_opsetid("", 17)
-    save(helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
-    return path
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("format", ["keras", "onnx", "tflite"])
-def test_an_exported_model_gives_what_our_own_evaluation_gives(
-    format, photo_run, ours, judge, write_adapter, tmp_path, capsys
-):
-    network, _ = trained_model.network(photo_run)
-    path = tmp_path / formats.FILES[format]
-    model = signature.model(photo_run, network=network)
-    formats.write(model, format=format, path=path, quantize="none")
-    adapter = write_adapter(input_size=16, output_name="probabilities")
-    found = judge(model_file=path, adapter=adapter)
-    np.testing.assert_allclose(
-        found.predictions.probabilities, ours[0].predictions.probabilities, atol=1e-5
-    )
-    assert found.predictions.labels.tolist() == ours[0].predictions.labels.tolist()
-    report = json.loads((tmp_path / "report/metrics.json").read_text())
-    assert 0 < report["ms_per_face"] < 1000 and report["num_examples"] == 37
-    assert set(report) == {*json.loads((ours[1] / "metrics.json").read_text()), "ms_per_face"}
-    printed = capsys.readouterr().out
-    assert re.search(r"^speed         [\d.e-]+ ms a face \(batch 1, median of \d+", printed, re.M)
-    assert report["protocol"]["entrant"].startswith("16 px, 3 channels, nhwc, rgb, 0..255, prob")
-
-
 def test_a_model_of_gray_images_channels_first_and_logits_is_judged_one_image_at_a_time(
-    version, make_ctx, judge, write_adapter, tmp_path
+    version, make_ctx, judge, write_adapter, tmp_path, capsys
 ):
     weights = np.random.default_rng(0).normal(size=(64, 10))
     path = linear_onnx(tmp_path / "linear.onnx", weights=weights, shape=[1, 1, 8, 8])
     names = [*reversed(NAMES), "none", None]
     adapter = write_adapter(classes=names, color="gray", scaling="0..1", output_kind="logits")
-    found = judge(model_file=path, adapter=adapter)
+    found = judge(model_file=path, adapter=adapter, report_dir="")
     split = context.read_split(make_ctx(image_size=8), split="validation")
     images = split.fetch(np.arange(37)).numpy()
     gray = np.rint(images @ np.array([0.299, 0.587, 0.114])) / 255
     scores = np.exp(gray.reshape(37, 64) @ weights)[:, 7::-1]
     wanted = scores / scores.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found.predictions.probabilities, wanted, atol=1e-5)
-    protocol = json.loads((tmp_path / "report/metrics.json").read_text())["protocol"]
+    report = tmp_path / f"linear_sample_validation_{version.fingerprint[:8]}"
+    metrics = json.loads((report / "metrics.json").read_text())
+    assert 0 < metrics["ms_per_face"] < 1000 and metrics["num_examples"] == 37
+    protocol = metrics["protocol"]
     assert protocol["classes"].endswith("; left out of the model's: none, one of no class")
-    page = (tmp_path / "report/report.html").read_text()
+    assert protocol["entrant"].startswith("8 px, 1 channel, nchw, gray, 0..1, logits; ONNX Runtime")
+    speed = re.search(
+        r"^speed         [\d.e-]+ ms a face \(batch 1, median of \d+", capsys.readouterr().out, re.M
+    )
+    assert speed
+    page = (report / "report.html").read_text()
     assert "linear.onnx" in page and "ms a face" in page
 
 
-def test_an_h5_file_of_keras_is_judged(version, make_ctx, judge, write_adapter, tmp_path):
+def test_an_h5_file_of_keras_is_judged(make_ctx, judge, write_adapter, tmp_path):
     import keras
 
     images = keras.Input((8, 8, 3))
@@ -148,9 +120,9 @@ def test_an_h5_file_of_keras_is_judged(version, make_ctx, judge, write_adapter, 
 
 
 def test_a_table_gives_what_our_own_evaluation_gives_and_is_compared_with_it(
-    ours, judge, write_table, tmp_path
+    ours, run_dir, judge, write_table, tmp_path
 ):
-    mine, folder = ours
+    mine = ours
     found = judge(predictions=write_table(tmp_path / "table.csv"))
     np.testing.assert_allclose(
         found.predictions.probabilities, mine.predictions.probabilities, atol=1e-12
@@ -158,17 +130,17 @@ def test_a_table_gives_what_our_own_evaluation_gives_and_is_compared_with_it(
     mirrored = predictions.read(tmp_path / "report/predictions.csv")
     assert mirrored.filenames.tolist() == mine.predictions.filenames.tolist()
     report = json.loads((tmp_path / "report/metrics.json").read_text())
-    same = json.loads((folder / "metrics.json").read_text())
+    same = json.loads((run_dir / "metrics.json").read_text())
     assert report["intervals_95"] == same["intervals_95"] and "ms_per_face" not in report
-    runs = paired_comparison.load([str(folder), str(tmp_path / "report")])
+    runs = paired_comparison.load([str(run_dir), str(tmp_path / "report")])
     (pair,) = paired_comparison.compare(runs)
     assert (pair.difference, pair.result.only_first, pair.result.only_second) == (0, 0, 0)
 
 
 def test_a_subset_is_the_same_part_of_runs_and_of_tables(
-    ours, photo_run, data_dir, judge, write_table, tmp_path, capsys
+    ours, run_dir, judge, write_table, tmp_path, capsys
 ):
-    mine = ours[0].predictions
+    mine = ours.predictions
     listed = tmp_path / "some.txt"
     listed.write_text("\n".join([*mine.filenames[20:30], "not/there.jpg"]) + "\n")
     table = write_table(tmp_path / "table.csv", rows=slice(15, 37))
@@ -177,11 +149,11 @@ def test_a_subset_is_the_same_part_of_runs_and_of_tables(
     assert sentence in capsys.readouterr().out
     assert found.predictions.filenames.tolist() == mine.filenames[20:30].tolist()
     run = evaluate.evaluate(
-        evaluate.Evaluation(model_dir=str(photo_run.model_dir), subset=str(listed), num_gpus=0)
+        evaluate.Evaluation(model_dir=str(run_dir), subset=str(listed), num_gpus=0)
     )
     assert sentence in capsys.readouterr().out
     np.testing.assert_allclose(run.predictions.probabilities, mine.probabilities[20:30], atol=1e-6)
-    folder = photo_run.model_dir / "sample_validation_some"
+    folder = run_dir / "sample_validation_some"
     assert run.files["metrics.json"].parent == folder
     protocol = json.loads((folder / "metrics.json").read_text())["protocol"]
     assert protocol["subset"].startswith("some.txt (SHA-256 ") and protocol["examples"] == "10"
@@ -192,13 +164,6 @@ def test_a_subset_is_the_same_part_of_runs_and_of_tables(
 def test_a_table_without_a_row_of_an_example_is_refused(refused, write_table, tmp_path):
     table = write_table(tmp_path / "table.csv", rows=slice(1, 37))
     assert "table.csv has no row of 1 of 37 examples, the first" in refused(predictions=table)
-
-
-def test_the_report_of_a_file_is_beside_it(judge, version, write_table, tmp_path):
-    table = write_table(tmp_path / "table.csv")
-    found = judge(predictions=table, report_dir="")
-    name = f"table_sample_validation_{version.fingerprint[:8]}"
-    assert found.files["report.html"] == tmp_path / name / "report.html"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from trainer import evaluate
 from trainer.config import run_config
 from trainer.evaluation import predictor
 from trainer.exporting import formats, parity_check, signature
@@ -37,6 +38,41 @@ def test_an_export_takes_crops_of_any_size_and_number_and_differs_by_less_than_a
         "README.md",
         "export.json",
     }
+
+
+@pytest.fixture(scope="module")
+def own_report(export_run, tmp_path_factory, without_figures):
+    """What our own evaluation of the run gives."""
+    folder = tmp_path_factory.mktemp("own")
+    return evaluate.evaluate(
+        evaluate.Evaluation(model_dir=str(export_run.model_dir), report_dir=str(folder), num_gpus=0)
+    )
+
+
+@pytest.mark.parametrize("format", ["keras", "onnx", "tflite"])
+def test_an_export_is_evaluated_as_a_model_of_others_with_the_same_result(
+    format, exported, export_run, own_report, data_dir, tmp_path
+):
+    adapter = tmp_path / "adapter.yaml"
+    adapter.write_text(
+        f"classes: [{', '.join(NAMES)}]\ncolor: rgb\nscaling: 0..255\ninput_size: 16\n"
+        "output_kind: probabilities\n"
+    )
+    found = evaluate.evaluate(
+        evaluate.Evaluation(
+            model_file=str(exported(format)[0] / formats.FILES[format]),
+            adapter=str(adapter),
+            data_dir=str(data_dir),
+            report_dir=str(tmp_path / "report"),
+        )
+    )
+    ours = own_report.predictions
+    np.testing.assert_allclose(found.predictions.probabilities, ours.probabilities, atol=1e-5)
+    assert found.predictions.filenames.tolist() == ours.filenames.tolist()
+    metrics, own = (
+        json.loads(each.files["metrics.json"].read_text()) for each in (found, own_report)
+    )
+    assert set(metrics) == {*own, "ms_per_face"} and metrics["accuracy"] == own["accuracy"]
 
 
 @pytest.mark.parametrize(("quantize", "smaller"), [("float16", 0.7), ("int8", 0.6)])

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 
 from affectnet_tfds import dataset_paths
+from affectnet_tfds import labels as affectnet
 from runtime import fields, flags
+from tests.trainer.arena.models import linear_onnx
 from tests.trainer.options.case import Case
 from trainer import app, baseline, compare, doctor, evaluate, export, hosts, predict, sweep
 from trainer.diagnosis import gpu_checks
@@ -23,7 +25,7 @@ from trainer.distributed import devices
 from trainer.evaluation import paired_comparison
 from trainer.exporting import exporter, formats, signature
 from trainer.inference import face_detector, trained_model
-from trainer.reports import comparison_page, evaluation_report
+from trainer.reports import comparison_page, evaluation_report, publication
 from trainer.run import context
 
 
@@ -80,6 +82,7 @@ def swept(lab, settings):
 def evaluated(lab, settings):
     """Return what the evaluation is given: model, data, examples, folder of the report, devices."""
     found = {}
+    pathlib.Path("list.txt").write_text("validation/0/3\nvalidation/1/5.jpg\n")
 
     def create(settings, *, version):
         names = devices.prepare(settings.devices)
@@ -101,6 +104,30 @@ def evaluated(lab, settings):
         patch.setattr(evaluation_report, "run", run)
         _four_gpus(patch)
         printed(lab, {"model_dir": "run", **settings}, main=evaluate.main)
+    return found
+
+
+def judged(lab, settings):
+    """Return the probabilities of a model of others that are evaluated."""
+    found = {}
+    names = affectnet.class_names(8)
+    said = "color: gray\nscaling: 0..1\noutput_kind: logits\n"
+    for name, order in (("a", names), ("b", names[::-1])):
+        weights = np.random.default_rng(0).normal(size=(64, 8)) * (1 + (name == "b"))
+        linear_onnx(f"{name}.onnx", weights=weights, shape=["n", 1, 8, 8])
+        pathlib.Path(f"{name}.yaml").write_text(f"classes: [{', '.join(order)}]\n{said}")
+        ids = [
+            f"validation/{shard}/{n}" for shard, count in enumerate((19, 18)) for n in range(count)
+        ]
+        rows = [f"id,{','.join(order)}", *(f"{each},0.3,0.7,0,0,0,0,0,0" for each in ids)]
+        pathlib.Path(f"{name}.csv").write_text("\n".join(rows))
+
+    def publish(preds, **_):
+        found["probabilities"] = preds.probabilities
+
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(publication, "publish", publish)
+        printed(lab, {"data_dir": "data", **settings}, main=evaluate.main)
     return found
 
 
@@ -246,11 +273,15 @@ CASES = {
     },
     "Evaluation": {
         "model_dir": Case(evaluated, "other_run", base="run", given={"report_dir": "report"}),
+        "model_file": Case(judged, "b.onnx", base="a.onnx", given={"adapter": "a.yaml"}),
+        "adapter": Case(judged, "b.yaml", base="a.yaml", given={"model_file": "a.onnx"}),
+        "predictions": Case(judged, "b.csv", base="a.csv"),
         "data_dir": Case(evaluated, "other_data", given={"config_name": "sample"}),
         "config_name": Case(
             evaluated, "sample_two", base="sample", given={"data_dir": "other_data"}
         ),
         "split": Case(evaluated, "train", given={"report_dir": "report"}),
+        "subset": Case(evaluated, "list.txt", given={"report_dir": "report"}),
         "report_dir": Case(evaluated, "report"),
         "num_gpus": Case(evaluated, 2),
         "virtual_devices": Case(evaluated, 2, given={"num_gpus": 0}),
