@@ -64,6 +64,7 @@ NOT_RUN = [
         "models of others",
         "tests/trainer/arena/test_judge.py",
     ),
+    NotRun(r".*--model_dir=runs/a,.*", "several runs", "tests/trainer/run/test_ensemble.py"),
     NotRun(r".*(RAF-DB|FERPlus|ExpW).*", "other data sets", "tests/test_docs_data.py"),
     NotRun(r".*(release|--model=tiny).*", "a guide's code", "tests/test_docs_guides.py"),
     NotRun(r".*/path/to/AffectNet.*", "builds AffectNet", "tests/pipeline/test_main.py"),

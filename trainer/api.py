@@ -19,7 +19,7 @@ from trainer import main
 from trainer.config import run_config
 from trainer.distributed import host_channel, tf_logging
 from trainer.inference import face_detector, images
-from trainer.run import model_folder, trained_run
+from trainer.run import ensemble, model_folder, trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer.inference import face_classifier
@@ -50,25 +50,25 @@ def train(**settings: Any) -> trained_run.Run:
             from trainer.training import train as training
         with _interrupts():
             training.run(config, data_path=data_path)
-    return open_run(config.run.model_dir)
+    return trained_run.find(config.run.model_dir)
 
 
-def open_run(model_dir: str) -> trained_run.Run:
-    """Open the folder of a trained run.
+def open_run(model_dir: str) -> ensemble.Model:
+    """Open the folder of a trained run, or an ensemble: several, separated by commas.
 
     Raises:
-      errors.UserError: if it holds none.
+      errors.UserError: if one holds none, or runs do not agree in classes, outputs or faces.
     """
-    return trained_run.find(model_dir)
+    return ensemble.find(model_dir)
 
 
-def evaluate(run: trained_run.Run, **settings: Any) -> "publication.Evaluated":
+def evaluate(run: ensemble.Model, **settings: Any) -> "publication.Evaluated":
     """Evaluate a run; write and print its report. Returns numbers, predictions and files.
 
     Args:
       run: of `train` or `open_run`.
       **settings: the flags of trainer.evaluate for a run but model_dir: data_dir, config_name,
-        split, subset, report_dir, num_gpus, virtual_devices.
+        split, subset, report_dir (which an ensemble needs), num_gpus, virtual_devices.
 
     Raises:
       errors.UserError: if settings, model, data or devices do not fit together.
@@ -78,9 +78,7 @@ def evaluate(run: trained_run.Run, **settings: Any) -> "publication.Evaluated":
     )
 
 
-def classifier(
-    run: trained_run.Run, *, detector: str = "mtcnn"
-) -> "face_classifier.FaceClassifier":
+def classifier(run: ensemble.Model, *, detector: str = "mtcnn") -> "face_classifier.FaceClassifier":
     """Return the classifier of a run's best weights: `classify(images)` finds and classifies faces.
 
     Args:

@@ -24,7 +24,7 @@ from trainer.config import run_config
 from trainer.demo import local_server, uploads
 from trainer.distributed import devices, tf_logging
 from trainer.inference import face_detector
-from trainer.run import trained_run
+from trainer.run import ensemble
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer.inference import face_classifier
@@ -43,7 +43,7 @@ No data leaves the machine, and no image is kept."""
 class App(fields.Checked):
     """Flags of trainer.app."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
+    model_dir: str = fields.field("runs/latest", ensemble.HELP, path="folder")
     detector: str = fields.field(
         "mtcnn",
         "face detector; none takes each image as one face crop",
@@ -62,7 +62,7 @@ def main() -> None:
     config = App(**flags.given(SECTIONS))
     installation.require("gradio", what="trainer.app")
     face_detector.check_installed(config.detector)
-    run = trained_run.find(config.model_dir)
+    run = ensemble.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
     local_server.forget_proxies()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def serve(
-    run: trained_run.Run, *, detector: str, listener: socket.socket, folder: pathlib.Path
+    run: ensemble.Model, *, detector: str, listener: socket.socket, folder: pathlib.Path
 ) -> None:
     """Load the model, and serve the page until a signal comes."""
     with tf_logging.chatter_off():

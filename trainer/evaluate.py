@@ -7,6 +7,7 @@ reports.evaluation_report's, which the end of training shares, that of other mod
 import contextlib
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from affectnet_tfds import dataset_paths
@@ -16,10 +17,12 @@ from trainer.config import run_config
 from trainer.data import dataset_version, id_list
 from trainer.distributed import devices, tf_logging
 from trainer.evaluation import class_subset
-from trainer.run import data_provenance, trained_run
+from trainer.run import data_provenance, ensemble, trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
-    from trainer.reports import publication
+    from trainer.data import examples
+    from trainer.reports import evaluation_report, publication
+    from trainer.run import context
 
 ABOUT = """Evaluate a model on a build of the data set; write a report (report.html), metrics.json \
 and predictions.csv. A model that is not ours comes as a file with an adapter, or as a CSV.
@@ -27,6 +30,7 @@ and predictions.csv. A model that is not ours comes as a file with an adapter, o
   python -m trainer.evaluate --model_dir=runs/first                           as after training
   python -m trainer.evaluate --model_dir=runs/first --config_name=affectnet7  8 classes on 7
   python -m trainer.evaluate --model_dir=runs/first --data_dir=/data/other    another build
+  python -m trainer.evaluate --model_dir=runs/a,runs/b --report_dir=runs/ab   an ensemble
   python -m trainer.evaluate --model_file=other.onnx --adapter=other.yaml     a model of others
   python -m trainer.evaluate --predictions=other.csv --subset=list.txt        on a part of it"""
 
@@ -37,7 +41,7 @@ _MODEL_DIR = "runs/latest"
 class Evaluation:
     """Model and data of an evaluation; image size and network are those of the training."""
 
-    model_dir: str = fields.field(_MODEL_DIR, "folder of the trained model", path="folder")
+    model_dir: str = fields.field(_MODEL_DIR, ensemble.HELP, path="folder")
     model_file: str | None = fields.field(
         None,
         "model to evaluate instead of a run: ONNX, TFLite or Keras (.keras, .h5), on the CPU; with "
@@ -75,7 +79,8 @@ class Evaluation:
         None,
         "folder for the report",
         default_text="model_dir; for other data, another split or a subset, a folder in it with "
-        "their names; for --model_file and --predictions, such a folder beside the file",
+        "their names; for --model_file and --predictions, such a folder beside the file; an "
+        "ensemble needs one",
         path="folder",
     )
     num_gpus: int | None = fields.field(
@@ -122,17 +127,22 @@ def report_folder(
 
 
 def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publication.Evaluated":
-    run = trained_run.find(asked.model_dir)
+    runs = ensemble.find(asked.model_dir).members
+    if len(runs) > 1 and not asked.report_dir:
+        raise errors.UserError(
+            f"the report of an ensemble ({asked.model_dir}) needs a folder of its own: name one "
+            "with --report_dir"
+        )
+    run = runs[0]
     settings = _settings(asked, run=run)
     devices.refuse_early(settings.devices)
     data_path = trained_run.locate_data(run, data=settings.data, is_named=bool(asked.data_dir))
     dataset_version.check_split_early(data_path, split=asked.split)
-    atomic_file.check_writable(pathlib.Path(asked.report_dir or asked.model_dir))
+    atomic_file.check_writable(pathlib.Path(asked.report_dir or run.model_dir))
     with tf_logging.chatter_off():
         # Inside: the refusals above must not wait for TensorFlow.
-        from trainer.models import build
         from trainer.reports import evaluation_report
-        from trainer.run import context, history
+        from trainer.run import context
     version = dataset_version.open_version(data_path)
     dataset_version.check_split(version, split=asked.split)
     class_subset.check(
@@ -142,23 +152,57 @@ def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publi
         data=version.name,
     )
     ctx = context.create(settings, version=version)
-    with ctx.strategy.scope():
-        network = build.network(
-            settings, image_size=ctx.views.crop_px, num_classes=len(run.data.class_names)
-        )
     folder = report_folder(asked, version=version, trained_on=run.data)
     with _held(folder):
-        split = context.read_split(ctx, split=asked.split)
-        examples, subset = id_list.take(split, listed=listed)
-        return evaluation_report.run(
-            network,
-            examples=examples,
-            ctx=ctx,
-            history=history.read_csv(run.model_dir / history.HISTORY),
-            subject=evaluation_report.Subject(
-                model_dir=run.model_dir, trained_on=run.data, report_dir=folder, subset=subset
-            ),
+        members, subset = _members(asked, runs=runs, ctx=ctx, listed=listed)
+        return evaluation_report.run_members(members, report_dir=folder, subset=subset)
+
+
+def _members(
+    asked: Evaluation,
+    *,
+    runs: Sequence[trained_run.Run],
+    ctx: "context.RunContext",
+    listed: id_list.IdList | None,
+) -> "tuple[list[evaluation_report.Member], str]":
+    """Return runs with networks and examples at their sizes, and which part of the split these are.
+
+    Runs of one size share the images.
+    """
+    from trainer.run import context  # Inside, as above.
+
+    splits: dict[int, tuple[examples.Split, str]] = {}
+    members = []
+    for run in runs:
+        own = dataclasses.replace(ctx, settings=_settings(asked, run=run))
+        devices.check_settings(own.settings, num_replicas=ctx.strategy.num_replicas_in_sync)
+        if own.image_size not in splits:
+            whole = context.read_split(own, split=asked.split)
+            splits[own.image_size] = id_list.take(whole, listed=listed)
+        split, subset = splits[own.image_size]
+        members.append(_member(run, ctx=own, split=split))
+    return members, subset
+
+
+def _member(
+    run: trained_run.Run, *, ctx: "context.RunContext", split: "examples.Split"
+) -> "evaluation_report.Member":
+    # Inside, as above.
+    from trainer.models import build
+    from trainer.reports import evaluation_report
+    from trainer.run import history
+
+    with ctx.strategy.scope():
+        network = build.network(
+            ctx.settings, image_size=ctx.views.crop_px, num_classes=len(run.data.class_names)
         )
+    return evaluation_report.Member(
+        network=network,
+        examples=split,
+        ctx=ctx,
+        history=history.read_csv(run.model_dir / history.HISTORY),
+        trained_on=run.data,
+    )
 
 
 def _evaluate_file(asked: Evaluation, *, listed: id_list.IdList | None) -> "publication.Evaluated":
@@ -245,7 +289,7 @@ def _settings(asked: Evaluation, *, run: trained_run.Run) -> run_config.Config:
         trained,
         data=data,
         devices=run_config.Devices(num_gpus=asked.num_gpus, virtual_devices=asked.virtual_devices),
-        run=dataclasses.replace(trained.run, model_dir=asked.model_dir),
+        run=dataclasses.replace(trained.run, model_dir=str(run.model_dir)),
     )
 
 

@@ -11,13 +11,14 @@ from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
 from trainer.exporting import export_folder
-from trainer.run import trained_run
+from trainer.run import ensemble, trained_run
 
 ABOUT = """\
 Export a trained model for another runtime, with its preprocessing inside and a model card.
 
   python -m trainer.export --model_dir=runs/first --format=onnx
-  python -m trainer.export --model_dir=runs/first --format=tflite --quantize=int8"""
+  python -m trainer.export --model_dir=runs/first --format=tflite --quantize=int8
+  python -m trainer.export --model_dir=runs/a,runs/b --output_dir=both   an ensemble in one file"""
 
 _NEEDS = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "tflite": ("ai_edge_litert",)}
 
@@ -26,7 +27,7 @@ _NEEDS = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "tflite": ("ai_edge_litert
 class Export(fields.Checked):
     """Flags of trainer.export."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
+    model_dir: str = fields.field("runs/latest", ensemble.HELP, path="folder")
     format: str = fields.field(
         "savedmodel", "file format", choices=("keras", "savedmodel", "onnx", "tflite")
     )
@@ -42,6 +43,12 @@ class Export(fields.Checked):
         default_text="MODEL_DIR/export/FORMAT",
         path="folder",
     )
+    report_dir: str | None = fields.field(
+        None,
+        "folder of the report that trainer.evaluate wrote of an ensemble, for the model card",
+        default_text="the card has no evaluation of an ensemble",
+        path="folder",
+    )
     data_dir: str | None = fields.field(
         None, "folder that holds the data set", default_text="as in training", path="folder"
     )
@@ -53,7 +60,7 @@ SECTIONS = {"Export": Export}
 def main() -> None:
     """Export as the flags say."""
     config = Export(**flags.given(SECTIONS))
-    run = trained_run.find(config.model_dir)
+    run = find_model(config)
     run.print_if_unfinished()
     run.metrics()  # Refused here where it is damaged, before TensorFlow is imported.
     folder = check(config, run=run)
@@ -74,35 +81,71 @@ def main() -> None:
     )
 
 
-def check(config: Export, *, run: trained_run.Run) -> pathlib.Path:
+def find_model(config: Export) -> ensemble.Model:
+    """Return the run, or the ensemble with the folder of its report.
+
+    Raises:
+      errors.UserError: if there is none, or a run is given the report of an ensemble.
+    """
+    found = ensemble.find(config.model_dir)
+    if config.report_dir is None:
+        return found
+    if not isinstance(found, ensemble.Ensemble):
+        raise errors.UserError(
+            f"--report_dir is for an ensemble, whose report has a folder of its own: that of "
+            f"{found.model_dir} is in it; leave --report_dir out"
+        )
+    return dataclasses.replace(found, report_dir=pathlib.Path(config.report_dir))
+
+
+def check(config: Export, *, run: ensemble.Model) -> pathlib.Path:
     """Return the folder to write.
 
     Raises:
-      errors.UserError: if the format cannot be quantised or lacks its packages, or the folder is
-        something else than an export.
+      errors.UserError: if the format cannot be quantised or lacks its packages, no folder is given
+        for an ensemble, or the folder is something else than an export.
     """
     if config.quantize != "none" and config.format != "tflite":
         raise errors.UserError(
             f"--quantize={config.quantize} needs --format=tflite: got --format={config.format}"
         )
     installation.require(*_NEEDS.get(config.format, ()), what=f"--format={config.format}")
+    if isinstance(run, ensemble.Ensemble):
+        _check_ensemble(config, model=run)
     if config.output_dir:
         folder = pathlib.Path(config.output_dir)
         if folder.name in ("", ".."):  # "." too: there is no name to write the new export beside.
             folder = folder.resolve()
     else:
         suffix = "" if config.quantize == "none" else f"_{config.quantize}"
-        folder = run.model_dir / "export" / f"{config.format}{suffix}"
+        folder = pathlib.Path(run.model_dir) / "export" / f"{config.format}{suffix}"
     export_folder.check(folder)
     return folder
 
 
-def find_data(config: Export, *, run: trained_run.Run) -> pathlib.Path | None:
-    """Return the version that the run was trained on, or None where it is not available.
+def _check_ensemble(config: Export, *, model: ensemble.Ensemble) -> None:
+    if not config.output_dir:
+        raise errors.UserError(
+            f"an export of an ensemble ({model.model_dir}) needs a folder of its own: name one "
+            "with --output_dir"
+        )
+    first, *others = model.members
+    for run in others:
+        if config.quantize == "int8" and run.image_size != first.image_size:
+            raise errors.UserError(
+                "--quantize=int8 takes images of one size, and the runs of this ensemble take "
+                f"more: {first.model_dir} {first.image_size} px, {run.model_dir} {run.image_size} "
+                "px; leave one out, or use --quantize=float16"
+            )
+
+
+def find_data(config: Export, *, run: ensemble.Model) -> pathlib.Path | None:
+    """Return the version that the (first) run was trained on, or None where it is not available.
 
     Raises:
       errors.UserError: if it is not available, and was named or is needed.
     """
+    run = run.members[0]
     trained_on = run.settings.data
     wanted = dataclasses.replace(trained_on, data_dir=config.data_dir or trained_on.data_dir)
     try:

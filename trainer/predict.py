@@ -17,7 +17,7 @@ from trainer.config import run_config
 from trainer.config.model_config import AFFECT
 from trainer.distributed import devices, tf_logging
 from trainer.inference import face_detector, images
-from trainer.run import trained_run
+from trainer.run import ensemble
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer.inference import face_classifier
@@ -36,7 +36,7 @@ Row = dict[str, Any]
 class Predict:
     """Flags of trainer.predict; files and folders are given without a flag."""
 
-    model_dir: str = fields.field("runs/latest", "folder of the trained model", path="folder")
+    model_dir: str = fields.field("runs/latest", ensemble.HELP, path="folder")
     detector: str = fields.field(
         "mtcnn",
         "face detector; none takes each image as one face crop",
@@ -76,7 +76,7 @@ def main(paths: Sequence[str]) -> None:
             "folder that you are in"
         )
     face_detector.check_installed(config.detector)
-    run = trained_run.find(config.model_dir)
+    run = ensemble.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
     if config.draw:
         # Now: not after the minutes that the first image takes.

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,7 +20,14 @@ from trainer.data import dataset_version
 from trainer.distributed import devices
 from trainer.monitoring import run_logger
 from trainer.reports import figures, files
-from trainer.run import context, data_provenance, model_folder, trained_run
+from trainer.run import (
+    best_weights,
+    context,
+    data_provenance,
+    ensemble,
+    model_folder,
+    trained_run,
+)
 from trainer.training import setup, trainer
 
 SIZE = 32
@@ -188,6 +196,51 @@ def photo_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
     facts = json.loads((model_dir / data_provenance.FILE).read_text())
     (model_dir / data_provenance.FILE).write_text(json.dumps({**facts, "crop": GEOMETRY._asdict()}))
     return trained_run.find(str(model_dir))
+
+
+@pytest.fixture(scope="session")
+def ensemble_of_two(photo_run, version, tmp_path_factory, make_ctx) -> ensemble.Ensemble:
+    """`photo_run`, and a run of another image size and seed that is judged on mirror images too."""
+    other = untrained(
+        make_ctx,
+        folder=tmp_path_factory.mktemp("runs") / "other",
+        data_dir=version.path.parents[2],
+        seed=5,
+        image_size=24,
+        tta="flip",
+        heads="expression+va",
+    )
+    shutil.copy(photo_run.model_dir / data_provenance.FILE, other.model_dir)
+    found = ensemble.find(f"{photo_run.model_dir},{other.model_dir}")
+    assert isinstance(found, ensemble.Ensemble)
+    return found
+
+
+def untrained(make_ctx, *, folder: pathlib.Path, data_dir, **settings) -> trained_run.Run:
+    """Make a run on the config `sample` with weights as they were drawn, of epoch 2."""
+    ctx = make_ctx(model_dir=str(folder), data_dir=str(data_dir), **settings)
+    model_folder.claim(ctx.settings)
+    data_provenance.save(ctx.version, model_dir=folder)
+    facts = {"epoch": 2, "chosen_by": "accuracy on validation"}
+    best_weights.save_best(setup.model(ctx), model_dir=folder, facts=facts)
+    return trained_run.find(str(folder))
+
+
+def write_metrics(folder: pathlib.Path, *, model: str) -> pathlib.Path:
+    """Write the metrics.json of a report on 7 examples into a new folder, and return the folder."""
+    scores = {"precision": 0.75, "recall": None, "f1": 0.5, "support": 7}
+    content = {
+        "protocol": {"model": model, "split": "validation", "selection": "epoch 1 of 1"},
+        "num_examples": 7,
+        "accuracy": 0.25,
+        "balanced_accuracy": 0.5,
+        "macro": {"f1": 0.125},
+        "m_measure": None,
+        "per_class": [{"name": "happy", **scores}],
+    }
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(content))
+    return folder
 
 
 @pytest.fixture(scope="session")

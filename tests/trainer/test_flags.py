@@ -50,6 +50,9 @@ def links(data_dir, photo_run, tmp_path_factory):
         "other_data": folder / "other_data",
         "run": photo_run.model_dir,
         "other_run": other_run,
+        "report_of_both": conftest.write_metrics(
+            folder / "report", model="ensemble of 2 runs, their outputs averaged: run, other_run"
+        ),
     }
 
 

@@ -9,7 +9,7 @@ import gradio
 
 from trainer.demo import access, answer_html, local_server, routes
 from trainer.demo import uploads as uploads_lib
-from trainer.run import trained_run
+from trainer.run import ensemble
 from webpage import markup
 from webpage.markup import Markup
 
@@ -30,7 +30,7 @@ Answer = Callable[[str], Markup]
 
 
 def guarded(
-    run: trained_run.Run,
+    run: ensemble.Model,
     *,
     detector: str,
     answer: Answer,
@@ -73,7 +73,7 @@ def _mounted(blocks: gradio.Blocks, *, uploads: uploads_lib.Uploads) -> fastapi.
     return app
 
 
-def _blocks(run: trained_run.Run, *, detector: str, answer: Answer) -> gradio.Blocks:
+def _blocks(run: ensemble.Model, *, detector: str, answer: Answer) -> gradio.Blocks:
     blocks = gradio.Blocks(title=TITLE, analytics_enabled=False)
     blocks.state_session_capacity = _NUM_SESSIONS
     with blocks:
@@ -114,19 +114,26 @@ def _blocks(run: trained_run.Run, *, detector: str, answer: Answer) -> gradio.Bl
     return blocks
 
 
-def _head(run: trained_run.Run, *, detector: str) -> str:
+def _head(run: ensemble.Model, *, detector: str) -> str:
     crops = {
         "mtcnn": "Faces are detected by MTCNN, cropped as the training data were",
         "none": "Each image is taken as one face crop",
     }
-    model = run.settings.model.model
+    members = run.members
+    networks = "; ".join(f"{each.settings.model.model}, {each.image_size} px" for each in members)
+    source = (
+        f"the model in {run.model_dir}"
+        if len(members) == 1
+        else f"the ensemble of {', '.join(str(each.model_dir) for each in members)}"
+    )
+    names = ", ".join(dict.fromkeys(each.data.name for each in members))
     about = (
-        f"Drop a photograph or use the camera. {crops[detector]}, and classified by the model in "
-        f"{run.model_dir}: {model}, {run.image_size} px, {len(run.data.class_names)} expressions, "
-        f"trained on {run.data.name}."
+        f"Drop a photograph or use the camera. {crops[detector]}, and classified by {source}: "
+        f"{networks}, {len(run.data.class_names)} expressions, trained on {names}."
     )
     accuracy = _accuracy(run)
-    warning = markup.element("p", _DRAWN, class_="warning") if run.data.is_drawn else None
+    is_drawn = any(each.data.is_drawn for each in members)
+    warning = markup.element("p", _DRAWN, class_="warning") if is_drawn else None
     header = markup.element(
         "header",
         markup.element("h1", TITLE),
@@ -136,8 +143,10 @@ def _head(run: trained_run.Run, *, detector: str) -> str:
     return str(header)
 
 
-def _accuracy(run: trained_run.Run) -> str:
+def _accuracy(run: ensemble.Model) -> str:
     metrics = run.metrics()
+    if metrics is None and len(run.members) > 1:
+        return "Its accuracy is what trainer.evaluate reports of all its runs together."
     if metrics is None:
         return "It has not been evaluated."
     return (

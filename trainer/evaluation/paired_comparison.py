@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from runtime import errors
+from trainer.config import run_names
 from trainer.evaluation import metrics_file, predictions, significance
 
 
@@ -62,7 +63,7 @@ def load(folders: Sequence[str]) -> list[Run]:
             raise errors.UserError(
                 f"{first} is given twice; a run does not differ from itself: name two runs"
             )
-    return [_load(path, name=name) for path, name in zip(paths, _names(paths), strict=True)]
+    return [_load(path, name=name) for path, name in zip(paths, run_names.of(paths), strict=True)]
 
 
 def compare(runs: Sequence[Run]) -> list[Pair]:
@@ -99,16 +100,6 @@ def _load(path: pathlib.Path, *, name: str) -> Run:
         reason = "there is none" if isinstance(error, FileNotFoundError) else error
         raise errors.UserError(f"cannot read {file} ({reason}): evaluate the run again") from None
     return Run(name=name, metrics=metrics, preds=preds)
-
-
-def _names(paths: Sequence[pathlib.Path]) -> list[str]:
-    """Return the shortest ends of the paths that are all different."""
-    parts = [path.resolve().parts for path in paths]
-    for length in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(each[-length:]) for each in parts]
-        if len(set(names)) == len(names):
-            return names
-    raise AssertionError("folders that are all different have different paths")
 
 
 def _row_order(run: Run, *, reference: Run) -> np.ndarray:

@@ -7,7 +7,7 @@ removed here.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -32,6 +32,17 @@ class ModelOutputs:
 
     affect: Mapping[str, np.ndarray]
     """valence and arousal, float32[N] each; empty without such heads."""
+
+
+def mean(outputs: Sequence[ModelOutputs]) -> ModelOutputs:
+    """Return the mean of the outputs of several models for the same examples."""
+    return ModelOutputs(
+        probabilities=np.mean([each.probabilities for each in outputs], axis=0),
+        affect={
+            name: np.mean([each.affect[name] for each in outputs], axis=0)
+            for name in outputs[0].affect
+        },
+    )
 
 
 class Predictor:

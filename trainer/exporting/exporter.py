@@ -1,13 +1,13 @@
-"""Exporter: writes a run's model in another format, checks it and writes its model card.
+"""Exporter: writes a run or an ensemble in another format, checks it and writes its model card.
 
-Owns the steps from a run to an export's folder, which holds the model, README.md and export.json.
-The file is opened again and compared with the network before it is kept.
+Owns the steps from a model to an export's folder, which holds the model, README.md and export.json.
+The file is opened again and compared with the networks before it is kept.
 """
 
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -17,7 +17,7 @@ from trainer.data import dataset_version, examples
 from trainer.distributed import tf_logging
 from trainer.exporting import export_folder, formats, model_card, parity_check, signature
 from trainer.inference import trained_model
-from trainer.run import trained_run
+from trainer.run import ensemble, trained_run
 
 _NUM_REPRESENTATIVE = 256
 """Images of train, evenly spaced over it, from which int8 takes the ranges of its tensors."""
@@ -28,14 +28,14 @@ class ExportRequest:
     """What to export, and where to.
 
     Attributes:
-      run: of the model.
+      run: the model: a run or an ensemble.
       format: one of `formats.FILES`.
       quantize: none, or float16 or int8 for tflite.
       folder: the export's, replaced.
       data_path: the version that the run was trained on; None where it is not available.
     """
 
-    run: trained_run.Run
+    run: ensemble.Model
     format: str
     quantize: str
     folder: pathlib.Path
@@ -49,20 +49,23 @@ def export(request: ExportRequest) -> parity_check.Comparison:
       errors.UserError: if there are no weights, or the file's outputs are not the network's.
     """
     version = dataset_version.open_version(request.data_path) if request.data_path else None
-    network, best_epoch = trained_model.network(_in_float32(request.run))
-    print(
-        f"model         {network.name}, {network.count_params():,} parameters, "
-        f"weights of epoch {best_epoch}",
-        flush=True,
-    )
+    members = [
+        each for run in request.run.members for each in trained_model.members(_in_float32(run))
+    ]
+    for each in members:
+        print(
+            f"model         {each.network.name}, {each.network.count_params():,} parameters, "
+            f"weights of epoch {each.best_epoch}",
+            flush=True,
+        )
     with export_folder.replaced(request.folder) as staged:
         path = staged / formats.FILES[request.format]
-        exported = _write(request, network=network, version=version, path=path)
-        comparison = _compare(request, network=network, version=version, path=path)
+        exported = _write(request, members=members, version=version, path=path)
+        comparison = _compare(request, members=members, version=version, path=path)
         facts = model_card.Facts(
             run=request.run,
-            best_epoch=best_epoch,
-            num_parameters=network.count_params(),
+            best_epochs=[each.best_epoch for each in members],
+            num_parameters=sum(each.network.count_params() for each in members),
             metrics=request.run.metrics(),
             heads=_heads(exported),
             format=request.format,
@@ -88,7 +91,7 @@ def _in_float32(run: trained_run.Run) -> trained_run.Run:
 def _write(
     request: ExportRequest,
     *,
-    network: keras.Model,
+    members: Sequence[trained_model.Member],
     version: dataset_version.Version | None,
     path: pathlib.Path,
 ) -> keras.Model:
@@ -96,11 +99,11 @@ def _write(
     with tf_logging.chatter_off():
         if request.quantize == "int8":
             assert version  # trainer.export refuses otherwise.
-            fixed = signature.fixed(request.run, network=network)
-            images = _representative(version, size_px=request.run.image_size)
+            fixed = signature.fixed_of_members(members)
+            images = _representative(version, size_px=members[0].run.image_size)
             formats.write_int8(fixed, path=path, images=images)
             return fixed
-        model = signature.model(request.run, network=network)
+        model = signature.of_members(members)
         formats.write(model, format=request.format, path=path, quantize=request.quantize)
         return model
 
@@ -116,15 +119,14 @@ def _representative(version: dataset_version.Version, *, size_px: int) -> Iterat
 def _compare(
     request: ExportRequest,
     *,
-    network: keras.Model,
+    members: Sequence[trained_model.Member],
     version: dataset_version.Version | None,
     path: pathlib.Path,
 ) -> parity_check.Comparison:
     with tf_logging.chatter_off():
         comparison = parity_check.compare(
             formats.OPEN[request.format](path),
-            network=network,
-            run=request.run,
+            members=members,
             version=version,
             fixed_size=request.quantize == "int8",
         )
@@ -146,12 +148,12 @@ def _manifest(facts: model_card.Facts) -> dict[str, Any]:
     """Return the content of export.json, whose keys are published."""
     data = facts.run.data
     comparison = facts.comparison
-    return {
+    manifest = {
         "format": facts.format,
         "quantize": facts.quantize,
         "class_names": data.class_names,
-        "image_size": facts.run.image_size,
-        "best_epoch": facts.best_epoch,
+        "image_size": facts.run.members[0].image_size,
+        "best_epoch": facts.best_epochs[0],
         "data": {"name": data.name, "fingerprint": data.fingerprint, "crop": data.crop},
         "compared": {
             "on": comparison.on,
@@ -161,6 +163,24 @@ def _manifest(facts: model_card.Facts) -> dict[str, Any]:
             "network_accuracy": comparison.network_accuracy,
         },
     }
+    if len(facts.run.members) > 1:
+        manifest |= {"image_size": None, "best_epoch": None, "ensemble": _ensemble(facts)}
+    return manifest
+
+
+def _ensemble(facts: model_card.Facts) -> list[dict[str, Any]]:
+    """Return what the manifest says of each run of an ensemble."""
+    members = facts.run.members
+    names = ensemble.names([run.model_dir for run in members])
+    return [
+        {
+            "name": name,
+            "image_size": run.image_size,
+            "best_epoch": epoch,
+            "data": {"name": run.data.name, "fingerprint": run.data.fingerprint},
+        }
+        for name, run, epoch in zip(names, members, facts.best_epochs, strict=True)
+    ]
 
 
 def _print_result(request: ExportRequest, *, comparison: parity_check.Comparison) -> None:

@@ -4,11 +4,11 @@ Owns its text. Every number comes from the run's own files: nothing is measured 
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.exporting import parity_check
-from trainer.run import trained_run
+from trainer.run import ensemble, trained_run
 
 _DRAWN = """\
 > **Trained on drawn faces, not on AffectNet or any photograph.** For smoke tests only: it says
@@ -86,18 +86,18 @@ class Facts:
     """Content of a card.
 
     Attributes:
-      run: the model's.
-      best_epoch: epoch that its weights are from.
-      num_parameters: of the network.
-      metrics: the run's metrics.json; None if it was not evaluated.
+      run: the model: a run or an ensemble.
+      best_epochs: epoch that the weights of each of its runs are from.
+      num_parameters: of its networks together.
+      metrics: its metrics.json; None if it was not evaluated.
       heads: shapes of the outputs besides the probabilities, by name.
       format: of the export.
       quantize: none, float16 or int8.
       comparison: of the export with its network.
     """
 
-    run: trained_run.Run
-    best_epoch: int
+    run: ensemble.Model
+    best_epochs: Sequence[int]
     num_parameters: int
     metrics: Mapping[str, Any] | None
     heads: Mapping[str, tuple[int | None, ...]]
@@ -108,36 +108,56 @@ class Facts:
 
 def text(facts: Facts) -> str:
     """Return the card as Markdown."""
-    run = facts.run
-    about = (
-        f"{facts.format} export of {run.settings.model.model}, {facts.num_parameters:,} "
-        f"parameters, weights of epoch {facts.best_epoch} of {run.settings.training.epochs}. It "
-        f"takes images of one cropped face each and returns a probability for each of "
-        f"{len(run.data.class_names)} expressions."
-    )
+    are_drawn = [run.data.is_drawn for run in facts.run.members]
     parts = [
         "# Facial expression classifier",
-        *([_DRAWN] if run.data.is_drawn else []),
-        about,
+        *([_DRAWN] if any(are_drawn) else []),
+        _about(facts),
         f"## Input and output\n\n{_interface(facts)}",
         f"## Use\n\n```python\n{_USE[facts.format].format(side=_side(facts))}\n```",
-        f"## Data\n\n{_data(run)}",
-        f"## Evaluation\n\n{_evaluation(facts.metrics)}",
+        f"## Data\n\n{_data_of_runs(facts.run)}",
+        f"## Evaluation\n\n{_evaluation(facts.metrics, model=facts.run)}",
         f"## Export compared with the network\n\n{_comparison(facts.comparison)}",
         f"## Limits\n\n{_LIMITS}",
         "## Licence",
-        *([_DRAWN_LICENCE] if run.data.is_drawn else []),
+        *([_DRAWN_LICENCE] if all(are_drawn) else []),
         _LICENCE,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def _about(facts: Facts) -> str:
+    networks = [
+        (run.settings.model.model, f"weights of epoch {epoch} of {run.settings.training.epochs}")
+        for run, epoch in zip(facts.run.members, facts.best_epochs, strict=True)
+    ]
+    parameters = f"{facts.num_parameters:,} parameters"
+    if len(networks) == 1:
+        ((network, weights),) = networks
+        made_of = f"{network}, {parameters}, {weights}"
+    else:
+        rows = [
+            f"{name} ({network}, {weights})"
+            for name, (network, weights) in zip(_names(facts.run), networks, strict=True)
+        ]
+        made_of = (
+            f"an ensemble of {len(rows)} runs, whose outputs are averaged, {parameters} together: "
+            f"{', '.join(rows)}"
+        )
+    return (
+        f"{facts.format} export of {made_of}. It takes images of one cropped face each and returns "
+        f"a probability for each of {len(facts.run.data.class_names)} expressions."
+    )
+
+
 def _side(facts: Facts) -> int:
-    return facts.run.image_size if facts.quantize == "int8" else facts.run.data.stored_size
+    run = facts.run.members[0]
+    return run.image_size if facts.quantize == "int8" else run.data.stored_size
 
 
 def _interface(facts: Facts) -> str:
-    side = facts.run.image_size
+    sides = dict.fromkeys(run.image_size for run in facts.run.members)
+    side = _side(facts)
     if facts.quantize == "int8":
         size = (
             f"uint8 RGB [B, {side}, {side}, 3]. Integer models take this size only: resize crops "
@@ -145,7 +165,9 @@ def _interface(facts: Facts) -> str:
         )
         unit = "uint8, 256 times the probability"
     else:
-        size = f"uint8 RGB [B, H, W, 3], any size: the model resizes them to {side} x {side}"
+        size = "uint8 RGB [B, H, W, 3], any size: the model resizes them to " + (
+            " and ".join(f"{each} x {each}" for each in sides)
+        )
         unit = "float32"
     class_names = facts.run.data.class_names
     names = ", ".join(f"{label} {name}" for label, name in enumerate(class_names))
@@ -155,6 +177,20 @@ def _interface(facts: Facts) -> str:
     ]
     probabilities = f"- `probabilities`: {unit}, [B, {len(class_names)}]: {names}."
     return "\n".join([f"- `crops`: {size}.", probabilities, *heads])
+
+
+def _data_of_runs(model: ensemble.Model) -> str:
+    """Return the data of the run, or of each of an ensemble's where they differ."""
+    texts = [_data(run) for run in model.members]
+    if len(set(texts)) == 1:
+        return texts[0]
+    return "\n\n".join(
+        f"{name}:\n\n{text}" for name, text in zip(_names(model), texts, strict=True)
+    )
+
+
+def _names(model: ensemble.Model) -> list[str]:
+    return ensemble.names([run.model_dir for run in model.members])
 
 
 def _data(run: trained_run.Run) -> str:
@@ -174,7 +210,12 @@ def _data(run: trained_run.Run) -> str:
     )
 
 
-def _evaluation(metrics: Mapping[str, Any] | None) -> str:
+def _evaluation(metrics: Mapping[str, Any] | None, *, model: ensemble.Model) -> str:
+    if metrics is None and len(model.members) > 1:
+        return (
+            "Not evaluated as an ensemble: run `python -m trainer.evaluate --model_dir=…,… "
+            "--report_dir=…`, and export it with the same `--report_dir`."
+        )
     if metrics is None:
         return "Not evaluated yet: run `python -m trainer.evaluate --model_dir=…`."
     protocol = [f"- {name}: {value}" for name, value in metrics["protocol"].items()]

@@ -6,7 +6,7 @@ that its user has.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -48,8 +48,7 @@ class Comparison:
 def compare(
     exported: signature.Runner,
     *,
-    network: keras.Model,
-    run: trained_run.Run,
+    members: Sequence[trained_model.Member],
     version: dataset_version.Version | None,
     fixed_size: bool,
 ) -> Comparison:
@@ -57,11 +56,11 @@ def compare(
 
     Args:
       exported: the file, opened again.
-      network: what it was made from.
-      run: whose network.
+      members: the networks that it was made from, and their runs.
       version: the data set; None: compared on synthetic images, and no accuracy is measured.
       fixed_size: whether the export takes images of the network's size only.
     """
+    run = members[0].run
     size_px = run.image_size if fixed_size else run.data.stored_size
     crops = examples.read(version, split="validation", size_px=size_px) if version else None
     if crops is None:
@@ -71,19 +70,23 @@ def compare(
         kind = "validation crops"
         sample = crops.fetch(np.arange(min(16, crops.num_examples))).numpy()
     batches = [sample] if fixed_size else list(_shapes(sample))
-    original = network_runner(network, run=run)
-    largest = max(difference(exported(batch), original(batch)) for batch in batches)
+    runners = [network_runner(each.network, run=each.run) for each in members]
+    largest = max(
+        difference(exported(batch), _mean([each(batch) for each in runners])) for batch in batches
+    )
     sizes = ", ".join(f"{batch.shape[1]} x {batch.shape[2]}" for batch in batches)
     on = f"{kind} of {sizes}"
     if version is None or crops is None:
         return Comparison(on=on, largest=largest)
-    as_trained = examples.read(version, split="validation", size_px=run.image_size)
+    as_trained = [
+        examples.read(version, split="validation", size_px=each.run.image_size) for each in members
+    ]
     return Comparison(
         on=on,
         largest=largest,
         num_evaluated=len(_evaluated(crops)),
-        exported_accuracy=accuracy(exported, split=crops),
-        network_accuracy=accuracy(original, split=as_trained),
+        exported_accuracy=accuracy([exported], splits=[crops]),
+        network_accuracy=accuracy(runners, splits=as_trained),
     )
 
 
@@ -126,14 +129,26 @@ def difference(outputs: signature.Outputs, wanted: signature.Outputs) -> float:
     )
 
 
-def accuracy(run: signature.Runner, *, split: examples.Split) -> float:
-    """Return the fraction of a split's examples whose most probable class is correct."""
-    positions = _evaluated(split)
+def accuracy(runners: Sequence[signature.Runner], *, splits: Sequence[examples.Split]) -> float:
+    """Return the fraction of a split's examples whose most probable class is correct.
+
+    Args:
+      runners: whose outputs are averaged.
+      splits: the same split at the size of each of them.
+    """
+    positions = _evaluated(splits[0])
     num_correct = 0
     for batch in np.split(positions, range(_BATCH, len(positions), _BATCH)):
-        probs = run(split.fetch(batch).numpy())[signature.PROBABILITIES]
-        num_correct += int((probs.argmax(axis=1) == split.labels[batch]).sum())
+        outputs = [
+            run(split.fetch(batch).numpy()) for run, split in zip(runners, splits, strict=True)
+        ]
+        probs = _mean(outputs)[signature.PROBABILITIES]
+        num_correct += int((probs.argmax(axis=1) == splits[0].labels[batch]).sum())
     return num_correct / len(positions)
+
+
+def _mean(outputs: Sequence[signature.Outputs]) -> signature.Outputs:
+    return {name: np.mean([each[name] for each in outputs], axis=0) for name in outputs[0]}
 
 
 def _evaluated(split: examples.Split) -> np.ndarray:

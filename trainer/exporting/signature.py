@@ -1,8 +1,9 @@
 """Model signature: wraps a network so that it takes crops of any size and returns probabilities.
 
-Owns the layers around the network (the resize before it, the softmax after it), the names of inputs
-and outputs, and the registration of every layer that a .keras file may hold. Works for any network
-that takes images of one size and returns logits, alone or under that name beside other heads.
+Owns the layers around the network (the resize before it, the softmax after it), the average of an
+ensemble, the names of inputs and outputs, and the registration of every layer that a .keras file
+may hold. Works for any network that takes images of one size and returns logits, alone or under
+that name beside other heads.
 """
 
 import dataclasses
@@ -67,6 +68,56 @@ class Probabilities(keras.layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "class_names": list(self.class_names)}
+
+
+@keras.saving.register_keras_serializable(package="affectnet_faces")
+class MeanOfRuns(keras.layers.Layer):
+    """Mean of an output of several runs, [B, C] each; that of probabilities names their classes."""
+
+    def __init__(self, class_names: Sequence[str] = (), **kwargs: object) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.class_names = tuple(class_names)
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        return tf.add_n(inputs) / len(inputs)
+
+    def compute_output_shape(
+        self, input_shape: list[tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, object]:
+        return {**super().get_config(), "class_names": list(self.class_names)}
+
+
+def of_members(members: Sequence[trained_model.Member]) -> keras.Model:
+    """Return the model of a run, or of an ensemble: see `model`, whose outputs it averages."""
+    return _averaged([model(each.run, network=each.network) for each in members])
+
+
+def fixed_of_members(members: Sequence[trained_model.Member]) -> keras.Model:
+    """Return the same of `fixed`; the runs take images of one size."""
+    return _averaged([fixed(each.run, network=each.network) for each in members])
+
+
+def _averaged(models: Sequence[keras.Model]) -> keras.Model:
+    """Return a model with the inputs and outputs of several, which become its layers."""
+    if len(models) == 1:
+        return models[0]
+    (given,) = models[0].inputs
+    class_names = models[0].get_layer(PROBABILITIES).class_names
+    crops = keras.Input(given.shape[1:], dtype=given.dtype, name=CROPS)
+    outputs = []
+    for number, each in enumerate(models, start=1):
+        each.name = f"run_{number}"
+        outputs.append(each(crops))
+    means = {
+        name: MeanOfRuns(class_names if name == PROBABILITIES else (), name=name)(
+            [each[name] for each in outputs]
+        )
+        for name in outputs[0]
+    }
+    return keras.Model(crops, means, name=_NAME)
 
 
 def model(run: trained_run.Run, *, network: keras.Model) -> keras.Model:

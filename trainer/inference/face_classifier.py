@@ -8,7 +8,7 @@ annotated landmarks, new photographs by the detector's five.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ from trainer.data import image_decoder
 from trainer.inference import face_detector, trained_model
 from trainer.inference import images as images_lib
 from trainer.models import heads, views
-from trainer.run import trained_run
+from trainer.run import ensemble, trained_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,10 +54,10 @@ class Timings:
 
 
 class FaceClassifier:
-    """Trained network behind a face detector: `classify` takes images and returns their faces."""
+    """Trained model behind a face detector: `classify` takes images and returns their faces."""
 
-    def __init__(self, run: trained_run.Run, *, detect: face_detector.Detector) -> None:
-        """Load the best weights of a run.
+    def __init__(self, run: ensemble.Model, *, detect: face_detector.Detector) -> None:
+        """Load the best weights of a run, or of all runs of an ensemble.
 
         Raises:
           errors.UserError: if there are none, or the run does not say how its faces were cut.
@@ -65,17 +65,16 @@ class FaceClassifier:
         self.class_names = run.data.class_names
         self._geometry = run.data.geometry()
         self._detect = detect
-        self._network, _ = trained_model.network(run)
-        self._network_size = run.image_size
-        self._views = trained_model.views(run)
-        self._as_trained = network_input(run)
+        self._members = [
+            (member, network_input(member.run)) for member in trained_model.members(run)
+        ]
 
     def classify(
         self, images: Iterable[images_lib.InputImage], *, timings: Timings | None = None
     ) -> list[ClassifiedFace]:
         """Detect the faces of images and classify them.
 
-        The network runs once, on the faces of all images.
+        Each network runs once, on the faces of all images.
 
         Args:
           images: from `images.read`, `images.from_bytes` or `images.from_pixels`.
@@ -92,8 +91,7 @@ class FaceClassifier:
         if not faces:
             return []
         start = time.perf_counter()
-        inputs = np.stack([self._as_trained(cut.face) for _, _, cut in faces])
-        probabilities, affect = self._outputs(inputs)
+        probabilities, affect = self._outputs([cut.face for _, _, cut in faces])
         timings.network_ms += _ms_since(start)
         return [
             ClassifiedFace(
@@ -110,7 +108,8 @@ class FaceClassifier:
         """Run detector and network once: the first run in TensorFlow takes many times as long."""
         black = np.zeros((240, 320, 3), np.uint8)
         self._detect(images_lib.from_pixels(black, name="black"))
-        self._outputs(np.zeros((1, self._network_size, self._network_size, 3), np.uint8))
+        side = self._geometry.image_size
+        self._outputs([np.zeros((side, side, 3), np.uint8)])
 
     def _cropped(
         self, image: images_lib.InputImage, *, timings: Timings
@@ -128,10 +127,19 @@ class FaceClassifier:
             size_px = self._geometry.image_size
             yield image, face, image.cut(place, points=face.points, image_size=size_px)
 
-    def _outputs(self, inputs: np.ndarray) -> tuple[np.ndarray, list[tuple[float, float]] | None]:
-        """Return probabilities, float32[B, C], and valence and arousal, for uint8[B, S, S, 3]."""
-        outputs = views.mean_outputs(
-            self._network, tf.constant(inputs, tf.float32), views=self._views
+    def _outputs(
+        self, crops: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, list[tuple[float, float]] | None]:
+        """Return probabilities, float32[B, C], and valence and arousal, for B uint8[S, S, 3]."""
+        outputs = views.mean(
+            [
+                views.mean_outputs(
+                    member.network,
+                    tf.constant(np.stack([as_trained(crop) for crop in crops]), tf.float32),
+                    views=member.views,
+                )
+                for member, as_trained in self._members
+            ]
         )
         probabilities = outputs.pop(heads.PROBABILITIES).numpy()
         affect = heads.affect(outputs) if outputs else None

@@ -6,6 +6,7 @@ shipped is what was evaluated.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -34,13 +35,17 @@ def mean_outputs(
       images: float32[B, S, S, 3] in 0..255.
       views: of the images.
     """
-    by_view = [
-        heads.probabilities(network(view, training=False)) for view in of(images, views=views)
-    ]
-    if len(by_view) == 1:
-        return by_view[0]
-    names = by_view[0]
-    return {name: tf.reduce_mean([each[name] for each in by_view], axis=0) for name in names}
+    return mean(
+        [heads.probabilities(network(view, training=False)) for view in of(images, views=views)]
+    )
+
+
+def mean(outputs: Sequence[heads.ByName]) -> heads.ByName:
+    """Return the mean of outputs of the same names and shapes: of several views, or networks."""
+    if len(outputs) == 1:
+        return outputs[0]
+    names = outputs[0]
+    return {name: tf.reduce_mean([each[name] for each in outputs], axis=0) for name in names}
 
 
 @keras.saving.register_keras_serializable(package="affectnet_faces")

@@ -1,4 +1,4 @@
-"""Evaluation of a trained network on a split: predictions, metrics, report and its protocol.
+"""Evaluation of a run or an ensemble on a split: predictions, metrics, report and its protocol.
 
 Owns what is evaluated on what, and how the protocol says so. Used at the end of training and by
 trainer.evaluate, so that both give the same report, which `publication` writes.
@@ -6,7 +6,7 @@ trainer.evaluate, so that both give the same report, which `publication` writes.
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,18 +15,31 @@ from trainer.data import examples
 from trainer.evaluation import class_subset, predictions
 from trainer.evaluation import predictor as predictor_lib
 from trainer.reports import figures, publication
-from trainer.run import best_weights, context, data_provenance
+from trainer.run import best_weights, context, data_provenance, ensemble
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Subject:
-    """The evaluated model: its folder, its training data, and the folder of its report."""
+class Member:
+    """A run to evaluate: alone, or as one of an ensemble.
 
-    model_dir: pathlib.Path
+    Attributes:
+      network: for all classes of its training data.
+      examples: the split, at the network's size.
+      ctx: its settings, whose model_dir holds its weights, with the evaluation's data and devices.
+      history: of its training, an epoch a row.
+      trained_on: its training data.
+    """
+
+    network: keras.Model
+    examples: examples.Split
+    ctx: context.RunContext
+    history: figures.History
     trained_on: data_provenance.Provenance
-    report_dir: pathlib.Path
-    subset: str = ""
-    """Which part of the split it is evaluated on, in words; empty: on all of it."""
+
+    @property
+    def model_dir(self) -> pathlib.Path:
+        """Return the folder of the run."""
+        return pathlib.Path(self.ctx.settings.run.model_dir)
 
 
 def run(
@@ -35,33 +48,46 @@ def run(
     examples: examples.Split,
     ctx: context.RunContext,
     history: figures.History,
-    subject: Subject | None = None,
 ) -> publication.Evaluated:
-    """Load the best weights of a run, evaluate them on a split, write and print the report.
+    """Evaluate a run that has just been trained on these data; see `run_members`."""
+    member = Member(
+        network=network,
+        examples=examples,
+        ctx=ctx,
+        history=history,
+        trained_on=data_provenance.of(ctx.version),
+    )
+    return run_members([member], report_dir=member.model_dir)
+
+
+def run_members(
+    members: Sequence[Member], *, report_dir: pathlib.Path, subset: str = ""
+) -> publication.Evaluated:
+    """Load the best weights of runs, evaluate their mean on a split, write and print the report.
 
     Args:
-      network: for all classes of the training data.
-      examples: the split, at the network's size.
-      ctx: the evaluation data and the devices.
-      history: of the training, an epoch a row.
-      subject: None: a run that has just been trained, on these data.
+      members: one run, or those of an ensemble; all have the same data, examples and devices.
+      report_dir: the report's folder.
+      subset: which part of the split the examples are, in words; empty: all of it.
 
     Raises:
       errors.UserError: if there are no weights, or they belong to another network.
     """
-    subject = subject or _just_trained(ctx)
-    facts = best_weights.load_best(network, model_dir=subject.model_dir, connection=ctx.connection)
+    ctx, examples = members[0].ctx, members[0].examples
+    facts = [
+        best_weights.load_best(each.network, model_dir=each.model_dir, connection=ctx.connection)
+        for each in members
+    ]
+    weights = _each(members, [f"epoch {each['epoch']}" for each in facts])
+    chosen_by = _each(members, [each["chosen_by"] for each in facts])
     about = publication.About(
-        model=subject.model_dir,
-        protocol=_protocol(
-            ctx, subject=subject, split=examples, facts=facts, num_epochs=len(history)
-        ),
-        remark=f"weights of epoch {facts['epoch']}, chosen by {facts['chosen_by']}",
-        history=history,
+        model=ensemble.SEPARATOR.join(str(each.model_dir) for each in members),
+        protocol=_protocol(members, facts=facts, subset=subset),
+        remark=f"weights of {weights}, chosen by {chosen_by}",
+        history=members[0].history if len(members) == 1 else (),
     )
-    preds = _predict(network, examples=examples, ctx=ctx)
     return publication.publish(
-        preds, split=examples, version=ctx.version, folder=subject.report_dir, about=about
+        _predict(members), split=examples, version=ctx.version, folder=report_dir, about=about
     )
 
 
@@ -69,21 +95,23 @@ def take_part(network: keras.Model, *, examples: examples.Split, ctx: context.Ru
     """Predict another host's share of `run`; only the chief evaluates and writes the report."""
     model_dir = pathlib.Path(ctx.settings.run.model_dir)
     best_weights.load_best(network, model_dir=model_dir, connection=ctx.connection)
-    _predict(network, examples=examples, ctx=ctx)
+    _outputs(network, examples=examples, ctx=ctx)
 
 
-def _just_trained(ctx: context.RunContext) -> Subject:
-    folder = pathlib.Path(ctx.settings.run.model_dir)
-    return Subject(model_dir=folder, trained_on=data_provenance.of(ctx.version), report_dir=folder)
-
-
-def _predict(
+def _outputs(
     network: keras.Model, *, examples: examples.Split, ctx: context.RunContext
-) -> predictions.Predictions:
+) -> predictor_lib.ModelOutputs:
     predictor = predictor_lib.Predictor(network, strategy=ctx.strategy, views=ctx.views)
-    outputs = predictor.run(examples, batch_size=ctx.settings.training.batch_size)
+    return predictor.run(examples, batch_size=ctx.settings.training.batch_size)
+
+
+def _predict(members: Sequence[Member]) -> predictions.Predictions:
+    outputs = predictor_lib.mean(
+        [_outputs(each.network, examples=each.examples, ctx=each.ctx) for each in members]
+    )
+    examples = members[0].examples
     probs = outputs.probabilities
-    names = ctx.version.class_names
+    names = members[0].ctx.version.class_names
     if probs.shape[1] > len(names):
         probs = class_subset.restricted(probs, num_classes=len(names))
     return predictions.Predictions(
@@ -97,24 +125,36 @@ def _predict(
 
 
 def _protocol(
-    ctx: context.RunContext,
-    *,
-    subject: Subject,
-    split: examples.Split,
-    facts: Mapping[str, Any],
-    num_epochs: int,
+    members: Sequence[Member], *, facts: Sequence[Mapping[str, Any]], subset: str
 ) -> dict[str, str]:
     """Describe the evaluation: model, data, weights, and what was selected on what."""
-    epochs = _epochs(num_epochs, planned=ctx.settings.training.epochs)
+    version, split = members[0].ctx.version, members[0].examples
+    count = f"{split.num_examples:,}"
+    model_classes = members[0].trained_on.class_names
     return {
-        "model": subject.model_dir.resolve().name,
-        **publication.protocol_of_data(ctx.version, split=split, subset=subject.subset),
-        "examples": f"{split.num_examples:,}{_VIEWS[ctx.views.tta]}",
-        "classes": _classes(ctx.version.class_names, model_classes=subject.trained_on.class_names),
-        "weights": _weights(ctx),
-        "selection": f"epoch {facts['epoch']} of {epochs}, by {facts['chosen_by']}",
-        "trained on": _training_data(ctx, trained_on=subject.trained_on),
+        "model": ensemble.title([each.model_dir for each in members]),
+        **publication.protocol_of_data(version, split=split, subset=subset),
+        "examples": _each(members, [f"{count}{_VIEWS[each.ctx.views.tta]}" for each in members]),
+        "classes": _classes(version.class_names, model_classes=model_classes),
+        "weights": _each(members, [_weights(each.ctx) for each in members]),
+        "selection": _each(members, list(map(_selection, members, facts))),
+        "trained on": _each(
+            members, [_training_data(each.ctx, trained_on=each.trained_on) for each in members]
+        ),
     }
+
+
+def _each(members: Sequence[Member], texts: Sequence[str]) -> str:
+    """Return a text that is the same for all runs, or that of each with its name."""
+    if len(set(texts)) == 1:
+        return texts[0]
+    names = ensemble.names([each.model_dir for each in members])
+    return "; ".join(f"{name}: {text}" for name, text in zip(names, texts, strict=True))
+
+
+def _selection(member: Member, facts: Mapping[str, Any]) -> str:
+    epochs = _epochs(len(member.history), planned=member.ctx.settings.training.epochs)
+    return f"epoch {facts['epoch']} of {epochs}, by {facts['chosen_by']}"
 
 
 _VIEWS = {

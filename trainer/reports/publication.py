@@ -26,14 +26,14 @@ class About:
     """What a report says besides the numbers.
 
     Attributes:
-      model: path of the model, for the log.
+      model: path of the model, or those of an ensemble, for the log.
       protocol: what the numbers were measured on.
       remark: on the model, for the printed line of the main metrics.
       history: of the training, an epoch a row; empty where it is not known.
       ms_per_face: milliseconds that the model takes for a face, where that was measured.
     """
 
-    model: pathlib.Path
+    model: str | pathlib.Path
     protocol: Mapping[str, str]
     remark: str
     history: figures.History = ()

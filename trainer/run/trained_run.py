@@ -27,6 +27,11 @@ class Run:
     data: data_provenance.Provenance
 
     @property
+    def members(self) -> "tuple[Run, ...]":
+        """Return the runs of this model: itself; see `ensemble.Ensemble`."""
+        return (self,)
+
+    @property
     def image_size(self) -> int:
         """Return the side to which images are resized, in pixels."""
         return self.settings.data.image_size or self.data.stored_size

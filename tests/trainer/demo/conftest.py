@@ -68,14 +68,12 @@ def guarded(folder: pathlib.Path, *, model_dir: pathlib.Path):
         class_names=data.class_names, classify=lambda images, timings: []
     )
     received = uploads.Uploads(folder)
+    run = types.SimpleNamespace(
+        model_dir=model_dir, settings=settings, image_size=16, data=data, metrics=lambda: None
+    )
+    run.members = (run,)
     return page_lib.guarded(
-        types.SimpleNamespace(
-            model_dir=model_dir,
-            settings=settings,
-            image_size=16,
-            data=data,
-            metrics=lambda: None,
-        ),
+        run,
         detector="none",
         answer=lambda path: app.answer(path, received=received, classifier=classifier),
         uploads=received,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.trainer import conftest
 from trainer.exporting import exporter, formats
 from trainer.run import context, data_provenance, model_folder, trained_run
 from trainer.training import setup, trainer
@@ -42,6 +43,15 @@ def ten_crop_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
         crop_px=20,
         tta="ten_crop",
         channel_attention="eca",
+    )
+
+
+@pytest.fixture(scope="session")
+def flipped_run(version, tmp_path_factory, make_ctx) -> trained_run.Run:
+    """A run with weights as they were drawn, which is evaluated on mirror images too."""
+    folder = tmp_path_factory.mktemp("runs") / "flipped"
+    return conftest.untrained(
+        make_ctx, folder=folder, data_dir=version.path.parents[2], tta="flip", pooling="mean"
     )
 
 

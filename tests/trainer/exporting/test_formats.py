@@ -8,13 +8,15 @@ import zipfile
 import numpy as np
 import pytest
 
+from tests.trainer import conftest
 from trainer import evaluate
 from trainer.config import run_config
+from trainer.data import examples
 from trainer.evaluation import predictor
 from trainer.exporting import formats, parity_check, signature
-from trainer.inference import trained_model
+from trainer.inference import face_classifier, face_detector, images, trained_model
 from trainer.models import views
-from trainer.run import context
+from trainer.run import context, ensemble
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
 pytestmark = pytest.mark.slow
@@ -117,6 +119,51 @@ def test_every_format_carries_the_class_names(exported):
     labels = zipfile.ZipFile(exported("tflite")[0] / "model.tflite").read("labels.txt")
     assert labels.decode().split() == NAMES
     assert json.loads((onnx_folder / "export.json").read_text())["class_names"] == NAMES
+
+
+@pytest.fixture(scope="module")
+def two_runs(ten_crop_run, flipped_run) -> ensemble.Ensemble:
+    """Runs of two architectures, on ten crops and on mirror images, with crop settings."""
+    crop = conftest.GEOMETRY._asdict()
+    runs = [
+        dataclasses.replace(run, data=dataclasses.replace(run.data, crop=crop))
+        for run in (ten_crop_run, flipped_run)
+    ]
+    return ensemble.Ensemble(members=tuple(runs))
+
+
+@pytest.fixture(scope="module")
+def evaluated(two_runs, make_ctx, version) -> np.ndarray:
+    """What trainer.evaluate makes of the two on validation, each by its own views."""
+    outputs = []
+    for member in trained_model.members(two_runs):
+        ctx = make_ctx(**run_config.flat(member.run.settings))
+        predict = predictor.Predictor(member.network, strategy=ctx.strategy, views=ctx.views)
+        outputs.append(predict.run(context.read_split(ctx, split="validation"), batch_size=16))
+    first, second = (each.probabilities for each in outputs)
+    assert np.abs(first - second).max() > 0.01
+    mean = predictor.mean(outputs).probabilities
+    np.testing.assert_allclose(mean, (first + second) / 2)
+    return mean
+
+
+@pytest.mark.parametrize("format", list(formats.FILES))
+def test_an_ensemble_is_one_file_that_gives_what_is_evaluated_and_predicted(
+    format, two_runs, evaluated, version, tmp_path
+):
+    path = tmp_path / formats.FILES[format]
+    members = trained_model.members(two_runs)
+    formats.write(signature.of_members(members), format=format, path=path, quantize="none")
+    shipped = formats.OPEN[format](path)
+    split = examples.read(version, split="validation", size_px=32)
+    crops = split.fetch(np.arange(split.num_examples)).numpy()
+    np.testing.assert_allclose(shipped(crops)["probabilities"], evaluated, atol=1e-5)
+    classifier = face_classifier.FaceClassifier(two_runs, detect=face_detector.detector("none"))
+    (face,) = classifier.classify([images.from_pixels(crops[0], name="crop")])
+    pixels = face_classifier.network_input(two_runs.members[0])(face.crop)
+    np.testing.assert_allclose(
+        shipped(pixels[None])["probabilities"][0], face.probabilities, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("format", ["keras", "onnx", "tflite", "savedmodel"])

@@ -1,10 +1,12 @@
 """Model card: its code runs beside the export, and it states data, licence and evaluation."""
 
+import dataclasses
 import json
 import re
 
 import pytest
 
+from tests.trainer import conftest
 from trainer.exporting import exporter, formats
 
 
@@ -57,3 +59,32 @@ def test_the_card_states_the_evaluation_where_there_is_one(export_run, tmp_path)
     assert "| accuracy | 0.250 |\n" in card and "| M measure (Hand & Till 2001) | - |\n" in card
     assert "| happy | 0.750 | - | 0.500 | 7 |\n" in card
     assert "synthetic images (the data set is not available)" in card
+
+
+@pytest.mark.slow
+def test_the_card_and_the_manifest_of_an_ensemble_name_its_runs_and_state_its_own_evaluation(
+    ensemble_of_two, tmp_path
+):
+    title = "ensemble of 2 runs, their outputs averaged: run, other"
+    report = conftest.write_metrics(tmp_path / "report", model=title)
+    comparison = exporter.export(
+        exporter.ExportRequest(
+            run=dataclasses.replace(ensemble_of_two, report_dir=report),
+            format="keras",
+            quantize="none",
+            folder=tmp_path / "out",
+            data_path=None,
+        )
+    )
+    assert comparison.largest < 1e-5
+    card = (tmp_path / "out/README.md").read_text()
+    assert "export of an ensemble of 2 runs, whose outputs are averaged, " in card
+    assert "run (cnn, weights of epoch 1 of 1), other (cnn, weights of epoch 2 of 3). It" in card
+    assert "resizes them to 16 x 16 and 24 x 24" in card
+    assert f"- model: {title}\n" in card and "| accuracy | 0.250 |\n" in card
+    manifest = json.loads((tmp_path / "out/export.json").read_text())
+    assert manifest["image_size"] is None and manifest["best_epoch"] is None
+    assert [(each["name"], each["image_size"]) for each in manifest["ensemble"]] == [
+        ("run", 16),
+        ("other", 24),
+    ]

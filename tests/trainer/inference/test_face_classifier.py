@@ -13,7 +13,7 @@ import pytest
 
 from affectnet_tfds import image_codec
 from tests.trainer.inference import samples
-from trainer.inference import face_classifier, face_detector, images
+from trainer.inference import face_classifier, face_detector, images, trained_model
 
 ROOT = pathlib.Path(__file__).parents[3]
 pytestmark = pytest.mark.slow
@@ -67,13 +67,27 @@ def test_probabilities_are_the_softmax_of_the_networks_logits_for_that_input(
     classifier = make_classifier(whole_image)
     (face,) = classifier.classify([image_of(50, 40)])
     inputs = face_classifier.network_input(photo_run)(face.crop)[None].astype(np.float32)
-    outputs = classifier._network(inputs, training=False)
+    network, _ = trained_model.network(photo_run)
+    outputs = network(inputs, training=False)
     powers = np.exp(outputs["logits"].numpy()[0])
     np.testing.assert_allclose(face.probabilities, powers / powers.sum(), atol=1e-6)
     valence, arousal = face.affect
     assert valence == pytest.approx(float(outputs["valence"][0, 0]), abs=1e-7)
     assert arousal == pytest.approx(float(outputs["arousal"][0, 0]), abs=1e-7)
     assert -1 <= valence <= 1 and valence != arousal
+
+
+def test_an_ensemble_gives_the_mean_of_what_its_runs_give_alone(ensemble_of_two):
+    models = (ensemble_of_two, *ensemble_of_two.members)
+    both, first, second = (
+        face_classifier.FaceClassifier(model, detect=whole_image).classify([image_of(50, 40)])[0]
+        for model in models
+    )
+    mean = (first.probabilities + second.probabilities) / 2
+    np.testing.assert_allclose(both.probabilities, mean, atol=1e-6)
+    assert np.abs(first.probabilities - mean).max() > 0.01
+    affect = np.mean([first.affect, second.affect], axis=0)
+    np.testing.assert_allclose(both.affect, affect, atol=1e-6)
 
 
 def test_the_faces_of_several_images_come_in_order_with_their_image(make_classifier):
@@ -145,7 +159,8 @@ def test_warming_up_runs_detector_and_network_once(photo_run, monkeypatch):
     )
     outputs = classifier._outputs
     monkeypatch.setattr(
-        classifier, "_outputs", lambda inputs: calls.append(inputs.shape) or outputs(inputs)
+        classifier, "_outputs", lambda crops: calls.append(np.shape(crops)) or outputs(crops)
     )
     classifier.warm_up()
-    assert calls == [(320, 240), (1, 16, 16, 3)]
+    side = photo_run.data.stored_size
+    assert calls == [(320, 240), (1, side, side, 3)]

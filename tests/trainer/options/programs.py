@@ -90,18 +90,19 @@ def evaluated(lab, settings):
             lab.make_ctx(), settings=settings, version=version, device_line=str(names)
         )
 
-    def run(network, *, examples, ctx, history, subject):
+    def run_members(members, *, report_dir, subset):
+        (member,) = members
         found.update(
-            model=str(subject.model_dir),
-            data=ctx.version.fingerprint,
-            labels=examples.labels,
-            report=str(subject.report_dir),
-            devices=ctx.device_line,
+            model=str(member.model_dir),
+            data=member.ctx.version.fingerprint,
+            labels=member.examples.labels,
+            report=str(report_dir),
+            devices=member.ctx.device_line,
         )
 
     with lab.monkeypatch.context() as patch:
         patch.setattr(context, "create", create)
-        patch.setattr(evaluation_report, "run", run)
+        patch.setattr(evaluation_report, "run_members", run_members)
         _four_gpus(patch)
         printed(lab, {"model_dir": "run", **settings}, main=evaluate.main)
     return found
@@ -148,13 +149,14 @@ def exported(lab, settings):
 
     def write(request):
         request.folder.mkdir(parents=True)
-        network, _ = trained_model.network(request.run)
-        model = signature.model(request.run, network=network)
+        members = trained_model.members(request.run)
+        model = signature.of_members(members)
         path = request.folder / formats.FILES[request.format]
         formats.write(model, format=request.format, path=path, quantize=request.quantize)
         found["file"] = str(path)
         found["kilobytes"] = path.stat().st_size // 1000
-        found["weights"] = [weight.numpy() for weight in network.weights]
+        found["weights"] = [weight.numpy() for each in members for weight in each.network.weights]
+        found["metrics"] = request.run.metrics()
         found["data"] = str(request.data_path)
 
     with lab.monkeypatch.context() as patch:
@@ -292,6 +294,9 @@ CASES = {
         "quantize": Case(exported, "float16", given={"format": "tflite", "output_dir": "out/a"}),
         "output_dir": Case(exported, "out/b", given={"format": "keras"}),
         "data_dir": Case(exported, "data", given=TO_A),
+        "report_dir": Case(
+            exported, "report_of_both", given={**TO_A, "model_dir": "run,other_run"}
+        ),
     },
     "Predict": {
         "model_dir": Case(predicted, "other_run", base="run"),

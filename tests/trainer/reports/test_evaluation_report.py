@@ -15,6 +15,7 @@ from tests.trainer import conftest
 from trainer import evaluate
 from trainer.data import dataset_version, holdout
 from trainer.evaluation import class_subset, predictor
+from trainer.inference import trained_model
 from trainer.reports import evaluation_report, publication
 from trainer.run import best_weights, context, data_provenance, model_folder, trained_run
 from trainer.training import setup
@@ -92,12 +93,14 @@ def test_a_model_of_8_classes_is_evaluated_on_data_of_7(run, seven_classes, tmp_
     ctx, network = run
     here = dataclasses.replace(ctx, version=seven_classes)
     examples = context.read_split(here, split="validation")
-    subject = evaluation_report.Subject(
-        model_dir=tmp_path / "run",
+    member = evaluation_report.Member(
+        network=network,
+        examples=examples,
+        ctx=here,
+        history=[],
         trained_on=data_provenance.of(ctx.version),
-        report_dir=tmp_path / "other",
     )
-    evaluation_report.run(network, examples=examples, ctx=here, history=[], subject=subject)
+    evaluation_report.run_members([member], report_dir=tmp_path / "other")
     found = metrics_of(tmp_path / "other")
     assert found["class_names"] == list(affectnet.class_names(7)) and found["seven_classes"] is None
     assert found["protocol"]["classes"].endswith("anger; left out of the model's: contempt")
@@ -110,6 +113,39 @@ def test_a_model_of_8_classes_is_evaluated_on_data_of_7(run, seven_classes, tmp_
     kept = class_subset.restricted(all_eight, num_classes=7)
     assert found["accuracy"] == np.mean(kept.argmax(axis=1) == examples.labels)
     assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_an_ensemble_is_evaluated_as_the_mean_of_its_runs_each_at_its_own_size_and_views(
+    ensemble_of_two, make_ctx, tmp_path, monkeypatch, capsys
+):
+    def create(settings, *, version):
+        return dataclasses.replace(make_ctx(), settings=settings, version=version)
+
+    monkeypatch.setattr(context, "create", create)
+    outputs = []
+    for run in ensemble_of_two.members:
+        own = dataclasses.replace(make_ctx(), settings=run.settings)
+        network, _ = trained_model.network(run)
+        predict = predictor.Predictor(network, strategy=own.strategy, views=own.views)
+        outputs.append(predict.run(context.read_split(own, split="validation"), batch_size=16))
+    asked = evaluate.Evaluation(
+        model_dir=ensemble_of_two.model_dir, report_dir=str(tmp_path), num_gpus=0
+    )
+    found = evaluate.evaluate(asked)
+    probs = [each.probabilities for each in outputs]
+    np.testing.assert_allclose(found.predictions.probabilities, np.mean(probs, axis=0), atol=1e-6)
+    assert np.abs(probs[0] - found.predictions.probabilities).max() > 0.01
+    values = [each.affect["arousal"] for each in outputs]
+    _, arousal = found.predictions.affect["arousal"]
+    np.testing.assert_allclose(arousal, np.mean(values, axis=0), atol=1e-6)
+    protocol = metrics_of(tmp_path)["protocol"]
+    assert protocol["model"] == "ensemble of 2 runs, their outputs averaged: run, other"
+    assert protocol["examples"] == "run: 37; other: 37, each as it is and mirrored (--tta=flip)"
+    assert protocol["weights"] == "of the last step of the epoch"
+    assert protocol["selection"].startswith("run: epoch 1 of 1, by ")
+    assert protocol["selection"].endswith("; other: epoch 2 of 3, by accuracy on validation")
+    assert "(weights of run: epoch 1; other: epoch 2, chosen by " in capsys.readouterr().out
+    assert "No history was recorded." in (tmp_path / "report.html").read_text()
 
 
 def test_a_report_on_other_data_or_another_split_has_a_folder_of_its_own(version, seven_classes):
