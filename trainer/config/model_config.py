@@ -76,6 +76,15 @@ class Model(fields.Checked):
     blocks_per_stage: int = field(
         2, "residual blocks per stage", at_least=1, goes_with=("model", ("resnet_small",))
     )
+    stem_stride: int | None = field(
+        None,
+        "stride of the first convolution: 2 quarters the multiply-adds of all that follows, for "
+        "networks that have to be quick on a CPU",
+        at_least=1,
+        at_most=4,
+        goes_with=("model", ("resnet_small",)),
+        default_text="1, or 2 where images have more than 64 px",
+    )
     dense_units: tuple[int, ...] = field(
         (128, 128), "units of each fully connected layer", at_least=1, goes_with=("model", ("cnn",))
     )

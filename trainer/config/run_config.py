@@ -216,6 +216,16 @@ class Config:
     )
     run: Run = dataclasses.field(default_factory=Run)
 
+    def __post_init__(self) -> None:
+        model = self.model
+        is_flat = model.model == "cnn" and model.pooling == "flatten"
+        if self.training.progressive_px and (is_flat or model.model in model_config.BACKBONES):
+            way_out = " --pooling=mean" if is_flat else " --model=resnet_small"
+            raise errors.UserError(
+                f"--progressive_px trains on images of several sizes, which --model={model.model} "
+                f"does not take{' with --pooling=flatten' if is_flat else ''}: use{way_out}"
+            )
+
 
 SECTIONS: dict[str, type] = {
     "Data": Data,

@@ -263,7 +263,8 @@ class Selection(fields.Checked):
         "none",
         "test-time augmentation: average the probabilities of the image and its mirror image "
         "(flip), or of the middle and the four corners of --crop_px and their mirror images "
-        "(ten_crop), wherever the model is used: evaluation, prediction, exports",
+        "(ten_crop), wherever the model is used: evaluation, prediction, exports; of ten crops, "
+        "the middle and its mirror image choose the epoch",
         choices=("none", "flip", "ten_crop"),
     )
 
@@ -275,6 +276,17 @@ class Training(fields.Checked):
     epochs: int = field(20, "passes over the training split", at_least=1)
     batch_size: int = field(
         128, "global batch size: images per step, over all replicas", at_least=1
+    )
+    progressive_px: tuple[int, ...] = field(
+        (),
+        "progressive resizing: sides to which images are resized in equal parts of the first "
+        "--progressive_epochs epochs, whose steps then take less time; not with "
+        "--pooling=flatten or keras.applications' architectures",
+        at_least=8,
+        default_text="all epochs on whole images",
+    )
+    progressive_epochs: int = field(
+        0, "epochs that --progressive_px is for, at the start", at_least=0
     )
     accumulate_steps: int = field(
         1,
@@ -307,6 +319,21 @@ class Training(fields.Checked):
         at_least=0,
         at_most=2**31 - 1,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sides, epochs = self.progressive_px, self.progressive_epochs
+        if bool(sides) != bool(epochs):
+            raise errors.UserError(
+                "--progressive_px and --progressive_epochs need each other, as in "
+                "--progressive_px=24,32 --progressive_epochs=10: got "
+                f"--progressive_px={','.join(map(str, sides))} --progressive_epochs={epochs}"
+            )
+        if epochs < len(sides) or epochs > self.epochs:
+            raise errors.UserError(
+                f"--progressive_epochs must be from {len(sides)}, one for each side of "
+                f"--progressive_px, to the {self.epochs} of --epochs: got {epochs}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

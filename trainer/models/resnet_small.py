@@ -42,7 +42,7 @@ def features(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasT
 
 
 def _stem(x: keras.KerasTensor, *, model: model_config.Model) -> keras.KerasTensor:
-    stride = 2 if x.shape[1] > _LARGEST_MAP else 1
+    stride = model.stem_stride or (2 if x.shape[1] > _LARGEST_MAP else 1)
     x = _convolved(x, filters=model.conv_filters[0], stride=stride, model=model, name="stem")
     while x.shape[1] > _LARGEST_MAP:
         x = keras.layers.MaxPooling2D(2, name=f"stem_pool{x.shape[1]}")(x)

@@ -59,7 +59,7 @@ def create(
 
     Raises:
       errors.UserError: if devices are missing or cannot share the batch, if hosts differ, or if
-        --crop_px does not fit the images.
+        --crop_px or --progressive_px does not fit the images.
     """
     evaluation_views.of_run(settings, image_size=settings.data.image_size or version.stored_size)
     connection = connection or host_channel.alone()

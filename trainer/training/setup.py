@@ -16,7 +16,7 @@ from trainer.models import build, cnn, factory, sync_batch_norm
 from trainer.optim import ema, layer_freezing, losses, lr_schedule, optimizers
 from trainer.optim import loss_scale as loss_scale_lib
 from trainer.run import context
-from trainer.training import train_step
+from trainer.training import progressive_size, train_step
 
 _TRAINED_BYTES = 8
 """Least memory of a weight that is trained: itself and its gradient."""
@@ -100,6 +100,11 @@ def build_train_step(
             network, ctx=ctx, split=split, schedule=schedule or _schedule(ctx, split=split)
         ),
         loss=losses.make(settings.imbalance, counts=class_targets(ctx, split=split)),
+        sides=progressive_size.of_run(
+            settings,
+            full=ctx.views.crop_px,
+            steps_per_epoch=ctx.layout.num_steps(split.num_examples),
+        ),
         settings=settings,
         strategy=ctx.strategy,
     )

@@ -8,6 +8,7 @@ several steps per call nor several hosts.
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ from trainer.optim import (
     sam,
 )
 from trainer.optim import loss_scale as loss_scale_lib
+from trainer.training import progressive_size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class TrainStep:
         *,
         updates: Updates,
         loss: losses.Loss,
+        sides: progressive_size.Sides,
         settings: run_config.Config,
         strategy: tf.distribute.Strategy,
     ) -> None:
@@ -68,6 +71,7 @@ class TrainStep:
         self._freezing = updates.freezing
         self._settings = settings
         self._loss = loss
+        self._sides = sides
 
     def compile(self, group_spec: Any) -> None:
         """Compile for step groups of this type, with any number of steps.
@@ -75,9 +79,8 @@ class TrainStep:
         One signature for all lengths: the shorter last group of an epoch compiles nothing.
         """
         number = tf.TensorSpec((), tf.float32)
-        signature = (group_spec, tf.TensorSpec((), tf.int64), number, number)
-        self._compiled = tf.function(self._train_group, input_signature=signature)
-        self._compiled_heads = tf.function(self._train_group_heads, input_signature=signature)
+        self._signature = (group_spec, tf.TensorSpec((), tf.int64), number, number)
+        self._functions: dict[tuple[bool, int], Any] = {}
 
     def train(
         self,
@@ -105,12 +108,22 @@ class TrainStep:
           errors.UserError: if a step needs more memory than a device has.
         """
         is_frozen = first_step < self._freezing.num_steps
-        compiled = self._compiled_heads if is_frozen else self._compiled
+        compiled = self._function(heads_only=is_frozen, side=self._sides.at(first_step))
         step = tf.constant(first_step, tf.int64)
         numbers = tf.constant(stop, tf.float32), tf.constant(rate_factor, tf.float32)
         with out_of_memory.as_sentence(self._memory_advice()):
             sums: np.ndarray = compiled(group, step, *numbers).numpy()
         return sums
+
+    def _function(self, *, heads_only: bool, side: int) -> Any:
+        """Return the compiled steps on images of a side, of the heads alone or of all layers."""
+        key = (heads_only, side)
+        if key not in self._functions:
+            steps = self._train_group_heads if heads_only else self._train_group
+            self._functions[key] = tf.function(
+                functools.partial(steps, side=side), input_signature=self._signature
+            )
+        return self._functions[key]
 
     def _memory_advice(self) -> str:
         training = self._settings.training
@@ -137,7 +150,8 @@ class TrainStep:
             for name, value in group.items()
         }
         batch = {name: value[0] for name, value in local.items() if name != "epoch"}
-        return [self._prepare(part, epoch=local["epoch"]) for part in self._split(batch)]
+        side = self._sides.at(0)
+        return [self._prepare(part, epoch=local["epoch"], side=side) for part in self._split(batch)]
 
     def evaluation_weights(self) -> contextlib.AbstractContextManager[None]:
         """Put the weights to evaluate and keep into the network while a block runs."""
@@ -149,9 +163,11 @@ class TrainStep:
         first_step: tf.Tensor,
         stop: tf.Tensor,
         rate_factor: tf.Tensor,
+        *,
+        side: int,
     ) -> tf.Tensor:
         with self._freezing.frozen():
-            return self._train_group(group, first_step, stop, rate_factor)
+            return self._train_group(group, first_step, stop, rate_factor, side=side)
 
     @property
     def _trained(self) -> optimizers.Optimizer:
@@ -164,10 +180,14 @@ class TrainStep:
         first_step: tf.Tensor,
         stop: tf.Tensor,
         rate_factor: tf.Tensor,
+        *,
+        side: int,
     ) -> tf.Tensor:
         num_steps = tf.shape(self.strategy.experimental_local_results(group["count"])[0])[0]
         sums = tf.TensorArray(tf.float32, size=num_steps, element_shape=(4 + len(norms.NAMES),))
-        replica_step = tf.autograph.experimental.do_not_convert(self._replica_step)
+        replica_step = tf.autograph.experimental.do_not_convert(
+            functools.partial(self._replica_step, side=side)
+        )
         for i in tf.range(num_steps):
             step = first_step + tf.cast(i, tf.int64)
             each = self.strategy.run(replica_step, args=(group, i, step, stop, rate_factor))
@@ -181,9 +201,13 @@ class TrainStep:
         step: tf.Tensor,
         stop: tf.Tensor,
         rate_factor: tf.Tensor,
+        *,
+        side: int,
     ) -> tf.Tensor:
         batch = {name: value[i] for name, value in group.items() if name != "epoch"}
-        parts = [self._prepare(part, epoch=group["epoch"]) for part in self._split(batch)]
+        parts = [
+            self._prepare(part, epoch=group["epoch"], side=side) for part in self._split(batch)
+        ]
         gradients, sums = self._gradients(parts)
         if self._settings.optimization.sam_rho:
             gradients = self._sam_gradients(parts, gradients=gradients)
@@ -228,9 +252,9 @@ class TrainStep:
         return [{name: values[j] for name, values in cut.items()} for j in range(count)]
 
     def _prepare(
-        self, part: input_pipeline.StepGroup, *, epoch: tf.Tensor
+        self, part: input_pipeline.StepGroup, *, epoch: tf.Tensor, side: int
     ) -> prepared_batch.Microbatch:
-        """Augment the images of a microbatch, and mix them where that is asked for."""
+        """Augment the images of a microbatch, mix them where asked for, and resize them."""
         settings = self._settings.augmentation
         rng = example_rng.ExampleRng(
             seed=self._settings.training.seed, epoch=epoch, first_position=part["position"][0]
@@ -250,7 +274,7 @@ class TrainStep:
             partner_label = mixup.partners(part["label"])
             lam = mixed.lam
         return prepared_batch.Microbatch(
-            images=images,
+            images=progressive_size.resized(images, side=side),
             label=part["label"],
             affect=prepared_batch.affect_targets(part, lam=lam),
             partner_label=partner_label,
@@ -298,7 +322,7 @@ class TrainStep:
             sync_batch_norm.weighting(part.weight),
             tf.GradientTape() as tape,
         ):
-            outputs = self.model(tf.identity(part.images), training=True)
+            outputs = self._outputs(tf.identity(part.images))
             logits = heads.logits(outputs)
             each = part.weight * part.mean(lambda label: self._loss(logits, labels=label))
             affect = self._affect_total(outputs, part=part)
@@ -310,6 +334,12 @@ class TrainStep:
         # Every replica holds the affect loss of the whole batch, and the sums are added up.
         shown = tf.reduce_sum(each) + affect / self.strategy.num_replicas_in_sync
         return gradients, tf.stack([shown, tf.reduce_sum(correct), tf.reduce_sum(part.weight)])
+
+    def _outputs(self, images: tf.Tensor) -> heads.Outputs:
+        # `call` is spared Keras' check of the side: convolutions take images of any.
+        network = self.model if images.shape[1] == self._sides.full else self.model.call
+        outputs: heads.Outputs = network(images, training=True)
+        return outputs
 
     def _affect_total(
         self, outputs: heads.Outputs, *, part: prepared_batch.Microbatch

@@ -277,7 +277,7 @@ def _make_selector(
     settings = ctx.settings
     return epoch_selection.EpochSelector(
         selection,
-        predictor=predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views),
+        predictor=predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views.of_epochs),
         batch_size=settings.training.batch_size,
         class_names=ctx.version.class_names,
         settings=settings.selection,

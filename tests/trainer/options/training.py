@@ -26,6 +26,7 @@ from trainer.training import (
     checkpointing,
     lr_finder,
     pretrained,
+    progressive_size,
     setup,
     train,
     train_input,
@@ -104,6 +105,24 @@ def steps(lab: Lab, settings):
         sums = step.train(group, first_step=0)
         with step.evaluation_weights():
             return {"sums": sums, "weights": [v.numpy() for v in network.variables]}
+
+
+def sides(lab: Lab, settings):
+    """Return the sides of the images that the first step of each epoch trains on."""
+    seen, resized = [], progressive_size.resized
+
+    def spy(images, *, side):
+        seen.append(resized(images, side=side).shape[1])
+        return resized(images, side=side)
+
+    with lab.monkeypatch.context() as patch, eagerly():
+        patch.setattr(progressive_size, "resized", spy)
+        step, _, groups = lab.step(lab.ctx(settings))
+        step.compile(groups.element_spec)
+        for group in groups:
+            first = {n: value if n == "epoch" else value[:1] for n, value in group.items()}
+            step.train(first, first_step=4 * int(group["epoch"]))
+    return seen
 
 
 def compilers(lab: Lab, settings):
@@ -325,6 +344,7 @@ def device_names(lab: Lab, settings):
 
 
 RESNET = {"model": "resnet_small", "dense_units": (128, 128)}
+MEAN = {"pooling": "mean"}
 WARM = {"warmup_epochs": 0.0}
 SGD = {"optimizer": "sgd"}
 CPU = {"num_gpus": 0}
@@ -349,6 +369,7 @@ CASES = {
     "convs_per_block": Case(outputs, 2),
     "pooling": Case(outputs, "mean"),
     "blocks_per_stage": Case(outputs, 1, given=RESNET),
+    "stem_stride": Case(outputs, 2, given=RESNET),
     "dense_units": Case(outputs, (17,)),
     "dropout": Case(outputs, 0.5),
     "drop_path": Case(outputs, 0.5, given=RESNET),
@@ -363,6 +384,8 @@ CASES = {
     # Training
     "epochs": Case(dealt, 2),
     "batch_size": Case(batch, 8),
+    "progressive_px": Case(sides, (8, 12), base=(8,), given={**MEAN, "progressive_epochs": 2}),
+    "progressive_epochs": Case(sides, 2, base=1, given={**MEAN, "progressive_px": (8,)}),
     "accumulate_steps": Case(batch, 2),
     "precision": Case(steps, "bfloat16"),
     "jit": Case(compilers, True),

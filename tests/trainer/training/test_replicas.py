@@ -159,9 +159,9 @@ def test_working_through_a_batch_in_parts_trains_as_all_at_once_does(make_ctx, m
     at_once = trained_weights(make_ctx(**settings))
     parts, prepare = [], train_step.TrainStep._prepare
 
-    def counting(self, part, *, epoch):
+    def counting(self, part, **about):
         parts.append(part)
-        return prepare(self, part, epoch=epoch)
+        return prepare(self, part, **about)
 
     monkeypatch.setattr(train_step.TrainStep, "_prepare", counting)
     in_two = trained_weights(make_ctx(**{**settings, "accumulate_steps": 2}))
