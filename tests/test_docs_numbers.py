@@ -12,7 +12,7 @@ from pipeline.rows import row_index
 from pipeline.shards import plan, tasks
 from trainer import app
 from trainer.demo import uploads
-from trainer.evaluation import bootstrap, calibration
+from trainer.evaluation import calibration
 
 DOCS = pathlib.Path(__file__).resolve().parents[1] / "docs"
 WORDS = {4: "four", 5: "five", 20: "twenty"}
@@ -29,7 +29,6 @@ WORDS = {4: "four", 5: "five", 20: "twenty"}
         ("reports", f"{WORDS[crop_samples.PER_CLASS]} of each class"),
         ("reports", f"{WORDS[rejects.EXAMPLES]} rows of each reason"),
         ("reports", f"{WORDS[rejects.GROUPS]} groups of each"),
-        ("reports", f"{bootstrap.RESAMPLES:,} bootstrap resamples"),
         ("reports", f"{calibration.NUM_BINS} bins of equal width"),
         ("reports", f"127.0.0.1, port {app.App().port} "),
         ("security", f"removed after {uploads.KEPT_S:.0f} s"),

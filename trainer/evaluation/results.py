@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.evaluation import bootstrap, calibration, ccc, class_subset, metrics, predictions
+from trainer.evaluation import calibration, ccc, class_subset, intervals, metrics, predictions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,8 +15,8 @@ class EvaluationResults:
     """The numbers of one model on one split."""
 
     classification: metrics.ClassificationMetrics
-    intervals: Mapping[str, bootstrap.Interval]
-    """95 % intervals, by the names of bootstrap.bootstrap."""
+    intervals: Mapping[str, intervals.Interval]
+    """95 % intervals, by the names of intervals.classification, and valence_ccc and arousal_ccc."""
     calibrated: calibration.Calibration
     scaling: calibration.Scaling | None
     seven: metrics.ClassificationMetrics | None
@@ -48,13 +48,18 @@ def evaluate(preds: predictions.Predictions) -> EvaluationResults:
     """
     labels = preds.labels
     probs = preds.probabilities
+    groups = preds.groups
     # First, because it checks the labels and probabilities that the others rely on.
     classification = metrics.evaluate(labels, probs, class_names=preds.class_names)
     return EvaluationResults(
         classification=classification,
-        intervals=bootstrap.bootstrap(labels, probs, groups=preds.groups),
+        intervals=intervals.classification(labels, probs, groups=groups)
+        | {
+            f"{name}_ccc": intervals.concordance(*pair, groups=groups)
+            for name, pair in preds.affect.items()
+        },
         calibrated=calibration.measure(labels, probs),
-        scaling=calibration.scale(labels, probs, groups=preds.groups),
+        scaling=calibration.scale(labels, probs, groups=groups),
         seven=_seven(preds),
         affect={name: ccc.evaluate(*pair) for name, pair in preds.affect.items()},
     )

@@ -20,7 +20,7 @@ _HEADLINES = (
     ("macro F1", "macro_f1"),
     ("M measure", "m_measure"),
 )
-"""Title of each tile, and the metric's name in bootstrap.bootstrap."""
+"""Title of each tile, and the metric's name in intervals.classification."""
 
 _DRAWN_WARNING = "Drawn faces, not AffectNet: smoke test only."
 _CALIBRATION_NOTE = (
@@ -87,8 +87,8 @@ def _lead(
         warnings.insert(0, _DRAWN_WARNING)
     note = (
         f"{classification.num_examples:,} examples. M over {classification.m_pairs_used} of "
-        f"{classification.m_pairs_possible} class pairs (Hand & Till 2001). Intervals: 95 %, from "
-        "1,000 bootstrap resamples of the images."
+        f"{classification.m_pairs_possible} class pairs (Hand & Till 2001). Intervals: 95 %, by "
+        "the jackknife over the images."
     )
     return [
         [markup.element("p", line, class_="warning") for line in warnings],
@@ -191,8 +191,11 @@ def _seven(classification: metrics.ClassificationMetrics) -> list[markup.Content
 def _affect(
     evaluation: results.EvaluationResults, preds: predictions.Predictions
 ) -> list[markup.Content]:
-    columns = ["", "CCC", "Pearson", "RMSE", "sign agreement", "examples"]
-    rows = [_affect_row(name, each) for name, each in evaluation.affect.items()]
+    columns = ["", "CCC", "its interval", "Pearson", "RMSE", "sign agreement", "examples"]
+    rows = [
+        _affect_row(name, each, interval=_interval(evaluation, f"{name}_ccc"))
+        for name, each in evaluation.affect.items()
+    ]
     drawn = [chart_sections.affect(name, *pair) for name, pair in preds.affect.items()]
     note = (
         "CCC: concordance (Lin 1989). Sign agreement: share of equal signs. Examples without a "
@@ -205,9 +208,10 @@ def _affect(
     ]
 
 
-def _affect_row(name: str, each: ccc.AffectMetrics) -> Sequence[str]:
-    values = (each.ccc, each.pearson, each.rmse, each.sign_agreement)
-    return [name, *map(tables.number, values), f"{each.num_examples:,}"]
+def _affect_row(name: str, each: ccc.AffectMetrics, *, interval: str) -> Sequence[str]:
+    values = (each.pearson, each.rmse, each.sign_agreement)
+    numbers = map(tables.number, values)
+    return [name, tables.number(each.ccc), interval, *numbers, f"{each.num_examples:,}"]
 
 
 def _learning_curves(history: figures.History) -> list[markup.Content]:

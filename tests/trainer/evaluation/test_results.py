@@ -7,12 +7,21 @@ import os
 
 import numpy as np
 import pytest
+from scipy import special, stats
 from sklearn import calibration as sklearn_calibration
 from sklearn import metrics as sklearn_metrics
 
 from affectnet_tfds import labels as affectnet
 from runtime import errors, untrusted
-from trainer.evaluation import bootstrap, calibration, ccc, class_subset, predictions, results
+from trainer.evaluation import (
+    calibration,
+    ccc,
+    class_subset,
+    intervals,
+    metrics,
+    predictions,
+    results,
+)
 
 
 def random_predictions(num_classes=8, *, num_examples=400, seed=0, sharp=1.5):
@@ -143,43 +152,109 @@ def test_intervals_hold_the_number_and_are_as_wide_as_theory_has_them():
         assert low < value < high and high - low < 0.06
 
 
-def test_a_resample_is_evaluated_as_its_examples_would_be():
+def test_what_an_image_adds_is_what_the_metric_loses_without_it():
     preds = random_predictions(num_examples=60, num_classes=7)
-    weights = next(bootstrap.resamples(preds.groups, seed=3))[:5]
-    numbers = bootstrap._metrics(preds.labels, preds.probabilities, weights)
-    for row, weight in enumerate(weights.astype(int)):
-        chosen = np.repeat(np.arange(60), weight)
-        truth, probs = preds.labels[chosen], preds.probabilities[chosen]
-        present = np.unique(truth)
-        assert numbers["accuracy"][row] == pytest.approx((probs.argmax(axis=1) == truth).mean())
-        assert numbers["macro_f1"][row] == pytest.approx(
-            sklearn_metrics.f1_score(
-                truth, probs.argmax(axis=1), average="macro", labels=present, zero_division=0
-            )
-        )
-        areas = [
-            (pair_area(truth, probs, i, j) + pair_area(truth, probs, j, i)) / 2
-            for n, i in enumerate(present)
-            for j in present[n + 1 :]
+    groups = np.repeat(np.arange(40), [1, 2] * 20)  # Every second image has a copy.
+    preds.labels[:] = preds.labels[np.searchsorted(groups, groups)]
+    images = intervals.Images(groups, preds.labels[np.searchsorted(groups, np.arange(40))])
+    found = intervals.jackknives(preds.labels, preds.probabilities, images=images)
+    whole = headline(preds)
+    assert {name: each.value for name, each in found.items()} == pytest.approx(whole)
+    for image in range(40):
+        rest = headline(preds.only(groups != image))
+        lost = {name: whole[name] - rest[name] for name in whole}
+        changes = {name: each.changes[image] for name, each in found.items()}
+        assert changes == pytest.approx(lost, abs=1e-12)
+
+
+def headline(preds) -> dict[str, float]:
+    found = metrics.evaluate(preds.labels, preds.probabilities, class_names=preds.class_names)
+    return {
+        "accuracy": found.accuracy,
+        "top2_accuracy": found.top2_accuracy,
+        "balanced_accuracy": found.balanced_accuracy,
+        "macro_f1": found.macro.f1,
+        "m_measure": found.m_measure,
+    }
+
+
+def test_what_an_image_adds_to_the_concordance_is_what_it_loses_without_it():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, 30)
+    y = np.clip(0.5 * x + rng.normal(0, 0.4, 30), -1, 1)
+    groups = np.repeat(np.arange(20), [1, 2] * 10)
+    images = intervals.Images(groups, np.zeros(20, np.int64))
+    found = intervals.jackknife_of_ccc(x, y, images=images)
+    assert found.value == pytest.approx(ccc.ccc(x, y))
+    for image in range(20):
+        kept = groups != image
+        lost = ccc.ccc(x, y) - ccc.ccc(x[kept], y[kept])
+        assert found.changes[image] == pytest.approx(lost, abs=1e-12)
+
+
+def test_the_interval_of_accuracy_is_wilsons_as_if_copies_were_not_there():
+    correct = np.arange(50) < 30
+    probs = np.where(correct[:, None], (0.9, 0.1), (0.2, 0.8))
+    labels = np.zeros(50, np.int64)
+    groups = np.arange(50)
+    found = intervals.classification(labels, probs, groups=groups)["accuracy"]
+    t = stats.t.ppf(0.975, 49)
+    size = 49  # Spread over the jackknife's variance, p (1 - p) / (50 - 1).
+    middle = (0.6 + t**2 / 2 / size) / (1 + t**2 / size)
+    half = t * math.sqrt(0.24 / size + t**2 / 4 / size**2) / (1 + t**2 / size)
+    assert found == pytest.approx((middle - half, middle + half))
+    twice = [np.repeat(each, 2, axis=0) for each in (labels, probs, groups)]
+    copies = intervals.classification(twice[0], twice[1], groups=twice[2])["accuracy"]
+    assert copies == pytest.approx(found)
+    apart = intervals.classification(twice[0], twice[1], groups=np.arange(100))["accuracy"]
+    assert apart.high - apart.low < 0.8 * (found.high - found.low)
+
+
+def test_a_perfect_score_of_few_images_is_not_certain():
+    labels = np.repeat(np.arange(3), (80, 10, 10))
+    perfect = np.eye(3)[labels]
+    found = intervals.classification(labels, perfect, groups=np.arange(100))
+    z2 = 1.959964**2
+    assert found["accuracy"] == pytest.approx((1 / (1 + z2 / 100), 1))
+    size = 9 / (1 / 80 + 1 / 10 + 1 / 10)  # As the mean of shares of 80, 10 and 10 images.
+    for name in ("balanced_accuracy", "macro_f1", "m_measure"):
+        assert found[name] == pytest.approx((1 / (1 + z2 / size), 1)), name
+    single = intervals.classification(labels[:5], perfect[:5], groups=np.arange(5))
+    assert math.isnan(single["m_measure"].low) and single["accuracy"].high == 1
+
+
+def test_the_intervals_of_400_images_of_unequal_classes_hold_the_true_number_in_95_of_100_splits():
+    """Percentiles of bootstrap resamples are too low for macro F1 in 8 of 100, for 2.5."""
+    rng = np.random.default_rng(0)
+    shares = np.array((0.34, 0.24, 0.13, 0.10, 0.07, 0.05, 0.045, 0.025))
+    known = np.repeat(np.arange(8), 4000)
+    table = np.array(
+        [
+            np.bincount(drawn(known, shares, rng)[known == k].argmax(axis=1), minlength=8)
+            for k in range(8)
         ]
-        assert numbers["m_measure"][row] == pytest.approx(np.mean(areas))
+    )
+    joint = shares[:, None] * table / 4000
+    truth = {
+        "accuracy": np.trace(joint),
+        "balanced_accuracy": (np.diag(joint) / shares).mean(),
+        "macro_f1": (2 * np.diag(joint) / (shares + joint.sum(axis=0))).mean(),
+    }
+    found = []
+    for _ in range(200):
+        labels = rng.choice(8, size=400, p=shares)
+        probs = drawn(labels, shares, rng)
+        found.append(intervals.classification(labels, probs, groups=np.arange(400)))
+    for name, value in truth.items():
+        too_high = sum(each[name].low > value for each in found)
+        too_low = sum(each[name].high < value for each in found)
+        assert too_high <= 10 and too_low <= 10 and 4 <= too_high + too_low <= 14, name
 
 
-def pair_area(truth, probs, i, j):
-    among = (truth == i) | (truth == j)
-    return sklearn_metrics.roc_auc_score(truth[among] == i, probs[among, i])
-
-
-def test_the_same_seed_gives_the_same_intervals_and_copies_stay_together():
-    preds = random_predictions()
-    first = bootstrap.bootstrap(preds.labels, preds.probabilities, groups=preds.groups)
-    again = bootstrap.bootstrap(preds.labels, preds.probabilities, groups=preds.groups)
-    assert first == again
-    other = bootstrap.bootstrap(preds.labels, preds.probabilities, groups=preds.groups, seed=1)
-    assert other != first
-    groups = np.array([0, 1, 0, 2])
-    weights = np.concatenate(list(bootstrap.resamples(groups, seed=0)))
-    assert weights.shape == (bootstrap.RESAMPLES, 4) and (weights[:, 0] == weights[:, 2]).all()
+def drawn(labels, shares, rng):
+    """Probabilities of a classifier that favours frequent classes, float[N, 8]."""
+    scores = rng.normal(size=(len(labels), 8)) + 1.5 * np.eye(8)[labels]
+    return special.softmax(1.5 * scores + np.log(shares), axis=1)
 
 
 def test_affect_metrics_by_hand():
@@ -224,7 +299,10 @@ def test_valence_and_arousal_are_evaluated_where_a_model_has_them():
     both = predictions.dataclasses.replace(
         preds, affect={"valence": (truth, predicted), "arousal": (truth, -predicted)}
     )
-    found = results.evaluate(both).to_json()["affect"]
+    found = results.evaluate(both).to_json()
+    low, high = found["intervals_95"]["valence_ccc"]
+    assert low - 1e-9 <= found["affect"]["valence"]["ccc"] <= high + 1e-9
+    found = found["affect"]
     assert found["valence"]["pearson"] == pytest.approx(1)
     assert found["arousal"]["pearson"] == pytest.approx(-1)
     assert results.evaluate(preds).to_json()["affect"] == {}
