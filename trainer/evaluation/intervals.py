@@ -5,10 +5,11 @@ chapter 11) and the interval made of it. All examples of an image are left out t
 copies do not count as images.
 
 Percentiles of bootstrap resamples and BCa (ibid., chapters 13 and 14) were rejected: on 400 images
-of unequal classes they hold the true number less often (macro F1 in 91 and 93 of 100 splits, this
-one in 96: `benchmarks.interval_coverage`). A resample of a class of ten varies less than the class
-does, an F1 of few images is biased, in its resamples twice, and where every answer is correct all
-resamples are alike. The jackknife has no random numbers, and takes the time of a few resamples.
+of unequal classes they hold the true macro F1 in 91 and 93 of 100 splits, and this one in 96; for
+the other metrics they differ by little (`benchmarks.interval_coverage`). A resample of a class of
+ten varies less than the class does, an F1 of few images is biased, in its resamples twice, and
+where every answer is correct all resamples are alike. The jackknife has no random numbers, and
+takes the time of a few resamples.
 """
 
 import itertools
