@@ -73,7 +73,8 @@ def load(path: pathlib.Path) -> Adapter:
         raise errors.UserError(
             f"{path} must say {', '.join(_REQUIRED)}: it lacks {', '.join(absent)}"
         )
-    values = {key: _value(raw, key=key, path=path) for key, raw in content.items()}
+    given = {key: raw for key, raw in content.items() if raw is not None}
+    values = {key: _value(raw, key=key, path=path) for key, raw in given.items()}
     adapter = Adapter(path=path, **values)
     _check(adapter)
     return adapter

@@ -23,6 +23,16 @@ def test_an_adapter_is_read_as_it_is_written(tmp_path):
     assert read.describe() == "bgr, -1..1, mean [0.5], std [1, 2.5, 3], logits"
 
 
+@pytest.mark.parametrize("key", ["mean", "std", "input_size", "layout", "output_name"])
+def test_a_key_without_a_value_is_as_if_it_were_not_there(tmp_path, key):
+    path = tmp_path / "a.yaml"
+    text = "classes: [sad, fear]\ncolor: rgb\nscaling: 0..1\noutput_kind: logits\n"
+    path.write_text(text)
+    without = adapter.load(path)
+    path.write_text(f"{text}{key}: null\n")
+    assert adapter.load(path) == without
+
+
 @pytest.mark.parametrize("scaling", ["0..255", "0..1", "-1..1", "imagenet"])
 def test_yaml_does_not_take_a_scaling_for_a_number(tmp_path, scaling):
     path = tmp_path / "a.yaml"
