@@ -115,15 +115,20 @@ def evaluate(asked: Evaluation) -> "publication.Evaluated":
 
 
 def report_folder(
-    asked: Evaluation, *, version: dataset_version.Version, trained_on: data_provenance.Provenance
+    asked: Evaluation,
+    *,
+    version: dataset_version.Version,
+    trained_on: data_provenance.Provenance,
+    listed: id_list.IdList | None = None,
 ) -> pathlib.Path:
     """Return the report's folder: only one on the run's own validation split goes to model_dir."""
     if asked.report_dir:
         return pathlib.Path(asked.report_dir)
     same_data = version.fingerprint == trained_on.fingerprint
-    if same_data and asked.split == "validation" and not asked.subset:
+    if same_data and asked.split == "validation" and not listed:
         return pathlib.Path(asked.model_dir)
-    return pathlib.Path(asked.model_dir) / _name(asked, version=version, is_told=not same_data)
+    name = _name(asked, version=version, listed=listed, is_told=not same_data)
+    return pathlib.Path(asked.model_dir) / name
 
 
 def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publication.Evaluated":
@@ -152,7 +157,7 @@ def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publi
         data=version.name,
     )
     ctx = context.create(settings, version=version)
-    folder = report_folder(asked, version=version, trained_on=run.data)
+    folder = report_folder(asked, version=version, trained_on=run.data, listed=listed)
     with _held(folder):
         members, subset = _members(asked, runs=runs, ctx=ctx, listed=listed)
         return evaluation_report.run_members(members, report_dir=folder, subset=subset)
@@ -226,7 +231,8 @@ def _evaluate_file(asked: Evaluation, *, listed: id_list.IdList | None) -> "publ
         devices.prepare(run_config.Devices(num_gpus=0))
     version = dataset_version.open_version(data_path)
     dataset_version.check_split(version, split=asked.split)
-    name = f"{path.stem}_{_name(asked, version=version, is_told=True)}"
+    # With its ending: one model is often there in several formats, and as a table beside them.
+    name = f"{path.name}_{_name(asked, version=version, listed=listed, is_told=True)}"
     folder = pathlib.Path(asked.report_dir or path.parent / name)
     with _held(folder):
         return judge.judge(
@@ -264,11 +270,20 @@ def _check_model(asked: Evaluation) -> None:
         )
 
 
-def _name(asked: Evaluation, *, version: dataset_version.Version, is_told: bool) -> str:
-    """Return a folder's name of what is evaluated on, with the fingerprint of the data if told."""
+def _name(
+    asked: Evaluation,
+    *,
+    version: dataset_version.Version,
+    listed: id_list.IdList | None,
+    is_told: bool,
+) -> str:
+    """Return a folder's name of what is evaluated on, with the fingerprint of the data if told.
+
+    A list is named with the start of its digest: another one of its name has another report.
+    """
     name = f"{version.path.parent.name}_{asked.split}"
-    if asked.subset:
-        name += f"_{pathlib.Path(asked.subset).stem}"
+    if listed:
+        name += f"_{listed.path.stem}_{listed.sha256[:8]}"
     return f"{name}_{version.fingerprint[:8]}" if is_told else name
 
 

@@ -206,12 +206,13 @@ def _parsed(rows: Sequence[Sequence[str]], *, path: pathlib.Path) -> Table:
 
 
 def _copies(body: Sequence[Sequence[str]], *, column: int) -> tuple[int, ...]:
-    for number, row in enumerate(body, start=1):
-        if not fields.is_count(row[column]):
+    cells = [row[column].strip() for row in body]
+    for number, cell in enumerate(cells, start=1):
+        if not fields.is_count(cell):
             raise ValueError(
-                f"row {number:,}: copy must be a whole number from 0: got {row[column]!r:.60}"
+                f"row {number:,}: copy must be a whole number from 0: got {cell!r:.60}"
             )
-    return tuple(int(row[column]) for row in body)
+    return tuple(map(int, cells))
 
 
 def _numbers(body: Sequence[Sequence[str]], *, columns: Sequence[int]) -> np.ndarray:

@@ -92,6 +92,12 @@ def read(path: pathlib.Path) -> IdList:
     except csv.Error as error:
         raise errors.UserError(f"cannot read {path} as a list of ids: {error}") from None
     ids = [untrusted.of_cell(row[0].strip()) for row in rows if row and row[0].strip()]
+    for each in ids:
+        if "\n" in each:  # A quotation mark that is never closed takes the rest of the file.
+            raise errors.UserError(
+                f"cannot read {path} as a list of ids: {each.splitlines()[0]!r:.80} begins with a "
+                "quotation mark that is not closed on its line; remove it"
+            )
     ids = ids[1:] if ids and _is_header(ids[0]) else ids
     if not ids:
         raise errors.UserError(f"{path} lists no id: it must have one a line, in its first column")

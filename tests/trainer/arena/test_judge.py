@@ -1,6 +1,7 @@
 """Arena: model files, tables and subsets are evaluated as our own model is, or refused."""
 
 import csv
+import hashlib
 import json
 import re
 
@@ -89,7 +90,7 @@ def test_a_model_of_gray_images_channels_first_and_logits_is_judged_one_image_at
     scores = np.exp(gray.reshape(37, 64) @ weights)[:, 7::-1]
     wanted = scores / scores.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found.predictions.probabilities, wanted, atol=1e-5)
-    report = tmp_path / f"linear_sample_validation_{version.fingerprint[:8]}"
+    report = tmp_path / f"{path.name}_sample_validation_{version.fingerprint[:8]}"
     metrics = json.loads((report / "metrics.json").read_text())
     assert 0 < metrics["ms_per_face"] < 1000 and metrics["num_examples"] == 37
     protocol = metrics["protocol"]
@@ -153,7 +154,8 @@ def test_a_subset_is_the_same_part_of_runs_and_of_tables(
     )
     assert sentence in capsys.readouterr().out
     np.testing.assert_allclose(run.predictions.probabilities, mine.probabilities[20:30], atol=1e-6)
-    folder = run_dir / "sample_validation_some"
+    digest = hashlib.sha256(listed.read_bytes()).hexdigest()
+    folder = run_dir / f"sample_validation_some_{digest[:8]}"
     assert run.files["metrics.json"].parent == folder
     protocol = json.loads((folder / "metrics.json").read_text())["protocol"]
     assert protocol["subset"].startswith("some.txt (SHA-256 ") and protocol["examples"] == "10"

@@ -85,6 +85,10 @@ def test_columns_that_are_no_classes_named_once_are_refused(tmp_path, header):
         table_of(tmp_path, "a,0,0,1", header=header)
 
 
+def test_a_copy_may_have_spaces_around_it_as_other_cells_may(tmp_path):
+    assert table_of(tmp_path, "a, 1 , 0, 1", header="id, copy, sad, happy").copies == (1,)
+
+
 def test_a_copy_is_a_number(tmp_path):
     with pytest.raises(errors.UserError, match="row 1: copy must be a whole number from 0: got"):
         table_of(tmp_path, "a,-1,0,1", header="id,copy,sad,happy")

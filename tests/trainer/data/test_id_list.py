@@ -52,6 +52,11 @@ def test_an_empty_list_is_refused(tmp_path, text):
         listed(tmp_path, text)
 
 
+def test_a_quotation_mark_that_is_not_closed_swallows_no_ids(tmp_path):
+    with pytest.raises(errors.UserError, match="'b' begins with a quotation mark that is not clos"):
+        listed(tmp_path, 'a\n"b\nc\n')
+
+
 def test_an_id_without_ending_that_two_files_have_is_refused(tmp_path):
     files = np.array(["a.jpg", "a.png"])
     with pytest.raises(errors.UserError, match=r"a stands for a\.jpg and for a\.png: write its"):
