@@ -20,14 +20,19 @@ from typing import Any
 
 _TFDS = "tensorflow_datasets"
 _BUILDER = "affectnet_tfds.affectnet_faces"
-_NAMES = ("AffectnetFaces", "AffectnetFacesConfig")
+_LAZY = {
+    "AffectnetFaces": _BUILDER,
+    "AffectnetFacesConfig": _BUILDER,
+    "FaceDataset": "affectnet_tfds.reader.face_dataset",
+}
+"""Public classes to the modules that have them: neither may cost an import of this package."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import the builder when one of its classes is asked for by name."""
-    if name not in _NAMES:
+    """Import a public class when it is asked for by name."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_BUILDER), name)
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 class _RegisterAfterTfds(importlib.abc.MetaPathFinder):

@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "runtime": (),
     "webpage": ("runtime",),
     "affectnet_tfds": (),
+    "affectnet_tfds.reader": ("runtime", "affectnet_tfds"),
     # Drawn faces.
     "synthetic_faces.canvas": (),
     "synthetic_faces.subject": ("affectnet_tfds", "synthetic_faces.canvas"),
@@ -81,6 +82,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "trainer.config": ("affectnet_tfds", "runtime"),
     "trainer.data": (
         "affectnet_tfds",
+        "affectnet_tfds.reader",
         "runtime",
         "trainer.config",
     ),
@@ -124,9 +126,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "trainer.inference": (
         "affectnet_tfds",
+        "affectnet_tfds.reader",
         "runtime",
         "trainer.config",
-        "trainer.data",
         "trainer.models",
         "trainer.run",
     ),

@@ -225,3 +225,23 @@ def test_the_builder_is_registered_whichever_is_imported_first(imports):
     assert done.stdout.startswith(
         "True <_frozen_importlib_external.SourceFileLoader"
     )  # As without us.
+
+
+@pytest.mark.parametrize("config_name", ["affectnet8", "mine"])
+def test_the_reader_without_tensorflow_gives_what_tfds_reads(data_dir, config_name):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    faces = affectnet_tfds.FaceDataset(data_dir, split="train", config_name=config_name)
+    builder = tfds.builder(f"affectnet_faces/{config_name}", data_dir=data_dir)
+    config = tfds.ReadConfig(interleave_cycle_length=1)
+    expected = list(tfds.as_numpy(builder.as_dataset(split="train", read_config=config)))
+    assert faces.class_names == tuple(builder.info.features["label"].names)
+    assert len(faces) == len(expected) == 9
+    for found, wanted in zip(faces, expected, strict=True):
+        assert found.keys() == wanted.keys()
+        assert found.pop("filename") == wanted.pop("filename").decode()
+        for name, value in found.items():
+            np.testing.assert_array_equal(value, wanted[name], err_msg=name)
+            assert np.asarray(value).dtype == wanted[name].dtype, name

@@ -4,7 +4,6 @@ Owns the refusal when there is none; reading images is `examples`'. Finding it w
 rejected: it may start to generate a missing data set, and takes seconds before it can refuse.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -13,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from affectnet_tfds import dataset_paths
+from affectnet_tfds.reader import version_folder
 from runtime import errors, untrusted
 from trainer.config import run_config
 
@@ -62,10 +62,10 @@ def locate(data: run_config.Data) -> pathlib.Path:
       OSError: if a file of the version is no regular file: reading a pipe would wait for ever.
     """
     root = data_dir(data) / dataset_paths.DATASET_NAME
-    configs = sorted(p.name for p in root.glob("*") if _versions(p))
-    name = data.config_name or _default_config(root, configs=configs)
+    configs = version_folder.configs(root)
+    name = data.config_name or version_folder.default_config(root, configs=configs)
     if name in configs:
-        version = _versions(root / name)[-1]
+        version = version_folder.versions(root / name)[-1]
         for path in version.iterdir():
             untrusted.check(path, at_most=_ANY_SIZE)
         return version
@@ -180,20 +180,3 @@ def _encoding(image: "tfds.features.FeatureConnector") -> str:
     if not isinstance(image, tfds.features.Image):
         return "raw"
     return image.encoding_format or "jpeg"
-
-
-def _versions(config_dir: pathlib.Path) -> list[pathlib.Path]:
-    """Return the version folders of a config, oldest first; unfinished builds are none."""
-    folders = [path.parent for path in config_dir.glob(f"*/{dataset_paths.FEATURES}")]
-    numbered = [path for path in folders if dataset_paths.version_number(path.name)]
-    return sorted(numbered, key=lambda path: dataset_paths.version_number(path.name))
-
-
-def _default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
-    published = root / dataset_paths.DEFAULT_CONFIG
-    if published.exists():
-        with contextlib.suppress(ValueError):  # A damaged one names none.
-            default: str | None = untrusted.read_json_object(published).get("default_config_name")
-            if default in configs:
-                return default
-    return configs[0] if len(configs) == 1 else None

@@ -14,8 +14,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from affectnet_tfds.reader import image_decoder
 from runtime import errors, machine
-from trainer.data import dataset_version, image_decoder, pixel_cache, tfrecord_index
+from trainer.data import dataset_version, pixel_cache, tfrecord_index
 
 _MEMORY_FRAC = 0.5
 """Share of the free memory that --cache=auto may fill."""

@@ -2,19 +2,15 @@
 
 Owns one scan of the shards at start-up, which verifies every checksum, and random access to an
 image's bytes. What was read stays in the system's page cache, which all processes of a machine
-share. Mapping the files was rejected: a disk that fails then ends the process by SIGBUS, without a
-sentence, and every mapped shard keeps a descriptor. tf.data's TFRecord reader was rejected: it can
-only go forward, and an epoch's order is any permutation.
+share. tf.data's TFRecord reader was rejected: it can only go forward, and an epoch's order is any
+permutation.
 """
 
-import collections
 import dataclasses
 import functools
 import math
 import os
 import pathlib
-import resource
-import threading
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -23,6 +19,7 @@ import tensorflow as tf
 from google.protobuf import message
 
 from affectnet_tfds import tfrecord
+from affectnet_tfds.reader import open_files
 from runtime import errors
 
 
@@ -39,7 +36,7 @@ class Records:
     arousal: np.ndarray  # float32[N], NaN where there is none
     filenames: np.ndarray  # str[N]
     copies: np.ndarray  # int64[N]
-    stamps: dict[pathlib.Path, tuple[int, ...]]  # of each file when it was scanned
+    stamps: dict[pathlib.Path, open_files.Stamp]  # of each file when it was scanned
 
     def image_bytes(self, index: int) -> memoryview:
         """Return the stored bytes of an image; any thread may call this.
@@ -50,14 +47,12 @@ class Records:
         """
         file = self.files[int(self.shard[index])]
         length = int(self.length[index])
-        content = self._open_files.read(file, start=int(self.start[index]), length=length)
-        if len(content) < length:
-            raise _replaced(file)
-        return memoryview(content)
+        start = int(self.start[index])
+        return memoryview(self._open_files.read(file, start=start, length=length))
 
     @functools.cached_property
-    def _open_files(self) -> "_OpenFiles":
-        return _OpenFiles(self.stamps)
+    def _open_files(self) -> open_files.OpenFiles:
+        return open_files.OpenFiles(self.stamps)
 
 
 def read(files: Sequence[pathlib.Path]) -> Records:
@@ -66,7 +61,7 @@ def read(files: Sequence[pathlib.Path]) -> Records:
     Raises:
       errors.UserError: naming the file and the record whose checksum does not match.
     """
-    stamps: dict[pathlib.Path, tuple[int, ...]] = {}
+    stamps: dict[pathlib.Path, open_files.Stamp] = {}
     entries = [
         (shard, *entry) for shard, file in enumerate(files) for entry in _scan(file, stamps=stamps)
     ]
@@ -87,62 +82,13 @@ def read(files: Sequence[pathlib.Path]) -> Records:
     )
 
 
-class _OpenFiles:
-    """The files that were read last, kept open: no more than a share of `ulimit -n`."""
-
-    def __init__(self, stamps: dict[pathlib.Path, tuple[int, ...]]) -> None:
-        self._stamps = stamps
-        self._most = _most_open()
-        self._lock = threading.Lock()
-        # A file is closed when nothing refers to it: a thread that reads from it keeps it open.
-        self._files: collections.OrderedDict[pathlib.Path, BinaryIO] = collections.OrderedDict()
-
-    def read(self, path: pathlib.Path, *, start: int, length: int) -> bytes:
-        """Return bytes of a file, fewer at its end."""
-        with errors.naming(path):
-            file = self._file(path)  # Referred to until it was read: another thread may drop it.
-            return os.pread(file.fileno(), length, start)
-
-    def _file(self, path: pathlib.Path) -> BinaryIO:
-        with self._lock:
-            file = self._files.get(path)
-            if file is None:
-                file = path.open("rb", buffering=0)
-                if _stamp(file) != self._stamps[path]:
-                    raise _replaced(path)
-                self._files[path] = file
-            self._files.move_to_end(path)
-            if len(self._files) > self._most:
-                self._files.popitem(last=False)
-            return file
-
-
-def _most_open() -> int:
-    """Return how many shards of a split may be open at once."""
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST_OPEN if allowed == resource.RLIM_INFINITY else min(_MOST_OPEN, 1 + allowed // 8)
-
-
-def _stamp(file: BinaryIO) -> tuple[int, ...]:
-    """Return what changes where a file is replaced by another; inodes change by themselves, too."""
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
-
-
-def _replaced(file: pathlib.Path) -> errors.UserError:
-    return errors.UserError(
-        f"{file} was replaced while it is trained on: wait until the build is finished, and give "
-        "the same command again; it says whether these are still the data of the run"
-    )
-
-
 _Entry = tuple[int, int, int, float, float, str, int]
 """Offset and length of the image's bytes, label, valence, arousal, file name, copy."""
 
 
-def _scan(file: pathlib.Path, *, stamps: dict[pathlib.Path, tuple[int, ...]]) -> Iterator[_Entry]:
+def _scan(file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp]) -> Iterator[_Entry]:
     with errors.naming(file), file.open("rb") as shard:
-        stamps[file] = _stamp(shard)
+        stamps[file] = open_files.stamp(shard)
         size = os.fstat(shard.fileno()).st_size
         offset = 0
         index = 0
@@ -217,4 +163,3 @@ def _find(image: bytes, *, within: bytes) -> int:
 
 
 _PREFIX = 32
-_MOST_OPEN = 512

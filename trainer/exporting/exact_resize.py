@@ -1,10 +1,10 @@
 """Exact resize inside exported models: gives the same pixels in every runtime.
 
-It follows the resize of training (`trainer.data.image_decoder`), which decodes a JPEG by an inverse
-DCT to the next larger eighth of its size and from there averages over areas, or interpolates
-between neighbours where it enlarges. Averaging stands for the inverse DCT here: on drawn faces,
-from 224 to 48 pixels, levels differ from training's by 0.9 on average; they differed by 2.6 when
-averaged in one go, and accuracy by 2.5 points.
+It follows the resize of training (`affectnet_tfds.reader.image_decoder`), which decodes a JPEG by
+an inverse DCT to the next larger eighth of its size and from there averages over areas, or
+interpolates between neighbours where it enlarges. Averaging stands for the inverse DCT here: on
+drawn faces, from 224 to 48 pixels, levels differ from training's by 0.9 on average; they differed
+by 2.6 when averaged in one go, and accuracy by 2.5 points.
 
 Weights are rounded to 12 bits, and 4 bits are kept between rows and columns; all sums then fit into
 the 24 bits of a float32 exactly, so that TensorFlow, ONNX Runtime and TFLite cannot differ, in

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from affectnet_tfds import face_crop, image_codec, invalid_example
-from trainer.data import image_decoder
+from affectnet_tfds.reader import image_decoder
 from trainer.inference import face_detector, trained_model
 from trainer.inference import images as images_lib
 from trainer.models import heads, views

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import tfrecord
+from affectnet_tfds.reader import open_files
 from runtime import errors, machine
 from trainer.data import examples, pixel_cache, tfrecord_index
 
@@ -92,7 +93,7 @@ def test_images_of_more_shards_than_files_may_be_open_are_read_with_few_descript
     for number, content in enumerate(tfrecord.records(whole)):
         shards.append(tmp_path / f"shard-{number}")
         shards[-1].write_bytes(tfrecord.frame(content))
-    monkeypatch.setattr(tfrecord_index, "_MOST_OPEN", 4)
+    monkeypatch.setattr(open_files, "_MOST_OPEN", 4)
     records = tfrecord_index.read(shards)
     assert len(records.labels) == len(shards) == 21
 
@@ -113,7 +114,7 @@ def test_images_of_more_shards_than_files_may_be_open_are_read_with_few_descript
 @pytest.mark.parametrize(("allowed", "most"), [(64, 9), (1024, 129), (10**6, 512), (-1, 512)])
 def test_a_share_of_the_files_that_may_be_open_is_used(allowed, most, monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda what: (allowed, allowed))
-    assert tfrecord_index._most_open() == most
+    assert open_files._most_open() == most
 
 
 def test_a_shard_that_is_replaced_while_it_is_used_is_refused(version, tmp_path):
@@ -122,7 +123,7 @@ def test_a_shard_that_is_replaced_while_it_is_used_is_refused(version, tmp_path)
     )
     records = tfrecord_index.read([tmp_path / "shard"])
     (tmp_path / "shard").write_bytes(b"of another build")
-    with pytest.raises(errors.UserError, match="shard was replaced while it is trained on: wait"):
+    with pytest.raises(errors.UserError, match="shard was replaced while it is read: wait"):
         records.image_bytes(3)
 
 

@@ -6,7 +6,7 @@ import pytest
 import simplejpeg
 import tensorflow as tf
 
-from trainer.data import image_decoder
+from affectnet_tfds.reader import image_decoder
 from trainer.exporting import exact_resize
 
 

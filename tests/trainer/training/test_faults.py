@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from affectnet_tfds.reader import open_files
 from runtime import atomic_file, errors, program
-from trainer.data import tfrecord_index
 from trainer.run import best_weights, checkpoint, context, model_folder
 from trainer.training import setup, signals, train_step, trainer
 
@@ -121,12 +121,12 @@ def disk_of_the_data_fails(patched) -> None:
     def fail(self, path, *, start, length):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    patched.setattr(tfrecord_index._OpenFiles, "read", fail)
+    patched.setattr(open_files.OpenFiles, "read", fail)
 
 
 def stored_image_is_broken(patched) -> None:
     patched.setattr(
-        tfrecord_index._OpenFiles,
+        open_files.OpenFiles,
         "read",
         lambda self, path, *, start, length: b"\xff\xd8\xff" + bytes(length - 3),
     )

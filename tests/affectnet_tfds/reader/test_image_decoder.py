@@ -8,7 +8,7 @@ import pytest
 import simplejpeg
 import tensorflow as tf
 
-from trainer.data import image_decoder
+from affectnet_tfds.reader import image_decoder
 
 ARCHIVE = (
     pathlib.Path(__file__).resolve().parents[4] / "shared" / "data" / "faces_in_the_wild.tar.gz"

@@ -1,0 +1,169 @@
+"""Face dataset: examples by index, the same in workers, and damaged files refused by name."""
+
+import multiprocessing
+import pathlib
+import pickle
+import subprocess
+import sys
+from concurrent import futures
+
+import numpy as np
+import pytest
+
+from affectnet_tfds import FaceDataset, dataset_paths, tfrecord
+from runtime import errors
+from tests.affectnet_tfds.reader import conftest
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+@pytest.fixture
+def train(data_dir) -> FaceDataset:
+    return FaceDataset(data_dir, split="train")
+
+
+def shard(data_dir, index: int) -> pathlib.Path:
+    version = data_dir / dataset_paths.version_folder("affectnet8")
+    return version / dataset_paths.shard_name("train", index, 3)
+
+
+def test_an_example_has_every_feature_as_numpy(train):
+    found = train[2]
+    assert list(found) == [
+        "image", "label", "valence", "arousal", "landmarks", "bbox", "filename", "subset", "copy",
+    ]  # fmt: skip
+    assert found["image"].shape == (16, 16, 3) and found["image"].dtype == np.uint8
+    assert np.abs(found["image"].astype(int) - 40).max() <= 1
+    assert (found["label"], found["filename"], found["subset"], found["copy"]) == (
+        2, "train/2.jpg", 0, 0,
+    )  # fmt: skip
+    assert found["valence"] == np.float32(0.2) and np.isnan(found["arousal"])
+    assert found["valence"].dtype == found["bbox"].dtype == found["landmarks"].dtype == np.float32
+    assert found["landmarks"].shape == (68, 2) and found["bbox"].tolist() == [0, 0.25, 0.5, 1]
+
+
+def test_positions_are_those_in_file_order_over_all_shards(train):
+    assert len(train) == 7
+    assert [train[i]["filename"] for i in (6, 0, 3)] == [
+        "train/6.jpg", "train/0.jpg", "train/3.jpg",
+    ]  # fmt: skip
+    assert train[-1]["label"] == 6 and train[np.int64(4)]["label"] == 4
+    assert [example["label"] for example in train] == list(range(7))  # The protocol of sequences.
+    for outside in (7, -8):
+        with pytest.raises(IndexError, match=r"index must be -7\.\.6: got"):
+            train[outside]
+    assert repr(train) == "FaceDataset(affectnet_faces/affectnet8/1.0.0, split='train', 7 examples)"
+    assert train.class_names[:2] == ("neutral", "happy") and len(train.class_names) == 8
+
+
+def test_as_supervised_is_a_pair_and_a_transform_is_given_the_pixels(data_dir):
+    pairs = FaceDataset(
+        data_dir, split="validation", as_supervised=True, transform=lambda pixels: pixels.mean()
+    )
+    assert [(round(float(mean)), label) for mean, label in pairs] == [(0, 0), (20, 1)]
+
+
+def test_a_training_size_shrinks_the_images(data_dir):
+    small = FaceDataset(data_dir, split="train", image_size=8)
+    assert small[4]["image"].shape == (8, 8, 3)
+    assert np.abs(small[4]["image"].astype(int) - 80).max() <= 1
+
+
+@pytest.mark.parametrize("encoding", ["png", "raw"])
+def test_lossless_builds_give_every_pixel_in_an_array_that_may_be_changed(encoding, tmp_path):
+    folder = tmp_path / "v" / "1.0.0"
+    conftest.write_version(folder, encoding=encoding)
+    image = FaceDataset(folder, split="train")[5]["image"]
+    assert (image == 100).all() and image.flags.writeable
+
+
+def test_columns_are_all_features_but_the_images(data_dir, tmp_path):
+    columns = FaceDataset(data_dir, split="train").columns()
+    assert columns["label"].tolist() == list(range(7)) and columns["label"].dtype == np.int64
+    assert columns["filename"][3] == "train/3.jpg" and columns["valence"].dtype == np.float32
+    assert columns["landmarks"].shape == (7, 68, 2) and "image" not in columns
+    assert "soft_label" not in columns
+    conftest.write_version(tmp_path / "plus" / "1.0.0", soft=True)
+    soft = FaceDataset(tmp_path / "plus" / "1.0.0", split="train").columns()["soft_label"]
+    assert soft.shape == (7, 8) and (soft == 0.125).all()
+
+
+def _labels(faces: FaceDataset) -> list[int]:
+    return [faces[i]["label"] for i in (6, 5, 4, 3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_other_processes_read_the_same(train, method):
+    assert train[0]["label"] == 0  # Its files are open, so that a fork inherits them.
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map(_labels, [train] * 4) == [[6, 5, 4, 3, 2, 1, 0]] * 4
+        assert pool.apply(_labels, [train]) == [6, 5, 4, 3, 2, 1, 0]
+
+
+def test_threads_read_the_same_from_one_instance(train):
+    order = np.random.default_rng(0).integers(0, 7, 300).tolist()
+    with futures.ThreadPoolExecutor(4) as threads:
+        assert [e["label"] for e in threads.map(train.__getitem__, order)] == order
+
+
+def test_an_index_is_pickled_and_no_open_file(train):
+    train[0]
+    assert len(pickle.dumps(train)) < 5_000
+    assert pickle.loads(pickle.dumps(train))[6]["label"] == 6
+
+
+def test_a_flipped_bit_is_refused_with_file_and_record_and_the_others_are_read(data_dir):
+    path = shard(data_dir, 2)
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1  # In the last of its four records.
+    path.write_bytes(content)
+    faces = FaceDataset(data_dir, split="train")
+    assert faces[5]["label"] == 5
+    with pytest.raises(
+        errors.UserError, match=r"00002-of-00003, record 3: its checksum does not match \(byte \d+"
+    ):
+        faces[6]
+
+
+def test_a_damaged_length_or_a_cut_file_is_refused_when_it_is_opened(data_dir):
+    path = shard(data_dir, 0)
+    whole = path.read_bytes()
+    for damaged in (whole[:-5], b"\x01" + whole[1:], whole + b"123"):
+        path.write_bytes(damaged)
+        with pytest.raises(errors.UserError, match=r"00000-of-00003, record \d: its checksum"):
+            FaceDataset(data_dir, split="train")
+
+
+def test_a_shard_of_another_build_is_refused(data_dir):
+    path = shard(data_dir, 0)
+    path.write_bytes(shard(data_dir, 2).read_bytes())
+    with pytest.raises(errors.UserError, match="must hold 3 records by its dataset_info.json: got"):
+        FaceDataset(data_dir, split="train")
+    path.write_bytes(tfrecord.frame(b"no protobuf") * 3)
+    with pytest.raises(errors.UserError, match="record 0: it is no example of this data set"):
+        FaceDataset(data_dir, split="train")[0]
+
+
+def test_a_shard_that_is_replaced_meanwhile_is_refused(train, data_dir):
+    shard(data_dir, 0).write_bytes(b"of another build")
+    with pytest.raises(errors.UserError, match="was replaced while it is read: wait until"):
+        train[0]
+
+
+def test_a_broken_image_is_named(data_dir):
+    version = data_dir / dataset_paths.version_folder("affectnet8")
+    conftest.write_metadata(version, encoding="raw")
+    with pytest.raises(errors.UserError, match=r"record 1 \(train/1.jpg\): \d+ bytes are not 16 x"):
+        FaceDataset(data_dir, split="train")[1]
+
+
+def test_neither_tensorflow_nor_tfds_nor_torch_is_loaded(data_dir):
+    code = (
+        "import sys; from affectnet_tfds import FaceDataset\n"
+        f"print(FaceDataset({str(data_dir)!r}, split='train')[0]['label'])\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(loaded & {'tensorflow', 'tensorflow_datasets', 'keras', 'torch', 'apache_beam'})\n"
+        "print('cv2' in loaded)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("0\nset()\nTrue\n", "")
