@@ -45,6 +45,7 @@ TRAIN = [
     "importlib_resources>=6",  # TFDS 4.9.10 imports it without asking for it.
     "jinja2>=3.1",  # With pandas, for tfds.as_dataframe.
     "matplotlib>=3.9",
+    "mlcroissant>=1.0.9",  # TFDS's command imports it whatever it is asked to do (tfds build).
     "pandas>=2.2",
     "scikit-learn>=1.5",
     "scipy>=1.11",
@@ -66,6 +67,7 @@ NOTEBOOK = ["ipykernel>=6.29", "jupyterlab>=4.2", "nbclient>=0.10"]  # docs/affe
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
 DEV = [
+    "dill>=0.3",  # TFDS's DatasetBuilderTestCase.
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
     "flask>=3",
     "hypothesis>=6.100",  # Fuzzing.

@@ -34,18 +34,17 @@ def _standard_configs() -> list[AffectnetFacesConfig]:
         *(("affectnet", n) for n in (8, 7, 11)),
         *(("affectnetplus", n) for n in (8, 7, 11)),
     ):
-        for balance, suffix, words in (
-            ("median", "", "train balanced to the median class"),
-            ("none", "_natural", "train as it is"),
-        ):
-            soft = ", soft labels" if stem == "affectnetplus" else ""
+        for balance, suffix in (("median", ""), ("none", "_natural")):
+            settings: dict[str, Any] = {
+                "classes": classes,
+                "balance": balance,
+                "soft_labels": stem == "affectnetplus",
+            }
             configs.append(
                 AffectnetFacesConfig(
                     name=f"{stem}{classes}{suffix}",
-                    description=f"{classes} classes, manual annotations{soft}, {words}",
-                    classes=classes,
-                    balance=balance,
-                    soft_labels=bool(soft),
+                    description=features.config_description(**settings),
+                    **settings,
                 )
             )
     return configs
@@ -67,19 +66,19 @@ def _published_default(folder: Path) -> str | None:
 
 def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
     """Return a config as the job saved it beside the data; None if there is none."""
-    saved = folder / name / dataset_paths.VERSION / dataset_paths.JOB_CONFIG
-    if not saved.is_file():
+    version = folder / name / dataset_paths.VERSION
+    if not (version / dataset_paths.JOB_CONFIG).is_file():
         if name != dataset_paths.SAMPLE:
             return None
         return AffectnetFacesConfig(name=name, description=features.DRAWN_DESCRIPTION)
-    settings = json.loads(saved.read_text(encoding="utf-8"))
+    settings = json.loads((version / dataset_paths.JOB_CONFIG).read_text(encoding="utf-8"))
+    info = json.loads((version / dataset_paths.DATASET_INFO).read_text(encoding="utf-8"))
     fields = {
         field: settings[field]
         for field in ("classes", "image_size", "balance", "soft_labels", "encoding")
     }
-    return AffectnetFacesConfig(
-        name=name, description="built by the job with its user's flags", **fields
-    )
+    described = info.get("configDescription") or "built by the job with its user's flags"
+    return AffectnetFacesConfig(name=name, description=described, **fields)
 
 
 _WAYS_OUT = {
@@ -120,11 +119,20 @@ def _beam_args(download_config: Any) -> list[str]:
     return [f"--{name}={value}" for name, value in given.items()]
 
 
+class _Info(tfds.core.DatasetInfo):
+    """DatasetInfo that leaves the files of a version as the job wrote them, with their sums."""
+
+    def write_to_directory(self, dataset_info_dir: Any, all_metadata: bool = True) -> None:
+        """Write what the code knows, where there is no version yet."""
+        if not Path(str(dataset_info_dir), dataset_paths.DATASET_INFO).exists():
+            super().write_to_directory(dataset_info_dir, all_metadata=all_metadata)
+
+
 class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
     """AffectNet's face crops with expression, valence, arousal and landmarks."""
 
     VERSION = tfds.core.Version(dataset_paths.VERSION)
-    RELEASE_NOTES = {dataset_paths.VERSION: "First version."}
+    RELEASE_NOTES = features.RELEASE_NOTES
     BUILDER_CONFIGS = _standard_configs()
     DEFAULT_BUILDER_CONFIG_NAME = "affectnet8"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
@@ -150,9 +158,8 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
-        return tfds.core.DatasetInfo(
+        return _Info(
             builder=self,
-            description=features.description(config.name),
             features=features.features(
                 image_size=config.image_size,
                 num_classes=config.classes,
@@ -160,8 +167,55 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
                 encoding=config.encoding,
             ),
             supervised_keys=("image", "label"),
-            homepage=features.HOMEPAGE,
-            citation=features.CITATION,
+            **self._source(),
+        )
+
+    def _source(self) -> dict[str, str]:
+        """Return what is known of the data that the config is made of.
+
+        Names of a user's own may be of another data set: TFDS reads that from the version.
+        """
+        if self.builder_config.name.startswith(dataset_paths.SAMPLE):
+            return {"description": features.DRAWN_DESCRIPTION, "license": features.DRAWN_LICENSE}
+        if self.builder_config.name not in {known.name for known in self.BUILDER_CONFIGS}:
+            return {}
+        is_plus = self.builder_config.soft_labels
+        return {
+            "description": features.DESCRIPTION,
+            "homepage": features.HOMEPAGE,
+            "citation": features.PLUS_CITATION if is_plus else features.CITATION,
+            "license": features.LICENSE,
+        }
+
+    def as_dataset(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the examples as TFDS does.
+
+        Raises:
+          FileNotFoundError: if the config was not built in data_dir.
+        """
+        self._check_is_there()
+        return super().as_dataset(*args, **kwargs)
+
+    def as_data_source(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the examples for random access, as TFDS does.
+
+        Raises:
+          FileNotFoundError: if the config was not built in data_dir.
+        """
+        self._check_is_there()
+        return super().as_data_source(*args, **kwargs)
+
+    def _check_is_there(self) -> None:
+        if not self.is_prepared():
+            raise FileNotFoundError(self._no_data())
+
+    def _no_data(self) -> str:
+        root, name = self._data_dir_root, f"{self.name}/{self.builder_config.name}"
+        return (
+            f"no data: {root} (data_dir) holds no {name}; make it from your copy of AffectNet with "
+            f"'python -m pipeline.main --input_dir=AFFECTNET --data_dir={root}', or by TFDS with "
+            f"'tfds build {name} --imports=affectnet_tfds --manual_dir=AFFECTNET "
+            f"--data_dir={root}' (in Python: import affectnet_tfds, and DownloadConfig(manual_dir))"
         )
 
     def _download_and_prepare(
@@ -174,15 +228,22 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
         Raises:
           ValueError: for an argument that the job does not heed, and for a config of soft labels
             that the copy does not have.
+          FileNotFoundError: if there is no copy.
         """
         _check_is_heeded(download_config, file_format=self.info.file_format)
+        try:
+            copy = str(dl_manager.manual_dir)
+        except (
+            AssertionError
+        ) as error:  # TFDS found none, and does not say where the data would be.
+            raise FileNotFoundError(self._no_data()) from error
         # Inside: the builder is the data contract's one user of the job, and readers do without it.
         from pipeline import build, config, console
 
         root = Path(str(self._data_dir_root)) / ".affectnet_faces_job"
         built = build.build(
             config.JobConfig(
-                input_dir=str(dl_manager.manual_dir),
+                input_dir=copy,
                 data_dir=str(root),
                 config_name=self.builder_config.name,
                 classes=self.builder_config.classes,

@@ -87,6 +87,17 @@ CITATION = """\
   doi={10.1109/TAFFC.2017.2740923}
 }"""
 
+PLUS_CITATION = f"""\
+{CITATION}
+
+@article{{fard2024affectnetplus,
+  title={{AffectNet+: A Database for Enhancing Facial Expression Recognition with Soft-Labels}},
+  author={{Fard, Ali Pourramezan and Hosseini, Mohammad Mehdi and Sweeny, Timothy D. and
+    Mahoor, Mohammad H.}},
+  journal={{arXiv preprint arXiv:2410.22506}}, year={{2024}}
+}}"""
+"""Of AffectNet+, whose images are AffectNet's."""
+
 # Part of published metadata: the bytes stay.
 DESCRIPTION = (
     "Face crops from AffectNet with expression, valence, arousal and 68 landmarks. Made by the "
@@ -101,6 +112,44 @@ DRAWN_DESCRIPTION = (
 )
 
 
-def description(config_name: str) -> str:
-    """Return the description of a config in TFDS's metadata."""
-    return DRAWN_DESCRIPTION if config_name.startswith(dataset_paths.SAMPLE) else DESCRIPTION
+DRAWN_LICENSE = "Apache-2.0: the faces are drawn by a program of that licence, and show nobody."
+
+LICENSE = (
+    "AffectNet is for non-commercial research, by an agreement that a professor or head of "
+    f"laboratory signs with its authors ({HOMEPAGE}); images, and crops of them, may not be passed "
+    "on. The agreement is what counts."
+)
+
+RELEASE_NOTES = {
+    dataset_paths.VERSION: (
+        "First version: image, label, valence, arousal, landmarks, bbox, filename, subset and "
+        "copy; soft_label where the data have soft labels."
+    )
+}
+
+
+def config_description(
+    *, classes: int, balance: str, soft_labels: bool, subsets: str = "manual", crops: str = ""
+) -> str:
+    """Return the description of a config in TFDS's metadata.
+
+    Args:
+      classes: number of classes.
+      balance: how train is balanced, as the job's flag says it.
+      soft_labels: whether there are soft labels.
+      subsets: annotations taken, as the job's flag says it.
+      crops: what is unusual about the crops.
+    """
+    balanced = {
+        "none": "train as it is",
+        **{word: f"train balanced to the {word} class" for word in ("median", "min", "max")},
+    }
+    taken = "manual and automatic" if subsets == "all" else subsets
+    parts = (
+        f"{classes} classes",
+        f"{taken} annotations",
+        "soft labels" if soft_labels else "",
+        balanced.get(balance, f"train balanced to {balance} images a class"),
+        crops,
+    )
+    return ", ".join(part for part in parts if part)

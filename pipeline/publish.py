@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow_datasets as tfds
-
-from affectnet_tfds import dataset_paths, features
+from affectnet_tfds import dataset_paths
 from pipeline import config, ledger
 from pipeline.data_report import build_files, page
 from pipeline.files import atomic, checksums, storage
+from pipeline.metadata import card, croissant, data_sets, tfds_info
+from pipeline.metadata import version as version_lib
 from pipeline.rows import annotations, row_index
 from pipeline.shards import write_lease
 from runtime import atomic_file, untrusted
@@ -49,7 +49,7 @@ def publish(
     """Write metadata and reports into the staging folder, then publish it as the version."""
     staging, version = staging_folder(job), version_folder(job)
     with atomic.on_disk(staging) as folder, storage.naming(folder):
-        write_metadata(job, sidecars, folder=folder)
+        write_metadata(job, layout=report["layout"], sidecars=sidecars, folder=folder)
         write_rejects(folder / "rejects.csv", account.rejects)
         write_json(folder / dataset_paths.BUILD_REPORT, report)
         write_sidecars(
@@ -83,55 +83,18 @@ def mend(job: config.JobConfig) -> None:
 
 
 def write_metadata(
-    job: config.JobConfig, sidecars: Sequence[Mapping[str, Any]], *, folder: Path
+    job: config.JobConfig, *, layout: str, sidecars: Sequence[Mapping[str, Any]], folder: Path
 ) -> None:
-    """Write features.json and dataset_info.json from the sidecars, without reading shards."""
-    template = tfds.core.ShardedFileTemplate(
-        dataset_name=dataset_paths.DATASET_NAME,
-        data_dir=folder,
-        filetype_suffix=dataset_paths.FILE_FORMAT,
-        split="train",
-        template=dataset_paths.SHARD_TEMPLATE,
+    """Write what TFDS, Croissant and the data set card say, without reading shards."""
+    drawn = job.config_name.startswith(dataset_paths.SAMPLE)
+    described = version_lib.Version(
+        config_name=job.config_name,
+        settings=job.content(),
+        about=data_sets.of(layout, drawn=drawn),
+        sidecars=sidecars,
     )
-    by_split: dict[str, list[Mapping[str, Any]]] = {}
-    for done in sorted(sidecars, key=lambda done: done["name"]):
-        by_split.setdefault(dataset_paths.parse_shard_name(done["name"]).split, []).append(done)
-    splits = [
-        tfds.core.SplitInfo(
-            name=split,
-            shard_lengths=[done["num_examples"] for done in group],
-            num_bytes=sum(done["record_bytes"] for done in group),
-            filename_template=template.replace(split=split),
-        )
-        for split, group in by_split.items()
-    ]
-    # TFDS requires files of the splits' names; where the shards are in a store, empty ones replace
-    # them.
-    stand_ins = [folder / done["name"] for done in sidecars if not (folder / done["name"]).exists()]
-    for file in stand_ins:
-        file.touch()
-    tfds.folder_dataset.write_metadata(
-        data_dir=folder,
-        features=features.features(
-            image_size=job.image_size,
-            num_classes=job.classes,
-            soft_labels=job.soft_labels,
-            encoding=job.encoding,
-        ),
-        split_infos=splits,
-        version=dataset_paths.VERSION,
-        supervised_keys=("image", "label"),
-        description=features.description(job.config_name),
-        homepage=features.HOMEPAGE,
-        citation=features.CITATION,
-        check_data=False,
-    )
-    for file in stand_ins:
-        file.unlink()
-    # write_metadata knows of no configs; TFDS reads the name from here.
-    info_path = folder / dataset_paths.DATASET_INFO
-    info = json.loads(info_path.read_text(encoding="utf-8"))
-    write_json(info_path, {**info, "configName": job.config_name})
+    for writer in (tfds_info, croissant, card):
+        writer.write(folder, described)
 
 
 def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:

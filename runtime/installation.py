@@ -41,6 +41,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
             "jinja2",
             "keras",
             "matplotlib",
+            "mlcroissant",
             "pandas",
             "scipy",
             "sklearn",

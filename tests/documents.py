@@ -17,7 +17,7 @@ PAGES = {
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(
     r"(\$ |[A-Z_]+=\S* )?(python[\d.]* |affectnet-faces\b|make\b|pip |git |cd |\. |apt-get |"
-    r"docker |kubectl |sbatch |srun |jupyter |tensorboard |printf |chmod |eval |\.venv/)"
+    r"docker |kubectl |sbatch |srun |jupyter |tensorboard |tfds |printf |chmod |eval |\.venv/)"
 )
 _INLINE = re.compile(
     r"`((?:python -m |\.venv/|affectnet-faces |make |pip |jupyter |docker |apt-get |sbatch |"

@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pipeline.files",
         "pipeline.shards",
     ),
+    "pipeline.metadata": ("affectnet_tfds", "pipeline.files"),
     "pipeline": (
         "affectnet_tfds",
         "runtime",
@@ -77,6 +78,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pipeline.shards",
         "pipeline.beam",
         "pipeline.data_report",
+        "pipeline.metadata",
     ),
     # The trainer.
     "trainer.config": ("affectnet_tfds", "runtime"),

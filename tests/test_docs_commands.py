@@ -43,6 +43,7 @@ NOT_RUN = [
     NotRun(r"python -m docs\.flag_reference", "writes a page", "tests/test_flag_reference.py"),
     NotRun(r"(make|python -m docs\.)\s?notebook", "writes it", "tests/test_notebook.py"),
     NotRun(r"tensorboard .*", "serves a page"),
+    NotRun(r"tfds build .*", "TFDS's own", "tests/affectnet_tfds/test_affectnet_faces.py"),
     NotRun(r"make train FLAGS=.*", "minutes", "tests/test_makefile.py"),
     NotRun(
         r"make (shards RUNNER=flink|flink-).*", "a cluster", "tests/pipeline/beam/test_flink.py"

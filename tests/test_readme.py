@@ -43,13 +43,14 @@ BEAM = {
 }
 """Flags of Beam and its engines, and absl's --flagfile, which our programs pass on."""
 
-OTHER_TOOLS = re.compile(r"\b(docker|pip|tensorboard)\b[^`\n]*(\\\n[^\n]*)*")
+OTHER_TOOLS = re.compile(r"\b(docker|pip|tensorboard|tfds build)\b[^`\n]*(\\\n[^\n]*)*")
 """Commands whose flags are not ours."""
 
 OTHERS = {
     *("data_dir", "config_name", "seeds", "trainer_flag", "work_dir", "version_dir"),  # benchmarks
     *("help", "version", "name", "noname", "rest_port"),  # all; deploy/flink/cluster.py
     *("gpus", "shm", "user"),  # docker's, outside of a command
+    *("config", "imports"),  # TFDS's, likewise
     *("check", "minutes", "mutants"),  # sha256sum; tests/faults
 }
 

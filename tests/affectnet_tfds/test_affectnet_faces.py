@@ -1,5 +1,6 @@
 """The data set as a notebook meets it: with our code imported, and without."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import features, labels
-from pipeline import config
-from runtime import errors
+from pipeline import config, verify
+from runtime import errors, machine
 from tests.pipeline import conftest, test_main
 
 pytestmark = pytest.mark.slow
@@ -36,6 +37,12 @@ def data_dir(release, tmp_path_factory) -> Path:
             config.JobConfig(input_dir=str(release), data_dir=str(folder), num_workers=1, **fields)
         )
     return folder
+
+
+@pytest.fixture
+def one_process(monkeypatch) -> None:
+    """Builds that TFDS asks for start no worker processes."""
+    monkeypatch.setattr(machine, "cpu_count", lambda: 1)
 
 
 def python(code: str, *, cwd: Path, **environment: str) -> str:
@@ -90,22 +97,78 @@ def test_the_registered_builder_reads_the_same(data_dir):
     assert mine.element_spec["image"].shape == (48, 48, 3)
 
 
-def test_the_registered_builder_generates_the_same_bytes_through_the_job(
-    release, data_dir, tmp_path
+def test_tfds_build_makes_the_same_files_through_the_job(
+    release, data_dir, tmp_path, monkeypatch, one_process
 ):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+    from tensorflow_datasets.scripts.cli import main as command
+
+    monkeypatch.setattr(logging.root, "handlers", [])  # The command sets up its own.
+    asked = (
+        "tfds build affectnet_faces/affectnet8 --imports=affectnet_tfds --num_shards=3 "
+        f"--manual_dir={release} --data_dir={tmp_path}"
+    )
+    command.main(command._parse_flags(asked.split()))
+    made, ours = (
+        folder / "affectnet_faces" / "affectnet8" / "1.0.0" for folder in (tmp_path, data_dir)
+    )
+    assert verify.verify(made) == []
+    assert {path.name for path in made.iterdir()} == {path.name for path in ours.iterdir()}
+    assert test_main.sums(made) == test_main.sums(ours)
+    for name in ("dataset_info.json", "features.json", "LICENSE", "rejects.csv"):
+        assert (made / name).read_bytes() == (ours / name).read_bytes()
+    assert len(list(tfds.load("affectnet_faces", split="train", data_dir=tmp_path))) == 9
+    assert not list(tmp_path.glob(".affectnet*"))
+
+
+def test_tfds_knows_licence_release_notes_and_configs_with_and_without_our_code(data_dir):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    with_code = tfds.builder("affectnet_faces/mine", data_dir=data_dir)
+    without = tfds.builder_from_directory(data_dir / "affectnet_faces" / "mine" / "1.0.0")
+    for builder in (with_code, without):
+        assert builder.info.redistribution_info.license.startswith(
+            "AffectNet is for non-commercial research"
+        )
+        assert builder.info.release_notes["1.0.0"].startswith("First version: image, label")
+        assert builder.builder_config.description == builder.info.config_description
+        assert builder.info.config_description == (
+            "7 classes, manual annotations, train balanced to the median class, 48 px"
+        )
+        assert "mollahosseini2019affectnet" in builder.info.citation
+        assert builder.info.homepage == features.HOMEPAGE
+
+
+def test_before_anything_is_built_the_code_says_the_same(tmp_path):
+    import affectnet_tfds
+
+    builder = affectnet_tfds.AffectnetFaces(config="affectnetplus7_natural", data_dir=tmp_path)
+    assert builder.builder_config.description == (
+        "7 classes, manual annotations, soft labels, train as it is"
+    )
+    assert builder.info.redistribution_info.license == features.LICENSE
+    assert "fard2024affectnetplus" in builder.info.citation
+
+
+@pytest.mark.parametrize("ask", ["load", "read", "data_source"])
+def test_no_data_is_said_with_the_folder_and_the_way_out(tmp_path, ask):
     import tensorflow_datasets as tfds  # Slow; only these tests need it.
 
     import affectnet_tfds
 
     builder = affectnet_tfds.AffectnetFaces(data_dir=tmp_path)
-    download_config = tfds.download.DownloadConfig(manual_dir=str(release), num_shards=3)
-    builder.download_and_prepare(download_config=download_config)
-    made = Path(str(builder.data_dir))
-    assert test_main.sums(made) == test_main.sums(
-        data_dir / "affectnet_faces" / "affectnet8" / "1.0.0"
-    )
-    assert len(list(builder.as_dataset(split="train"))) == 9
-    assert not list(tmp_path.glob(".affectnet*"))
+    asks = {
+        "load": lambda: tfds.load("affectnet_faces", data_dir=tmp_path),
+        "read": lambda: builder.as_dataset(split="train"),
+        "data_source": lambda: builder.as_data_source(split="train"),
+    }
+    with pytest.raises(FileNotFoundError) as found:
+        asks[ask]()
+    said = str(found.value)
+    assert said.startswith(f"no data: {tmp_path} (data_dir) holds no affectnet_faces/affectnet8;")
+    assert f"python -m pipeline.main --input_dir=AFFECTNET --data_dir={tmp_path}'" in said
+    assert "tfds build affectnet_faces/affectnet8 --imports=affectnet_tfds --manual_dir" in said
+    assert "import affectnet_tfds" in said
 
 
 @pytest.mark.parametrize(
@@ -154,7 +217,7 @@ def test_another_format_than_tfrecord_is_refused_and_nothing_is_written(
     assert not Path(str(builder.data_dir)).exists()
 
 
-def test_a_config_of_soft_labels_that_the_copy_lacks_is_refused(release, tmp_path):
+def test_a_config_of_soft_labels_that_the_copy_lacks_is_refused(release, tmp_path, one_process):
     import tensorflow_datasets as tfds  # Slow; only these tests need it.
 
     import affectnet_tfds

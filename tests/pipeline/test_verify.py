@@ -44,8 +44,9 @@ def version(published, tmp_path) -> Path:
 
 @pytest.fixture
 def old_version(version) -> Path:
-    """A copy as an earlier release has built it: without sums."""
-    (version / checksums.FILE).unlink()
+    """A copy as an earlier release has built it: without sums, licence, card and Croissant."""
+    for name in (checksums.FILE, "LICENSE", "README.md", "croissant.json"):
+        (version / name).unlink()
     return version
 
 
