@@ -53,6 +53,7 @@ TRAIN = [
     "tensorflow>=2.20,<2.22",
 ]
 GPU = ["tensorflow[and-cuda]>=2.20,<2.22"]  # The same TensorFlow, with NVIDIA's CUDA libraries.
+CONVERT = ["array-record>=0.8"]  # pipeline.convert; TFDS brings it on Linux only.
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
 EXPORT = [  # trainer.export
     "ai-edge-litert>=2",
@@ -70,6 +71,7 @@ DEV = [
     "dill>=0.3",  # TFDS's DatasetBuilderTestCase.
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
     "flask>=3",
+    "grain>=0.2.3",  # Reads what pipeline.convert writes.
     "hypothesis>=6.100",  # Fuzzing.
     "moto[s3]>=5.1",
     "mypy>=1.15",
@@ -99,6 +101,7 @@ setuptools.setup(
     extras_require={
         "train": TRAIN,
         "gpu": TRAIN + GPU,
+        "convert": TRAIN + CONVERT,
         "sweep": TRAIN + SWEEP,
         "export": TRAIN + EXPORT,
         "predict": TRAIN + PREDICT,
@@ -107,6 +110,15 @@ setuptools.setup(
         "tensorboard": TRAIN + TENSORBOARD,
         "mlflow": TRAIN + MLFLOW,
         "wandb": TRAIN + WANDB,
-        "dev": TRAIN + SWEEP + EXPORT + PREDICT + APP + NOTEBOOK + TENSORBOARD + MLFLOW + DEV,
+        "dev": TRAIN
+        + CONVERT
+        + SWEEP
+        + EXPORT
+        + PREDICT
+        + APP
+        + NOTEBOOK
+        + TENSORBOARD
+        + MLFLOW
+        + DEV,
     },
 )

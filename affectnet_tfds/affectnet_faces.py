@@ -100,8 +100,8 @@ def _check_is_heeded(download_config: Any, *, file_format: Any) -> None:
     if file_format != tfds.core.FileFormat.TFRECORD:
         raise ValueError(
             "affectnet_faces is written as TFRecords: got "
-            f"file_format={file_format.value!r}; leave file_format out, and convert the data "
-            "afterwards (tfds convert_format) if they are wanted in another format"
+            f"file_format={file_format.value!r}; leave file_format out; afterwards "
+            "python -m pipeline.convert writes the same examples as ArrayRecord, for data_source"
         )
     usual = tfds.download.DownloadConfig()
     for name, way_out in _WAYS_OUT.items():

@@ -17,6 +17,12 @@ SHARD_TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 """TFDS's own template of shard names; `shard_name` fills it in."""
 FILE_FORMAT = "tfrecord"
 
+ARRAY_RECORD = "array_record"
+"""TFDS's name of the format in which a version may have its shards too, for random access."""
+
+ALTERNATIVE_FORMATS = "alternativeFileFormats"
+"""Key of DATASET_INFO: the formats that a version has beside FILE_FORMAT, as TFDS reads it."""
+
 FEATURES = "features.json"
 DATASET_INFO = "dataset_info.json"
 METADATA = (DATASET_INFO, FEATURES)
@@ -54,6 +60,11 @@ _SHARD_NAME = re.compile(rf"{DATASET_NAME}-([^-.]+)\.{FILE_FORMAT}-(\d+)-of-(\d+
 def shard_name(split: str, shard_index: int, num_shards: int) -> str:
     """Return the file name of a shard, such as affectnet_faces-train.tfrecord-00000-of-00016."""
     return f"{DATASET_NAME}-{split}.{FILE_FORMAT}-{shard_index:05d}-of-{num_shards:05d}"
+
+
+def array_record_name(name: str) -> str:
+    """Return the name of a shard's ArrayRecord file, given a name made by `shard_name`."""
+    return name.replace(f".{FILE_FORMAT}-", f".{ARRAY_RECORD}-")
 
 
 def is_shard_name(name: str) -> bool:

@@ -56,7 +56,7 @@ def run(data_dir: str | None, *, config_name: str = "", input_dir: str | None = 
     root = storage.path(dataset_paths.data_dir(data_dir))
     for folder in verify.versions(root, config_name):
         print(f"report        {_write(folder, input_dir)}")
-        checksums.update(folder, name=page.FILE)
+        checksums.update(folder, names=[page.FILE])
     return 0
 
 

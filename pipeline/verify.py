@@ -9,6 +9,7 @@ its own.
 import concurrent.futures
 import dataclasses
 import hashlib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +23,8 @@ from affectnet_tfds import (
 )
 from pipeline.data_report import build_files
 from pipeline.files import checksums, storage
-from runtime import errors, fields, flags, machine, signals, untrusted
+from pipeline.shards import array_record
+from runtime import errors, fields, flags, installation, machine, signals, untrusted
 
 ABOUT = """Verify published builds: compare every file with SHA256SUMS, and read every record again.
 
@@ -86,7 +88,11 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
         )
         problems += [problem for found in results for problem in found]
     problems += _strays(folder, entries)
-    return problems + ([] if dataset_paths.DATASET_INFO in bad else _lengths(folder, entries))
+    if dataset_paths.DATASET_INFO in bad:
+        return problems
+    info = build_files.read_json(folder / dataset_paths.DATASET_INFO, kinds={"splits": list})
+    problems += _lengths(folder, entries, info)
+    return problems + [p for p in _array_records(folder, entries, info) if p.file not in bad]
 
 
 def first_changed(folder: storage.AnyPath) -> Problem | None:
@@ -141,7 +147,8 @@ def verify_shard(
     with storage.naming(path):
         content = path.read_bytes()
     problems, counts = [], dict.fromkeys(entry["label_counts"], 0)
-    for index, item in enumerate(tfrecord.records(content)):
+    records = list(tfrecord.records(content))
+    for index, item in enumerate(records):
         found = item if isinstance(item, str) else verify_record(item, settings, counts)
         if found:
             problems.append(Problem(name, index, found))
@@ -149,7 +156,16 @@ def verify_shard(
         problems.append(Problem(name, -1, "its sha256 is not the one in build_report.json"))
     if not problems and counts != entry["label_counts"]:
         problems.append(Problem(name, -1, f"its labels are {counts}, not {entry['label_counts']}"))
+    other = folder / dataset_paths.array_record_name(name)
+    if not problems and _can_read_array_records() and other.is_file():
+        whole = [record for record in records if isinstance(record, bytes)]
+        if found := array_record.defect(other, whole):
+            problems.append(Problem(other.name, -1, found))
     return problems
+
+
+def _can_read_array_records() -> bool:
+    return importlib.util.find_spec("array_record") is not None
 
 
 def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str, int]) -> str:
@@ -185,10 +201,26 @@ def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> li
     ]
 
 
-def _lengths(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
+def _array_records(
+    folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]], info: Mapping[str, Any]
+) -> list[Problem]:
+    """Return which ArrayRecord shards are there and should not be, or the reverse."""
+    found = {path.name for path in folder.glob(f"*.{dataset_paths.ARRAY_RECORD}-*")}
+    wanted: set[str] = set()
+    if dataset_paths.ARRAY_RECORD in build_files.alternative_formats(info):
+        wanted = {dataset_paths.array_record_name(entry["name"]) for entry in entries}
+    stray = "a conversion was not finished; the same pipeline.convert command finishes it"
+    return [
+        *(Problem(name, -1, "the file is missing") for name in sorted(wanted - found)),
+        *(Problem(name, -1, stray) for name in sorted(found - wanted)),
+    ]
+
+
+def _lengths(
+    folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]], info: Mapping[str, Any]
+) -> list[Problem]:
     """Compare TFDS's metadata, by which TFDS counts records, with the report."""
     path = folder / dataset_paths.DATASET_INFO
-    info = build_files.read_json(path, kinds={"splits": list})
     wanted: dict[str, list[int]] = {}
     for entry in entries:
         wanted.setdefault(dataset_paths.parse_shard_name(entry["name"]).split, []).append(
@@ -254,6 +286,9 @@ def _report(folder: storage.AnyPath) -> bool:
             f"not checked   {', '.join(left)}: a build of an earlier release, without "
             f"{checksums.FILE}"
         )
+    if not _can_read_array_records() and list(folder.glob(f"*.{dataset_paths.ARRAY_RECORD}-*")):
+        way_out = installation.way_to_install("array_record")
+        print(f"not checked   records of ArrayRecord shards, only their sums: {way_out}")
     if problems:
         print(f"damaged       {folder}: {len(problems)} problems")
     else:

@@ -25,6 +25,7 @@ PROGRAMS = {
     "build": Program("pipeline.main", "AffectNet to TFRecords of face crops, for tfds.load"),
     "inspect": Program("pipeline.inspect", "print what an input folder holds and how it is read"),
     "verify": Program("pipeline.verify", "read every record of a build again and check it"),
+    "convert": Program("pipeline.convert", "write a build's examples as ArrayRecord too"),
     "report": Program("pipeline.report", "write the page about a build again"),
     "sample": Program("pipeline.sample", "draw faces in AffectNet's layout, to try things out"),
     "train": Program("trainer.main", "train a classifier on a build"),

@@ -50,6 +50,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
         ),
         "train",
     ),
+    "array_record": "convert",
     "optuna": "sweep",
     **{name: name for name in ("mlflow", "wandb")},
     **dict.fromkeys(("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"), "export"),

@@ -107,6 +107,12 @@ def read_json(path: storage.AnyPath, *, kinds: Mapping[str, type]) -> dict[str, 
         raise damaged(path, error) from error
 
 
+def alternative_formats(info: Mapping[str, Any]) -> list[str]:
+    """Return the formats that dataset_info.json names beside TFRecord."""
+    formats = info.get(dataset_paths.ALTERNATIVE_FORMATS)
+    return [*map(str, formats)] if isinstance(formats, list) else []
+
+
 def read_sidecars(folder: storage.AnyPath) -> list[dict[str, Any]]:
     """Return the sidecars of all shards of a version.
 

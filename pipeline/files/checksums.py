@@ -7,7 +7,7 @@ of the list itself is told apart. It reveals damage, not intent: nothing is sign
 
 import hashlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.files import atomic, storage
@@ -48,12 +48,12 @@ def write(
     atomic.write_text(folder / FILE, _head(lines) + "".join(lines))
 
 
-def update(folder: storage.AnyPath, *, name: str) -> None:
-    """Replace the sum of one file, which was written anew, where the version has sums."""
+def update(folder: storage.AnyPath, *, names: Sequence[str]) -> None:
+    """Replace the sums of files that were written anew, where the version has sums."""
     found = read(folder)
     if not found or not found.is_intact:
         return  # Of an earlier release; or damaged, which pipeline.verify has to find.
-    sums = {**found.by_name, name: of_file(folder / name)}
+    sums = {**found.by_name, **{name: of_file(folder / name) for name in names}}
     lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
     atomic.write_text(folder / FILE, _head(lines) + "".join(lines))
 

@@ -37,6 +37,11 @@ def held(folder: AnyPath, *, lock: AnyPath, way_out: str) -> Iterator[None]:
         yield
 
 
+def of_version(version: AnyPath) -> AnyPath:
+    """Return the lock file of those that write a version: its builds and its conversion."""
+    return version.with_name(f".building-{version.name}.lock")
+
+
 class _StoreFile:
     """A lock file in an object store: a folder_lock.Place."""
 

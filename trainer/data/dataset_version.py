@@ -6,6 +6,7 @@ rejected: it may start to generate a missing data set, and takes seconds before 
 
 import dataclasses
 import hashlib
+import json
 import pathlib
 import sys
 from collections.abc import Iterable
@@ -148,10 +149,24 @@ def fingerprint(path: pathlib.Path) -> str:
     for file in sorted(
         p for p in path.iterdir() if ".tfrecord" in p.name or p.name in dataset_paths.METADATA
     ):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        metadata = None
         if file.name in dataset_paths.METADATA:
-            digest.update(file.read_bytes())
+            metadata = _as_built(file.read_bytes())
+        size = file.stat().st_size if metadata is None else len(metadata)
+        digest.update(f"{file.name} {size}\n".encode() + (metadata or b""))
     return digest.hexdigest()
+
+
+def _as_built(content: bytes) -> bytes:
+    """Return metadata without what pipeline.convert has added, byte for byte as the job wrote them.
+
+    The examples are the same, so that a run continues on a version that was converted meanwhile.
+    """
+    if dataset_paths.ALTERNATIVE_FORMATS.encode() not in content:
+        return content
+    info = json.loads(content)
+    info.pop(dataset_paths.ALTERNATIVE_FORMATS, None)
+    return (json.dumps(info, indent=2) + "\n").encode()
 
 
 def data_dir(data: run_config.Data) -> pathlib.Path:

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline import build, console, verify
-from pipeline.files import atomic, object_store, storage
+from affectnet_tfds import tfrecord
+from pipeline import build, console, convert, verify
+from pipeline.files import atomic, checksums, object_store, storage
+from pipeline.shards import array_record
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 from runtime import machine
@@ -92,6 +94,21 @@ def test_the_metadata_come_last(s3, on_s3):
     assert not [request for request in made if request.method in ("PUT", "POST")], (
         "files are copied by the store"
     )
+
+
+def test_a_version_is_converted_where_it_is(s3, on_s3, monkeypatch):
+    monkeypatch.setattr(machine, "cpu_count", lambda: 1)
+    version = test_main.run(on_s3(num_shards=1)).version
+    names = [
+        f"affectnet_faces-{split}.array_record-00000-of-00001" for split in ("train", "validation")
+    ]
+    assert convert.convert(version) == names
+    assert checksums.read(version).by_name.keys() >= set(names)
+    for name in names:
+        shard = version / name.replace("array_record", "tfrecord")
+        records = list(tfrecord.records(shard.read_bytes()))
+        assert records and not array_record.defect(version / name, records)
+    assert not [name for name in s3_server.names(FOLDER) if not name.startswith("1.0.0/")]
 
 
 def test_a_version_that_is_replaced_goes_before_another_comes(s3, on_s3):
