@@ -131,6 +131,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "affectnet_tfds.reader",
         "runtime",
         "trainer.config",
+        "trainer.distributed",
         "trainer.models",
         "trainer.run",
     ),
@@ -162,6 +163,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.data",
         "trainer.evaluation",
         "trainer.exporting",
+        "trainer.inference",
         "trainer.reports",
     ),
     "trainer.monitoring": (

@@ -45,9 +45,7 @@ class App(fields.Checked):
 
     model_dir: str = fields.field("runs/latest", ensemble.HELP, path="folder")
     detector: str = fields.field(
-        "mtcnn",
-        "face detector; none takes each image as one face crop",
-        choices=face_detector.NAMES,
+        "mtcnn", face_detector.HELP, path="file", words=face_detector.WORDS
     )
     port: int = fields.field(
         7860, "port on 127.0.0.1; 0 takes any that is free", at_least=0, at_most=65535

@@ -16,7 +16,8 @@ import pytest
 from runtime import errors
 from tests.trainer.inference import samples
 from trainer import predict
-from trainer.inference import face_classifier, face_detector, images
+from trainer.inference import batches as batches_lib
+from trainer.inference import face_classifier, face_detector, images, prediction_rows
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
 HAS_MTCNN = importlib.util.find_spec("mtcnn") is not None
@@ -29,11 +30,19 @@ def classifier(photo_run) -> face_classifier.FaceClassifier:
 
 def predicted(paths, *, classifier, **flags) -> tuple[list[dict], list[str]]:
     config = predict.Predict(**flags)
-    failures: list[str] = []
+    batches = batches_lib.Batches(classifier, batch_size=config.batch_size, every_s=config.every_s)
     rows = predict.predict(
-        [str(path) for path in paths], classifier=classifier, config=config, failures=failures
+        [str(path) for path in paths],
+        batches=batches,
+        names=classifier.class_names,
+        config=config,
     )
-    return list(rows), failures
+    return list(rows), batches.failures
+
+
+def printed(rows, **flags) -> None:
+    config = predict.Predict(**flags)
+    prediction_rows.write(iter(rows), layout=config.layout, top_k=config.top_k)
 
 
 @pytest.mark.slow
@@ -63,10 +72,13 @@ def test_whatever_a_file_raises_the_others_go_on(tmp_path):
     class Classifier:
         class_names = NAMES
 
-        def classify(self, images):
+        def find(self, image):
             raised = {"b.png": TypeError("of\nours"), "c.png": MemoryError()}
-            if error := raised.get(pathlib.Path(images[0].name).name):
+            if error := raised.get(pathlib.Path(image.name).name):
                 raise error
+            return []
+
+        def classify_found(self, found):
             return []
 
     for name in "abcd":
@@ -117,7 +129,9 @@ ROWS = [
         "file": "a,b.jpg",
         "time_s": None,
         "face": 1,
+        "person": None,
         "box": [1, 2, 30, 40],
+        "confidence": 0.9,
         "expression": "happy",
         "probabilities": {"neutral": 0.25, "happy": 0.625, "sad": 0.125},
     },
@@ -125,7 +139,9 @@ ROWS = [
         "file": "c.avi",
         "time_s": 1.5,
         "face": 0,
+        "person": None,
         "box": None,
+        "confidence": None,
         "expression": None,
         "probabilities": None,
     },
@@ -133,7 +149,7 @@ ROWS = [
 
 
 def test_the_table_has_a_line_per_face_and_says_where_none_was_found(capsys):
-    predict.print_rows(iter(ROWS), config=predict.Predict())
+    printed(ROWS)
     assert capsys.readouterr().out.splitlines() == [
         "a,b.jpg  face 1 at 1,2 30 x 40  happy 0.625  neutral 0.250  sad 0.125",
         "c.avi at 1.5 s  no face found",
@@ -141,15 +157,38 @@ def test_the_table_has_a_line_per_face_and_says_where_none_was_found(capsys):
 
 
 def test_json_and_csv_have_every_probability(capsys):
-    predict.print_rows(iter(ROWS), config=predict.Predict(json=True))
+    printed(ROWS, json=True)
     assert json.loads(capsys.readouterr().out) == ROWS
-    predict.print_rows(iter(ROWS), config=predict.Predict(csv=True))
-    columns = "file time_s face x y width height expression neutral happy sad"
+    printed(ROWS, csv=True)
+    columns = "file time_s face person x y width height confidence expression neutral happy sad"
     assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [
         columns.split(),
-        ["a,b.jpg", "", "1", "1", "2", "30", "40", "happy", "0.25", "0.625", "0.125"],
-        ["c.avi", "1.5", "0", "", "", "", "", "", "", "", ""],
+        ["a,b.jpg", "", "1", "", "1", "2", "30", "40", "0.9", "happy", "0.25", "0.625", "0.125"],
+        ["c.avi", "1.5", "0", *[""] * 10],
     ]
+
+
+def test_top_k_gives_the_most_probable_expressions_in_every_layout(capsys):
+    printed(ROWS, top_k=2)
+    assert capsys.readouterr().out.splitlines()[0].endswith("  happy 0.625  neutral 0.250")
+    printed(ROWS, top_k=1, json=True)
+    assert [row["probabilities"] for row in json.loads(capsys.readouterr().out)] == [
+        {"happy": 0.625},
+        None,
+    ]
+    printed(ROWS, top_k=2, csv=True)
+    heads, first, second = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert heads[9:] == [
+        "expression",
+        "expression_1",
+        "probability_1",
+        "expression_2",
+        "probability_2",
+    ]
+    assert first[9:] == ["happy", "happy", "0.625", "neutral", "0.25"]
+    assert second[9:] == [""] * 5
+    printed(ROWS, top_k=9, csv=True)
+    assert len(capsys.readouterr().out.splitlines()[0].split(",")) == 10 + 2 * 3
 
 
 HOSTILE = "=a\x1b[2J\r\udcff.jpg"
@@ -158,12 +197,12 @@ HOSTILE = "=a\x1b[2J\r\udcff.jpg"
 
 def test_a_hostile_name_moves_no_cursor_and_starts_no_formula(capsys):
     image = images.from_pixels(samples.gradient(width=40, height=30), name=HOSTILE)
-    rows = predict.image_rows(image, [], names=NAMES)
-    predict.print_rows(rows, config=predict.Predict())
+    rows = prediction_rows.of_image(image, [], names=NAMES)
+    printed(rows)
     assert capsys.readouterr().out == "=a\\x1b[2J\\x0d\\xff.jpg  no face found\n"
-    predict.print_rows(rows, config=predict.Predict(csv=True))
+    printed(rows, csv=True)
     assert capsys.readouterr().out.splitlines()[1].startswith("'=a\\x1b[2J\\x0d\\xff.jpg,")
-    predict.print_rows(rows, config=predict.Predict(json=True))
+    printed(rows, json=True)
     assert json.loads(capsys.readouterr().out)[0]["file"] == "=a\x1b[2J\r\\xff.jpg"
 
 
@@ -178,15 +217,15 @@ def test_valence_and_arousal_are_printed_where_the_model_has_learned_them(capsys
             probabilities=np.array([0.25, 0.75], np.float32),
             affect=affect,
         )
-        return predict.image_rows(image, [face], names=["sad", "happy"])
+        return prediction_rows.of_image(image, [face], names=["sad", "happy"])
 
     with_affect = rows_of((-0.5, 0.25))
     assert (with_affect[0]["valence"], with_affect[0]["arousal"]) == (-0.5, 0.25)
     assert "valence" not in rows_of(None)[0]
-    predict.print_rows(iter(with_affect + ROWS[1:]), config=predict.Predict())
+    printed(with_affect + ROWS[1:])
     line = "a.jpg  face 1 at 1,2 3 x 4  happy 0.750  sad 0.250  valence -0.50  arousal +0.25"
     assert capsys.readouterr().out.splitlines() == [line, "c.avi at 1.5 s  no face found"]
-    predict.print_rows(iter(with_affect + ROWS[1:]), config=predict.Predict(csv=True))
+    printed(with_affect + ROWS[1:], csv=True)
     table = list(csv.reader(io.StringIO(capsys.readouterr().out)))
     assert [row[-2:] for row in table] == [["valence", "arousal"], ["-0.5", "0.25"], ["", ""]]
 
@@ -196,6 +235,9 @@ def test_bad_flags_are_refused_in_a_sentence(tmp_path, monkeypatch):
         predict.Predict(json=True, csv=True)
     with pytest.raises(errors.UserError, match="every_s"):
         predict.Predict(every_s=0.0)
+    for flag in ("min_face", "min_confidence"):
+        with pytest.raises(errors.UserError, match=f"--{flag} has no effect with --detector=none"):
+            predict.Predict(detector="none", **{flag: 1.0 if flag == "min_confidence" else 20})
     monkeypatch.setattr(predict.flags, "given", lambda sections: {"detector": "none"})
     with pytest.raises(errors.UserError, match="needs images, folders or videos: got none"):
         predict.main([])
@@ -261,3 +303,62 @@ def test_an_empty_name_is_not_the_folder_that_one_is_in(monkeypatch):
     monkeypatch.setattr(predict.flags, "given", lambda sections: {"detector": "none"})
     with pytest.raises(errors.UserError, match="got an empty one"):
         predict.main(["a.jpg", ""])
+
+
+def test_paths_come_from_standard_input_one_a_line(monkeypatch, tmp_path):
+    for name in ("a.png", "b c.png"):
+        samples.save(tmp_path / name, samples.gradient(width=30, height=20))
+    lines = f"{tmp_path}/b c.png\r\n\n{tmp_path}/missing.png\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    files, total = predict.listed([f"{tmp_path}/a.png", "-"])
+    assert [path.name for path in files] == ["a.png", "b c.png", "missing.png"] and total is None
+    files, total = predict.listed([str(tmp_path)])
+    assert [path.name for path in files] == ["a.png", "b c.png"] and total == 2
+
+
+def test_progress_and_totals_go_to_standard_error(capsys, monkeypatch):
+    monkeypatch.setattr(predict, "_PROGRESS_S", 0.0)
+    progress = predict.Progress(2)
+    progress.count(3)
+    progress.file_read()
+    progress.count(0)
+    progress.file_read()
+    progress.end()
+    printed = capsys.readouterr()
+    first, second, total = printed.err.splitlines()
+    assert not printed.out and first.startswith("file 1 of 2  ") and first.endswith(" left")
+    assert second.startswith("file 2 of 2") and second.endswith("  0:00 left")
+    assert total.startswith("classified    3 faces of 2 images in ")
+
+
+@pytest.mark.slow
+def test_a_video_has_persons_and_its_curve_a_picture_and_a_csv(classifier, tmp_path, capsys):
+    levels = [0, 50, 100, 150, 200]
+    path = samples.write_video(tmp_path / "a.avi", levels=levels, frames_per_s=10)
+    samples.save(tmp_path / "b.png", samples.gradient(width=50, height=40))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a.avi_expressions.csv").touch()
+    rows, failures = predicted(
+        [path, tmp_path / "b.png"], classifier=classifier, every_s=0.2, curve=str(tmp_path / "out")
+    )
+    assert [row["person"] for row in rows] == [1, 1, 1, None] and not failures
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+        "a.avi_expressions.csv",
+        "a.avi_expressions_2.csv",
+        "a.avi_expressions_2.png",
+    ]
+    table = list(csv.DictReader((tmp_path / "out/a.avi_expressions_2.csv").open()))
+    assert [(row["time_s"], row["person"]) for row in table] == [
+        ("0.0", "1"),
+        ("0.2", "1"),
+        ("0.4", "1"),
+    ]
+    assert [float(row["happy"]) for row in table] == [
+        row["probabilities"]["happy"] for row in rows[:3]
+    ]
+    raw, _ = predicted([path], classifier=classifier, every_s=0.2, smooth_s=0)
+    assert raw[0]["probabilities"] == rows[0]["probabilities"]
+    assert raw[2]["probabilities"] != rows[2]["probabilities"]
+    assert "curve         " in capsys.readouterr().err
+    printed(rows)
+    assert "  person 1 at 0,0 64 x 48  " in capsys.readouterr().out.splitlines()[0]

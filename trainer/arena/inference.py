@@ -11,8 +11,9 @@ import numpy as np
 
 from runtime import errors
 from trainer.arena import adapter as adapter_lib
-from trainer.arena import model_file, model_input
+from trainer.arena import model_input
 from trainer.data import examples
+from trainer.inference import model_runtime
 
 _BATCH = 32
 _WARM_UP_CALLS = 5
@@ -21,7 +22,7 @@ _MOST_TIMED_S = 5.0
 
 
 def outputs(
-    model: model_file.ModelFile,
+    model: model_runtime.ModelFile,
     *,
     split: examples.Split,
     adapter: adapter_lib.Adapter,
@@ -52,7 +53,7 @@ def outputs(
 
 
 def milliseconds(
-    model: model_file.ModelFile,
+    model: model_runtime.ModelFile,
     *,
     split: examples.Split,
     adapter: adapter_lib.Adapter,
@@ -73,7 +74,7 @@ def milliseconds(
     return 1000 * statistics.median(took) / len(images), how
 
 
-def output_name(model: model_file.ModelFile, *, adapter: adapter_lib.Adapter) -> str:
+def output_name(model: model_runtime.ModelFile, *, adapter: adapter_lib.Adapter) -> str:
     """Return the name of the output that has the classes."""
     wanted = adapter.output_name
     if wanted is None and len(model.outputs) == 1:

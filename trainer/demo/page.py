@@ -119,6 +119,7 @@ def _head(run: ensemble.Model, *, detector: str) -> str:
         "mtcnn": "Faces are detected by MTCNN, cropped as the training data were",
         "none": "Each image is taken as one face crop",
     }
+    found = crops.get(detector, "Faces are detected by a file, cropped as the training data were")
     members = run.members
     networks = "; ".join(f"{each.settings.model.model}, {each.image_size} px" for each in members)
     source = (
@@ -128,7 +129,7 @@ def _head(run: ensemble.Model, *, detector: str) -> str:
     )
     names = ", ".join(dict.fromkeys(each.data.name for each in members))
     about = (
-        f"Drop a photograph or use the camera. {crops[detector]}, and classified by {source}: "
+        f"Drop a photograph or use the camera. {found}, and classified by {source}: "
         f"{networks}, {len(run.data.class_names)} expressions, trained on {names}."
     )
     accuracy = _accuracy(run)

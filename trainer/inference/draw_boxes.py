@@ -28,17 +28,23 @@ def write(
     for a disk ends early.
     """
     time = "" if image.time_s is None else f"_{image.time_s:g}s"
-    stem = _shortened(pathlib.Path(image.name).name) + time
-    path = pathlib.Path(folder, f"{stem}.png")
-    count = 1
-    while path.exists():
-        count += 1
-        path = path.with_name(f"{stem}_{count}.png")
+    stem = shortened(pathlib.Path(image.name).name) + time
+    (path,) = unused(folder, stem, ".png")
     annotated(image, faces, names=names).save(path)
     return path
 
 
-def _shortened(name: str) -> str:
+def unused(folder: str, stem: str, *endings: str) -> list[pathlib.Path]:
+    """Return paths in a folder with these endings and one stem; no file of any is there yet."""
+    count = 1
+    numbered = stem
+    while any(pathlib.Path(folder, numbered + ending).exists() for ending in endings):
+        count += 1
+        numbered = f"{stem}_{count}"
+    return [pathlib.Path(folder, numbered + ending) for ending in endings]
+
+
+def shortened(name: str) -> str:
     """Return as much of a file's name as leaves room for a time, a counter and an ending."""
     encoded = os.fsencode(name)
     if len(encoded) <= _LONGEST_BYTES:
@@ -87,11 +93,15 @@ def _draw_label(
 
 
 def labels(faces: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]) -> list[str]:
-    """Return the label of each face; several are numbered from 1, as wherever faces are listed."""
+    """Return the label of each face; several are numbered from 1, as wherever faces are listed.
+
+    Those of a video have the numbers of their persons.
+    """
     texts = [
         f"{names[int(face.probabilities.argmax())]} {face.probabilities.max():.0%}"
         for face in faces
     ]
-    if len(texts) == 1:
+    if len(texts) == 1 and not faces[0].person:
         return texts
-    return [f"{number} {text}" for number, text in enumerate(texts, start=1)]
+    numbers = [face.person or number for number, face in enumerate(faces, start=1)]
+    return [f"{number} {text}" for number, text in zip(numbers, texts, strict=True)]

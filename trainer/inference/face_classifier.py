@@ -8,7 +8,8 @@ annotated landmarks, new photographs by the detector's five.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent import futures
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +32,7 @@ class ClassifiedFace:
       crop: uint8[S, S, 3] RGB, as the pipeline would cut it.
       probabilities: float32[C], in the order of the classifier's `class_names`.
       affect: valence and arousal, -1..1, where the network has learned them.
+      person: who it is in a video, from 1, where faces are followed (`tracker`).
     """
 
     image: images_lib.InputImage
@@ -38,6 +40,7 @@ class ClassifiedFace:
     crop: np.ndarray
     probabilities: np.ndarray
     affect: tuple[float, float] | None = None
+    person: int | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -53,11 +56,30 @@ class Timings:
     network_ms: float = 0.0
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FoundFace:
+    """Face that a detector found, cut out: uint8[S, S, 3] RGB, as the pipeline would cut it."""
+
+    detected: face_detector.DetectedFace
+    crop: np.ndarray
+
+
 class FaceClassifier:
     """Trained model behind a face detector: `classify` takes images and returns their faces."""
 
-    def __init__(self, run: ensemble.Model, *, detect: face_detector.Detector) -> None:
-        """Load the best weights of a run, or of all runs of an ensemble.
+    def __init__(
+        self,
+        run: ensemble.Model,
+        *,
+        detect: face_detector.Detector,
+        devices: Sequence[str] = ("/cpu:0",),
+    ) -> None:
+        """Load the best weights of a run, or of all runs of an ensemble, onto each device.
+
+        Args:
+          run: of `trained_run.find` or `ensemble.find`.
+          detect: from `face_detector.detector`.
+          devices: TensorFlow's names; the faces of a call are shared among them.
 
         Raises:
           errors.UserError: if there are none, or the run does not say how its faces were cut.
@@ -65,16 +87,14 @@ class FaceClassifier:
         self.class_names = run.data.class_names
         self._geometry = run.data.geometry()
         self._detect = detect
-        self._members = [
-            (member, network_input(member.run)) for member in trained_model.members(run)
-        ]
+        self._networks = [_Networks(run, device=device) for device in devices]
 
     def classify(
         self, images: Iterable[images_lib.InputImage], *, timings: Timings | None = None
     ) -> list[ClassifiedFace]:
         """Detect the faces of images and classify them.
 
-        Each network runs once, on the faces of all images.
+        Each network runs once on each device, on the faces of all images.
 
         Args:
           images: from `images.read`, `images.from_bytes` or `images.from_pixels`.
@@ -87,21 +107,55 @@ class FaceClassifier:
           invalid_example.InvalidExample: if an image is broken.
         """
         timings = timings or Timings()
-        faces = [face for image in images for face in self._cropped(image, timings=timings)]
-        if not faces:
+        found = [(image, face) for image in images for face in self.find(image, timings=timings)]
+        return self.classify_found(found, timings=timings)
+
+    def find(
+        self, image: images_lib.InputImage, *, timings: Timings | None = None
+    ) -> list[FoundFace]:
+        """Detect the faces of an image, the largest first, and cut them out.
+
+        Raises:
+          invalid_example.InvalidExample: if the image is broken.
+        """
+        start = time.perf_counter()
+        detected = self._detect(image)
+        if timings:
+            timings.detector_ms += _ms_since(start)
+        found = []
+        for face in detected:
+            try:
+                place = face_crop.locate(
+                    face.box, points=face.points, picture_size=image.size, geometry=self._geometry
+                )
+            except invalid_example.InvalidExample:
+                continue  # A box without a pixel in the image shows no face.
+            cut = image.cut(place, points=face.points, image_size=self._geometry.image_size)
+            found.append(FoundFace(detected=face, crop=cut.face))
+        return found
+
+    def classify_found(
+        self,
+        found: Sequence[tuple[images_lib.InputImage, FoundFace]],
+        *,
+        timings: Timings | None = None,
+    ) -> list[ClassifiedFace]:
+        """Classify faces of `find`, of any number of images, in one call of each network."""
+        if not found:
             return []
         start = time.perf_counter()
-        probabilities, affect = self._outputs([cut.face for _, _, cut in faces])
-        timings.network_ms += _ms_since(start)
+        probabilities, affect = self._outputs([face.crop for _, face in found])
+        if timings:
+            timings.network_ms += _ms_since(start)
         return [
             ClassifiedFace(
                 image=image,
-                detected=detected,
-                crop=cut.face,
+                detected=face.detected,
+                crop=face.crop,
                 probabilities=probabilities[position],
                 affect=affect[position] if affect else None,
             )
-            for position, (image, detected, cut) in enumerate(faces)
+            for position, (image, face) in enumerate(found)
         ]
 
     def warm_up(self) -> None:
@@ -111,40 +165,58 @@ class FaceClassifier:
         side = self._geometry.image_size
         self._outputs([np.zeros((side, side, 3), np.uint8)])
 
-    def _cropped(
-        self, image: images_lib.InputImage, *, timings: Timings
-    ) -> Iterator[tuple[images_lib.InputImage, face_detector.DetectedFace, face_crop.Cut]]:
-        start = time.perf_counter()
-        detected = self._detect(image)
-        timings.detector_ms += _ms_since(start)
-        for face in detected:
-            try:
-                place = face_crop.locate(
-                    face.box, points=face.points, picture_size=image.size, geometry=self._geometry
-                )
-            except invalid_example.InvalidExample:
-                continue  # A box without a pixel in the image shows no face.
-            size_px = self._geometry.image_size
-            yield image, face, image.cut(place, points=face.points, image_size=size_px)
-
     def _outputs(
         self, crops: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, list[tuple[float, float]] | None]:
         """Return probabilities, float32[B, C], and valence and arousal, for B uint8[S, S, 3]."""
-        outputs = views.mean(
-            [
-                views.mean_outputs(
-                    member.network,
-                    tf.constant(np.stack([as_trained(crop) for crop in crops]), tf.float32),
-                    views=member.views,
-                )
-                for member, as_trained in self._members
-            ]
-        )
-        probabilities = outputs.pop(heads.PROBABILITIES).numpy()
+        shares = np.array_split(np.arange(len(crops)), len(self._networks))
+        given = [
+            (networks, [crops[position] for position in share])
+            for networks, share in zip(self._networks, shares, strict=True)
+            if len(share)
+        ]
+        # Threads: each waits for its device.
+        with futures.ThreadPoolExecutor(len(given)) as threads:
+            parts = list(threads.map(lambda each: each[0](each[1]), given))
+        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        probabilities = outputs.pop(heads.PROBABILITIES)
         affect = heads.affect(outputs) if outputs else None
         pairs = None if affect is None else [(float(v), float(a)) for v, a in affect.numpy()]
         return probabilities, pairs
+
+
+class _Networks:
+    """The networks of a model on one device, each compiled for any number of faces."""
+
+    def __init__(self, run: ensemble.Model, *, device: str) -> None:
+        self._device = device
+        with tf.device(device):
+            members = trained_model.members(run)
+        self._members = [(network_input(each.run), _compiled(each)) for each in members]
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the mean of the networks' outputs by head, for B uint8[S, S, 3]."""
+        with tf.device(self._device):
+            outputs = views.mean(
+                [
+                    run(np.stack([as_trained(crop) for crop in crops]))
+                    for as_trained, run in self._members
+                ]
+            )
+        return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _compiled(member: trained_model.Member) -> Callable[[np.ndarray], heads.ByName]:
+    """Return the function from uint8[B, N, N, 3] to a network's outputs, the mean over views."""
+    side = member.views.image_px
+    signature = [tf.TensorSpec([None, side, side, 3], tf.uint8)]
+
+    def outputs(images: tf.Tensor) -> heads.ByName:
+        pixels = tf.cast(images, tf.float32)
+        return views.mean_outputs(member.network, pixels, views=member.views)
+
+    compiled: Callable[[np.ndarray], heads.ByName] = tf.function(outputs, input_signature=signature)
+    return compiled
 
 
 def network_input(run: trained_run.Run) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,83 +1,130 @@
-"""Face detection: MTCNN (Zhang et al. 2016, arXiv:1604.02878), or the whole image as one face.
+"""Face detection: MTCNN, a detector file, a CSV of boxes, or the whole image as one face.
 
-MTCNN's weights come with the mtcnn package (the extra `predict`): nothing is downloaded.
+Owns which detector a name means, and which of its faces are left: those of a size and a confidence.
 """
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
+import pathlib
 
 from affectnet_tfds import crop_geometry
-from runtime import installation
-from trainer.inference import images
+from runtime import errors, installation, untrusted
+from trainer.inference import (
+    box_list,
+    detected_face,
+    detector_file,
+    images,
+    model_runtime,
+    mtcnn_detector,
+)
 
-NAMES = ("mtcnn", "none")
-"""Detectors: none takes the whole image as one face."""
+WORDS = ("mtcnn", "none")
+"""Detectors that are no file: none takes the whole image as one face."""
 
+HELP = (
+    "face detector: mtcnn; none takes each image as one face crop; a .csv has the boxes by file "
+    "name; an .onnx or .tflite file is a detector of yours"
+)
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DetectedFace:
-    """Face that a detector found.
+MIN_FACE_HELP = "smallest face, the longer side of its box in pixels of the image; more is faster"
+MIN_FACE_TEXT = (
+    f"{mtcnn_detector.SMALLEST_PX}, and in images of more than half a megapixel 1/40 of their "
+    "longer side"
+)
 
-    Attributes:
-      box: (x, y, width, height) in pixels of the image; None: the whole image.
-      points: eyes, nose and mouth corners, float32[5, 2], (x, y) in pixels, as `face_alignment`
-        takes them.
-      confidence: the detector's, 0..1.
-    """
+MIN_CONFIDENCE_HELP = "lowest confidence of the detector at which what it finds is a face"
+MIN_CONFIDENCE_TEXT = (
+    f"{mtcnn_detector.MIN_CONFIDENCE:g} of mtcnn, {detector_file.MIN_CONFIDENCE:g} of a file, 0 of "
+    "boxes in a .csv"
+)
 
-    box: crop_geometry.Box | None
-    points: np.ndarray | None = None
-    confidence: float = 1.0
-
-
-MAX_PIXELS = 2_100_000
-"""Larger images are shrunk for MTCNN to this size, a little more than a frame of 1920 x 1080: its
-pyramid takes 90 bytes a pixel. It finds faces of 20 pixels, here 1/80 of the longer side."""
-
-Detector = Callable[[images.InputImage], list[DetectedFace]]
-"""From an image to its faces, the largest first."""
-
-_POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+DetectedFace = detected_face.DetectedFace
+Detector = detected_face.Detector
 
 
 def check_installed(name: str) -> None:
-    """Check that a detector is installed, without importing it.
+    """Check that a detector is known, there and installed, without importing it.
 
     Raises:
       errors.UserError: if it is not.
     """
+    ending = pathlib.Path(name).suffix.lower()
     if name == "mtcnn":
         installation.require("mtcnn", what="--detector=mtcnn", instead="use --detector=none")
+    elif ending == ".csv" or ending in model_runtime.NEEDS:
+        _check_file(pathlib.Path(name), ending=ending)
+    elif name not in WORDS:
+        guess = errors.guess(name, known=list(WORDS))
+        raise errors.UserError(
+            f"--detector must be {', '.join(WORDS)} or a file that ends in .csv, .onnx or .tflite: "
+            f"got {name}" + (f"; {guess}" if guess else "")
+        )
 
 
-def detector(name: str) -> Detector:
-    """Return the detector of a name, one of NAMES."""
+def check_filter(name: str, *, min_face: float | None, min_confidence: float | None) -> None:
+    """Check that a detector finds faces, where their size or confidence is asked for.
+
+    Raises:
+      errors.UserError: if it takes whole images.
+    """
+    given = {"min_face": min_face, "min_confidence": min_confidence}
+    for flag, value in given.items():
+        if name == "none" and value is not None:
+            raise errors.UserError(
+                f"--{flag} has no effect with --detector=none, which takes each image as one face"
+            )
+
+
+def detector(
+    name: str,
+    *,
+    min_face: float | None = None,
+    min_confidence: float | None = None,
+    device: str = "CPU:0",
+) -> Detector:
+    """Return the detector of a name that `check_installed` has passed.
+
+    Args:
+      name: of WORDS, or a file.
+      min_face: longer side of the smallest box, in pixels of the image.
+      min_confidence: of the detector; None: its own.
+      device: TensorFlow's, for MTCNN.
+
+    Raises:
+      errors.UserError: if a file cannot be read.
+    """
     if name == "none":
         return lambda image: [DetectedFace(box=None)]
-    import mtcnn  # Inside: an extra.
-
-    network = mtcnn.MTCNN()
+    smallest = max(min_face or 0, crop_geometry.MIN_BOX_SIDE)
+    if name == "mtcnn":
+        confidence = mtcnn_detector.MIN_CONFIDENCE if min_confidence is None else min_confidence
+        find = mtcnn_detector.detector(min_face=min_face, min_confidence=confidence, device=device)
+    elif name.lower().endswith(".csv"):
+        confidence = min_confidence or 0.0
+        find = box_list.read(pathlib.Path(name))
+    else:
+        confidence = detector_file.MIN_CONFIDENCE if min_confidence is None else min_confidence
+        find = detector_file.detector(pathlib.Path(name), min_confidence=confidence)
 
     def detect(image: images.InputImage) -> list[DetectedFace]:
-        pixels = image.shrunk(MAX_PIXELS)
-        scale = image.size[0] / pixels.shape[1]
-        detected = [_detected(face, scale=scale) for face in network.detect_faces(pixels)]
         usable = [
             face
-            for face in detected
-            if face.box and max(face.box[2:]) >= crop_geometry.MIN_BOX_SIDE
+            for face in find(image)
+            if face.box and max(face.box[2:]) >= smallest and face.confidence >= confidence
         ]
         return sorted(usable, key=lambda face: -face.box[2] * face.box[3] if face.box else 0)
 
     return detect
 
 
-def _detected(face: dict[str, Any], *, scale: float) -> DetectedFace:
-    x, y, width, height = (scale * float(value) for value in face["box"])
-    points = np.array([face["keypoints"][name] for name in _POINTS], np.float32) * np.float32(scale)
-    return DetectedFace(
-        box=(x, y, width, height), points=points, confidence=float(face["confidence"])
-    )
+def _check_file(path: pathlib.Path, *, ending: str) -> None:
+    try:
+        untrusted.check(
+            path, at_most=untrusted.LIST_BYTES if ending == ".csv" else untrusted.WEIGHTS_BYTES
+        )
+    except OSError as error:
+        raise errors.UserError(
+            f"cannot read --detector={path}: {error.strerror or error}"
+        ) from None
+    if ending in model_runtime.NEEDS:
+        installation.require(
+            model_runtime.NEEDS[ending], what=f"--detector={path}", instead="use --detector=mtcnn"
+        )

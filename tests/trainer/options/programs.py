@@ -24,7 +24,7 @@ from trainer.diagnosis import gpu_checks
 from trainer.distributed import devices
 from trainer.evaluation import paired_comparison
 from trainer.exporting import exporter, formats, signature
-from trainer.inference import face_detector, trained_model
+from trainer.inference import face_classifier, face_detector, trained_model
 from trainer.reports import comparison_page, evaluation_report, publication
 from trainer.run import context
 
@@ -175,16 +175,34 @@ def predicted(lab, settings):
     writer.release()
     detect = face_detector.detector
 
-    def detector(name):
-        return (lambda pixels: []) if name == "mtcnn" else detect(name)
+    rows = "file,x,y,width,height,confidence\nface.png,0,0,30,30,0.5\nface.png,0,0,20,20,0.9\n"
+    pathlib.Path("boxes.csv").write_text(rows)
+    cv2.imwrite("face.png", np.full((48, 64, 3), 90, np.uint8))
+    found = {"devices": [], "batches": []}
 
+    def detector(name, **filters):
+        found["devices"].append(filters["device"])
+        return (lambda pixels: []) if name == "mtcnn" else detect(name, **filters)
+
+    def classify(self, images_found, **_):
+        found["batches"].append(len(images_found))
+        return classify_found(self, images_found)
+
+    classify_found = face_classifier.FaceClassifier.classify_found
     with lab.monkeypatch.context() as patch:
-        patch.setattr(devices, "prepare", lambda _: None)
+        _four_gpus(patch)
+        patch.setattr(face_classifier, "_Networks", _on_cpu(face_classifier._Networks))
+        patch.setattr(face_classifier.FaceClassifier, "classify_found", classify)
         patch.setattr(face_detector, "check_installed", lambda _: None)
         patch.setattr(face_detector, "detector", detector)
-        asked = {"model_dir": "run", "detector": "none", **settings}
-        text = printed(lab, asked, main=predict.main, words=["clip.avi"])
-    return {"text": text, "files": files()}
+        asked = {"model_dir": "run", "detector": "none", "num_gpus": 0, **settings}
+        words = ["clip.avi"] if asked["detector"] in ("none", "mtcnn") else ["face.png"]
+        text = printed(lab, asked, main=predict.main, words=words)
+    return {"text": text, "files": files(), **found}
+
+
+def _on_cpu(networks):
+    return lambda run, device: networks(run, device="/cpu:0")
 
 
 def served(lab, settings):
@@ -301,6 +319,13 @@ CASES = {
     "Predict": {
         "model_dir": Case(predicted, "other_run", base="run"),
         "detector": Case(predicted, "mtcnn", base="none"),
+        "min_face": Case(predicted, 25.0, given={"detector": "boxes.csv"}),
+        "min_confidence": Case(predicted, 0.6, given={"detector": "boxes.csv"}),
+        "batch_size": Case(predicted, 1),
+        "num_gpus": Case(predicted, 2, base=0),
+        "top_k": Case(predicted, 1),
+        "smooth_s": Case(predicted, 0.0),
+        "curve": Case(predicted, "curves"),
         "every_s": Case(predicted, 0.5),
         "json": Case(predicted, True),
         "csv": Case(predicted, True),
