@@ -120,7 +120,13 @@ def _beam_args(download_config: Any) -> list[str]:
 
 
 class _Info(tfds.core.DatasetInfo):
-    """DatasetInfo that leaves the files of a version as the job wrote them, with their sums."""
+    """DatasetInfo of what the job wrote: its files stay as they are, with their sums."""
+
+    @property
+    def alternative_file_formats(self) -> list[tfds.core.FileFormat]:
+        """Return the formats beside TFRecord; TFDS restores them in its protocol buffer alone."""
+        names = self.as_proto.alternative_file_formats
+        return [tfds.core.FileFormat.from_value(name) for name in names]
 
     def write_to_directory(self, dataset_info_dir: Any, all_metadata: bool = True) -> None:
         """Write what the code knows, where there is no version yet."""
@@ -201,8 +207,16 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
 
         Raises:
           FileNotFoundError: if the config was not built in data_dir.
+          NotImplementedError: if it was not converted.
         """
         self._check_is_there()
+        if tfds.core.FileFormat.ARRAY_RECORD not in self.info.available_file_formats():
+            config = self.builder_config.name
+            raise NotImplementedError(
+                f"{self.data_path} has TFRecords, which TFDS does not read by index: 'python -m "
+                f"pipeline.convert --data_dir={self._data_dir_root} --config_name={config}' adds "
+                "ArrayRecord beside them"
+            )
         return super().as_data_source(*args, **kwargs)
 
     def _check_is_there(self) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from affectnet_tfds import features, labels
-from pipeline import config, verify
+from pipeline import config, convert, verify
 from runtime import errors, machine
 from tests.pipeline import conftest, test_main
 
@@ -169,6 +171,27 @@ def test_no_data_is_said_with_the_folder_and_the_way_out(tmp_path, ask):
     assert f"python -m pipeline.main --input_dir=AFFECTNET --data_dir={tmp_path}'" in said
     assert "tfds build affectnet_faces/affectnet8 --imports=affectnet_tfds --manual_dir" in said
     assert "import affectnet_tfds" in said
+
+
+def test_the_registered_builder_reads_by_index_what_was_converted(data_dir, tmp_path):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    import affectnet_tfds
+
+    shutil.copytree(data_dir / "affectnet_faces", tmp_path / "affectnet_faces")
+    way_out = f"python -m pipeline.convert --data_dir={tmp_path} --config_name=affectnet8'"
+    with pytest.raises(NotImplementedError, match=re.escape(way_out)):
+        tfds.data_source("affectnet_faces", split="train", data_dir=tmp_path)
+    convert.run(str(tmp_path))
+    for name in ("affectnet_faces", "affectnet_faces/mine"):
+        builder = tfds.builder(name, data_dir=tmp_path)
+        wanted = builder.info.splits["train"].num_examples
+        source = tfds.data_source(name, split="train", data_dir=tmp_path)
+        assert len(source) == wanted and source[wanted - 1]["image"].dtype == np.uint8
+        assert len(list(builder.as_dataset(split="train"))) == wanted
+    assert isinstance(
+        tfds.builder("affectnet_faces", data_dir=tmp_path), affectnet_tfds.AffectnetFaces
+    )
 
 
 @pytest.mark.parametrize(
