@@ -4,6 +4,7 @@ Images are embedded in the markup, so that none is written to a disk to be shown
 """
 
 import io
+import json
 from collections.abc import Sequence
 
 import PIL.Image
@@ -11,7 +12,7 @@ import PIL.Image
 import webpage.page
 from affectnet_tfds import image_codec
 from trainer.demo import timed_prediction
-from trainer.inference import draw_boxes, face_classifier
+from trainer.inference import draw_boxes, face_classifier, prediction_rows
 from webpage import colours, markup
 from webpage.markup import Content, Markup
 
@@ -19,6 +20,14 @@ _SHOWN_PX = 1280
 _JPEG_QUALITY = 90
 _OTHER = "#7d8590"
 """Gray that contrasts with the background of both themes."""
+
+_OF_FILES = ("file", "time_s", "person")
+"""What an upload has not."""
+
+_COPY = (
+    "navigator.clipboard.writeText(this.nextElementSibling.textContent)"
+    ".then(() => { this.textContent = 'Copied'; })"
+)
 
 _NO_FACE = markup.joined(
     [
@@ -42,6 +51,7 @@ def answer(prediction: timed_prediction.TimedPrediction, *, names: Sequence[str]
         _annotated(prediction, names=names),
         webpage.page.note(_latency(prediction)),
         markup.element("div", cards, class_="faces"),
+        _as_json(faces, names=names),
     )
 
 
@@ -138,6 +148,19 @@ def _scale(name: str, value: float, *, low: str, high: str) -> Markup:
         markup.element("div", markup.element("div", bar, class_="line"), ends, class_="scale"),
         markup.element("b", f"{value:+.2f}".replace("-", "−")),
         class_="row",
+    )
+
+
+def _as_json(faces: Sequence[face_classifier.ClassifiedFace], *, names: Sequence[str]) -> Markup:
+    """Return the answer as `trainer.predict --json` gives it, folded, with a button to copy it."""
+    rows = [
+        {key: value for key, value in row.items() if key not in _OF_FILES}
+        for row in prediction_rows.of_faces(faces, names=names)
+    ]
+    button = markup.element("button", "Copy as JSON", type="button", onclick=_COPY)
+    text = markup.element("pre", json.dumps(rows, indent=2))
+    return markup.element(
+        "details", markup.element("summary", "As JSON"), button, text, class_="json"
     )
 
 

@@ -44,8 +44,15 @@ def of_image(
     }
     if not faces:
         return [{**source, "face": 0, **nothing}]
+    return [{**source, **row} for row in of_faces(faces, names=names)]
+
+
+def of_faces(
+    faces: "Sequence[face_classifier.ClassifiedFace]", *, names: Sequence[str]
+) -> list[Row]:
+    """Return one row per face, without the file that it is in."""
     return [
-        {**source, "face": number, **_prediction(face, names=names)}
+        {"face": number, **_prediction(face, names=names)}
         for number, face in enumerate(faces, start=1)
     ]
 

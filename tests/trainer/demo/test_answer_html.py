@@ -1,5 +1,7 @@
 """Answer of the demo page: its sentence, bars, scales and latency, for each number of faces."""
 
+import html
+import json
 import re
 
 import numpy as np
@@ -31,6 +33,7 @@ def answer_to(*faces, network_ms: float = 7.2) -> str:
 
 
 def words(markup: str) -> str:
+    markup = re.sub(r'<details class="json">.*?</details>', "", markup, flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
 
 
@@ -91,3 +94,20 @@ def test_the_reason_of_a_refusal_is_text_and_not_markup():
     answer = str(answer_html.refused(fault))
     assert "Cannot read this image: begins with &#39;&lt;b&gt;&#39;." in answer
     assert 'role="alert"' in answer
+
+
+def test_the_answer_can_be_copied_as_json():
+    answer = answer_to(a_face(0.1, 0.85, 0.05, affect=(0.5, -0.25)), a_face(0.5, 0.2, 0.3))
+    text = re.search(r"<pre>(.*?)</pre>", answer, flags=re.DOTALL)[1]
+    first, second = json.loads(html.unescape(text))
+    assert first == {
+        "face": 1,
+        "box": [10, 20, 30, 40],
+        "confidence": 1.0,
+        "expression": "happy",
+        "probabilities": {"neutral": 0.1, "happy": 0.85, "sad": 0.05},
+        "valence": 0.5,
+        "arousal": -0.25,
+    }
+    assert second["face"] == 2 and "valence" not in second
+    assert answer_to().count("<pre>[]</pre>") == 1
