@@ -67,6 +67,7 @@ WANDB = ["wandb>=0.19"]  # --log_to=wandb
 NOTEBOOK = ["ipykernel>=6.29", "jupyterlab>=4.2", "nbclient>=0.10"]  # docs/affectnet_faces.ipynb
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
+INTEROP = ["cleanlab>=2.7", "datasets>=3", "grain>=0.2.10", "webdataset>=0.2"]  # docs/interop.md
 DEV = [
     "dill>=0.3",  # TFDS's DatasetBuilderTestCase.
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
@@ -119,6 +120,7 @@ setuptools.setup(
         + NOTEBOOK
         + TENSORBOARD
         + MLFLOW
+        + INTEROP
         + DEV,
     },
 )

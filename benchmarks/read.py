@@ -21,10 +21,11 @@ CONTENDERS = flags.DEFINE_list("contenders", [], "contenders (default: all that 
 
 
 def contenders() -> list[str]:
-    """Return the contenders; a PyTorch DataLoader only where torch is installed."""
-    has_torch = importlib.util.find_spec("torch") is not None
+    """Return the contenders whose packages are installed."""
     return CONTENDERS.value or [
-        name for name in read_peers.CONTENDERS if name != "torch" or has_torch
+        name
+        for name in read_peers.CONTENDERS
+        if all(importlib.util.find_spec(package) for package in read_peers.NEEDS.get(name, ()))
     ]
 
 
@@ -57,7 +58,7 @@ def table(size: str) -> str:
         }
         for name, runs in measured.items()
     }
-    ours = median["ours"]
+    ours = median[next(iter(median))]  # The first one: ours, unless others are asked for.
     lines = [
         f"{size} px: images/s",
         f"{'contender':<20}{'first epoch':>12}{'later':>9}{'peak MB':>9}{'ours is':>16}",

@@ -2,9 +2,13 @@
 
 python -m benchmarks.read_peers CONTENDER VERSION_DIR IMAGE_SIZE prints the seconds of each of three
 epochs, the first including opening the data. `bare` decodes from memory in as many processes as
-there are cores and passes no batch on.
+there are cores and passes no batch on. Those of PyTorch, Grain and Hugging Face datasets are
+written as in their guides, with a worker a core; copies into their formats are made before the
+clock runs.
 """
 
+import hashlib
+import importlib
 import json
 import multiprocessing
 import os
@@ -95,18 +99,117 @@ def bare(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
             yield pool.imap(_decode_all, [(jpegs[i::cores], size_px) for i in range(cores)])
 
 
+def face_dataset(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
+    """Read by index with our reader in a PyTorch DataLoader, which needs no TensorFlow."""
+    return _loaded(_faces(version_dir, size_px))
+
+
 def torch(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
-    """Read with a PyTorch DataLoader, a worker a core, decoding JPEGs in memory with Pillow."""
+    """Read with a PyTorch DataLoader, decoding JPEGs in memory with Pillow."""
+    return _loaded(_InMemory(_stored(version_dir), size_px))
+
+
+def torchvision(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
+    """Read folders of JPEGs, one a class, with torchvision's ImageFolder and a DataLoader."""
+    from torchvision import datasets, transforms
+
+    steps = [transforms.Resize((size_px, size_px)), transforms.PILToTensor()]
+    return _loaded(datasets.ImageFolder(_copied(version_dir), transforms.Compose(steps)))
+
+
+def _loaded(dataset: Any) -> Iterator[Iterable[Any]]:
+    """Yield the epochs of a PyTorch DataLoader with a worker a core."""
     import torch.utils.data as data
 
     loader = data.DataLoader(
-        _InMemory(_stored(version_dir), size_px),  # type: ignore[arg-type]
-        batch_size=BATCH,
-        shuffle=True,
-        num_workers=len(os.sched_getaffinity(0)),
+        dataset, batch_size=BATCH, shuffle=True, num_workers=len(os.sched_getaffinity(0))
     )
     for _ in range(EPOCHS):
-        yield (len(batch) for batch in loader)
+        yield (_length(batch) for batch in loader)
+
+
+def _length(batch: Any) -> int:
+    return len(batch[0]) if isinstance(batch, (list, tuple)) else len(batch)
+
+
+def grain(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
+    """Read by index with our reader in Grain's own processes, as JAX programs do."""
+    import grain as grain_lib
+
+    workers = grain_lib.multiprocessing.MultiprocessingOptions(
+        num_workers=len(os.sched_getaffinity(0))
+    )
+    shuffled = grain_lib.MapDataset.source(_faces(version_dir, size_px)).shuffle(seed=0)
+    for epoch in range(EPOCHS):
+        batches = shuffled.seed(epoch).batch(BATCH).to_iter_dataset()
+        yield (_length(batch) for batch in batches.mp_prefetch(workers))
+
+
+def hugging_face(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
+    """Read a data set of Hugging Face, whose images Pillow decodes, in a PyTorch DataLoader."""
+    import datasets
+    import numpy as np
+    import PIL.Image
+
+    def resized(rows: dict[str, Any]) -> dict[str, Any]:
+        size = (size_px, size_px)
+        images = [row.resize(size, PIL.Image.Resampling.BILINEAR) for row in rows["image"]]
+        return {"image": [np.asarray(image.convert("RGB")) for image in images]}
+
+    table = datasets.load_from_disk(_in_arrow(version_dir)).with_transform(resized)
+
+    class Images:
+        """The images alone."""
+
+        def __len__(self) -> int:
+            return len(table)
+
+        def __getitem__(self, number: int) -> Any:
+            return table[number]["image"]
+
+    return _loaded(Images())
+
+
+def _faces(version_dir: str, size_px: int) -> Any:
+    import affectnet_tfds
+
+    return affectnet_tfds.FaceDataset(
+        version_dir, split="train", image_size=size_px, as_supervised=True
+    )
+
+
+def _copied(version_dir: str) -> str:
+    """Return the folder of the build's JPEGs, which are copied once: CLASS/NUMBER.jpg."""
+    folder = _copies(version_dir) / "folder"
+    if not folder.is_dir():
+        faces = _faces(version_dir, 0)
+        part = folder.with_name("folder.part")
+        for number in range(len(faces)):
+            stored = faces.stored(number)
+            path = part / str(stored.label) / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(stored.image)
+        part.rename(folder)
+    return str(folder)
+
+
+def _in_arrow(version_dir: str) -> str:
+    """Return the folder of the build as a data set of Hugging Face, which is made once."""
+    import datasets
+
+    folder = _copies(version_dir) / "arrow"
+    if not folder.is_dir():
+        images = [{"bytes": content, "path": None} for content in _stored(version_dir)]
+        features = datasets.Features({"image": datasets.Image()})
+        datasets.Dataset.from_dict({"image": images}, features=features).save_to_disk(folder)
+    return str(folder)
+
+
+def _copies(version_dir: str) -> Path:
+    """Return the temporary folder of a version's copies in other formats."""
+    info = Path(version_dir, "dataset_info.json").read_bytes()
+    name = hashlib.sha256(os.fsencode(os.path.realpath(version_dir)) + info).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"read_benchmark_{name}")
 
 
 class _InMemory:
@@ -132,10 +235,8 @@ class _InMemory:
 
 
 def _stored(version_dir: str) -> list[bytes]:
-    from trainer.data import tfrecord_index
-
-    index = tfrecord_index.read(sorted(Path(version_dir).glob("*-train.tfrecord-*")))
-    return [bytes(index.image_bytes(number)) for number in range(len(index.labels))]
+    faces = _faces(version_dir, 0)
+    return [faces.stored(number).image for number in range(len(faces))]
 
 
 def _decode_all(work: tuple[list[bytes], int]) -> int:
@@ -157,14 +258,31 @@ CONTENDERS: dict[str, Callable[[str, int], Iterator[Iterable[Any]]]] = {
     "tfds.load": lambda path, size: tfds_load(path, size, cached=False),
     "tfds.load, cache()": lambda path, size: tfds_load(path, size, cached=True),
     "bare": bare,
+    "FaceDataset": face_dataset,
     "torch": torch,
+    "torchvision": torchvision,
+    "grain": grain,
+    "hugging face": hugging_face,
 }
+NEEDS = {
+    "bare": ("cv2",),
+    "FaceDataset": ("torch",),
+    "torch": ("torch",),
+    "torchvision": ("torch", "torchvision"),
+    "grain": ("grain",),
+    "hugging face": ("torch", "datasets"),
+}
+"""Packages of contenders that are none of this project's."""
+COPIES = {"torchvision": _copied, "hugging face": _in_arrow}
+"""What is made before the clock runs."""
 
 
 def main(contender: str, version_dir: str, size_px: str) -> None:
     """Run the epochs and print the seconds and examples of each."""
-    import tensorflow  # noqa: F401 - so that no contender's first epoch includes the import
-
+    for package in NEEDS.get(contender, ("tensorflow",)):
+        importlib.import_module(package)  # So that no first epoch includes the import.
+    if contender in COPIES:
+        COPIES[contender](version_dir)
     seconds = []
     counts = []
     started = time.perf_counter()

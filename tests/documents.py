@@ -38,6 +38,12 @@ def blocks(page: str, *, language: str) -> list[str]:
     return [text for info, text in _FENCED.findall(page) if info == language]
 
 
+def sections(page: str) -> dict[str, str]:
+    """Return the text below each heading of the second level, by its title."""
+    parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
 def commands() -> Iterator[Command]:
     """Yield the shell commands of all pages, continued lines joined."""
     for name, page in PAGES.items():

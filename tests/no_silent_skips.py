@@ -1,4 +1,4 @@
-"""Pytest plugin that fails a skipped test under CI=true, unless it is marked as needing a GPU.
+"""Pytest plugin that fails a skipped test under CI=true, unless its mark says that CI may skip it.
 
 Owns the rule alone, so that a test can load it into a pytest of its own. A list of the tests that
 may skip was rejected: whoever adds a skip would extend it too.
@@ -9,6 +9,8 @@ import os
 import pytest
 
 MESSAGE = "skipped, which CI does not allow"
+MAY_SKIP = ("gpu", "torch")
+"""Marks of tests that need what CI has not: a GPU; packages of gigabytes."""
 
 
 def _is_ci() -> bool:
@@ -21,7 +23,8 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     # An expected failure is reported as a skip too.
-    is_allowed = item.get_closest_marker("gpu") or hasattr(report, "wasxfail")
+    is_marked = any(item.get_closest_marker(mark) for mark in MAY_SKIP)
+    is_allowed = is_marked or hasattr(report, "wasxfail")
     if _is_ci() and report.skipped and not is_allowed:
         report.outcome = "failed"
         report.longrepr = f"{MESSAGE}: {call.excinfo.value}"

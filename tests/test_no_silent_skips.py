@@ -1,4 +1,4 @@
-"""Under CI=true every kind of skip is a failure, in one process and in two, but for a GPU's."""
+"""Under CI=true every kind of skip is a failure, in one process and in two, but for two marks."""
 
 import os
 import re
@@ -43,6 +43,11 @@ ALLOWED = {
         @pytest.mark.skipif(True, reason="no GPU")
         def test_gpu(): pass
         """,
+    "test_torch.py": """
+        import pytest
+        @pytest.mark.torch
+        def test_torch(): pytest.skip("torch is not installed")
+        """,
     "test_xfail.py": """
         import pytest
         @pytest.mark.xfail(strict=True)
@@ -55,7 +60,9 @@ def run(folder, files, *, ci, flags=()):
     for name, text in files.items():
         lines = [line[8:] for line in text.splitlines()]
         (folder / name).write_text("\n".join(lines) + "\n")
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = gpu: needs a GPU\n")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nmarkers =\n gpu: needs a GPU\n torch: needs PyTorch\n"
+    )
     environment = {**os.environ, "CI": ci, "PYTHONPATH": str(Path.cwd())}
     for name in [name for name in environment if name.startswith("PYTEST_")]:
         del environment[name]
@@ -82,10 +89,10 @@ def test_elsewhere_a_skip_is_a_skip(tmp_path):
     assert "5 skipped" in done.stdout and "failed" not in done.stdout
 
 
-def test_tests_of_a_gpu_may_skip_and_expected_failures_are_no_skips(tmp_path):
+def test_tests_of_a_gpu_or_pytorch_may_skip_and_expected_failures_are_no_skips(tmp_path):
     done = run(tmp_path, ALLOWED, ci="true")
     assert done.returncode == 0, done.stdout
-    assert "1 skipped, 1 xfailed" in done.stdout
+    assert "2 skipped, 1 xfailed" in done.stdout
 
 
 def test_the_files_that_come_first_are_there():

@@ -12,6 +12,7 @@ class, and PyTorch would have to be installed.
 import functools
 import operator
 import os
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -74,6 +75,11 @@ class FaceDataset:
         """Names of the classes, in the order of the labels."""
         return self.metadata.class_names
 
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """The shards, in order."""
+        return self._index.files
+
     def __len__(self) -> int:
         return len(self._index)
 
@@ -93,14 +99,29 @@ class FaceDataset:
           IndexError: if there are not so many examples.
           errors.UserError: naming the file and the record, if it is damaged.
         """
-        position = self._position(index)
-        example = self._parsed(position)
-        image: Any = self._pixels(example, position)
+        example = self.stored(index)
+        image: Any = self._pixels(example, self._position(index))
         if self._transform is not None:
             image = self._transform(image)
         if self._as_supervised:
             return image, example.label
         return {_IMAGE: image, **_features(example)}
+
+    def stored(self, index: Any) -> example_codec.Example:
+        """Return an example as it is stored, with the encoded bytes of its image.
+
+        For copies into other formats, which then need not encode it once more.
+
+        Raises:
+          IndexError, errors.UserError: as for `faces[index]`.
+        """
+        position = self._position(index)
+        content = self._content(position)
+        try:
+            return example_codec.parse(content)
+        except ValueError as error:
+            where = self._where(position)
+            raise errors.UserError(f"{where}: {error}; build the data set again") from None
 
     def columns(self) -> dict[str, np.ndarray]:
         """Read all features but the images: arrays of N rows, such as label, filename, valence.
@@ -111,7 +132,7 @@ class FaceDataset:
         Raises:
           errors.UserError: naming the file and the record, if one is damaged.
         """
-        rows = [_features(self._parsed(position)) for position in range(len(self))]
+        rows = [_features(self.stored(position)) for position in range(len(self))]
         return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -125,14 +146,6 @@ class FaceDataset:
         if not -count <= position < count:
             raise IndexError(f"index must be {-count}..{count - 1}: got {position}")
         return position % count
-
-    def _parsed(self, position: int) -> example_codec.Example:
-        content = self._content(position)
-        try:
-            return example_codec.parse(content)
-        except ValueError as error:
-            where = self._where(position)
-            raise errors.UserError(f"{where}: {error}; build the data set again") from None
 
     def _pixels(self, example: example_codec.Example, position: int) -> np.ndarray:
         try:

@@ -88,6 +88,14 @@ def test_columns_are_all_features_but_the_images(data_dir, tmp_path):
     assert soft.shape == (7, 8) and (soft == 0.125).all()
 
 
+def test_a_stored_example_has_the_encoded_image(train):
+    stored = train.stored(-1)
+    assert stored == conftest.example(6, split="train")._replace(
+        landmarks=stored.landmarks, valence=stored.valence, arousal=stored.arousal
+    )
+    assert stored.image[:3] == b"\xff\xd8\xff"
+
+
 def _labels(faces: FaceDataset) -> list[int]:
     return [faces[i]["label"] for i in (6, 5, 4, 3, 2, 1, 0)]
 
