@@ -143,6 +143,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.inference",
     ),
     "trainer.exporting": (
+        "affectnet_tfds",
+        "affectnet_tfds.reader",
         "runtime",
         "trainer.data",
         "trainer.distributed",

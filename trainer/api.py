@@ -2,7 +2,7 @@
 
     run = api.train(data_dir="data", model_dir="runs/first", epochs=12)
     evaluated = api.evaluate(run)
-    classifier = api.classifier(run)
+    faces = api.FaceClassifier.load("runs/first").predict("photos/").to_pandas()
 
 Owns these entry points; docs/api.md shows them. Settings are the flags of the programs, by the same
 names and with the same rules. A parameter for each setting was rejected: there are dozens, and a
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import errors
 from trainer import evaluate as evaluate_program
-from trainer import main
+from trainer import face_api, main
 from trainer.config import run_config
 from trainer.distributed import host_channel, tf_logging
 from trainer.inference import face_detector, images
@@ -24,6 +24,8 @@ from trainer.run import ensemble, model_folder, trained_run
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
     from trainer.inference import face_classifier
     from trainer.reports import publication
+
+FaceClassifier = face_api.FaceClassifier
 
 
 def train(**settings: Any) -> trained_run.Run:

@@ -154,7 +154,12 @@ def _manifest(facts: model_card.Facts) -> dict[str, Any]:
         "class_names": data.class_names,
         "image_size": facts.run.members[0].image_size,
         "best_epoch": facts.best_epochs[0],
-        "data": {"name": data.name, "fingerprint": data.fingerprint, "crop": data.crop},
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "crop": data.crop,
+            "encoding": data.encoding,
+        },
         "compared": {
             "on": comparison.on,
             "largest": comparison.largest,

@@ -23,7 +23,10 @@ _ADVICE = "it cannot hold the faces of a batch: use a smaller --batch_size, or -
 Classified = tuple[images_lib.InputImage, list[face_classifier.ClassifiedFace]]
 """An image and its faces, the largest first."""
 
-_Waiting = tuple[pathlib.Path, images_lib.InputImage, Sequence[face_classifier.FoundFace]]
+Source = pathlib.Path | images_lib.InputImage
+"""A file, or an image that is in memory."""
+
+_Waiting = tuple[Source, images_lib.InputImage, Sequence[face_classifier.FoundFace]]
 
 
 class Batches:
@@ -46,11 +49,11 @@ class Batches:
 
     def run(
         self,
-        paths: Iterable[pathlib.Path],
+        paths: Iterable[Source],
         *,
-        read: Callable[[pathlib.Path], None] = lambda _: None,
+        read: Callable[[Source], None] = lambda _: None,
     ) -> Iterator[Classified]:
-        """Yield every image and frame with its faces; `read` is called after each file."""
+        """Yield every image and frame with its faces; `read` is called after each file or image."""
         waiting: list[_Waiting] = []
         for path in paths:
             for image, faces in self._found(path):
@@ -62,7 +65,7 @@ class Batches:
         yield from self._classified(waiting)
 
     @contextlib.contextmanager
-    def noting(self, *paths: pathlib.Path) -> Iterator[None]:
+    def noting(self, *paths: Source) -> Iterator[None]:
         """Note what is raised in the block as failures of these files, and go on after it.
 
         Raises:
@@ -75,15 +78,21 @@ class Batches:
             raise
         except Exception as error:
             sentence = _sentence(error)
-            noted = [untrusted.printable(f"{path}: {sentence}") for path in dict.fromkeys(paths)]
+            names = dict.fromkeys(map(_name, paths))
+            noted = [untrusted.printable(f"{name}: {sentence}") for name in names]
             self.failures.extend(each for each in noted if each not in self.failures)
 
     def _found(
-        self, path: pathlib.Path
+        self, path: Source
     ) -> Iterator[tuple[images_lib.InputImage, list[face_classifier.FoundFace]]]:
         with self.noting(path):
-            for image in images_lib.read(path, every_s=self._every_s):
+            for image in self._images(path):
                 yield image, self._classifier.find(image)
+
+    def _images(self, path: Source) -> Iterable[images_lib.InputImage]:
+        if isinstance(path, images_lib.InputImage):
+            return [path]
+        return images_lib.read(path, every_s=self._every_s)
 
     def _is_full(self, waiting: Sequence[_Waiting]) -> bool:
         num_faces = sum(len(faces) for _, _, faces in waiting)
@@ -101,6 +110,10 @@ class Batches:
         rest = iter(classified)
         for _, image, faces in waiting:
             yield image, [next(rest) for _ in faces]
+
+
+def _name(path: Source) -> str:
+    return path.name if isinstance(path, images_lib.InputImage) else str(path)
 
 
 def _sentence(error: Exception) -> str:

@@ -10,6 +10,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +20,7 @@ from affectnet_tfds.reader import image_decoder
 from trainer.inference import face_detector, trained_model
 from trainer.inference import images as images_lib
 from trainer.models import heads, views
-from trainer.run import ensemble, trained_run
+from trainer.run import data_provenance, ensemble, trained_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,12 +65,27 @@ class FoundFace:
     crop: np.ndarray
 
 
+Outputs = Callable[[Sequence[np.ndarray]], dict[str, np.ndarray]]
+"""From B crops, uint8[S, S, 3], to outputs by head: probabilities, float32[B, C], and affect."""
+
+
+class Exported(Protocol):
+    """Model in another format, and the data that it was trained on."""
+
+    @property
+    def data(self) -> data_provenance.Provenance:
+        """Class names, and how faces are cut."""
+
+    def open(self) -> Outputs:
+        """Return the function that runs it."""
+
+
 class FaceClassifier:
     """Trained model behind a face detector: `classify` takes images and returns their faces."""
 
     def __init__(
         self,
-        run: ensemble.Model,
+        model: "ensemble.Model | Exported",
         *,
         detect: face_detector.Detector,
         devices: Sequence[str] = ("/cpu:0",),
@@ -77,17 +93,22 @@ class FaceClassifier:
         """Load the best weights of a run, or of all runs of an ensemble, onto each device.
 
         Args:
-          run: of `trained_run.find` or `ensemble.find`.
+          model: of `trained_run.find`, `ensemble.find` or `exported_model.find`.
           detect: from `face_detector.detector`.
-          devices: TensorFlow's names; the faces of a call are shared among them.
+          devices: TensorFlow's names; the faces of a call are shared among them. The file of an
+            exported model chooses its own.
 
         Raises:
           errors.UserError: if there are none, or the run does not say how its faces were cut.
         """
-        self.class_names = run.data.class_names
-        self._geometry = run.data.geometry()
+        self.class_names = model.data.class_names
+        self._geometry = model.data.geometry()
         self._detect = detect
-        self._networks = [_Networks(run, device=device) for device in devices]
+        self._networks: list[Outputs] = []
+        if isinstance(model, (trained_run.Run, ensemble.Ensemble)):
+            self._networks += [_Networks(model, device=device) for device in devices]
+        else:
+            self._networks.append(model.open())
 
     def classify(
         self, images: Iterable[images_lib.InputImage], *, timings: Timings | None = None

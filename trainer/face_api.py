@@ -1,0 +1,230 @@
+"""Face classifier in three lines: loads a run or an export, predicts on images, returns a table.
+
+    from trainer.api import FaceClassifier
+
+    classifier = FaceClassifier.load("runs/first")
+    faces = classifier.predict(["photo.jpg", "holiday/", "clip.mp4"]).to_pandas()
+
+Owns what may be given as an image and what becomes of a file that cannot be read; finding, cutting
+and classifying faces is `trainer.inference`'s, as for `trainer.predict`, so that their numbers are
+equal. Importing it is quick: TensorFlow is imported by `load`.
+"""
+
+import math
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from affectnet_tfds import invalid_example
+from runtime import errors, untrusted
+from trainer import face_table
+from trainer.config import run_config
+from trainer.config.model_config import AFFECT
+from trainer.distributed import devices, tf_logging
+from trainer.exporting import exported_model
+from trainer.inference import face_detector
+from trainer.inference import images as images_lib
+from trainer.run import ensemble
+
+if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
+    from trainer.inference import face_classifier
+
+Path: TypeAlias = "str | os.PathLike[str]"
+Image: TypeAlias = "Path | np.ndarray"
+"""Path of an image, a folder or a video; or uint8[H, W, 3] RGB, or uint8[B, H, W, 3]."""
+
+_WAITING_PIXELS = 20_000_000
+"""Pixels of the images that are classified together at most: their pixels are kept until then."""
+
+
+class FaceClassifier:
+    """Trained or exported model behind a face detector: `predict` takes images, returns a table."""
+
+    def __init__(
+        self, classifier: "face_classifier.FaceClassifier", *, device: str, batch_size: int
+    ) -> None:
+        """Put the front before a loaded classifier; see `load`."""
+        self._classifier = classifier
+        self._device = device
+        self._batch_size = batch_size
+
+    @classmethod
+    def load(
+        cls,
+        model: Path,
+        *,
+        detector: str = "mtcnn",
+        num_gpus: int | None = None,
+        batch_size: int = 32,
+    ) -> "FaceClassifier":
+        """Load a run, an ensemble or an export.
+
+        Args:
+          model: the folder of a run, or several, separated by commas, whose outputs are averaged;
+            or the folder of an export (SavedModel, Keras, ONNX or TFLite), or the model in it.
+          detector: mtcnn (extra `predict`), or none, which takes each image as one face crop.
+          num_gpus: 0: the CPU; 1: a GPU; None: a GPU where there is one. ONNX and TFLite files run
+            on the CPU.
+          batch_size: images, or frames of videos, whose faces the networks are given at once.
+
+        Raises:
+          errors.UserError: if there is no such model, or it, the detector or a GPU cannot be used.
+        """
+        if batch_size < 1:
+            raise errors.UserError(f"batch_size must be at least 1: got {batch_size}")
+        face_detector.check_installed(detector)
+        found = _find(os.fspath(model))
+        found.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
+        wanted = run_config.Devices(num_gpus=num_gpus)
+        devices.refuse_early(wanted)
+        with tf_logging.chatter_off():
+            import tensorflow as tf  # Inside: the refusals above must not wait for it.
+
+            from trainer.inference import face_classifier
+
+            device = devices.prepare(wanted)[0]
+            detect = face_detector.detector(detector)
+            with tf.device(device):
+                classifier = face_classifier.FaceClassifier(found, detect=detect)
+        return cls(classifier, device=device, batch_size=batch_size)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the expressions, in the order of the model's outputs."""
+        return self._classifier.class_names
+
+    def predict(
+        self, images: "Image | Iterable[Image]", *, every_s: float = 1.0
+    ) -> face_table.FaceTable:
+        """Detect the faces of images and classify them.
+
+        Args:
+          images: one or more of: paths of images, folders and videos; uint8[H, W, 3] RGB; a batch
+            of these, uint8[B, H, W, 3].
+          every_s: seconds between the frames that are taken from a video.
+
+        Returns: one row a face, and one for each image without a face. A file that cannot be read
+          adds a sentence to `failures`.
+
+        Raises:
+          errors.UserError: if something else is given, or no file could be read.
+        """
+        failures: list[str] = []
+        rows: list[face_table.FacePrediction] = []
+        given = [images] if isinstance(images, (str, os.PathLike, np.ndarray)) else images
+        opened = _opened(given, every_s=every_s, failures=failures)
+        for batch in _batches(opened, size=self._batch_size):
+            rows += self._rows(batch, failures=failures)
+        if failures and not rows:
+            raise errors.UserError(failures[0])
+        return face_table.FaceTable(
+            rows=tuple(rows), class_names=self.class_names, failures=tuple(failures)
+        )
+
+    def _rows(
+        self, batch: Sequence[images_lib.InputImage], *, failures: list[str]
+    ) -> list[face_table.FacePrediction]:
+        """Return the rows of a batch; one with a broken image is classified image by image."""
+        try:
+            faces = self._classify(batch)
+        except invalid_example.InvalidExample as fault:
+            if len(batch) == 1:
+                failures.append(untrusted.printable(f"{batch[0].name}: {fault}"))
+                return []
+            return [row for image in batch for row in self._rows([image], failures=failures)]
+        return [row for image in batch for row in _image_rows(image, faces, self.class_names)]
+
+    def _classify(
+        self, batch: Sequence[images_lib.InputImage]
+    ) -> "list[face_classifier.ClassifiedFace]":
+        import tensorflow as tf  # Inside, as above.
+
+        with tf.device(self._device):
+            return self._classifier.classify(batch)
+
+
+def _find(model: str) -> "ensemble.Model | exported_model.ExportedModel":
+    path = pathlib.Path(model)
+    return exported_model.find(path) if exported_model.is_export(path) else ensemble.find(model)
+
+
+def _opened(
+    given: Iterable[Image], *, every_s: float, failures: list[str]
+) -> Iterator[images_lib.InputImage]:
+    """Yield the images of paths and arrays, in their order."""
+    for number, each in enumerate(given):
+        if isinstance(each, (str, os.PathLike)):
+            yield from _read(os.fspath(each), every_s=every_s, failures=failures)
+        else:
+            yield from _of_pixels(each, name=f"image {number}")
+
+
+def _read(path: str, *, every_s: float, failures: list[str]) -> Iterator[images_lib.InputImage]:
+    for file in images_lib.find([path]):
+        try:
+            yield from images_lib.read(file, every_s=every_s)
+        except invalid_example.InvalidExample as fault:
+            failures.append(untrusted.printable(f"{file}: {fault}"))
+
+
+def _of_pixels(pixels: object, *, name: str) -> Iterator[images_lib.InputImage]:
+    array = np.asarray(pixels)
+    is_image = array.dtype == np.uint8 and array.ndim in (3, 4) and array.shape[-1] == 3
+    if not is_image or 0 in array.shape:
+        raise errors.UserError(
+            "an image must be a path or uint8[H, W, 3] RGB, and a batch of images uint8[B, H, W, "
+            f"3]: got {type(pixels).__name__} of {array.dtype}{list(array.shape)}"
+        )
+    if array.ndim == 3:
+        yield images_lib.from_pixels(array, name=name)
+        return
+    for index, each in enumerate(array):
+        yield images_lib.from_pixels(each, name=f"{name}[{index}]")
+
+
+def _batches(
+    images: Iterable[images_lib.InputImage], *, size: int
+) -> Iterator[list[images_lib.InputImage]]:
+    """Yield images in lists of so many; fewer, where they have many pixels."""
+    batch: list[images_lib.InputImage] = []
+    for image in images:
+        batch.append(image)
+        if len(batch) == size or sum(math.prod(each.size) for each in batch) >= _WAITING_PIXELS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _image_rows(
+    image: images_lib.InputImage,
+    faces: "Sequence[face_classifier.ClassifiedFace]",
+    names: Sequence[str],
+) -> list[face_table.FacePrediction]:
+    file = untrusted.readable(image.name)
+    own = [face for face in faces if face.image is image]
+    if not own:
+        return [face_table.FacePrediction(file=file, time_s=image.time_s, face=0)]
+    return [
+        _row(face, file=file, number=number, names=names)
+        for number, face in enumerate(own, start=1)
+    ]
+
+
+def _row(
+    face: "face_classifier.ClassifiedFace", *, file: str, number: int, names: Sequence[str]
+) -> face_table.FacePrediction:
+    detected = face.detected
+    return face_table.FacePrediction(
+        file=file,
+        time_s=face.image.time_s,
+        face=number,
+        box=detected.box or (0, 0, *face.image.size),
+        confidence=detected.confidence if detected.box else None,
+        expression=names[int(face.probabilities.argmax())],
+        probabilities=dict(zip(names, map(float, face.probabilities), strict=True)),
+        **dict(zip(AFFECT, face.affect or (), strict=False)),
+    )
