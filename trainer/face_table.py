@@ -88,7 +88,9 @@ class FaceTable(Sequence[FacePrediction]):
         installation.require("pandas", what="to_pandas")
         import pandas  # Inside: an extra.
 
-        return pandas.DataFrame([self._cells(row) for row in self.rows], columns=self._columns())
+        rows = [self._cells(row) for row in self.rows]
+        table: pandas.DataFrame = pandas.DataFrame(rows, columns=self._columns())
+        return table
 
     def _columns(self) -> list[str]:
         affect = [name for name in AFFECT if any(getattr(row, name) is not None for row in self)]

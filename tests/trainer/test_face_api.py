@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 
 from affectnet_tfds import image_codec
+from affectnet_tfds.reader import image_decoder
 from runtime import errors
 from tests import programs
 from tests.trainer.inference import samples
@@ -146,7 +147,8 @@ def test_an_export_gives_what_its_file_gives_for_the_stored_crop(export, classif
     exported = api.FaceClassifier.load(export, detector="none", num_gpus=0)
     assert exported.class_names == classifier.class_names
     (face,) = exported._classifier.classify([images_lib.from_pixels(pixels, name="a")])
-    crop = image_codec.decode(image_codec.encode(face.crop))[None]
+    stored = memoryview(image_codec.encode(face.crop))
+    crop = image_decoder.to_size(image_decoder.Stored(size_px=32), size_px=32)(stored)[None]
     (path,) = (each for each in export.iterdir() if each.stem in ("model", "saved_model"))
     wanted = formats.OPEN[export.name](path)(crop)
     (row,) = exported.predict(pixels)
