@@ -10,7 +10,6 @@ and classifying faces is `trainer.inference`'s, as for `trainer.predict`, so tha
 equal. Importing it is quick: TensorFlow is imported by `load`.
 """
 
-import math
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from affectnet_tfds import invalid_example
 from runtime import errors, untrusted
 from trainer import face_table
 from trainer.config import run_config
@@ -30,25 +28,19 @@ from trainer.inference import images as images_lib
 from trainer.run import ensemble
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
-    from trainer.inference import face_classifier
+    from trainer.inference import batches, face_classifier
 
 Path: TypeAlias = "str | os.PathLike[str]"
 Image: TypeAlias = "Path | np.ndarray"
 """Path of an image, a folder or a video; or uint8[H, W, 3] RGB, or uint8[B, H, W, 3]."""
 
-_WAITING_PIXELS = 20_000_000
-"""Pixels of the images that are classified together at most: their pixels are kept until then."""
-
 
 class FaceClassifier:
     """Trained or exported model behind a face detector: `predict` takes images, returns a table."""
 
-    def __init__(
-        self, classifier: "face_classifier.FaceClassifier", *, device: str, batch_size: int
-    ) -> None:
+    def __init__(self, classifier: "face_classifier.FaceClassifier", *, batch_size: int) -> None:
         """Put the front before a loaded classifier; see `load`."""
         self._classifier = classifier
-        self._device = device
         self._batch_size = batch_size
 
     @classmethod
@@ -65,10 +57,11 @@ class FaceClassifier:
         Args:
           model: the folder of a run, or several, separated by commas, whose outputs are averaged;
             or the folder of an export (SavedModel, Keras, ONNX or TFLite), or the model in it.
-          detector: mtcnn (extra `predict`), or none, which takes each image as one face crop.
-          num_gpus: 0: the CPU; 1: a GPU; None: a GPU where there is one. ONNX and TFLite files run
-            on the CPU.
-          batch_size: images, or frames of videos, whose faces the networks are given at once.
+          detector: mtcnn (extra `predict`), none, which takes each image as one face crop, or a
+            file, as for `trainer.predict`.
+          num_gpus: GPUs that share each batch; 0: the CPU; None: all there are. ONNX and TFLite
+            files run on the CPU.
+          batch_size: faces, of any images, that the networks are given at once.
 
         Raises:
           errors.UserError: if there is no such model, or it, the detector or a GPU cannot be used.
@@ -81,15 +74,13 @@ class FaceClassifier:
         wanted = run_config.Devices(num_gpus=num_gpus)
         devices.refuse_early(wanted)
         with tf_logging.chatter_off():
-            import tensorflow as tf  # Inside: the refusals above must not wait for it.
-
+            # Inside: the refusals above must not wait for TensorFlow.
             from trainer.inference import face_classifier
 
-            device = devices.prepare(wanted)[0]
-            detect = face_detector.detector(detector)
-            with tf.device(device):
-                classifier = face_classifier.FaceClassifier(found, detect=detect)
-        return cls(classifier, device=device, batch_size=batch_size)
+            names = devices.prepare(wanted)
+            detect = face_detector.detector(detector, device=names[0])
+            classifier = face_classifier.FaceClassifier(found, detect=detect, devices=names)
+        return cls(classifier, batch_size=batch_size)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -97,7 +88,7 @@ class FaceClassifier:
         return self._classifier.class_names
 
     def predict(
-        self, images: "Image | Iterable[Image]", *, every_s: float = 1.0
+        self, images: "Image | Iterable[Image]", *, every_s: float = 1.0, smooth_s: float = 1.0
     ) -> face_table.FaceTable:
         """Detect the faces of images and classify them.
 
@@ -105,6 +96,8 @@ class FaceClassifier:
           images: one or more of: paths of images, folders and videos; uint8[H, W, 3] RGB; a batch
             of these, uint8[B, H, W, 3].
           every_s: seconds between the frames that are taken from a video.
+          smooth_s: time constant in seconds by which the outputs for a person in a video are
+            smoothed; 0: each frame as it is.
 
         Returns: one row a face, and one for each image without a face. A file that cannot be read
           adds a sentence to `failures`.
@@ -112,38 +105,23 @@ class FaceClassifier:
         Raises:
           errors.UserError: if something else is given, or no file could be read.
         """
-        failures: list[str] = []
-        rows: list[face_table.FacePrediction] = []
+        from trainer.inference import batches, tracker  # Inside, as above.
+
         given = [images] if isinstance(images, (str, os.PathLike, np.ndarray)) else images
-        opened = _opened(given, every_s=every_s, failures=failures)
-        for batch in _batches(opened, size=self._batch_size):
-            rows += self._rows(batch, failures=failures)
-        if failures and not rows:
-            raise errors.UserError(failures[0])
+        classified = batches.Batches(self._classifier, batch_size=self._batch_size, every_s=every_s)
+        people = tracker.Tracker(smooth_s=smooth_s, every_s=every_s)
+        rows = [
+            row
+            for image, faces in classified.run(_sources(given))
+            for row in _rows(image, people.follow(image, faces), names=self.class_names)
+        ]
+        if classified.failures and not rows:
+            raise errors.UserError(classified.failures[0])
         return face_table.FaceTable(
-            rows=tuple(rows), class_names=self.class_names, failures=tuple(failures)
+            rows=tuple(rows),
+            class_names=self.class_names,
+            failures=tuple(classified.failures),
         )
-
-    def _rows(
-        self, batch: Sequence[images_lib.InputImage], *, failures: list[str]
-    ) -> list[face_table.FacePrediction]:
-        """Return the rows of a batch; one with a broken image is classified image by image."""
-        try:
-            faces = self._classify(batch)
-        except invalid_example.InvalidExample as fault:
-            if len(batch) == 1:
-                failures.append(untrusted.printable(f"{batch[0].name}: {fault}"))
-                return []
-            return [row for image in batch for row in self._rows([image], failures=failures)]
-        return [row for image in batch for row in _image_rows(image, faces, self.class_names)]
-
-    def _classify(
-        self, batch: Sequence[images_lib.InputImage]
-    ) -> "list[face_classifier.ClassifiedFace]":
-        import tensorflow as tf  # Inside, as above.
-
-        with tf.device(self._device):
-            return self._classifier.classify(batch)
 
 
 def _find(model: str) -> "ensemble.Model | exported_model.ExportedModel":
@@ -151,23 +129,13 @@ def _find(model: str) -> "ensemble.Model | exported_model.ExportedModel":
     return exported_model.find(path) if exported_model.is_export(path) else ensemble.find(model)
 
 
-def _opened(
-    given: Iterable[Image], *, every_s: float, failures: list[str]
-) -> Iterator[images_lib.InputImage]:
-    """Yield the images of paths and arrays, in their order."""
+def _sources(given: Iterable[Image]) -> "Iterator[batches.Source]":
+    """Yield the files of paths, and the images of arrays, in their order."""
     for number, each in enumerate(given):
         if isinstance(each, (str, os.PathLike)):
-            yield from _read(os.fspath(each), every_s=every_s, failures=failures)
+            yield from images_lib.find([os.fspath(each)])
         else:
             yield from _of_pixels(each, name=f"image {number}")
-
-
-def _read(path: str, *, every_s: float, failures: list[str]) -> Iterator[images_lib.InputImage]:
-    for file in images_lib.find([path]):
-        try:
-            yield from images_lib.read(file, every_s=every_s)
-        except invalid_example.InvalidExample as fault:
-            failures.append(untrusted.printable(f"{file}: {fault}"))
 
 
 def _of_pixels(pixels: object, *, name: str) -> Iterator[images_lib.InputImage]:
@@ -185,32 +153,18 @@ def _of_pixels(pixels: object, *, name: str) -> Iterator[images_lib.InputImage]:
         yield images_lib.from_pixels(each, name=f"{name}[{index}]")
 
 
-def _batches(
-    images: Iterable[images_lib.InputImage], *, size: int
-) -> Iterator[list[images_lib.InputImage]]:
-    """Yield images in lists of so many; fewer, where they have many pixels."""
-    batch: list[images_lib.InputImage] = []
-    for image in images:
-        batch.append(image)
-        if len(batch) == size or sum(math.prod(each.size) for each in batch) >= _WAITING_PIXELS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _image_rows(
+def _rows(
     image: images_lib.InputImage,
     faces: "Sequence[face_classifier.ClassifiedFace]",
+    *,
     names: Sequence[str],
 ) -> list[face_table.FacePrediction]:
     file = untrusted.readable(image.name)
-    own = [face for face in faces if face.image is image]
-    if not own:
+    if not faces:
         return [face_table.FacePrediction(file=file, time_s=image.time_s, face=0)]
     return [
         _row(face, file=file, number=number, names=names)
-        for number, face in enumerate(own, start=1)
+        for number, face in enumerate(faces, start=1)
     ]
 
 
@@ -222,6 +176,7 @@ def _row(
         file=file,
         time_s=face.image.time_s,
         face=number,
+        person=face.person,
         box=detected.box or (0, 0, *face.image.size),
         confidence=detected.confidence if detected.box else None,
         expression=names[int(face.probabilities.argmax())],

@@ -27,6 +27,7 @@ class FacePrediction:
       file: path of the file, or `image N` for the N-th image that was given as an array.
       time_s: time of a video's frame in seconds; None: an image.
       face: number of the face in its image, the largest is 1.
+      person: number of the person in a video, from 1; None: an image.
       box: x, y, width and height in pixels of the image.
       confidence: the detector's, 0..1; None where it took the whole image.
       expression: the most probable class.
@@ -37,6 +38,7 @@ class FacePrediction:
     file: str
     time_s: float | None
     face: int
+    person: int | None = None
     box: tuple[float, float, float, float] | None = None
     confidence: float | None = None
     expression: str | None = None
@@ -94,7 +96,7 @@ class FaceTable(Sequence[FacePrediction]):
 
     def _columns(self) -> list[str]:
         affect = [name for name in AFFECT if any(getattr(row, name) is not None for row in self)]
-        source = ["file", "time_s", "face", *_BOX, "confidence", "expression"]
+        source = ["file", "time_s", "face", "person", *_BOX, "confidence", "expression"]
         return [*source, *self.class_names, *affect]
 
     def _cells(self, row: FacePrediction) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from affectnet_tfds.reader import image_decoder
 from runtime import errors
 from tests import programs
 from tests.trainer.inference import samples
-from trainer import api, face_api, face_table
+from trainer import api, face_table
 from trainer.exporting import exported_model, exporter, formats
 from trainer.inference import images as images_lib
 
@@ -72,14 +72,23 @@ def test_paths_arrays_batches_and_lists_of_them_may_be_given(classifier, photos)
     assert [row.time_s for row in frames] == [0, 2]
 
 
-def test_a_batch_is_classified_at_once_and_ends_early_where_images_are_large(classifier):
+def test_the_faces_of_several_images_are_classified_at_once(classifier, monkeypatch):
     calls = []
-    front = face_api.FaceClassifier(classifier._classifier, device="/cpu:0", batch_size=2)
-    front._classify = lambda batch: calls.append(len(batch)) or []
-    front.predict([np.zeros((9, 9, 3), np.uint8)] * 5)
+    outputs = classifier._classifier._outputs
+    monkeypatch.setattr(
+        classifier._classifier, "_outputs", lambda crops: calls.append(len(crops)) or outputs(crops)
+    )
+    assert len(classifier.predict([np.zeros((9, 9, 3), np.uint8)] * 5)) == 5
     assert calls == [2, 2, 1]
-    large = images_lib.InputImage(name="a", size=(5_000, 4_000), decode=lambda _: None)
-    assert [len(batch) for batch in face_api._batches([large] * 3, size=2)] == [1, 1, 1]
+
+
+def test_a_person_in_a_video_is_followed_and_smoothed_as_long_as_is_asked(classifier, photos):
+    smooth, plain = (
+        classifier.predict(photos / "clip.avi", smooth_s=seconds) for seconds in (1, 0)
+    )
+    assert [row.person for row in smooth] == [1, 1, 1]
+    steps = [np.abs(np.diff(table.probabilities, axis=0)).sum() for table in (smooth, plain)]
+    assert 0 < steps[0] < steps[1]
 
 
 def test_an_image_without_a_face_has_a_row_of_nothing(classifier, monkeypatch):
@@ -93,7 +102,7 @@ def test_an_image_without_a_face_has_a_row_of_nothing(classifier, monkeypatch):
 def test_the_table_has_the_columns_of_the_command(classifier, photos):
     frame = classifier.predict(photos / "0.png").to_pandas()
     assert list(frame.columns) == [
-        "file", "time_s", "face", "x", "y", "width", "height", "confidence", "expression",
+        "file", "time_s", "face", "person", "x", "y", "width", "height", "confidence", "expression",
         "neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt",
         "valence", "arousal",
     ]  # fmt: skip
