@@ -42,6 +42,7 @@ RUN = {
         "python -m trainer.export --model_dir=runs/first --format=keras"
     ),
     f"python -m pipeline.verify {DEMO_DATA}": "",
+    f"python -m pipeline.convert {DEMO_DATA}": "",
 }
 """Commands of the pages that are run here, in order; and as what, where that is quicker, or they
 name files of the reader's."""
@@ -165,6 +166,7 @@ def test_the_examples_of_the_api_run_in_order(demo, monkeypatch):
     monkeypatch.chdir(folder)
     if not pathlib.Path("build/demo/run/export/keras/model.keras").exists():
         programs.run("trainer.export", "--model_dir=build/demo/run", "--format=keras")
+    programs.run("pipeline.convert", "--data_dir=build/demo/data")  # Nothing where it was run.
     blocks = documents.blocks(documents.PAGES["docs/api.md"], language="python")
     (folder / "examples.py").write_text("\n".join(blocks))
     monkeypatch.syspath_prepend(folder)
