@@ -65,6 +65,7 @@ NOT_RUN = [
         "models of others",
         "tests/trainer/arena/test_judge.py",
     ),
+    NotRun(r"python -m trainer\.predict clip.*", "a video", "tests/trainer/test_predict.py"),
     NotRun(r".*--model_dir=runs/a,.*", "several runs", "tests/trainer/run/test_ensemble.py"),
     NotRun(r".*(RAF-DB|FERPlus|ExpW).*", "other data sets", "tests/test_docs_data.py"),
     NotRun(r".*(FER2013|fer2013_fast).*", "an hour", "tests/trainer/training/test_recipes.py"),
