@@ -10,9 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from affectnet_tfds import crop_geometry, face_alignment, image_codec
+from affectnet_tfds.peers import crops as peer_crops
 
-Place = crop_geometry.Square | face_alignment.Similarity
+Place = crop_geometry.Square | face_alignment.Similarity | peer_crops.Place
 """Place of a crop, in pixels of the whole image."""
+
+
+_ALL_LANDMARKS = len(crop_geometry.MIRRORED_POINTS)
 
 
 class Geometry(NamedTuple):
@@ -21,6 +25,8 @@ class Geometry(NamedTuple):
     image_size: int
     margin_frac: float
     align: bool
+    like: str = "none"
+    """A peer whose arithmetic crops the faces (a name of `peer_crops.SETTINGS`), or none."""
 
 
 class Cut(NamedTuple):
@@ -32,7 +38,7 @@ class Cut(NamedTuple):
 
     @property
     def aligned(self) -> bool:
-        return isinstance(self.place, face_alignment.Similarity)
+        return isinstance(self.place, (face_alignment.Similarity, peer_crops.Warp))
 
 
 def cut(
@@ -72,12 +78,15 @@ def locate(
 ) -> Place:
     """Return the place of the crop: from the landmarks if the build aligns faces, else the box.
 
-    The box must be valid in both cases, so that aligned and plain builds have the same rows.
+    Or where a peer takes it from. The box must be valid in all cases, so that aligned and plain
+    builds have the same rows.
 
     Raises:
       invalid_example.InvalidExample: if the box cannot be used.
     """
     area = crop_geometry.square(box, picture_size=picture_size, margin_frac=geometry.margin_frac)
+    if geometry.like != "none":
+        return _like(geometry, box, points=points, picture_size=picture_size)
     if not geometry.align or points is None:
         return area
     return (
@@ -86,8 +95,30 @@ def locate(
     )
 
 
+def _like(
+    geometry: Geometry,
+    box: crop_geometry.Box | None,
+    *,
+    points: np.ndarray | None,
+    picture_size: tuple[int, int],
+) -> Place:
+    found = peer_crops.locate(
+        geometry.like,
+        box=box,
+        points=points if points is not None and len(points) == _ALL_LANDMARKS else None,
+        five=None if points is None else face_alignment.five_points(points),
+        picture_size=picture_size,
+    )
+    size = geometry.image_size
+    if isinstance(found, peer_crops.Rectangle) and found[:4] == (0, 0, size, size):
+        return crop_geometry.Square(0, 0, size)  # The image is its own crop, and stored as it is.
+    return found
+
+
 def part_needed(place: Place, *, image_size: int) -> float:
     """Return the part of its size that an image must be decoded to (more than 1: all of it)."""
+    if isinstance(place, peer_crops.Place):
+        return 1.0
     if isinstance(place, crop_geometry.Square):
         scale = image_size / place.side
     else:
@@ -105,6 +136,11 @@ def cut_decoded(
 ) -> Cut:
     """Crop a face from uint8[H, W, 3], the image decoded to its own width or to less."""
     decoded = pixels.shape[1] / picture_width
+    if isinstance(place, peer_crops.Place):
+        face = place.crop(pixels, image_size=image_size)
+        if points is None:
+            return Cut(face, np.full((_ALL_LANDMARKS, 2), np.nan, np.float32), place)
+        return Cut(face, place.points(points), place)
     if isinstance(place, face_alignment.Similarity):
         assert points is not None  # There is no similarity without them.
         return Cut(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from affectnet_tfds import dataset_paths, face_crop, image_codec, labels
+from affectnet_tfds.peers import crops as peer_crops
 from pipeline.rows import label_cleaning
 from pipeline.shards import row_example
 from pipeline.sources.layouts import registry
@@ -149,6 +150,14 @@ class JobConfig(fields.Checked):
     align: bool = field(
         False, "rotate and scale faces to a template by their landmarks", group=_CROPS
     )
+    like: str = field(
+        "none",
+        "crop as a peer does, pixel by pixel, which sets the other flags of crops: hsemotion (the "
+        "box), dan (the whole image), ddamfn (five landmarks to the nearest pose) or emonet (a "
+        "square about all landmarks)",
+        choices=("none", *peer_crops.SETTINGS),
+        group=_CROPS,
+    )
     balance: str = field(
         "median",
         "number of training examples per class: none (as in the data), median, min or max of the "
@@ -246,6 +255,12 @@ class JobConfig(fields.Checked):
             f"--balance must be {', '.join(BALANCE_WORDS)} or a number of images per class",
             self.balance,
         )
+        for name, value in peer_crops.SETTINGS.get(self.like, {}).items():
+            _require(
+                getattr(self, name) == value,
+                f"--{name} must be {value} with --like={self.like}, which sets it (leave it out)",
+                getattr(self, name),
+            )
         letters = self.config_name.replace("_", "").replace("-", "")
         most = int(1 / self.validation_frac + 1e-9) - 1 if self.validation_frac else 0
         _require(
@@ -275,7 +290,7 @@ class JobConfig(fields.Checked):
     def example_settings(self) -> row_example.ExampleSettings:
         """Return the settings that decide an example's bytes, given its row."""
         return row_example.ExampleSettings(
-            geometry=face_crop.Geometry(self.image_size, self.margin_frac, self.align),
+            geometry=face_crop.Geometry(self.image_size, self.margin_frac, self.align, self.like),
             encoding=self.encoding,
             soft_labels=self.soft_labels,
         )
@@ -285,7 +300,12 @@ class JobConfig(fields.Checked):
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
 
 
-_YOUNGER = ("validation_frac", "validation_fold")
+def given_like(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return given flags, and those of crops that --like sets and nobody has given."""
+    return {**peer_crops.SETTINGS.get(given.get("like", ""), {}), **given}
+
+
+_YOUNGER = ("like", "validation_frac", "validation_fold")
 """Flags whose defaults are what builds without them were made with."""
 
 SECTIONS: dict[str, type] = {"Job": JobConfig}

@@ -69,10 +69,11 @@ class Console:
 
     def planned(self, plans: Mapping[str, plan.SplitPlan], job: config.JobConfig) -> None:
         """Print what will be written."""
+        crops = f"margin {job.margin_frac:g}" if job.like == "none" else f"crops like {job.like}"
         self._say(
             "plan",
-            f"{job.config_name}: {job.classes} classes, {job.image_size} px, "
-            f"margin {job.margin_frac:g}, balance {job.balance}",
+            f"{job.config_name}: {job.classes} classes, {job.image_size} px, {crops}, "
+            f"balance {job.balance}",
         )
         print(_plan_table(plans))
         size = plan.num_bytes(plans, image_size=job.image_size, encoding=job.encoding)

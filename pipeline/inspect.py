@@ -146,7 +146,7 @@ def _say(what: str, text: str) -> None:
 
 def main() -> int:
     """Inspect as the flags say."""
-    return run(config.JobConfig(**flags.given(SECTIONS)))
+    return run(config.JobConfig(**config.given_like(flags.given(SECTIONS))))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ SECTIONS = config.SECTIONS
 def job_config(given: Mapping[str, Any]) -> config.JobConfig:
     """Return the configuration that the given flags ask for."""
     data_dir = dataset_paths.data_dir(given.get("data_dir"))
-    return config.JobConfig(**{**given, "data_dir": data_dir})
+    return config.JobConfig(**{**config.given_like(given), "data_dir": data_dir})
 
 
 def check_beam_args(beam_args: Sequence[str]) -> None:

@@ -19,7 +19,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # Leaves.
     "runtime": (),
     "webpage": ("runtime",),
-    "affectnet_tfds": (),
+    "affectnet_tfds.peers": (),
+    "affectnet_tfds": ("affectnet_tfds.peers",),
     "affectnet_tfds.reader": ("runtime", "affectnet_tfds"),
     # Drawn faces.
     "synthetic_faces.canvas": (),
@@ -68,6 +69,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pipeline.metadata": ("affectnet_tfds", "pipeline.files"),
     "pipeline": (
         "affectnet_tfds",
+        "affectnet_tfds.peers",
         "runtime",
         "synthetic_faces",
         "synthetic_faces.layouts",
@@ -120,6 +122,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "trainer.run": (
         "affectnet_tfds",
+        "affectnet_tfds.peers",
         "runtime",
         "trainer.config",
         "trainer.data",
@@ -131,6 +134,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "affectnet_tfds.reader",
         "runtime",
         "trainer.config",
+        "trainer.data",
         "trainer.distributed",
         "trainer.models",
         "trainer.run",

@@ -19,10 +19,14 @@ _SHOWN = (
     "balance",
     "max_copies",
     "align",
+    "like",
     "clean",
     "drop_duplicates",
     "seed",
 )
+
+_NOT_SHOWN = {"like": "none"}
+"""Flags that are younger than reports on disk, and the value that those were made with."""
 
 
 def write(
@@ -100,7 +104,7 @@ def _facts(account: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str,
     flags = [
         [markup.element("code", f"--{name}={settings[name]}", class_="flag"), " "]
         for name in _SHOWN
-        if name in settings
+        if name in settings and settings[name] != _NOT_SHOWN.get(name)
     ]
     return {
         "data": account["data"],

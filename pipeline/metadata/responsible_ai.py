@@ -36,11 +36,12 @@ def preprocessing(described: version.Version) -> list[str]:
         "aligned to a template by its landmarks"
         if settings["align"]
         else "cut as a square around the annotated box, if there is one"
-    )
+    ) + f", with a margin of {settings['margin_frac']:g} of the box on each side"
+    if (like := settings.get("like", "none")) != "none":
+        crop = f"cropped as {like} does (--like={like})"
     size = f"{settings['image_size']} x {settings['image_size']} pixels"
     return [
-        f"Each face is {crop}, with a margin of {settings['margin_frac']:g} of the box on each "
-        f"side, resized to {size}, RGB, and stored as {settings['encoding']}.",
+        f"Each face is {crop}, resized to {size}, RGB, and stored as {settings['encoding']}.",
         *(["Rows with contradictory labels are left out."] if settings["clean"] != "none" else []),
         *(["Repeated files are left out of train."] if settings["drop_duplicates"] else []),
     ]

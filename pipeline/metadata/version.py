@@ -46,10 +46,12 @@ class Version(NamedTuple):
     def described(self) -> str:
         """Return what the settings are in words, the unusual ones among them."""
         settings = self.settings
+        like = settings.get("like", "none")
         crops = (
             "" if settings["image_size"] == 224 else f"{settings['image_size']} px",
             "" if settings["encoding"] == "jpeg" else f"stored as {settings['encoding']}",
-            "aligned by landmarks" if settings["align"] else "",
+            "aligned by landmarks" if settings["align"] and like == "none" else "",
+            "" if like == "none" else f"cropped as {like} does",
         )
         return features.config_description(
             classes=settings["classes"],

@@ -22,6 +22,15 @@ def make(**fields):
         ({"image_size": 8}, "--image_size must be between 16 and 1024: got 8"),
         ({"margin_frac": -0.1}, "--margin_frac must be between 0 and 2: got -0.1"),
         ({"num_shards": -1}, "--num_shards must be between 0 and 99999: got -1"),
+        (
+            {"like": "ddamfn"},
+            "--image_size must be 112 with --like=ddamfn, which sets it (leave it out): got 224",
+        ),
+        (
+            {"like": "resnet"},
+            "--like must be one of none, hsemotion, dan, ddamfn, emonet: got resnet; did you "
+            "mean emonet?",
+        ),
         ({"num_workers": -1}, "--num_workers must be at least 0: got -1"),
         ({"max_reject_frac": 2}, "--max_reject_frac must be between 0 and 1: got 2"),
         ({"config_name": "a/b"}, "--config_name may have letters, digits, _ and - only: got a/b"),
@@ -53,6 +62,18 @@ def test_an_unknown_balance_is_refused_with_the_known_ones(balance):
 )
 def test_standard_flags_have_a_standard_name(fields, name):
     assert config.named(make(**fields), drawn=False).config_name == name
+
+
+def test_like_a_peer_sets_the_crop_flags_that_are_not_given():
+    given = {"input_dir": "in", "like": "ddamfn"}
+    made = config.JobConfig(**config.given_like(given))
+    assert (made.image_size, made.margin_frac, made.align) == (112, 0, True)
+    assert made.example_settings().geometry == (112, 0, True, "ddamfn")
+    assert made.content()["like"] == "ddamfn" and config.standard_name(made) == ""
+    assert "like" not in make().content()  # Builds of earlier releases continue.
+    assert config.given_like({"seed": 1}) == {"seed": 1}
+    with pytest.raises(errors.UserError, match="--image_size must be 112 with --like=ddamfn"):
+        config.JobConfig(**config.given_like({**given, "image_size": 224}))
 
 
 def test_other_flags_need_a_name_of_their_own():

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import cv2
 import pytest
 
+from affectnet_tfds.peers import crops
 from pipeline import build, config
 from runtime import fields
 from tests.pipeline import conftest, test_main
@@ -38,6 +39,7 @@ OTHER = {
     "encoding": ("affectnet", "png"),
     "margin_frac": ("affectnet", 0.5),
     "align": ("affectnet", True),
+    "like": ("affectnet", "hsemotion"),
     "balance": ("affectnet", "none"),
     "max_copies": ("affectnet", 1),
     "clean": ("affectnet", "emonet"),
@@ -158,6 +160,8 @@ def changed(plain: config.JobConfig, name: str, folder: Path) -> config.JobConfi
         value = str(shutil.copytree(plain.input_dir, folder / "copy"))
     if name == "data_dir":
         value = str(folder / "elsewhere")
+    if name == "like":
+        return dataclasses.replace(plain, **crops.SETTINGS[value], like=value)
     return dataclasses.replace(plain, **{name: value})
 
 

@@ -8,9 +8,11 @@ job_config.json was rejected: it names folders of the machine that the job ran o
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from affectnet_tfds import dataset_paths, face_crop
+from affectnet_tfds.peers import crops as peer_crops
 from runtime import atomic_file, errors, untrusted
 from trainer.data import dataset_version
 
@@ -101,6 +103,10 @@ _KINDS: dict[str, Any] = {
 """Fields of `Provenance` to what JSON has for them."""
 
 
+_CROP_DEFAULTS = face_crop.Geometry._field_defaults
+"""Crop settings that are recorded only where they are not the default."""
+
+
 def _parse(fields: dict[str, Any]) -> Provenance:
     # Runs from before the encoding was recorded: JPEG unless marked raw.
     was_raw = fields.pop("is_raw", False)
@@ -111,10 +117,18 @@ def _parse(fields: dict[str, Any]) -> Provenance:
     names, crop = fields["class_names"], fields["crop"]
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError("a part is missing or of another kind: class_names")
-    if crop is not None and crop.keys() != set(face_crop.Geometry._fields):
-        raise ValueError(f"crop must have {', '.join(face_crop.Geometry._fields)}")
+    if crop is not None:
+        _check_crop(crop)
     # What a later release may have added is passed over.
     return Provenance(**{name: fields[name] for name in _KINDS} | {"class_names": tuple(names)})
+
+
+def _check_crop(crop: Mapping[str, Any]) -> None:
+    names = face_crop.Geometry._fields
+    if {**_CROP_DEFAULTS, **crop}.keys() != set(names):
+        raise ValueError(f"crop must have {', '.join(n for n in names if n not in _CROP_DEFAULTS)}")
+    if crop.get("like", "none") not in ("none", *peer_crops.SETTINGS):
+        raise ValueError(f"crop: like must be one of {', '.join(peer_crops.SETTINGS)}")
 
 
 def _crop(path: pathlib.Path) -> dict[str, Any] | None:
@@ -122,7 +136,11 @@ def _crop(path: pathlib.Path) -> dict[str, Any] | None:
         return None
     try:
         settings = untrusted.read_json_object(path)
-        return {name: settings[name] for name in face_crop.Geometry._fields}
+        return {
+            name: settings[name]
+            for name in face_crop.Geometry._fields
+            if settings.get(name, _CROP_DEFAULTS.get(name)) != _CROP_DEFAULTS.get(name, ...)
+        }
     except (ValueError, KeyError) as error:
         raise errors.UserError(
             f"cannot read {path} ({error}); copy the version again, or build it anew"

@@ -7,11 +7,13 @@ import pathlib
 import re
 import shutil
 
+import cv2
 import numpy as np
 import PIL.Image
 import pytest
 
 from affectnet_tfds import image_codec
+from affectnet_tfds.peers import crops
 from tests.trainer.inference import samples
 from trainer.inference import face_classifier, face_detector, images, trained_model
 
@@ -49,6 +51,18 @@ def test_the_network_is_given_what_the_pipeline_would_have_stored(
     stored = PIL.Image.open(io.BytesIO(image_codec.encode(wanted)))
     averaged = np.asarray(stored.resize((16, 16), PIL.Image.Resampling.BOX), np.float64)
     assert np.abs(given - averaged).mean() < 3
+
+
+def test_faces_of_a_build_like_a_peers_are_cropped_as_that_peer_does(photo_run, tmp_path):
+    crop = {**crops.SETTINGS["hsemotion"], "like": "hsemotion"}
+    data = dataclasses.replace(photo_run.data, crop=crop)
+    classifier = face_classifier.FaceClassifier(
+        dataclasses.replace(photo_run, data=data), detect=detecting((40.0, 20.0, 90.0, 120.0))
+    )
+    path = samples.save(tmp_path / "a.jpg", samples.gradient(width=300, height=200), quality=90)
+    (face,) = classifier.classify(images.read(path, every_s=1))
+    pixels = np.asarray(PIL.Image.open(path))[20:140, 40:130]
+    np.testing.assert_array_equal(face.crop, cv2.resize(pixels, (224, 224)))
 
 
 @pytest.mark.parametrize("encoding", ["png", "raw"])

@@ -50,6 +50,30 @@ def test_a_file_without_what_is_needed_is_one_sentence_too(tmp_path, content):
         data_provenance.load(tmp_path)
 
 
+def test_a_peers_crops_are_kept_and_an_unknown_peer_is_refused(version, tmp_path):
+    fields = dataclasses.asdict(data_provenance.of(version))
+    crop = {"image_size": 112, "margin_frac": 0.0, "align": True, "like": "ddamfn"}
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps({**fields, "crop": crop}))
+    assert data_provenance.load(tmp_path).geometry() == (112, 0.0, True, "ddamfn")
+    path.write_text(json.dumps({**fields, "crop": {**crop, "like": "nobody"}}))
+    with pytest.raises(errors.UserError, match="crop: like must be one of hsemotion, dan, ddamfn"):
+        data_provenance.load(tmp_path)
+
+
+@pytest.mark.parametrize("like", ["none", "emonet", None])
+def test_crop_settings_are_those_of_the_job(like, tmp_path):
+    conftest.write_version(tmp_path / "affectnet_faces" / "affectnet8" / "1.0.0")
+    made = tmp_path / "affectnet_faces" / "affectnet8" / "1.0.0"
+    settings = {"seed": 0, "image_size": 256, "margin_frac": 0.0, "align": False, "like": like}
+    if like is None:  # A build of an earlier release.
+        del settings["like"]
+    (made / "job_config.json").write_text(json.dumps(settings))
+    crop = data_provenance.of(dataset_version.open_version(made)).crop
+    wanted = {"image_size": 256, "margin_frac": 0.0, "align": False}
+    assert crop == (wanted | {"like": like} if like == "emonet" else wanted)
+
+
 @pytest.mark.parametrize(
     ("was", "encoding"), [({}, "jpeg"), ({"is_raw": False}, "jpeg"), ({"is_raw": True}, "raw")]
 )
