@@ -148,7 +148,9 @@ def _split(ctx: context.RunContext, *, cache: str) -> examples.Split:
     """Read train; with a cache, every image once, so that the cache is full."""
     import tensorflow as tf
 
-    split = examples.read(ctx.version, split="train", size_px=ctx.image_size, cache=cache)
+    split = examples.read(
+        ctx.version, split="train", size_px=ctx.image_size, for_training=True, cache=cache
+    )
     if cache != "none":
         for first in range(0, split.num_examples, 256):
             split.fetch(tf.range(first, min(first + 256, split.num_examples), dtype=tf.int64))

@@ -39,7 +39,14 @@ def ours(version_dir: str, size_px: int, *, cache: str) -> Iterator[Iterable[Any
 
     folder = tempfile.mkdtemp(prefix="read_benchmark_")  # Empty: no cache of an earlier run.
     version = dataset_version.open_version(Path(version_dir))
-    split = examples.read(version, split="train", size_px=size_px, cache=cache, cache_dir=folder)
+    split = examples.read(
+        version,
+        split="train",
+        size_px=size_px,
+        for_training=True,
+        cache=cache,
+        cache_dir=folder,
+    )
     layout = input_pipeline.BatchLayout(
         batch_size=BATCH,
         num_replicas=1,

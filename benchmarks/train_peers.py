@@ -51,7 +51,7 @@ def ceiling(settings: run_config.Config) -> tuple[float, float]:
     ctx = context.create(
         settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
     )
-    split = context.read_split(ctx, split="train")
+    split = context.read_split(ctx, split="train", for_training=True)
     train_step = setup.build_train_step(setup.model(ctx), ctx=ctx, split=split)
     plan_rows = input_pipeline.plan(split.num_examples, layout=ctx.layout, epochs=range(1))
     order = sampler.natural(split.num_examples, seed=0, epoch=0)
@@ -80,7 +80,7 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
     ctx = context.create(
         settings, version=dataset_version.open_version(dataset_version.locate(settings.data))
     )
-    split = context.read_split(ctx, split="train")
+    split = context.read_split(ctx, split="train", for_training=True)
     images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
     data = (
         tf.data.Dataset.from_tensor_slices((images, split.labels))

@@ -65,12 +65,17 @@ _LIBRARY = re.compile(r"([^\s:]+\.(?:so|dylib)[\w.]*): (.+)")
 
 def version_line() -> str:
     """Return the project's name and version, as --version prints them."""
+    return f"{NAME} {version() or f'(not installed: used from {CHECKOUT})'}"
+
+
+def version() -> str:
+    """Return the project's version; empty where it is not installed."""
     import importlib.metadata  # Inside: it takes longer than the rest of --help.
 
     try:
-        return f"{NAME} {importlib.metadata.version(NAME)}"
+        return importlib.metadata.version(NAME)
     except importlib.metadata.PackageNotFoundError:
-        return f"{NAME} (not installed: used from {CHECKOUT})"
+        return ""
 
 
 def doc(name: str) -> str:

@@ -103,6 +103,7 @@ def test_gray_is_the_luma_of_the_images_row_by_row():
         copies=np.zeros(3, np.int64),
         positions=np.arange(3),
         fetch=lambda numbers: tf.constant(stored[numbers]),
+        fetch_exact=lambda numbers: tf.constant(stored[numbers]),
     )
     pixels = linear_baseline.gray(split)
     assert pixels.dtype == np.float32

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from affectnet_tfds.reader import image_decoder
 from runtime import errors, machine
-from trainer.data import dataset_version, pixel_cache, tfrecord_index
+from trainer.data import dataset_version, exact_resize, pixel_cache, tfrecord_index
 
 _MEMORY_FRAC = 0.5
 """Share of the free memory that --cache=auto may fill."""
@@ -26,7 +26,8 @@ _MEMORY_FRAC = 0.5
 class Split:
     """Examples of a split: arrays over its N examples in file order, and a function for images.
 
-    `fetch` returns images, uint8[..., S, S, 3], for example indices, int64[...].
+    `fetch` returns images, uint8[..., S, S, 3], for example indices, int64[...]; `fetch_exact`
+    those that an evaluation is given, where `fetch` returns those of training.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Split:
     copies: np.ndarray  # int64[N], 0 for the image itself, k for its k-th repeat by balancing
     positions: np.ndarray  # int64[N], in the files of the split, where this is a part of it
     fetch: Callable[[tf.Tensor], tf.Tensor]
+    fetch_exact: Callable[[tf.Tensor], tf.Tensor]
 
     @property
     def num_examples(self) -> int:
@@ -50,6 +52,7 @@ def read(
     *,
     split: str,
     size_px: int,
+    for_training: bool = False,
     cache: str = "auto",
     cache_dir: str | None = None,
 ) -> Split:
@@ -59,6 +62,8 @@ def read(
       version: the published data.
       split: its name.
       size_px: side of the images to return.
+      for_training: whether a JPEG is decoded no larger than needed, which takes less time; else as
+        for an exported model (`exact_resize`).
       cache: where decoded pixels are kept: none, ram, disk, or auto (ram if they fit half of the
         free memory).
       cache_dir: folder of cache=disk.
@@ -71,23 +76,26 @@ def read(
     )
     _check_labels(records, num_classes=len(version.class_names))
     stored = image_decoder.Stored(size_px=version.stored_size, is_raw=version.encoding == "raw")
-    decode = image_decoder.to_size(stored, size_px=size_px)
-
-    def decoded(index: int) -> np.ndarray:
-        content = records.image_bytes(index)
-        try:
-            return decode(content)
-        except ValueError as error:
-            file = records.files[int(records.shard[index])]
-            raise errors.UserError(f"{file}, {records.filenames[index]}: {error}") from None
-
+    decode = exact = _by_index(records, exact_resize.decoder(stored, size_px=size_px))
+    if for_training:
+        decode = _by_index(records, image_decoder.to_size(stored, size_px=size_px))
+    num_examples = version.counts[split]
+    kind = _cache_kind(cache, num_examples=num_examples, size_px=size_px)
+    pixels = "training" if for_training else "exact"
+    name = f"{version.fingerprint[:32]}-{split}-{size_px}px-{pixels}.uint8"
     store = _store(
-        decoded,
-        cache=cache,
-        path=_cache_folder(cache_dir) / f"{version.fingerprint[:32]}-{split}-{size_px}px.uint8",
-        num_examples=version.counts[split],
+        decode,
+        cache=kind,
+        path=_cache_folder(cache_dir) / name,
+        num_examples=num_examples,
         size_px=size_px,
     )
+    fetch = fetch_exact = _fetch(store, size_px=size_px)
+    if for_training:  # Few are fetched so: in memory only these take any.
+        few: pixel_cache.Store = pixel_cache.NoCache(exact, size_px=size_px)
+        if kind == "ram":
+            few = pixel_cache.in_memory(exact, num_examples=num_examples, size_px=size_px)
+        fetch_exact = _fetch(few, size_px=size_px)
     return Split(
         name=split,
         size_px=size_px,
@@ -97,8 +105,23 @@ def read(
         filenames=records.filenames,
         copies=records.copies,
         positions=np.arange(len(records.labels)),
-        fetch=_fetch(store, size_px=size_px),
+        fetch=fetch,
+        fetch_exact=fetch_exact,
     )
+
+
+def _by_index(
+    records: tfrecord_index.Records, decode: image_decoder.Decode
+) -> pixel_cache.DecodeExample:
+    def decoded(index: int) -> np.ndarray:
+        content = records.image_bytes(index)
+        try:
+            return decode(content)
+        except ValueError as error:
+            file = records.files[int(records.shard[index])]
+            raise errors.UserError(f"{file}, {records.filenames[index]}: {error}") from None
+
+    return decoded
 
 
 def _check_labels(records: tfrecord_index.Records, *, num_classes: int) -> None:
@@ -111,6 +134,14 @@ def _check_labels(records: tfrecord_index.Records, *, num_classes: int) -> None:
         )
 
 
+def _cache_kind(cache: str, *, num_examples: int, size_px: int) -> str:
+    """Return none, ram or disk."""
+    if cache != "auto":
+        return cache
+    fits = num_examples * size_px**2 * 3 < _MEMORY_FRAC * machine.free_bytes()
+    return "ram" if fits else "none"
+
+
 def _store(
     decode: pixel_cache.DecodeExample,
     *,
@@ -119,9 +150,6 @@ def _store(
     num_examples: int,
     size_px: int,
 ) -> pixel_cache.Store:
-    if cache == "auto":
-        fits = num_examples * size_px**2 * 3 < _MEMORY_FRAC * machine.free_bytes()
-        cache = "ram" if fits else "none"
     if cache == "none":
         return pixel_cache.NoCache(decode, size_px=size_px)
     if cache == "ram":

@@ -25,7 +25,7 @@ _FACE = re.compile(r"#\d+$")
 def divide(train: examples.Split, *, frac: float) -> tuple[examples.Split, examples.Split]:
     """Return the split that is left to train on, and the holdout split.
 
-    The holdout has each image once, without its repeats.
+    The holdout has each image once, without its repeats, and as evaluations decode it.
 
     Args:
       train: the training split.
@@ -42,7 +42,8 @@ def divide(train: examples.Split, *, frac: float) -> tuple[examples.Split, examp
             f"--holdout_frac={frac} holds out {len(held):,} of {train.num_examples:,} images: both "
             "sides need some; choose another --holdout_frac"
         )
-    return take(train, indices=rest, name=train.name), take(train, indices=held, name=NAME)
+    exact = dataclasses.replace(train, fetch=train.fetch_exact)
+    return take(train, indices=rest, name=train.name), take(exact, indices=held, name=NAME)
 
 
 def are_held_out(filenames: Iterable[str], *, frac: float) -> np.ndarray:
@@ -63,5 +64,9 @@ def take(split: examples.Split, *, indices: np.ndarray, name: str) -> examples.S
     }
     original = tf.constant(indices, tf.int64)
     return dataclasses.replace(
-        split, name=name, fetch=lambda chosen: split.fetch(tf.gather(original, chosen)), **taken
+        split,
+        name=name,
+        fetch=lambda chosen: split.fetch(tf.gather(original, chosen)),
+        fetch_exact=lambda chosen: split.fetch_exact(tf.gather(original, chosen)),
+        **taken,
     )

@@ -15,7 +15,14 @@ import numpy as np
 
 from trainer.data import dataset_version, examples
 from trainer.distributed import tf_logging
-from trainer.exporting import export_folder, formats, model_card, parity_check, signature
+from trainer.exporting import (
+    export_folder,
+    formats,
+    model_card,
+    onnx_file,
+    parity_check,
+    signature,
+)
 from trainer.inference import trained_model
 from trainer.run import ensemble, trained_run
 
@@ -104,8 +111,32 @@ def _write(
             formats.write_int8(fixed, path=path, images=images)
             return fixed
         model = signature.of_members(members)
-        formats.write(model, format=request.format, path=path, quantize=request.quantize)
+        formats.write(
+            model,
+            format=request.format,
+            path=path,
+            quantize=request.quantize,
+            about=_about(members),
+        )
         return model
+
+
+def _about(members: Sequence[trained_model.Member]) -> onnx_file.About:
+    """Return what the file itself says of the model."""
+    runs = [each.run for each in members]
+    data = runs[0].data
+    drawn = " Trained on drawn faces, not on photographs." if data.is_drawn else ""
+    return onnx_file.About(
+        text=f"Classifier of facial expressions, trained on {data.name}.{drawn}",
+        version=max(each.best_epoch for each in members),
+        facts={
+            "data": data.name,
+            "data_fingerprint": data.fingerprint,
+            "crop": json.dumps(data.crop),
+            "image_size": json.dumps([run.image_size for run in runs]),
+            "best_epoch": json.dumps([each.best_epoch for each in members]),
+        },
+    )
 
 
 def _representative(version: dataset_version.Version, *, size_px: int) -> Iterator[np.ndarray]:

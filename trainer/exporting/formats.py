@@ -6,18 +6,16 @@ TFLite as its associated file labels.txt. Keras' own TFLite export (litert) was 
 quantisation.
 """
 
-import json
 import pathlib
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.exporting import signature
+from trainer.exporting import onnx_file, signature
 
 FILES = {
     "keras": "model.keras",
@@ -25,18 +23,35 @@ FILES = {
     "onnx": "model.onnx",
     "tflite": "model.tflite",
 }
-CLASS_NAMES = "class_names"
+CLASS_NAMES = onnx_file.CLASS_NAMES
 _SERVE = "serve"
 _LABELS = "labels.txt"
 
 
-def write(model: keras.Model, *, format: str, path: pathlib.Path, quantize: str) -> None:
-    """Write a model made by `signature.model`; `quantize` is none, or float16 for tflite."""
+def write(
+    model: keras.Model,
+    *,
+    format: str,
+    path: pathlib.Path,
+    quantize: str,
+    about: onnx_file.About | None = None,
+) -> None:
+    """Write a model made by `signature.of_members`.
+
+    Args:
+      model: the model.
+      format: one of FILES.
+      path: of the file or folder.
+      quantize: none, or float16 for tflite.
+      about: what the file says of itself, if the format has a place for it (onnx).
+    """
     if format == "tflite":
         write_tflite(model, path=path, halve=quantize == "float16")
-        return
-    writers = {"keras": write_keras, "savedmodel": write_savedmodel, "onnx": write_onnx}
-    writers[format](model, path=path)
+    elif format == "onnx":
+        onnx_file.write(model, path=path, about=about or onnx_file.About())
+    else:
+        writers = {"keras": write_keras, "savedmodel": write_savedmodel}
+        writers[format](model, path=path)
 
 
 def write_keras(model: keras.Model, *, path: pathlib.Path) -> None:
@@ -49,7 +64,7 @@ def write_savedmodel(model: keras.Model, *, path: pathlib.Path) -> None:
 
     Its signatures are serving_default (crops → outputs) and class_names (→ string[C]).
     """
-    names = class_names(model)
+    names = signature.class_names(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(
@@ -57,24 +72,6 @@ def write_savedmodel(model: keras.Model, *, path: pathlib.Path) -> None:
     )
     archive.add_endpoint(CLASS_NAMES, lambda: {CLASS_NAMES: tf.constant(names)}, input_signature=[])
     archive.write_out(path, verbose=False)
-
-
-def write_onnx(model: keras.Model, *, path: pathlib.Path) -> None:
-    """Write an ONNX file with named outputs and axes, and the class names in its metadata."""
-    import onnx  # Inside: an extra.
-
-    _embed_constants(model)
-    # Keras exports the function that was called last.
-    model(np.zeros((1, 8, 8, 3), np.uint8), training=False)
-    model.export(path, format="onnx", verbose=False)
-    exported = onnx.load(path)
-    _rename_outputs(exported.graph, names=sorted(model.output))
-    axes = exported.graph.input[0].type.tensor_type.shape.dim
-    for axis, name in zip(axes, ("batch", "height", "width"), strict=False):
-        axis.dim_param = name
-    exported.metadata_props.add(key=CLASS_NAMES, value=json.dumps(class_names(model)))
-    onnx.checker.check_model(exported)
-    onnx.save(exported, path)
 
 
 def write_tflite(model: keras.Model, *, path: pathlib.Path, halve: bool = False) -> None:
@@ -85,7 +82,7 @@ def write_tflite(model: keras.Model, *, path: pathlib.Path, halve: bool = False)
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         path.write_bytes(converter.convert())
-    _attach_labels(path, names=class_names(model))
+    _attach_labels(path, names=signature.class_names(model))
 
 
 def write_int8(fixed: keras.Model, *, path: pathlib.Path, images: Iterable[np.ndarray]) -> None:
@@ -104,7 +101,7 @@ def write_int8(fixed: keras.Model, *, path: pathlib.Path, images: Iterable[np.nd
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.uint8
         path.write_bytes(converter.convert())
-    _attach_labels(path, names=class_names(fixed))
+    _attach_labels(path, names=signature.class_names(fixed))
 
 
 def _full_range(image: np.ndarray) -> np.ndarray:
@@ -161,11 +158,6 @@ OPEN: dict[str, Callable[[pathlib.Path], signature.Runner]] = {
 }
 
 
-def class_names(model: keras.Model) -> list[str]:
-    """Return the class names of a model made by `signature`."""
-    return list(model.get_layer(signature.PROBABILITIES).class_names)
-
-
 def _crops_spec(model: keras.Model) -> tf.TensorSpec:
     (crops,) = model.inputs
     return tf.TensorSpec(crops.shape, crops.dtype, name=signature.CROPS)
@@ -184,27 +176,6 @@ def _attach_labels(path: pathlib.Path, *, names: Sequence[str]) -> None:
     """
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(zipfile.ZipInfo(_LABELS), "\n".join(names) + "\n")
-
-
-def _embed_constants(model: keras.Model) -> None:
-    """Make the fixed mean and variance of Normalization part of the graph.
-
-    tf2onnx would make eager tensors inputs.
-    """
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
-            layer.mean = np.asarray(layer.mean)
-            layer.variance = np.asarray(layer.variance)
-
-
-def _rename_outputs(graph: Any, *, names: Sequence[str]) -> None:
-    """Rename an ONNX graph's outputs, which are in the order of the sorted names."""
-    wanted = {output.name: name for output, name in zip(graph.output, names, strict=True)}
-    for output in graph.output:
-        output.name = wanted[output.name]
-    for node in graph.node:
-        node.input[:] = [wanted.get(name, name) for name in node.input]
-        node.output[:] = [wanted.get(name, name) for name in node.output]
 
 
 def _dequantised(values: np.ndarray, scale: float, zero: int) -> np.ndarray:

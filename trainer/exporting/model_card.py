@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainer.data import exact_resize
 from trainer.exporting import parity_check
 from trainer.run import ensemble, trained_run
 
@@ -79,6 +80,13 @@ run = Interpreter(model_path="model.tflite").get_signature_runner("serving_defau
 crops = np.zeros((1, {side}, {side}, 3), np.uint8)
 print(names, run(crops=crops)["probabilities"])""",
 }
+
+
+_EARLIER = (
+    "Evaluated by an earlier release, on images that were decoded straight to the network's size, "
+    "which no export does: evaluate again (`python -m trainer.evaluate --model_dir=…`), and export "
+    "then."
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -200,6 +208,8 @@ def _data(run: trained_run.Run) -> str:
     if crop:
         aligned = "aligned by landmarks, " if crop["align"] else ""
         margin = f"margin {crop['margin_frac']:g} of the box's longer side on each side"
+        if crop.get("like", "none") != "none":
+            aligned, margin = "", f"cropped as {crop['like']} does (--like={crop['like']})"
         encoding = run.data.encoding.upper()
         faces = f"{aligned}{margin}, stored at {crop['image_size']} px as {encoding}"
     drawn = " (drawn faces)" if run.data.is_drawn else ""
@@ -227,9 +237,11 @@ def _evaluation(metrics: Mapping[str, Any] | None, *, model: ensemble.Model) -> 
     }
     rows = [f"| {name} | {_number(value)} |" for name, value in summary.items()]
     per_class = [_class_row(row) for row in metrics["per_class"]]
+    is_of_exports = exact_resize.PROTOCOL.items() <= metrics["protocol"].items()
     return "\n".join(
         [
             *protocol,
+            *([] if is_of_exports else ["", _EARLIER]),
             "",
             "| | |",
             "|---|---|",

@@ -1,8 +1,7 @@
 """Parity check: compares an exported model with the network that it was made from.
 
-Owns the images they are compared on and the tolerance. The two accuracies differ in one more thing
-on purpose: the network is evaluated on images as training decodes them, the export on the crops
-that its user has.
+Owns the images they are compared on and the tolerance. The accuracy of the network is that of an
+evaluation, on images of its own size; the export is given the stored crops, as its user has them.
 """
 
 import dataclasses
@@ -13,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from runtime import errors
-from trainer.data import dataset_version, examples
-from trainer.exporting import exact_resize, signature
+from trainer.data import dataset_version, exact_resize, examples
+from trainer.exporting import signature
 from trainer.inference import trained_model
 from trainer.models import views
 from trainer.run import trained_run
@@ -78,7 +77,7 @@ def compare(
     on = f"{kind} of {sizes}"
     if version is None or crops is None:
         return Comparison(on=on, largest=largest)
-    as_trained = [
+    as_evaluated = [
         examples.read(version, split="validation", size_px=each.run.image_size) for each in members
     ]
     return Comparison(
@@ -86,7 +85,7 @@ def compare(
         largest=largest,
         num_evaluated=len(_evaluated(crops)),
         exported_accuracy=accuracy([exported], splits=[crops]),
-        network_accuracy=accuracy(runners, splits=as_trained),
+        network_accuracy=accuracy(runners, splits=as_evaluated),
     )
 
 

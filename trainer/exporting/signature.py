@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.exporting import exact_resize
+from trainer.data import exact_resize
 from trainer.inference import trained_model
 from trainer.models import heads, layers, sync_batch_norm
 from trainer.models import views as views_lib
@@ -88,6 +88,11 @@ class MeanOfRuns(keras.layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "class_names": list(self.class_names)}
+
+
+def class_names(model: keras.Model) -> list[str]:
+    """Return the class names of a model made here."""
+    return list(model.get_layer(PROBABILITIES).class_names)
 
 
 def of_members(members: Sequence[trained_model.Member]) -> keras.Model:

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from affectnet_tfds import face_crop, image_codec, invalid_example
 from affectnet_tfds.reader import image_decoder
+from trainer.data import exact_resize
 from trainer.inference import face_detector, trained_model
 from trainer.inference import images as images_lib
 from trainer.models import heads, views
@@ -220,8 +221,8 @@ class _Networks:
         with tf.device(self._device):
             outputs = views.mean(
                 [
-                    run(np.stack([as_trained(crop) for crop in crops]))
-                    for as_trained, run in self._members
+                    run(np.stack([to_input(crop) for crop in crops]))
+                    for to_input, run in self._members
                 ]
             )
         return {name: value.numpy() for name, value in outputs.items()}
@@ -241,7 +242,7 @@ def _compiled(member: trained_model.Member) -> Callable[[np.ndarray], heads.ByNa
 
 
 def network_input(run: trained_run.Run) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function that turns a crop into what the network was given in training.
+    """Return the function that turns a crop into what the network was given in evaluation.
 
     It takes uint8[S, S, 3] of the size that the data set stores and returns uint8[N, N, 3] of the
     network's: encoded and decoded where the data set stores JPEG, and resized once.
@@ -249,7 +250,7 @@ def network_input(run: trained_run.Run) -> Callable[[np.ndarray], np.ndarray]:
     is_jpeg = run.data.encoding == "jpeg"
     encoding = "jpeg" if is_jpeg else "raw"  # PNG loses nothing: its pixels are the plain ones.
     stored = image_decoder.Stored(size_px=run.data.geometry().image_size, is_raw=not is_jpeg)
-    decode = image_decoder.to_size(stored, size_px=run.image_size)
+    decode = exact_resize.decoder(stored, size_px=run.image_size)
     return lambda crop: decode(memoryview(image_codec.encode(crop, encoding=encoding)))
 
 

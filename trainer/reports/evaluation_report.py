@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from trainer.data import examples
+from trainer.data import exact_resize, examples
 from trainer.evaluation import class_subset, predictions
 from trainer.evaluation import predictor as predictor_lib
 from trainer.reports import figures, publication
@@ -135,6 +135,7 @@ def _protocol(
         "model": ensemble.title([each.model_dir for each in members]),
         **publication.protocol_of_data(version, split=split, subset=subset),
         "examples": _each(members, [f"{count}{_VIEWS[each.ctx.views.tta]}" for each in members]),
+        **exact_resize.PROTOCOL,
         "classes": _classes(version.class_names, model_classes=model_classes),
         "weights": _each(members, [_weights(each.ctx) for each in members]),
         "selection": _each(members, list(map(_selection, members, facts))),

@@ -80,9 +80,14 @@ def create(
     )
 
 
-def read_split(ctx: RunContext, *, split: str) -> examples.Split:
-    """Read a split at the run's image size."""
+def read_split(ctx: RunContext, *, split: str, for_training: bool = False) -> examples.Split:
+    """Read a split at the run's image size, to evaluate on it or to train."""
     data = ctx.settings.data
     return examples.read(
-        ctx.version, split=split, size_px=ctx.image_size, cache=data.cache, cache_dir=data.cache_dir
+        ctx.version,
+        split=split,
+        size_px=ctx.image_size,
+        for_training=for_training,
+        cache=data.cache,
+        cache_dir=data.cache_dir,
     )

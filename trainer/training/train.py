@@ -48,7 +48,7 @@ def run(
     network = setup.model(ctx)
     pretrained.load(network, model=settings.model, image_size=ctx.views.crop_px)
     _print_introduction(ctx, network=network)
-    train = context.read_split(ctx, split=TRAIN)
+    train = context.read_split(ctx, split=TRAIN, for_training=True)
     validation = context.read_split(ctx, split=VALIDATION)
     _check_affect(settings.model, train=train)
     train, selection = _selection(settings, train=train, validation=validation)

@@ -1,9 +1,11 @@
+import io
 import itertools
 import pathlib
 import tarfile
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import simplejpeg
 import tensorflow as tf
@@ -47,12 +49,13 @@ def test_decoding_less_differs_from_decoding_all_by_a_stated_small_amount(
 
 
 @needs_photographs
-def test_at_the_stored_size_pixels_are_those_that_tfds_reads(photographs):
+def test_at_the_stored_size_pixels_are_those_of_opencv_and_pillow(photographs):
     decode = image_decoder.to_size(image_decoder.Stored(size_px=224), size_px=224)
     for jpeg in photographs[:10]:
-        np.testing.assert_array_equal(
-            decode(memoryview(jpeg)), tf.io.decode_image(jpeg, channels=3)
-        )
+        found = decode(memoryview(jpeg))
+        np.testing.assert_array_equal(found, PIL.Image.open(io.BytesIO(jpeg)))
+        as_bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        np.testing.assert_array_equal(found, as_bgr[:, :, ::-1])
 
 
 def ramp() -> np.ndarray:

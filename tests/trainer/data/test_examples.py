@@ -17,13 +17,16 @@ from trainer.data import examples, pixel_cache, tfrecord_index
 @pytest.mark.parametrize("cache", ["none", "ram", "disk"])
 def test_a_split_has_the_examples_that_tfds_reads_in_file_order(version, cache, tmp_path):
     split = examples.read(version, split="train", size_px=32, cache=cache, cache_dir=tmp_path)
-    config = tfds.ReadConfig(interleave_cycle_length=1)
-    expected = list(version.builder.as_dataset(split="train", read_config=config))
+    stored = version.builder.as_dataset(
+        split="train",
+        read_config=tfds.ReadConfig(interleave_cycle_length=1),
+        decoders={"image": tfds.decode.SkipDecoding()},
+    )
+    expected = list(stored)
+    images = [tf.io.decode_jpeg(e["image"], dct_method="INTEGER_ACCURATE") for e in expected]
     np.testing.assert_array_equal(split.labels, [example["label"] for example in expected])
     for _ in range(2):  # Decoded, then from the cache.
-        np.testing.assert_array_equal(
-            split.fetch(np.arange(62)), np.stack([e["image"] for e in expected])
-        )
+        np.testing.assert_array_equal(split.fetch(np.arange(62)), np.stack(images))
     assert split.filenames.tolist() == [
         example["filename"].numpy().decode() for example in expected
     ]
@@ -40,6 +43,35 @@ def test_a_smaller_training_size_shrinks_the_images(version, cache):
     full = examples.read(version, split="validation", size_px=32).fetch(np.array([3])).numpy()
     means = full.reshape(1, 16, 2, 16, 2, 3).mean(axis=(2, 4))
     assert np.abs(images[0, 1].numpy() - means[0]).mean() < 8  # Unrelated images: 13.
+
+
+@pytest.mark.parametrize("cache", ["none", "ram"])
+def test_a_split_read_for_training_gives_the_pixels_of_an_evaluation_too(version, cache):
+    rows = np.array([5, 9])
+    train = examples.read(version, split="train", size_px=12, for_training=True, cache=cache)
+    evaluated = examples.read(version, split="train", size_px=12, cache=cache)
+    exact = evaluated.fetch(rows).numpy()
+    np.testing.assert_array_equal(train.fetch_exact(rows), exact)
+    np.testing.assert_array_equal(evaluated.fetch_exact(rows), exact)
+    off = np.abs(train.fetch(rows).numpy().astype(int) - exact)
+    assert 0 < off.mean() < 8  # Of noise, whose chroma is stored at half resolution.
+
+
+def test_disk_caches_of_training_and_evaluation_are_apart(version, tmp_path):
+    for for_training in (False, True):
+        split = examples.read(
+            version,
+            split="validation",
+            size_px=12,
+            for_training=for_training,
+            cache="disk",
+            cache_dir=str(tmp_path),
+        )
+        split.fetch(np.arange(37))
+    assert sorted(path.name.split("-")[-1] for path in tmp_path.iterdir()) == [
+        "exact.uint8",
+        "training.uint8",
+    ]
 
 
 def test_auto_keeps_pixels_only_where_they_fit(version, monkeypatch):

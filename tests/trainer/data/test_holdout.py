@@ -41,6 +41,7 @@ def make_split(names, copies):
         copies=np.array(copies),
         positions=np.arange(count),
         fetch=lambda numbers: numbers * 10,
+        fetch_exact=lambda numbers: numbers * 100,
     )
 
 
@@ -51,6 +52,10 @@ def test_all_repeats_of_an_image_are_on_one_side_and_only_the_image_itself_is_he
     assert len(set(rest.filenames) | set(held.filenames)) == 50
     assert (held.copies == 0).all() and held.name == "holdout" and rest.name == "train"
     assert len(rest.labels) == 3 * len(set(rest.filenames))
+    # The epoch is chosen on the pixels of an evaluation.
+    first = np.array([0])
+    assert rest.fetch(first) == 10 * rest.positions[0]
+    assert held.fetch(first) == 100 * held.positions[0]
 
 
 def test_examples_keep_their_labels_and_images():

@@ -116,6 +116,7 @@ def test_every_format_carries_the_class_names(exported):
     onnx_model = onnxruntime.InferenceSession(onnx_folder / "model.onnx")
     assert json.loads(onnx_model.get_modelmeta().custom_metadata_map["class_names"]) == NAMES
     assert onnx_model.get_inputs()[0].shape == ["batch", "height", "width", 3]
+    assert [output.shape for output in onnx_model.get_outputs()] == [["batch", 8]]
     labels = zipfile.ZipFile(exported("tflite")[0] / "model.tflite").read("labels.txt")
     assert labels.decode().split() == NAMES
     assert json.loads((onnx_folder / "export.json").read_text())["class_names"] == NAMES

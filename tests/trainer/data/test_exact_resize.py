@@ -1,13 +1,17 @@
 """Exact resize inside exported models: OpenCV's, in sums that no runtime rounds differently."""
 
+import io
+
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import simplejpeg
 import tensorflow as tf
 
+from affectnet_tfds import image_codec
 from affectnet_tfds.reader import image_decoder
-from trainer.exporting import exact_resize
+from trainer.data import exact_resize
 
 
 def images_of(height: int, width: int, *, count: int = 2) -> np.ndarray:
@@ -65,6 +69,27 @@ def test_by_eighths_is_nearer_to_what_training_decodes(size):
         for way in (True, False)
     }
     assert off[True] < 1.1 and off[True] <= off[False] + 0.05
+
+
+@pytest.mark.parametrize("by_eighths", [False, True])
+@pytest.mark.parametrize("shape", [(224, 224), (97, 131), (30, 20), (48, 48)])
+def test_on_the_cpu_alone_pixels_are_the_same(shape, by_eighths):
+    crops = images_of(*shape)
+    alone = [exact_resize.resize_one(each, size_px=48, by_eighths=by_eighths) for each in crops]
+    assert alone[0].dtype == np.uint8
+    np.testing.assert_array_equal(alone, resized(crops, 48, by_eighths=by_eighths))
+
+
+@pytest.mark.parametrize("size", [24, 64, 80])
+@pytest.mark.parametrize("encoding", image_codec.ENCODINGS)
+def test_stored_images_are_decoded_as_others_decode_them_and_resized_as_exports_do(encoding, size):
+    (crop,) = images_of(64, 64, count=1)
+    content = image_codec.encode(crop, encoding=encoding)
+    stored = image_decoder.Stored(size_px=64, is_raw=encoding == "raw")
+    found = exact_resize.decoder(stored, size_px=size)(memoryview(content))
+    whole = crop if encoding == "raw" else np.asarray(PIL.Image.open(io.BytesIO(content)))
+    wanted = resized(whole[None], size, by_eighths=encoding == "jpeg")[0]
+    np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("by_eighths", [False, True])
