@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affectnet_tfds import dataset_paths, face_crop, image_codec
+from affectnet_tfds import dataset_paths, image_codec
 from affectnet_tfds.reader import image_decoder
 from runtime import errors, installation, untrusted
 from trainer.exporting import export_folder
@@ -98,8 +98,8 @@ def _parsed(manifest: dict[str, Any], *, folder: pathlib.Path) -> ExportedModel:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("class_names must be a list of names")
     crop = data["crop"]
-    if crop is not None and crop.keys() != set(face_crop.Geometry._fields):
-        raise ValueError(f"crop must have {', '.join(face_crop.Geometry._fields)}")
+    if crop is not None:
+        data_provenance.check_crop(crop)
     stored_px = int(crop["image_size"]) if crop else 0
     config_name = str(data["name"]).split("/")[1:2]
     return ExportedModel(
@@ -123,8 +123,10 @@ def _as_stored(
     data: data_provenance.Provenance, *, size_px: int
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function that gives a crop the loss of its storage, and a size."""
+    from trainer.data import exact_resize  # Inside: importing TensorFlow takes seconds.
+
     is_jpeg = data.encoding == "jpeg"
     encoding = "jpeg" if is_jpeg else "raw"  # PNG loses nothing.
     stored = image_decoder.Stored(size_px=data.stored_size, is_raw=not is_jpeg)
-    decode = image_decoder.to_size(stored, size_px=size_px)
+    decode = exact_resize.decoder(stored, size_px=size_px)
     return lambda crop: decode(memoryview(image_codec.encode(crop, encoding=encoding)))

@@ -118,12 +118,17 @@ def _parse(fields: dict[str, Any]) -> Provenance:
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError("a part is missing or of another kind: class_names")
     if crop is not None:
-        _check_crop(crop)
+        check_crop(crop)
     # What a later release may have added is passed over.
     return Provenance(**{name: fields[name] for name in _KINDS} | {"class_names": tuple(names)})
 
 
-def _check_crop(crop: Mapping[str, Any]) -> None:
+def check_crop(crop: Mapping[str, Any]) -> None:
+    """Check recorded crop settings, of a run or of an export.
+
+    Raises:
+      ValueError: with what is wrong.
+    """
     names = face_crop.Geometry._fields
     if {**_CROP_DEFAULTS, **crop}.keys() != set(names):
         raise ValueError(f"crop must have {', '.join(n for n in names if n not in _CROP_DEFAULTS)}")

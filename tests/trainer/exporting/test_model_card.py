@@ -55,7 +55,8 @@ def test_the_card_states_the_evaluation_where_there_is_one(export_run, tmp_path)
     )
     metrics.unlink()  # The run is shared.
     card = (tmp_path / "out/README.md").read_text()
-    assert "- split: validation\n- selection: epoch 1 of 1\n\n| | |\n|---|---|\n" in card
+    assert "- split: validation\n- selection: epoch 1 of 1\n\nEvaluated by an earlier" in card
+    assert "and export then.\n\n| | |\n|---|---|\n" in card
     assert "| accuracy | 0.250 |\n" in card and "| M measure (Hand & Till 2001) | - |\n" in card
     assert "| happy | 0.750 | - | 0.500 | 7 |\n" in card
     assert "synthetic images (the data set is not available)" in card
