@@ -161,7 +161,7 @@ def hugging_face(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
     def resized(rows: dict[str, Any]) -> dict[str, Any]:
         size = (size_px, size_px)
         images = [row.resize(size, PIL.Image.Resampling.BILINEAR) for row in rows["image"]]
-        return {"image": [np.asarray(image.convert("RGB")) for image in images]}
+        return {"image": [np.array(image.convert("RGB")) for image in images]}
 
     table = datasets.load_from_disk(_in_arrow(version_dir)).with_transform(resized)
 

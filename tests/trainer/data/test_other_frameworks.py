@@ -64,7 +64,7 @@ def write_predictions(path):
     path.write_text("\n".join(",".join(map(str, row)) for row in [header, *rows]) + "\n")
 
 
-@pytest.mark.parametrize(("section", "code"), examples())
+@pytest.mark.parametrize(("section", "code"), list(examples()))
 def test_an_example_runs(section, code, demo, monkeypatch):
     monkeypatch.chdir(demo)
     if _imports(code, "tensorflow"):
