@@ -60,7 +60,7 @@ def test_more_gpus_than_there_are_is_one_sentence_and_exit_code_2_within_seconds
         ("--dropout=2", "--dropout must be between 0 and 0.95: got 2.0"),
         (
             "--optimizer=adm",
-            "--optimizer must be one of adam, adamw, sgd: got adm; did you mean adam?",
+            "--optimizer must be one of adam, adamw, muon, sgd: got adm; did you mean adam?",
         ),
         ("--nesterov=perhaps", "--nesterov must be true or false: got 'perhaps'"),
         ("--learning_rate=-1", "--learning_rate must be at least 0: got -1.0"),

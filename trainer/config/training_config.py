@@ -16,10 +16,14 @@ _SGD = ("optimizer", ("sgd",))
 class Optimization(fields.Checked):
     """Optimizer, learning-rate schedule and weight averaging."""
 
-    optimizer: str = field("adam", "optimizer", choices=("adam", "adamw", "sgd"))
+    optimizer: str = field("adam", "optimizer", choices=("adam", "adamw", "muon", "sgd"))
     learning_rate: float = field(1e-3, "peak learning rate", at_least=0)
     momentum: float = field(
-        0.9, "momentum of stochastic gradient descent", at_least=0, at_most=0.999, goes_with=_SGD
+        0.9,
+        "momentum of stochastic gradient descent, and of Muon",
+        at_least=0,
+        at_most=0.999,
+        goes_with=("optimizer", ("muon", "sgd")),
     )
     nesterov: bool = field(False, "use Nesterov momentum", goes_with=_SGD)
     weight_decay: float | None = field(
@@ -29,7 +33,7 @@ class Optimization(fields.Checked):
         at_least=0,
         at_most=10,
         default_text="0.05 with adamw, else 0",
-        goes_with=("optimizer", ("adamw", "sgd")),
+        goes_with=("optimizer", ("adamw", "muon", "sgd")),
     )
     schedule: str = field(
         "cosine",

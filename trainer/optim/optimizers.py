@@ -1,10 +1,10 @@
-"""Optimizers: SGD with momentum, Adam and AdamW, applied to every replica's variables.
+"""Optimizers: SGD with momentum, Adam, AdamW and Muon, applied to every replica's variables.
 
-Owns SGD and Adam as rules over (variable, gradient, slots), the slots, and decoupled weight decay.
-Gradients arrive already summed over the replicas, so that the gradient of the whole batch is
+Owns SGD, Adam and Muon as rules over (variable, gradient, slots), the slots, and decoupled weight
+decay. Gradients arrive already summed over the replicas, so that the gradient of the whole batch is
 clipped; Keras' optimizers were rejected because they clip each replica's share before the sum, and
-sum inside `apply` themselves. The arithmetic is TensorFlow's own fused operations: one kernel a
-variable.
+sum inside `apply` themselves. The arithmetic of SGD and Adam is TensorFlow's own fused operations:
+one kernel a variable.
 """
 
 import dataclasses
@@ -80,6 +80,54 @@ class Sgd:
             momentum=self.momentum,
             use_nesterov=self.nesterov,
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Muon:
+    """Muon for the kernels of convolutions, and SGD with Nesterov momentum for all other variables.
+
+    The step of a kernel, g + m v, as a matrix with a row for each place and channel and a column
+    for each filter, is replaced by (about) the nearest matrix whose singular values are 1: no
+    direction is learnt faster than another (Jordan et al. 2024,
+    https://kellerjordan.github.io/posts/muon). Kernels of depthwise convolutions, which are no
+    matrices, take SGD.
+    """
+
+    momentum: float
+    slot_names: tuple[str, ...] = ("velocity",)
+
+    def update(
+        self,
+        variable: tf.Variable,
+        *,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Variable],
+        context: UpdateContext,
+    ) -> None:
+        if variable.shape.rank != 4 or variable.shape[-1] == 1:
+            sgd = Sgd(momentum=self.momentum, nesterov=True)
+            sgd.update(variable, gradient=gradient, slots=slots, context=context)
+            return
+        velocity = slots[0].assign(self.momentum * slots[0] + gradient)
+        ahead = tf.reshape(gradient + self.momentum * velocity, [-1, variable.shape[-1]])
+        step = tf.reshape(_orthogonal(ahead), variable.shape)
+        variable.assign_sub(context.learning_rate * step)
+
+
+def _orthogonal(matrix: tf.Tensor) -> tf.Tensor:
+    """Return float[M, N] with the singular vectors of a matrix and singular values near 1.
+
+    Five steps of the Newton-Schulz iteration x = a x + (b x x' + c (x x')^2) x with the
+    coefficients of Jordan et al., which end between 0.7 and 1.2 and need no exact decomposition.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = tf.transpose(matrix) if tall else matrix
+    x /= tf.norm(x) + 1e-7
+    for _ in range(5):
+        gram = tf.matmul(x, x, transpose_b=True)
+        x = a * x + tf.matmul(b * gram + c * tf.matmul(gram, gram), x)
+    return tf.transpose(x) if tall else x
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -209,7 +257,8 @@ def make(
     """
     sgd = Sgd(momentum=settings.momentum, nesterov=settings.nesterov)
     adam = Adam()
-    rules: dict[str, Rule] = {"sgd": sgd, "adam": adam, "adamw": adam}
+    muon = Muon(momentum=settings.momentum)
+    rules: dict[str, Rule] = {"sgd": sgd, "adam": adam, "adamw": adam, "muon": muon}
     rule = rules[settings.optimizer]
     slots = [[_zeros_like(variable) for _ in rule.slot_names] for variable in variables]
     decay = settings.weight_decay

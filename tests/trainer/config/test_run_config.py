@@ -115,7 +115,8 @@ def test_a_configuration_cannot_be_changed():
         ),
         (
             {"weight_decay": 0.1},
-            "--weight_decay has no effect with --optimizer=adam: it needs --optimizer=adamw or sgd",
+            "--weight_decay has no effect with --optimizer=adam: it needs --optimizer=adamw, "
+            "muon or sgd",
         ),
         (
             {"decay_factor": 0.5},

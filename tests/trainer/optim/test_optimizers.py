@@ -130,6 +130,46 @@ def test_adamw_goes_on_as_keras_does():
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 4, 5), (1, 1, 4, 9)])
+def test_muon_changes_kernels_as_keras_does(shape):
+    """Keras takes matrices only: ours has a column for each filter."""
+    random = np.random.default_rng(0)
+    start = random.normal(size=shape).astype(np.float32)
+    gradients = random.normal(size=(3, *shape)).astype(np.float32)
+    peer = keras.optimizers.Muon(0.1, momentum=0.9, weight_decay=0.2, rms_rate=None)
+    theirs = keras.Variable(start.reshape(-1, shape[-1]))
+    for gradient, learning_rate in zip(gradients, LEARNING_RATES, strict=True):
+        peer.learning_rate = learning_rate
+        peer.apply([tf.constant(gradient.reshape(-1, shape[-1]))], [theirs])
+    ours = updated(
+        "muon",
+        gradients=gradients,
+        learning_rates=LEARNING_RATES,
+        start=start,
+        weight_decay=0.2,
+        momentum=0.9,
+    )
+    np.testing.assert_allclose(ours.reshape(-1, shape[-1]), theirs.numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_muon_moves_every_direction_of_a_kernel_alike():
+    gradient = np.diag([100.0, 1.0, 0.5]).reshape(1, 1, 3, 3).astype(np.float32)
+    start = np.zeros((1, 1, 3, 3), np.float32)
+    moved = -updated("muon", gradients=[gradient], learning_rates=[1.0], start=start)[0, 0]
+    assert np.all((np.diag(moved) > 0.1) & (np.diag(moved) < 1.3))
+    np.testing.assert_allclose(moved, np.diag(np.diag(moved)), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 3, 4, 1)])
+def test_muon_changes_what_is_no_convolutions_matrix_as_sgd_does(shape):
+    start, *gradients = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
+    after = [
+        updated(name, gradients=gradients, learning_rates=LEARNING_RATES, start=start, **settings)
+        for name, settings in [("muon", {}), ("sgd", {"nesterov": True})]
+    ]
+    np.testing.assert_array_equal(*after)
+
+
 @pytest.mark.parametrize(
     "name, settings, kept",
     [
