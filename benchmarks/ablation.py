@@ -22,7 +22,7 @@ DATA_DIR = flags.DEFINE_string(
 )
 CONFIG_NAME = flags.DEFINE_string("config_name", "fer2013", "which build of the data set")
 WORK_DIR = flags.DEFINE_string("work_dir", None, "folder for the runs", required=True)
-EPOCHS = flags.DEFINE_integer("epochs", 8, "epochs of the base")
+EPOCHS = flags.DEFINE_integer("epochs", 6, "epochs of the base")
 SEEDS = flags.DEFINE_list("seeds", ["0"], "seeds of every variant")
 VARIANT = flags.DEFINE_multi_string("variant", [], "variant to train (all by default)")
 KEEP_DIR = flags.DEFINE_string("keep_dir", None, "folder for metrics.json and history.csv of runs")
@@ -37,10 +37,9 @@ BASE: Mapping[str, object] = {
     "image_size": 32,
     "crop_px": 28,
     "batch_size": 64,
-    "optimizer": "sgd",
-    "nesterov": True,
-    "learning_rate": 0.05,
-    "weight_decay": 5e-4,
+    "optimizer": "muon",
+    "learning_rate": 0.04,
+    "weight_decay": 0.02,
     "warmup_epochs": 1.0,
     "label_smoothing": 0.1,
     "ema_decay": 0.998,
@@ -81,13 +80,15 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "no label smoothing": {"label_smoothing": 0.0},
     "focal loss": {"loss": "focal"},
     "class weights, square root": {"class_weights": "sqrt"},
+    "half the learning rate": {"learning_rate": 0.02},
     "constant learning rate": {"schedule": "constant"},
-    "AdamW": {
-        "optimizer": "adamw",
-        "learning_rate": 2e-3,
-        "weight_decay": 0.05,
-        "drop": ("nesterov",),
+    "SGD, Nesterov momentum": {
+        "optimizer": "sgd",
+        "nesterov": True,
+        "learning_rate": 0.05,
+        "weight_decay": 5e-4,
     },
+    "AdamW": {"optimizer": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05},
     "no average of the weights": {"ema_decay": 0.0},
     "stochastic weight averaging": {"ema_decay": 0.0, "swa_epochs": 2.0},
     "sharpness-aware minimisation": {"sam_rho": 0.05},

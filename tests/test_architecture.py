@@ -182,7 +182,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.reports",
     ),
     "trainer.training": (
+        "affectnet_tfds",
         "runtime",
+        "trainer.arena",
         "trainer.config",
         "trainer.data",
         "trainer.distributed",

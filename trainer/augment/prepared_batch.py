@@ -23,6 +23,7 @@ class Microbatch:
     weight: tf.Tensor  # float32[b]
     count: tf.Tensor  # float32[], of the whole batch
     rng: example_rng.ExampleRng
+    soft_target: tf.Tensor | None = None  # float32[b, C], mixed as the images are
 
     def mean(self, of_label: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """Return the mean of a function of both labels, float32[b], weighted by lambda.
@@ -38,7 +39,15 @@ class Microbatch:
 
 def affect_targets(part: input_pipeline.StepGroup, *, lam: tf.Tensor | None) -> tf.Tensor:
     """Return valence and arousal, float32[b, 2], mixed as the images are; NaN where either is."""
-    own = tf.stack([part["valence"], part["arousal"]], axis=1)
+    return _mixed(tf.stack([part["valence"], part["arousal"]], axis=1), lam=lam)
+
+
+def soft_targets(part: input_pipeline.StepGroup, *, lam: tf.Tensor | None) -> tf.Tensor | None:
+    """Return the distributions to learn, float32[b, C], mixed as the images are; None: none."""
+    return _mixed(part["soft_target"], lam=lam) if "soft_target" in part else None
+
+
+def _mixed(own: tf.Tensor, *, lam: tf.Tensor | None) -> tf.Tensor:
     if lam is None:
         return own
     return lam[:, None] * own + (1 - lam[:, None]) * mixup.partners(own)

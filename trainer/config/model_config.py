@@ -150,6 +150,13 @@ class Model(fields.Checked):
         "epochs at the start in which only the heads are trained; needs --weights",
         at_least=0,
     )
+    first_layer_lr_frac: float = field(
+        1.0,
+        "learning rate of the first layer, as a share of the heads', to which it rises "
+        "geometrically over the layers; 0.1 is usual; needs --weights",
+        at_least=1e-4,
+        at_most=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -162,6 +169,11 @@ class Model(fields.Checked):
             raise errors.UserError(
                 f"--freeze_epochs={self.freeze_epochs} needs pretrained weights: with "
                 f"--weights=none the frozen layers would stay random; give --weights=FILE"
+            )
+        if self.first_layer_lr_frac != 1 and not self.is_pretrained:
+            raise errors.UserError(
+                f"--first_layer_lr_frac={self.first_layer_lr_frac:g} needs pretrained weights: "
+                "with --weights=none the first layers have most to learn; give --weights=FILE"
             )
 
     @property

@@ -211,6 +211,7 @@ class Config:
     imbalance: training_config.Imbalance = dataclasses.field(
         default_factory=training_config.Imbalance
     )
+    targets: training_config.Targets = dataclasses.field(default_factory=training_config.Targets)
     selection: training_config.Selection = dataclasses.field(
         default_factory=training_config.Selection
     )
@@ -235,6 +236,7 @@ SECTIONS: dict[str, type] = {
     "Optimization": training_config.Optimization,
     "Augmentation": training_config.Augmentation,
     "Imbalance": training_config.Imbalance,
+    "Targets": training_config.Targets,
     "Selection": training_config.Selection,
     "Run": Run,
 }

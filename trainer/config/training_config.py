@@ -1,4 +1,4 @@
-"""Configuration sections of training: optimization, augmentation, class imbalance, model selection.
+"""Configuration sections of training: optimization, augmentation, imbalance, targets, selection.
 
 Owns their fields; `run_config` combines all sections. One file with every option was rejected: it
 was too long to read.
@@ -238,6 +238,57 @@ class Augmentation(fields.Checked):
     def is_mixing(self) -> bool:
         """Whether pairs of images are mixed."""
         return bool(self.mixup or self.cutmix)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Targets(fields.Checked):
+    """Soft targets: a distribution over the classes that is learnt beside an image's label."""
+
+    targets: str = field(
+        "label",
+        "what the network learns of an image: its label alone, or also its soft label, which data "
+        "from AffectNet+ and the votes of FER+ have",
+        choices=("label", "soft"),
+    )
+    teacher: str | None = field(
+        None,
+        "knowledge distillation: CSV with the probabilities that another model gives the training "
+        "images, which are learnt beside the labels (predictions.csv of trainer.evaluate "
+        "--split=train)",
+        path="file",
+    )
+    soft_weight: float = field(
+        0.5,
+        "share of the soft targets in the loss; the rest is the labels'",
+        at_least=0,
+        at_most=1,
+    )
+    temperature: float = field(
+        1.0,
+        "temperature of the soft targets: above 1 the less likely classes count for more",
+        at_least=0.1,
+        at_most=100,
+    )
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether anything but labels is learnt."""
+        return self.targets == "soft" or self.teacher is not None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.targets == "soft" and self.teacher is not None:
+            raise errors.UserError(
+                "--targets=soft learns the soft labels of the data, and --teacher those of a "
+                "model: give one of them"
+            )
+        for option in dataclasses.fields(self):
+            value = getattr(self, option.name)
+            if value != option.default and not self.is_soft:
+                raise errors.UserError(
+                    f"--{option.name}={value} has no effect without soft targets: it needs "
+                    "--targets=soft or --teacher"
+                )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,9 @@ class Split:
     positions: np.ndarray  # int64[N], in the files of the split, where this is a part of it
     fetch: Callable[[tf.Tensor], tf.Tensor]
     fetch_exact: Callable[[tf.Tensor], tf.Tensor]
+    soft_labels: np.ndarray | None = None  # float32[N, 8], NaN where there is none, as stored
+    targets: np.ndarray | None = None
+    """float32[N, C], the distribution over the classes that is learnt beside the label, if any."""
 
     @property
     def num_examples(self) -> int:
@@ -107,6 +110,7 @@ def read(
         positions=np.arange(len(records.labels)),
         fetch=fetch,
         fetch_exact=fetch_exact,
+        soft_labels=records.soft_labels,
     )
 
 

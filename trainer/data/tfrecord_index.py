@@ -36,6 +36,7 @@ class Records:
     arousal: np.ndarray  # float32[N], NaN where there is none
     filenames: np.ndarray  # str[N]
     copies: np.ndarray  # int64[N]
+    soft_labels: np.ndarray | None  # float32[N, 8], where the data have any
     stamps: dict[pathlib.Path, open_files.Stamp]  # of each file when it was scanned
 
     def image_bytes(self, index: int) -> memoryview:
@@ -65,8 +66,8 @@ def read(files: Sequence[pathlib.Path]) -> Records:
     entries = [
         (shard, *entry) for shard, file in enumerate(files) for entry in _scan(file, stamps=stamps)
     ]
-    shard, start, length, labels, valence, arousal, filenames, copies = (
-        zip(*entries, strict=True) if entries else [()] * 8
+    shard, start, length, labels, valence, arousal, filenames, copies, soft = (
+        zip(*entries, strict=True) if entries else [()] * 9
     )
     return Records(
         files=tuple(files),
@@ -78,12 +79,28 @@ def read(files: Sequence[pathlib.Path]) -> Records:
         arousal=np.array(arousal, np.float32),
         filenames=np.array(filenames, np.str_),
         copies=np.array(copies, np.int64),
+        soft_labels=_soft_labels(soft),
         stamps=stamps,
     )
 
 
-_Entry = tuple[int, int, int, float, float, str, int]
-"""Offset and length of the image's bytes, label, valence, arousal, file name, copy."""
+_Entry = tuple[int, int, int, float, float, str, int, bytes]
+"""Offset and length of the image's bytes, label, valence, arousal, file name, copy, soft label."""
+
+
+def _soft_labels(each: Sequence[bytes]) -> np.ndarray | None:
+    """Return float32[N, 8] of the numbers of each record, or None where records have none.
+
+    Raises:
+      errors.UserError: if only some records have them.
+    """
+    if not any(each):
+        return None
+    if len({len(numbers) for numbers in each}) > 1:
+        raise errors.UserError(
+            "some records have a soft label and others have none; build the data set again"
+        )
+    return np.frombuffer(b"".join(each), np.float32).reshape(len(each), -1)
 
 
 def _scan(file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp]) -> Iterator[_Entry]:
@@ -147,6 +164,7 @@ def _entry(content: bytes, *, offset: int) -> _Entry:
         feature["arousal"].float_list.value[0],
         feature["filename"].bytes_list.value[0].decode(),
         feature["copy"].int64_list.value[0],
+        np.array(feature["soft_label"].float_list.value, np.float32).tobytes(),
     )
 
 

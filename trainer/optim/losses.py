@@ -25,6 +25,33 @@ class Loss:
     class_weights: np.ndarray  # float32[C]
     log_priors: np.ndarray  # float32[C]
 
+    def expected(
+        self, logits: tf.Tensor, *, targets: tf.Tensor, temperature: float = 1.0
+    ) -> tf.Tensor:
+        """Return the mean loss of labels drawn from soft targets, without label smoothing.
+
+        With cross entropy it is that of the targets. At a temperature T logits are divided by T
+        and the loss is multiplied by T^2, which keeps the size of its gradient (Hinton et al. 2015,
+        arXiv:1503.02531, section 2); the targets are those at T already.
+
+        Args:
+          logits: float[B, C].
+          targets: float32[B, C], distributions.
+          temperature: T.
+
+        Returns:
+          float32[B].
+        """
+        logits = tf.cast(logits, tf.float32)
+        if self.settings.loss == "logit_adjusted":
+            logits = logit_adjusted(logits, log_priors=self.log_priors, tau=self.settings.tau)
+        each = -tf.nn.log_softmax(logits / temperature)
+        if self.settings.loss == "focal":
+            each *= tf.maximum(1 - tf.exp(-each), _FLOOR) ** self.settings.focal_gamma
+        if self.settings.class_weights != "none":
+            each *= tf.constant(self.class_weights)
+        return temperature**2 * tf.reduce_sum(targets * each, axis=1)
+
     def __call__(self, logits: tf.Tensor, *, labels: tf.Tensor) -> tf.Tensor:
         """Return the weighted loss of each example.
 

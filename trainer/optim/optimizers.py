@@ -180,6 +180,9 @@ class Optimizer:
     """First step in which each variable is trained: its own step 0 in Adam's bias correction, which
     counts no skipped steps either."""
 
+    lr_shares: Sequence[float]
+    """Share of the learning rate that each variable takes; see `layer_lr`."""
+
     weight_decay: float = 0.0
 
     def only(self, variables: Sequence[tf.Variable]) -> "Optimizer":
@@ -191,6 +194,7 @@ class Optimizer:
             variables=[self.variables[i] for i in kept],
             slots=[self.slots[i] for i in kept],
             first_steps=[self.first_steps[i] for i in kept],
+            lr_shares=[self.lr_shares[i] for i in kept],
         )
 
     def apply(self, gradients: Sequence[tf.Tensor], *, context: UpdateContext) -> None:
@@ -209,11 +213,12 @@ class Optimizer:
         gradients: Sequence[tf.Tensor],
         context: _ContextTuple,
     ) -> None:
-        each = zip(self.variables, self.slots, self.first_steps, gradients, strict=True)
-        for variable, slots, first, gradient in each:
-            strategy.extended.update(
-                variable, self._update_one, args=(gradient, slots, first, context), group=False
-            )
+        each = zip(
+            self.variables, self.slots, self.first_steps, self.lr_shares, gradients, strict=True
+        )
+        for variable, slots, first, share, gradient in each:
+            args = (gradient, slots, first, share, context)
+            strategy.extended.update(variable, self._update_one, args=args, group=False)
 
     def _update_one(
         self,
@@ -221,9 +226,12 @@ class Optimizer:
         gradient: tf.Tensor,
         slots: Sequence[tf.Variable],
         first_step: int,
+        lr_share: float,
         context: _ContextTuple,
     ) -> None:
         learning_rate, step, applies, skipped = context
+        if lr_share != 1:
+            learning_rate *= lr_share
         own_step = step - first_step
         if skipped is not None:
             own_step -= tf.reduce_sum(skipped[1:] if first_step else skipped)
@@ -250,6 +258,7 @@ def make(
     *,
     variables: Sequence[tf.Variable],
     first_steps: Sequence[int] | None = None,
+    lr_shares: Sequence[float] | None = None,
 ) -> Optimizer:
     """Return the optimizer that a configuration names, with slots of zeros.
 
@@ -264,10 +273,13 @@ def make(
     decay = settings.weight_decay
     if decay is None:
         decay = _ADAMW_DECAY if settings.optimizer == "adamw" else 0.0
-    if first_steps is None:
-        first_steps = [0] * len(variables)
     return Optimizer(
-        rule=rule, variables=variables, slots=slots, first_steps=first_steps, weight_decay=decay
+        rule=rule,
+        variables=variables,
+        slots=slots,
+        first_steps=[0] * len(variables) if first_steps is None else first_steps,
+        lr_shares=[1.0] * len(variables) if lr_shares is None else lr_shares,
+        weight_decay=decay,
     )
 
 

@@ -13,7 +13,7 @@ from runtime import errors, machine
 from trainer.data import class_balance, examples
 from trainer.distributed import out_of_memory
 from trainer.models import build, cnn, factory, sync_batch_norm
-from trainer.optim import ema, layer_freezing, losses, lr_schedule, optimizers
+from trainer.optim import ema, layer_freezing, layer_lr, losses, lr_schedule, optimizers
 from trainer.optim import loss_scale as loss_scale_lib
 from trainer.run import context
 from trainer.training import progressive_size, train_step
@@ -127,6 +127,11 @@ def _updates(
             settings.optimization,
             variables=[variable.value for variable in network.trainable_variables],
             first_steps=freezing.first_steps(network.trainable_variables),
+            lr_shares=layer_lr.shares(
+                network.trainable_variables,
+                layers=freezing.layers,
+                first=settings.model.first_layer_lr_frac,
+            ),
         )
         average = _average(network, ctx=ctx, split=split)
         is_float16 = settings.training.precision == "float16"

@@ -282,6 +282,7 @@ class TrainStep:
             weight=part["weight"],
             count=part["count"],
             rng=rng,
+            soft_target=prepared_batch.soft_targets(part, lam=lam),
         )
 
     def _gradients(
@@ -324,7 +325,7 @@ class TrainStep:
         ):
             outputs = self._outputs(tf.identity(part.images))
             logits = heads.logits(outputs)
-            each = part.weight * part.mean(lambda label: self._loss(logits, labels=label))
+            each = part.weight * self._losses(logits, part=part)
             affect = self._affect_total(outputs, part=part)
             loss = (tf.reduce_sum(each) + affect) / part.count
             scaled = loss * self.loss_scale.scale if self.loss_scale else loss
@@ -334,6 +335,17 @@ class TrainStep:
         # Every replica holds the affect loss of the whole batch, and the sums are added up.
         shown = tf.reduce_sum(each) + affect / self.strategy.num_replicas_in_sync
         return gradients, tf.stack([shown, tf.reduce_sum(correct), tf.reduce_sum(part.weight)])
+
+    def _losses(self, logits: tf.Tensor, *, part: prepared_batch.Microbatch) -> tf.Tensor:
+        """Return the loss of each example's label and soft target, float32[b]."""
+        of_labels = part.mean(lambda label: self._loss(logits, labels=label))
+        if part.soft_target is None:
+            return of_labels
+        settings = self._settings.targets
+        of_targets = self._loss.expected(
+            logits, targets=part.soft_target, temperature=settings.temperature
+        )
+        return (1 - settings.soft_weight) * of_labels + settings.soft_weight * of_targets
 
     def _outputs(self, images: tf.Tensor) -> heads.Outputs:
         # `call` is spared Keras' check of the side: convolutions take images of any.

@@ -21,7 +21,14 @@ from trainer.evaluation import predictor
 from trainer.monitoring import run_logger, throughput
 from trainer.optim import lr_schedule, norms
 from trainer.run import best_weights, context, model_folder
-from trainer.training import checkpointing, epoch_selection, setup, signals, train_input
+from trainer.training import (
+    checkpointing,
+    epoch_selection,
+    setup,
+    signals,
+    soft_targets,
+    train_input,
+)
 
 
 class Trainer:
@@ -50,7 +57,7 @@ class Trainer:
         self._state = checkpointing.restore(
             train_step=self._train_step,
             model_dir=model_dir,
-            data=ctx.version.fingerprint,
+            data=soft_targets.fingerprint(train, data=ctx.version.fingerprint),
             connection=ctx.connection,
         )
         if ctx.is_chief:

@@ -189,8 +189,11 @@ def _label(trial: optuna.Trial) -> str:
 def _read_splits(ctx: "context.RunContext") -> "tuple[examples.Split, examples.Split]":
     from trainer.data import holdout  # Inside: `open_study` must not wait for TensorFlow.
     from trainer.run import context
+    from trainer.training import soft_targets
 
-    train = context.read_split(ctx, split="train")
+    train = soft_targets.attached(
+        context.read_split(ctx, split="train"), settings=ctx.settings.targets, version=ctx.version
+    )
     frac = ctx.settings.selection.holdout_frac
     if frac:
         return holdout.divide(train, frac=frac)

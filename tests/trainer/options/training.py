@@ -16,7 +16,7 @@ from runtime import flags
 from tests.trainer.options.case import Case, eagerly
 from trainer import main
 from trainer.config import run_config
-from trainer.data import dataset_version
+from trainer.data import dataset_version, examples
 from trainer.distributed import example_rng, host_channel, tf_config, watchdog
 from trainer.models import heads, sync_batch_norm
 from trainer.monitoring import experiment_trackers, run_logger
@@ -28,6 +28,7 @@ from trainer.training import (
     pretrained,
     progressive_size,
     setup,
+    soft_targets,
     train,
     train_input,
     train_step,
@@ -74,11 +75,22 @@ class Lab:
 
     def step(self, ctx: context.RunContext):
         """Return the training step of a run, its network and its batches."""
-        split = context.read_split(ctx, split="train")
+        split = _with_targets(ctx, split=context.read_split(ctx, split="train"))
         network = setup.model(ctx)
         pretrained.load(network, model=ctx.settings.model, image_size=ctx.image_size)
         step = setup.build_train_step(network, ctx=ctx, split=split)
         return step, network, train_input.step_groups(ctx, split=split)
+
+
+def _with_targets(ctx: context.RunContext, *, split: examples.Split) -> examples.Split:
+    """Attach soft targets, of soft labels that are drawn or of a teacher's file of the same."""
+    drawn = np.random.default_rng(0).dirichlet(np.ones(8), split.num_examples)
+    split = dataclasses.replace(split, soft_labels=drawn.astype(np.float32))
+    header = ",".join(["filename", "copy", *ctx.version.class_names])
+    rows = zip(split.filenames, split.copies, drawn.tolist(), strict=True)
+    lines = [header, *(",".join(map(str, (name, copy, *each))) for name, copy, each in rows)]
+    pathlib.Path("teacher.csv").write_text("\n".join(lines))
+    return soft_targets.attached(split, settings=ctx.settings.targets, version=ctx.version)
 
 
 def outputs(lab: Lab, settings):
@@ -381,6 +393,7 @@ CASES = {
     "va_weight": Case(steps, 0.5, given={"heads": "expression+va"}),
     "weights": Case(steps, "other_run/best.npz"),
     "freeze_epochs": Case(steps, 1, given={"weights": "other_run/best.npz"}),
+    "first_layer_lr_frac": Case(steps, 0.1, given={"weights": "other_run/best.npz"}),
     # Training
     "epochs": Case(dealt, 2),
     "batch_size": Case(batch, 8),
@@ -429,6 +442,11 @@ CASES = {
     "focal_gamma": Case(steps, 1.0, given={"loss": "focal"}),
     "tau": Case(steps, 0.5, given={"loss": "logit_adjusted"}),
     "label_smoothing": Case(steps, 0.1),
+    # Targets
+    "targets": Case(steps, "soft"),
+    "teacher": Case(steps, "teacher.csv"),
+    "soft_weight": Case(steps, 0.9, given={"targets": "soft"}),
+    "temperature": Case(steps, 2.0, given={"targets": "soft"}),
     # Selection
     "holdout_frac": Case(run_files, 0.3, given={"dry_run": True}),
     "select_by": Case(history, "macro_f1", given={"epochs": 1}),

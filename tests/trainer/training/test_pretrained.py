@@ -122,6 +122,11 @@ def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
         model_config.Model(freeze_epochs=2)
 
 
+def test_layer_wise_learning_rates_need_pretrained_weights():
+    with pytest.raises(errors.UserError, match="--first_layer_lr_frac=0.1 needs pretrained"):
+        model_config.Model(first_layer_lr_frac=0.1)
+
+
 def trained(ctx, *, epochs):
     """Train from a file; return the weights by path."""
     network = setup.model(ctx)
