@@ -156,6 +156,8 @@ def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publi
         model=asked.model_dir,
         data=version.name,
     )
+    if doubt := data_provenance.crop_warning(run.data, version=version):
+        print(f"warning       {doubt}", flush=True)
     ctx = context.create(settings, version=version)
     folder = report_folder(asked, version=version, trained_on=run.data, listed=listed)
     with _held(folder):

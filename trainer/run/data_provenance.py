@@ -63,6 +63,27 @@ def of(version: dataset_version.Version) -> Provenance:
     )
 
 
+def crop_warning(trained_on: Provenance, *, version: dataset_version.Version) -> str:
+    """Return a warning if a version's faces are cropped otherwise than those of a training, or "".
+
+    The stored size is left out: images are resized.
+    """
+    here = of(version).crop
+    if trained_on.crop is None or here is None:
+        return ""
+    differing = [
+        f"{name}={here[name]}, in training {trained_on.crop[name]}"
+        for name in sorted(here.keys() & trained_on.crop.keys() - {"image_size"})
+        if here[name] != trained_on.crop[name]
+    ]
+    if not differing:
+        return ""
+    return (
+        f"the faces of {version.name} are cropped otherwise than those of {trained_on.name}, which "
+        f"costs accuracy: {'; '.join(differing)}"
+    )
+
+
 def save(version: dataset_version.Version, *, model_dir: pathlib.Path) -> None:
     """Write the description of the training data into a model folder, atomically."""
     text = json.dumps(dataclasses.asdict(of(version)), indent=2) + "\n"

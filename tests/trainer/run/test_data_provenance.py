@@ -84,3 +84,21 @@ def test_a_run_from_before_the_encoding_was_kept_counts_as_jpeg_unless_it_was_ra
     del fields["encoding"]
     (tmp_path / "data.json").write_text(json.dumps(fields | was))
     assert data_provenance.load(tmp_path).encoding == encoding
+
+
+def test_faces_that_are_cropped_otherwise_than_in_training_are_warned_of(tmp_path):
+    folder = tmp_path / "affectnet_faces" / "affectnet8" / "1.0.0"
+    conftest.write_version(folder)
+    made = {"image_size": 32, "margin_frac": 0.15, "align": False}
+    (folder / "job_config.json").write_text(json.dumps(made))
+    version = dataset_version.open_version(folder)
+    here = data_provenance.of(version)
+    other = dataclasses.replace(here, crop={**made, "margin_frac": 0.0})
+    assert data_provenance.crop_warning(other, version=version) == (
+        f"the faces of {version.name} are cropped otherwise than those of {version.name}, which "
+        "costs accuracy: margin_frac=0.15, in training 0.0"
+    )
+    for same in (here, dataclasses.replace(here, crop=None)):
+        assert data_provenance.crop_warning(same, version=version) == ""
+    larger = dataclasses.replace(here, crop={**made, "image_size": 96})
+    assert data_provenance.crop_warning(larger, version=version) == ""
