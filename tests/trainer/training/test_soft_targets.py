@@ -24,6 +24,7 @@ def split_of(*, soft=None, names=("a.jpg", "b.jpg", "c.jpg"), copies=(0, 0, 0), 
         copies=np.array(copies),
         positions=np.arange(count),
         fetch=lambda numbers: numbers,
+        fetch_exact=lambda numbers: numbers,
         soft_labels=None if soft is None else np.array(soft, np.float32),
     )
 
