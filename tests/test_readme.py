@@ -43,7 +43,7 @@ BEAM = {
 }
 """Flags of Beam and its engines, and absl's --flagfile, which our programs pass on."""
 
-OTHER_TOOLS = re.compile(r"\b(docker|pip|tensorboard|tfds build)\b[^`\n]*(\\\n[^\n]*)*")
+OTHER_TOOLS = re.compile(r"\b(curl|docker|pip|tensorboard|tfds build)\b[^`\n]*(\\\n[^\n]*)*")
 """Commands whose flags are not ours."""
 
 OTHERS = {
