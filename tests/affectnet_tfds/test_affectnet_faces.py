@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
 
 from affectnet_tfds import features, labels
 from pipeline import config, convert, verify
@@ -106,6 +107,7 @@ def test_tfds_build_makes_the_same_files_through_the_job(
     from tensorflow_datasets.scripts.cli import main as command
 
     monkeypatch.setattr(logging.root, "handlers", [])  # The command sets up its own.
+    monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())  # Those of other tests' programs.
     asked = (
         "tfds build affectnet_faces/affectnet8 --imports=affectnet_tfds --num_shards=3 "
         f"--manual_dir={release} --data_dir={tmp_path}"
@@ -315,7 +317,8 @@ def test_the_builder_is_registered_whichever_is_imported_first(imports):
 
 @pytest.mark.parametrize("config_name", ["affectnet8", "mine"])
 def test_the_reader_without_tensorflow_gives_what_tfds_reads(data_dir, config_name):
-    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+    import tensorflow as tf  # Slow, as is the next; only these tests need them.
+    import tensorflow_datasets as tfds
 
     import affectnet_tfds
 
@@ -325,8 +328,12 @@ def test_the_reader_without_tensorflow_gives_what_tfds_reads(data_dir, config_na
     expected = list(tfds.as_numpy(builder.as_dataset(split="train", read_config=config)))
     assert faces.class_names == tuple(builder.info.features["label"].names)
     assert len(faces) == len(expected) == 9
-    for found, wanted in zip(faces, expected, strict=True):
+    for i, (found, wanted) in enumerate(zip(faces, expected, strict=True)):
         assert found.keys() == wanted.keys()
+        # TFDS takes the fast, inexact inverse DCT.
+        exact = tf.io.decode_jpeg(faces.stored(i).image, dct_method="INTEGER_ACCURATE")
+        np.testing.assert_array_equal(found["image"], exact.numpy())
+        assert np.abs(found.pop("image").astype(int) - wanted.pop("image")).mean() < 3
         assert found.pop("filename") == wanted.pop("filename").decode()
         for name, value in found.items():
             np.testing.assert_array_equal(value, wanted[name], err_msg=name)

@@ -237,7 +237,10 @@ def _compiled(member: trained_model.Member) -> Callable[[np.ndarray], heads.ByNa
         pixels = tf.cast(images, tf.float32)
         return views.mean_outputs(member.network, pixels, views=member.views)
 
-    compiled: Callable[[np.ndarray], heads.ByName] = tf.function(outputs, input_signature=signature)
+    # Without AutoGraph, which would leave files of generated code in the temporary folder.
+    compiled: Callable[[np.ndarray], heads.ByName] = tf.function(
+        outputs, input_signature=signature, autograph=False
+    )
     return compiled
 
 

@@ -69,7 +69,8 @@ def compiled(device: str) -> Any:
         network = mtcnn.MTCNN(device=device)
     for stage, side in zip(network.stages, _SIDES, strict=True):
         signature = [tf.TensorSpec([None, side, side, 3], tf.float32)]
-        stage._model = tf.function(stage.model, input_signature=signature)
+        # Without AutoGraph, which would leave files of generated code in the temporary folder.
+        stage._model = tf.function(stage.model, input_signature=signature, autograph=False)
     return network
 
 
