@@ -8,7 +8,6 @@ SIGBUS, without a sentence, and every mapped shard keeps a descriptor.
 import collections
 import os
 import pathlib
-import resource
 import threading
 from typing import BinaryIO
 
@@ -41,10 +40,17 @@ class OpenFiles:
         """
         with errors.naming(path):
             file = self._file(path)  # Referred to until it was read: another thread may drop it.
-            content = os.pread(file.fileno(), length, start)
+            content = self._read_at(file, start=start, length=length)
         if len(content) < length:
             raise _replaced(path)
         return content
+
+    def _read_at(self, file: BinaryIO, *, start: int, length: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(file.fileno(), length, start)
+        with self._lock:  # Windows cannot read at a position.
+            file.seek(start)
+            return file.read(length)
 
     def _file(self, path: pathlib.Path) -> BinaryIO:
         with self._lock:
@@ -68,6 +74,10 @@ def stamp(file: BinaryIO) -> Stamp:
 
 def _most_open() -> int:
     """Return how many shards of a split may be open at once."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit.
+        return _MOST_OPEN
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return _MOST_OPEN if allowed == resource.RLIM_INFINITY else min(_MOST_OPEN, 1 + allowed // 8)
 

@@ -1,6 +1,7 @@
 """Face dataset: examples by index, the same in workers, and damaged files refused by name."""
 
 import multiprocessing
+import os
 import pathlib
 import pickle
 import subprocess
@@ -54,6 +55,14 @@ def test_positions_are_those_in_file_order_over_all_shards(train):
             train[outside]
     assert repr(train) == "FaceDataset(affectnet_faces/affectnet8/1.0.0, split='train', 7 examples)"
     assert train.class_names[:2] == ("neutral", "happy") and len(train.class_names) == 8
+
+
+def test_where_files_cannot_be_read_at_a_position_examples_are_the_same(train, monkeypatch):
+    """As on Windows."""
+    wanted = [example["filename"] for example in train]
+    monkeypatch.delattr(os, "pread")
+    with futures.ThreadPoolExecutor(4) as threads:
+        assert [each["filename"] for each in threads.map(train.__getitem__, range(7))] == wanted
 
 
 def test_as_supervised_is_a_pair_and_a_transform_is_given_the_pixels(data_dir):

@@ -57,7 +57,7 @@ def test_the_manifest_keeps_its_published_keys(exported):
         "data",
         "compared",
     ]
-    assert list(manifest["data"]) == ["name", "fingerprint", "crop"]
+    assert list(manifest["data"]) == ["name", "fingerprint", "crop", "encoding"]
     assert list(manifest["compared"]) == [
         "on",
         "largest",
