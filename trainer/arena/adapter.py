@@ -87,7 +87,12 @@ def check_classes(adapter: Adapter, *, data_classes: Sequence[str], data: str) -
       errors.UserError: if a name is unknown, or a class of the data is missing.
     """
     named = [name for name in adapter.classes if name is not None]
-    check_names(named, data_classes=data_classes, where=f"{adapter.path}: classes")
+    check_names(
+        named,
+        data_classes=data_classes,
+        where=f"{adapter.path}: classes",
+        way_out=" (null for an output of no class)",
+    )
     order = class_subset.in_order(named, data_classes=data_classes)
     class_subset.check(
         [named[column] for column in order],
@@ -97,8 +102,16 @@ def check_classes(adapter: Adapter, *, data_classes: Sequence[str], data: str) -
     )
 
 
-def check_names(names: Sequence[str], *, data_classes: Sequence[str], where: str) -> None:
+def check_names(
+    names: Sequence[str], *, data_classes: Sequence[str], where: str, way_out: str = ""
+) -> None:
     """Check that names are the data's or AffectNet's, each once.
+
+    Args:
+      names: of the classes.
+      data_classes: of the data.
+      where: what has the names.
+      way_out: what else may stand there.
 
     Raises:
       errors.UserError: naming the first that is not.
@@ -107,8 +120,7 @@ def check_names(names: Sequence[str], *, data_classes: Sequence[str], where: str
     for name in names:
         if name not in known:
             raise errors.UserError(
-                f"{where} must have names of {', '.join(known)} (null for an output of no class): "
-                f"got {name!r:.60}"
+                f"{where} must have names of {', '.join(known)}{way_out}: got {name!r:.60}"
             )
         if list(names).count(name) > 1:
             raise errors.UserError(f"{where} must name each class once: {name} is there twice")

@@ -110,7 +110,12 @@ def read(path: pathlib.Path) -> Table:
 
 
 def match(
-    table: Table, *, filenames: np.ndarray, copies: np.ndarray, data_classes: Sequence[str]
+    table: Table,
+    *,
+    filenames: np.ndarray,
+    copies: np.ndarray,
+    data_classes: Sequence[str],
+    way_out: str = "--subset=FILE evaluates a part of the split",
 ) -> tuple[np.ndarray, int]:
     """Return the probabilities of each example, and how many rows are of none of them.
 
@@ -121,6 +126,7 @@ def match(
       filenames: str[N].
       copies: int64[N].
       data_classes: K names.
+      way_out: what to do where examples have no row.
 
     Returns: float64[N, K], and the number of rows.
 
@@ -139,7 +145,7 @@ def match(
         raise errors.UserError(
             f"{table.path} has no row of {len(absent):,} of {len(keys):,} examples, the first "
             f"{absent[0][0]}{copy}: ids are the file names of predictions.csv, with or without "
-            "ending; --subset=FILE evaluates a part of the split"
+            f"ending; {way_out}"
         )
     used = [rows[key] for key in keys]
     probs = of_classes(table.probabilities[used], names=table.names, data_classes=data_classes)

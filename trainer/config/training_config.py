@@ -260,7 +260,7 @@ class Targets(fields.Checked):
     soft_weight: float = field(
         0.5,
         "share of the soft targets in the loss; the rest is the labels'",
-        at_least=0,
+        at_least=0.001,
         at_most=1,
     )
     temperature: float = field(

@@ -45,6 +45,7 @@ def restore(
     train_step: train_step_lib.TrainStep,
     model_dir: pathlib.Path,
     data: str,
+    what: str = "data",
     connection: host_channel.HostChannel | None = None,
 ) -> train_state.TrainState:
     """Load the newest checkpoint into the network and optimizer and return its training state.
@@ -55,7 +56,8 @@ def restore(
     Args:
       train_step: whose variables are restored.
       model_dir: folder of the run.
-      data: fingerprint of the data.
+      data: fingerprint of the data, or of all that is learnt.
+      what: of which it is the fingerprint.
       connection: to the other hosts, if any.
 
     Raises:
@@ -73,7 +75,7 @@ def restore(
     _check_facts(facts, folder=model_dir / _FOLDER)
     if facts["data"] != data:
         raise errors.UserError(
-            f"{model_dir} was trained on data with fingerprint {facts['data'][:12]}, and those "
+            f"{model_dir} was trained on {what} with fingerprint {facts['data'][:12]}, and those "
             f"here have {data[:12]}; give this run a folder of its own (--model_dir) or replace "
             "that one (--overwrite)"
         )

@@ -8,6 +8,7 @@ that trainer.evaluate takes can then be one, and a step costs no more.
 import dataclasses
 import hashlib
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,32 @@ from affectnet_tfds import labels
 from runtime import errors
 from trainer.arena import probabilities
 from trainer.config import training_config
-from trainer.data import dataset_version, examples
+
+if TYPE_CHECKING:  # `check` must not wait for TensorFlow.
+    from trainer.data import dataset_version, examples
+
+
+WHAT = "data and soft targets (--teacher, --targets)"
+"""What `fingerprint` is of, where there are any."""
+
+
+def check(settings: training_config.Targets) -> None:
+    """Check the teacher's file, without TensorFlow.
+
+    Raises:
+      errors.UserError: if it is no CSV of probabilities.
+      OSError: if the disk does not let it be read.
+    """
+    if settings.teacher is not None:
+        probabilities.read(pathlib.Path(settings.teacher))
 
 
 def attached(
-    train: examples.Split, *, settings: training_config.Targets, version: dataset_version.Version
-) -> examples.Split:
+    train: "examples.Split",
+    *,
+    settings: training_config.Targets,
+    version: "dataset_version.Version",
+) -> "examples.Split":
     """Return a training split with the soft targets that the settings ask for.
 
     Raises:
@@ -43,14 +64,14 @@ def at_temperature(probs: np.ndarray, *, temperature: float) -> np.ndarray:
     return scaled
 
 
-def fingerprint(train: examples.Split, *, data: str) -> str:
+def fingerprint(train: "examples.Split", *, data: str) -> str:
     """Return the fingerprint of what a run learns: that of its data, and of its soft targets."""
     if train.targets is None:
         return data
     return hashlib.sha256(data.encode() + train.targets.tobytes()).hexdigest()
 
 
-def _of_data(train: examples.Split, *, version: dataset_version.Version) -> np.ndarray:
+def _of_data(train: "examples.Split", *, version: "dataset_version.Version") -> np.ndarray:
     """Return the soft labels in the data's classes; where an image has none, its label."""
     if train.soft_labels is None:
         raise errors.UserError(
@@ -68,13 +89,17 @@ def _of_data(train: examples.Split, *, version: dataset_version.Version) -> np.n
 
 
 def _of_teacher(
-    path: pathlib.Path, *, train: examples.Split, version: dataset_version.Version
+    path: pathlib.Path, *, train: "examples.Split", version: "dataset_version.Version"
 ) -> np.ndarray:
     """Return the probabilities of a CSV, matched to the images by file name."""
     table = probabilities.read(path)
     names = version.class_names
     probabilities.check_classes(table, data_classes=names, data=version.name)
     probs, _ = probabilities.match(
-        table, filenames=train.filenames, copies=train.copies, data_classes=names
+        table,
+        filenames=train.filenames,
+        copies=train.copies,
+        data_classes=names,
+        way_out=f"'python -m trainer.evaluate --split={train.name}' writes a row of each",
     )
     return probs
