@@ -125,9 +125,19 @@ def run(data_dir: str | None, *, config_name: str = "") -> int:
         names = convert(folder)
         size = sum((folder / name).stat().st_size for name in names)
         print(f"converted     {folder}: {len(names)} ArrayRecord shards, {size / 1e6:,.0f} MB")
-        named = f"{dataset_paths.DATASET_NAME}/{folder.parent.name}"
-        print(f"load it       tfds.data_source('{named}', split='train', data_dir='{root}')")
+        print(f"load it       {_load_call(folder)}")
     return 0
+
+
+def _load_call(folder: storage.AnyPath) -> str:
+    """Return the call that reads a version: by its name, unless it lies outside of a data_dir."""
+    config = folder.parent
+    if config.parent.name != dataset_paths.DATASET_NAME:
+        config = storage.absolute(folder).parent  # As where "." is the version's folder.
+    if config.parent.name != dataset_paths.DATASET_NAME:
+        return f"tfds.builder_from_directory({str(folder)!r}).as_data_source(split='train')"
+    name = f"{dataset_paths.DATASET_NAME}/{config.name}"
+    return f"tfds.data_source({name!r}, split='train', data_dir={str(config.parent.parent)!r})"
 
 
 def main() -> int:

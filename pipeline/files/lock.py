@@ -39,7 +39,8 @@ def held(folder: AnyPath, *, lock: AnyPath, way_out: str) -> Iterator[None]:
 
 def of_version(version: AnyPath) -> AnyPath:
     """Return the lock file of those that write a version: its builds and its conversion."""
-    return version.with_name(f".building-{version.name}.lock")
+    place = version if version.name else version.absolute()  # As where it is ".".
+    return place.with_name(f".building-{place.name}.lock")
 
 
 class _StoreFile:

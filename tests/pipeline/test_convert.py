@@ -176,6 +176,29 @@ def test_what_is_printed_can_be_copied(version, capsys):
     )
 
 
+def test_of_a_versions_folder_what_is_printed_reads_it(converted, tmp_path, monkeypatch, capsys):
+    import tensorflow_datasets as tfds  # Slow; only these tests need it.
+
+    by_name = (
+        "tfds.data_source('affectnet_faces/tiny', split='train', "
+        f"data_dir='{converted.parents[2]}')"
+    )
+    moved = Path(shutil.copytree(converted, tmp_path / "moved"))
+    monkeypatch.chdir(converted)
+    for given, wanted in (
+        (str(converted), by_name),
+        (".", by_name),
+        (
+            str(moved),
+            f"tfds.builder_from_directory('{moved}').as_data_source(split='train')",
+        ),
+    ):
+        assert convert.run(given) == 0
+        call = capsys.readouterr().out.splitlines()[1].removeprefix("load it       ")
+        assert call == wanted
+        assert len(eval(call, {"tfds": tfds})) == 16  # As a person would copy it.
+
+
 def test_a_conversion_that_was_killed_is_named_and_finished_by_the_same_command(
     version, monkeypatch
 ):
