@@ -9,6 +9,7 @@ shards themselves. A subclass of torch.utils.data.Dataset was rejected: a DataLo
 class, and PyTorch would have to be installed.
 """
 
+import contextlib
 import functools
 import operator
 import os
@@ -24,6 +25,8 @@ from runtime import errors
 
 _IMAGE = "image"
 _SOFT_LABEL = "soft_label"
+_SIZES_PX = range(8, 4096 + 1)
+"""Sides that images are resized to, from the least that the trainer takes."""
 
 Transform = Callable[[np.ndarray], Any]
 """From uint8[S, S, 3] RGB to what is returned in its place."""
@@ -49,24 +52,28 @@ class FaceDataset:
             None: TFDS_DATA_DIR, else ~/tensorflow_datasets.
           split: train, validation or another that the version has.
           config_name: the config; None: the default one, or the only one.
-          image_size: side of the images returned, in pixels; None: as stored. A JPEG is decoded no
-            larger than that takes.
+          image_size: side of the images returned, 8..4096 pixels; None: as stored. A JPEG is
+            decoded no larger than that takes.
           as_supervised: whether an example is the pair (image, label), as in tfds.load, or a
             mapping of all features.
           transform: called with each image, uint8[S, S, 3] RGB, such as a transform of torchvision.
 
         Raises:
-          errors.UserError: if there is no such version or split, or its files are damaged.
+          errors.UserError: if there is no such version or split, if its files are damaged, missing
+            or not readable, or if an argument has no such value.
         """
-        path = version_folder.find(
-            None if data_dir is None else os.fspath(data_dir), config_name=config_name
-        )
-        self.metadata = version_folder.read(path)
+        size_px = _checked_size(image_size)
+        _check_transform(transform)
+        with version_folder.explained():
+            path = version_folder.find(
+                None if data_dir is None else os.fspath(data_dir), config_name=config_name
+            )
+            self.metadata = version_folder.read(path)
+            self._index = record_index.read(self.metadata.shards(split))
         self.split = split
-        self.image_size = image_size or self.metadata.image_size
+        self.image_size = self.metadata.image_size if size_px is None else size_px
         self._as_supervised = as_supervised
         self._transform = transform
-        self._index = record_index.read(self.metadata.shards(split))
         self._check_counts()
         self._files: tuple[int, open_files.OpenFiles] | None = None
 
@@ -97,7 +104,7 @@ class FaceDataset:
 
         Raises:
           IndexError: if there are not so many examples.
-          errors.UserError: naming the file and the record, if it is damaged.
+          errors.UserError: naming the file and the record, if it is damaged or not readable.
         """
         example = self.stored(index)
         image: Any = self._pixels(example, self._position(index))
@@ -160,7 +167,9 @@ class FaceDataset:
         index = self._index
         file = index.files[int(index.shard[position])]
         start = int(index.start[position])
-        record = self._open_files().read(file, start=start, length=int(index.length[position]))
+        length = int(index.length[position])
+        with version_folder.explained():
+            record = self._open_files().read(file, start=start, length=length)
         end = len(record) - tfrecord.FOOTER_BYTES
         content = record[tfrecord.HEADER_BYTES : end]
         if not tfrecord.is_intact(record, content, end=end):
@@ -199,6 +208,28 @@ class FaceDataset:
                     f"{file} must hold {wanted:,} records by its {dataset_paths.DATASET_INFO}: got "
                     f"{found:,}; copy the version again from an intact copy"
                 )
+
+
+def _checked_size(image_size: Any) -> int | None:
+    """Return the side asked for as an int, such as one of NumPy's."""
+    if image_size is None:
+        return None
+    with contextlib.suppress(TypeError):  # Of what is no whole number.
+        size_px = operator.index(image_size)
+        if size_px in _SIZES_PX and not isinstance(image_size, bool):
+            return size_px
+    raise errors.UserError(
+        f"image_size must be a whole number of pixels, {_SIZES_PX[0]}..{_SIZES_PX[-1]}, or "
+        f"None for the size as stored: got {image_size!r:.60}"
+    )
+
+
+def _check_transform(transform: Any) -> None:
+    if transform is not None and not callable(transform):
+        raise errors.UserError(
+            "transform must be a function of an image's pixels, or None for the pixels "
+            f"themselves: got {transform!r:.60}"
+        )
 
 
 def _features(example: example_codec.Example) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ can be older than the shard, and one of its own has to be made for every copy.
 import dataclasses
 import os
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from affectnet_tfds import tfrecord
 from affectnet_tfds.reader import open_files
-from runtime import errors
+from runtime import errors, untrusted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ def _places(
     file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp]
 ) -> Iterator[tuple[int, int]]:
     """Yield the first byte and the length of each record of a file."""
+    untrusted.check(file, at_most=sys.maxsize)  # Opening a pipe would wait for ever.
     with errors.naming(file), file.open("rb", buffering=0) as opened:
         stamps[file] = open_files.stamp(opened)
         size = os.fstat(opened.fileno()).st_size

@@ -6,14 +6,21 @@ with tfds.builder_from_directory was rejected: it imports TensorFlow for seconds
 
 import contextlib
 import dataclasses
+import errno
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from affectnet_tfds import dataset_paths
 from runtime import errors, untrusted
 
 _LABELS = "label.labels.txt"
+
+_LACKING = {
+    errno.ENOENT: "is missing",
+    errno.ENOTDIR: "is missing",
+    errno.EISDIR: "is a folder, and must be a file",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,9 +69,17 @@ def find(data_dir: str | None, *, config_name: str | None = None) -> pathlib.Pat
       config_name: the config; None: the default one, or the only one.
 
     Raises:
-      errors.UserError: if there is none, or there are several configs and none is named.
+      errors.UserError: if there is none, or there are several configs and none is named, or it is
+        no folder of this machine.
+      OSError: if the disk does not let it be read.
     """
-    given = pathlib.Path(dataset_paths.data_dir(data_dir)).expanduser()
+    chosen = dataset_paths.data_dir(data_dir)
+    if "://" in chosen:
+        raise errors.UserError(
+            f"data_dir must be a folder on a disk, since only those are read: got {chosen}; copy "
+            f"{dataset_paths.DATASET_NAME} from there to a disk, and name that folder"
+        )
+    given = pathlib.Path(chosen).expanduser()
     if (given / dataset_paths.FEATURES).is_file():
         return given
     root = given / dataset_paths.DATASET_NAME
@@ -73,13 +88,52 @@ def find(data_dir: str | None, *, config_name: str | None = None) -> pathlib.Pat
     if name in known:
         return versions(root / name)[-1]
     if not known:
-        raise errors.UserError(
-            f"data_dir must hold {dataset_paths.DATASET_NAME}, or be the folder of a version of it "
-            f"(with {dataset_paths.FEATURES}): {given} is neither; 'python -m pipeline.main "
-            f"--data_dir={given}' builds one"
-        )
+        raise _no_version(given)
+    for folder in filter(_is_without_features, root.glob("*/*") if name else ()):
+        if folder.parent.name == name:
+            raise _without_features(folder)
     reason = f"config_name={name} is not in {root}" if name else f"{root} holds several configs"
     raise errors.UserError(f"{reason}: choose config_name from {', '.join(known)}")
+
+
+def _no_version(given: pathlib.Path) -> errors.UserError:
+    """Return the sentence about a folder that has no version: it is inside of one, or lacks it."""
+    rule = (
+        f"data_dir must hold {dataset_paths.DATASET_NAME}, or be the folder of a version of it "
+        f"(with {dataset_paths.FEATURES})"
+    )
+    place = given.absolute()
+    around = [each for each in (place, *place.parents) if each.name == dataset_paths.DATASET_NAME]
+    root = around[0] if around else given / dataset_paths.DATASET_NAME
+    if _is_without_features(given):
+        return _without_features(given)
+    if configs(root):
+        return errors.UserError(
+            f"{rule}: {given} is a part of {dataset_paths.DATASET_NAME}; say data_dir={root.parent}"
+        )
+    for folder in filter(_is_without_features, root.glob("*/*")):
+        return _without_features(folder)
+    return errors.UserError(
+        f"{rule}: {given} is neither; 'python -m pipeline.main --data_dir={given}' builds one"
+    )
+
+
+def _without_features(folder: pathlib.Path) -> errors.UserError:
+    return errors.UserError(
+        f"the folder of a version must have {dataset_paths.FEATURES}: {folder} has none; copy the "
+        "version again from an intact copy, or build it anew"
+    )
+
+
+def _is_without_features(folder: pathlib.Path) -> bool:
+    """Return whether a folder has files of a version, but not the one by which it is known."""
+    if (folder / dataset_paths.FEATURES).is_file():
+        return False
+    is_version = bool(dataset_paths.version_number(folder.absolute().name))
+    return is_version and (
+        (folder / dataset_paths.DATASET_INFO).is_file()
+        or any(dataset_paths.is_shard_name(path.name) for path in folder.glob("*"))
+    )
 
 
 def configs(root: pathlib.Path) -> list[str]:
@@ -103,6 +157,26 @@ def default_config(root: pathlib.Path, *, configs: list[str]) -> str | None:
             if default in configs:
                 return default
     return configs[0] if len(configs) == 1 else None
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Raise what the system says of a version's file as a UserError: it is missing, or unreadable.
+
+    An OSError that names no file, and none of the disk, is none of these, and passes.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename and error.errno in _LACKING:
+            raise errors.UserError(
+                f"{error.filename} {_LACKING[error.errno]}: copy the version again from an intact "
+                "copy, or build it anew"
+            ) from error
+        refusal = errors.of_system(error)
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def read(path: pathlib.Path) -> Metadata:

@@ -1,5 +1,6 @@
 """Face dataset: examples by index, the same in workers, and damaged files refused by name."""
 
+import errno
 import multiprocessing
 import os
 import pathlib
@@ -165,6 +166,79 @@ def test_a_shard_that_is_replaced_meanwhile_is_refused(train, data_dir):
     shard(data_dir, 0).write_bytes(b"of another build")
     with pytest.raises(errors.UserError, match="was replaced while it is read: wait until"):
         train[0]
+
+
+@pytest.mark.parametrize("size", [0, -5, 7, 4097, 10**9, 48.0, "48", (48, 48), True])
+def test_a_size_that_is_no_number_of_pixels_is_refused(size, data_dir):
+    with pytest.raises(errors.UserError) as refused:
+        FaceDataset(data_dir, split="train", image_size=size)
+    assert str(refused.value) == (
+        "image_size must be a whole number of pixels, 8..4096, or None for the size as stored: "
+        f"got {size!r}"
+    )
+
+
+def test_a_size_of_numpy_is_taken(data_dir):
+    faces = FaceDataset(data_dir, split="train", image_size=np.int64(24))
+    assert faces[0]["image"].shape == (24, 24, 3)
+
+
+def test_a_transform_that_is_no_function_is_refused(data_dir):
+    with pytest.raises(errors.UserError, match="transform must be a function of .*: got 3$"):
+        FaceDataset(data_dir, split="train", transform=3)
+
+
+def test_what_a_transform_raises_is_passed_on(data_dir):
+    def absent(_):
+        raise FileNotFoundError(2, "No such file or directory", "mean.npy")
+
+    with pytest.raises(FileNotFoundError):
+        FaceDataset(data_dir, split="train", transform=absent)[0]
+
+
+LACKED = [
+    dataset_paths.shard_name("train", 1, 3),
+    dataset_paths.DATASET_INFO,
+    "label.labels.txt",
+]
+
+
+@pytest.mark.parametrize("name", LACKED)
+def test_a_version_that_lacks_a_file_is_refused(name, data_dir):
+    path = shard(data_dir, 0).with_name(name)
+    path.unlink()
+    with pytest.raises(errors.UserError) as refused:
+        FaceDataset(data_dir, split="train")
+    way_out = "copy the version again from an intact copy, or build it anew"
+    assert str(refused.value) == f"{path} is missing: {way_out}"
+    path.mkdir()
+    with pytest.raises(errors.UserError) as refused:
+        FaceDataset(data_dir, split="train")
+    assert str(refused.value) == f"{path} is a folder, and must be a file: {way_out}"
+
+
+@pytest.mark.parametrize("name", LACKED)
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(name, data_dir):
+    path = shard(data_dir, 0).with_name(name)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(errors.UserError, match=f"cannot use .*{name}: it is a named pipe"):
+        FaceDataset(data_dir, split="train")
+
+
+def test_a_shard_that_is_gone_and_a_disk_that_fails_meanwhile_are_told(data_dir, monkeypatch):
+    faces = FaceDataset(data_dir, split="train")
+    shard(data_dir, 2).unlink()
+    with pytest.raises(errors.UserError, match="train.tfrecord-00002-of-00003 is missing: copy"):
+        faces[6]
+    assert faces[0]["label"] == 0
+
+    def fails(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", fails)
+    with pytest.raises(errors.UserError, match="cannot use .*-00000-of-00003: input/output error"):
+        faces[0]
 
 
 def test_a_broken_image_is_named(data_dir):

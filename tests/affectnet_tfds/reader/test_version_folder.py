@@ -45,6 +45,45 @@ def test_a_folder_without_a_data_set_and_a_split_that_is_none_are_refused(data_d
         metadata.shards("test")
 
 
+def test_a_folder_inside_of_a_data_set_is_refused_with_its_data_dir(data_dir, monkeypatch):
+    root = data_dir / dataset_paths.DATASET_NAME
+    for inside in (root, root / "affectnet8", root / "affectnet8" / "9.0.0"):
+        with pytest.raises(errors.UserError) as refused:
+            version_folder.find(str(inside))
+        assert str(refused.value) == (
+            "data_dir must hold affectnet_faces, or be the folder of a version of it (with "
+            f"features.json): {inside} is a part of affectnet_faces; say data_dir={data_dir}"
+        )
+    monkeypatch.chdir(root)
+    with pytest.raises(errors.UserError, match=f"; say data_dir={data_dir}$"):
+        version_folder.find(".")
+
+
+def test_a_version_without_its_features_is_named(data_dir):
+    config = data_dir / dataset_paths.config_folder("affectnet8")
+    (config / "1.0.0" / dataset_paths.FEATURES).unlink()
+    wanted = (
+        f"must have features.json: {config / '1.0.0'} has none; copy the version again from an "
+        "intact copy, or build it anew"
+    )
+    for given in (data_dir, config.parent, config, config / "1.0.0"):
+        with pytest.raises(errors.UserError, match=wanted):
+            version_folder.find(str(given))
+    conftest.write_version(config.parent / "mine" / "1.0.0")
+    assert version_folder.find(str(data_dir)).parent.name == "mine"
+    with pytest.raises(errors.UserError, match=wanted):
+        version_folder.find(str(data_dir), config_name="affectnet8")
+
+
+def test_a_url_is_refused_as_it_was_given(monkeypatch):
+    said = "data_dir must be a folder on a disk, .*: got s3://x/y; copy affectnet_faces from there"
+    with pytest.raises(errors.UserError, match=said):
+        version_folder.find("s3://x/y")
+    monkeypatch.setenv("TFDS_DATA_DIR", "s3://x/y")
+    with pytest.raises(errors.UserError, match=said):
+        version_folder.find(None)
+
+
 @pytest.mark.parametrize("damaged", ["{", "[]", "{}", json.dumps({"splits": [{"name": "train"}]})])
 def test_damaged_metadata_are_refused(damaged, data_dir):
     path = version_folder.find(str(data_dir))
