@@ -85,7 +85,8 @@ def _places(
 
 def _length(opened: BinaryIO, *, start: int) -> int | None:
     """Return the bytes of the record that begins at a byte; None if its header is damaged."""
-    header = os.pread(opened.fileno(), tfrecord.HEADER_BYTES, start)
+    opened.seek(start)
+    header = opened.read(tfrecord.HEADER_BYTES)
     end = tfrecord.content_end(header, start=0)
     return None if end is None else end + tfrecord.FOOTER_BYTES
 
