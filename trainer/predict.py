@@ -144,6 +144,8 @@ def main(paths: Sequence[str]) -> None:
     batches = batches_lib.Batches(classifier, batch_size=config.batch_size, every_s=config.every_s)
     rows = predict(paths, batches=batches, names=classifier.class_names, config=config)
     prediction_rows.write(rows, layout=config.layout, top_k=config.top_k)
+    if unused := classifier.unused_boxes():
+        print(f"warning: {unused}", file=sys.stderr)
     for failure in batches.failures:
         print(f"error: {failure}", file=sys.stderr)
     if batches.failures:

@@ -6,6 +6,7 @@ was rejected, since it was trained on what JPEG leaves of a face. Aligned builds
 annotated landmarks, new photographs by the detector's five.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -156,6 +157,10 @@ class FaceClassifier:
             found.append(FoundFace(detected=face, crop=cut.face))
         return found
 
+    def unused_boxes(self) -> str:
+        """Return the sentence about rows of a CSV of boxes that no image has used, or ""."""
+        return face_detector.unused_boxes(self._detect)
+
     def classify_found(
         self,
         found: Sequence[tuple[images_lib.InputImage, FoundFace]],
@@ -183,7 +188,8 @@ class FaceClassifier:
     def warm_up(self) -> None:
         """Run detector and network once: the first run in TensorFlow takes many times as long."""
         black = np.zeros((240, 320, 3), np.uint8)
-        self._detect(images_lib.from_pixels(black, name="black"))
+        with contextlib.suppress(invalid_example.InvalidExample):  # No CSV of boxes names it.
+            self._detect(images_lib.from_pixels(black, name="black"))
         side = self._geometry.image_size
         self._outputs([np.zeros((side, side, 3), np.uint8)])
 

@@ -46,13 +46,13 @@ def check_installed(name: str) -> None:
     Raises:
       errors.UserError: if it is not.
     """
-    ending = pathlib.Path(name).suffix.lower()
+    ending = pathlib.Path(name).suffix.lower() if isinstance(name, str) else ""
     if name == "mtcnn":
         installation.require("mtcnn", what="--detector=mtcnn", instead="use --detector=none")
     elif ending == ".csv" or ending in model_runtime.NEEDS:
         _check_file(pathlib.Path(name), ending=ending)
     elif name not in WORDS:
-        guess = errors.guess(name, known=list(WORDS))
+        guess = errors.guess(str(name), known=list(WORDS))
         raise errors.UserError(
             f"--detector must be {', '.join(WORDS)} or a file that ends in .csv, .onnx or .tflite: "
             f"got {name}" + (f"; {guess}" if guess else "")
@@ -104,15 +104,30 @@ def detector(
         confidence = detector_file.MIN_CONFIDENCE if min_confidence is None else min_confidence
         find = detector_file.detector(pathlib.Path(name), min_confidence=confidence)
 
-    def detect(image: images.InputImage) -> list[DetectedFace]:
-        usable = [
-            face
-            for face in find(image)
-            if face.box and max(face.box[2:]) >= smallest and face.confidence >= confidence
-        ]
+    return _Filtered(find, smallest=smallest, confidence=confidence)
+
+
+class _Filtered:
+    """Faces of another detector that have a size and a confidence, the largest first."""
+
+    def __init__(self, find: Detector, *, smallest: float, confidence: float) -> None:
+        self.find = find
+        self._smallest = smallest
+        self._confidence = confidence
+
+    def __call__(self, image: images.InputImage) -> list[DetectedFace]:
+        usable = [face for face in self.find(image) if face.box and self._is_usable(face)]
         return sorted(usable, key=lambda face: -face.box[2] * face.box[3] if face.box else 0)
 
-    return detect
+    def _is_usable(self, face: DetectedFace) -> bool:
+        is_large = face.box is not None and max(face.box[2:]) >= self._smallest
+        return is_large and face.confidence >= self._confidence
+
+
+def unused_boxes(detect: Detector) -> str:
+    """Return the sentence about rows of a CSV that no image has used; "" where there are none."""
+    find = detect.find if isinstance(detect, _Filtered) else None
+    return find.unused() if isinstance(find, box_list.BoxList) else ""
 
 
 def _check_file(path: pathlib.Path, *, ending: str) -> None:
