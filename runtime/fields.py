@@ -101,6 +101,26 @@ def value_of(raw: Any, *, config_type: type, name: str) -> Any:
     return expanded(value) if options(config_type)[name].is_path(value) else value
 
 
+def setting(raw: Any, *, config_type: type, name: str) -> Any:
+    """Return the value of one field that a caller in Python gives, by the rules of its flag.
+
+    Raises:
+      errors.UserError: naming the field, the rule and the value.
+    """
+    kind, _ = value_type(config_type, name=name)
+    default = next(f.default for f in dataclasses.fields(config_type) if f.name == name)
+    try:
+        if raw is None and default is not None:
+            _one_value(raw, kind=kind, several=False)
+        value = value_of(raw, config_type=config_type, name=name)
+        _check_value(value, name=name, option=options(config_type)[name])
+    except ValueError as error:
+        raise errors.UserError(f"{name} {error}") from None
+    except errors.UserError as error:
+        raise errors.UserError(str(error).removeprefix("--")) from None
+    return value
+
+
 def expanded(path: str) -> str:
     """Return a path with ~ replaced by the home folder, otherwise as it was written."""
     if not path.startswith("~"):

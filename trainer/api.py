@@ -13,9 +13,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from runtime import errors
+from runtime import errors, fields
 from trainer import evaluate as evaluate_program
-from trainer import face_api, main
+from trainer import face_api, main, predict
 from trainer.config import run_config
 from trainer.distributed import host_channel, tf_logging
 from trainer.inference import face_detector, images
@@ -106,7 +106,9 @@ def read_images(*paths: str, every_s: float = 1.0) -> Iterator[images.InputImage
 
     Raises:
       invalid_example.InvalidExample: if a file cannot be read.
+      errors.UserError: if every_s, or what is given as a path, is none.
     """
+    every_s = fields.setting(every_s, config_type=predict.Predict, name="every_s")
     for path in images.find(paths):
         yield from images.read(path, every_s=every_s)
 

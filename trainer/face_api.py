@@ -13,12 +13,13 @@ equal. Importing it is quick: TensorFlow is imported by `load`.
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from runtime import errors, untrusted
+from runtime import errors, fields, untrusted
 from trainer import face_table
+from trainer import predict as predict_program
 from trainer.config import run_config
 from trainer.config.model_config import AFFECT
 from trainer.distributed import devices, tf_logging
@@ -34,6 +35,9 @@ Path: TypeAlias = "str | os.PathLike[str]"
 Image: TypeAlias = "Path | np.ndarray"
 """Path of an image, a folder or a video; or uint8[H, W, 3] RGB, or uint8[B, H, W, 3]."""
 
+_ONE = (str, bytes, os.PathLike, np.ndarray)
+"""What is one image, or a batch, though it has parts."""
+
 
 class FaceClassifier:
     """Trained or exported model behind a face detector: `predict` takes images, returns a table."""
@@ -48,7 +52,7 @@ class FaceClassifier:
         cls,
         model: Path,
         *,
-        detector: str = "mtcnn",
+        detector: Path = "mtcnn",
         num_gpus: int | None = None,
         batch_size: int = 32,
     ) -> "FaceClassifier":
@@ -66,10 +70,11 @@ class FaceClassifier:
         Raises:
           errors.UserError: if there is no such model, or it, the detector or a GPU cannot be used.
         """
-        if batch_size < 1:
-            raise errors.UserError(f"batch_size must be at least 1: got {batch_size}")
+        batch_size = _setting(batch_size, name="batch_size")
+        num_gpus = _setting(num_gpus, name="num_gpus")
+        detector = os.fspath(detector) if isinstance(detector, os.PathLike) else detector
         face_detector.check_installed(detector)
-        found = _find(os.fspath(model))
+        found = _find(model)
         found.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
         wanted = run_config.Devices(num_gpus=num_gpus)
         devices.refuse_early(wanted)
@@ -93,8 +98,8 @@ class FaceClassifier:
         """Detect the faces of images and classify them.
 
         Args:
-          images: one or more of: paths of images, folders and videos; uint8[H, W, 3] RGB; a batch
-            of these, uint8[B, H, W, 3].
+          images: one or more of: paths of images, folders and videos; uint8[H, W, 3] RGB, or what
+            NumPy makes one of, such as a PIL image in RGB; a batch of these, uint8[B, H, W, 3].
           every_s: seconds between the frames that are taken from a video.
           smooth_s: time constant in seconds by which the outputs for a person in a video are
             smoothed; 0: each frame as it is.
@@ -107,12 +112,13 @@ class FaceClassifier:
         """
         from trainer.inference import batches, tracker  # Inside, as above.
 
-        given = [images] if isinstance(images, (str, os.PathLike, np.ndarray)) else images
+        every_s = _setting(every_s, name="every_s")
+        smooth_s = _setting(smooth_s, name="smooth_s")
         classified = batches.Batches(self._classifier, batch_size=self._batch_size, every_s=every_s)
         people = tracker.Tracker(smooth_s=smooth_s, every_s=every_s)
         rows = [
             row
-            for image, faces in classified.run(_sources(given))
+            for image, faces in classified.run(_sources(_each(images)))
             for row in _rows(image, people.follow(image, faces), names=self.class_names)
         ]
         if classified.failures and not rows:
@@ -124,33 +130,68 @@ class FaceClassifier:
         )
 
 
-def _find(model: str) -> "ensemble.Model | exported_model.ExportedModel":
-    path = pathlib.Path(model)
-    return exported_model.find(path) if exported_model.is_export(path) else ensemble.find(model)
+def _setting(value: Any, *, name: str) -> Any:
+    """Return what a flag of trainer.predict would make of a value, by the same rules."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return fields.setting(plain, config_type=predict_program.Predict, name=name)
+
+
+def _find(model: object) -> "ensemble.Model | exported_model.ExportedModel":
+    name = os.fspath(model) if isinstance(model, os.PathLike) else model
+    if not isinstance(name, str) or not name:
+        raise errors.UserError(
+            "model must be the folder of a run or an export as text or a pathlib.Path (several "
+            f"runs: 'runs/a,runs/b'): got {name!r:.100}"
+        )
+    path = pathlib.Path(name)
+    return exported_model.find(path) if exported_model.is_export(path) else ensemble.find(name)
+
+
+def _each(images: Any) -> Iterable[Image]:
+    """Return what is given one by one: a path, an array or something that is none is one."""
+    is_one = isinstance(images, _ONE) or not isinstance(images, Iterable)
+    return [images] if is_one else images
 
 
 def _sources(given: Iterable[Image]) -> "Iterator[batches.Source]":
     """Yield the files of paths, and the images of arrays, in their order."""
     for number, each in enumerate(given):
         if isinstance(each, (str, os.PathLike)):
-            yield from images_lib.find([os.fspath(each)])
+            yield from images_lib.find([each])
         else:
             yield from _of_pixels(each, name=f"image {number}")
 
 
 def _of_pixels(pixels: object, *, name: str) -> Iterator[images_lib.InputImage]:
-    array = np.asarray(pixels)
+    array = _array(pixels)
     is_image = array.dtype == np.uint8 and array.ndim in (3, 4) and array.shape[-1] == 3
     if not is_image or 0 in array.shape:
         raise errors.UserError(
             "an image must be a path or uint8[H, W, 3] RGB, and a batch of images uint8[B, H, W, "
-            f"3]: got {type(pixels).__name__} of {array.dtype}{list(array.shape)}"
+            f"3]: got {_described(pixels, array=array)}"
         )
     if array.ndim == 3:
         yield images_lib.from_pixels(array, name=name)
         return
     for index, each in enumerate(array):
         yield images_lib.from_pixels(each, name=f"{name}[{index}]")
+
+
+def _array(pixels: object) -> np.ndarray:
+    try:
+        return np.asarray(pixels)
+    except (ValueError, TypeError, RuntimeError):  # Of lists of several lengths, and of tensors.
+        return np.empty((), object)
+
+
+def _described(pixels: object, *, array: np.ndarray) -> str:
+    kind = type(pixels).__name__
+    if isinstance(pixels, bytes):
+        return f"{kind}; os.fsdecode makes a path of them"
+    if not array.shape:
+        return kind
+    way_out = "; image.convert('RGB') makes one that is" if hasattr(pixels, "convert") else ""
+    return f"{kind} of {array.dtype}{list(array.shape)}{way_out}"
 
 
 def _rows(

@@ -12,7 +12,7 @@ from affectnet_tfds.reader import image_decoder
 from runtime import errors
 from tests import programs
 from tests.trainer.inference import samples
-from trainer import api, face_table
+from trainer import api, face_table, predict
 from trainer.exporting import exported_model, exporter, formats
 from trainer.inference import images as images_lib
 
@@ -114,11 +114,105 @@ def test_the_table_has_the_columns_of_the_command(classifier, photos):
 
 @pytest.mark.parametrize(
     "given",
-    [np.zeros((9, 9), np.uint8), np.zeros((3, 9, 9), np.uint8), np.zeros((9, 9, 3)), 7],
+    [
+        np.zeros((9, 9), np.uint8),
+        np.zeros((3, 9, 9), np.uint8),
+        np.zeros((9, 9, 3)),
+        7,
+        None,
+        b"photo.jpg",
+        PIL.Image.new("L", (9, 9)),
+        [[1], [2, 3]],
+    ],
 )
 def test_what_is_no_image_is_refused(given, classifier):
     with pytest.raises(errors.UserError, match=r"must be a path or uint8\[H, W, 3\] RGB, and a"):
         classifier.predict([given])
+    if not isinstance(given, list):
+        with pytest.raises(
+            errors.UserError, match=r"must be a path or uint8\[H, W, 3\] RGB, and a"
+        ):
+            classifier.predict(given)
+
+
+def test_a_pil_image_is_an_image_and_an_empty_path_no_folder(classifier, photos):
+    with PIL.Image.open(photos / "1.png") as image:
+        alone, listed = classifier.predict(image), classifier.predict([image])
+    assert alone[0].box == listed[0].box == (0, 0, 60, 40)
+    for given in ("", [str(photos / "1.png"), ""]):
+        with pytest.raises(errors.UserError, match="must not be empty; . is the folder that you"):
+            classifier.predict(given)
+    with pytest.raises(errors.UserError, match=r"image.convert\('RGB'\) makes one that is"):
+        classifier.predict(PIL.Image.new("L", (9, 9)))
+    with pytest.raises(errors.UserError, match="its name has a zero character"):
+        classifier.predict("a\0.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("every_s", 0, "every_s must be at least 0.001: got 0"),
+        ("every_s", -1, "every_s must be at least 0.001: got -1"),
+        ("every_s", float("nan"), "every_s must be a finite number: got nan"),
+        ("every_s", np.float32("inf"), "every_s must be a finite number: got inf"),
+        ("every_s", "a", "every_s must be a number: got 'a'"),
+        ("every_s", None, "every_s must be a number: got None"),
+        ("smooth_s", -1, "smooth_s must be at least 0: got -1"),
+        ("smooth_s", float("inf"), "smooth_s must be a finite number: got inf"),
+    ],
+)
+def test_the_rules_of_the_commands_flags_hold_for_settings(classifier, photos, name, value, said):
+    with pytest.raises(errors.UserError) as no:
+        classifier.predict(photos / "clip.avi", **{name: value})
+    assert str(no.value).startswith(said)
+    if isinstance(value, float):
+        with pytest.raises(errors.UserError, match=f"--{name} must be a finite number"):
+            predict.Predict(**{name: value})
+    if name == "every_s":
+        with pytest.raises(errors.UserError, match="every_s must be"):
+            next(api.read_images(str(photos / "clip.avi"), every_s=value))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model": None}, "model must be the folder of a run or an export .*: got None"),
+        ({"model": 3}, "model must be the folder .*: got 3"),
+        ({"model": ["a", "b"]}, r"several runs: 'runs/a,runs/b'\): got \['a', 'b'\]"),
+        ({"model": ""}, "model must be the folder .*: got ''"),
+        ({"detector": None}, "detector must be mtcnn, none or a file .*: got None"),
+        ({"detector": 3}, "detector must be mtcnn, none or a file .*: got 3"),
+        ({"batch_size": "a"}, "^batch_size must be a whole number: got 'a'"),
+        ({"batch_size": None}, "^batch_size must be a whole number: got None"),
+        ({"batch_size": 1.5}, "^batch_size must be a whole number: got 1.5"),
+        ({"num_gpus": "a"}, "^num_gpus must be a whole number: got 'a'"),
+        ({"num_gpus": -1}, "^num_gpus must be at least 0: got -1"),
+    ],
+)
+def test_what_is_no_model_or_setting_is_refused_in_a_sentence(photo_run, settings, said):
+    settings = {"model": photo_run.model_dir, "detector": "none", **settings}
+    with pytest.raises(errors.UserError, match=said):
+        api.FaceClassifier.load(settings.pop("model"), **settings)
+
+
+def test_an_image_that_a_csv_of_boxes_lacks_is_a_failure_and_a_detector_may_be_a_path(
+    photo_run, photos, tmp_path
+):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(f"file,x,y,width,height\n{photos}/1.png,5,5,20,20\nno.png,5,5,20,20\n")
+    words = photos / "0.png", photos / "1.png", f"--model_dir={photo_run.model_dir}"
+    done = programs.run("trainer.predict", *words, f"--detector={boxes}")
+    assert done.returncode == errors.FAILED and "1.png  face 1 at 5,5 20 x 20" in done.stdout
+    assert f"warning: {boxes} has a row that no image has used, the first of them row 3" in (
+        done.stderr
+    )
+    loaded = api.FaceClassifier.load(photo_run.model_dir, detector=boxes, num_gpus=0)
+    table = loaded.predict([photos / "0.png", photos / "1.png"])
+    assert [row.box for row in table] == [(5, 5, 20, 20)]
+    (failure,) = table.failures
+    assert failure.startswith(f"{photos}/0.png: {boxes} has no row for it")
+    assert f"error: {failure}" in done.stderr
+    loaded._classifier.warm_up()
 
 
 def test_where_no_file_can_be_read_the_first_reason_is_raised(classifier, photos, tmp_path):

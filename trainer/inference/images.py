@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from affectnet_tfds import face_crop, image_codec, image_names, invalid_example
-from runtime import untrusted
+from runtime import errors, untrusted
 from trainer.inference import videos
 
 VIDEO_BYTES = 100_000_000_000
@@ -94,17 +94,35 @@ class InputImage:
         )
 
 
-def find(paths: Iterable[str]) -> Iterator[pathlib.Path]:
+def find(paths: Iterable[str | os.PathLike[str]]) -> Iterator[pathlib.Path]:
     """Yield the files that are named, and all images and videos of folders, in order.
 
     What is an image in a folder, image_names says, as for the job: a name that ends as an image's,
     or first bytes of one; nothing of macOS or Windows (._x.jpg). A folder without any is yielded
     itself, so that `read` reports it.
+
+    Raises:
+      errors.UserError: if one is empty, or no path.
     """
-    for path in map(pathlib.Path, paths):
+    for path in map(_path, paths):
         # os.path: a folder that may not be entered is no error here.
         inside = path.rglob("*") if os.path.isdir(path) else ()  # noqa: PTH112
         yield from sorted(file for file in inside if _is_taken(file, folder=path)) or [path]
+
+
+def _path(path: object) -> pathlib.Path:
+    name = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(name, str):
+        raise errors.UserError(
+            "the path of an image, a folder or a video must be text or a pathlib.Path: got "
+            f"{name!r:.100}"
+        )
+    if not name:
+        raise errors.UserError(
+            "the path of an image, a folder or a video must not be empty; . is the folder that you "
+            "are in"
+        )
+    return pathlib.Path(name)
 
 
 def _is_taken(file: pathlib.Path, *, folder: pathlib.Path) -> bool:
@@ -140,6 +158,8 @@ def read(path: pathlib.Path, *, every_s: float) -> Iterator[InputImage]:
         raise invalid_example.InvalidExample(
             "empty folder", "no file in it is an image or a video by its name or its first bytes"
         )
+    if "\0" in str(path):
+        raise invalid_example.InvalidExample("unreadable file", "its name has a zero character")
     try:
         untrusted.check(path, at_most=VIDEO_BYTES)
         with path.open("rb") as file:
