@@ -90,6 +90,10 @@ def run(checkout: str, folder: pathlib.Path) -> Speed:
         lines = [(time.monotonic(), line.split("  ")) for line in process.stdout]
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+    if not lines:
+        raise RuntimeError(
+            f"{' '.join(command)} in {checkout} printed no face: exit code {process.returncode}"
+        )
     first, last = lines[0][0], lines[-1][0]
     later = {parts[0] for at, parts in lines if at > first + _AT_ONCE_S}
     faces = sum(parts[1].startswith("face ") for _, parts in lines)
