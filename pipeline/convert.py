@@ -7,7 +7,6 @@ each of them would need a second reader, or the shards would be written twice al
 """
 
 import concurrent.futures
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from pipeline import verify
 from pipeline.data_report import build_files
 from pipeline.files import atomic, checksums, lock, output_disk, storage
 from pipeline.shards import array_record
-from runtime import errors, fields, flags, installation, machine, signals
+from runtime import errors, flags, installation, machine, signals
 
 ABOUT = """Write the examples of published builds as ArrayRecord too, for access by index.
 
@@ -27,22 +26,7 @@ ABOUT = """Write the examples of published builds as ArrayRecord too, for access
 Afterwards tfds.data_source reads them, for PyTorch and Grain; TFRecords stay the default."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Conversion(fields.Checked):
-    """Flags of the program."""
-
-    data_dir: str | None = fields.field(
-        None,
-        "a data_dir, or the folder of one version",
-        default_text=dataset_paths.DATA_DIR_TEXT,
-        path="folder",
-    )
-    config_name: str = fields.field(
-        "", "build (TFDS config) to convert", default_text="all in data_dir"
-    )
-
-
-SECTIONS: dict[str, type] = {"Conversion": Conversion}
+SECTIONS: dict[str, type] = {"Conversion": verify.Published}
 
 
 def convert(folder: storage.AnyPath) -> list[str]:
@@ -142,7 +126,7 @@ def _load_call(folder: storage.AnyPath) -> str:
 
 def main() -> int:
     """Convert as the flags say."""
-    asked = Conversion(**flags.given(SECTIONS))
+    asked = verify.Published(**flags.given(SECTIONS))
     return run(asked.data_dir, config_name=asked.config_name)
 
 

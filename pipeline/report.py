@@ -14,18 +14,9 @@ ABOUT = """Write report.html of published builds again.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Report(fields.Checked):
+class Report(verify.Published):
     """Flags of the program."""
 
-    data_dir: str | None = fields.field(
-        None,
-        "a data_dir, or the folder of one version",
-        default_text=dataset_paths.DATA_DIR_TEXT,
-        path="folder",
-    )
-    config_name: str = fields.field(
-        "", "build (TFDS config) to report on", default_text="all in data_dir"
-    )
     input_dir: str | None = fields.field(
         None,
         "folder of the original images",

@@ -33,8 +33,8 @@ ABOUT = """Verify published builds: compare every file with SHA256SUMS, and read
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Verification(fields.Checked):
-    """Flags of the program."""
+class Published(fields.Checked):
+    """Flags of the programs on published versions: which ones; see `versions`."""
 
     data_dir: str | None = fields.field(
         None,
@@ -42,12 +42,10 @@ class Verification(fields.Checked):
         default_text=dataset_paths.DATA_DIR_TEXT,
         path="folder",
     )
-    config_name: str = fields.field(
-        "", "build (TFDS config) to verify", default_text="all in data_dir"
-    )
+    config_name: str = fields.field("", "build (TFDS config)", default_text="all in data_dir")
 
 
-SECTIONS: dict[str, type] = {"Verification": Verification}
+SECTIONS: dict[str, type] = {"Verification": Published}
 
 
 class Problem(NamedTuple):
@@ -316,7 +314,7 @@ def _of_default(data_dir: storage.AnyPath) -> Problem | None:
 
 def main() -> int:
     """Verify as the flags say."""
-    asked = Verification(**flags.given(SECTIONS))
+    asked = Published(**flags.given(SECTIONS))
     return run(asked.data_dir, config_name=asked.config_name)
 
 

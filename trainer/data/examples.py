@@ -7,6 +7,7 @@ position cannot be restored.
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
 from collections.abc import Callable
@@ -86,18 +87,12 @@ def read(
     kind = _cache_kind(cache, num_examples=num_examples, size_px=size_px)
     pixels = "training" if for_training else "exact"
     name = f"{version.fingerprint[:32]}-{split}-{size_px}px-{pixels}.uint8"
-    store = _store(
-        decode,
-        cache=kind,
-        path=_cache_folder(cache_dir) / name,
-        num_examples=num_examples,
-        size_px=size_px,
+    store = functools.partial(
+        _store, path=_cache_folder(cache_dir) / name, num_examples=num_examples, size_px=size_px
     )
-    fetch = fetch_exact = _fetch(store, size_px=size_px)
-    if for_training:  # Few are fetched so: in memory only these take any.
-        few: pixel_cache.Store = pixel_cache.NoCache(exact, size_px=size_px)
-        if kind == "ram":
-            few = pixel_cache.in_memory(exact, num_examples=num_examples, size_px=size_px)
+    fetch = fetch_exact = _fetch(store(decode, cache=kind), size_px=size_px)
+    if for_training:  # Few are fetched so: in memory only these take any, and none on a disk.
+        few = store(exact, cache="ram" if kind == "ram" else "none")
         fetch_exact = _fetch(few, size_px=size_px)
     return Split(
         name=split,
