@@ -27,13 +27,14 @@ class Frame:
     x_range: tuple[float, float]
     y_range: tuple[float, float]
     x_ticks: Sequence[tuple[float, str]] | None = None  # position and text; None: round numbers
+    y_ticks: Sequence[tuple[float, str]] | None = None  # as x_ticks
     height: int = 220
     width: int = WIDTH
 
     @property
     def x(self) -> scales.Scale:
         """Map the data's x to the drawing's."""
-        longest = max(3, *(len(scales.text(value)) for value in self._y_ticks))
+        longest = max(3, *(len(label) for _, label in self._y_ticks))
         return scales.Scale(*self.x_range, round(_LABEL + _LETTER * longest), self.width - _RIGHT)
 
     @property
@@ -42,17 +43,13 @@ class Frame:
         return scales.Scale(*self.y_range, self.height - _BOTTOM, _TOP)
 
     @property
-    def _y_ticks(self) -> list[float]:
-        return scales.ticks(*self.y_range, count=5)
+    def _y_ticks(self) -> Sequence[tuple[float, str]]:
+        return _round_ticks(self.y_range) if self.y_ticks is None else self.y_ticks
 
     def draw(self, *marks: Content, alt: str) -> Markup:
         """Return the chart with marks in it; `alt` describes it to screen readers."""
-        y_ticks = [(value, scales.text(value)) for value in self._y_ticks]
-        x_ticks = self.x_ticks
-        if x_ticks is None:
-            x_ticks = [
-                (value, scales.text(value)) for value in scales.ticks(*self.x_range, count=5)
-            ]
+        y_ticks = self._y_ticks
+        x_ticks = _round_ticks(self.x_range) if self.x_ticks is None else self.x_ticks
         axes = [
             [_grid_line(self, value) for value, _ in y_ticks],
             [
@@ -110,7 +107,9 @@ class Frame:
 def columns(
     names: Sequence[str], values: Sequence[float], *, x_label: str, y_label: str, alt: str
 ) -> Markup:
-    """Draw a column a name."""
+    """Draw a column a name; on a logarithmic scale where one would vanish, which the axis says."""
+    if scales.needs_log(values):
+        return _log_columns(names, values, x_label=x_label, y_label=y_label, alt=alt)
     return stacked_columns(
         names,
         [[value] for value in values],
@@ -143,14 +142,7 @@ def stacked_columns(
       title: above the chart.
     """
     top = scales.ceiling(max(map(sum, stacks), default=0))
-    every = math.ceil(len(names) / 8)
-    frame = Frame(
-        x_label=x_label,
-        y_label=y_label,
-        x_range=(0, max(len(names), 1)),
-        y_range=(0, top),
-        x_ticks=[(i + 0.5, name) for i, name in enumerate(names) if i % every == 0],
-    )
+    frame = _column_frame(names, x_label=x_label, y_label=y_label, top=top)
     bars = [_stack(frame, i, values, fills) for i, values in enumerate(stacks)]
     return figure(frame.draw(bars, alt=alt), title=title)
 
@@ -184,6 +176,45 @@ def text(x: float, y: float, words: str, *, anchor: str = "middle", **attributes
     return markup.element(
         "text", words, x=round(x, 1), y=round(y, 1), text_anchor=anchor, **attributes
     )
+
+
+def _round_ticks(ends: tuple[float, float]) -> list[tuple[float, str]]:
+    return [(value, scales.text(value)) for value in scales.ticks(*ends, count=5)]
+
+
+def _column_frame(
+    names: Sequence[str],
+    *,
+    x_label: str,
+    y_label: str,
+    top: float,
+    y_ticks: Sequence[tuple[float, str]] | None = None,
+) -> Frame:
+    """Return axes for a column a name, with as many of the names as there is room for."""
+    every = math.ceil(len(names) / 8)
+    return Frame(
+        x_label=x_label,
+        y_label=y_label,
+        x_range=(0, max(len(names), 1)),
+        y_range=(0, top),
+        x_ticks=[(i + 0.5, name) for i, name in enumerate(names) if i % every == 0],
+        y_ticks=y_ticks,
+    )
+
+
+def _log_columns(
+    names: Sequence[str], values: Sequence[float], *, x_label: str, y_label: str, alt: str
+) -> Markup:
+    lengths = [scales.log_length(value) for value in values]
+    frame = _column_frame(
+        names,
+        x_label=x_label,
+        y_label=f"{y_label} (logarithmic)",
+        top=max(lengths),
+        y_ticks=scales.log_ticks(max(values)),
+    )
+    bars = [_stack(frame, i, [length], [colours.BLUE]) for i, length in enumerate(lengths)]
+    return figure(frame.draw(bars, alt=alt))
 
 
 def _stack(

@@ -20,11 +20,12 @@ POLICY = (
 
 
 class Section(NamedTuple):
-    """A part of a page: anchor, heading and content."""
+    """A part of a page: anchor, heading, content, and whether it is folded on a phone."""
 
     anchor: str
     title: str
     body: Content
+    is_folded: bool = False
 
 
 def page(title: str, *, lead: Content, sections: Sequence[Section]) -> str:
@@ -133,7 +134,12 @@ def more(summary: str, *content: Content) -> Markup:
 
 def _section(section: Section) -> Markup:
     heading = markup.element("h2", section.title)
-    return markup.element("section", heading, section.body, id=section.anchor)
+    if not section.is_folded:
+        return markup.element("section", heading, section.body, id=section.anchor)
+    # A browser opens what holds the target of a link: so the anchor is inside.
+    body = markup.element("div", section.body, id=section.anchor)
+    folded = markup.element("details", markup.element("summary", heading), body)
+    return markup.element("section", folded, class_="fold")
 
 
 class Bar(NamedTuple):

@@ -1,7 +1,11 @@
 """Scales of a chart: positions of ticks, their text, and positions of values."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
+
+_VISIBLE = 0.02
+"""A bar is hard to see below this fraction of the longest."""
 
 
 class Scale(NamedTuple):
@@ -32,6 +36,23 @@ def ceiling(value: float, *, count: int = 5) -> float:
         return 1.0
     step = _step(value / count)
     return round(math.ceil(value / step - 1e-9) * step, 10)
+
+
+def needs_log(counts: Iterable[float]) -> bool:
+    """Tell whether the smallest count above zero would hardly be seen beside the largest."""
+    seen = [count for count in counts if count > 0]
+    return bool(seen) and min(seen) < _VISIBLE * max(seen)
+
+
+def log_length(count: float) -> float:
+    """Return the length of a count's bar on a logarithmic scale, where a count of 1 has one too."""
+    return math.log10(2 * count) if count > 0 else 0.0
+
+
+def log_ticks(most: float) -> list[tuple[float, str]]:
+    """Return (length, text) of the powers of ten up to a count."""
+    powers = range(math.floor(math.log10(max(most, 1)) + 1e-9) + 1)
+    return [(log_length(10**power), text(10**power)) for power in powers]
 
 
 def text(value: float) -> str:

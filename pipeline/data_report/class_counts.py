@@ -1,12 +1,12 @@
 """Class counts: rows read, kept and written of each class, and examples of each in each shard."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import webpage.page
 from affectnet_tfds import dataset_paths
 from pipeline.data_report import build_files
-from webpage import charts, colours, markup
+from webpage import charts, colours, markup, scales
 
 MOST_SHARDS_DRAWN = 48
 
@@ -68,20 +68,31 @@ def _split_bars(
     built: build_files.BuildFiles, split: str, lines: Sequence[Mapping[str, Any]]
 ) -> markup.Markup:
     shown = [line for line in lines if 0 <= line["label"] < len(built.class_names)]
-    longest = max((max(line["read"], line["examples"]) for line in shown), default=0) or 1
+    counts = [line[key] for line in shown for key in ("read", "examples")]
+    is_log = scales.needs_log(counts)
+    longest = max(map(_length(is_log=is_log), counts), default=0) or 1
+
+    def bar(count: int, what: str, colour: str) -> webpage.page.Bar:
+        return webpage.page.Bar(
+            _length(is_log=is_log)(count) / longest, f"{count:,} {what}", colour
+        )
+
     rows = [
         (
             line["name"],
             [
-                webpage.page.Bar(line["read"] / longest, f"{line['read']:,} rows", _BEFORE),
-                webpage.page.Bar(
-                    line["examples"] / longest, f"{line['examples']:,} examples", _AFTER
-                ),
+                bar(line["read"], "rows", _BEFORE),
+                bar(line["examples"], "examples", _AFTER),
             ],
         )
         for line in shown
     ]
-    return charts.figure(webpage.page.bars(rows), title=split)
+    title = f"{split} (lengths on a logarithmic scale)" if is_log else split
+    return charts.figure(webpage.page.bars(rows), title=title)
+
+
+def _length(*, is_log: bool) -> Callable[[float], float]:
+    return scales.log_length if is_log else float
 
 
 def _ledger(split: str, lines: Sequence[Mapping[str, Any]]) -> markup.Markup:

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import webpage.page
-from pipeline.data_report import build_files, class_counts, crop_samples, image_charts, rejects
+from pipeline.data_report import (
+    balancing,
+    build_files,
+    class_counts,
+    crop_samples,
+    image_charts,
+    rejects,
+)
 from pipeline.files import atomic, storage
 from webpage import markup
 
@@ -56,37 +63,38 @@ def render(built: build_files.BuildFiles) -> str:
 
     It depends on the build and the originals only; no date and no path of this machine is in it.
     """
-    section = webpage.page.Section
-    sections = [
-        section("classes", "Classes, before and after balancing", class_counts.classes(built)),
-        section("shards", "Shards", class_counts.shards(built)),
-        section("crops", "Crops beside their originals", crop_samples.section(built)),
-        section("rejects", "Rejected and dropped rows", rejects.rejects(built)),
-        section("leaks", "Duplicates and leaks", rejects.identical(built)),
-        section("sizes", "Image sizes", image_charts.sizes(built)),
-        section("affect", "Valence and arousal", image_charts.affect(built)),
-    ]
+    by_anchor: dict[str, tuple[str, markup.Content]] = {
+        "classes": ("Classes, before and after balancing", class_counts.classes(built)),
+        "balancing": ("What balancing left out and repeated", balancing.section(built)),
+        "shards": ("Shards", class_counts.shards(built)),
+        "crops": ("Crops beside their originals", crop_samples.section(built)),
+        "rejects": ("Rejected and dropped rows", rejects.rejects(built)),
+        "leaks": ("Duplicates and leaks", rejects.identical(built)),
+        "sizes": ("Image sizes", image_charts.sizes(built)),
+        "affect": ("Valence and arousal", image_charts.affect(built)),
+    }
     return webpage.page.page(
         f"Data report: affectnet_faces/{built.settings['config_name']}",
         lead=_lead(built),
-        sections=sections,
+        sections=[
+            webpage.page.Section(anchor, title, body, is_folded=True)
+            for anchor, (title, body) in by_anchor.items()
+        ],
     )
 
 
 def _lead(built: build_files.BuildFiles) -> list[markup.Content]:
     account = built.account
-    warning = None
+    warnings = balancing.warnings(built)
     if account["data"] != "AffectNet":
-        warning = markup.element(
-            "p", "Drawn faces, not AffectNet: smoke test only.", class_="warning"
-        )
+        warnings.insert(0, "Drawn faces, not AffectNet: smoke test only.")
     rows = sum(line["read"] for line in account["ledger"]["classes"])
     rejected = sum(account["ledger"]["rejected"].values())
     leaks = len(account["identical_files"]["across_splits"])
     size = sum(shard["file_bytes"] for shard in account["shards"])
     examples = sum(shard["num_examples"] for shard in account["shards"])
     return [
-        warning,
+        [markup.element("p", sentence, class_="warning") for sentence in warnings],
         webpage.page.tiles(
             [
                 ("rows read", f"{rows:,}", f"{account['layout']} layout"),

@@ -67,6 +67,21 @@ def test_columns_show_no_more_names_than_there_is_room_for():
     assert drawn.count("<rect") == 20
 
 
+def test_columns_that_would_vanish_are_drawn_on_a_logarithmic_scale():
+    def heights(values):
+        drawn = charts.columns(["a", "b"], values, x_label="x", y_label="images", alt="columns")
+        ticks = re.findall(r'text-anchor="end"[^>]*>([^<]+)<', drawn)
+        return [float(each) for each in re.findall(r'height="([\d.]+)"', drawn)], ticks, drawn
+
+    (high, low), ticks, drawn = heights([500, 1])
+    # 170 units for log10(2 * 500) = 3, and so for log10(2 * 1) = 0.301.
+    assert (high, low) == (170, pytest.approx(170 * 0.301 / 3, abs=0.1))
+    assert ticks == ["1", "10", "100"] and "images (logarithmic)" in drawn
+    assert not scales.needs_log([50, 1, 0]) and scales.needs_log([51, 1, 0])
+    _, ticks, drawn = heights([50, 1])
+    assert ticks == ["0", "10", "20", "30", "40", "50"] and "logarithmic" not in drawn
+
+
 def test_columns_of_several_values_are_stacked_from_the_lowest():
     drawn = charts.stacked_columns(
         ["a"], [[3, 1]], fills=["red", "blue"], x_label="x", y_label="y", alt="stack", title="T"

@@ -158,6 +158,100 @@ def face_points():
     return points
 
 
+def warnings_of(built):
+    return re.findall(r'<p class="warning">(.*?)</p>', page.render(files_of(built)))
+
+
+def test_classes_that_a_split_lacks_are_a_warning(release, job_config):
+    for label in (0, 1, 2):
+        release.add("training", label)
+    for label in (0, 3):
+        release.add("validation", label)
+    built = build.build(job_config(input_dir=str(release.write())), listener=Silent())
+    assert warnings_of(built) == [
+        "No split has an image of fear, disgust, anger and contempt: a network gets outputs that "
+        "it can never learn.",
+        "train has no image of surprise: a network cannot learn to predict what it is never shown.",
+        "validation has no image of happy and sad: nothing can be measured there, and averages "
+        "over the classes are over the others.",
+    ]
+
+
+def test_a_data_set_without_contempt_is_told_which_flag_leaves_it_out(release, job_config):
+    for label in range(7):
+        release.add("training", label)
+        release.add("validation", label)
+    folder = str(release.write())
+    built = build.build(job_config(input_dir=folder), listener=Silent())
+    assert warnings_of(built) == [
+        "No split has an image of contempt: a network gets outputs that it can never learn; "
+        "--classes=7 leaves it out."
+    ]
+    seven = job_config(input_dir=folder, classes=7, config_name="seven")
+    assert warnings_of(build.build(seven, listener=Silent())) == []
+
+
+@pytest.fixture
+def balanced(release, job_config):
+    """Return a function that balances 3 images of anger and 30 of neutral to a number."""
+    for label, count in ((0, 30), (6, 3)):
+        for _ in range(count):
+            release.add("training", label)
+        release.add("validation", label)
+    folder = str(release.write())
+    return lambda balance: build.build(
+        job_config(input_dir=folder, balance=balance), listener=Silent()
+    )
+
+
+def test_few_images_that_are_written_often_are_a_warning(balanced):
+    assert warnings_of(balanced("200"))[1:] == [
+        "train writes each of 3 images of anger 66 to 67 times: a network learns few images by "
+        "heart rather than the class (--max_copies limits the repeats, a smaller --balance needs "
+        "fewer)."
+    ]
+
+
+@pytest.mark.parametrize(("balance", "warned"), [("23", 0), ("24", 1)])
+def test_images_written_less_than_eight_times_are_no_warning(balanced, balance, warned):
+    assert len(warnings_of(balanced(balance))[1:]) == warned
+
+
+def test_the_page_says_what_balancing_left_out_and_repeated(balanced):
+    text = page.render(files_of(balanced("10")))
+    assert "20 of 33 usable images of train (61%) are left out, 20 of them of neutral." in text
+    assert "7 of 20 examples of train (35%) repeat an image that is there already." in text
+    section = text[text.index("times each") :]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall("<tr>.*?</tr>", section)]
+    assert rows[:2] == [
+        ["neutral", "30", "20", "67%", "1", "10"],
+        ["anger", "3", "0", "0%", "3 to 4", "10"],
+    ]
+
+
+def test_without_balancing_nothing_is_hidden(balanced):
+    text = page.render(files_of(balanced("none")))
+    assert "Nothing: every usable image is written once." in text and "times each" not in text
+
+
+@pytest.mark.parametrize(
+    ("neutral", "is_log", "length"),
+    [(50, False, 0.02), (51, True, 0.1499)],  # log 2 / log 102
+)
+def test_bars_that_would_vanish_are_drawn_on_a_logarithmic_scale(
+    job_config, neutral, is_log, length
+):
+    built = files_of(build.build(job_config(), listener=Silent()))
+    lines = [
+        {"name": "neutral", "label": 0, "read": neutral, "examples": neutral},
+        {"name": "happy", "label": 1, "read": 1, "examples": 1},
+    ]
+    drawn = class_counts._split_bars(built, "train", lines)
+    assert ("train (lengths on a logarithmic scale)" in drawn) == is_log
+    found = [float(each) for each in re.findall(r"px\)\) \* ([\d.]+)\)", drawn)]
+    assert found == pytest.approx([1, 1, length, length], abs=1e-4)
+
+
 def test_a_specimen_is_the_record_of_its_shard(job_config):
     built = build.build(job_config(), listener=Silent())
     specimen = next(crop_samples._chosen(files_of(built), 6))
@@ -186,12 +280,28 @@ def test_the_program_names_the_page(job_config, capsys):
     assert f"report        {built.version}/report.html" in capsys.readouterr().out
 
 
+def shown_in(chromium) -> str:
+    """Return the text that is shown; Selenium itself leaves out all details that are not open."""
+    return chromium.execute_script("return document.querySelector('main').innerText")
+
+
+@pytest.mark.slow
+def test_a_link_to_a_folded_section_opens_it(evil_build, chromium):
+    browser.show(chromium, evil_build.version / page.FILE, width=390, anchor="#leaks")
+    shown = shown_in(chromium)
+    assert "In train and in another split" in shown and "fair sample" not in shown
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", browser.WIDTHS)
 def test_in_a_browser_nothing_runs_overflows_or_overlaps(evil_build, chromium, width):
     browser.show(chromium, evil_build.version / page.FILE, width=width)
     assert browser.alarms(chromium) == []
-    visible = chromium.find_element("tag name", "body").text
+    is_phone = width == 390
+    assert ("rows in the annotations" in shown_in(chromium)) != is_phone
+    for heading in chromium.find_elements("css selector", "summary:has(h2)") * is_phone:
+        heading.click()
+    visible = shown_in(chromium)
     assert all(path.split("/")[1] in visible for path in EVIL) and BAD_LABEL in visible
     assert browser.overflowing(chromium) == []
     assert browser.broken_words(chromium) == []
