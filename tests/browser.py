@@ -44,6 +44,7 @@ def chromium() -> Iterator:
         options=options, service=webdriver.ChromeService(executable_path=DRIVER)
     )
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _ALARM})
+    emulate(browser)
     yield browser
     browser.quit()
 
@@ -77,6 +78,12 @@ def resize(browser, *, width: int, height: int = 900) -> None:
     """Set the size of the screen, in CSS pixels."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def emulate(browser, *, scheme: str = "light", media: str = "") -> None:
+    """Show pages as on dark or light paper, and as on a screen or in print."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 
 
 def requested(browser) -> list[str]:
@@ -153,3 +160,51 @@ def overlapping(browser) -> list[str]:
         }
         return found;
     """)
+
+
+LEAST_CONTRAST = 4.5
+"""Of text and what is behind it: WCAG 2.2, success criterion 1.4.3."""
+
+
+def faint(browser, *, least: float = LEAST_CONTRAST) -> list[str]:
+    """Return the visible texts that are hard to read on what is behind them, with the contrast."""
+    return browser.execute_script(
+        """
+        const least = arguments[0];
+        const rgba = text => {
+            const numbers = text.match(/[\\d.]+/g).map(Number);
+            return numbers.length < 4 ? [...numbers, 1] : numbers;
+        };
+        const over = ([r, g, b, a], under) =>
+            [r, g, b].map((each, i) => each * a + under[i] * (1 - a)).concat(1);
+        const behind = one => {
+            const layers = [];
+            for (let each = one; each; each = each.parentElement) {
+                layers.push(rgba(getComputedStyle(each).backgroundColor));
+            }
+            return layers.reduceRight((under, layer) => over(layer, under), [255, 255, 255, 1]);
+        };
+        const luminance = colour => {
+            const [r, g, b] = colour.slice(0, 3).map(each => {
+                const share = each / 255;
+                return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+            });
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const found = new Set();
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+            const one = text.parentElement;
+            if (!text.data.trim() || !one.checkVisibility()) continue;
+            const style = getComputedStyle(one);
+            const paper = behind(one);
+            const ink = over(rgba(one.closest('svg') ? style.fill : style.color), paper);
+            const [high, low] = [luminance(ink), luminance(paper)].sort((a, b) => b - a);
+            const contrast = (high + 0.05) / (low + 0.05);
+            const start = text.data.trim().slice(0, 40);
+            if (contrast < least) found.add(`${start} ${contrast.toFixed(2)}`);
+        }
+        return [...found];
+        """,
+        least,
+    )

@@ -27,3 +27,15 @@ def test_what_overflows_and_overlaps_is_caught(chromium, tmp_path):
     assert any("wide" in name for name in browser.overflowing(chromium))
     assert browser.outside_their_drawing(chromium) == ["beyond"]
     assert browser.overlapping(chromium) == ["some | word"]
+
+
+@pytest.mark.slow
+def test_text_that_is_hard_to_read_is_caught(chromium, tmp_path):
+    page = tmp_path / "faint.html"
+    page.write_text(
+        '<!doctype html><body style="background: #fff"><p style="color: #888">gray</p>'
+        '<p style="color: #000">black<b style="background: rgba(0, 0, 0, 0.8)">on dark</b></p>'
+        '<svg><text y="20" fill="#ddd">drawn</text></svg><p hidden style="color: #fff">hidden</p>'
+    )
+    browser.show(chromium, page)
+    assert browser.faint(chromium) == ["gray 3.54", "on dark 1.66", "drawn 1.36"]

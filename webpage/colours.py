@@ -2,7 +2,7 @@
 
 Okabe and Ito 2008, "Color Universal Design", https://jfly.uni-koeln.de/color/. Yellow comes last
 and is drawn with an outline, since it is hard to see on white; no chart distinguishes things by
-colour alone.
+colour alone. On dark paper style.css draws BLACK as white.
 """
 
 BLUE = "#0072B2"

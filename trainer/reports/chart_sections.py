@@ -75,7 +75,7 @@ def learning_curves(history: figures.History) -> list[markup.Markup]:
         lines = [str(line.get_label()) for line in drawing.axes[0].lines]
         if lines:
             alt = f"{quantity} by epoch: {'; '.join(lines)}"
-            image = markup.image(figures.svg(drawing), alt=alt, kind="svg+xml")
+            image = markup.image(figures.svg(drawing), alt=alt, kind="svg+xml", class_="plot")
             drawn.append(charts.figure(image, title=quantity))
     return drawn
 

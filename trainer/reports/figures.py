@@ -79,11 +79,13 @@ def png(drawing: figure.Figure) -> bytes:
 
 
 def svg(drawing: figure.Figure) -> bytes:
-    """Return a figure as an SVG file; the same figure gives the same bytes."""
+    """Return a figure as an SVG file without paper; the same figure gives the same bytes."""
     stream = io.BytesIO()
     # Without a salt, Matplotlib names the clip paths and markers at random.
     with matplotlib.rc_context({"svg.hashsalt": "affectnet-faces"}):
-        drawing.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        drawing.savefig(
+            stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
     return stream.getvalue()
 
 

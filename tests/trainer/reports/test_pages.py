@@ -164,6 +164,30 @@ def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read_on_light_and_on_dark_paper(page, chromium, scheme):
+    browser.emulate(chromium, scheme=scheme)
+    browser.show(chromium, page)
+    paper = chromium.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
+    assert browser.faint(chromium) == []
+    plot = chromium.find_element("css selector", ".plot")
+    assert (plot.value_of_css_property("filter") == "none") == (scheme == "light")
+    browser.emulate(chromium)
+
+
+@pytest.mark.slow
+def test_in_print_there_is_no_navigation_and_the_paper_stays_white(page, chromium):
+    browser.emulate(chromium, scheme="dark", media="print")
+    browser.show(chromium, page)
+    assert not chromium.find_element("css selector", "nav").is_displayed()
+    paper = chromium.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    assert browser.faint(chromium) == []
+    browser.emulate(chromium)
+
+
+@pytest.mark.slow
 def test_on_a_phone_a_matrix_of_8_classes_shows_every_column_and_no_name_is_broken(
     chromium, tmp_path
 ):
