@@ -19,7 +19,7 @@ from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.data_report import build_files
 from pipeline.files import atomic, lock, output_disk, storage
-from pipeline.rows import survey
+from pipeline.rows import row_lists, survey
 from pipeline.shards import plan, shard_writer, write_lease
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
@@ -175,6 +175,7 @@ class _Order(NamedTuple):
     drawn: bool
     made_from: dict[str, Any]
     runner: runner_lib.Runner
+    lists: row_lists.RowLists
 
 
 def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
@@ -184,14 +185,20 @@ def _take(wanted: config.JobConfig, beam_args: Sequence[str]) -> _Order:
     release = registry.recognise(root, request(wanted))
     if wanted.validation_frac:
         check_has_no_validation(release)
+    lists = row_lists.read(exclude=wanted.exclude, relabel=wanted.relabel)
     named = config.named(
-        dataclasses.replace(wanted, soft_labels=release.has_soft_labels),
+        dataclasses.replace(
+            wanted,
+            soft_labels=release.has_soft_labels,
+            exclude_sha256=lists.exclude.sha256 if lists.exclude else "",
+            relabel_sha256=lists.relabel.sha256 if lists.relabel else "",
+        ),
         drawn=drawn,
         data=release.layout if release.layout in registry.OTHERS else "",
     )
     settled = dataclasses.replace(named, data_dir=str(storage.path(wanted.data_dir)))
     runner = runner_lib.Runner(num_workers=settled.num_workers, beam_args=beam_args)
-    return _Order(settled, release, drawn, identity(settled, release), runner)
+    return _Order(settled, release, drawn, identity(settled, release), runner, lists)
 
 
 def check_has_no_validation(release: base.Release) -> None:
@@ -226,9 +233,11 @@ def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
             seed=order.config.seed,
         ),
         drop_duplicates=order.config.drop_duplicates,
+        lists=order.lists,
         staging=staging,
         options=order.runner,
     )
+    row_lists.check_found(order.lists, surveyed=found)
     if not order.config.drop_duplicates or order.config.dry_run:
         return found
     return pipelines.run_duplicates(
@@ -263,6 +272,7 @@ def _report(
             for source, kept in sorted(surveyed.duplicates.items())
         },
         **_passed_over(order.release),
+        **({"listed": dict(sorted(surveyed.listed.items()))} if order.lists else {}),
         "identical_files": written.leaks.to_json(),
         "shards": publish.shard_report(written.sidecars),
     }

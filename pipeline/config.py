@@ -196,6 +196,25 @@ class JobConfig(fields.Checked):
         at_least=0,
         group=_ROWS,
     )
+    exclude: str = field(
+        "",
+        "CSV of images to leave out: a column filename, and a column split where not all splits "
+        "are meant (suspects.csv of trainer.audit)",
+        path="file",
+        group=_ROWS,
+        default_text="none",
+    )
+    relabel: str = field(
+        "",
+        "CSV of images with other labels: the columns filename, given (the label that it has in "
+        "the data) and suggested (the one that it gets), and a column split as of --exclude",
+        path="file",
+        group=_ROWS,
+        default_text="none",
+    )
+    exclude_sha256: str = ""
+    relabel_sha256: str = ""
+    """Digests of these files, in whose place they decide the bytes. No flags: pipeline/build.py."""
     num_shards: int = field(
         0,
         "number of files of the training split; validation gets a proportional number",
@@ -277,14 +296,16 @@ class JobConfig(fields.Checked):
     def content(self) -> dict[str, Any]:
         """Return the settings that decide the bytes of the shards, in the order of the fields.
 
-        A flag that is younger than builds on disk is among them only where it is given.
+        A flag that is younger than builds on disk is among them only where it is given, and a list
+        by its digest: it may be moved, and must not be changed.
         """
         about = fields.options(type(self))
         return {
-            f.name: getattr(self, f.name)
+            f.name: getattr(self, f"{f.name}_sha256" if f.name in LISTS else f.name)
             for f in dataclasses.fields(self)
             if (f.name not in about or about[f.name].changes_result)
             and (f.name not in _YOUNGER or getattr(self, f.name) != f.default)
+            and not f.name.endswith("_sha256")
         }
 
     def example_settings(self) -> row_example.ExampleSettings:
@@ -305,7 +326,10 @@ def given_like(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**peer_crops.SETTINGS.get(given.get("like", ""), {}), **given}
 
 
-_YOUNGER = ("like", "validation_frac", "validation_fold")
+LISTS = ("exclude", "relabel")
+"""Flags that name a file of lines about rows."""
+
+_YOUNGER = ("like", "validation_frac", "validation_fold", *LISTS)
 """Flags whose defaults are what builds without them were made with."""
 
 SECTIONS: dict[str, type] = {"Job": JobConfig}

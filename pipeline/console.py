@@ -58,6 +58,9 @@ class Console:
             self._say("rejected", f"{count:,} × {reason}")
         for reason, count in _by_reason(surveyed).items():
             self._say("dropped", f"{count:,} × {reason}")
+        for fate in (survey.RELABELLED, survey.OTHER_LABEL):
+            if count := surveyed.listed[fate]:
+                self._say("lists", f"{count:,} × {fate}")
         if again := surveyed.second_opinions:
             self._say(
                 "several rows",

@@ -23,7 +23,7 @@ class Line(NamedTuple):
     written: int
     left_out: int  # by balancing
     other_class: int  # not among the config's classes
-    dropped: int  # by --clean and --drop_duplicates
+    dropped: int  # by --clean, --exclude and --drop_duplicates
     rejected: int
     examples: int  # written, copies included
 

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "synthetic_faces": ("runtime", "synthetic_faces.examples", "synthetic_faces.layouts"),
     # The job.
     "pipeline.files": ("runtime",),
-    "pipeline.rows": ("affectnet_tfds", "runtime", "pipeline.files"),
+    "pipeline.rows": ("affectnet_tfds", "affectnet_tfds.reader", "runtime", "pipeline.files"),
     "pipeline.sources": ("affectnet_tfds", "runtime", "pipeline.files", "pipeline.rows"),
     "pipeline.sources.layouts": (
         "affectnet_tfds",

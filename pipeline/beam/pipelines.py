@@ -11,7 +11,7 @@ import apache_beam as beam
 
 from pipeline.beam import assign_tasks, find_duplicates, runner, survey_rows, write_shards
 from pipeline.files import atomic, storage
-from pipeline.rows import row_index, survey, validation_split
+from pipeline.rows import row_index, row_lists, survey, validation_split
 from pipeline.shards import plan, shard_writer
 from pipeline.sources import base
 
@@ -25,6 +25,7 @@ def run_survey(
     options: runner.Runner,
     holdout: validation_split.Holdout | None = None,
     drop_duplicates: bool = False,
+    lists: row_lists.RowLists | None = None,
 ) -> survey.Survey:
     """Return the survey of a release; its rows and their index are in the staging folder."""
     row_index.clear(staging)
@@ -38,6 +39,7 @@ def run_survey(
         buckets=row_index.num_buckets(num_bytes),
         holdout=holdout or validation_split.Holdout(),
         drop_duplicates=drop_duplicates,
+        lists=lists or row_lists.RowLists(),
     )
     with options.pipeline(reads_bytes=num_bytes) as pipeline:
         (

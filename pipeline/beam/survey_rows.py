@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 
 from pipeline.beam import counters
 from pipeline.files import atomic, storage
@@ -11,6 +12,7 @@ from pipeline.rows import (
     annotations,
     deduplicate,
     row_index,
+    row_lists,
     stable_hash,
     survey,
     validation_split,
@@ -23,6 +25,7 @@ SURVEYED = "surveyed"
 
 
 _NOTHING = validation_split.Holdout()
+_NO_LISTS = row_lists.RowLists()
 
 
 class SurveyRows(beam.PTransform):
@@ -38,8 +41,9 @@ class SurveyRows(beam.PTransform):
         buckets: int,
         holdout: validation_split.Holdout = _NOTHING,
         drop_duplicates: bool = False,
+        lists: row_lists.RowLists = _NO_LISTS,
     ) -> None:
-        """Survey a release, leaving out the rows that the cleaning rules name."""
+        """Survey a release, leaving out the rows that the cleaning rules and lists name."""
         super().__init__()
         self.root = root
         self.staging = staging
@@ -48,6 +52,7 @@ class SurveyRows(beam.PTransform):
         self.buckets = buckets
         self.holdout = holdout
         self.drop_duplicates = drop_duplicates
+        self.lists = lists
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
         """Read the parts, settle repeated rows by bucket, and merge the counts."""
@@ -74,6 +79,7 @@ class SurveyRows(beam.PTransform):
                 staging=self.staging,
                 seed=self.seed,
                 drop_duplicates=self.drop_duplicates,
+                lists=self.lists,
             )
         )  # survey.Survey
         return (
@@ -111,17 +117,29 @@ def survey_part(
 
 
 def reject_repeated_rows(
-    group: tuple[int, Iterable[bytes]], *, staging: str, seed: int, drop_duplicates: bool = False
+    group: tuple[int, Iterable[bytes]],
+    *,
+    staging: str,
+    seed: int,
+    drop_duplicates: bool = False,
+    lists: row_lists.RowLists = _NO_LISTS,
 ) -> survey.Survey:
-    """Write a bucket of the index without repeated rows; return the correction of the counts."""
+    """Write a bucket of the index without repeated rows; return the correction of the counts.
+
+    After that, once further faces have their names, the rows that lists name are left out or get
+    their other labels.
+    """
     bucket, packed = group
     folder = storage.path(staging)
+
+    def fetch(entries: np.ndarray) -> list[annotations.Row]:
+        return row_index.fetch(folder, entries)
+
     corrections, stays = deduplicate.find_repeats(
-        row_index.joined(packed),
-        fetch=lambda entries: row_index.fetch(folder, entries),
-        seed=seed,
-        drop=drop_duplicates,
+        row_index.joined(packed), fetch=fetch, seed=seed, drop=drop_duplicates
     )
+    by_lists, stays = row_lists.apply(lists, stays, fetch=fetch, seed=seed)
+    corrections.merge(by_lists)
     row_index.write(folder, SURVEYED, bucket, stays)
     counters.add(counters.Counts(rows_rejected=len(corrections.rejects)))
     return corrections

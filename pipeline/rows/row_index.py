@@ -93,7 +93,7 @@ def rows_of_part(staging: storage.AnyPath, part: int) -> storage.AnyPath:
 
 
 def fetch(staging: storage.AnyPath, entries: np.ndarray) -> list[annotations.Row]:
-    """Return the rows of ENTRY[N], in their order, under the file names that the index gives them.
+    """Return the rows of ENTRY[N], in their order, with the names and labels of the index.
 
     Raises:
       FileNotFoundError: if a part's file is not there, or has another format version.
@@ -127,13 +127,21 @@ def _read_span(staging: storage.AnyPath, span: np.ndarray) -> list[annotations.R
         file.seek(begin)
         content = file.read(end - begin)
     located = zip(
-        (span["start"] - begin).tolist(), span["size"].tolist(), span["face"].tolist(), strict=True
+        (span["start"] - begin).tolist(),
+        span["size"].tolist(),
+        span["face"].tolist(),
+        span["label"].tolist(),
+        strict=True,
     )
-    return [_row(content[start : start + size], face) for start, size, face in located]
+    return [
+        _row(content[start : start + size], face, label) for start, size, face, label in located
+    ]
 
 
-def _row(content: bytes, face: int) -> annotations.Row:
+def _row(content: bytes, face: int, label: int) -> annotations.Row:
     row = row_format.decode(content)
+    if label != row.label:  # As --relabel has it.
+        row = row._replace(label=label)
     return row._replace(filename=face_name(row.filename, face)) if face > 1 else row
 
 

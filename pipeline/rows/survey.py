@@ -9,6 +9,11 @@ import json
 
 from pipeline.rows import annotations, label_cleaning
 
+EXCLUDED = "excluded by a list"
+RELABELLED = "relabelled by a list"
+OTHER_LABEL = "with another label than the list gives"
+"""What becomes of a row that a list names."""
+
 
 class Survey:
     """Counts and defects of a release or a part; merging is associative and commutative.
@@ -21,6 +26,7 @@ class Survey:
       dropped: good rows that the user's flags leave out, by split, subset, label and reason.
       duplicates: source of a dropped row → the image file that is kept.
       second_opinions: usable rows about a face (an image and a box) that an earlier row is about.
+      listed: rows that the lists of --exclude and --relabel name, by what became of them.
     """
 
     def __init__(self) -> None:
@@ -32,6 +38,7 @@ class Survey:
         self.dropped = collections.Counter[tuple[str, str, int, str]]()
         self.duplicates: dict[str, str] = {}
         self.second_opinions = 0
+        self.listed = collections.Counter[str]()
 
     def add(self, item: annotations.Row | annotations.Reject, *, clean: str = "none") -> bool:
         """Count one row or reject; return whether it is a usable row."""
@@ -61,6 +68,18 @@ class Survey:
             )
         )
 
+    def exclude(self, row: annotations.Row) -> None:
+        """Turn a row already counted into one that --exclude leaves out."""
+        self.counts[row.split, row.subset, row.label] -= 1
+        self.dropped[row.split, row.subset, row.label, EXCLUDED] += 1
+        self.listed[EXCLUDED] += 1
+
+    def relabel(self, row: annotations.Row, *, label: int) -> None:
+        """Count a row already counted as one of another label, which --relabel gives it."""
+        self.counts[row.split, row.subset, row.label] -= 1
+        self.counts[row.split, row.subset, label] += 1
+        self.listed[RELABELLED] += 1
+
     def drop(self, row: annotations.Row, *, reason: str, first: annotations.Row) -> None:
         """Turn a row already counted into a dropped one, in favour of another."""
         self.counts[row.split, row.subset, row.label] -= 1
@@ -76,6 +95,7 @@ class Survey:
         self.dropped.update(other.dropped)
         self.duplicates |= other.duplicates
         self.second_opinions += other.second_opinions
+        self.listed.update(other.listed)
         return self
 
     @property
@@ -94,6 +114,7 @@ class Survey:
                 "dropped": sorted([*key, count] for key, count in self.dropped.items()),
                 "duplicates": dict(sorted(self.duplicates.items())),
                 "second_opinions": self.second_opinions,
+                "listed": dict(sorted(self.listed.items())),
             }
         )
 
@@ -110,6 +131,7 @@ class Survey:
         survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]
         survey.duplicates = value["duplicates"]
         survey.second_opinions = value["second_opinions"]
+        survey.listed.update(value["listed"])
         survey.dropped.update({(*key, reason): n for *key, reason, n in value["dropped"]})
         return survey
 

@@ -14,9 +14,17 @@ from pipeline.rows import annotations, row_index, stable_hash
 from pipeline.shards import plan
 
 DEALT = np.dtype(
-    [("start", "<u4"), ("part", "<u4"), ("size", "<u4"), ("face", "<u2"), ("copy", "<u4")]
+    [
+        ("start", "<u4"),
+        ("part", "<u4"),
+        ("size", "<u4"),
+        ("face", "<u2"),
+        ("label", "i1"),
+        ("copy", "<u4"),
+    ]
 )
-"""The fields of a row's entry that locate it, and which of its copies the example is."""
+"""The fields of a row's entry that `row_index.fetch` takes, and which of its copies the example
+is."""
 
 
 class Task(NamedTuple):

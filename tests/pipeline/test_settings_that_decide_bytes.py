@@ -17,8 +17,8 @@ from tests.pipeline.sources.conftest import put
 from tests.pipeline.sources.layouts import test_affectnet_plus
 
 SETTINGS = [f.name for f in dataclasses.fields(config.JobConfig)]
-DERIVED = {"soft_labels"}
-"""Settings that no flag sets: the layout decides them."""
+DERIVED = {"soft_labels", "exclude_sha256", "relabel_sha256"}
+"""Settings that no flag sets: the layout, or the content of a file, decides them."""
 
 LISTS = {"csv": "train=a.csv,validation=v.csv"}
 
@@ -54,6 +54,8 @@ OTHER = {
     "follow_links": ("affectnet", True),
     "validation_frac": ("unsplit", 0.5),
     "validation_fold": ("unsplit", 1),
+    "exclude": ("unsplit", "filename\ntrain/happy/0.jpg\n"),
+    "relabel": ("unsplit", "filename,given,suggested\ntrain/happy/0.jpg,happy,sad\n"),
 }
 
 
@@ -160,6 +162,9 @@ def changed(plain: config.JobConfig, name: str, folder: Path) -> config.JobConfi
         value = str(shutil.copytree(plain.input_dir, folder / "copy"))
     if name == "data_dir":
         value = str(folder / "elsewhere")
+    if name in config.LISTS:
+        (folder / "list.csv").write_text(value)
+        value = str(folder / "list.csv")
     if name == "like":
         return dataclasses.replace(plain, **crops.SETTINGS[value], like=value)
     return dataclasses.replace(plain, **{name: value})

@@ -1,0 +1,129 @@
+"""Label list: a CSV of images with their labels and the labels that these should be.
+
+Owns the format that the trainer's audit and the benchmark of label noise write, and that the job
+(--exclude, --relabel) and the trainer (--suspects) take. Class names rather than numbers, so that a
+person can judge a line; a list that names other labels than the data have is of other data, and
+whoever takes one finds that out by `given`.
+"""
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from affectnet_tfds import labels
+from runtime import errors, untrusted
+
+COLUMNS = ("split", "filename", "given", "suggested")
+"""The columns that a list is read by; others are passed over."""
+
+ALL_SPLITS = ""
+
+
+class Entry(NamedTuple):
+    """A line of a list: an image, its label, and the label that it should have.
+
+    Attributes:
+      split: of the data; "" where the list does not say it: all of them.
+      filename: of the record; further faces in a file are called x.jpg#2.
+      given: the label's code; -1 where the list does not say it.
+      suggested: the other label's code; -1 where the list does not say it.
+    """
+
+    split: str
+    filename: str
+    given: int
+    suggested: int
+
+
+class LabelList(NamedTuple):
+    """The lines of a list in their order, and the digest of the file."""
+
+    path: str
+    entries: tuple[Entry, ...]
+    sha256: str
+
+    def of_split(self, split: str) -> dict[str, Entry]:
+        """Return the lines about a split by file name."""
+        return {each.filename: each for each in self.entries if each.split in (ALL_SPLITS, split)}
+
+
+def read(path: str | os.PathLike[str], *, needs: Iterable[str] = ("filename",)) -> LabelList:
+    """Read a list.
+
+    Args:
+      path: of the CSV, whose header names its columns in any order.
+      needs: the columns that it must have.
+
+    Raises:
+      errors.UserError: if it is no such list, or has a line twice.
+      OSError: if the disk does not let it be read.
+    """
+    text = untrusted.read_text(path, at_most=untrusted.LIST_BYTES)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        if absent := [name for name in needs if name not in (reader.fieldnames or ())]:
+            raise ValueError(
+                f"it must have the columns {', '.join(needs)}: {', '.join(absent)} "
+                f"{'is' if len(absent) == 1 else 'are'} not there"
+            )
+        entries = tuple(_entry(row, number=number) for number, row in enumerate(reader, start=1))
+        _check(entries)
+    except (ValueError, csv.Error) as error:
+        raise errors.UserError(
+            f"cannot read {os.fspath(path)} as a list of labels: {error}"
+        ) from None
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return LabelList(os.fspath(path), entries, digest)
+
+
+def to_csv(rows: Iterable[Mapping[str, object]]) -> str:
+    """Return the text of a list, whose rows have COLUMNS and, after them, the same others each."""
+    rows = list(rows)
+    text = io.StringIO(newline="")
+    names = [*COLUMNS, *(name for name in (rows[0] if rows else ()) if name not in COLUMNS)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: untrusted.cell(row[name]) for name in names} for row in rows)
+    return text.getvalue()
+
+
+def _entry(row: Mapping[str, str | None], *, number: int) -> Entry:
+    name = untrusted.of_cell((row.get("filename") or "").strip())
+    if not name:
+        raise ValueError(f"row {number:,} has no filename")
+    return Entry(
+        split=(row.get("split") or ALL_SPLITS).strip(),
+        filename=name,
+        given=_code(row.get("given"), column="given", number=number),
+        suggested=_code(row.get("suggested"), column="suggested", number=number),
+    )
+
+
+def _code(cell: str | None, *, column: str, number: int) -> int:
+    """Return the code of a class name, or -1 for none."""
+    name = (cell or "").strip()
+    if not name:
+        return -1
+    if name not in labels.EXPRESSIONS:
+        raise ValueError(
+            f"row {number:,}: {column} must be one of {', '.join(labels.EXPRESSIONS)}: got "
+            f"{name!r:.60}"
+        )
+    return labels.EXPRESSIONS.index(name)
+
+
+def _check(entries: Iterable[Entry]) -> None:
+    """Refuse a list that says two things of an image, and one that says nothing."""
+    first: dict[tuple[str, str], int] = {}
+    for number, entry in enumerate(entries, start=1):
+        before = first.setdefault((entry.split, entry.filename), number)
+        if before != number:
+            raise ValueError(
+                f"row {number:,} has the image of row {before:,}, {entry.filename:.80}, and each "
+                "must be there once"
+            )
+    if not first:
+        raise ValueError("it has no row")
