@@ -1,7 +1,7 @@
 """Comparison program: python -m trainer.compare RUN RUN ...
 
 Owns the flags; runs are read and tested by evaluation.paired_comparison, and the page is
-reports.comparison_page's.
+comparison.page's.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import webpage.page
 from runtime import fields, flags
+from trainer.comparison import page as comparison_page
 from trainer.evaluation import paired_comparison
-from trainer.reports import comparison_page
 
 ABOUT = """Compare evaluated runs: metrics side by side, and a paired significance test of accuracy.
 
@@ -21,8 +21,14 @@ ABOUT = """Compare evaluated runs: metrics side by side, and a paired significan
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Output of a comparison; the runs are given without a flag."""
+    """Data and output of a comparison; the runs are given without a flag."""
 
+    data_dir: str | None = fields.field(
+        None,
+        "folder that holds the data set, for the images on which the runs disagree",
+        default_text="as in training",
+        path="folder",
+    )
     output: str = fields.field("comparison.html", "HTML file to write", path="file")
 
 
@@ -35,8 +41,12 @@ def main(folders: Sequence[str]) -> None:
     fields.check(asked)
     runs = paired_comparison.load(folders)
     pairs = paired_comparison.compare(runs)
+    about = comparison_page.background(runs, folders=folders, data_dir=asked.data_dir)
     print(comparison_page.table(runs, pairs))
-    page = webpage.page.write(pathlib.Path(asked.output), comparison_page.render(runs, pairs))
+    if about.images.missing:
+        print(f"note          {about.images.missing}")
+    text = comparison_page.render(runs, pairs, about=about)
+    page = webpage.page.write(pathlib.Path(asked.output), text)
     print(f"report        {page}")
 
 

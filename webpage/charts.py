@@ -68,9 +68,9 @@ class Frame:
         return [self._piece(piece, **attributes) for piece in _pieces(points)]
 
     def _piece(self, points: Sequence[tuple[float, float]], **attributes: object) -> Markup:
-        """Return a line through points, or a dot for a single one."""
+        """Return a line through points, or a dot of its colour for a single one."""
         if len(points) == 1:
-            return self.dot(*points[0])
+            return self.dot(*points[0], fill=attributes.get("stroke"))
         return line([(self.x(x), self.y(y)) for x, y in points], **attributes)
 
     def dot(self, x: float, y: float, *, radius: float = 3, **attributes: object) -> Markup:

@@ -13,9 +13,11 @@ import pytest
 from affectnet_tfds import labels as affectnet
 from runtime import errors
 from tests import browser
+from tests.trainer.comparison import test_training_record
 from trainer import compare
+from trainer.comparison import page as comparison_page
 from trainer.evaluation import paired_comparison, predictions, results
-from trainer.reports import comparison_page, files
+from trainer.reports import files
 from trainer.run import trained_run
 
 NAMES = [f"1/{n}.jpg" for n in range(200)]
@@ -43,6 +45,13 @@ def evaluated(folder, preds, *, data="affectnet_faces/a/1.0.0, fingerprint 1"):
     (folder / "metrics.json").write_text(files.to_json(results.evaluate(preds), protocol=protocol))
     (folder / predictions.FILE).write_text(predictions.to_csv(preds))
     return str(folder)
+
+
+def rendered(folders):
+    """Return the page of a comparison."""
+    runs = paired_comparison.load(folders)
+    about = comparison_page.background(runs, folders=folders, data_dir=None)
+    return comparison_page.render(runs, paired_comparison.compare(runs), about=about)
 
 
 @pytest.fixture
@@ -120,12 +129,11 @@ def test_the_same_examples_from_another_build_are_compared_with_a_warning(tmp_pa
     other = evaluated(tmp_path / "c", predicted(0.5), data="affectnet_faces/b/1.0.0, fingerprint 2")
     loaded = paired_comparison.load([runs[0], other])
     for text in (
-        comparison_page.render(loaded, paired_comparison.compare(loaded)),
+        rendered([runs[0], other]),
         comparison_page.table(loaded, paired_comparison.compare(loaded)),
     ):
         assert "from different builds: their crops may differ" in text
-    same = paired_comparison.load(runs)
-    assert "different builds" not in comparison_page.render(same, paired_comparison.compare(same))
+    assert "different builds" not in rendered(runs)
 
 
 @pytest.mark.parametrize("folders", [[], ["runs/a"]])
@@ -190,6 +198,13 @@ def test_the_program_prints_the_table_and_writes_the_page(runs, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "balanced accuracy" in done.stdout
     assert f"report        {tmp_path}/page.html" in done.stdout
+    assert (
+        "note          No images are shown: affectnet_faces/a/1.0.0 with fingerprint 1, on which "
+        "the runs were evaluated, is not in "
+    ) in done.stdout
+    refused = program(*runs, f"--data_dir={tmp_path}", cwd=tmp_path)
+    assert refused.returncode == 2 and refused.stdout == ""
+    assert f"is not in {tmp_path}; name the folder that has it with --data_dir" in refused.stderr
     assert "McNemar" in (tmp_path / "page.html").read_text()
     wrong = program("--output=x.html", str(tmp_path / "a"), cwd=tmp_path)
     assert wrong.returncode == 2
@@ -206,15 +221,18 @@ def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):
     folders = [
         evaluated(tmp_path / name, predicted(0.4 + i / 10, seed=i)) for i, name in enumerate(names)
     ]
-    loaded = paired_comparison.load(folders)
+    for number, folder in enumerate(folders[:2]):
+        rows = [{"epoch": n, "loss": 2 / n, "val_accuracy": n / 9} for n in (1, 2, 3)]
+        test_training_record.trained(pathlib.Path(folder), rows=rows, epochs=number + 3)
     page = tmp_path / "page.html"
-    page.write_text(
-        comparison_page.render(loaded, paired_comparison.compare(loaded)), encoding="utf-8"
-    )
+    page.write_text(rendered(folders), encoding="utf-8")
     browser.show(chromium, page, width=width)
     assert browser.alarms(chromium) == []
-    assert names[2] in chromium.find_element("tag name", "body").text
+    shown = chromium.find_element("tag name", "body").text
+    assert names[2] in shown and "--epochs" in shown and "Only <script>" in shown
     assert browser.overflowing(chromium) == []
+    assert browser.outside_their_drawing(chromium) == []
+    assert browser.overlapping(chromium) == []
 
 
 def test_a_run_evaluated_before_there_were_intervals_is_compared(runs):
@@ -222,8 +240,7 @@ def test_a_run_evaluated_before_there_were_intervals_is_compared(runs):
     fields = json.loads(path.read_text())
     del fields["intervals_95"], fields["calibration"]
     path.write_text(json.dumps(fields))
-    loaded = paired_comparison.load(runs)
-    assert comparison_page.render(loaded, paired_comparison.compare(loaded)).count("<section") == 4
+    assert rendered(runs).count("<section") == 7
 
 
 @pytest.mark.parametrize(

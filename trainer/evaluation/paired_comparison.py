@@ -72,10 +72,7 @@ def compare(runs: Sequence[Run]) -> list[Pair]:
     Raises:
       errors.UserError: if they were not evaluated on the same examples.
     """
-    correct = []
-    for run in runs:
-        rows = _row_order(run, reference=runs[0])
-        correct.append((run.preds.predicted == run.preds.labels)[rows])
+    correct = [each.predicted == each.labels for each in aligned(runs)]
     couples = list(itertools.combinations(range(len(runs)), 2))
     results = [significance.test(correct[i], correct[j]) for i, j in couples]
     adjusted = significance.holm([result.mid_p for result in results])
@@ -89,6 +86,15 @@ def compare(runs: Sequence[Run]) -> list[Pair]:
         )
         for (i, j), result, p in zip(couples, results, adjusted, strict=True)
     ]
+
+
+def aligned(runs: Sequence[Run]) -> list[predictions.Predictions]:
+    """Return the runs' predictions in the order of the first run's examples.
+
+    Raises:
+      errors.UserError: if they were not evaluated on the same examples.
+    """
+    return [run.preds.only(_row_order(run, reference=runs[0])) for run in runs]
 
 
 def _load(path: pathlib.Path, *, name: str) -> Run:

@@ -50,7 +50,7 @@ class Predictions:
         return np.unique(self.filenames, return_inverse=True)[1]
 
     def only(self, chosen: np.ndarray) -> "Predictions":
-        """Return the examples where bool[N] holds."""
+        """Return the examples where bool[N] holds, or those of int64[M] rows in their order."""
         return dataclasses.replace(
             self,
             filenames=self.filenames[chosen],

@@ -59,9 +59,13 @@ def gallery(
     return markup.element("div", shown, class_="grid pictures")
 
 
+def short_name(name: str) -> str:
+    """Return a file's name, or its end where it is long."""
+    return name if len(name) <= _MAX_NAME else f"…{name[-_MAX_NAME:]}"
+
+
 def _example(preds: predictions.Predictions, index: int, jpeg: bytes | None) -> markup.Markup:
     name = str(preds.filenames[index])
-    short_name = name if len(name) <= _MAX_NAME else f"…{name[-_MAX_NAME:]}"
     truth = preds.class_names[preds.labels[index]]
     predicted = preds.class_names[preds.predicted[index]]
     image = None
@@ -73,7 +77,7 @@ def _example(preds: predictions.Predictions, index: int, jpeg: bytes | None) -> 
         "figure",
         image,
         markup.element("p", caption, class_="prediction"),
-        markup.name_of_file(short_name),
+        markup.name_of_file(short_name(name)),
         title=name,
     )
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 
 import cv2
 import numpy as np
@@ -20,12 +21,13 @@ from runtime import fields, flags
 from tests.trainer.arena.models import linear_onnx
 from tests.trainer.options.case import Case
 from trainer import app, baseline, compare, doctor, evaluate, export, hosts, predict, sweep
+from trainer.comparison import page as comparison_page
 from trainer.diagnosis import gpu_checks
 from trainer.distributed import devices
 from trainer.evaluation import paired_comparison
 from trainer.exporting import exporter, formats, signature
 from trainer.inference import face_classifier, face_detector, trained_model
-from trainer.reports import comparison_page, evaluation_report, publication
+from trainer.reports import evaluation_report, publication
 from trainer.run import context
 
 
@@ -229,14 +231,21 @@ def measured(lab, settings):
 
 
 def compared(lab, settings):
-    """Return the files that a comparison leaves."""
+    """Return the files that a comparison leaves, and its page."""
     with lab.monkeypatch.context() as patch:
         patch.setattr(paired_comparison, "load", lambda folders: [])
         patch.setattr(paired_comparison, "compare", lambda runs: [])
         patch.setattr(comparison_page, "table", lambda runs, pairs: "")
-        patch.setattr(comparison_page, "render", lambda runs, pairs: "<html></html>")
+        patch.setattr(
+            comparison_page,
+            "background",
+            lambda runs, folders, data_dir: types.SimpleNamespace(
+                images=types.SimpleNamespace(missing=""), read_from=data_dir
+            ),
+        )
+        patch.setattr(comparison_page, "render", lambda runs, pairs, about: str(about.read_from))
         printed(lab, settings, main=compare.main, words=["a", "b"])
-    return files()
+    return files(), [path.read_text() for path in pathlib.Path().glob("*.html")]
 
 
 def examined(lab, settings):
@@ -344,7 +353,10 @@ CASES = {
         "image_size": Case(measured, 8),
         "output": Case(measured, "numbers.json"),
     },
-    "Comparison": {"output": Case(compared, "page.html")},
+    "Comparison": {
+        "data_dir": Case(compared, "other_data"),
+        "output": Case(compared, "page.html"),
+    },
     "Doctor": {
         "data_dir": Case(examined, "other_data", base="data"),
         "json": Case(examined, True, given={"data_dir": "data"}),

@@ -3,11 +3,20 @@
 Owns which numbers are shown side by side and the sentence about each pair's difference.
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import webpage.page
+from trainer.comparison import (
+    curves_section,
+    disagreements,
+    disagreements_section,
+    example_images,
+    settings_section,
+    training_record,
+)
 from trainer.evaluation import paired_comparison
 from trainer.reports import tables
 from webpage import colours, markup
@@ -43,6 +52,38 @@ Runs = Sequence[paired_comparison.Run]
 Pairs = Sequence[paired_comparison.Pair]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Background:
+    """What is known of the runs besides their evaluations."""
+
+    records: Sequence[training_record.TrainingRecord]
+    images: example_images.Images
+
+
+def background(runs: Runs, *, folders: Sequence[str], data_dir: str | None) -> Background:
+    """Read settings, histories and the images on which the runs disagree.
+
+    Args:
+      runs: of the folders.
+      folders: as they were given.
+      data_dir: folder of the data set; None: where the runs had it.
+
+    Raises:
+      errors.UserError: if a file of a run is damaged, or `data_dir` lacks the data.
+    """
+    records = training_record.load(folders)
+    groups = disagreements.groups(paired_comparison.aligned(runs))
+    rows = [row for group in groups[: disagreements.MOST_GROUPS] for row in group.shown.tolist()]
+    known = [record.data_dir for record in records if record.data_dir]
+    found = example_images.read(
+        runs[0],
+        rows=rows,
+        data_dirs=[data_dir] if data_dir else [*known, None],
+        is_named=bool(data_dir),
+    )
+    return Background(records=records, images=found)
+
+
 def table(runs: Runs, pairs: Pairs) -> str:
     """Return the comparison as text: a column a run, then a sentence a pair."""
     width = max(18, *(len(run.name) for run in runs))
@@ -54,9 +95,16 @@ def table(runs: Runs, pairs: Pairs) -> str:
     return "\n".join([*lines, "", *sentences, *_warnings(runs)])
 
 
-def render(runs: Runs, pairs: Pairs) -> str:
+def render(runs: Runs, pairs: Pairs, *, about: Background) -> str:
     """Return the page's HTML."""
     section = webpage.page.Section
+    names = [run.name for run in runs]
+    disagreeing = disagreements_section.section(
+        names,
+        paired_comparison.aligned(runs),
+        images=about.images.by_row,
+        missing=about.images.missing,
+    )
     note = f"Evaluated on the same {len(runs[0].preds.labels):,} examples."
     warnings = [markup.element("p", text, class_="warning") for text in _warnings(runs)]
     return webpage.page.page(
@@ -66,6 +114,11 @@ def render(runs: Runs, pairs: Pairs) -> str:
             section("numbers", "Side by side", _numbers(runs)),
             section("tests", "Significance", _tests(runs, pairs)),
             section("classes", "F1 of each class", _classes(runs)),
+            section(
+                "settings", "Settings that differ", settings_section.section(names, about.records)
+            ),
+            section("curves", "Learning curves", curves_section.section(names, about.records)),
+            section("disagreements", "Images on which the runs disagree", disagreeing),
             section("protocols", "Protocols", [_protocol(run) for run in runs]),
         ],
     )
