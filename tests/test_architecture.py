@@ -209,6 +209,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "trainer.tuning": (
         "runtime",
+        "webpage",
         "trainer.config",
         "trainer.data",
         "trainer.run",

@@ -63,7 +63,8 @@ def test_a_sweep_runs_its_trials_and_writes_a_table_and_a_plot(search, make_ctx,
     assert f"--learning_rate={best['learning_rate']} " in printed
     sweep_dir = tmp_path / "sweep"
     assert printed.endswith(
-        f"report        {sweep_dir}/trials.csv  {sweep_dir}/optimization_history.png\n"
+        f"report        {sweep_dir}/trials.csv  {sweep_dir}/optimization_history.png  "
+        f"{sweep_dir}/report.html\n"
     )
     assert "epoch  2/2" in (tmp_path / "sweep/trial-0000/log.txt").read_text()
 

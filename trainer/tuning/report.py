@@ -1,4 +1,4 @@
-"""Sweep report: the best trials, the command that trains the best, trials.csv and three plots.
+"""Sweep report: the best trials, the command that trains the best, trials.csv, plots and a page.
 
 Owns the layout of table and command; the data frame and the plots are Optuna's. Importances are its
 fANOVA (Hutter, Hoos and Leyton-Brown 2014): the share of the scores' variance that a hyperparameter
@@ -20,7 +20,7 @@ from optuna.visualization import matplotlib as optuna_plots
 from runtime import atomic_file
 from trainer.config import run_config
 from trainer.reports import figures
-from trainer.tuning import search_space
+from trainer.tuning import page, search_space
 
 TABLE = "trials.csv"
 HISTORY_PLOT = "optimization_history.png"
@@ -35,12 +35,16 @@ Trials = Sequence[optuna.trial.FrozenTrial]
 
 
 def write(study: optuna.Study, *, sweep_dir: pathlib.Path, settings: run_config.Config) -> None:
-    """Print the best trials and the command of the best, and write table and plots."""
+    """Print the best trials and the command of the best, and write table, plots and page."""
     finished = ranked(study)
     if not finished:
         print(f"no result     no trial of {sweep_dir} has finished; */log.txt have the reasons")
         return
-    contents = {TABLE: as_csv(study).encode(), **plots(study)}
+    contents = {
+        TABLE: as_csv(study).encode(),
+        **plots(study),
+        page.FILE: page.render(_sweep(study, settings=settings)).encode("utf-8", errors="replace"),
+    }
     paths = [
         atomic_file.replace(sweep_dir / name, content=content) for name, content in contents.items()
     ]
@@ -117,6 +121,19 @@ def settings_of(trial: optuna.trial.FrozenTrial) -> Mapping[str, Any]:
         except ValueError:  # FixedTrial raises it for a parameter that was not varied.
             continue
     return settings
+
+
+def _sweep(study: optuna.Study, *, settings: run_config.Config) -> page.Sweep:
+    """Return what the page shows."""
+    finished = ranked(study)
+    return page.Sweep(
+        trials=study.get_trials(deepcopy=False),
+        ranked=finished,
+        settings=settings,
+        best_settings=settings_of(finished[0]),
+        command=command(finished[0], settings=settings),
+        importances=importances(study),
+    )
 
 
 def plots(study: optuna.Study) -> dict[str, bytes]:
