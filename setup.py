@@ -70,6 +70,7 @@ APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
 INTEROP = ["cleanlab>=2.7", "datasets>=3", "grain>=0.2.10", "webdataset>=0.2"]  # docs/interop.md
 DEV = [
     "dill>=0.3",  # TFDS's DatasetBuilderTestCase.
+    "fairlearn>=0.12",  # The numbers by group are compared with its MetricFrame.
     "flask-cors>=5",  # With flask, what moto's S3 server needs of moto[server].
     "flask>=3",
     "grain>=0.2.3",  # Reads what pipeline.convert writes.

@@ -26,6 +26,7 @@ class AffectnetFacesConfig(tfds.core.BuilderConfig):
     balance: str = "median"
     soft_labels: bool = False
     encoding: str = "jpeg"
+    groups: str = ""
 
 
 def _standard_configs() -> list[AffectnetFacesConfig]:
@@ -77,6 +78,7 @@ def _published_config(folder: Path, name: str) -> AffectnetFacesConfig | None:
         field: settings[field]
         for field in ("classes", "image_size", "balance", "soft_labels", "encoding")
     }
+    fields["groups"] = settings.get("groups", "")
     described = info.get("configDescription") or "built by the job with its user's flags"
     return AffectnetFacesConfig(name=name, description=described, **fields)
 
@@ -171,6 +173,7 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
                 num_classes=config.classes,
                 soft_labels=config.soft_labels,
                 encoding=config.encoding,
+                groups=tuple(features.group_columns(config.groups)),
             ),
             supervised_keys=("image", "label"),
             **self._source(),
@@ -264,6 +267,7 @@ class AffectnetFaces(tfds.core.GeneratorBasedBuilder):
                 image_size=self.builder_config.image_size,
                 balance=self.builder_config.balance,
                 encoding=self.builder_config.encoding,
+                groups=self.builder_config.groups,
                 num_shards=getattr(download_config, "num_shards", None) or 0,
             ),
             listener=console.Console(),

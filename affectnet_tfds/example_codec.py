@@ -11,6 +11,8 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError as _DecodeError
 
+from affectnet_tfds import features
+
 
 class Example(NamedTuple):
     """One example, with the features of affectnet_tfds/features.py."""
@@ -25,6 +27,11 @@ class Example(NamedTuple):
     subset: int
     copy: int
     soft_label: tuple[float, ...] = ()  # 8 numbers where the config has them
+    groups: tuple[tuple[str, str], ...] = ()  # name and text of each attribute, by name
+
+
+_GROUP = f"{features.GROUPS}/"
+"""Begins the keys of attributes: TFDS joins the names of nested features so."""
 
 
 def _message_class() -> Any:
@@ -64,10 +71,8 @@ def _message_class() -> Any:
         ("float_list", 2, one, field.TYPE_MESSAGE, "FloatList"),
         ("int64_list", 3, one, field.TYPE_MESSAGE, "Int64List"),
     )
-    features = message(
-        "Features", ("feature", 1, many, field.TYPE_MESSAGE, "Features.FeatureEntry")
-    )
-    entry = features.nested_type.add(name="FeatureEntry")
+    by_name = message("Features", ("feature", 1, many, field.TYPE_MESSAGE, "Features.FeatureEntry"))
+    entry = by_name.nested_type.add(name="FeatureEntry")
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, label=one, type=field.TYPE_STRING)
     entry.field.add(
@@ -100,6 +105,8 @@ def serialize(example: Example) -> bytes:
     feature["landmarks"].float_list.value.extend(example.landmarks.ravel().tolist())
     if example.soft_label:
         feature["soft_label"].float_list.value.extend(example.soft_label)
+    for name, text in example.groups:
+        feature[f"{_GROUP}{name}"].bytes_list.value.append(text.encode())
     content: bytes = message.SerializeToString(deterministic=True)
     return content
 
@@ -122,8 +129,21 @@ def parse(content: bytes) -> Example:
             bbox=tuple(feature["bbox"].float_list.value),
             filename=feature["filename"].bytes_list.value[0].decode(),
             soft_label=tuple(feature["soft_label"].float_list.value),
+            groups=groups_of(feature),
             **numbers,
             **floats,
         )
     except (_DecodeError, IndexError, ValueError) as error:
         raise ValueError(f"it is no example of this data set ({error})") from error
+
+
+def groups_of(feature: Any) -> tuple[tuple[str, str], ...]:
+    """Return the name and text of each attribute of a record, by name.
+
+    Args:
+      feature: the map of a tf.train.Example's features.
+    """
+    keys = sorted(key for key in feature if key.startswith(_GROUP))
+    return tuple(
+        (key.removeprefix(_GROUP), feature[key].bytes_list.value[0].decode()) for key in keys
+    )

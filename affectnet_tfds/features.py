@@ -6,6 +6,8 @@ written by affectnet_tfds/example_codec.py: TFDS's serializer was rejected becau
 from process to process and because it needs TensorFlow.
 """
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +20,22 @@ if TYPE_CHECKING:
 NUM_LANDMARKS = 68
 NUM_SOFT = 8
 
+GROUPS = "groups"
+"""Feature that holds attributes of the person and the image, as text by their names."""
+
+MEASURED_GROUPS = ("face_px", "yaw_deg", "brightness", "colour")
+"""Attributes that the job measures; all others are columns of the annotation."""
+
+_GROUP_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
 
 def features(
-    *, image_size: int, num_classes: int, soft_labels: bool = False, encoding: str = "jpeg"
+    *,
+    image_size: int,
+    num_classes: int,
+    soft_labels: bool = False,
+    encoding: str = "jpeg",
+    groups: Sequence[str] = (),
 ) -> "tfds.features.FeaturesDict":
     """Return the TFDS features of a config.
 
@@ -29,6 +44,7 @@ def features(
       num_classes: 7, 8 or 11.
       soft_labels: whether there is a `soft_label`, as AffectNet+ has it.
       encoding: how crops are stored: jpeg, png or raw (image_codec.ENCODINGS).
+      groups: names of the attributes.
 
     Returns:
       image: uint8[S, S, 3], RGB.
@@ -41,15 +57,17 @@ def features(
       subset: manual or automatic.
       copy: 0 for the image itself, k for its k-th repeat by balancing; odd ones are mirrored.
       soft_label: float32[8], probabilities of the first 8 expressions, NaN where missing.
+      groups: where there are any, a mapping of each attribute's name to its text, "" where missing.
     """
     # Inside: the first import of TFDS registers the builder, which imports this module.
     import tensorflow_datasets as tfds
 
-    extra = (
-        {"soft_label": tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)}
-        if soft_labels
-        else {}
-    )
+    extra: dict[str, tfds.features.FeatureConnector] = {}
+    if soft_labels:
+        extra["soft_label"] = tfds.features.Tensor(shape=(NUM_SOFT,), dtype=np.float32)
+    if groups:
+        by_name = {name: tfds.features.Text() for name in groups}
+        extra[GROUPS] = tfds.features.FeaturesDict(by_name)
     return tfds.features.FeaturesDict(
         {
             "image": _image((image_size, image_size, 3), encoding=encoding),
@@ -64,6 +82,33 @@ def features(
             **extra,
         }
     )
+
+
+def group_columns(text: str) -> dict[str, str]:
+    """Return the attributes that the job's --groups asks for: name to column, as in age,skin=tone.
+
+    A name alone is its own column, or one of MEASURED_GROUPS, whose column is "".
+
+    Raises:
+      ValueError: with the rule, for a name that is none or is there twice, and for no column.
+    """
+    found: dict[str, str] = {}
+    for part in text.split(",") if text else ():
+        name, equals, column = (each.strip() for each in part.partition("="))
+        if not equals:
+            column = "" if name in MEASURED_GROUPS else name
+        elif not column:
+            raise ValueError(f"must name a column after each =: got {part.strip()!r}")
+        name = name if equals else name.lower()
+        if not _GROUP_NAME.fullmatch(name):
+            raise ValueError(
+                f"must have names of small letters, digits and _: got {name!r}; a column called "
+                "otherwise is given a name with name=column"
+            )
+        if name in found:
+            raise ValueError(f"must name each attribute once: got {name} twice")
+        found[name] = column
+    return found
 
 
 def _image(shape: tuple[int, int, int], *, encoding: str) -> "tfds.features.FeatureConnector":

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from affectnet_tfds import dataset_paths, face_crop, image_codec, labels
+from affectnet_tfds import dataset_paths, face_crop, features, image_codec, labels
 from affectnet_tfds.peers import crops as peer_crops
 from pipeline.rows import label_cleaning
 from pipeline.shards import row_example
@@ -103,6 +103,13 @@ class JobConfig(fields.Checked):
         path="pattern",
         group=_INPUT,
         default_text="relative to the list",
+    )
+    groups: str = field(
+        "",
+        "attributes to store with each face, for evaluation by group: columns of the annotation "
+        "(age,skin=tone) and what the job measures (face_px, yaw_deg, brightness, colour)",
+        group=_INPUT,
+        default_text="none",
     )
     follow_links: bool = field(
         False,
@@ -280,6 +287,10 @@ class JobConfig(fields.Checked):
                 f"--{name} must be {value} with --like={self.like}, which sets it (leave it out)",
                 getattr(self, name),
             )
+        try:
+            features.group_columns(self.groups)
+        except ValueError as error:
+            raise errors.UserError(f"--groups {error}") from None
         letters = self.config_name.replace("_", "").replace("-", "")
         most = int(1 / self.validation_frac + 1e-9) - 1 if self.validation_frac else 0
         _require(
@@ -314,11 +325,16 @@ class JobConfig(fields.Checked):
             geometry=face_crop.Geometry(self.image_size, self.margin_frac, self.align, self.like),
             encoding=self.encoding,
             soft_labels=self.soft_labels,
+            groups=tuple(features.group_columns(self.groups)),
         )
 
     def to_json(self) -> str:
-        """Return all fields as JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
+        """Return all fields as JSON, those of _ONLY_IF_GIVEN where they are given."""
+        given = dataclasses.asdict(self)
+        for f in dataclasses.fields(self):
+            if f.name in _ONLY_IF_GIVEN and given[f.name] == f.default:
+                del given[f.name]
+        return json.dumps(given, indent=2, sort_keys=True) + "\n"
 
 
 def given_like(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -329,7 +345,10 @@ def given_like(given: Mapping[str, Any]) -> dict[str, Any]:
 LISTS = ("exclude", "relabel")
 """Flags that name a file of lines about rows."""
 
-_YOUNGER = ("like", "validation_frac", "validation_fold", *LISTS)
+_ONLY_IF_GIVEN = ("groups", *LISTS)
+"""Flags that job_config.json names where they are given: else it has the bytes of before them."""
+
+_YOUNGER = ("like", "validation_frac", "validation_fold", *_ONLY_IF_GIVEN)
 """Flags whose defaults are what builds without them were made with."""
 
 SECTIONS: dict[str, type] = {"Job": JobConfig}

@@ -115,6 +115,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.distributed",
         "trainer.models",
     ),
+    "trainer.evaluation.groups": ("runtime", "trainer.data", "trainer.evaluation"),
     "trainer.optim": (
         "trainer.config",
         "trainer.data",
@@ -161,6 +162,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "webpage",
         "trainer.data",
         "trainer.evaluation",
+        "trainer.evaluation.groups",
         "trainer.run",
     ),
     "trainer.comparison": (
@@ -179,6 +181,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "runtime",
         "trainer.data",
         "trainer.evaluation",
+        "trainer.evaluation.groups",
         "trainer.exporting",
         "trainer.inference",
         "trainer.reports",
@@ -229,6 +232,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.diagnosis",
         "trainer.models",
         "trainer.evaluation",
+        "trainer.evaluation.groups",
         "trainer.run",
         "trainer.inference",
         "trainer.demo",

@@ -17,6 +17,7 @@ from trainer.config import run_config
 from trainer.data import dataset_version, id_list
 from trainer.distributed import devices, tf_logging
 from trainer.evaluation import class_subset
+from trainer.evaluation.groups import attribute_list, attributes, grouping
 from trainer.run import data_provenance, ensemble, trained_run
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
@@ -75,6 +76,23 @@ class Evaluation:
         default_text="all of the split",
         path="file",
     )
+    groups: str = fields.field(
+        "",
+        "attributes by which the numbers are divided, numbers with the edges of their ranges, as "
+        "in age:20:40:60,gender",
+        default_text="all that the data (pipeline.main --groups) and --groups_csv have",
+    )
+    groups_csv: str | None = fields.field(
+        None,
+        "CSV of attributes beside the data: a header, the id in the first column (as in --subset)",
+        path="file",
+    )
+    least_group: int = fields.field(
+        attributes.LEAST_IMAGES,
+        "groups of fewer images are shown without numbers, and not compared",
+        unit="images",
+        at_least=10,
+    )
     report_dir: str | None = fields.field(
         None,
         "folder for the report",
@@ -109,9 +127,20 @@ def evaluate(asked: Evaluation) -> "publication.Evaluated":
     """
     _check_model(asked)
     listed = id_list.read(pathlib.Path(asked.subset)) if asked.subset else None
+    grouped = _grouping(asked)
     if asked.model_file or asked.predictions:
-        return _evaluate_file(asked, listed=listed)
-    return _evaluate_run(asked, listed=listed)
+        return _evaluate_file(asked, listed=listed, grouped=grouped)
+    return _evaluate_run(asked, listed=listed, grouped=grouped)
+
+
+def _grouping(asked: Evaluation) -> grouping.Grouping:
+    """Return what the numbers are divided by, as far as it is known before the data are opened."""
+    path = pathlib.Path(asked.groups_csv) if asked.groups_csv else None
+    return grouping.Grouping(
+        asked=attributes.parse(asked.groups),
+        listed=attribute_list.read(path) if path else None,
+        least_images=asked.least_group,
+    )
 
 
 def report_folder(
@@ -131,7 +160,9 @@ def report_folder(
     return pathlib.Path(asked.model_dir) / name
 
 
-def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publication.Evaluated":
+def _evaluate_run(
+    asked: Evaluation, *, listed: id_list.IdList | None, grouped: grouping.Grouping
+) -> "publication.Evaluated":
     runs = ensemble.find(asked.model_dir).members
     if len(runs) > 1 and not asked.report_dir:
         raise errors.UserError(
@@ -162,7 +193,9 @@ def _evaluate_run(asked: Evaluation, *, listed: id_list.IdList | None) -> "publi
     folder = report_folder(asked, version=version, trained_on=run.data, listed=listed)
     with _held(folder):
         members, subset = _members(asked, runs=runs, ctx=ctx, listed=listed)
-        return evaluation_report.run_members(members, report_dir=folder, subset=subset)
+        return evaluation_report.run_members(
+            members, report_dir=folder, subset=subset, grouped=grouped
+        )
 
 
 def _members(
@@ -212,7 +245,9 @@ def _member(
     )
 
 
-def _evaluate_file(asked: Evaluation, *, listed: id_list.IdList | None) -> "publication.Evaluated":
+def _evaluate_file(
+    asked: Evaluation, *, listed: id_list.IdList | None, grouped: grouping.Grouping
+) -> "publication.Evaluated":
     """Evaluate a model file or a table of probabilities."""
     given: adapter.Adapter | probabilities.Table
     if asked.predictions:
@@ -239,7 +274,7 @@ def _evaluate_file(asked: Evaluation, *, listed: id_list.IdList | None) -> "publ
     with _held(folder):
         return judge.judge(
             judge.Entrant(path=path, given=given),
-            field=judge.Field(version=version, split=asked.split, listed=listed),
+            field=judge.Field(version=version, split=asked.split, listed=listed, grouped=grouped),
             folder=folder,
         )
 

@@ -25,6 +25,7 @@ from runtime import errors
 
 _IMAGE = "image"
 _SOFT_LABEL = "soft_label"
+_GROUPS = "groups"
 _SIZES_PX = range(8, 4096 + 1)
 """Sides that images are resized to, from the least that the trainer takes."""
 
@@ -133,13 +134,15 @@ class FaceDataset:
     def columns(self) -> dict[str, np.ndarray]:
         """Read all features but the images: arrays of N rows, such as label, filename, valence.
 
+        An attribute (the job's --groups) is the column groups/NAME.
+
         For samplers and tables (pandas.DataFrame takes the columns with one number a row). Reads
         every record of the split, and checks its checksum.
 
         Raises:
           errors.UserError: naming the file and the record, if one is damaged.
         """
-        rows = [_features(self.stored(position)) for position in range(len(self))]
+        rows = [_columns(self.stored(position)) for position in range(len(self))]
         return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -239,5 +242,15 @@ def _features(example: example_codec.Example) -> Mapping[str, Any]:
     features["bbox"] = np.array(example.bbox, np.float32)
     for name in ("valence", "arousal"):
         features[name] = np.float32(features[name])
-    soft = features.pop(_SOFT_LABEL)
-    return {**features, _SOFT_LABEL: np.array(soft, np.float32)} if soft else features
+    if soft := features.pop(_SOFT_LABEL):
+        features[_SOFT_LABEL] = np.array(soft, np.float32)
+    if groups := features.pop(_GROUPS):
+        features[_GROUPS] = dict(groups)
+    return features
+
+
+def _columns(example: example_codec.Example) -> Mapping[str, Any]:
+    """Return the features of an example but its image, each attribute a feature of its own."""
+    features = dict(_features(example))
+    groups = features.pop(_GROUPS, {})
+    return {**features, **{f"{_GROUPS}/{name}": text for name, text in groups.items()}}

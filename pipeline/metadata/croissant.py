@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from affectnet_tfds import dataset_paths, labels
+from affectnet_tfds import dataset_paths, features, labels
 from pipeline.files import atomic
 from pipeline.metadata import responsible_ai, version
 
@@ -181,6 +181,7 @@ def _listed(name: str, rows: list[dict[str, Any]], kinds: dict[str, str]) -> dic
 def _examples(described: version.Version) -> dict[str, Any]:
     left_out = () if described.settings["soft_labels"] else ("soft_label",)
     fields = [_field(name) for name in _FIELDS if name not in left_out]
+    fields += [_group_field(name) for name in described.groups]
     split = {
         "@type": "cr:Field",
         "@id": "examples/split",
@@ -215,4 +216,16 @@ def _field(name: str) -> dict[str, Any]:
         **({"repeated": True} if name in _REPEATED else {}),
         **({"references": {"field": {"@id": other}}} if other else {}),
         "source": {"fileSet": {"@id": _SHARDS}, "extract": {"column": name}},
+    }
+
+
+def _group_field(name: str) -> dict[str, Any]:
+    column = f"{features.GROUPS}/{name}"
+    return {
+        "@type": "cr:Field",
+        "@id": f"examples/{column}",
+        "name": column,
+        "description": "attribute of the person or the image, empty where there is none",
+        "dataType": "sc:Text",
+        "source": {"fileSet": {"@id": _SHARDS}, "extract": {"column": column}},
     }

@@ -43,6 +43,7 @@ def _write_metadata(folder: Path, described: version.Version) -> None:
             num_classes=settings["classes"],
             soft_labels=settings["soft_labels"],
             encoding=settings["encoding"],
+            groups=described.groups,
         ),
         split_infos=_splits(folder, described),
         version=dataset_paths.VERSION,

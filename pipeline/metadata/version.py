@@ -26,6 +26,11 @@ class Version(NamedTuple):
         """Return the names of the classes, by label."""
         return labels.class_names(self.settings["classes"])
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Return the names of the attributes that examples have."""
+        return tuple(features.group_columns(self.settings.get("groups", "")))
+
     def shards(self) -> dict[str, list[Mapping[str, Any]]]:
         """Return the sidecars of each split, in the order of the shards."""
         by_split: dict[str, list[Mapping[str, Any]]] = {}

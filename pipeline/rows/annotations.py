@@ -47,6 +47,7 @@ class Row(NamedTuple):
       source: file and row number of the annotation.
       soft_label: AffectNet+: probability of each of the first 8 expressions.
       left_out: why the user's flags leave the row out, or "".
+      groups: name and text of each attribute that the annotation has, of those asked for.
     """
 
     split: str
@@ -62,6 +63,16 @@ class Row(NamedTuple):
     source: str
     soft_label: tuple[float, ...] = ()
     left_out: str = ""
+    groups: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the row as text: of one without attributes as it was before there were any.
+
+        Shards are known by a digest of it, and an unfinished build continues with an update.
+        """
+        named = zip(self._fields, self, strict=True)
+        shown = (f"{name}={value!r}" for name, value in named if name != "groups" or value)
+        return f"Row({', '.join(shown)})"
 
 
 class Reject(NamedTuple):
@@ -167,6 +178,34 @@ def parse(
         landmarks=landmarks.astype("<f4").tobytes() if landmarks is not None else b"",
         source=place.source,
     )
+
+
+LONGEST_GROUP = 100
+"""Longest text of an attribute, in characters."""
+
+
+def with_groups(row: Row | Reject, texts: Mapping[str, str]) -> Row | Reject:
+    """Return a row with attributes; a word for none, such as NULL, is "".
+
+    Args:
+      row: as parsed; a reject stays as it is.
+      texts: attributes as written, by name.
+    """
+    if isinstance(row, Reject) or not texts:
+        return row
+    groups = tuple((name, _group_text(text)) for name, text in sorted(texts.items()))
+    return row._replace(groups=groups)
+
+
+def _group_text(text: str) -> str:
+    text = untrusted.readable(text.strip())
+    if len(text) > LONGEST_GROUP:
+        raise InvalidExample(
+            "attribute too long",
+            f"an attribute (--groups) may have {LONGEST_GROUP} characters: got {len(text):,}, "
+            f"{text[:40]!r}…",
+        )
+    return "" if text.lower() in _NO_VALUE_WORDS else text
 
 
 def relative_path(text: str) -> str:

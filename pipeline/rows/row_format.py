@@ -18,6 +18,7 @@ read. Version 1 was pickle, in files without a version in their names."""
 _BOX = annotations.Row._fields.index("box")
 _LANDMARKS = annotations.Row._fields.index("landmarks")
 _SOFT_LABEL = annotations.Row._fields.index("soft_label")
+_GROUPS = annotations.Row._fields.index("groups")
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode  # ASCII only, and no newline in it.
 
@@ -26,6 +27,8 @@ def encode(row: annotations.Row) -> bytes:
     """Return a row as bytes."""
     fields: list[object] = [*row]
     fields[_LANDMARKS] = None
+    if not row.groups:  # Readers of an update continue with rows that were written before it.
+        del fields[_GROUPS]
     return _to_json(fields).encode("ascii") + b"\n" + row.landmarks
 
 
@@ -37,4 +40,5 @@ def decode(content: bytes) -> annotations.Row:
     fields[_BOX] = fields[_BOX] and tuple(fields[_BOX])
     fields[_SOFT_LABEL] = tuple(fields[_SOFT_LABEL])
     fields[_LANDMARKS] = landmarks
+    fields[_GROUPS:] = [tuple(map(tuple, each)) for each in fields[_GROUPS:]]
     return annotations.Row(*fields)

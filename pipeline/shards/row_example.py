@@ -5,9 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from affectnet_tfds import crop_geometry, example_codec, face_crop, image_codec, labels
+from affectnet_tfds import (
+    crop_geometry,
+    example_codec,
+    face_crop,
+    features,
+    image_codec,
+    labels,
+)
 from pipeline.rows import annotations
-from pipeline.shards import image_statistics, tasks
+from pipeline.shards import image_statistics, measured_groups, tasks
 
 NO_SOFT_LABEL = (math.nan,) * 8
 
@@ -18,6 +25,7 @@ class ExampleSettings(NamedTuple):
     geometry: face_crop.Geometry
     encoding: str  # one of image_codec.ENCODINGS
     soft_labels: bool  # whether examples have a probability for each expression
+    groups: tuple[str, ...] = ()  # names of the attributes that examples have
 
 
 class RowCrop(NamedTuple):
@@ -29,6 +37,7 @@ class RowCrop(NamedTuple):
     aligned: bool
     info: image_statistics.ImageInfo
     as_is: bytes  # the image file, if it is its own crop; else empty
+    measured: tuple[tuple[str, str], ...] = ()  # name and text of the attributes measured
 
 
 def crop(content: bytes, row: annotations.Row, settings: ExampleSettings) -> RowCrop:
@@ -56,6 +65,10 @@ def crop(content: bytes, row: annotations.Row, settings: ExampleSettings) -> Row
         )
     )
     box_px = max(box[2:] if box else header.size)
+    measured = measured_groups.measure(
+        measured_groups.Measurable(cut.face, box_px, annotations.points_of(row)),
+        names=[name for name in features.MEASURED_GROUPS if name in settings.groups],
+    )
     return RowCrop(
         face=cut.face,
         points=cut.points,
@@ -63,6 +76,7 @@ def crop(content: bytes, row: annotations.Row, settings: ExampleSettings) -> Row
         aligned=cut.aligned,
         info=image_statistics.ImageInfo(header.size, box_px, cut.place.outline()),
         as_is=content if is_stored_as_is else b"",
+        measured=measured,
     )
 
 
@@ -91,4 +105,16 @@ def example(
         subset=labels.SUBSETS.index(row.subset),
         copy=task.copy,
         soft_label=(row.soft_label or NO_SOFT_LABEL) if settings.soft_labels else (),
+        groups=_groups(row, row_crop, settings),
     )
+
+
+def _groups(
+    row: annotations.Row, row_crop: RowCrop, settings: ExampleSettings
+) -> tuple[tuple[str, str], ...]:
+    """Return name and text of every attribute asked for, by name; "" for what is not known.
+
+    A name that has a column of the annotation is not measured.
+    """
+    found = {**dict(row_crop.measured), **dict(row.groups)}
+    return tuple((name, found.get(name, "")) for name in sorted(settings.groups))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from affectnet_tfds import features
 from pipeline.files import storage
 from pipeline.sources import passed_over as passed_over_lib
 from runtime import untrusted
@@ -64,6 +65,7 @@ class Table(NamedTuple):
     # the fingerprint (by its repr), so that renaming one would make every old build another.
     reading: Any = None
     follow_links: bool = False  # whether links may lead out of the input folder
+    groups: tuple[tuple[str, str], ...] = ()  # name and column of each attribute to read
 
 
 class Part(NamedTuple):
@@ -131,6 +133,15 @@ class Request(NamedTuple):
     labels: str = ""
     pictures: str = ""
     follow_links: bool = False
+    groups: str = ""
+
+    def columns_of_groups(self) -> dict[str, str]:
+        """Return the attributes to read from the annotation: name to column.
+
+        Raises:
+          ValueError: see features.group_columns.
+        """
+        return {name: at for name, at in features.group_columns(self.groups).items() if at}
 
 
 def fingerprint(release: Release) -> str:

@@ -15,7 +15,7 @@ from runtime import untrusted
 OF_SYSTEM = "files of macOS or Windows"
 NOT_ENTERED = "folders that may not be listed, or are links out of the input or to above"
 
-_SAMPLE = ("drawn_sample.json", "README.txt")
+_SAMPLE = ("drawn_sample.json", "README.txt", "attributes.csv")
 """Files that a drawn sample has besides its release."""
 
 

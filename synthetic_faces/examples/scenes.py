@@ -18,12 +18,17 @@ _SIDE_PX = (140, 421)
 _LEAVING_SHARE = 0.08
 
 
+ATTRIBUTES = ("age", "skin", "yaw_deg")
+"""Who is drawn: years; light, medium or dark; degrees that the head is turned to either side."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Annotation:
     """Annotation of an image.
 
     `box_xywh` and `landmarks`, float[68, 2] rounded to hundredths, are in image pixels and may
-    leave the image. Valence and arousal are in [-1, 1], or labels.NO_VALUE.
+    leave the image. Valence and arousal are in [-1, 1], or labels.NO_VALUE. `attributes` has the
+    text of each of ATTRIBUTES, "" for an image without a face.
     """
 
     row: dataset_rows.Row
@@ -33,6 +38,7 @@ class Annotation:
     landmarks: anatomy.Points
     valence: float
     arousal: float
+    attributes: tuple[str, ...] = ("",) * len(ATTRIBUTES)
 
 
 def draw(row: dataset_rows.Row, *, seed: int) -> tuple[bytes, Annotation]:
@@ -49,8 +55,22 @@ def draw(row: dataset_rows.Row, *, seed: int) -> tuple[bytes, Annotation]:
     points = np.round(subject.landmarks, 2)
     box = _box(points, rng=rng)
     return encoded, Annotation(
-        row, width, height, box, points, expression.valence, expression.arousal
+        row,
+        width,
+        height,
+        box,
+        points,
+        expression.valence,
+        expression.arousal,
+        _attributes(subject) if row.code != expressions.NO_FACE else ("",) * len(ATTRIBUTES),
     )
+
+
+def _attributes(subject: subjects.Subject) -> tuple[str, ...]:
+    """Return the text of each of ATTRIBUTES."""
+    look = subject.look
+    yaw = f"{abs(np.degrees(subject.pose.yaw_rad)):.0f}"
+    return str(appearance.age_years(look)), appearance.skin_tone(look.skin), yaw
 
 
 def _draw_subject(

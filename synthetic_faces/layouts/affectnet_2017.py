@@ -1,7 +1,8 @@
 """Layout of the 2017 release: three CSV lists and images in numbered folders.
 
 As it is found on disks: training.csv with a header, validation.csv without one, the automatic list
-with a '#' before its first column. It expresses everything in an annotation.
+with a '#' before its first column. It expresses everything in an annotation but who is drawn, which
+is in a list beside the release, so that the release has AffectNet's columns and no other.
 """
 
 import pathlib
@@ -43,6 +44,18 @@ def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) ->
         lines = [*header, *(_line(annotation) for annotation in rows)]
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _write_attributes(root, annotations)
+
+
+def _write_attributes(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
+    """Write who is drawn, by the names of the job's records: a list for evaluation by group."""
+    rows = [
+        ",".join((f"{_IMAGES[a.row.subset].rpartition('/')[2]}/{_listed_path(a.row)}", *known))
+        for a in annotations
+        if all(known := a.attributes)
+    ]
+    lines = [",".join(("file", *scenes.ATTRIBUTES)), *rows]
+    (root / base.ATTRIBUTES).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _listed_path(row: dataset_rows.Row) -> str:

@@ -1,7 +1,7 @@
 """Layout of AffectNet+ (arXiv 2410.22506): one JSON an image, with soft label and difficulty.
 
 It cannot express boxes. Soft labels are made up: the code's own probability follows from the
-difficulty, the rest is uniform. Age, gender, race and the 29 landmarks stay empty: drawn faces have
+difficulty, the rest is uniform. Gender, race and the 29 landmarks stay empty: drawn faces have
 none.
 """
 
@@ -58,14 +58,15 @@ def _record(annotation: scenes.Annotation) -> dict[str, Any]:
     human_label = {"human-label": row.code}
     if row.subset != "manual":
         human_label = {}
+    age, _, yaw = annotation.attributes
     return human_label | {
         "soft-label": soft_label(row),
         "subset": difficulty(row),
         "meta-data": {
-            "age": None,
+            "age": int(age) if age else None,
             "gender": {},
             "race": {},
-            "pose": {},
+            "pose": {"yaw": int(yaw)} if yaw else {},
             "valence": annotation.valence,
             "arousal": annotation.arousal,
             "landmark-68": annotation.landmarks.tolist(),

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 
 from synthetic_faces.examples import dataset_rows, scenes
 
+ATTRIBUTES = "attributes.csv"
+"""List of who is drawn, beside a release that has no place for it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Layout:

@@ -11,7 +11,10 @@ from affectnet_tfds import labels
 from synthetic_faces.examples import dataset_rows, scenes
 from synthetic_faces.layouts import base
 
-COLUMNS = ("image", "split", "emotion", "x0", "y0", "x1", "y1", "valence", "arousal", "points")
+COLUMNS = (
+    *("image", "split", "emotion", "x0", "y0", "x1", "y1", "valence", "arousal", "points"),
+    *scenes.ATTRIBUTES,
+)
 
 
 def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
@@ -40,6 +43,7 @@ def _fields(annotation: scenes.Annotation) -> list[str]:
         *corners,
         *affect,
         points,
+        *annotation.attributes,
     ]
 
 

@@ -15,6 +15,8 @@ SKINS: tuple[paint.Colour, ...] = (
     (182, 198, 228), (166, 188, 226), (146, 176, 220), (128, 160, 209), (104, 138, 192),
     (82, 112, 166), (62, 86, 134), (48, 66, 104),
 )  # fmt: skip
+_TONES = ("light", "light", "light", "medium", "medium", "dark", "dark", "dark")
+"""Of each of SKINS."""
 HAIRS: tuple[paint.Colour, ...] = (
     (28, 26, 30), (34, 38, 52), (40, 58, 86), (52, 84, 124), (96, 150, 190), (140, 190, 222),
     (40, 70, 150), (160, 164, 168), (215, 218, 222),
@@ -54,6 +56,17 @@ class Look:
     brow_weight: float
     age: float
     freckled: bool
+
+
+def skin_tone(skin: paint.Colour) -> str:
+    """Return the nearest of SKINS in words: light, medium or dark."""
+    distances = np.linalg.norm(np.array(SKINS) - np.array(skin), axis=1)
+    return _TONES[int(distances.argmin())]
+
+
+def age_years(look: Look) -> int:
+    """Return an age in years for how lined a face is, 18 to 80."""
+    return round(18 + 62 * look.age)
 
 
 def draw_look(rng: np.random.Generator) -> Look:

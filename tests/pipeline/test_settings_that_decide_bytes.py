@@ -51,6 +51,7 @@ OTHER = {
     "overwrite": ("affectnet", True),
     "retry_rejects": ("affectnet", True),
     "dry_run": ("affectnet", True),
+    "groups": ("affectnet", "brightness"),
     "follow_links": ("affectnet", True),
     "validation_frac": ("unsplit", 0.5),
     "validation_fold": ("unsplit", 1),

@@ -16,6 +16,7 @@ from trainer.arena import adapter as adapter_lib
 from trainer.arena import inference, model_file, model_input, probabilities
 from trainer.data import dataset_version, examples, id_list
 from trainer.evaluation import predictions
+from trainer.evaluation.groups import grouping
 from trainer.reports import publication, thumbnails
 
 _CHUNK_BYTES = 1 << 20
@@ -31,11 +32,13 @@ class Entrant:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Field:
-    """The examples that an entrant is evaluated on: a split of a version, or its listed part."""
+    """The examples that an entrant is evaluated on: a split of a version, or its listed part; and
+    by which attributes its numbers are divided."""
 
     version: dataset_version.Version
     split: str
     listed: id_list.IdList | None
+    grouped: grouping.Grouping = grouping.Grouping()
 
     def read(self, *, size_px: int) -> tuple[examples.Split, str]:
         """Return the examples at an image size, and which part they are; see id_list.take."""
@@ -78,6 +81,7 @@ def judge(entrant: Entrant, *, field: Field, folder: pathlib.Path) -> publicatio
         protocol=_protocol(entrant, field=field, answer=answer),
         remark=answer.remark,
         ms_per_face=answer.ms_per_face,
+        grouped=field.grouped,
     )
     return publication.publish(
         preds, split=answer.split, version=field.version, folder=folder, about=about

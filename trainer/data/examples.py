@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -44,6 +44,8 @@ class Split:
     soft_labels: np.ndarray | None = None  # float32[N, 8], NaN where there is none, as stored
     targets: np.ndarray | None = None
     """float32[N, C], the distribution over the classes that is learnt beside the label, if any."""
+    groups: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    """Attribute of the person or the image (the job's --groups) → its text, str[N]; "" for none."""
 
     @property
     def num_examples(self) -> int:
@@ -106,6 +108,7 @@ def read(
         fetch=fetch,
         fetch_exact=fetch_exact,
         soft_labels=records.soft_labels,
+        groups=records.groups,
     )
 
 

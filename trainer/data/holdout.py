@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -59,9 +60,10 @@ def are_held_out(filenames: Iterable[str], *, frac: float) -> np.ndarray:
 def take(split: examples.Split, *, indices: np.ndarray, name: str) -> examples.Split:
     """Return the split of only these examples, int64[M], indexed from 0."""
     columns = {f.name: getattr(split, f.name) for f in dataclasses.fields(split)}
-    taken = {
+    taken: dict[str, Any] = {
         name: column[indices] for name, column in columns.items() if isinstance(column, np.ndarray)
     }
+    taken["groups"] = {attribute: texts[indices] for attribute, texts in split.groups.items()}
     original = tf.constant(indices, tf.int64)
     return dataclasses.replace(
         split,

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
-from affectnet_tfds import tfrecord
+from affectnet_tfds import example_codec, tfrecord
 from affectnet_tfds.reader import open_files
 from runtime import errors
 
@@ -37,6 +37,7 @@ class Records:
     filenames: np.ndarray  # str[N]
     copies: np.ndarray  # int64[N]
     soft_labels: np.ndarray | None  # float32[N, 8], where the data have any
+    groups: dict[str, np.ndarray]  # attribute → its text, str[N]; "" where there is none
     stamps: dict[pathlib.Path, open_files.Stamp]  # of each file when it was scanned
 
     def image_bytes(self, index: int) -> memoryview:
@@ -66,8 +67,8 @@ def read(files: Sequence[pathlib.Path]) -> Records:
     entries = [
         (shard, *entry) for shard, file in enumerate(files) for entry in _scan(file, stamps=stamps)
     ]
-    shard, start, length, labels, valence, arousal, filenames, copies, soft = (
-        zip(*entries, strict=True) if entries else [()] * 9
+    shard, start, length, labels, valence, arousal, filenames, copies, soft, groups = (
+        zip(*entries, strict=True) if entries else [()] * 10
     )
     return Records(
         files=tuple(files),
@@ -80,12 +81,16 @@ def read(files: Sequence[pathlib.Path]) -> Records:
         filenames=np.array(filenames, np.str_),
         copies=np.array(copies, np.int64),
         soft_labels=_soft_labels(soft),
+        groups=_groups(groups),
         stamps=stamps,
     )
 
 
-_Entry = tuple[int, int, int, float, float, str, int, bytes]
-"""Offset and length of the image's bytes, label, valence, arousal, file name, copy, soft label."""
+_Groups = tuple[tuple[str, str], ...]
+
+_Entry = tuple[int, int, int, float, float, str, int, bytes, _Groups]
+"""Offset and length of the image's bytes, label, valence, arousal, file name, copy, soft label,
+name and text of each attribute."""
 
 
 def _soft_labels(each: Sequence[bytes]) -> np.ndarray | None:
@@ -101,6 +106,24 @@ def _soft_labels(each: Sequence[bytes]) -> np.ndarray | None:
             "some records have a soft label and others have none; build the data set again"
         )
     return np.frombuffer(b"".join(each), np.float32).reshape(len(each), -1)
+
+
+def _groups(each: Sequence[_Groups]) -> dict[str, np.ndarray]:
+    """Return the text of each attribute in each record: str[N] by name.
+
+    Raises:
+      errors.UserError: if only some records have them.
+    """
+    names = {tuple(name for name, _ in groups) for groups in each}
+    if len(names) > 1:
+        raise errors.UserError(
+            "some records have other attributes than others (groups); build the data set again"
+        )
+    columns = zip(*([text for _, text in groups] for groups in each), strict=True)
+    return {
+        name: np.array(texts, np.str_)
+        for name, texts in zip(next(iter(names), ()), columns, strict=True)
+    }
 
 
 def _scan(file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp]) -> Iterator[_Entry]:
@@ -165,6 +188,7 @@ def _entry(content: bytes, *, offset: int) -> _Entry:
         feature["filename"].bytes_list.value[0].decode(),
         feature["copy"].int64_list.value[0],
         np.array(feature["soft_label"].float_list.value, np.float32).tobytes(),
+        example_codec.groups_of(feature),
     )
 
 

@@ -105,6 +105,34 @@ def _check_calibration(value: Any, *, what: str) -> None:
         _check_object(value, what=what, rules={"ece": _check_number, "nll": _check_number})
 
 
+def _check_groups(value: Any, *, what: str) -> None:
+    """Check the part of the numbers by group that model cards show."""
+    if not isinstance(value, dict) or not isinstance(value.get("divisions"), list):
+        raise ValueError(f"{what} must have divisions: got {_short(value)}")
+    _check_count(value.get("least_images"), what=f"{what}: least_images")
+    for division in value["divisions"]:
+        _check_object(division, what=f"{what}: a division", rules={"by": _check_text})
+        groups = division.get("groups")
+        if "by" not in division or not isinstance(groups, list):
+            raise ValueError(f"{what}: a division must have by and groups: got {_short(division)}")
+        for group in groups:
+            _check_object(group, what=f"{what}: a group", rules=_GROUP)
+            if "group" not in group or "num_images" not in group:
+                raise ValueError(f"{what}: a group must have a name: got {_short(group)}")
+        _check_gap(division.get("largest_adjusted_gap"), what=f"{what}: largest_adjusted_gap")
+        _check_number(division.get("adjusted_p"), what=f"{what}: adjusted_p")
+
+
+def _check_gap(value: Any, *, what: str) -> None:
+    if value is None:
+        return
+    rules = {"best": _check_text, "worst": _check_text, "difference": _check_number}
+    _check_object(value, what=what, rules=rules)
+    if any(name not in value for name in rules):
+        raise ValueError(f"{what} must have best, worst and difference: got {_short(value)}")
+    _check_intervals({what: value.get("interval_95")}, what=what)
+
+
 def _short(value: Any) -> str:
     """Return a value as a message quotes it; Python does not print a number of many digits."""
     if isinstance(value, (dict, list, int)) and not isinstance(value, bool):
@@ -117,6 +145,14 @@ _SCORES: Rules = {
     "recall": _check_number,
     "f1": _check_number,
     "support": _check_count,
+}
+_GROUP: Rules = {
+    "group": _check_text,
+    "num_images": _check_count,
+    "accuracy": _check_number,
+    "adjusted_accuracy": _check_number,
+    "macro": _check_scores,
+    "intervals_95": _check_intervals,
 }
 _NEEDED: Rules = {
     "protocol": _check_protocol,
@@ -133,4 +169,5 @@ _OPTIONAL: Rules = {
     "intervals_95": _check_intervals,
     "calibration": _check_calibration,
     "ms_per_face": _check_number,
+    "groups": _check_groups,
 }

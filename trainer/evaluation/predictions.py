@@ -19,6 +19,7 @@ from runtime import errors, fields, untrusted
 FILE = "predictions.csv"
 _FIXED = ("filename", "copy", "label", "predicted")
 _PREFIX = "p_"
+_GROUP_PREFIX = "group_"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Predictions:
     affect: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
     """valence, arousal: annotated (NaN where not annotated) and predicted, float[N] each; empty
     without such heads."""
+    attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    """Attribute of the person or the image → its text, str[N]; "" where it is not known."""
 
     @property
     def predicted(self) -> np.ndarray:
@@ -61,6 +64,7 @@ class Predictions:
                 name: (truth[chosen], predicted[chosen])
                 for name, (truth, predicted) in self.affect.items()
             },
+            attributes={name: texts[chosen] for name, texts in self.attributes.items()},
         )
 
 
@@ -68,32 +72,37 @@ def to_csv(preds: Predictions) -> str:
     """Return the text of predictions.csv.
 
     Columns: filename, copy, label, predicted, p_<class> each, then valence, predicted_valence,
-    arousal and predicted_arousal where the model has them.
+    arousal and predicted_arousal where the model has them, and group_<attribute> where examples
+    have any.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     columns = [f"{_PREFIX}{name}" for name in preds.class_names]
     affect_columns = [column for name in preds.affect for column in (name, f"predicted_{name}")]
-    writer.writerow([*_FIXED, *columns, *affect_columns])
+    group_columns = [f"{_GROUP_PREFIX}{name}" for name in preds.attributes]
+    writer.writerow([*_FIXED, *columns, *affect_columns, *group_columns])
     values = [each for pair in preds.affect.values() for each in pair]
     affect = np.array(values).T.reshape(len(preds.labels), -1)
     names = np.array(preds.class_names)
-    for filename, copy, label, predicted, probs, numbers in zip(
+    texts = np.array([*preds.attributes.values()], np.str_).T.reshape(len(preds.labels), -1)
+    for filename, copy, label, predicted, probs, numbers, groups in zip(
         preds.filenames,
         preds.copies,
         names[preds.labels],
         names[preds.predicted],
         preds.probabilities.tolist(),
         affect.tolist(),
+        texts.tolist(),
         strict=True,
     ):
         cells = [*(f"{p:.7g}" for p in probs), *(f"{v:.6g}" for v in numbers)]
+        cells += map(untrusted.cell, groups)
         writer.writerow([untrusted.cell(str(filename)), copy, label, predicted, *cells])
     return text.getvalue()
 
 
 def read(path: pathlib.Path) -> Predictions:
-    """Read a file that `to_csv` wrote, without valence and arousal.
+    """Read a file that `to_csv` wrote, without valence, arousal and attributes.
 
     Raises:
       errors.UserError: if the file is missing, or is not such a file.
@@ -138,7 +147,11 @@ def _class_names(columns: Sequence[str], *, num_rows: int) -> tuple[str, ...]:
     if tuple(columns[: len(_FIXED)]) != _FIXED or not num_rows:
         raise ValueError(f"it must begin with the columns {', '.join(_FIXED)} and have rows")
     probs = list(itertools.takewhile(lambda each: each.startswith(_PREFIX), columns[len(_FIXED) :]))
-    affect = columns[len(_FIXED) + len(probs) :]
+    affect = [
+        column
+        for column in columns[len(_FIXED) + len(probs) :]
+        if not column.startswith(_GROUP_PREFIX)
+    ]
     pairs = [column for name in affect[::2] for column in (name, f"predicted_{name}")]
     if not probs or list(affect) != pairs or len(set(columns)) < len(columns):
         raise ValueError(

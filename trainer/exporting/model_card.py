@@ -34,7 +34,7 @@ _LIMITS = """\
 - Each of AffectNet's labels is one annotator's: on 36,000 images labelled twice, the two agreed on
   60.7 % (Mollahosseini et al. 2019). No classifier should be trusted beyond that.
 - The images were found by searching the web for words of emotion: people, ages and situations are
-  not represented evenly, and accuracy was not measured by group.
+  not represented evenly{by_group}.
 - It expects one face, cropped as the pipeline crops it. `python -m trainer.predict` does that;
   other margins cost accuracy.
 - Not for decisions about people: hiring, policing, credit, insurance, medicine. In the European
@@ -126,7 +126,7 @@ def text(facts: Facts) -> str:
         f"## Data\n\n{_data_of_runs(facts.run)}",
         f"## Evaluation\n\n{_evaluation(facts.metrics, model=facts.run)}",
         f"## Export compared with the network\n\n{_comparison(facts.comparison)}",
-        f"## Limits\n\n{_LIMITS}",
+        f"## Limits\n\n{_LIMITS.format(by_group=_by_group(facts.metrics))}",
         "## Licence",
         *([_DRAWN_LICENCE] if all(are_drawn) else []),
         _LICENCE,
@@ -250,8 +250,71 @@ def _evaluation(metrics: Mapping[str, Any] | None, *, model: ensemble.Model) -> 
             "| class | precision | recall | F1 | examples |",
             "|---|---|---|---|---|",
             *per_class,
+            *_groups(metrics.get("groups")),
         ]
     )
+
+
+def _groups(groups: Mapping[str, Any] | None) -> list[str]:
+    """Return the numbers by each attribute; those of intersections are in metrics.json."""
+    if not groups:
+        return []
+    rows: list[str] = []
+    gaps: list[str] = []
+    for division in groups["divisions"]:
+        if " & " not in division["by"]:
+            rows += [_group_row(division["by"], group) for group in division["groups"]]
+        gaps += _gap(division)
+    note = (
+        f"By group; those of fewer than {groups['least_images']} images have no numbers. Of the "
+        "same classes: as if each group had the classes of all groups together."
+    )
+    return [
+        "",
+        note,
+        "",
+        "| by | group | images | accuracy | 95 % | of the same classes | macro F1 |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+        *(["", *gaps] if gaps else []),
+    ]
+
+
+def _by_group(metrics: Mapping[str, Any] | None) -> str:
+    if not (metrics and metrics.get("groups")):
+        return ", and accuracy was not measured by group"
+    return (
+        "; accuracy was measured by group on the images of the evaluation, which says nothing of "
+        "other people and other cameras"
+    )
+
+
+def _group_row(by: str, group: Mapping[str, Any]) -> str:
+    low, high = (group.get("intervals_95", {}).get("accuracy") or (None, None))[:2]
+    ends = "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    numbers = (
+        _number(group.get("accuracy")),
+        ends,
+        _number(group.get("adjusted_accuracy")),
+        _number(group.get("macro", {}).get("f1")),
+    )
+    name = group["group"].replace("|", "\\|")
+    return f"| {by} | {name} | {group['num_images']:,} | {' | '.join(numbers)} |"
+
+
+def _gap(division: Mapping[str, Any]) -> list[str]:
+    """Return the line of a division whose groups were compared."""
+    gap = division.get("largest_adjusted_gap")
+    if not gap:
+        return []
+    low, high = gap["interval_95"]
+    p = division["adjusted_p"]
+    p_text = "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return [
+        f"- by {division['by']}: largest gap of the same classes {gap['difference']:.3f} "
+        f"({low:.3f} to {high:.3f}), {gap['best']} above {gap['worst']}; p {p_text} (permutation "
+        "test, Holm)"
+    ]
 
 
 def _class_row(row: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ import keras
 from trainer.data import exact_resize, examples
 from trainer.evaluation import class_subset, predictions
 from trainer.evaluation import predictor as predictor_lib
+from trainer.evaluation.groups import grouping
 from trainer.reports import figures, publication
 from trainer.run import best_weights, context, data_provenance, ensemble
 
@@ -61,7 +62,11 @@ def run(
 
 
 def run_members(
-    members: Sequence[Member], *, report_dir: pathlib.Path, subset: str = ""
+    members: Sequence[Member],
+    *,
+    report_dir: pathlib.Path,
+    subset: str = "",
+    grouped: grouping.Grouping | None = None,
 ) -> publication.Evaluated:
     """Load the best weights of runs, evaluate their mean on a split, write and print the report.
 
@@ -69,6 +74,7 @@ def run_members(
       members: one run, or those of an ensemble; all have the same data, examples and devices.
       report_dir: the report's folder.
       subset: which part of the split the examples are, in words; empty: all of it.
+      grouped: by which attributes the numbers are divided; None: by all that the data have.
 
     Raises:
       errors.UserError: if there are no weights, or they belong to another network.
@@ -85,6 +91,7 @@ def run_members(
         protocol=_protocol(members, facts=facts, subset=subset),
         remark=f"weights of {weights}, chosen by {chosen_by}",
         history=members[0].history if len(members) == 1 else (),
+        grouped=grouped or grouping.Grouping(),
     )
     return publication.publish(
         _predict(members), split=examples, version=ctx.version, folder=report_dir, about=about

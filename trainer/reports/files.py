@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from runtime import atomic_file
 from trainer.evaluation import metrics, predictions, results
+from trainer.evaluation.groups import group_results
 from trainer.reports import figures
 
 
@@ -21,6 +22,7 @@ def write(
     folder: pathlib.Path,
     history: figures.History,
     protocol: Mapping[str, str],
+    groups: group_results.GroupResults | None = None,
 ) -> Mapping[str, pathlib.Path]:
     """Write the report into a folder and return the paths by file name.
 
@@ -32,11 +34,12 @@ def write(
       history: of the training, in order; epochs are counted from 1 where `epoch` is missing.
       protocol: what the numbers were measured on: data set, split, what was selected on what. It
         goes to metrics.json as it is; `split` is named in the confusion matrix as well.
+      groups: the numbers by group, where examples have attributes.
     """
     confusion = figures.confusion_figure(evaluation.classification, split=protocol.get("split", ""))
     contents = {
         "report.html": page.encode("utf-8", errors="replace"),
-        "metrics.json": to_json(evaluation, protocol=protocol).encode(),
+        "metrics.json": to_json(evaluation, protocol=protocol, groups=groups).encode(),
         "predictions.csv": predictions.to_csv(preds).encode("utf-8", errors="replace"),
         "confusion_matrix.png": figures.png(confusion),
         "curves.png": figures.png(figures.curves_figure(history)),
@@ -51,7 +54,10 @@ def to_json(
     evaluation: metrics.ClassificationMetrics | results.EvaluationResults,
     *,
     protocol: Mapping[str, str],
+    groups: group_results.GroupResults | None = None,
 ) -> str:
     """Return the protocol and the numbers as the text of a JSON file."""
     fields = {"protocol": dict(protocol), **evaluation.to_json()}
+    if groups:
+        fields["groups"] = groups.to_json()
     return json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

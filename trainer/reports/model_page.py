@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import webpage.page
 from trainer.evaluation import calibration, ccc, metrics, predictions, results
-from trainer.reports import chart_sections, confusion_section, figures, tables, thumbnails
+from trainer.evaluation.groups import group_results
+from trainer.reports import (
+    chart_sections,
+    confusion_section,
+    figures,
+    group_section,
+    tables,
+    thumbnails,
+)
 from webpage import markup
 
 FILE = "report.html"
@@ -44,6 +52,7 @@ def render(
     thumbnails_by_index: thumbnails.Thumbnails,
     history: figures.History,
     protocol: Mapping[str, str],
+    groups: group_results.GroupResults | None = None,
 ) -> str:
     """Return the page's HTML.
 
@@ -54,6 +63,7 @@ def render(
         are missing here are shown without one.
       history: see files.write.
       protocol: what the numbers were measured on.
+      groups: the numbers by group, where examples have attributes.
     """
     section = webpage.page.Section
     confusion = confusion_section.section(
@@ -72,6 +82,8 @@ def render(
         sections.append(section("seven", "On 7 classes", _seven(evaluation.seven)))
     if evaluation.affect:
         sections.append(section("affect", "Valence and arousal", _affect(evaluation, preds)))
+    if groups:
+        sections.append(section("groups", "By group", group_section.content(groups)))
     sections.append(section("curves", "Learning curves", _learning_curves(history)))
     model = protocol.get("model", "a model")
     title = f"Evaluation report: {model} on {protocol.get('split', 'a split')}"

@@ -15,7 +15,8 @@ import tensorflow as tf
 from runtime import json_log
 from trainer.data import dataset_version, examples
 from trainer.evaluation import predictions, results
-from trainer.reports import figures, model_page, tables, thumbnails
+from trainer.evaluation.groups import group_results, grouping
+from trainer.reports import figures, group_section, model_page, tables, thumbnails
 from trainer.reports import files as files_lib
 
 _JPEG_QUALITY = 80
@@ -31,6 +32,7 @@ class About:
       remark: on the model, for the printed line of the main metrics.
       history: of the training, an epoch a row; empty where it is not known.
       ms_per_face: milliseconds that the model takes for a face, where that was measured.
+      grouped: by which attributes the numbers are divided.
     """
 
     model: str | pathlib.Path
@@ -38,6 +40,7 @@ class About:
     remark: str
     history: figures.History = ()
     ms_per_face: float | None = None
+    grouped: grouping.Grouping = grouping.Grouping()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ class Evaluated:
     predictions: predictions.Predictions
     files: Mapping[str, pathlib.Path]
     """By file name: report.html, metrics.json, predictions.csv and two figures."""
+    groups: group_results.GroupResults | None = None
+    """The numbers by group, where examples have attributes."""
 
 
 def publish(
@@ -68,12 +73,15 @@ def publish(
       about: what the report says besides the numbers.
     """
     evaluation = dataclasses.replace(results.evaluate(preds), ms_per_face=about.ms_per_face)
+    preds = dataclasses.replace(preds, attributes=about.grouped.attributes_of(split))
+    groups = about.grouped.evaluate(preds)
     page = model_page.render(
         evaluation,
         preds=preds,
         thumbnails_by_index=_thumbnails(version, split=split, indices=thumbnails.wanted(preds)),
         history=about.history,
         protocol=about.protocol,
+        groups=groups,
     )
     files = files_lib.write(
         evaluation,
@@ -82,10 +90,11 @@ def publish(
         folder=folder,
         history=about.history,
         protocol=about.protocol,
+        groups=groups,
     )
-    _print(evaluation, split=split.name, remark=about.remark, files=files)
+    _print(evaluation, split=split.name, remark=about.remark, groups=groups, files=files)
     _write_event(evaluation, split=split.name, data=version.name, about=about, folder=folder)
-    return Evaluated(results=evaluation, predictions=preds, files=files)
+    return Evaluated(results=evaluation, predictions=preds, files=files, groups=groups)
 
 
 def protocol_of_data(
@@ -118,6 +127,7 @@ def _print(
     *,
     split: str,
     remark: str,
+    groups: group_results.GroupResults | None,
     files: Mapping[str, pathlib.Path],
 ) -> None:
     """Print the table of metrics, a line of the main ones, and the paths of the report."""
@@ -130,6 +140,8 @@ def _print(
     for name, each in evaluation.affect.items():
         agreement = f"CCC {each.ccc:.3f}, RMSE {each.rmse:.3f}, of {each.num_examples:,} annotated"
         print(f"{name:<13} {agreement if each.num_examples else 'no annotated'} examples")
+    for line in group_section.lines(groups) if groups else ():
+        print(line)
     print(f"report        {'  '.join(str(path) for path in files.values())}", flush=True)
 
 

@@ -6,7 +6,7 @@ which folder has the images of the table's first rows.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.files import storage
@@ -86,17 +86,41 @@ def find_release(
 ) -> base.Release:
     """Return the release below a root in which `detect` found the layout."""
     lists = detect(folders, request)
+    groups = request.columns_of_groups()
     tables = [
-        _as_table(root, lists[kind.names[0]], kind, folders)
+        _as_table(root, lists[kind.names[0]], kind, folders)._replace(groups=tuple(groups.items()))
         for kind in _KINDS
         if kind.names[0] in lists
     ]
-    notes = tuple(note for table in tables if (note := _unread_note(root, table.path)))
+    for table in tables:
+        _group_columns(root / table.path, table.groups)  # Before any row is read.
+    notes = tuple(note for table in tables if (note := _unread_note(root, table)))
     return base.Release(layout="2017", root=str(root), tables=tuple(tables), notes=notes)
 
 
-def _unread_note(root: storage.AnyPath, path: str) -> str:
-    return csv_columns.unread_note(path, sniff(root / path).unread, known=HEADER)
+def _unread_note(root: storage.AnyPath, table: base.Table) -> str:
+    read = {column for _, column in table.groups}
+    unread = [name for name in sniff(root / table.path).unread if name not in read]
+    return csv_columns.unread_note(table.path, unread, known=HEADER)
+
+
+def _group_columns(table: storage.AnyPath, groups: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Return the attributes to read of a table: name to index of its column.
+
+    Raises:
+      errors.UserError: if it has no such column, or no header.
+    """
+    names = list(_first_line(table)[1]) if groups else []
+    header_rows = sniff(table).rows
+    for name, column in groups:
+        if not header_rows or column not in names:
+            has = f"its header is {', '.join(names)}" if header_rows else "it has no header"
+            raise errors.UserError(
+                f"{table} must have a column {column!r} for --groups={name}={column}: {has}; add "
+                "the column, or evaluate with a list of attributes (trainer.evaluate "
+                "--groups_csv)"
+            )
+    return {name: names.index(column) for name, column in groups}
 
 
 def _as_table(
@@ -184,6 +208,7 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
     """Yield the rows and rejects of a part of a table."""
     table = storage.path(root) / part.table.path
     header = sniff(table)
+    groups = _group_columns(table, part.table.groups)
     assert isinstance(part.range, base.Range)
     for number, fields in line_ranges.rows(table, part.range, delimiter=header.delimiter):
         known = fields if isinstance(fields, list) else []
@@ -198,12 +223,13 @@ def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.R
         )
         column = header.columns.index("path")
         path = known[column] if len(known) > column else ""
-        yield annotations.settled(_row, place, path, fields, header.columns, place)
+        yield annotations.settled(_row, place, path, fields, header.columns, groups, place)
 
 
 def _row(
     fields: line_ranges.Fields | annotations.InvalidExample,
     columns: Sequence[str],
+    groups: Mapping[str, int],
     place: annotations.Place,
 ) -> annotations.Row | annotations.Reject:
     if isinstance(fields, annotations.InvalidExample):
@@ -212,4 +238,5 @@ def _row(
         raise annotations.InvalidExample(
             "short row", f"a row must have {len(columns)} fields: got {len(fields)}"
         )
-    return annotations.parse(dict(zip(columns, fields, strict=False)), place)
+    row = annotations.parse(dict(zip(columns, fields, strict=False)), place)
+    return annotations.with_groups(row, {name: fields[index] for name, index in groups.items()})

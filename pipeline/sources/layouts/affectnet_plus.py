@@ -68,6 +68,7 @@ def find_release(
 ) -> base.Release:
     """Return the release below a root in which `detect` found the layout."""
     pairs = detect(folders, request)
+    groups = tuple(request.columns_of_groups().items())
     tally = passed_over.Tally(root, follow_links=request.follow_links)
     tables = [
         _as_table(root, kind, pairs[kind.folder], request, tally)
@@ -80,7 +81,7 @@ def find_release(
     return base.Release(
         layout="affectnetplus",
         root=str(root),
-        tables=tuple(tables),
+        tables=tuple(table._replace(groups=groups) for table in tables),
         has_soft_labels=True,
         passed_over=tally.counts(),
     )
@@ -146,7 +147,8 @@ def _row(
         row = row._replace(soft_label=soft)
         if table.reading.difficulty not in ("all", _difficulty(record)):
             row = row._replace(left_out="other difficulty")
-    return row
+    texts = {name: group_text(record, key) for name, key in table.groups}
+    return annotations.with_groups(row, texts)
 
 
 def _load(content: bytes | OSError, file: str) -> dict[str, Any]:
@@ -210,6 +212,32 @@ def _points(record: Mapping[str, Any]) -> np.ndarray:
         return np.asarray(record.get("landmark68") or [], dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         return np.empty(0)
+
+
+def group_text(record: Mapping[str, Any], key: str) -> str:
+    """Return an attribute of an image as text, or "" where the file has none.
+
+    Args:
+      record: as _load returns it.
+      key: of the attribute, such as age; a point leads into it, as in pose.yaw. Of a dictionary of
+        numbers, as gender and race are, the key of the largest is taken; of angles, as pose has
+        them, how far the head is turned to either side.
+    """
+    value: Any = record
+    for part in key.split("."):
+        entries = _normalised_keys(value) if isinstance(value, Mapping) else {}
+        value = entries.get(folder_walk.normalised(part))
+    if isinstance(value, Mapping):
+        numbers = {
+            str(name): float(number)
+            for name, number in value.items()
+            if isinstance(number, (int, float)) and number == number
+        }
+        angles = {folder_walk.normalised(name): number for name, number in numbers.items()}
+        if "yaw" in angles:
+            return f"{abs(angles['yaw']):g}"
+        return max(numbers, key=lambda name: numbers[name], default="")
+    return "" if value is None or isinstance(value, list) else str(value)
 
 
 def _difficulty(record: Mapping[str, Any]) -> str:

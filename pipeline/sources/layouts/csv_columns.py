@@ -5,7 +5,7 @@ are guessed; a box is not: "width" is as often the image's.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.sources import folder_walk, label_names
@@ -61,8 +61,22 @@ class Columns(NamedTuple):
         """Return the indices of a role; none where there is no such column."""
         return dict(self.places).get(role, ())
 
+    def groups(self) -> dict[str, int]:
+        """Return the attributes to read: name to index."""
+        return {
+            role.removeprefix(_GROUP): indices[0]
+            for role, indices in self.places
+            if role.startswith(_GROUP)
+        }
 
-def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
+
+_GROUP = "group "
+"""Begins the role of an attribute's column."""
+
+
+def resolve(
+    text: str, *, first: Sequence[str], where: str, groups: Mapping[str, str] | None = None
+) -> Columns:
     """Find the columns that --columns names, and those whose header is unambiguous.
 
     Args:
@@ -70,6 +84,7 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
         the label.
       first: fields of the list's first line.
       where: the list, for messages.
+      groups: attributes to read, name to column.
 
     Raises:
       errors.UserError: for an unknown role or column, a role twice, a box without all its sides,
@@ -80,6 +95,7 @@ def resolve(text: str, *, first: Sequence[str], where: str) -> Columns:
         role: column for role in _KNOWN if role not in given and (column := _guess(role, first))
     }
     names = {**guessed, **given}
+    names |= {f"{_GROUP}{name}": column for name, column in (groups or {}).items()}
     places = {
         role: tuple(_index(name, first, role, where) for name in _names(column, role))
         for role, column in names.items()
@@ -167,11 +183,18 @@ def _index(column: str, first: Sequence[str], role: str, where: str) -> int:
             numbers = " and ".join(str(index + 1) for index in found)
             raise errors.UserError(
                 f"{where} has columns {numbers} called {wanted!r}: give the number of one, as in "
-                f"--columns={role}={found[0] + 1}"
+                f"--{_flag(role)}={found[0] + 1}"
             )
         if found:
             return found[0]
     raise errors.UserError(
         f"{where} has no column {wanted!r} for the {role}: it has {', '.join(first)}; "
-        f"name it with --columns={role}=… (by name, or by number from 1)"
+        f"name it with --{_flag(role)}=… (by name, or by number from 1)"
     )
+
+
+def _flag(role: str) -> str:
+    """Return the flag that gives a role its column, without its value."""
+    if role.startswith(_GROUP):
+        return f"groups={role.removeprefix(_GROUP)}"
+    return f"columns={role}"

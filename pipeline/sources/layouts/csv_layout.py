@@ -125,7 +125,12 @@ def _reading(file: storage.AnyPath, request: base.Request) -> csv_rows.Reading:
     reading = csv_rows.Reading(
         delimiter=delimiter,
         header_rows=1,
-        columns=csv_columns.resolve(request.columns, first=first, where=file.name),
+        columns=csv_columns.resolve(
+            request.columns,
+            first=first,
+            where=file.name,
+            groups=request.columns_of_groups(),
+        ),
         first=first,
         labels=tuple(sorted(label_names.parse_labels(request.labels).items())),
         pictures=_template(request.pictures),

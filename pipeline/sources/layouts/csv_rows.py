@@ -66,7 +66,10 @@ def _row(
         raise annotations.InvalidExample(
             "short row", f"a row must have {last + 1} fields: got {len(fields)}"
         )
-    return annotations.parse(_fields(fields, reading, root), place)
+    row = annotations.parse(_fields(fields, reading, root), place)
+    return annotations.with_groups(
+        row, {name: fields[index] for name, index in reading.columns.groups().items()}
+    )
 
 
 def _split(fields: list[str], reading: Reading) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
+from affectnet_tfds import features
 from pipeline.files import storage
 from pipeline.rows import annotations, validation_split
 from pipeline.sources import base, folder_walk
@@ -100,6 +101,9 @@ FLAGS = {
 }
 """Flag → the layouts in which it has an effect."""
 
+WITH_GROUPS = ("csv", "2017", "affectnetplus")
+"""Layouts whose annotations may have attributes (--groups)."""
+
 SAMPLE_MARKER = "drawn_sample.json"
 """Name of the file that marks a release of drawn faces (pipeline/sample)."""
 
@@ -133,6 +137,7 @@ def _recognised(root: storage.AnyPath, folders: Folders, request: base.Request) 
     named = _named(request)
     layout = named or _detected(root, folders, request)
     _check_flags(request, layout)
+    _check_groups(request, layout)
     if LAYOUTS[layout].detect(folders, request):
         return LAYOUTS[layout].find_release(root, folders, request)
     tried = [named] if named else [*AUTOMATIC, "folders"]
@@ -200,6 +205,20 @@ def _check_flags(request: base.Request, layout: str) -> None:
                 f"--{flag} has no effect with the layout {layout}: "
                 f"it needs --layout={' or '.join(layouts)}"
             )
+
+
+def _check_groups(request: base.Request, layout: str) -> None:
+    """Refuse attributes of the annotation where the layout has no columns of one's own.
+
+    Raises:
+      errors.UserError: naming them, and what there is instead.
+    """
+    if (columns := request.columns_of_groups()) and layout not in WITH_GROUPS:
+        raise errors.UserError(
+            f"--groups={','.join(columns)} names what the layout {layout} does not have: columns "
+            f"are read with --layout={' or '.join(WITH_GROUPS)}; the job itself measures "
+            f"{', '.join(features.MEASURED_GROUPS)}"
+        )
 
 
 def read(root: str, part: base.Part) -> Iterator[annotations.Row | annotations.Reject]:
