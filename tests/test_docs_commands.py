@@ -65,6 +65,7 @@ NOT_RUN = [
         "models of others",
         "tests/trainer/arena/test_judge.py",
     ),
+    NotRun(r".*--groups_csv=.*", "needs the demo", "tests/trainer/reports/test_group_section.py"),
     NotRun(r"python -m trainer\.predict clip.*", "a video", "tests/trainer/test_predict.py"),
     NotRun(r".*--model_dir=runs/a,.*", "several runs", "tests/trainer/run/test_ensemble.py"),
     NotRun(r".*--teacher=.*", "a teacher", "tests/trainer/training/test_soft_targets.py"),

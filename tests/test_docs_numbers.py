@@ -13,6 +13,7 @@ from pipeline.shards import plan, tasks
 from trainer import app
 from trainer.demo import uploads
 from trainer.evaluation import calibration
+from trainer.evaluation.groups import attributes, group_results, permutation
 
 DOCS = pathlib.Path(__file__).resolve().parents[1] / "docs"
 WORDS = {4: "four", 5: "five", 20: "twenty"}
@@ -30,6 +31,9 @@ WORDS = {4: "four", 5: "five", 20: "twenty"}
         ("reports", f"{WORDS[rejects.EXAMPLES]} rows of each reason"),
         ("reports", f"{WORDS[rejects.GROUPS]} groups of each"),
         ("reports", f"{calibration.NUM_BINS} bins of equal width"),
+        ("groups", f"Groups of fewer than {attributes.LEAST_IMAGES} images (`--least_group`)"),
+        ("groups", f"the adjusted p is below {group_results.LEVEL} |"),
+        ("groups", f"at random ({permutation.DRAWS:,} times)"),
         ("reports", f"127.0.0.1, port {app.App().port} "),
         ("security", f"removed after {uploads.KEPT_S:.0f} s"),
         ("scaling", f"Tables up to {runner.SMALL_TABLE_BYTES >> 20} MB are counted"),

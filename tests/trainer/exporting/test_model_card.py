@@ -7,7 +7,8 @@ import re
 import pytest
 
 from tests.trainer import conftest
-from trainer.exporting import exporter, formats
+from trainer.evaluation import metrics_file
+from trainer.exporting import exporter, formats, model_card
 
 
 @pytest.mark.slow
@@ -89,3 +90,82 @@ def test_the_card_and_the_manifest_of_an_ensemble_name_its_runs_and_state_its_ow
         ("run", 16),
         ("other", 24),
     ]
+
+
+def card_with(groups):
+    scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5}
+    return model_card._evaluation(
+        {
+            "protocol": {"split": "validation"},
+            "accuracy": 0.5,
+            "balanced_accuracy": 0.5,
+            "macro": scores,
+            "m_measure": 0.5,
+            "per_class": [{"name": "happy", **scores, "support": 7}],
+            "groups": groups,
+        },
+        model=None,
+    )
+
+
+GROUPS = {
+    "least_images": 50,
+    "divisions": [
+        {
+            "by": "skin",
+            "groups": [
+                {
+                    "group": "dark",
+                    "num_images": 1200,
+                    "accuracy": 0.5,
+                    "adjusted_accuracy": 0.52,
+                    "macro": {**dict.fromkeys(("precision", "recall"), 0.25), "f1": 0.45},
+                    "intervals_95": {"accuracy": [0.47, 0.53]},
+                },
+                {"group": "light", "num_images": 9},
+            ],
+            "largest_adjusted_gap": {
+                "best": "medium",
+                "worst": "dark",
+                "difference": 0.1,
+                "interval_95": [0.05, 0.15],
+            },
+            "adjusted_p": 0.0004,
+        },
+        {"by": "skin & age", "groups": [], "largest_adjusted_gap": None, "adjusted_p": None},
+    ],
+}
+
+
+def test_the_card_has_the_numbers_by_group():
+    card = card_with(GROUPS)
+    assert "| skin | dark | 1,200 | 0.500 | 0.470 to 0.530 | 0.520 | 0.450 |" in card
+    assert "| skin | light | 9 | - | - | - | - |" in card
+    assert (
+        "- by skin: largest gap of the same classes 0.100 (0.050 to 0.150), medium above dark; p "
+        "below 0.001 (permutation test, Holm)"
+    ) in card
+    assert "skin & age" not in card  # Nothing of it was compared.
+    assert "By group" not in card_with(None)
+
+
+def test_the_limits_say_whether_accuracy_was_measured_by_group():
+    assert "was not measured by group" in model_card._by_group({"groups": None})
+    assert "was measured by group on the images" in model_card._by_group({"groups": GROUPS})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"divisions": None},
+        {"least_images": "many"},
+        {"divisions": [{"groups": []}]},
+        {"divisions": [{"by": "age", "groups": [{"group": "old"}]}]},
+        {"divisions": [{"by": "age", "groups": [], "largest_adjusted_gap": {"best": "a"}}]},
+        {"divisions": [{"by": "age", "groups": [], "adjusted_p": "small"}]},
+    ],
+)
+def test_damaged_numbers_by_group_are_refused_before_the_export(damage, tmp_path):
+    metrics_file._check_groups(GROUPS, what="groups")
+    with pytest.raises(ValueError, match="groups"):
+        metrics_file._check_groups({**GROUPS, **damage}, what="groups")

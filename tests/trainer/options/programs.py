@@ -85,6 +85,7 @@ def evaluated(lab, settings):
     """Return what the evaluation is given: model, data, examples, folder of the report, devices."""
     found = {}
     pathlib.Path("list.txt").write_text("validation/0/3\nvalidation/1/5.jpg\n")
+    pathlib.Path("people.csv").write_text("file,age,skin\nvalidation/0/3,34,dark\n")
 
     def create(settings, *, version):
         names = devices.prepare(settings.devices)
@@ -92,9 +93,12 @@ def evaluated(lab, settings):
             lab.make_ctx(), settings=settings, version=version, device_line=str(names)
         )
 
-    def run_members(members, *, report_dir, subset):
+    def run_members(members, *, report_dir, subset, grouped):
         (member,) = members
+        attributes_found = grouped.attributes_of(member.examples)
         found.update(
+            attributes={name: texts.tolist() for name, texts in attributes_found.items()},
+            least=grouped.least_images,
             model=str(member.model_dir),
             data=member.ctx.version.fingerprint,
             labels=member.examples.labels,
@@ -311,6 +315,9 @@ CASES = {
         ),
         "split": Case(evaluated, "train", given={"report_dir": "report"}),
         "subset": Case(evaluated, "list.txt", given={"report_dir": "report"}),
+        "groups": Case(evaluated, "skin", given={"groups_csv": "people.csv"}),
+        "groups_csv": Case(evaluated, "people.csv"),
+        "least_group": Case(evaluated, 20),
         "report_dir": Case(evaluated, "report"),
         "num_gpus": Case(evaluated, 2),
         "virtual_devices": Case(evaluated, 2, given={"num_gpus": 0}),
