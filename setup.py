@@ -22,7 +22,7 @@ if FOR_WORKERS:
     OPTIONS["egg_info"] = {"egg_base": tempfile.mkdtemp()}
 else:
     PACKAGES += ["synthetic_faces*", "trainer*"]
-    PACKAGE_DATA["trainer"] = ["recipes/*.yaml", "demo/*.css"]
+    PACKAGE_DATA["trainer"] = ["recipes/*.yaml", "demo/*.css", "demo/*.js"]
     # Messages name these pages, where there is no checkout too.
     DATA_FILES = [
         ("share/doc/affectnet-faces", sorted(map(str, pathlib.Path("docs").glob("*.md"))))

@@ -143,6 +143,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "trainer.demo": (
         "affectnet_tfds",
         "runtime",
+        "synthetic_faces.examples",
         "webpage",
         "trainer.run",
         "trainer.inference",

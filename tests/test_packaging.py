@@ -50,6 +50,7 @@ def test_an_installation_gets_every_package_and_its_data(tmp_path):
     assert {
         "affectnet_tfds/py.typed",
         "trainer/demo/page.css",
+        "trainer/demo/page.js",
         "trainer/recipes/demo.yaml",
         "webpage/style.css",
     } <= files

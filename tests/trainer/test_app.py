@@ -227,17 +227,22 @@ def test_no_image_is_left_on_the_disk_and_a_broken_one_is_a_sentence(
     assert files_in(page.tmp) == []
 
 
-@pytest.mark.slow
-def test_the_image_of_the_camera_is_classified(chromium, page):
-    open_page(chromium, page)
-    next_answer = awaiting(chromium)
-    chromium.find_element("css selector", "[aria-label='Capture from camera']").click()
+def access_camera(chromium):
+    """Start Gradio's own camera."""
 
     def access():
         buttons = chromium.find_elements("css selector", "#image button")
         return [button for button in buttons if "Webcam" in button.text]
 
     until(access, seconds=10)[0].click()
+
+
+@pytest.mark.slow
+def test_the_image_of_the_camera_is_classified(chromium, page):
+    open_page(chromium, page)
+    next_answer = awaiting(chromium)
+    chromium.find_element("css selector", "[aria-label='Capture from camera']").click()
+    access_camera(chromium)
     until(
         lambda: chromium.execute_script(
             "return document.querySelector('#image video')?.videoWidth"
@@ -247,6 +252,96 @@ def test_the_image_of_the_camera_is_classified(chromium, page):
     chromium.find_element("css selector", "[aria-label='capture photo']").click()
     assert "Latency: " in next_answer().text
     assert files_in(page.tmp) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_a_sample_picture_is_classified_when_it_is_chosen(chromium, page, width):
+    open_page(chromium, page, width=width)
+    samples = chromium.find_elements("css selector", "[data-sample]")
+    assert [each.get_attribute("title") for each in samples] == list(labels.class_names(8))
+    next_answer = awaiting(chromium)
+    samples[1].click()
+    assert "Latency: " in next_answer().text
+    until(
+        lambda: chromium.execute_script(
+            "return document.querySelector('#answer').getBoundingClientRect().top < innerHeight"
+        ),
+        seconds=5,
+    )
+    assert files_in(page.tmp) == []
+    asked = browser.requested(chromium)
+    assert [u for u in asked if not u.startswith((page.address + "/", "data:", "blob:"))] == []
+    assert browser.overflowing(chromium) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", browser.WIDTHS)
+def test_the_live_camera_is_classified_frame_by_frame_until_it_is_stopped(chromium, page, width):
+    open_page(chromium, page, width=width)
+    button = chromium.find_element("id", "live-start")
+    for _ in range(2):
+        next_answer = awaiting(chromium)
+        button.click()
+        assert "Image: 640 × 480 pixels." in next_answer().text
+        assert "Image: 640 × 480 pixels." in awaiting(chromium)().text  # Of the next frame.
+        assert button.text == "Stop the live camera"
+        video = chromium.find_element("id", "live-video")
+        assert video.is_displayed() == (width > 700)
+        assert not chromium.find_element("id", "image").is_displayed()
+        assert browser.overflowing(chromium) == []
+        button.click()
+        assert button.text == "Start the live camera"
+        assert chromium.execute_script(
+            "return arguments[0].srcObject.getTracks().map(each => each.readyState)", video
+        ) == ["ended"]
+        until(lambda: files_in(page.tmp) == [], seconds=10)
+    assert said_of_camera(chromium) == ""
+
+
+def said_of_camera(chromium) -> str:
+    """Return what the page says of the camera."""
+    return chromium.find_element("id", "camera-refused").text
+
+
+REFUSALS = {
+    "NotAllowedError": "The browser refuses the camera to this page: allow it, at the camera "
+    "symbol beside the address or in the settings of the browser or the system, and start it "
+    "again.",
+    "NotFoundError": "The browser finds no camera on this machine: connect one and start it again.",
+    "NotReadableError": "The camera cannot be read, perhaps because another program uses it: end "
+    "that one and start it again.",
+    "SecurityError": "The camera could not be started: images can be dropped on the page all the "
+    "same.",
+    "": "This browser gives no camera to this address: it does to the one that the program "
+    "printed, on 127.0.0.1.",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_camera_that_the_browser_refuses_is_a_sentence(chromium, page, name):
+    refusing = (
+        f"{{getUserMedia: async () => {{ throw new DOMException('no', '{name}'); }}, "
+        "enumerateDevices: async () => []}"
+    )
+    value = refusing if name else "undefined"
+    source = f"Object.defineProperty(navigator, 'mediaDevices', {{value: {value}}});"
+    added = chromium.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    try:
+        open_page(chromium, page)
+        assert said_of_camera(chromium) == ""
+        chromium.find_element("id", "live-start").click()
+        until(lambda: said_of_camera(chromium) == REFUSALS[name], seconds=10)
+        assert chromium.find_element("id", "live-start").text == "Start the live camera"
+        assert chromium.find_element("id", "image").is_displayed()
+        if name == "NotFoundError":  # Of which Gradio itself says nothing.
+            open_page(chromium, page)
+            chromium.find_element("css selector", "[aria-label='Capture from camera']").click()
+            access_camera(chromium)
+            until(lambda: said_of_camera(chromium) == REFUSALS[name], seconds=10)
+    finally:
+        chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import Any
 import fastapi
 import gradio
 
-from trainer.demo import access, answer_html, local_server, routes
+from trainer.demo import access, answer_html, inputs_html, local_server, routes, samples
 from trainer.demo import uploads as uploads_lib
 from trainer.run import ensemble
 from webpage import markup
@@ -68,6 +68,7 @@ def _mounted(blocks: gradio.Blocks, *, uploads: uploads_lib.Uploads) -> fastapi.
         mcp_server=False,
         theme=_theme(),
         css=resources.files("trainer.demo").joinpath("page.css").read_text(encoding="utf-8"),
+        head=inputs_html.script(),
         show_error=False,
     )
     return app
@@ -89,7 +90,12 @@ def _blocks(run: ensemble.Model, *, detector: str, answer: Answer) -> gradio.Blo
                     webcam_options=gradio.WebcamOptions(mirror=False),
                     elem_id="image",
                 )
-                gradio.HTML(_paragraph(_PRIVACY, class_="note"), apply_default_css=False)
+                for element in (
+                    inputs_html.live_camera(),
+                    inputs_html.sample_buttons(samples.draw(run.data.class_names)),
+                    markup.element("p", _PRIVACY, class_="note"),
+                ):
+                    gradio.HTML(str(element), apply_default_css=False)
             with gradio.Column(scale=3, min_width=300):
                 shown = gradio.HTML(
                     str(answer_html.waiting()), elem_id="answer", apply_default_css=False
