@@ -54,6 +54,7 @@ TRAIN = [
 ]
 GPU = ["tensorflow[and-cuda]>=2.20,<2.22"]  # The same TensorFlow, with NVIDIA's CUDA libraries.
 CONVERT = ["array-record>=0.8"]  # pipeline.convert; TFDS brings it on Linux only.
+AUDIT = ["cleanlab>=2.7"]  # trainer.audit
 SWEEP = ["optuna>=4,<5"]  # trainer.sweep; with SQLAlchemy, for the file that a sweep is kept in.
 EXPORT = [  # trainer.export
     "ai-edge-litert>=2",
@@ -67,7 +68,7 @@ WANDB = ["wandb>=0.19"]  # --log_to=wandb
 NOTEBOOK = ["ipykernel>=6.29", "jupyterlab>=4.2", "nbclient>=0.10"]  # docs/affectnet_faces.ipynb
 PREDICT = ["lz4>=4.3", "mtcnn>=1,<2"]  # trainer.predict; lz4, which mtcnn unpacks its weights with.
 APP = ["gradio>=6.31,<7"]  # trainer.app; with FastAPI and uvicorn.
-INTEROP = ["cleanlab>=2.7", "datasets>=3", "grain>=0.2.10", "webdataset>=0.2"]  # docs/interop.md
+INTEROP = ["datasets>=3", "grain>=0.2.10", "webdataset>=0.2"]  # docs/interop.md
 DEV = [
     "dill>=0.3",  # TFDS's DatasetBuilderTestCase.
     "fairlearn>=0.12",  # The numbers by group are compared with its MetricFrame.
@@ -105,6 +106,7 @@ setuptools.setup(
         "gpu": TRAIN + GPU,
         "convert": TRAIN + CONVERT,
         "sweep": TRAIN + SWEEP,
+        "audit": TRAIN + AUDIT,
         "export": TRAIN + EXPORT,
         "predict": TRAIN + PREDICT,
         "app": TRAIN + PREDICT + APP,
@@ -115,6 +117,7 @@ setuptools.setup(
         "dev": TRAIN
         + CONVERT
         + SWEEP
+        + AUDIT
         + EXPORT
         + PREDICT
         + APP

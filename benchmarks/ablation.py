@@ -17,6 +17,8 @@ from pathlib import Path
 
 from absl import app, flags
 
+from benchmarks import small_network
+
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "folder that holds affectnet_faces/", required=True
 )
@@ -27,26 +29,6 @@ SEEDS = flags.DEFINE_list("seeds", ["0"], "seeds of every variant")
 VARIANT = flags.DEFINE_multi_string("variant", [], "variant to train (all by default)")
 KEEP_DIR = flags.DEFINE_string("keep_dir", None, "folder for metrics.json and history.csv of runs")
 
-BASE: Mapping[str, object] = {
-    "num_gpus": 0,
-    "model": "resnet_small",
-    "conv_filters": (32, 64, 128),
-    "blocks_per_stage": 1,
-    "stem_stride": 2,
-    "color": "gray",
-    "image_size": 32,
-    "crop_px": 28,
-    "batch_size": 64,
-    "optimizer": "muon",
-    "learning_rate": 0.04,
-    "weight_decay": 0.02,
-    "warmup_epochs": 1.0,
-    "label_smoothing": 0.1,
-    "ema_decay": 0.998,
-    "augment": 0.5,
-    "dropout": 0.1,
-    "tta": "flip",
-}
 CNN = {"model": "cnn", "drop": ("blocks_per_stage", "stem_stride")}
 
 VARIANTS: Mapping[str, Mapping[str, object]] = {
@@ -94,7 +76,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "sharpness-aware minimisation": {"sam_rho": 0.05},
     "no dropout": {"dropout": 0.0},
 }
-"""What each variant changes in BASE; `drop` names settings that it has not."""
+"""What each variant changes in small_network.SETTINGS; `drop` names settings that it has not."""
 
 
 def settings(variant: str, *, seed: str) -> dict[str, object]:
@@ -109,7 +91,7 @@ def settings(variant: str, *, seed: str) -> dict[str, object]:
 def _asked(variant: str) -> dict[str, object]:
     changes = dict(VARIANTS[variant])
     dropped = changes.pop("drop", ())
-    return {k: v for k, v in {**BASE, **changes}.items() if k not in dropped}
+    return {k: v for k, v in {**small_network.SETTINGS, **changes}.items() if k not in dropped}
 
 
 @functools.cache
@@ -137,14 +119,7 @@ def folder(variant: str, *, seed: str, root: str) -> Path:
 
 def command(variant: str, *, seed: str) -> list[str]:
     """Return the flags of trainer.main that train a variant."""
-    given = []
-    for name, value in settings(variant, seed=seed).items():
-        if value is True:
-            given.append(f"--{name}")
-        else:
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            given.append(f"--{name}={text}")
-    return given
+    return small_network.as_flags(settings(variant, seed=seed))
 
 
 def train(variant: str, *, seed: str) -> None:

@@ -24,6 +24,8 @@ FURTHER = {
     "pipeline.main": "Flags that are not its own go to Beam: `--runner`, and those of the runner "
     "([scaling](scaling.md#the-job-on-an-engine)).",
     "trainer.hosts": f"After `--`: the flags of [{TRAINER}](#trainermain).",
+    "trainer.audit": f"Beside these, those of [{TRAINER}](#trainermain) that are not for one run "
+    "alone, without `--teacher` and `--suspects`.",
     "trainer.sweep": f"Beside these, those of [{TRAINER}](#trainermain) that are not for one run "
     "alone.",
 }

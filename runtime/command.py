@@ -30,6 +30,7 @@ PROGRAMS = {
     "sample": Program("pipeline.sample", "draw faces in AffectNet's layout, to try things out"),
     "train": Program("trainer.main", "train a classifier on a build"),
     "hosts": Program("trainer.hosts", "train with several hosts, simulated on this machine"),
+    "audit": Program("trainer.audit", "find the labels of a build that are probably wrong"),
     "sweep": Program("trainer.sweep", "search for hyperparameters over many runs"),
     "evaluate": Program("trainer.evaluate", "evaluate a model, ours or another, on a build"),
     "compare": Program("trainer.compare", "test whether evaluated runs differ"),

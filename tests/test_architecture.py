@@ -84,6 +84,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     # The trainer.
     "trainer.config": ("affectnet_tfds", "runtime"),
+    "trainer.faces": ("runtime", "trainer.config"),
     "trainer.data": (
         "affectnet_tfds",
         "affectnet_tfds.reader",
@@ -198,6 +199,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "trainer.training": (
         "affectnet_tfds",
+        "affectnet_tfds.reader",
         "runtime",
         "trainer.arena",
         "trainer.config",
@@ -210,6 +212,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.run",
         "trainer.reports",
         "trainer.monitoring",
+    ),
+    "trainer.label_audit": (
+        "affectnet_tfds.reader",
+        "runtime",
+        "webpage",
+        "trainer.config",
+        "trainer.data",
+        "trainer.evaluation",
+        "trainer.models",
+        "trainer.reports",
+        "trainer.run",
+        "trainer.training",
     ),
     "trainer.tuning": (
         "runtime",
@@ -239,6 +253,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.demo",
         "trainer.exporting",
         "trainer.reports",
+        "trainer.faces",
+        "trainer.label_audit",
         "trainer.monitoring",
         "trainer.training",
         "trainer.tuning",
@@ -390,7 +406,12 @@ def test_a_beam_worker_loads_no_tensorflow_and_no_drawn_faces():
 @pytest.mark.slow
 def test_a_program_says_no_before_tensorflow_is_imported():
     loaded = loaded_by(
-        "trainer.main", "trainer.evaluate", "trainer.export", "trainer.predict", "trainer.app"
+        "trainer.main",
+        "trainer.evaluate",
+        "trainer.export",
+        "trainer.predict",
+        "trainer.app",
+        "trainer.audit",
     )
     assert "tensorflow" not in loaded
 

@@ -57,6 +57,9 @@ NOT_RUN = [
     NotRun(r".*--num_gpus=[1-9].*|.*--recipe=affectnet8.*", "GPUs", "tests/trainer/test_main.py"),
     NotRun(r"(make app|python -m trainer\.app).*", "serves a page", "tests/trainer/test_app.py"),
     NotRun(r"python -m trainer\.sweep.*", "an hour", "tests/trainer/test_sweep.py"),
+    NotRun(r"python -m trainer\.audit.*", "hours", "tests/trainer/label_audit/test_audit.py"),
+    NotRun(r".*--suspects=.*", "an audit's list", "tests/trainer/training/test_label_weights.py"),
+    NotRun(r".*--(exclude|relabel)=.*", "a list", "tests/pipeline/test_lists_of_rows.py"),
     NotRun(
         r".*--format=(savedmodel|onnx|tflite).*", "half a minute", "tests/trainer/test_export.py"
     ),

@@ -91,7 +91,7 @@ def test_the_wheel_has_all_files_of_the_packages_and_no_other(wheel):
 def test_the_wheel_declares_the_command_and_the_extras(wheel):
     assert "affectnet-faces = runtime.command:main" in text_of(wheel, "entry_points.txt")
     metadata = text_of(wheel, "METADATA")
-    extras = {"train", "sweep", "export", "predict", "app", "notebook"}
+    extras = {"train", "sweep", "audit", "export", "predict", "app", "notebook"}
     assert extras <= set(re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE))
     required = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.MULTILINE)
     assert {"absl-py", "apache-beam", "markupsafe"} <= set(required)

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from runtime import errors, fields, untrusted
-from trainer import face_table
 from trainer import predict as predict_program
 from trainer.config import run_config
 from trainer.config.model_config import AFFECT
 from trainer.distributed import devices, tf_logging
 from trainer.exporting import exported_model
+from trainer.faces import face_table
 from trainer.inference import face_detector
 from trainer.inference import images as images_lib
 from trainer.run import ensemble

@@ -14,7 +14,7 @@ from trainer.data import dataset_version
 from trainer.distributed import devices, host_channel, host_failure, tf_config, tf_logging
 from trainer.monitoring import experiment_trackers
 from trainer.run import model_folder
-from trainer.training import pretrained, soft_targets
+from trainer.training import label_weights, pretrained, soft_targets
 
 ABOUT = """Train a classifier of facial expressions on a published affectnet_faces.
 
@@ -61,6 +61,7 @@ def checked(settings: run_config.Config) -> pathlib.Path:
         model_folder.check(settings)
     pretrained.check(settings.model)
     soft_targets.check(settings.targets)
+    label_weights.check(settings.targets)
     experiment_trackers.check_installed(settings.run.log_to)
     return path
 

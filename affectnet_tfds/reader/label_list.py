@@ -90,6 +90,17 @@ def to_csv(rows: Iterable[Mapping[str, object]]) -> str:
     return text.getvalue()
 
 
+def as_row(entry: Entry) -> dict[str, object]:
+    """Return a line as `to_csv` takes it, with names for codes."""
+    names = {-1: "", **dict(enumerate(labels.EXPRESSIONS))}
+    return {
+        "split": entry.split,
+        "filename": entry.filename,
+        "given": names[entry.given],
+        "suggested": names[entry.suggested],
+    }
+
+
 def _entry(row: Mapping[str, str | None], *, number: int) -> Entry:
     name = untrusted.of_cell((row.get("filename") or "").strip())
     if not name:

@@ -12,8 +12,9 @@ from affectnet_tfds.reader import image_decoder
 from runtime import errors
 from tests import programs
 from tests.trainer.inference import samples
-from trainer import api, face_table, predict
+from trainer import api, predict
 from trainer.exporting import exported_model, exporter, formats
+from trainer.faces import face_table
 from trainer.inference import images as images_lib
 
 pytestmark = pytest.mark.slow

@@ -30,7 +30,12 @@ def alone(folder, **changes):
 
 
 @pytest.mark.parametrize(
-    ("module", "flag"), [("trainer.main", "model_dir"), ("trainer.sweep", "sweep_dir")]
+    ("module", "flag"),
+    [
+        ("trainer.main", "model_dir"),
+        ("trainer.sweep", "sweep_dir"),
+        ("trainer.audit", "output_dir"),
+    ],
 )
 def test_the_second_start_is_refused_before_tensorflow_is_imported(
     tmp_path, data_dir, module, flag

@@ -24,6 +24,8 @@ class Microbatch:
     count: tf.Tensor  # float32[], of the whole batch
     rng: example_rng.ExampleRng
     soft_target: tf.Tensor | None = None  # float32[b, C], mixed as the images are
+    label_weight: tf.Tensor | None = None  # float32[b], of the loss of `label`; None: all 1
+    index: tf.Tensor | None = None  # int64[b], of the examples in the training split
 
     def mean(self, of_label: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
         """Return the mean of a function of both labels, float32[b], weighted by lambda.
@@ -35,6 +37,19 @@ class Microbatch:
         if self.lam is None:
             return own
         return self.lam * own + (1 - self.lam) * of_label(self.partner_label)
+
+    def weighted_mean(self, of_label: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Return `mean`, each label's value times its weight, float32[b].
+
+        The label of the image that an image is mixed with has the weight that it has there.
+        """
+        if self.label_weight is None:
+            return self.mean(of_label)
+        own = self.label_weight * of_label(self.label)
+        if self.lam is None:
+            return own
+        partner_weight = mixup.partners(self.label_weight)
+        return self.lam * own + (1 - self.lam) * partner_weight * of_label(self.partner_label)
 
 
 def affect_targets(part: input_pipeline.StepGroup, *, lam: tf.Tensor | None) -> tf.Tensor:

@@ -218,6 +218,7 @@ class Config:
     run: Run = dataclasses.field(default_factory=Run)
 
     def __post_init__(self) -> None:
+        self._check_early_learning()
         model = self.model
         is_flat = model.model == "cnn" and model.pooling == "flatten"
         if self.training.progressive_px and (is_flat or model.model in model_config.BACKBONES):
@@ -226,6 +227,23 @@ class Config:
                 f"--progressive_px trains on images of several sizes, which --model={model.model} "
                 f"does not take{' with --pooling=flatten' if is_flat else ''}: use{way_out}"
             )
+
+    def _check_early_learning(self) -> None:
+        """Refuse what early-learning regularisation cannot have: see `clashes`."""
+        if self.imbalance.loss != "early_learning":
+            return
+        clashes = {
+            "mixup": "mixes images, and the running predictions are of single ones",
+            "cutmix": "mixes images, and the running predictions are of single ones",
+            "sam_rho": "computes each step twice, and running predictions move once a step",
+            "jit": "compiles a step whose running predictions are kept outside of it",
+        }
+        for name, reason in clashes.items():
+            if flat(self)[name]:
+                raise errors.UserError(
+                    f"--loss=early_learning and --{name} do not go together: the latter {reason}; "
+                    "leave out one of them"
+                )
 
 
 SECTIONS: dict[str, type] = {

@@ -242,7 +242,7 @@ class Augmentation(fields.Checked):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Targets(fields.Checked):
-    """Soft targets: a distribution over the classes that is learnt beside an image's label."""
+    """What is learnt of an image: its label, a soft target beside it, less of a doubted label."""
 
     targets: str = field(
         "label",
@@ -269,6 +269,19 @@ class Targets(fields.Checked):
         at_least=0.1,
         at_most=100,
     )
+    suspects: str | None = field(
+        None,
+        "CSV of images whose labels are doubted (suspects.csv of trainer.audit), whose labels "
+        "weigh --suspect_weight in the loss",
+        path="file",
+    )
+    suspect_weight: float = field(
+        0.0,
+        "weight of a doubted label in the loss, where others have 1; 0 learns nothing of it; needs "
+        "--suspects",
+        at_least=0,
+        at_most=1,
+    )
 
     @property
     def is_soft(self) -> bool:
@@ -282,9 +295,15 @@ class Targets(fields.Checked):
                 "--targets=soft learns the soft labels of the data, and --teacher those of a "
                 "model: give one of them"
             )
+        if self.suspect_weight and self.suspects is None:
+            raise errors.UserError(
+                f"--suspect_weight={self.suspect_weight:g} has no effect without --suspects: name "
+                "the list of doubted labels"
+            )
         for option in dataclasses.fields(self):
             value = getattr(self, option.name)
-            if value != option.default and not self.is_soft:
+            is_of_soft = option.name not in ("suspects", "suspect_weight")
+            if value != option.default and is_of_soft and not self.is_soft:
                 raise errors.UserError(
                     f"--{option.name}={value} has no effect without soft targets: it needs "
                     "--targets=soft or --teacher"
@@ -417,7 +436,52 @@ class Imbalance(fields.Checked):
     loss: str = field(
         "cross_entropy",
         "loss function of the expression",
-        choices=("cross_entropy", "focal", "logit_adjusted"),
+        choices=(
+            "cross_entropy",
+            "focal",
+            "logit_adjusted",
+            "generalized_cross_entropy",
+            "symmetric_cross_entropy",
+            "early_learning",
+        ),
+    )
+    gce_q: float = field(
+        0.7,
+        "exponent q of generalised cross entropy: towards 0 it is cross entropy, 1 is the mean "
+        "absolute error, which tolerates most wrong labels and learns slowest",
+        at_least=0.01,
+        at_most=1,
+        goes_with=("loss", ("generalized_cross_entropy",)),
+    )
+    sce_alpha: float = field(
+        0.1,
+        "weight of cross entropy in symmetric cross entropy",
+        at_least=0,
+        at_most=100,
+        goes_with=("loss", ("symmetric_cross_entropy",)),
+    )
+    sce_beta: float = field(
+        1.0,
+        "weight of reverse cross entropy in symmetric cross entropy: larger values tolerate more "
+        "wrong labels",
+        at_least=0,
+        at_most=100,
+        goes_with=("loss", ("symmetric_cross_entropy",)),
+    )
+    elr_weight: float = field(
+        3.0,
+        "weight of early-learning regularisation, which is added to cross entropy",
+        at_least=0,
+        at_most=100,
+        goes_with=("loss", ("early_learning",)),
+    )
+    elr_beta: float = field(
+        0.7,
+        "share that an image's running prediction keeps when it is trained on again, in "
+        "early-learning regularisation",
+        at_least=0,
+        at_most=0.999,
+        goes_with=("loss", ("early_learning",)),
     )
     focal_gamma: float = field(
         2.0,

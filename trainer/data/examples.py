@@ -46,6 +46,10 @@ class Split:
     """float32[N, C], the distribution over the classes that is learnt beside the label, if any."""
     groups: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     """Attribute of the person or the image (the job's --groups) → its text, str[N]; "" for none."""
+    label_weights: np.ndarray | None = None  # float32[N], of the loss of each label, if any
+    duplicate_groups: np.ndarray | None = None
+    """[N], equal for examples that the job has put into one group, where records say it."""
+    image_bytes: Callable[[int], memoryview] | None = None  # stored bytes at one of `positions`
 
     @property
     def num_examples(self) -> int:
@@ -109,6 +113,7 @@ def read(
         fetch_exact=fetch_exact,
         soft_labels=records.soft_labels,
         groups=records.groups,
+        image_bytes=records.image_bytes,
     )
 
 

@@ -22,7 +22,7 @@ StepGroup = dict[str, tf.Tensor]
 image uint8[k, b, S, S, 3]; example_index, label, position (in the epoch's order) int64[k, b];
 valence, arousal float32[k, b]; weight float32[k, b], 1 or, for filling, 0; count float32[k],
 examples in the step over all replicas without filling; epoch int64[]. Where soft targets are learnt
-also soft_target float32[k, b, C].
+also soft_target float32[k, b, C], and where labels have weights label_weight float32[k, b].
 """
 
 
@@ -127,6 +127,8 @@ def step_groups(
     columns = {"label": split.labels, "valence": split.valence, "arousal": split.arousal}
     if split.targets is not None:
         columns["soft_target"] = split.targets
+    if split.label_weights is not None:
+        columns["label_weight"] = split.label_weights
     tensors = {name: tf.constant(column) for name, column in columns.items()}
     specs = _index_specs(layout)
     # Two: while one epoch ends, the next is being read ahead.

@@ -67,6 +67,19 @@ class Predictor:
         Raises:
           errors.UserError: if a batch needs more memory than a device has.
         """
+        outputs = self.outputs(split, batch_size=batch_size)
+        logits = outputs.pop(heads.LOGITS)
+        return ModelOutputs(
+            probabilities=special.softmax(logits.astype(np.float64), axis=-1).mean(axis=1),
+            affect={name: values.mean(axis=1)[:, 0] for name, values in outputs.items()},
+        )
+
+    def outputs(self, split: examples.Split, *, batch_size: int) -> dict[str, np.ndarray]:
+        """Return what the heads give for every example and view, float32[N, views, ...] by name.
+
+        Raises:
+          errors.UserError: if a batch needs more memory than a device has.
+        """
         layout = input_pipeline.BatchLayout(
             batch_size=batch_size,
             num_replicas=self._strategy.num_replicas_in_sync,
@@ -95,11 +108,7 @@ class Predictor:
         outputs = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
         # Replicas return their rows in an order of their own; padding has the highest positions.
         order = np.argsort(outputs.pop(_POSITION))[: split.num_examples]
-        logits = outputs.pop(heads.LOGITS)[order]
-        return ModelOutputs(
-            probabilities=special.softmax(logits.astype(np.float64), axis=-1).mean(axis=1),
-            affect={name: values[order].mean(axis=1)[:, 0] for name, values in outputs.items()},
-        )
+        return {name: values[order] for name, values in outputs.items()}
 
     @functools.cached_property
     def _compiled(self) -> Callable[[input_pipeline.StepGroup], dict[str, tf.Tensor]]:

@@ -1,4 +1,4 @@
-"""Classification losses: cross entropy, focal and logit-adjusted, one value an example.
+"""Classification losses: cross entropy and its variants, one value an example.
 
 Owns losses over logits. Reduction is the training step's: only it knows how many examples the whole
 batch holds.
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from trainer.config import training_config
 from trainer.data import class_balance
+from trainer.optim import robust_losses
 
 _FLOOR = 1e-6
 """Smallest 1 - p of the focal loss: the derivative of x^gamma at 0 is infinite for gamma < 1, and
@@ -45,7 +46,10 @@ class Loss:
         logits = tf.cast(logits, tf.float32)
         if self.settings.loss == "logit_adjusted":
             logits = logit_adjusted(logits, log_priors=self.log_priors, tau=self.settings.tau)
-        each = -tf.nn.log_softmax(logits / temperature)
+        if self.settings.loss in robust_losses.OF_CLASSES:
+            each = self._of_classes(logits / temperature)
+        else:
+            each = -tf.nn.log_softmax(logits / temperature)
         if self.settings.loss == "focal":
             each *= tf.maximum(1 - tf.exp(-each), _FLOOR) ** self.settings.focal_gamma
         if self.settings.class_weights != "none":
@@ -65,12 +69,25 @@ class Loss:
         logits = tf.cast(logits, tf.float32)
         if self.settings.loss == "logit_adjusted":
             logits = logit_adjusted(logits, log_priors=self.log_priors, tau=self.settings.tau)
-        each = cross_entropy(logits, labels=labels, smoothing=self.settings.label_smoothing)
+        if self.settings.loss in robust_losses.OF_CLASSES:
+            each = of_label(
+                self._of_classes(logits), labels=labels, smoothing=self.settings.label_smoothing
+            )
+        else:
+            each = cross_entropy(logits, labels=labels, smoothing=self.settings.label_smoothing)
         if self.settings.loss == "focal":
             each *= focal_factor(logits, labels=labels, gamma=self.settings.focal_gamma)
         if self.settings.class_weights == "none":
             return each
         return each * tf.gather(tf.constant(self.class_weights), labels)
+
+    def _of_classes(self, logits: tf.Tensor) -> tf.Tensor:
+        """Return the robust loss of every class as the label, float32[B, C]."""
+        if self.settings.loss == "generalized_cross_entropy":
+            return robust_losses.generalized_cross_entropy(logits, q=self.settings.gce_q)
+        return robust_losses.symmetric_cross_entropy(
+            logits, alpha=self.settings.sce_alpha, beta=self.settings.sce_beta
+        )
 
 
 def make(settings: training_config.Imbalance, *, counts: np.ndarray) -> Loss:
@@ -97,6 +114,14 @@ def cross_entropy(logits: tf.Tensor, *, labels: tf.Tensor, smoothing: float = 0.
         return sharp
     even = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)
     return (1 - smoothing) * sharp + smoothing * even
+
+
+def of_label(each: tf.Tensor, *, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Return the loss of smoothed labels out of that of each class, float32[B, C]: float32[B]."""
+    sharp = tf.gather(each, labels, batch_dims=1)
+    if smoothing == 0:
+        return sharp
+    return (1 - smoothing) * sharp + smoothing * tf.reduce_mean(each, axis=1)
 
 
 def focal_factor(logits: tf.Tensor, *, labels: tf.Tensor, gamma: float) -> tf.Tensor:

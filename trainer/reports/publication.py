@@ -78,7 +78,9 @@ def publish(
     page = model_page.render(
         evaluation,
         preds=preds,
-        thumbnails_by_index=_thumbnails(version, split=split, indices=thumbnails.wanted(preds)),
+        thumbnails_by_index=stored_thumbnails(
+            version, split=split, indices=thumbnails.wanted(preds)
+        ),
         history=about.history,
         protocol=about.protocol,
         groups=groups,
@@ -110,7 +112,7 @@ def protocol_of_data(
     }
 
 
-def _thumbnails(
+def stored_thumbnails(
     version: dataset_version.Version, *, split: examples.Split, indices: np.ndarray
 ) -> thumbnails.Thumbnails:
     """Return small JPEGs of some examples, from the stored images, not from network inputs."""

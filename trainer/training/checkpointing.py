@@ -135,6 +135,8 @@ def _variables(train_step: train_step_lib.TrainStep) -> dict[str, tf.Variable]:
     if train_step.average:
         for i, copy in enumerate(train_step.average.copies):
             variables[f"average/{i:03d}"] = copy
+    if train_step.early_learning:
+        variables["early_learning/targets"] = train_step.early_learning.targets
     if train_step.loss_scale:
         variables["loss_scale/scale"] = train_step.loss_scale.scale
         variables["loss_scale/good_steps"] = train_step.loss_scale.good_steps

@@ -13,7 +13,16 @@ from runtime import errors, machine
 from trainer.data import class_balance, examples
 from trainer.distributed import out_of_memory
 from trainer.models import build, cnn, factory, sync_batch_norm
-from trainer.optim import ema, layer_freezing, layer_lr, losses, lr_schedule, optimizers
+from trainer.optim import (
+    early_learning,
+    ema,
+    layer_freezing,
+    layer_lr,
+    losses,
+    lr_schedule,
+    optimizers,
+    robust_losses,
+)
 from trainer.optim import loss_scale as loss_scale_lib
 from trainer.run import context
 from trainer.training import progressive_size, train_step
@@ -136,12 +145,26 @@ def _updates(
         average = _average(network, ctx=ctx, split=split)
         is_float16 = settings.training.precision == "float16"
         loss_scale = loss_scale_lib.LossScale(freed_at=freezing.num_steps) if is_float16 else None
+        remembered = _early_learning(ctx, split=split)
     return train_step.Updates(
         optimizer=optimizer,
         schedule=schedule,
         freezing=freezing,
         average=average,
         loss_scale=loss_scale,
+        early_learning=remembered,
+    )
+
+
+def _early_learning(
+    ctx: context.RunContext, *, split: examples.Split
+) -> early_learning.EarlyLearning | None:
+    if ctx.settings.imbalance.loss != robust_losses.EARLY_LEARNING:
+        return None
+    return early_learning.EarlyLearning(
+        num_examples=split.num_examples,
+        num_classes=len(ctx.version.class_names),
+        settings=ctx.settings.imbalance,
     )
 
 

@@ -21,8 +21,13 @@ if TYPE_CHECKING:  # `check` must not wait for TensorFlow.
     from trainer.data import dataset_version, examples
 
 
-WHAT = "data and soft targets (--teacher, --targets)"
-"""What `fingerprint` is of, where there are any."""
+def what(train: "examples.Split") -> str:
+    """Return what `fingerprint` is of, in words."""
+    more = {
+        "soft targets (--teacher, --targets)": train.targets,
+        "doubted labels (--suspects)": train.label_weights,
+    }
+    return " and ".join(["data", *(name for name, each in more.items() if each is not None)])
 
 
 def check(settings: training_config.Targets) -> None:
@@ -65,10 +70,11 @@ def at_temperature(probs: np.ndarray, *, temperature: float) -> np.ndarray:
 
 
 def fingerprint(train: "examples.Split", *, data: str) -> str:
-    """Return the fingerprint of what a run learns: that of its data, and of its soft targets."""
-    if train.targets is None:
-        return data
-    return hashlib.sha256(data.encode() + train.targets.tobytes()).hexdigest()
+    """Return the fingerprint of what a run learns: its data, soft targets and label weights."""
+    for learnt in (train.targets, train.label_weights):
+        if learnt is not None:
+            data = hashlib.sha256(data.encode() + learnt.tobytes()).hexdigest()
+    return data
 
 
 def _of_data(train: "examples.Split", *, version: "dataset_version.Version") -> np.ndarray:

@@ -18,7 +18,15 @@ from trainer.monitoring import experiment_trackers, run_logger
 from trainer.optim import lr_schedule
 from trainer.reports import evaluation_report
 from trainer.run import context, data_provenance, model_folder, run_log
-from trainer.training import dry_run, lr_finder, pretrained, setup, soft_targets, trainer
+from trainer.training import (
+    dry_run,
+    label_weights,
+    lr_finder,
+    pretrained,
+    setup,
+    soft_targets,
+    trainer,
+)
 
 TRAIN = "train"
 VALIDATION = "validation"
@@ -51,6 +59,7 @@ def run(
     train = context.read_split(ctx, split=TRAIN, for_training=True)
     validation = context.read_split(ctx, split=VALIDATION)
     train = soft_targets.attached(train, settings=settings.targets, version=version)
+    train = label_weights.attached(train, settings=settings.targets, version=version)
     _check_affect(settings.model, train=train)
     train, selection = _selection(settings, train=train, validation=validation)
     if settings.run.is_trial:

@@ -31,13 +31,14 @@ from trainer.optim import (
     optimizers,
     sam,
 )
+from trainer.optim import early_learning as early_learning_lib
 from trainer.optim import loss_scale as loss_scale_lib
 from trainer.training import progressive_size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Updates:
-    """Optimizer, schedule, freezing, averages and loss scale: what turns gradients into weights.
+    """What turns gradients into weights, and what the loss remembers.
 
     Their variables are the state that training carries besides the weights.
     """
@@ -47,6 +48,7 @@ class Updates:
     freezing: layer_freezing.LayerFreezing
     average: ema.WeightAverage | None
     loss_scale: loss_scale_lib.LossScale | None
+    early_learning: early_learning_lib.EarlyLearning | None = None
 
 
 class TrainStep:
@@ -67,6 +69,7 @@ class TrainStep:
         self.optimizer = updates.optimizer
         self.average = updates.average
         self.loss_scale = updates.loss_scale
+        self.early_learning = updates.early_learning
         self._schedule = updates.schedule
         self._freezing = updates.freezing
         self._settings = settings
@@ -283,6 +286,8 @@ class TrainStep:
             count=part["count"],
             rng=rng,
             soft_target=prepared_batch.soft_targets(part, lam=lam),
+            label_weight=part.get("label_weight"),
+            index=part["example_index"],
         )
 
     def _gradients(
@@ -338,7 +343,9 @@ class TrainStep:
 
     def _losses(self, logits: tf.Tensor, *, part: prepared_batch.Microbatch) -> tf.Tensor:
         """Return the loss of each example's label and soft target, float32[b]."""
-        of_labels = part.mean(lambda label: self._loss(logits, labels=label))
+        of_labels = part.weighted_mean(lambda label: self._loss(logits, labels=label))
+        if self.early_learning:
+            of_labels += self.early_learning.loss(logits, index=part.index, weight=part.weight)
         if part.soft_target is None:
             return of_labels
         settings = self._settings.targets

@@ -58,7 +58,7 @@ class Trainer:
             train_step=self._train_step,
             model_dir=model_dir,
             data=soft_targets.fingerprint(train, data=ctx.version.fingerprint),
-            what="data" if train.targets is None else soft_targets.WHAT,
+            what=soft_targets.what(train),
             connection=ctx.connection,
         )
         if ctx.is_chief:

@@ -189,11 +189,12 @@ def _label(trial: optuna.Trial) -> str:
 def _read_splits(ctx: "context.RunContext") -> "tuple[examples.Split, examples.Split]":
     from trainer.data import holdout  # Inside: `open_study` must not wait for TensorFlow.
     from trainer.run import context
-    from trainer.training import soft_targets
+    from trainer.training import label_weights, soft_targets
 
     train = soft_targets.attached(
         context.read_split(ctx, split="train"), settings=ctx.settings.targets, version=ctx.version
     )
+    train = label_weights.attached(train, settings=ctx.settings.targets, version=ctx.version)
     frac = ctx.settings.selection.holdout_frac
     if frac:
         return holdout.divide(train, frac=frac)

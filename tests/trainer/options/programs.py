@@ -20,7 +20,7 @@ from affectnet_tfds import labels as affectnet
 from runtime import fields, flags
 from tests.trainer.arena.models import linear_onnx
 from tests.trainer.options.case import Case
-from trainer import app, baseline, compare, doctor, evaluate, export, hosts, predict, sweep
+from trainer import app, audit, baseline, compare, doctor, evaluate, export, hosts, predict, sweep
 from trainer.comparison import page as comparison_page
 from trainer.diagnosis import gpu_checks
 from trainer.distributed import devices
@@ -79,6 +79,29 @@ def swept(lab, settings):
         patch.setattr(context, "create", lambda *_, **__: ctx)
         printed(lab, {"trials": 7, "data_dir": "data", **settings}, main=sweep.main)
     return {"files": files(), "varied": varied, "pruned": pruned}
+
+
+def audited(lab, settings):
+    """Return an audit's files, the sizes of its folds, and what it finds; nothing is trained."""
+    from trainer.label_audit import out_of_fold  # Inside: it imports TensorFlow.
+
+    sizes = []
+
+    def predict(ctx, *, data, fold, output_dir):
+        sizes.append(int((data.folds == fold).sum()))
+        probs = np.random.default_rng(fold).dirichlet(np.ones(8), sizes[-1])
+        return out_of_fold.Outputs(probabilities=probs, features=np.ones((sizes[-1], 2)))
+
+    ctx = lab.make_ctx()
+    with lab.monkeypatch.context() as patch:
+        patch.setattr(context, "create", lambda *_, **__: ctx)
+        patch.setattr(out_of_fold, "predict", predict)
+        printed(lab, {"data_dir": "data", "num_gpus": 0, **settings}, main=audit.main)
+    pages = [path.read_text() for path in pathlib.Path().glob("*/**/audit.html")]
+    lists = [path.read_text() for path in pathlib.Path().glob("*/**/suspects.csv")]
+    shown = [page.count("<figcaption>") for page in pages]
+    found = sorted(str(path) for path in pathlib.Path().glob("*/**/suspects.csv"))
+    return {"files": found, "sizes": sizes, "lists": lists, "shown": shown}
 
 
 def evaluated(lab, settings):
@@ -298,6 +321,12 @@ PORTS = free_ports(2)
 TO_A = {"format": "keras", "output_dir": "out/a"}
 
 CASES = {
+    "Audit": {
+        "output_dir": Case(audited, "audits/b", base="audits/a"),
+        "folds": Case(audited, 3),
+        "filter_by": Case(audited, "predicted_neq_given"),
+        "page_suspects": Case(audited, 2),
+    },
     "Sweep": {
         "sweep_dir": Case(swept, "sweep_b", base="sweep_a"),
         "trials": Case(swept, 2),

@@ -24,6 +24,7 @@ from trainer.reports import evaluation_report
 from trainer.run import checkpoint, context, model_folder, train_state
 from trainer.training import (
     checkpointing,
+    label_weights,
     lr_finder,
     pretrained,
     progressive_size,
@@ -90,7 +91,11 @@ def _with_targets(ctx: context.RunContext, *, split: examples.Split) -> examples
     rows = zip(split.filenames, split.copies, drawn.tolist(), strict=True)
     lines = [header, *(",".join(map(str, (name, copy, *each))) for name, copy, each in rows)]
     pathlib.Path("teacher.csv").write_text("\n".join(lines))
-    return soft_targets.attached(split, settings=ctx.settings.targets, version=ctx.version)
+    names = "\n".join(split.filenames[:31])
+    pathlib.Path("suspects.csv").write_text(f"filename\n{names}\n")
+    split = soft_targets.attached(split, settings=ctx.settings.targets, version=ctx.version)
+    with contextlib.redirect_stdout(io.StringIO()):
+        return label_weights.attached(split, settings=ctx.settings.targets, version=ctx.version)
 
 
 def outputs(lab: Lab, settings):
@@ -442,11 +447,18 @@ CASES = {
     "focal_gamma": Case(steps, 1.0, given={"loss": "focal"}),
     "tau": Case(steps, 0.5, given={"loss": "logit_adjusted"}),
     "label_smoothing": Case(steps, 0.1),
+    "gce_q": Case(steps, 0.3, given={"loss": "generalized_cross_entropy"}),
+    "sce_alpha": Case(steps, 0.5, given={"loss": "symmetric_cross_entropy"}),
+    "sce_beta": Case(steps, 0.5, given={"loss": "symmetric_cross_entropy"}),
+    "elr_weight": Case(steps, 1.0, given={"loss": "early_learning"}),
+    "elr_beta": Case(steps, 0.5, given={"loss": "early_learning"}),
     # Targets
     "targets": Case(steps, "soft"),
     "teacher": Case(steps, "teacher.csv"),
     "soft_weight": Case(steps, 0.9, given={"targets": "soft"}),
     "temperature": Case(steps, 2.0, given={"targets": "soft"}),
+    "suspects": Case(steps, "suspects.csv"),
+    "suspect_weight": Case(steps, 0.5, given={"suspects": "suspects.csv"}),
     # Selection
     "holdout_frac": Case(run_files, 0.3, given={"dry_run": True}),
     "select_by": Case(history, "macro_f1", given={"epochs": 1}),

@@ -189,7 +189,7 @@ def test_thumbnails_are_made_from_the_stored_images(make_ctx):
     split = holdout.take(
         context.read_split(ctx, split="validation"), indices=np.arange(4, 37), name="validation"
     )
-    shown = publication._thumbnails(ctx.version, split=split, indices=indices)
+    shown = publication.stored_thumbnails(ctx.version, split=split, indices=indices)
     stored = context.read_split(
         dataclasses.replace(ctx, settings=make_ctx().settings), split="validation"
     )

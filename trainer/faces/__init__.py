@@ -1,0 +1,1 @@
+"""Faces: the table of predicted faces that trainer.api.FaceClassifier returns."""

@@ -1,0 +1,1 @@
+"""Label audit: out-of-fold probabilities, the likeliest label errors, and their page and list."""
