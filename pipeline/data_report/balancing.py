@@ -115,17 +115,18 @@ def _absent(built: build_files.BuildFiles) -> list[str]:
 
 
 def _repeated(built: build_files.BuildFiles) -> list[str]:
-    """Return a sentence for the classes whose images are written very often."""
+    """Return a sentence on the classes whose images are written very often, if there are any."""
     often = [
-        line
+        f"{line['written']:,} image{'s' * (line['written'] > 1)} of {line['name']} {_times(line)} "
+        f"times{' each' * (line['written'] > 1)}"
         for line in _lines(built)
         if line["written"] and line["examples"] >= OFTEN * line["written"]
     ]
+    if not often:
+        return []
     return [
-        f"{line['split']} writes each of {line['written']:,} images of {line['name']} "
-        f"{_times(line)} times: a network learns few images by heart rather than the class "
-        "(--max_copies limits the repeats, a smaller --balance needs fewer)."
-        for line in often
+        f"train has few images very often, {_listed(often)}: a network learns these by heart "
+        "rather than the class (--max_copies limits the repeats, a smaller --balance needs fewer)."
     ]
 
 

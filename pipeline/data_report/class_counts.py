@@ -70,19 +70,14 @@ def _split_bars(
     shown = [line for line in lines if 0 <= line["label"] < len(built.class_names)]
     counts = [line[key] for line in shown for key in ("read", "examples")]
     is_log = scales.needs_log(counts)
-    longest = max(map(_length(is_log=is_log), counts), default=0) or 1
-
-    def bar(count: int, what: str, colour: str) -> webpage.page.Bar:
-        return webpage.page.Bar(
-            _length(is_log=is_log)(count) / longest, f"{count:,} {what}", colour
-        )
-
+    length: Callable[[float], float] = scales.log_length if is_log else float
+    longest = max(map(length, counts), default=0) or 1
     rows = [
         (
             line["name"],
             [
-                bar(line["read"], "rows", _BEFORE),
-                bar(line["examples"], "examples", _AFTER),
+                _bar(line["read"], "row", fraction=length(line["read"]) / longest),
+                _bar(line["examples"], "example", fraction=length(line["examples"]) / longest),
             ],
         )
         for line in shown
@@ -91,8 +86,9 @@ def _split_bars(
     return charts.figure(webpage.page.bars(rows), title=title)
 
 
-def _length(*, is_log: bool) -> Callable[[float], float]:
-    return scales.log_length if is_log else float
+def _bar(count: int, what: str, *, fraction: float) -> webpage.page.Bar:
+    colour = _BEFORE if what == "row" else _AFTER
+    return webpage.page.Bar(fraction, f"{count:,} {what}{'s' * (count != 1)}", colour)
 
 
 def _ledger(split: str, lines: Sequence[Mapping[str, Any]]) -> markup.Markup:

@@ -206,10 +206,22 @@ def balanced(release, job_config):
 
 def test_few_images_that_are_written_often_are_a_warning(balanced):
     assert warnings_of(balanced("200"))[1:] == [
-        "train writes each of 3 images of anger 66 to 67 times: a network learns few images by "
-        "heart rather than the class (--max_copies limits the repeats, a smaller --balance needs "
-        "fewer)."
+        "train has few images very often, 3 images of anger 66 to 67 times each: a network learns "
+        "these by heart rather than the class (--max_copies limits the repeats, a smaller "
+        "--balance needs fewer)."
     ]
+
+
+def test_images_of_several_classes_that_are_written_often_are_one_warning(release, job_config):
+    for label, count in ((0, 1), (1, 2), (2, 16)):
+        for _ in range(count):
+            release.add("training", label)
+        release.add("validation", label)
+    built = build.build(job_config(input_dir=str(release.write()), balance="16"), listener=Silent())
+    assert (
+        "train has few images very often, 1 image of neutral 16 times and 2 images of happy 8 "
+        "times each: a network learns these by heart"
+    ) in warnings_of(built)[1]
 
 
 @pytest.mark.parametrize(("balance", "warned"), [("23", 0), ("24", 1)])
