@@ -86,6 +86,11 @@ def emulate(browser, *, scheme: str = "light", media: str = "") -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 
 
+def unfold(browser) -> None:
+    """Open all that is folded on this page."""
+    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+
+
 def requested(browser) -> list[str]:
     """Return the addresses requested since the last call, blocked ones included."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]

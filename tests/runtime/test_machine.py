@@ -74,3 +74,15 @@ def test_what_was_freed_is_given_back():
         [sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) > 100_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_the_machine_is_described_by_processor_cores_and_memory(monkeypatch, tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some  (R) Processor @ 2 GHz\n")
+    monkeypatch.setattr(machine, "_CPUINFO", cpuinfo)
+    monkeypatch.setattr(machine, "cpu_count", lambda: 2)
+    monkeypatch.setattr(machine, "total_bytes", lambda: 8_200_000_000)
+    assert machine.describe() == "Some (R) Processor @ 2 GHz, 2 CPU cores, 8 GB"
+    monkeypatch.setattr(machine, "_CPUINFO", tmp_path / "none")
+    assert machine.describe().endswith(", 2 CPU cores, 8 GB") and machine.describe()[0] != ","

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from runtime import errors
+from runtime import errors, machine
 from trainer.arena import adapter as adapter_lib
 from trainer.arena import inference, model_file, model_input, probabilities
 from trainer.data import dataset_version, examples, id_list
 from trainer.evaluation import predictions
 from trainer.evaluation.groups import grouping
 from trainer.reports import publication, thumbnails
+from trainer.reports.sections import model_facts
 
 _CHUNK_BYTES = 1 << 20
 
@@ -56,6 +57,7 @@ class _Answer:
     classes: Sequence[str | None]
     protocol: Mapping[str, str]
     remark: str
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ms_per_face: float | None = None
 
 
@@ -80,6 +82,7 @@ def judge(entrant: Entrant, *, field: Field, folder: pathlib.Path) -> publicatio
         model=entrant.path,
         protocol=_protocol(entrant, field=field, answer=answer),
         remark=answer.remark,
+        models=[model_facts.ModelFacts(name=entrant.path.name, facts=answer.facts)],
         ms_per_face=answer.ms_per_face,
         grouped=field.grouped,
     )
@@ -133,6 +136,12 @@ def _of_model(path: pathlib.Path, *, adapter: adapter_lib.Adapter, field: Field)
         classes=adapter.classes,
         protocol={"entrant": about, "speed": f"{speed} ({how})"},
         remark=f"{path.name}, {speed}",
+        facts={
+            model_facts.NETWORK: f"{path.name}, {path.stat().st_size / 1e6:,.1f} MB",
+            "input": f"{taken.describe()}, {adapter.describe()}",
+            "hardware": f"{machine.describe()}; {model.runtime} on the CPU",
+            "speed": f"{speed} ({how})",
+        },
         ms_per_face=ms_per_face,
     )
 

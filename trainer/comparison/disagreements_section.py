@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import webpage.page
 from trainer.comparison import disagreements
 from trainer.evaluation import predictions
-from trainer.reports import tables, thumbnails
-from webpage import markup
+from trainer.reports import thumbnails
+from webpage import markup, numbers
 
 _NOTE = "Of each group, the images that all runs are surest of; copies of an image are shown once."
 
@@ -29,7 +29,7 @@ def section(
     found = disagreements.groups(preds)
     shown = found[: disagreements.MOST_GROUPS]
     sentence = (
-        f"Of {different:,} of {count:,} examples ({tables.percent(different / count)}) the runs "
+        f"Of {different:,} of {count:,} examples ({numbers.percent(different / count)}) the runs "
         "predict different classes."
     )
     if len(shown) < len(found):

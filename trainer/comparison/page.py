@@ -18,8 +18,7 @@ from trainer.comparison import (
     training_record,
 )
 from trainer.evaluation import paired_comparison
-from trainer.reports import tables
-from webpage import colours, markup
+from webpage import colours, markup, numbers
 
 _NUMBERS = (
     ("accuracy", ("accuracy",)),
@@ -230,7 +229,7 @@ def _value(run: paired_comparison.Run, keys: Sequence[str]) -> str:
 
 
 def _text(value: float | None) -> str:
-    return tables.number(math.nan if value is None else value)
+    return numbers.number(math.nan if value is None else value)
 
 
 def _p(value: float) -> str:

@@ -42,6 +42,10 @@ class Split:
     fetch: Callable[[tf.Tensor], tf.Tensor]
     fetch_exact: Callable[[tf.Tensor], tf.Tensor]
     soft_labels: np.ndarray | None = None  # float32[N, 8], NaN where there is none, as stored
+    face_heights: np.ndarray | None = None
+    """float32[N], of the face box as a share of the original's height, NaN where there is none."""
+    subsets: np.ndarray | None = None
+    """int64[N], index into labels.SUBSETS, -1 where there is none."""
     targets: np.ndarray | None = None
     """float32[N, C], the distribution over the classes that is learnt beside the label, if any."""
     groups: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
@@ -114,6 +118,8 @@ def read(
         soft_labels=records.soft_labels,
         groups=records.groups,
         image_bytes=records.image_bytes,
+        face_heights=records.face_heights,
+        subsets=records.subsets,
     )
 
 

@@ -38,6 +38,8 @@ class Records:
     copies: np.ndarray  # int64[N]
     soft_labels: np.ndarray | None  # float32[N, 8], where the data have any
     groups: dict[str, np.ndarray]  # attribute → its text, str[N]; "" where there is none
+    face_heights: np.ndarray  # float32[N], share of the original's height, NaN where there is none
+    subsets: np.ndarray  # int64[N], index into labels.SUBSETS, -1 where there is none
     stamps: dict[pathlib.Path, open_files.Stamp]  # of each file when it was scanned
 
     def image_bytes(self, index: int) -> memoryview:
@@ -67,9 +69,20 @@ def read(files: Sequence[pathlib.Path]) -> Records:
     entries = [
         (shard, *entry) for shard, file in enumerate(files) for entry in _scan(file, stamps=stamps)
     ]
-    shard, start, length, labels, valence, arousal, filenames, copies, soft, groups = (
-        zip(*entries, strict=True) if entries else [()] * 10
-    )
+    (
+        shard,
+        start,
+        length,
+        labels,
+        valence,
+        arousal,
+        filenames,
+        copies,
+        soft,
+        groups,
+        heights,
+        subsets,
+    ) = zip(*entries, strict=True) if entries else [()] * 12
     return Records(
         files=tuple(files),
         shard=np.array(shard, np.int32),
@@ -82,15 +95,17 @@ def read(files: Sequence[pathlib.Path]) -> Records:
         copies=np.array(copies, np.int64),
         soft_labels=_soft_labels(soft),
         groups=_groups(groups),
+        face_heights=np.array(heights, np.float32),
+        subsets=np.array(subsets, np.int64),
         stamps=stamps,
     )
 
 
 _Groups = tuple[tuple[str, str], ...]
 
-_Entry = tuple[int, int, int, float, float, str, int, bytes, _Groups]
+_Entry = tuple[int, int, int, float, float, str, int, bytes, _Groups, float, int]
 """Offset and length of the image's bytes, label, valence, arousal, file name, copy, soft label,
-name and text of each attribute."""
+name and text of each attribute, height of the face box, subset."""
 
 
 def _soft_labels(each: Sequence[bytes]) -> np.ndarray | None:
@@ -189,7 +204,14 @@ def _entry(content: bytes, *, offset: int) -> _Entry:
         feature["copy"].int64_list.value[0],
         np.array(feature["soft_label"].float_list.value, np.float32).tobytes(),
         example_codec.groups_of(feature),
+        _height(feature["bbox"].float_list.value),
+        next(iter(feature["subset"].int64_list.value), -1),
     )
+
+
+def _height(bbox: Sequence[float]) -> float:
+    """Return the height of a box (ymin, xmin, ymax, xmax), NaN where there is none."""
+    return bbox[2] - bbox[0] if len(bbox) == 4 else math.nan
 
 
 def _find(image: bytes, *, within: bytes) -> int:

@@ -68,6 +68,13 @@ def classification(
     return {name: interval(each, images=images) for name, each in found.items()}
 
 
+def accuracy(labels: np.ndarray, predicted: np.ndarray, *, groups: np.ndarray) -> Interval:
+    """Return the interval of the accuracy alone; arguments as those of `classification`."""
+    images = Images(groups, labels[np.unique(groups, return_index=True)[1]])
+    correct = labels == predicted
+    return interval(_ratio(correct, np.ones(len(labels)), images=images), images=images)
+
+
 def concordance(truth: np.ndarray, predicted: np.ndarray, *, groups: np.ndarray) -> Interval:
     """Return the interval of the concordance (CCC, see ccc.ccc) of valence or arousal.
 

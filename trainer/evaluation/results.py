@@ -4,10 +4,18 @@ Owns which numbers are computed and the keys of metrics.json; each number is its
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.evaluation import calibration, ccc, class_subset, intervals, metrics, predictions
+from trainer.evaluation import (
+    calibration,
+    ccc,
+    class_subset,
+    intervals,
+    metrics,
+    predictions,
+)
+from trainer.evaluation import slices as slices_lib
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +32,8 @@ class EvaluationResults:
     model of 7, or without an example of them."""
     affect: Mapping[str, ccc.AffectMetrics]
     """valence and arousal, where the model has such outputs."""
+    slices: Mapping[str, Sequence[slices_lib.Slice]] = dataclasses.field(default_factory=dict)
+    """Accuracy on parts of the split, by what divides it."""
     ms_per_face: float | None = None
     """Milliseconds that the model takes for one face, where that was measured."""
 
@@ -35,13 +45,21 @@ class EvaluationResults:
             "seven_classes": self.seven.to_json() if self.seven else None,
             "affect": {name: dataclasses.asdict(each) for name, each in self.affect.items()},
         }
+        if self.slices:
+            more["slices"] = {name: list(map(_slice, each)) for name, each in self.slices.items()}
         if self.ms_per_face is not None:
             more["ms_per_face"] = self.ms_per_face
         return {**self.classification.to_json(), **metrics.plain(more)}
 
 
-def evaluate(preds: predictions.Predictions) -> EvaluationResults:
+def evaluate(
+    preds: predictions.Predictions, *, attributes: Mapping[str, slices_lib.Attribute] | None = None
+) -> EvaluationResults:
     """Compute all numbers from predictions.
+
+    Args:
+      preds: of a split.
+      attributes: what its examples are divided by for `slices`, by name.
 
     Raises:
       ValueError: see metrics.evaluate.
@@ -62,6 +80,7 @@ def evaluate(preds: predictions.Predictions) -> EvaluationResults:
         scaling=calibration.scale(labels, probs, groups=groups),
         seven=_seven(preds),
         affect={name: ccc.evaluate(*pair) for name, pair in preds.affect.items()},
+        slices=slices_lib.of(preds, attributes=attributes or {}),
     )
 
 
@@ -83,6 +102,15 @@ def _calibration(
         "num_bins": len(bins),
         "bins": bins,
         "temperature_scaling": _temperature_scaling(scaling) if scaling else None,
+    }
+
+
+def _slice(each: slices_lib.Slice) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "num_examples": each.num_examples,
+        "accuracy": each.accuracy,
+        "interval_95": list(each.interval),
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from trainer.config import run_config
 from trainer.data import dataset_version, examples
 from trainer.distributed import tf_logging
 from trainer.exporting import (
@@ -24,7 +25,8 @@ from trainer.exporting import (
     signature,
 )
 from trainer.inference import trained_model
-from trainer.run import ensemble, trained_run
+from trainer.models import factory
+from trainer.run import ensemble, history, trained_run, training_facts
 
 _NUM_REPRESENTATIVE = 256
 """Images of train, evenly spaced over it, from which int8 takes the ranges of its tensors."""
@@ -65,6 +67,8 @@ def export(request: ExportRequest) -> parity_check.Comparison:
             f"weights of epoch {each.best_epoch}",
             flush=True,
         )
+    # Before the conversion, which takes minutes: a damaged file is told at once.
+    training = list(map(_training, members))
     with export_folder.replaced(request.folder) as staged:
         path = staged / formats.FILES[request.format]
         exported = _write(request, members=members, version=version, path=path)
@@ -73,6 +77,7 @@ def export(request: ExportRequest) -> parity_check.Comparison:
             run=request.run,
             best_epochs=[each.best_epoch for each in members],
             num_parameters=sum(each.network.count_params() for each in members),
+            training=training,
             metrics=request.run.metrics(),
             heads=_heads(exported),
             format=request.format,
@@ -84,6 +89,24 @@ def export(request: ExportRequest) -> parity_check.Comparison:
         (staged / export_folder.MANIFEST).write_text(manifest, encoding="utf-8")
     _print_result(request, comparison=comparison)
     return comparison
+
+
+def _training(member: trained_model.Member) -> dict[str, str]:
+    """Return how a run was trained, by name, for its card."""
+    run = member.run
+    settings = run_config.load(run.model_dir / run_config.FILE)  # As trained: not in float32.
+    changed = training_facts.changed_settings(settings)
+    flags = " ".join(f"--{name}={value}" for name, value in changed.items())
+    return {
+        "network": factory.describe(member.network, image_size=member.views.crop_px),
+        "arithmetic": factory.cost(member.network),
+        **training_facts.facts(
+            run.model_dir,
+            settings=settings,
+            history=history.read_csv(run.model_dir / history.HISTORY),
+        ),
+        "settings that are not the defaults": f"`{flags}`" if flags else "none",
+    }
 
 
 def _in_float32(run: trained_run.Run) -> trained_run.Run:

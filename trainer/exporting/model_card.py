@@ -1,6 +1,7 @@
 """Model card of an export (Mitchell et al. 2019, "Model Cards for Model Reporting").
 
-Owns its text. Every number comes from the run's own files: nothing is measured or estimated here.
+Owns its text, below the front matter of card_metadata. Every number comes from the run's own files:
+nothing is measured or estimated here.
 """
 
 import dataclasses
@@ -8,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.data import exact_resize
-from trainer.exporting import parity_check
+from trainer.exporting import card_metadata, parity_check
 from trainer.run import ensemble, trained_run
 
 _DRAWN = """\
@@ -97,6 +98,7 @@ class Facts:
       run: the model: a run or an ensemble.
       best_epochs: epoch that the weights of each of its runs are from.
       num_parameters: of its networks together.
+      training: how each of its runs was trained, by name, in order.
       metrics: its metrics.json; None if it was not evaluated.
       heads: shapes of the outputs besides the probabilities, by name.
       format: of the export.
@@ -107,6 +109,7 @@ class Facts:
     run: ensemble.Model
     best_epochs: Sequence[int]
     num_parameters: int
+    training: Sequence[Mapping[str, str]]
     metrics: Mapping[str, Any] | None
     heads: Mapping[str, tuple[int | None, ...]]
     format: str
@@ -117,13 +120,22 @@ class Facts:
 def text(facts: Facts) -> str:
     """Return the card as Markdown."""
     are_drawn = [run.data.is_drawn for run in facts.run.members]
+    front_matter = card_metadata.text(
+        name=ensemble.title([run.model_dir for run in facts.run.members]),
+        format=facts.format,
+        data=[run.data.name for run in facts.run.members],
+        is_drawn=all(are_drawn),
+        metrics=facts.metrics,
+    )
     parts = [
+        front_matter,
         "# Facial expression classifier",
         *([_DRAWN] if any(are_drawn) else []),
         _about(facts),
+        f"## Training\n\n{_of_runs(facts.run, list(map(_listed, facts.training)))}",
         f"## Input and output\n\n{_interface(facts)}",
         f"## Use\n\n```python\n{_USE[facts.format].format(side=_side(facts))}\n```",
-        f"## Data\n\n{_data_of_runs(facts.run)}",
+        f"## Data\n\n{_of_runs(facts.run, list(map(_data, facts.run.members)))}",
         f"## Evaluation\n\n{_evaluation(facts.metrics, model=facts.run)}",
         f"## Export compared with the network\n\n{_comparison(facts.comparison)}",
         f"## Limits\n\n{_LIMITS.format(by_group=_by_group(facts.metrics))}",
@@ -187,9 +199,12 @@ def _interface(facts: Facts) -> str:
     return "\n".join([f"- `crops`: {size}.", probabilities, *heads])
 
 
-def _data_of_runs(model: ensemble.Model) -> str:
-    """Return the data of the run, or of each of an ensemble's where they differ."""
-    texts = [_data(run) for run in model.members]
+def _listed(facts: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {text}" for name, text in facts.items())
+
+
+def _of_runs(model: ensemble.Model, texts: Sequence[str]) -> str:
+    """Return the text of the run, or that of each of an ensemble's where they differ."""
     if len(set(texts)) == 1:
         return texts[0]
     return "\n\n".join(

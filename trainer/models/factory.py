@@ -44,6 +44,11 @@ def describe(model: keras.Model, *, image_size: int) -> str:
     return f"{model.name}, {model.count_params():,} parameters, {image_size} px{gray}{affect}"
 
 
+def cost(model: keras.Model) -> str:
+    """Return the arithmetic of the network in words."""
+    return f"{multiply_adds(model) / 1e6:,.2f} million multiply-adds an image, forward"
+
+
 def multiply_adds(model: keras.Model) -> int:
     """Return the multiply-adds of the forward pass of one image, in convolutions and dense layers.
 

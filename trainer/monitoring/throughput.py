@@ -24,6 +24,7 @@ class EpochTimer:
     """Measure the throughput of an epoch, from its start or from the last `restart`."""
 
     def __init__(self) -> None:
+        self._created = time.perf_counter()
         self.restart()
 
     def restart(self) -> None:
@@ -48,6 +49,11 @@ class EpochTimer:
     def input_wait_frac(self) -> float:
         """Share of the time since the start that was spent waiting for input."""
         return self._waited_s / self._elapsed_s
+
+    @property
+    def total_s(self) -> float:
+        """Seconds since this timer was made, whatever was restarted."""
+        return time.perf_counter() - self._created
 
     @property
     def _elapsed_s(self) -> float:

@@ -10,8 +10,11 @@ import dataclasses
 import numpy as np
 
 from trainer.evaluation import predictions
-from trainer.reports import tables, thumbnails
-from webpage import markup
+from trainer.reports import thumbnails
+from webpage import markup, numbers
+
+ANCHOR = "cell-{truth}-{predicted}"
+"""Id of the panel of a cell's images."""
 
 _DARK = 0.85
 """From this share on, a cell is dark enough for white letters."""
@@ -34,7 +37,7 @@ class Cell:
     @property
     def anchor(self) -> str:
         """Return the id of the panel that the cell links to."""
-        return f"cell-{self.truth}-{self.predicted}"
+        return ANCHOR.format(truth=self.truth, predicted=self.predicted)
 
 
 def section(
@@ -100,7 +103,7 @@ def _cell(cell: Cell) -> markup.Markup:
     if not cell.total:
         return markup.element("td", class_="none")
     inside = [
-        markup.element("b", tables.percent(cell.share)),
+        markup.element("b", numbers.percent(cell.share)),
         markup.element("small", f"{cell.count:,}"),
     ]
     link = markup.element("a", inside, href=f"#{cell.anchor}") if cell.count else inside
@@ -141,7 +144,7 @@ def _panel_note(
     preds: predictions.Predictions, cell: Cell, *, images: np.ndarray, shown: np.ndarray
 ) -> str:
     truth = preds.class_names[cell.truth]
-    note = f"{cell.count:,} of {cell.total:,} examples of {truth} ({tables.percent(cell.share)})"
+    note = f"{cell.count:,} of {cell.total:,} examples of {truth} ({numbers.percent(cell.share)})"
     if len(shown) < len(images):
         note += f"; the {len(shown)} most confident images are shown"
     return note

@@ -11,12 +11,15 @@ from typing import Any
 
 import keras
 
+from trainer.config import run_config
 from trainer.data import exact_resize, examples
 from trainer.evaluation import class_subset, predictions
 from trainer.evaluation import predictor as predictor_lib
 from trainer.evaluation.groups import grouping
+from trainer.models import factory
 from trainer.reports import figures, publication
-from trainer.run import best_weights, context, data_provenance, ensemble
+from trainer.reports.sections import model_facts
+from trainer.run import best_weights, context, data_provenance, ensemble, training_facts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,7 @@ def run_members(
         model=ensemble.SEPARATOR.join(str(each.model_dir) for each in members),
         protocol=_protocol(members, facts=facts, subset=subset),
         remark=f"weights of {weights}, chosen by {chosen_by}",
+        models=list(map(_model_facts, members)),
         history=members[0].history if len(members) == 1 else (),
         grouped=grouped or grouping.Grouping(),
     )
@@ -103,6 +107,23 @@ def take_part(network: keras.Model, *, examples: examples.Split, ctx: context.Ru
     model_dir = pathlib.Path(ctx.settings.run.model_dir)
     best_weights.load_best(network, model_dir=model_dir, connection=ctx.connection)
     _outputs(network, examples=examples, ctx=ctx)
+
+
+def _model_facts(member: Member) -> model_facts.ModelFacts:
+    """Describe a model from its network and from the files of its run."""
+    views = member.ctx.views
+    passes = f", {views.count} passes an image (--tta={views.tta})" if views.count > 1 else ""
+    settings = run_config.load(member.model_dir / run_config.FILE)
+    return model_facts.ModelFacts(
+        name=ensemble.names([member.model_dir])[0],
+        facts={
+            model_facts.NETWORK: factory.describe(member.network, image_size=views.crop_px),
+            model_facts.ARITHMETIC: f"{factory.cost(member.network)}{passes}",
+            **training_facts.facts(member.model_dir, settings=settings, history=member.history),
+        },
+        changed_settings=training_facts.changed_settings(settings),
+        all_settings=training_facts.all_settings(settings),
+    )
 
 
 def _outputs(

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib import axes, figure, ticker
 
 from trainer.evaluation import metrics
-from trainer.reports import tables
+from webpage import numbers
 
 DPI = 130
 
@@ -97,7 +97,7 @@ def _cell(ax: axes.Axes, *, row: int, column: int, share: float, count: int) -> 
     centred: dict[str, Any] = {"ha": "center", "va": "center", "color": colour}
     # A cell's text is inside the axes: measuring it for the layout takes longer than drawing it.
     centred["in_layout"] = False
-    ax.text(column, row - 0.12, tables.percent(share), weight=weight, **centred)
+    ax.text(column, row - 0.12, numbers.percent(share), weight=weight, **centred)
     ax.text(column, row + 0.24, f"{count:,}", size=7.5, **centred)
 
 

@@ -13,6 +13,14 @@ from trainer.evaluation import metrics, predictions, results
 from trainer.evaluation.groups import group_results
 from trainer.reports import figures
 
+CONTENTS = (
+    ("predictions.csv", "probabilities of every example"),
+    ("metrics.json", "all numbers of this page"),
+    ("confusion_matrix.png", "the confusion matrix as a picture"),
+    ("curves.png", "the learning curves as a picture"),
+)
+"""Files beside the page, and what is in them."""
+
 
 def write(
     evaluation: results.EvaluationResults,

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import webpage.page
 from trainer.evaluation import intervals
 from trainer.evaluation.groups import gaps, group_results
-from trainer.reports import tables
-from webpage import markup
+from webpage import markup, numbers
 
 _NOTE = (
     "Groups of fewer than {least} images are shown without numbers, and nothing is compared with "
@@ -37,7 +36,7 @@ def lines(found: group_results.GroupResults) -> Iterator[str]:
         verdict = "differ" if division.differs else "no difference shown"
         yield (
             f"groups        {division.name}: {verdict}, largest gap of the same classes "
-            f"{tables.number(gap.difference)} ({low:.3f} to {high:.3f}; {best.name} above "
+            f"{numbers.number(gap.difference)} ({low:.3f} to {high:.3f}; {best.name} above "
             f"{worst.name}), p {_p(division.adjusted_p)}"
         )
 
@@ -87,9 +86,8 @@ def _summary(division: group_results.Division) -> list[str]:
 def _gap(division: group_results.Division, gap: gaps.Gap) -> str:
     best, worst = division.gap_groups(gap)
     low, high = gap.interval
-    return (
-        f"{tables.number(gap.difference)} ({low:.3f} to {high:.3f}): {best.name} above {worst.name}"
-    )
+    difference = f"{numbers.number(gap.difference)} ({low:.3f} to {high:.3f})"
+    return f"{difference}: {best.name} above {worst.name}"
 
 
 def _division(division: group_results.Division) -> markup.Markup:
@@ -124,10 +122,10 @@ def _row(group: group_results.Group) -> list[str]:
     adjusted = math.nan if group.adjusted_accuracy is None else group.adjusted_accuracy
     return [
         *counted,
-        tables.number(scores.accuracy),
+        numbers.number(scores.accuracy),
         _interval(found.intervals["accuracy"]),
         *map(
-            tables.number,
+            numbers.number,
             (
                 adjusted,
                 scores.balanced_accuracy,

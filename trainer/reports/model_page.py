@@ -1,25 +1,34 @@
 """Evaluation page: report.html, the numbers of a run with the images behind them.
 
-Owns the sections and their texts; the charts are chart_sections', the matrix confusion_section's.
+Owns which sections there are, and their order.
 """
 
-import math
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import webpage.page
-from trainer.evaluation import calibration, ccc, metrics, predictions, results
+from trainer.evaluation import predictions, results
 from trainer.evaluation.groups import group_results
 from trainer.reports import (
-    chart_sections,
     confusion_section,
     figures,
     group_section,
+    page_sections,
     tables,
     thumbnails,
 )
-from webpage import markup
+from trainer.reports.sections import (
+    file_links,
+    frequent_confusions,
+    model_facts,
+    precision_recall,
+    slice_charts,
+)
+from webpage import markup, numbers
 
 FILE = "report.html"
+
+_Section = webpage.page.Section
 
 _HEADLINES = (
     ("accuracy", "accuracy"),
@@ -31,18 +40,23 @@ _HEADLINES = (
 """Title of each tile, and the metric's name in intervals.classification."""
 
 _DRAWN_WARNING = "Drawn faces, not AffectNet: smoke test only."
-_CALIBRATION_NOTE = (
-    "ECE: expected calibration error of the highest probability, 15 bins of equal width (Guo et "
-    "al. 2017). "
-)
-_TEMPERATURE_NOTE = (
-    "The temperature named is fitted on this whole split, by negative log-likelihood; it is "
-    "evaluated on each half of the images with the temperature fitted on the other half. "
-)
-_NLL_NOTE = (
-    "NLL: mean negative log-likelihood, in nats. Brier: mean squared error over all classes (0 to "
-    "2)."
-)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a page is about: models, what they were evaluated on, and the files of both.
+
+    Attributes:
+      protocol: what the numbers were measured on.
+      models: one, or those of an ensemble; empty where nothing is known of them.
+      history: of the training, an epoch a row; empty where it is not known.
+      links: to files.
+    """
+
+    protocol: Mapping[str, str]
+    models: Sequence[model_facts.ModelFacts] = ()
+    history: figures.History = ()
+    links: Sequence[file_links.FileLink] = ()
 
 
 def render(
@@ -50,8 +64,7 @@ def render(
     *,
     preds: predictions.Predictions,
     thumbnails_by_index: thumbnails.Thumbnails,
-    history: figures.History,
-    protocol: Mapping[str, str],
+    subject: Subject,
     groups: group_results.GroupResults | None = None,
 ) -> str:
     """Return the page's HTML.
@@ -61,41 +74,99 @@ def render(
       preds: the predictions that they describe.
       thumbnails_by_index: images of the examples that `thumbnails.wanted` names; examples that
         are missing here are shown without one.
-      history: see files.write.
-      protocol: what the numbers were measured on.
+      subject: what the page is about.
       groups: the numbers by group, where examples have attributes.
     """
-    section = webpage.page.Section
-    confusion = confusion_section.section(
-        preds,
-        confusion=evaluation.classification.confusion,
-        thumbnails_by_index=thumbnails_by_index,
+    protocol = subject.protocol
+    title = (
+        f"Evaluation report: {protocol.get('model', 'a model')} on "
+        f"{protocol.get('split', 'a split')}"
     )
     sections = [
-        section("confusion", "Confusion matrix", confusion),
-        section("classes", "Classes", _classes(evaluation.classification)),
-        section("mistakes", "Most confident mistakes", _mistakes(preds, thumbnails_by_index)),
-        section("roc", "One class against the rest (ROC)", _roc(preds)),
-        section("calibration", "Calibration", _calibration(evaluation)),
+        *_about(subject),
+        *_of_classes(evaluation, preds=preds, thumbnails_by_index=thumbnails_by_index),
+        *_of_probabilities(evaluation, preds=preds),
+        *_of_parts(evaluation, preds=preds),
+        *([_Section("groups", "By group", group_section.content(groups))] if groups else []),
+        _folded("curves", "Learning curves", page_sections.learning_curves(subject.history)),
     ]
+    return webpage.page.page(title, lead=_lead(evaluation, subject), sections=sections)
+
+
+def _about(subject: Subject) -> list[webpage.page.Section]:
+    """Return the sections on the model, and on what it was evaluated on."""
+    is_known = any(each.facts for each in subject.models)
+    protocol = [webpage.page.facts(subject.protocol), file_links.listed(subject.links)]
+    return [
+        *([_Section("model", "Model", model_facts.section(subject.models))] if is_known else []),
+        _Section("evaluation", "Evaluation", protocol),
+    ]
+
+
+def _of_classes(
+    evaluation: results.EvaluationResults,
+    *,
+    preds: predictions.Predictions,
+    thumbnails_by_index: thumbnails.Thumbnails,
+) -> list[webpage.page.Section]:
+    """Return the sections on classes and on mistakes."""
+    classification = evaluation.classification
+    matrix = confusion_section.section(
+        preds, confusion=classification.confusion, thumbnails_by_index=thumbnails_by_index
+    )
+    frequent = frequent_confusions.section(
+        classification.confusion, names=preds.class_names, anchor=confusion_section.ANCHOR
+    )
+    return [
+        _Section("confusion", "Confusion matrix", matrix),
+        _Section("confusions", "Most frequent confusions", frequent),
+        _Section("classes", "Classes", page_sections.classes(classification)),
+        _Section(
+            "mistakes",
+            "Most confident mistakes",
+            page_sections.mistakes(preds, thumbnails_by_index),
+        ),
+    ]
+
+
+def _of_probabilities(
+    evaluation: results.EvaluationResults, *, preds: predictions.Predictions
+) -> list[webpage.page.Section]:
+    """Return the sections on the probabilities and their thresholds."""
+    thresholds = precision_recall.section(preds)
+    calibration = page_sections.calibration(evaluation)
+    return [
+        _folded("thresholds", "Precision and recall by threshold", thresholds),
+        _folded("roc", "One class against the rest (ROC)", page_sections.roc(preds)),
+        _folded("calibration", "Calibration", calibration),
+    ]
+
+
+def _of_parts(
+    evaluation: results.EvaluationResults, *, preds: predictions.Predictions
+) -> list[webpage.page.Section]:
+    """Return the sections on parts of the split and on other outputs, as far as there are any."""
+    found = []
+    if evaluation.slices:
+        found.append(
+            _folded("slices", "Parts of the split", slice_charts.section(evaluation.slices))
+        )
     if evaluation.seven:
-        sections.append(section("seven", "On 7 classes", _seven(evaluation.seven)))
+        found.append(_folded("seven", "On 7 classes", page_sections.seven(evaluation.seven)))
     if evaluation.affect:
-        sections.append(section("affect", "Valence and arousal", _affect(evaluation, preds)))
-    if groups:
-        sections.append(section("groups", "By group", group_section.content(groups)))
-    sections.append(section("curves", "Learning curves", _learning_curves(history)))
-    model = protocol.get("model", "a model")
-    title = f"Evaluation report: {model} on {protocol.get('split', 'a split')}"
-    return webpage.page.page(title, lead=_lead(evaluation, protocol), sections=sections)
+        affect = page_sections.affect(evaluation, preds)
+        found.append(_folded("affect", "Valence and arousal", affect))
+    return found
 
 
-def _lead(
-    evaluation: results.EvaluationResults, protocol: Mapping[str, str]
-) -> list[markup.Content]:
+def _folded(anchor: str, title: str, body: markup.Content) -> webpage.page.Section:
+    return _Section(anchor, title, body, is_folded=True)
+
+
+def _lead(evaluation: results.EvaluationResults, subject: Subject) -> list[markup.Content]:
     classification = evaluation.classification
     warnings = [line for line in tables.gaps(classification) if line]
-    if "drawn faces" in " ".join(protocol.values()):
+    if "drawn faces" in " ".join(subject.protocol.values()):
         warnings.insert(0, _DRAWN_WARNING)
     note = (
         f"{classification.num_examples:,} examples. M over {classification.m_pairs_used} of "
@@ -104,9 +175,9 @@ def _lead(
     )
     return [
         [markup.element("p", line, class_="warning") for line in warnings],
+        model_facts.sentence(subject.models),
         webpage.page.tiles(_headline_tiles(evaluation)),
         webpage.page.note(note),
-        webpage.page.facts(protocol),
     ]
 
 
@@ -120,114 +191,6 @@ def _headline_tiles(evaluation: results.EvaluationResults) -> list[tuple[str, st
         "m_measure": classification.m_measure,
     }
     return [
-        (title, tables.number(values[name]), _interval(evaluation, name))
+        (title, numbers.number(values[name]), page_sections.interval(evaluation, name))
         for title, name in _HEADLINES
     ]
-
-
-def _interval(evaluation: results.EvaluationResults, name: str) -> str:
-    low, high = evaluation.intervals[name]
-    return "no interval" if math.isnan(low) else f"95 %: {low:.3f} to {high:.3f}"
-
-
-def _classes(classification: metrics.ClassificationMetrics) -> markup.Markup:
-    by_name = [
-        *zip(classification.class_names, classification.per_class, strict=True),
-        ("macro", classification.macro),
-        ("weighted", classification.weighted),
-    ]
-    rows = [_scores(name, scores) for name, scores in by_name]
-    return webpage.page.table(["class", "precision", "recall", "F1", "examples"], rows)
-
-
-def _scores(name: str, scores: metrics.Scores) -> list[str]:
-    values = (scores.precision, scores.recall, scores.f1)
-    return [name, *map(tables.number, values), f"{scores.support:,}"]
-
-
-def _mistakes(
-    preds: predictions.Predictions, thumbnails_by_index: thumbnails.Thumbnails
-) -> list[markup.Content]:
-    indices = thumbnails.mistakes(preds).tolist()
-    if not indices:
-        return [markup.element("p", "None: every example was predicted correctly.")]
-    note = "Truth → prediction and its probability. Often it is the label that is wrong."
-    gallery = thumbnails.gallery(preds, indices, thumbnails=thumbnails_by_index)
-    return [webpage.page.note(note), gallery]
-
-
-def _roc(preds: predictions.Predictions) -> list[markup.Content]:
-    drawn = chart_sections.roc(preds)
-    if not drawn:
-        text = "No curve: each needs examples of its class and of another."
-        return [markup.element("p", text)]
-    return [webpage.page.grid(drawn, kind="small")]
-
-
-def _calibration(evaluation: results.EvaluationResults) -> list[markup.Content]:
-    by_title = {"as predicted": evaluation.calibrated}
-    note = _CALIBRATION_NOTE
-    if evaluation.scaling:
-        title = f"at temperature {evaluation.scaling.temperature:.3f}"
-        by_title[title] = evaluation.scaling.after
-        note += _TEMPERATURE_NOTE
-    rows = [[title, *_calibration_numbers(each)] for title, each in by_title.items()]
-    drawn = [chart_sections.reliability(title, each) for title, each in by_title.items()]
-    return [
-        webpage.page.table(["", "ECE", "NLL", "Brier"], rows),
-        webpage.page.note(note + _NLL_NOTE),
-        webpage.page.grid([*drawn, chart_sections.confidence(evaluation.calibrated)]),
-    ]
-
-
-def _calibration_numbers(measured: calibration.Calibration) -> list[str]:
-    return [tables.number(value) for value in (measured.ece, measured.nll, measured.brier)]
-
-
-def _seven(classification: metrics.ClassificationMetrics) -> list[markup.Content]:
-    examples = f"{classification.num_examples:,} examples"
-    pairs = f"{classification.m_pairs_used} of {classification.m_pairs_possible} pairs"
-    note = (
-        "The same model on the first 7 classes: examples of the others are left out, and so are "
-        "their probabilities; the rest is scaled to sum to one."
-    )
-    tiles = [
-        ("accuracy", tables.number(classification.accuracy), examples),
-        ("balanced accuracy", tables.number(classification.balanced_accuracy), ""),
-        ("macro F1", tables.number(classification.macro.f1), ""),
-        ("M measure", tables.number(classification.m_measure), pairs),
-    ]
-    return [webpage.page.tiles(tiles), webpage.page.note(note)]
-
-
-def _affect(
-    evaluation: results.EvaluationResults, preds: predictions.Predictions
-) -> list[markup.Content]:
-    columns = ["", "CCC", "its interval", "Pearson", "RMSE", "sign agreement", "examples"]
-    rows = [
-        _affect_row(name, each, interval=_interval(evaluation, f"{name}_ccc"))
-        for name, each in evaluation.affect.items()
-    ]
-    drawn = [chart_sections.affect(name, *pair) for name, pair in preds.affect.items()]
-    note = (
-        "CCC: concordance (Lin 1989). Sign agreement: share of equal signs. Examples without a "
-        "value are left out."
-    )
-    return [
-        webpage.page.table(columns, rows),
-        webpage.page.note(note),
-        webpage.page.grid(drawn),
-    ]
-
-
-def _affect_row(name: str, each: ccc.AffectMetrics, *, interval: str) -> Sequence[str]:
-    values = (each.pearson, each.rmse, each.sign_agreement)
-    numbers = map(tables.number, values)
-    return [name, tables.number(each.ccc), interval, *numbers, f"{each.num_examples:,}"]
-
-
-def _learning_curves(history: figures.History) -> list[markup.Content]:
-    drawn = chart_sections.learning_curves(history)
-    if not drawn:
-        return [markup.element("p", "No history was recorded.")]
-    return [webpage.page.grid(drawn)]

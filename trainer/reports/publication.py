@@ -6,7 +6,7 @@ ours and of a model of others become the same report, so that trainer.compare ta
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import simplejpeg
@@ -16,8 +16,9 @@ from runtime import json_log
 from trainer.data import dataset_version, examples
 from trainer.evaluation import predictions, results
 from trainer.evaluation.groups import group_results, grouping
-from trainer.reports import figures, group_section, model_page, tables, thumbnails
+from trainer.reports import attributes, figures, group_section, model_page, tables, thumbnails
 from trainer.reports import files as files_lib
+from trainer.reports.sections import file_links, model_facts
 
 _JPEG_QUALITY = 80
 
@@ -30,6 +31,7 @@ class About:
       model: path of the model, or those of an ensemble, for the log.
       protocol: what the numbers were measured on.
       remark: on the model, for the printed line of the main metrics.
+      models: one, or those of an ensemble; empty where nothing is known of them.
       history: of the training, an epoch a row; empty where it is not known.
       ms_per_face: milliseconds that the model takes for a face, where that was measured.
       grouped: by which attributes the numbers are divided.
@@ -38,6 +40,7 @@ class About:
     model: str | pathlib.Path
     protocol: Mapping[str, str]
     remark: str
+    models: Sequence[model_facts.ModelFacts] = ()
     history: figures.History = ()
     ms_per_face: float | None = None
     grouped: grouping.Grouping = grouping.Grouping()
@@ -72,17 +75,24 @@ def publish(
       folder: of the report.
       about: what the report says besides the numbers.
     """
-    evaluation = dataclasses.replace(results.evaluate(preds), ms_per_face=about.ms_per_face)
+    evaluation = dataclasses.replace(
+        results.evaluate(preds, attributes=attributes.of(split)), ms_per_face=about.ms_per_face
+    )
     preds = dataclasses.replace(preds, attributes=about.grouped.attributes_of(split))
     groups = about.grouped.evaluate(preds)
+    subject = model_page.Subject(
+        protocol=about.protocol,
+        models=about.models,
+        history=about.history,
+        links=_links(version, folder=folder),
+    )
     page = model_page.render(
         evaluation,
         preds=preds,
         thumbnails_by_index=stored_thumbnails(
             version, split=split, indices=thumbnails.wanted(preds)
         ),
-        history=about.history,
-        protocol=about.protocol,
+        subject=subject,
         groups=groups,
     )
     files = files_lib.write(
@@ -110,6 +120,15 @@ def protocol_of_data(
         **({"subset": subset} if subset else {}),
         "examples": f"{split.num_examples:,}",
     }
+
+
+def _links(version: dataset_version.Version, *, folder: pathlib.Path) -> list[file_links.FileLink]:
+    """Return links from the page to the files beside it and to those of the data."""
+    return [
+        *file_links.of_report(files_lib.CONTENTS),
+        *file_links.of_run(folder),
+        *file_links.of_data(version.path, folder=folder),
+    ]
 
 
 def stored_thumbnails(

@@ -1,12 +1,12 @@
 """Text tables of classification metrics, as programs print them.
 
-Owns the layout of the table and how a number and a percentage are written, on pages too.
+Owns the layout of the table.
 """
 
 import itertools
-import math
 
 from trainer.evaluation import metrics
+from webpage import numbers
 
 
 def table(classification: metrics.ClassificationMetrics) -> str:
@@ -30,20 +30,6 @@ def table(classification: metrics.ClassificationMetrics) -> str:
     return "\n".join(itertools.chain.from_iterable(blocks))
 
 
-def number(value: float) -> str:
-    """Return a number with three digits after the point, and a dash for what is undefined."""
-    return "-" if math.isnan(value) else f"{value:.3f}"
-
-
-def percent(share: float) -> str:
-    """Return a share in whole percent; only none is 0 % and only all is 100 %."""
-    if 0 < share < 0.005:
-        return "<1%"
-    if 0.995 <= share < 1:
-        return ">99%"
-    return f"{share:.0%}"
-
-
 def gaps(classification: metrics.ClassificationMetrics) -> list[str]:
     """Return lines that name classes without examples or predictions; the first one is empty."""
     lines = []
@@ -57,9 +43,9 @@ def gaps(classification: metrics.ClassificationMetrics) -> list[str]:
 
 
 def _scores_row(name: str, *, scores: metrics.Scores, width: int) -> str:
-    precision = number(scores.precision)
-    recall = number(scores.recall)
-    f1 = number(scores.f1)
+    precision = numbers.number(scores.precision)
+    recall = numbers.number(scores.recall)
+    f1 = numbers.number(scores.f1)
     return f"{name:<{width}}  {precision:>9}  {recall:>6}  {f1:>5}  {scores.support:>7,}"
 
 
@@ -67,8 +53,8 @@ def _single_numbers(classification: metrics.ClassificationMetrics) -> list[tuple
     c = classification
     pairs = f"{c.m_pairs_used} of {c.m_pairs_possible} class pairs"
     return [
-        ("accuracy", number(c.accuracy), f"of {c.num_examples:,} examples"),
-        ("top-2 accuracy", number(c.top2_accuracy), ""),
-        ("balanced accuracy", number(c.balanced_accuracy), "mean recall of the classes"),
-        ("M measure", number(c.m_measure), f"over {pairs} (Hand & Till 2001)"),
+        ("accuracy", numbers.number(c.accuracy), f"of {c.num_examples:,} examples"),
+        ("top-2 accuracy", numbers.number(c.top2_accuracy), ""),
+        ("balanced accuracy", numbers.number(c.balanced_accuracy), "mean recall of the classes"),
+        ("M measure", numbers.number(c.m_measure), f"over {pairs} (Hand & Till 2001)"),
     ]

@@ -13,7 +13,7 @@ from runtime import atomic_file, errors, untrusted
 
 Row = Mapping[str, float]
 """epoch (from 1), step, loss, accuracy, val_loss, val_accuracy, val_macro_f1, learning_rate,
-images_per_s, input_wait_frac, gradient_norm, update_norm, parameter_norm."""
+images_per_s, input_wait_frac, epoch_s, gradient_norm, update_norm, parameter_norm."""
 
 HISTORY = "history.csv"
 """Name of the CSV in a model folder."""

@@ -1,4 +1,4 @@
-"""Run log: journal.json, with command, versions, git revision, data and devices of each start.
+"""Run log: journal.json, with command, versions, git revision, data and hardware of each start.
 
 Owns the file. The configuration is saved apart from it (config.json), because that must stay the
 same over a run and this need not.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from typing import Any
 
-from runtime import atomic_file, untrusted
+from runtime import atomic_file, machine, untrusted
 from trainer.run import context
 
 FILE = "journal.json"
@@ -48,20 +48,33 @@ def entry(ctx: context.RunContext) -> dict[str, Any]:
             "fingerprint": ctx.version.fingerprint,
         },
         "devices": ctx.device_line,
-        "git": git_revision(pathlib.Path(__file__).parent),
+        "machine": machine.describe(),
+        "git": git_revision(pathlib.Path(__file__).parents[2]),
         "versions": {"python": platform.python_version(), **_versions()},
     }
 
 
 def git_revision(folder: pathlib.Path) -> dict[str, Any] | None:
-    """Return the commit of a folder and whether files differ from it, or None outside of git."""
+    """Return the commit of a folder and whether files differ from it, or None outside of git.
+
+    A folder of which git has no file is outside, too: packages may be installed in another project.
+    """
     commit = _git("rev-parse", "HEAD", folder=folder)
-    if commit is None:
+    if commit is None or not _git("ls-files", "--", ".", folder=folder):
         return None
     return {
         "commit": commit,
         "changed": bool(_git("status", "--porcelain", "--", ".", folder=folder)),
     }
+
+
+def starts(model_dir: pathlib.Path) -> list[dict[str, Any]]:
+    """Return the entries of a run, in order; none where there is no log, or it is damaged."""
+    try:
+        entries = untrusted.read_json(model_dir / FILE)
+    except (OSError, ValueError):
+        return []
+    return [each for each in entries if isinstance(each, dict)] * isinstance(entries, list)
 
 
 def _entries(path: pathlib.Path) -> list[Any]:

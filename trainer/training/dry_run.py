@@ -67,8 +67,7 @@ def layers(network: keras.Model) -> list[str]:
 
 def cost(network: keras.Model) -> str:
     """Return the line on the arithmetic of the network."""
-    millions = factory.multiply_adds(network) / 1e6
-    return f"cost          {millions:,.2f} million multiply-adds an image, forward"
+    return f"cost          {factory.cost(network)}"
 
 
 def steps(ctx: context.RunContext, *, num_examples: int) -> list[str]:

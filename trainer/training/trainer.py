@@ -191,6 +191,7 @@ class Trainer:
                 **evaluation.numbers,
                 "learning_rate": self._last_learning_rate(),
                 **speed,
+                "epoch_s": timer.total_s,
                 **dict(zip(norms.NAMES, state.mean_norms, strict=True)),
             }
             state.end_epoch(row, score=self._selector.score(row))

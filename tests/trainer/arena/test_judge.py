@@ -101,6 +101,8 @@ def test_a_model_of_gray_images_channels_first_and_logits_is_judged_one_image_at
     )
     assert speed
     page = (report / "report.html").read_text()
+    assert '<p class="summary">linear.onnx, 0.0 MB</p>' in page
+    assert re.search(r"<dt>hardware</dt><dd>.* GB; ONNX Runtime [\d.]+ on the CPU</dd>", page)
     assert "linear.onnx" in page and "ms a face" in page
 
 

@@ -5,10 +5,11 @@ import json
 import re
 
 import pytest
+import yaml
 
 from tests.trainer import conftest
 from trainer.evaluation import metrics_file
-from trainer.exporting import exporter, formats, model_card
+from trainer.exporting import card_metadata, exporter, formats, model_card
 
 
 @pytest.mark.slow
@@ -61,6 +62,58 @@ def test_the_card_states_the_evaluation_where_there_is_one(export_run, tmp_path)
     assert "| accuracy | 0.250 |\n" in card and "| M measure (Hand & Till 2001) | - |\n" in card
     assert "| happy | 0.750 | - | 0.500 | 7 |\n" in card
     assert "synthetic images (the data set is not available)" in card
+
+
+def test_the_card_says_how_the_model_was_trained(exported, export_run):
+    card = (exported("keras")[0] / "README.md").read_text()
+    training = card[card.index("## Training") : card.index("## Input and output")]
+    network = re.search(r"- network: cnn, [\d,]+ parameters, 16 px\n", training)
+    assert network and re.search(r"- arithmetic: [\d.]+ million multiply-adds an image", training)
+    assert re.search(r"- training: 1 epoch, \d+ steps of 16 images, in \d+ (min|s)", training)
+    assert "- settings that are not the defaults: `--image_size=16 " in training
+    assert " --dense_units=256 " in training
+    assert str(export_run.model_dir) not in card
+
+
+def front_matter(card):
+    """Return the metadata of a card as Hugging Face's own package reads them."""
+    hub = pytest.importorskip("huggingface_hub")
+    return hub.ModelCard(card).data
+
+
+def test_hugging_face_reads_the_front_matter(exported):
+    card = (exported("onnx")[0] / "README.md").read_text()
+    found = front_matter(card)
+    assert found.license == "apache-2.0"  # Drawn faces.
+    assert found.library_name == "onnx" and found.pipeline_tag == "image-classification"
+    assert found.tags == ["facial-expression-recognition", "affectnet-faces", "drawn-faces"]
+    assert found.eval_results is None
+
+
+METRICS = {
+    "protocol": {"split": "validation", "data": "affectnet_faces/x/1.0.0, fingerprint abc"},
+    "accuracy": 0.25,
+    "balanced_accuracy": 0.5,
+    "macro": {"f1": 0.125},
+    "m_measure": None,
+}
+
+
+def test_hugging_face_reads_the_evaluation_and_an_undefined_number_is_left_out():
+    text = card_metadata.text(
+        name="first: # a run", format="keras", data=["a/b/c"], is_drawn=False, metrics=METRICS
+    )
+    found = front_matter(f"{text}\n\n# Facial expression classifier\n")
+    assert found.license == "other" and found.license_name == "terms-of-the-training-data"
+    assert found.tags == ["facial-expression-recognition", "affectnet-faces"]
+    assert found.model_name == "first: # a run"
+    assert [(each.metric_type, each.metric_value) for each in found.eval_results] == [
+        *(("accuracy", 0.25), ("balanced_accuracy", 0.5), ("f1", 0.125))
+    ]
+    (split,) = {each.dataset_split for each in found.eval_results}
+    assert split == "validation" and found.eval_results[0].dataset_type == "affectnet_faces"
+    assert found.eval_results[0].dataset_name == "affectnet_faces/x/1.0.0"
+    assert yaml.safe_load(text.strip("-\n"))["metrics"] == ["accuracy", "balanced_accuracy", "f1"]
 
 
 @pytest.mark.slow

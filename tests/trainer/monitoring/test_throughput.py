@@ -25,6 +25,14 @@ def test_a_run_that_mostly_did_something_else_says_so():
     assert summary(seconds).startswith("limited by activities other than training (steps 20 %")
 
 
+def test_an_epoch_lasts_from_its_start_whatever_the_speed_leaves_out(monkeypatch):
+    clock = iter([10.0, 10.0, 14.0, 15.0])
+    monkeypatch.setattr(throughput, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
+    timer = throughput.EpochTimer()
+    timer.restart()
+    assert timer.total_s == 5
+
+
 def test_time_is_counted_where_it_is_spent(monkeypatch):
     clock = iter([10.0, 12.5])
     monkeypatch.setattr(throughput, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))

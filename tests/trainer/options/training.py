@@ -199,7 +199,7 @@ def history(lab: Lab, settings):
     return {"rows": kept, "best": running.best_score}
 
 
-SPEED = ("images_per_s", "input_wait_frac")
+SPEED = ("images_per_s", "input_wait_frac", "epoch_s")
 
 
 def _idle(self, group, *, first_step, **_):

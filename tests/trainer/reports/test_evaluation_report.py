@@ -10,14 +10,21 @@ import pytest
 import simplejpeg
 
 from affectnet_tfds import labels as affectnet
-from runtime import errors
+from runtime import errors, machine
 from tests.trainer import conftest
 from trainer import evaluate
 from trainer.data import dataset_version, holdout
 from trainer.evaluation import class_subset, predictor
 from trainer.inference import trained_model
 from trainer.reports import evaluation_report, publication
-from trainer.run import best_weights, context, data_provenance, model_folder, trained_run
+from trainer.run import (
+    best_weights,
+    context,
+    data_provenance,
+    model_folder,
+    run_log,
+    trained_run,
+)
 from trainer.training import setup
 
 
@@ -70,6 +77,25 @@ def test_a_model_is_evaluated_on_the_data_it_was_trained_on(run, tmp_path):
     np.testing.assert_allclose(written, probs, atol=1e-6)
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("data:image/jpeg") >= len(rows) and "No history was recorded." in page
+    # All boxes are alike, and all images are of one subset.
+    assert list(found["slices"]) == ["brightness"] and len(found["slices"]["brightness"]) == 4
+
+
+def test_the_page_of_a_run_says_how_it_was_trained_and_leads_to_its_files(run, tmp_path):
+    ctx, network = run
+    run_log.record(ctx, model_dir=tmp_path / "run")
+    history = [{"epoch": 1, "step": 4, "loss": 1.0, "epoch_s": 75.0}]
+    evaluation_report.run(
+        network, examples=context.read_split(ctx, split="validation"), ctx=ctx, history=history
+    )
+    page = (tmp_path / "run" / "report.html").read_text()
+    parameters = network.count_params()
+    assert f'<p class="summary">cnn, {parameters:,} parameters, ' in page
+    assert "1 of 3 epochs, 4 steps of 16 images, in 1 min 15 s" in page
+    assert f"{machine.describe()}; test" in page
+    assert "--batch_size=16" in page
+    assert 'href="config.json"' in page and 'href="journal.json"' in page
+    assert 'href="history.csv"' not in page  # There is none.
 
 
 def test_weights_without_a_chosen_by_fact_were_chosen_by_accuracy_on_validation(

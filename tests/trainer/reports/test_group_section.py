@@ -46,8 +46,7 @@ def test_the_page_says_which_groups_differ_and_escapes_their_names(found):
         results.evaluate(preds),
         preds=preds,
         thumbnails_by_index={},
-        history=[],
-        protocol=test_pages.PROTOCOL,
+        subject=model_page.Subject(protocol=test_pages.PROTOCOL),
         groups=groups,
     )
     assert "By skin, accuracy differs: of the same classes, light is" in page

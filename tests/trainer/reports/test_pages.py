@@ -1,5 +1,6 @@
 """Evaluation page: its contents, and its layout and links in a browser."""
 
+import dataclasses
 import math
 import re
 
@@ -9,8 +10,9 @@ import simplejpeg
 
 from affectnet_tfds import labels as affectnet
 from tests import browser
-from trainer.evaluation import predictions, results
+from trainer.evaluation import predictions, results, slices
 from trainer.reports import chart_sections, model_page, thumbnails
+from trainer.reports.sections import file_links, model_facts, slice_charts
 
 EVIL = ['1/"><img src=x onerror=alert(1)>.jpg', "1/<script>alert(2)</script>.jpg"]
 HISTORY = [
@@ -22,6 +24,28 @@ PROTOCOL = {
     "split": "validation",
     "data": "affectnet_faces/affectnet8/1.0.0, fingerprint abc",
 }
+
+
+MODELS = [
+    model_facts.ModelFacts(
+        name="first",
+        facts={
+            "network": "cnn, 700,744 parameters, 48 px",
+            "arithmetic": "24.1 million multiply-adds an image, forward",
+            "hardware": "<b>Some processor</b>, 2 CPU cores, 8 GB",
+        },
+        changed_settings={"epochs": "12", "weights": "<i>best.npz"},
+        all_settings={"epochs": "12", "weights": "<i>best.npz", "seed": "0"},
+    )
+]
+LINKS = [file_links.FileLink("metrics.json", "metrics.json", "all numbers of this page")]
+
+
+def attributes_of(count):
+    """Attributes of examples: values that rise, and two groups by turns."""
+    heights = slices.Quantity(np.linspace(0.1, 1, count), "{:.0%}".format)
+    groups = np.array(["manual", "automatic"] * count)[:count]
+    return {slice_charts.FACE_SIZE: heights, slice_charts.SUBSET: groups}
 
 
 def predictions_of(truth, predicted, *, num_classes=8, names=(), confidence=0.9):
@@ -51,15 +75,14 @@ def random_predictions(num_classes=8, *, count=400, names=EVIL):
     return predictions.dataclasses.replace(preds, affect=affect)
 
 
-def render(preds, *, history=HISTORY, shown=None, protocol=PROTOCOL):
+def render(preds, *, history=HISTORY, shown=None, models=MODELS, links=LINKS):
     if shown is None:
         shown = {n: jpeg(n) for n in thumbnails.wanted(preds).tolist()}
     return model_page.render(
-        results.evaluate(preds),
+        results.evaluate(preds, attributes=attributes_of(len(preds.labels))),
         preds=preds,
         thumbnails_by_index=shown,
-        history=history,
-        protocol=protocol,
+        subject=model_page.Subject(protocol=PROTOCOL, models=models, history=history, links=links),
     )
 
 
@@ -78,6 +101,43 @@ def test_the_page_has_the_numbers_with_their_intervals():
     assert "M over 1 of 28 class pairs" in text
     assert "without examples, so left out of the averages: sad, surprise" in text
     assert "On 7 classes" in text and "Valence and arousal" not in text
+
+
+def test_the_page_says_what_the_model_is_before_any_number():
+    text = render(predictions_of([0, 1], [0, 1]))
+    summary = "cnn, 700,744 parameters, 48 px; 24.1 million multiply-adds an image, forward"
+    assert text.index(f'<p class="summary">{summary}</p>') < text.index('class="tiles"')
+    assert text.index('id="model"') < text.index('id="evaluation"') < text.index('id="confusion"')
+    assert "<dt>hardware</dt><dd>&lt;b&gt;Some processor&lt;/b&gt;, 2 CPU cores, 8 GB</dd>" in text
+    assert "<code>--epochs=12 --weights=&lt;i&gt;best.npz</code>" in text
+    assert "<summary>All 3 settings that change the result</summary>" in text
+    assert '<a href="metrics.json">' in text
+    unknown = render(predictions_of([0, 1], [0, 1]), models=(), links=())
+    assert 'id="model"' not in unknown and 'class="summary"' not in unknown
+
+
+def test_each_network_of_an_ensemble_is_described():
+    second = dataclasses.replace(MODELS[0], name="second", facts={"network": "vit"})
+    text = render(predictions_of([0, 1], [0, 1]), models=[*MODELS, second])
+    assert "2 networks, whose outputs are averaged:<ul><li>cnn, 700,744" in text
+    assert "<h3>first</h3>" in text and "<h3>second</h3>" in text
+    plain = dataclasses.replace(MODELS[0], changed_settings={})
+    assert "none: all are the defaults" in render(predictions_of([0], [0]), models=[plain])
+
+
+def test_the_page_has_the_accuracy_on_parts_of_the_split():
+    text = render(predictions_of([0] * 8, [0] * 6 + [1] * 2))
+    assert "<h3>face size</h3>" in text and "<h3>subset</h3>" in text
+    # Of every two examples one is automatic: three of these four are right.
+    assert re.search(r"<span>automatic</span>.*?<b>0\.750 \(0\.\d+ to 0\.\d+\) of 4</b>", text)
+    assert "Parts of the split" not in render(predictions_of([0], [0]))
+
+
+def test_the_most_frequent_confusions_lead_to_their_images():
+    text = render(predictions_of([0] * 5 + [1] * 3, [1] * 3 + [0] * 5))
+    listed = text[text.index('id="confusions"') : text.index('id="classes"')]
+    assert re.findall(r'href="#(cell-\d-\d)"', listed) == ["cell-1-0", "cell-0-1"]
+    assert 'id="cell-1-0"' in text
 
 
 def test_a_cell_links_to_its_images_the_most_confident_first():
@@ -153,6 +213,7 @@ def page(request, tmp_path_factory):
 @pytest.mark.parametrize("width", browser.WIDTHS)
 def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):
     browser.show(chromium, page, width=width)
+    browser.unfold(chromium)
     assert browser.alarms(chromium) == []
     mistakes = chromium.find_element("id", "mistakes").text
     assert all(name in mistakes for name in EVIL)
@@ -168,6 +229,7 @@ def test_in_a_browser_nothing_runs_overflows_or_overlaps(page, chromium, width):
 def test_every_text_can_be_read_on_light_and_on_dark_paper(page, chromium, scheme):
     browser.emulate(chromium, scheme=scheme)
     browser.show(chromium, page)
+    browser.unfold(chromium)
     paper = chromium.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
     assert browser.faint(chromium) == []

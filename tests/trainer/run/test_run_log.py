@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from runtime import errors
+from runtime import errors, machine
 from trainer.config import run_config
 from trainer.evaluation import metrics_file
 from trainer.run import data_provenance, history, run_log
@@ -24,6 +24,8 @@ def test_every_start_adds_an_entry_with_command_versions_data_and_revision(
     assert {"python", "tensorflow", "keras", "numpy"} <= entries[0]["versions"].keys()
     assert "-m trainer.main --epochs=2" in entries[0]["command"]
     assert entries[0]["devices"] == "test"
+    assert entries[0]["machine"] == machine.describe()
+    assert run_log.starts(tmp_path) == entries
 
 
 def test_the_revision_says_whether_the_code_was_changed_and_is_none_outside_of_git(tmp_path):
@@ -43,6 +45,8 @@ def test_the_revision_says_whether_the_code_was_changed_and_is_none_outside_of_g
     assert found == {"commit": git("rev-parse", "HEAD").strip(), "changed": False}
     (tmp_path / "code.py").write_text("2")
     assert run_log.git_revision(tmp_path)["changed"]
+    (tmp_path / "installed").mkdir()
+    assert run_log.git_revision(tmp_path / "installed") is None  # No file of it is git's.
 
 
 @pytest.mark.parametrize(

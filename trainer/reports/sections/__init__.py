@@ -1,0 +1,1 @@
+"""Sections of the evaluation page that need the numbers alone, a module each."""
