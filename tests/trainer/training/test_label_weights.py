@@ -9,7 +9,8 @@ from runtime import errors
 from tests.trainer.training.test_soft_targets import split_of
 from trainer.augment import prepared_batch
 from trainer.config import training_config
-from trainer.training import label_weights, soft_targets
+from trainer.run import context
+from trainer.training import label_weights, setup, soft_targets, train_input
 
 VERSION = types.SimpleNamespace(name="faces/x")
 
@@ -101,3 +102,26 @@ def test_mixed_labels_keep_their_weights():
 def test_without_weights_the_mean_is_that_of_labels():
     part = microbatch(label=tf.constant([10.0, 20.0]), lam=None)
     np.testing.assert_allclose(part.weighted_mean(lambda label: label), [10, 20])
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_a_label_of_weight_zero_is_not_learnt(make_ctx, weight):
+    """The first step of SGD is the same whatever that label is; with a weight of 1 it is not."""
+    plain = {"augment": 0.0, "optimizer": "sgd", "epochs": 1, "batch_size": 62, "warmup_epochs": 0}
+    ctx = make_ctx(conv_filters=(4,), dense_units=(8,), **plain)
+    whole = context.read_split(ctx, split="train")
+    weights = np.ones(62, np.float32)
+    weights[7] = weight
+    found = []
+    for label in (0, 5):
+        labels = whole.labels.copy()
+        labels[7] = label
+        split = dataclasses.replace(whole, labels=labels, label_weights=weights)
+        network = setup.model(ctx)
+        step = setup.build_train_step(network, ctx=ctx, split=split)
+        groups = train_input.step_groups(ctx, split=split)
+        step.compile(groups.element_spec)
+        step.train(next(groups), first_step=0)
+        found.append([variable.numpy() for variable in network.variables])
+    is_same = all((one == other).all() for one, other in zip(*found, strict=True))
+    assert is_same == (weight == 0.0)
