@@ -80,6 +80,9 @@ def test_examples_are_matched_by_name_and_not_by_their_order(tmp_path, runs):
     other = evaluated(tmp_path / "c", dataclasses.replace(shuffled, **rows))
     (pair,) = paired_comparison.compare(paired_comparison.load([runs[0], other]))
     assert (pair.result.only_first, pair.result.only_second) == (0, 20)
+    text = rendered([runs[0], other])
+    assert "Of 20 of 200 examples (10%) the runs predict different classes." in text
+    assert "<h3>Only c is correct: 20</h3>" in text
 
 
 def test_copies_of_an_image_are_examples_of_their_own(tmp_path):
