@@ -67,6 +67,14 @@ def array_record_name(name: str) -> str:
     return name.replace(f".{FILE_FORMAT}-", f".{ARRAY_RECORD}-")
 
 
+def index_name(name: str) -> str:
+    """Return the name of a shard's index (shard_index.py), given a name made by `shard_name`.
+
+    It does not fit TFDS's template of shard names, so that TFDS takes it for no shard.
+    """
+    return f"{name.replace(f'.{FILE_FORMAT}-', '-')}.index"
+
+
 def is_shard_name(name: str) -> bool:
     """Return whether a file name is one made by `shard_name`."""
     return _SHARD_NAME.fullmatch(name) is not None

@@ -143,7 +143,7 @@ def is_there(job: config.JobConfig) -> bool:
 def reopen(job: config.JobConfig) -> int:
     """Link the published shards without rejects into the staging folder; return how many have some.
 
-    Shards are linked, not copied: they are replaced and never written into.
+    Their indexes as well. Shards are linked, not copied: they are replaced and never written into.
 
     Raises:
       errors.UserError: if the version's list of sidecars is missing or damaged.
@@ -152,7 +152,10 @@ def reopen(job: config.JobConfig) -> int:
     sidecars = build_files.read_sidecars(version)
     for done in sidecars:
         if not done["rejects"] and not (staging / done["name"]).exists():
-            atomic.copy(version / done["name"], staging / done["name"])
+            for name in (dataset_paths.index_name(done["name"]), done["name"]):
+                # Builds of earlier releases have no index; an interrupted call may have linked it.
+                if (version / name).is_file() and not (staging / name).exists():
+                    atomic.copy(version / name, staging / name)
             atomic.write_text(staging / f"{done['name']}.json", json.dumps(done))
     return sum(bool(done["rejects"]) for done in sidecars)
 

@@ -19,6 +19,7 @@ from affectnet_tfds import (
     image_codec,
     invalid_example,
     labels,
+    shard_index,
     tfrecord,
 )
 from pipeline.data_report import build_files
@@ -84,7 +85,7 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
         results = pool.map(
             verify_shard, [folder] * len(entries), entries, [settings] * len(entries)
         )
-        problems += [problem for found in results for problem in found]
+        problems += [each for found in results for each in found if each.file not in bad]
     problems += _strays(folder, entries)
     if dataset_paths.DATASET_INFO in bad:
         return problems
@@ -154,6 +155,9 @@ def verify_shard(
         problems.append(Problem(name, -1, "its sha256 is not the one in build_report.json"))
     if not problems and counts != entry["label_counts"]:
         problems.append(Problem(name, -1, f"its labels are {counts}, not {entry['label_counts']}"))
+    index = folder / dataset_paths.index_name(name)
+    if not problems and index.is_file() and (found := _index_defect(index, content)):
+        problems.append(Problem(index.name, -1, found))
     other = folder / dataset_paths.array_record_name(name)
     if not problems and _can_read_array_records() and other.is_file():
         whole = [record for record in records if isinstance(record, bytes)]
@@ -187,6 +191,18 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
     except invalid_example.InvalidExample as error:
         return f"its image cannot be used: {error.reason}, {error} ({example.filename})"
     return ""
+
+
+def _index_defect(index: storage.AnyPath, shard: bytes) -> str:
+    """Return what is wrong with the index of an intact shard, or ""."""
+    try:
+        found = shard_index.decode(storage.content(index))
+    except ValueError as error:
+        return f"it cannot be read: {error}"
+    wanted = shard_index.of_shard(shard)
+    # As bytes: where there is no valence, it is NaN, which is unequal to itself.
+    is_equal = found.dtype == wanted.dtype and found.tobytes() == wanted.tobytes()
+    return "" if is_equal else "it is not the index of its shard"
 
 
 def _strays(folder: storage.AnyPath, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:

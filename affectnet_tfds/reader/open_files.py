@@ -42,7 +42,7 @@ class OpenFiles:
             file = self._file(path)  # Referred to until it was read: another thread may drop it.
             content = self._read_at(file, start=start, length=length)
         if len(content) < length:
-            raise _replaced(path)
+            raise replaced(path)
         return content
 
     def _read_at(self, file: BinaryIO, *, start: int, length: int) -> bytes:
@@ -58,7 +58,7 @@ class OpenFiles:
             if file is None:
                 file = path.open("rb", buffering=0)
                 if stamp(file) != self._stamps[path]:
-                    raise _replaced(path)
+                    raise replaced(path)
                 self._files[path] = file
             self._files.move_to_end(path)
             if len(self._files) > self._most:
@@ -82,7 +82,8 @@ def _most_open() -> int:
     return _MOST_OPEN if allowed == resource.RLIM_INFINITY else min(_MOST_OPEN, 1 + allowed // 8)
 
 
-def _replaced(file: pathlib.Path) -> errors.UserError:
+def replaced(file: pathlib.Path) -> errors.UserError:
+    """Return the sentence about a file that is another one now than when it was opened first."""
     return errors.UserError(
         f"{file} was replaced while it is read: wait until the build is finished, and give the "
         "same command again; trainer.main then says whether these are still the data of the run"

@@ -1,8 +1,8 @@
 """Record index: where the records of TFRecord files begin and how long they are.
 
-Owns one walk from header to header, whose checksums hold the lengths; contents are passed over, so
-that a file is indexed at the speed of its headers. An index file beside each shard was rejected: it
-can be older than the shard, and one of its own has to be made for every copy.
+Owns where the places come from: the index beside each file, where it has one that fits
+(index_files), or else one walk from header to header, whose checksums hold the lengths; contents
+are passed over, so that a file is indexed at the speed of its headers.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from affectnet_tfds import tfrecord
-from affectnet_tfds.reader import open_files
+from affectnet_tfds.reader import index_files, open_files
 from runtime import errors, untrusted
 
 
@@ -49,38 +49,40 @@ def read(files: Sequence[pathlib.Path]) -> RecordIndex:
       OSError: with the file's path, if the disk does not let it be read.
     """
     stamps: dict[pathlib.Path, open_files.Stamp] = {}
-    places = [
-        (shard, start, length)
-        for shard, file in enumerate(files)
-        for start, length in _places(file, stamps=stamps)
-    ]
-    columns = np.array(places, np.int64).reshape(-1, 3).T
+    places = [_places(file, stamps=stamps) for file in files]
+    columns = np.concatenate([np.zeros((2, 0), np.int64), *places], axis=1)
     return RecordIndex(
         files=tuple(files),
-        shard=columns[0].astype(np.int32),
-        start=columns[1],
-        length=columns[2],
+        shard=np.repeat(np.arange(len(files), dtype=np.int32), [each.shape[1] for each in places]),
+        start=columns[0],
+        length=columns[1],
         stamps=stamps,
     )
 
 
-def _places(
-    file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp]
-) -> Iterator[tuple[int, int]]:
-    """Yield the first byte and the length of each record of a file."""
+def _places(file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp]) -> np.ndarray:
+    """Return the first byte and the length of each of a file's M records: int64[2, M]."""
     untrusted.check(file, at_most=sys.maxsize)  # Opening a pipe would wait for ever.
     with errors.naming(file), file.open("rb", buffering=0) as opened:
         stamps[file] = open_files.stamp(opened)
         size = os.fstat(opened.fileno()).st_size
-        start = 0
-        count = 0
-        while start < size:
-            length = _length(opened, start=start)
-            if length is None or start + length > size:
-                raise damaged(file, record=count, start=start)
-            yield start, length
-            start += length
-            count += 1
+        rows = index_files.read(file, size=size)
+        if rows is not None:
+            return np.stack([rows["start"].astype(np.int64), rows["length"].astype(np.int64)])
+        walked = list(_walk(opened, file=file, size=size))
+    return np.array(walked, np.int64).reshape(-1, 2).T
+
+
+def _walk(opened: BinaryIO, *, file: pathlib.Path, size: int) -> Iterator[tuple[int, int]]:
+    start = 0
+    count = 0
+    while start < size:
+        length = _length(opened, start=start)
+        if length is None or start + length > size:
+            raise damaged(file, record=count, start=start)
+        yield start, length
+        start += length
+        count += 1
 
 
 def _length(opened: BinaryIO, *, start: int) -> int | None:

@@ -1,7 +1,8 @@
-"""Shard writer: reads a shard's images, crops the faces, writes the file and then its sidecar.
+"""Shard writer: reads a shard's images, crops the faces, writes the file, index and sidecar.
 
-A shard appears as a whole (files/atomic.py), and then its sidecar does; a sidecar with the right
-digest therefore means a whole shard, and a killed job continues with the shards that have none.
+A shard appears as a whole (files/atomic.py), then its index and then its sidecar; a sidecar with
+the right digest therefore means a whole shard, and a killed job continues with the shards that have
+none.
 Attempts that run twice write the same bytes, and so do no harm.
 """
 
@@ -13,7 +14,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from affectnet_tfds import example_codec, image_codec, invalid_example, tfrecord
+import numpy as np
+
+from affectnet_tfds import (
+    dataset_paths,
+    example_codec,
+    image_codec,
+    invalid_example,
+    shard_index,
+    tfrecord,
+)
 from pipeline.files import atomic, storage
 from pipeline.rows import annotations
 from pipeline.shards import image_files, image_statistics, row_example, tasks, write_lease
@@ -62,9 +72,11 @@ def write(spec: Spec, name: str, shard_tasks: Iterable[tasks.Task]) -> Written:
     ordered = tasks.in_order(shard_tasks)
     digest = tasks.digest(ordered, spec.content)
     done = sidecar(spec, name)
-    if done and done["digest"] == digest and are_rejects_lasting(spec, done):
-        return Written(done, None)
     staging = storage.path(spec.staging)
+    if done and done["digest"] == digest and are_rejects_lasting(spec, done):
+        if not (staging / dataset_paths.index_name(name)).exists():  # Begun by an earlier release.
+            _write_index(staging, name, shard_index.of_shard(storage.content(staging / name)))
+        return Written(done, None)
     tally = Tally(staging / f"{name}.progress")
     with atomic.writing(staging / name) as file:
         for example in examples(spec, ordered, tally):
@@ -74,11 +86,17 @@ def write(spec: Spec, name: str, shard_tasks: Iterable[tasks.Task]) -> Written:
             if tally.report_progress():
                 _check_lease(spec)
         _check_lease(spec)  # The last moment before the shard gets its name.
+    _write_index(staging, name, shard_index.array(tally.index))
     done = {"name": name, "digest": digest, **tally.to_json()}
-    # After the shard: a sidecar means that the shard is whole.
+    # After the shard and its index: a sidecar means that they are whole.
     atomic.write_text(staging / f"{name}.json", json.dumps(done))
     tally.progress_file.unlink(missing_ok=True)
     return Written(done, tally.work)
+
+
+def _write_index(staging: storage.AnyPath, name: str, rows: np.ndarray) -> None:
+    with atomic.writing(staging / dataset_paths.index_name(name)) as file:
+        file.write(shard_index.encode(rows))
 
 
 _SIDECAR_KINDS: dict[str, type] = {
@@ -140,6 +158,7 @@ class Tally:
       rows: rows whose copy 0 was written, by label.
       not_aligned: rows whose copy 0 was cropped by the box.
       contents: file name → (content hash of the image file, subset), of copy 0.
+      index: of the records that were written.
       record_bytes: size of the records without their framing.
     """
 
@@ -151,6 +170,7 @@ class Tally:
         self.rejects: list[annotations.Reject] = []
         self.contents: dict[str, tuple[str, str]] = {}
         self.statistics = image_statistics.ImageStatistics()
+        self.index: list[shard_index.Record] = []
         self.not_aligned = 0
         self.record_bytes = 0
         self.file_bytes = 0
@@ -182,6 +202,7 @@ class Tally:
         """Count an example that was written."""
         self.label_counts[example.label] += 1
         self.rows[example.label] += example.copy == 0
+        self.index.append(shard_index.record(example, framed, start=self.file_bytes))
         self.file_bytes += len(framed)
         self.record_bytes += len(framed) - tfrecord.FRAME_BYTES
         self._sha256.update(framed)

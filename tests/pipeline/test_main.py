@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from absl import flags as absl_flags
 
-from pipeline import build, console, main
+from pipeline import build, console, main, verify
 from pipeline import config as config_lib
 from pipeline.beam import runner
 from pipeline.shards import plan, shard_writer
@@ -222,6 +222,8 @@ def test_rejects_are_retried_without_a_full_rebuild(release, job_config):
     after = {path.name: path.stat().st_mtime_ns for path in second.version.glob("*.tfrecord*")}
     assert second.account.num_examples == 9 and not second.account.rejects
     assert sum(before[name] == after[name] for name in before) == 2
+    assert verify.verify(second.version) == []
+    assert len(list(second.version.glob("*.index"))) == len(after)
     with pytest.raises(errors.UserError, match="--retry_rejects repairs a published build"):
         run(job_config(**fields, config_name="other", retry_rejects=True))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affectnet_tfds import example_codec, tfrecord
+from affectnet_tfds import dataset_paths, example_codec, shard_index, tfrecord
 from pipeline import report, verify
 from pipeline.files import checksums
 from runtime import errors
@@ -90,6 +90,21 @@ def test_a_damaged_length_ends_the_reading_of_that_shard_only(version):
 def test_a_shortened_shard_is_found(version):
     shard(version).write_bytes(shard(version).read_bytes()[:-10])
     assert "the file ends within it" in said(version)[0]
+
+
+def test_an_index_that_is_damaged_or_of_another_shard_is_found(version):
+    index = version / dataset_paths.index_name(shard(version).name)
+    whole = index.read_bytes()
+    change(index, 90)
+    assert said(version) == [f"{index.name}: its sha256 is not the one in SHA256SUMS"]
+    (version / checksums.FILE).unlink()
+    assert said(version) == [
+        f"{index.name}: it cannot be read: its SHA-256 is not the one in its second line"
+    ]
+    rows = shard_index.decode(whole).copy()
+    rows["label"][0] += 1
+    index.write_bytes(shard_index.encode(rows))
+    assert said(version) == [f"{index.name}: it is not the index of its shard"]
 
 
 def test_missing_and_foreign_shards_are_found(version):

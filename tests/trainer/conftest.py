@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import dataset_paths, face_crop, features, labels
+from affectnet_tfds import dataset_paths, face_crop, features, labels, shard_index
 from synthetic_faces.examples import dataset_rows, scenes
 from trainer.config import run_config
 from trainer.data import dataset_version
@@ -131,6 +131,9 @@ def _write_split(name, *, folder, record, serializer) -> tfds.core.SplitInfo:
                 serialized = serializer.serialize_example(example)
                 writer.write(serialized)
                 num_bytes += len(serialized)
+        index = pathlib.Path(path).with_name(dataset_paths.index_name(pathlib.Path(path).name))
+        rows = shard_index.of_shard(pathlib.Path(path).read_bytes())
+        index.write_bytes(shard_index.encode(rows))
     return tfds.core.SplitInfo(
         name=name, shard_lengths=list(COUNTS[name]), num_bytes=num_bytes, filename_template=template
     )

@@ -99,7 +99,7 @@ def test_gray_is_the_luma_of_the_images_row_by_row():
         labels=np.zeros(3, np.int64),
         valence=np.zeros(3, np.float32),
         arousal=np.zeros(3, np.float32),
-        filenames=np.array(["a", "b", "c"]),
+        read_filenames=lambda: np.array(["a", "b", "c"]),
         copies=np.zeros(3, np.int64),
         positions=np.arange(3),
         fetch=lambda numbers: tf.constant(stored[numbers]),

@@ -70,6 +70,12 @@ class Data(fields.Checked):
         default_text="~/.cache/affectnet_faces",
         changes_result=False,
     )
+    verify_data: bool = field(
+        False,
+        "read every record at the start, and compare it with its checksum and its shard's index; "
+        "else an image's checksum is compared when it is read",
+        changes_result=False,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

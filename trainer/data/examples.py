@@ -36,11 +36,11 @@ class Split:
     labels: np.ndarray  # int64[N]
     valence: np.ndarray  # float32[N], NaN where there is none
     arousal: np.ndarray  # float32[N], NaN where there is none
-    filenames: np.ndarray  # str[N], path inside the release; the copies of an image share it
     copies: np.ndarray  # int64[N], 0 for the image itself, k for its k-th repeat by balancing
     positions: np.ndarray  # int64[N], in the files of the split, where this is a part of it
     fetch: Callable[[tf.Tensor], tf.Tensor]
     fetch_exact: Callable[[tf.Tensor], tf.Tensor]
+    read_filenames: Callable[[], np.ndarray]  # of `filenames`
     soft_labels: np.ndarray | None = None  # float32[N, 8], NaN where there is none, as stored
     face_heights: np.ndarray | None = None
     """float32[N], of the face box as a share of the original's height, NaN where there is none."""
@@ -48,17 +48,33 @@ class Split:
     """int64[N], index into labels.SUBSETS, -1 where there is none."""
     targets: np.ndarray | None = None
     """float32[N, C], the distribution over the classes that is learnt beside the label, if any."""
-    groups: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    """Attribute of the person or the image (the job's --groups) → its text, str[N]; "" for none."""
     label_weights: np.ndarray | None = None  # float32[N], of the loss of each label, if any
     duplicate_groups: np.ndarray | None = None
     """[N], equal for examples that the job has put into one group, where records say it."""
     image_bytes: Callable[[int], memoryview] | None = None  # stored bytes at one of `positions`
+    read_groups: Callable[[], Mapping[str, np.ndarray]] = dict  # of `groups`
 
     @property
     def num_examples(self) -> int:
         """Number of examples, N."""
         return len(self.labels)
+
+    @functools.cached_property
+    def filenames(self) -> np.ndarray:
+        """Paths inside the release, str[N]; the copies of an image share one.
+
+        Read when they are asked for: of a million examples they take hundreds of megabytes, which
+        training does without.
+        """
+        return self.read_filenames()
+
+    @functools.cached_property
+    def groups(self) -> Mapping[str, np.ndarray]:
+        """Attribute of the person or the image (the job's --groups) → its text, str[N]; "" for none.
+
+        Read as `filenames` are.
+        """
+        return self.read_groups()
 
 
 def read(
@@ -69,6 +85,7 @@ def read(
     for_training: bool = False,
     cache: str = "auto",
     cache_dir: str | None = None,
+    verify: bool = False,
 ) -> Split:
     """Open a split; images are decoded when they are fetched.
 
@@ -81,12 +98,14 @@ def read(
       cache: where decoded pixels are kept: none, ram, disk, or auto (ram if they fit half of the
         free memory).
       cache_dir: folder of cache=disk.
+      verify: whether every record is read now, and compared with its checksum and the index.
 
     Raises:
       errors.UserError: if a shard is damaged, or the disk has no room for the cache.
     """
     records = tfrecord_index.read(
-        [pathlib.Path(file) for file in version.builder.info.splits[split].filepaths]
+        [pathlib.Path(file) for file in version.builder.info.splits[split].filepaths],
+        verify=verify,
     )
     _check_labels(records, num_classes=len(version.class_names))
     stored = image_decoder.Stored(size_px=version.stored_size, is_raw=version.encoding == "raw")
@@ -110,16 +129,16 @@ def read(
         labels=records.labels,
         valence=records.valence,
         arousal=records.arousal,
-        filenames=records.filenames,
+        read_filenames=lambda: records.filenames,
         copies=records.copies,
         positions=np.arange(len(records.labels)),
         fetch=fetch,
         fetch_exact=fetch_exact,
         soft_labels=records.soft_labels,
-        groups=records.groups,
         image_bytes=records.image_bytes,
         face_heights=records.face_heights,
         subsets=records.subsets,
+        read_groups=lambda: records.groups,
     )
 
 

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -60,15 +59,16 @@ def are_held_out(filenames: Iterable[str], *, frac: float) -> np.ndarray:
 def take(split: examples.Split, *, indices: np.ndarray, name: str) -> examples.Split:
     """Return the split of only these examples, int64[M], indexed from 0."""
     columns = {f.name: getattr(split, f.name) for f in dataclasses.fields(split)}
-    taken: dict[str, Any] = {
+    taken = {
         name: column[indices] for name, column in columns.items() if isinstance(column, np.ndarray)
     }
-    taken["groups"] = {attribute: texts[indices] for attribute, texts in split.groups.items()}
     original = tf.constant(indices, tf.int64)
     return dataclasses.replace(
         split,
         name=name,
         fetch=lambda chosen: split.fetch(tf.gather(original, chosen)),
         fetch_exact=lambda chosen: split.fetch_exact(tf.gather(original, chosen)),
+        read_filenames=lambda: split.filenames[indices],
+        read_groups=lambda: {name: texts[indices] for name, texts in split.groups.items()},
         **taken,
     )

@@ -1,25 +1,25 @@
 """TFRecord index: labels of a split, and the file offset of every image in its shards.
 
-Owns one scan of the shards at start-up, which verifies every checksum, and random access to an
-image's bytes. What was read stays in the system's page cache, which all processes of a machine
-share. tf.data's TFRecord reader was rejected: it can only go forward, and an epoch's order is any
-permutation.
+Owns where they come from: the index beside each shard (affectnet_tfds/reader/index_files.py) or
+else one scan of the shard; and random access to an image's bytes, whose checksum is compared each
+time. What was read stays in the system's page cache, which all processes of a machine share.
+tf.data's TFRecord reader was rejected: it can only go forward, and an epoch's order is any
+permutation. Reading every shard at every start was rejected where there is an index: from a network
+disk that takes minutes, on every host.
 """
 
 import dataclasses
 import functools
-import math
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
+import google_crc32c
 import numpy as np
-import tensorflow as tf
-from google.protobuf import message
 
-from affectnet_tfds import example_codec, tfrecord
-from affectnet_tfds.reader import open_files
+from affectnet_tfds import example_codec, shard_index, tfrecord
+from affectnet_tfds.reader import index_files, open_files
 from runtime import errors
 
 
@@ -30,200 +30,247 @@ class Records:
     files: tuple[pathlib.Path, ...]
     shard: np.ndarray  # int32[N], index into `files`
     start: np.ndarray  # int64[N], offset of the image's bytes in that file
-    length: np.ndarray  # int64[N], of the image's bytes
+    length: np.ndarray  # int32[N], of the image's bytes
+    crc32c: np.ndarray  # uint32[N], of the image's bytes
     labels: np.ndarray  # int64[N]
     valence: np.ndarray  # float32[N], NaN where there is none
     arousal: np.ndarray  # float32[N], NaN where there is none
-    filenames: np.ndarray  # str[N]
     copies: np.ndarray  # int64[N]
     soft_labels: np.ndarray | None  # float32[N, 8], where the data have any
-    groups: dict[str, np.ndarray]  # attribute → its text, str[N]; "" where there is none
     face_heights: np.ndarray  # float32[N], share of the original's height, NaN where there is none
-    subsets: np.ndarray  # int64[N], index into labels.SUBSETS, -1 where there is none
-    stamps: dict[pathlib.Path, open_files.Stamp]  # of each file when it was scanned
+    subsets: np.ndarray  # int8[N], index into labels.SUBSETS
+    stamps: dict[pathlib.Path, open_files.Stamp]  # of each file when it was indexed
+    read_texts: Callable[[str], np.ndarray]  # a field of the index, str[N]
+    group_names: Sequence[str]  # of the attributes that the data have
+
+    @functools.cached_property
+    def filenames(self) -> np.ndarray:
+        """File names, str[N]; read when they are asked for, since they take most of the memory."""
+        return self.read_texts("filename")
+
+    @functools.cached_property
+    def groups(self) -> dict[str, np.ndarray]:
+        """Attribute → its text, str[N], "" where there is none; read as `filenames` are."""
+        names = self.group_names
+        return {name: self.read_texts(shard_index.group_field(name)) for name in names}
 
     def image_bytes(self, index: int) -> memoryview:
         """Return the stored bytes of an image; any thread may call this.
 
         Raises:
-          errors.UserError: if the file is another one now than the one that was scanned.
+          errors.UserError: if the file is another one now than the one that was indexed, or the
+            image is damaged.
           OSError: with the file's path, if the disk does not let it be read.
         """
         file = self.files[int(self.shard[index])]
         length = int(self.length[index])
         start = int(self.start[index])
-        return memoryview(self._open_files.read(file, start=start, length=length))
+        content = self._open_files.read(file, start=start, length=length)
+        if google_crc32c.value(content) != self.crc32c[index]:
+            record = index - int(np.searchsorted(self.shard, self.shard[index]))
+            raise _damaged(file, record=record, offset=start)
+        return memoryview(content)
 
     @functools.cached_property
     def _open_files(self) -> open_files.OpenFiles:
         return open_files.OpenFiles(self.stamps)
 
 
-def read(files: Sequence[pathlib.Path]) -> Records:
-    """Scan shards in their order.
+def read(files: Sequence[pathlib.Path], *, verify: bool = False) -> Records:
+    """Index shards in their order.
+
+    Args:
+      files: the shards.
+      verify: whether all shards are scanned, and compared with their index where they have one.
 
     Raises:
-      errors.UserError: naming the file and the record whose checksum does not match.
+      errors.UserError: naming the file and the record whose checksum does not match; or the index
+        that does not fit its shard, where that is compared.
     """
     stamps: dict[pathlib.Path, open_files.Stamp] = {}
-    entries = [
-        (shard, *entry) for shard, file in enumerate(files) for entry in _scan(file, stamps=stamps)
-    ]
-    (
-        shard,
-        start,
-        length,
-        labels,
-        valence,
-        arousal,
-        filenames,
-        copies,
-        soft,
-        groups,
-        heights,
-        subsets,
-    ) = zip(*entries, strict=True) if entries else [()] * 12
+    indexed = [_read_shard(file, stamps=stamps, verify=verify) for file in files]
+    counts = [each.count for each in indexed]
     return Records(
         files=tuple(files),
-        shard=np.array(shard, np.int32),
-        start=np.array(start, np.int64),
-        length=np.array(length, np.int64),
-        labels=np.array(labels, np.int64),
-        valence=np.array(valence, np.float32),
-        arousal=np.array(arousal, np.float32),
-        filenames=np.array(filenames, np.str_),
-        copies=np.array(copies, np.int64),
-        soft_labels=_soft_labels(soft),
-        groups=_groups(groups),
-        face_heights=np.array(heights, np.float32),
-        subsets=np.array(subsets, np.int64),
+        shard=np.repeat(np.arange(len(files), dtype=np.int32), counts),
+        start=_joined(indexed, "image_start", np.int64),
+        length=_joined(indexed, "image_length", np.int32),
+        crc32c=_joined(indexed, "image_crc32c", np.uint32),
+        labels=_joined(indexed, "label", np.int64),
+        valence=_joined(indexed, "valence", np.float32),
+        arousal=_joined(indexed, "arousal", np.float32),
+        copies=_joined(indexed, "copy", np.int64),
+        soft_labels=_soft_labels(indexed),
+        face_heights=_joined(indexed, "face_height", np.float32),
+        subsets=_joined(indexed, "subset", np.int8),
         stamps=stamps,
+        read_texts=functools.partial(_texts, indexed),
+        group_names=_group_names(indexed),
     )
 
 
-_Groups = tuple[tuple[str, str], ...]
-
-_Entry = tuple[int, int, int, float, float, str, int, bytes, _Groups, float, int]
-"""Offset and length of the image's bytes, label, valence, arousal, file name, copy, soft label,
-name and text of each attribute, height of the face box, subset."""
-
-
-def _soft_labels(each: Sequence[bytes]) -> np.ndarray | None:
-    """Return float32[N, 8] of the numbers of each record, or None where records have none.
-
-    Raises:
-      errors.UserError: if only some records have them.
-    """
-    if not any(each):
-        return None
-    if len({len(numbers) for numbers in each}) > 1:
-        raise errors.UserError(
-            "some records have a soft label and others have none; build the data set again"
-        )
-    return np.frombuffer(b"".join(each), np.float32).reshape(len(each), -1)
+_COLUMNS = (
+    "image_start",
+    "image_length",
+    "image_crc32c",
+    "label",
+    "copy",
+    "valence",
+    "arousal",
+    "face_height",
+    "subset",
+    "soft_label",
+)
 
 
-def _groups(each: Sequence[_Groups]) -> dict[str, np.ndarray]:
-    """Return the text of each attribute in each record: str[N] by name.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Shard:
+    """What is kept of a shard's index: `_COLUMNS`, and its texts only if it was scanned."""
 
-    Raises:
-      errors.UserError: if only some records have them.
-    """
-    names = {tuple(name for name, _ in groups) for groups in each}
-    if len(names) > 1:
-        raise errors.UserError(
-            "some records have other attributes than others (groups); build the data set again"
-        )
-    columns = zip(*([text for _, text in groups] for groups in each), strict=True)
-    return {
-        name: np.array(texts, np.str_)
-        for name, texts in zip(next(iter(names), ()), columns, strict=True)
-    }
+    file: pathlib.Path
+    size: int
+    count: int
+    columns: dict[str, np.ndarray]
+    group_names: tuple[str, ...]
+    scanned: np.ndarray | None  # all rows; None: they are in the index beside the shard
+
+    def texts(self, field: str) -> np.ndarray:
+        """Return a field of texts, such as filename: str[N].
+
+        Raises:
+          errors.UserError: if the index is another one now.
+        """
+        rows = self.scanned
+        if rows is None:
+            rows = index_files.read(self.file, size=self.size)
+        if rows is None or len(rows) != self.count or field not in rows.dtype.fields:
+            raise open_files.replaced(index_files.path(self.file))
+        return np.char.decode(rows[field], "utf-8")
 
 
-def _scan(file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp]) -> Iterator[_Entry]:
+def _read_shard(
+    file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp], verify: bool
+) -> _Shard:
     with errors.naming(file), file.open("rb") as shard:
         stamps[file] = open_files.stamp(shard)
         size = os.fstat(shard.fileno()).st_size
-        offset = 0
-        index = 0
-        while offset < size:
-            content = _content(shard, most_bytes=size - offset)
-            if content is None:
-                raise errors.UserError(
-                    f"{file}, record {index}: its checksum does not match (byte {offset}). "
-                    "'python -m pipeline.verify' says what else is damaged; build the data set "
-                    "again, or copy it again from an intact copy"
-                )
-            yield _checked_entry(content, offset=offset, where=f"{file}, record {index}")
-            offset += tfrecord.FRAME_BYTES + len(content)
-            index += 1
+        rows = index_files.read(file, size=size)
+        found = rows if rows is not None and not verify else _scan(shard, file=file, size=size)
+    if verify and rows is not None:
+        _check_equal(rows, found, path=index_files.path(file))
+    _check_numbers(found, file=file)
+    return _Shard(
+        file=file,
+        size=size,
+        count=len(found),
+        columns={name: found[name].copy() for name in _COLUMNS if name in found.dtype.fields},
+        group_names=tuple(shard_index.group_names(found)),
+        scanned=None if found is rows else found,
+    )
 
 
-def _content(shard: BinaryIO, *, most_bytes: int) -> bytes | None:
-    """Return the content of the next record, or None if it is damaged or truncated."""
+def _scan(shard: BinaryIO, *, file: pathlib.Path, size: int) -> np.ndarray:
+    """Return the rows of an index of a shard without one, whose checksums are all compared."""
+    records = []
+    offset = 0
+    while offset < size:
+        where = f"{file}, record {len(records)}"
+        framed = _framed(shard, most_bytes=size - offset)
+        if framed is None:
+            raise _damaged(file, record=len(records), offset=offset)
+        content = framed[tfrecord.HEADER_BYTES : -tfrecord.FOOTER_BYTES]
+        try:
+            example = example_codec.parse(content)
+        except ValueError as error:  # Another program wrote it.
+            raise errors.UserError(
+                f"{where}: it is no record of affectnet_faces ({error.__cause__}); build the data "
+                "set again"
+            ) from None
+        records.append(shard_index.record(example, framed, start=offset))
+        offset += len(framed)
+    try:
+        return shard_index.array(records)
+    except ValueError as error:
+        raise errors.UserError(f"{file}: {error}; build the data set again") from None
+
+
+def _framed(shard: BinaryIO, *, most_bytes: int) -> bytes | None:
+    """Return the next record with its framing, or None if it is damaged or truncated."""
     header = shard.read(tfrecord.HEADER_BYTES)
     end = tfrecord.content_end(header, start=0)
     if end is None or end > most_bytes:
         return None
     content = shard.read(end - tfrecord.HEADER_BYTES)
     footer = shard.read(tfrecord.FOOTER_BYTES)
-    return content if tfrecord.is_intact(footer, content, end=0) else None
+    return header + content + footer if tfrecord.is_intact(footer, content, end=0) else None
 
 
-def _checked_entry(content: bytes, *, offset: int, where: str) -> _Entry:
-    """Return the entry of a record whose checksum matches.
-
-    Raises:
-      errors.UserError: if the record is none of ours: another program wrote it.
-    """
-    try:
-        found = _entry(content, offset=offset)
-    except (message.DecodeError, IndexError, ValueError) as error:
-        raise errors.UserError(
-            f"{where}: it is no record of affectnet_faces ({error}); build the data set again"
-        ) from None
-    if any(math.isinf(value) for value in found[3:5]):
-        raise errors.UserError(
-            f"{where}: valence and arousal must be in -1..1, or NaN where there is none: got "
-            f"{found[3]:g} and {found[4]:g}; build the data set again"
-        )
-    return found
-
-
-def _entry(content: bytes, *, offset: int) -> _Entry:
-    feature = tf.train.Example.FromString(content).features.feature
-    image = feature["image"].bytes_list.value[0]
-    return (
-        offset + tfrecord.HEADER_BYTES + _find(image, within=content),
-        len(image),
-        feature["label"].int64_list.value[0],
-        feature["valence"].float_list.value[0],
-        feature["arousal"].float_list.value[0],
-        feature["filename"].bytes_list.value[0].decode(),
-        feature["copy"].int64_list.value[0],
-        np.array(feature["soft_label"].float_list.value, np.float32).tobytes(),
-        example_codec.groups_of(feature),
-        _height(feature["bbox"].float_list.value),
-        next(iter(feature["subset"].int64_list.value), -1),
+def _damaged(file: pathlib.Path, *, record: int, offset: int) -> errors.UserError:
+    return errors.UserError(
+        f"{file}, record {record}: its checksum does not match (byte {offset}). "
+        "'python -m pipeline.verify' says what else is damaged; build the data set "
+        "again, or copy it again from an intact copy"
     )
 
 
-def _height(bbox: Sequence[float]) -> float:
-    """Return the height of a box (ymin, xmin, ymax, xmax), NaN where there is none."""
-    return bbox[2] - bbox[0] if len(bbox) == 4 else math.nan
+def _check_equal(rows: np.ndarray, scanned: np.ndarray, *, path: pathlib.Path) -> None:
+    """Refuse an index that is not that of its shard; compares bytes, since NaN differs from NaN."""
+    if rows.dtype != scanned.dtype or rows.tobytes() != scanned.tobytes():
+        raise errors.UserError(
+            f"{path} is not the index of its shard; copy the version again from an intact copy, or "
+            "remove the index: training then reads that shard from end to end at each start"
+        )
 
 
-def _find(image: bytes, *, within: bytes) -> int:
-    """Return the offset of an image's bytes in a record.
+def _check_numbers(rows: np.ndarray, *, file: pathlib.Path) -> None:
+    strange = np.flatnonzero(np.isinf(rows["valence"]) | np.isinf(rows["arousal"]))
+    if strange.size:
+        first = int(strange[0])
+        raise errors.UserError(
+            f"{file}, record {first}: valence and arousal must be in -1..1, or NaN where there is "
+            f"none: got {rows['valence'][first]:g} and {rows['arousal'][first]:g}; build the data "
+            "set again"
+        )
 
-    Only a prefix is searched for: `bytes.index` takes time to prepare for a long needle.
+
+def _joined(indexed: Sequence[_Shard], name: str, kind: type) -> np.ndarray:
+    """Return a column of all shards."""
+    return np.concatenate([np.zeros(0, kind), *(each.columns[name] for each in indexed)]).astype(
+        kind, copy=False
+    )
+
+
+def _soft_labels(indexed: Sequence[_Shard]) -> np.ndarray | None:
+    """Return float32[N, 8] of the numbers of each record, or None where records have none.
+
+    Raises:
+      errors.UserError: if only some records have them.
     """
-    prefix = image[:_PREFIX]
-    offset = within.index(prefix)
-    while within[offset : offset + len(image)] != image:
-        offset = within.index(prefix, offset + 1)
-    return offset
+    found = [each.columns.get("soft_label") for each in indexed if each.count]
+    some = [column for column in found if column is not None]
+    if not some:
+        return None
+    if len(some) < len(found):
+        raise errors.UserError(
+            "some records have a soft label and others have none; build the data set again"
+        )
+    return np.concatenate(some)
 
 
-_PREFIX = 32
+def _texts(indexed: Sequence[_Shard], field: str) -> np.ndarray:
+    found = [each.texts(field) for each in indexed if each.count]  # An empty shard has no groups.
+    return np.concatenate([np.zeros(0, "U1"), *found])
+
+
+def _group_names(indexed: Sequence[_Shard]) -> tuple[str, ...]:
+    """Return the names of the attributes that all records have.
+
+    Raises:
+      errors.UserError: if only some records have them.
+    """
+    names = {each.group_names for each in indexed if each.count}
+    if len(names) > 1:
+        raise errors.UserError(
+            "some records have other attributes than others (groups); build the data set again"
+        )
+    return next(iter(names), ())

@@ -90,4 +90,5 @@ def read_split(ctx: RunContext, *, split: str, for_training: bool = False) -> ex
         for_training=for_training,
         cache=data.cache,
         cache_dir=data.cache_dir,
+        verify=data.verify_data,
     )

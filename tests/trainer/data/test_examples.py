@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import tfrecord
-from affectnet_tfds.reader import open_files
+from affectnet_tfds import shard_index, tfrecord
+from affectnet_tfds.reader import index_files, open_files
 from runtime import errors, machine
 from trainer.data import examples, pixel_cache, tfrecord_index
 
@@ -109,11 +109,86 @@ def test_a_shard_whose_images_were_all_rejected_is_read_as_no_example(tmp_path, 
     assert bytes(beside.image_bytes(3)) == bytes(alone.image_bytes(3))
 
 
-def test_an_image_is_found_at_all_of_its_bytes_and_not_at_its_first_ones_alone():
-    image = bytes(range(100))
-    within = b"name" + image[:40] + b"other" + image + b"label"
-    assert tfrecord_index._find(image, within=within) == 49
-    assert tfrecord_index._find(image[:3], within=within) == 4
+def _copied(version, folder, split="train"):
+    """Copy the shards of a split and their indexes into a folder; return the shards."""
+    shards = [pathlib.Path(file) for file in version.builder.info.splits[split].filepaths]
+    for shard in shards:
+        for file in (shard, index_files.path(shard)):
+            (folder / file.name).write_bytes(file.read_bytes())
+    return [folder / shard.name for shard in shards]
+
+
+def _columns(records):
+    arrays = ("shard", "start", "length", "crc32c", "labels", "valence", "arousal", "copies")
+    columns = {name: getattr(records, name).tolist() for name in arrays}
+    return repr({**columns, "filenames": records.filenames.tolist()})  # NaN equals NaN as text.
+
+
+def test_the_index_beside_the_shards_says_what_a_scan_of_them_says(version, tmp_path, capsys):
+    shards = _copied(version, tmp_path)
+    with_index = _columns(tfrecord_index.read(shards))
+    compared = _columns(tfrecord_index.read(shards, verify=True))
+    for shard in shards:
+        index_files.path(shard).unlink()
+    scanned = tfrecord_index.read(shards)
+    assert with_index == _columns(scanned) == compared
+    assert len(scanned.labels) == 62
+    assert capsys.readouterr().err == ""
+
+
+def test_with_an_index_no_shard_is_read_before_its_images_are(version, tmp_path, monkeypatch):
+    shards = _copied(version, tmp_path)
+    expected = [bytes(tfrecord_index.read(shards).image_bytes(index)) for index in range(62)]
+    monkeypatch.setattr(tfrecord_index, "_scan", None)
+    records = tfrecord_index.read(shards)
+    assert [bytes(records.image_bytes(index)) for index in range(62)] == expected
+    assert expected[0][:3] == b"\xff\xd8\xff"
+
+
+def test_a_damaged_image_is_refused_when_it_is_read_and_at_the_start_when_asked(version, tmp_path):
+    shards = _copied(version, tmp_path)
+    place = int(tfrecord_index.read(shards).start[7]) + 99
+    content = bytearray(shards[0].read_bytes())
+    content[place] ^= 1
+    shards[0].write_bytes(content)
+    records = tfrecord_index.read(shards)
+    records.image_bytes(6)
+    with pytest.raises(errors.UserError, match=r"record 7: its checksum does not match \(byte"):
+        records.image_bytes(7)
+    with pytest.raises(errors.UserError, match=r"record 7: its checksum does not match \(byte"):
+        tfrecord_index.read(shards, verify=True)
+
+
+def test_an_index_that_cannot_be_used_is_named_and_the_shard_is_scanned(version, tmp_path, capsys):
+    shards = _copied(version, tmp_path)
+    wanted = _columns(tfrecord_index.read(shards))
+    index = index_files.path(shards[0])
+    content = bytearray(index.read_bytes())
+    content[-3] ^= 1
+    index.write_bytes(content)
+    assert _columns(tfrecord_index.read(shards)) == wanted
+    said = capsys.readouterr().err
+    assert f"cannot use {index} (its SHA-256 is not the one in its second line): its" in said
+    index.write_bytes(index_files.path(shards[1]).read_bytes())  # Of a shard of another size.
+    assert _columns(tfrecord_index.read(shards)) == wanted
+    assert "bytes, and its shard has" in capsys.readouterr().err
+
+
+def test_an_index_of_another_shard_of_the_same_size_is_refused_when_asked(version, tmp_path):
+    shards = _copied(version, tmp_path)
+    rows = shard_index.decode(index_files.path(shards[0]).read_bytes()).copy()
+    rows["label"][3] += 1
+    index_files.path(shards[0]).write_bytes(shard_index.encode(rows))
+    with pytest.raises(errors.UserError, match="is not the index of its shard; copy the version"):
+        tfrecord_index.read(shards, verify=True)
+
+
+def test_file_names_are_read_when_they_are_asked_for(version, tmp_path):
+    shards = _copied(version, tmp_path)
+    records = tfrecord_index.read(shards)
+    index_files.path(shards[0]).unlink()
+    with pytest.raises(errors.UserError, match="was replaced while it is read"):
+        _ = records.filenames
 
 
 def test_images_of_more_shards_than_files_may_be_open_are_read_with_few_descriptors(
@@ -183,7 +258,7 @@ def test_numbers_and_labels_that_no_record_may_have_are_refused(version, tmp_pat
     monkeypatch.setattr(
         tfrecord_index,
         "read",
-        lambda files: dataclasses.replace(read(files), labels=np.full(62, 9)),
+        lambda files, **given: dataclasses.replace(read(files, **given), labels=np.full(62, 9)),
     )
     with pytest.raises(errors.UserError, match=r"label must be 0\.\.7: got 9; build the data set"):
         examples.read(version, split="train", size_px=32)

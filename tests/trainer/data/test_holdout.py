@@ -37,7 +37,7 @@ def make_split(names, copies):
         labels=np.arange(count),
         valence=np.zeros(count, np.float32),
         arousal=np.zeros(count, np.float32),
-        filenames=np.array(names),
+        read_filenames=lambda: np.array(names),
         copies=np.array(copies),
         positions=np.arange(count),
         fetch=lambda numbers: numbers * 10,

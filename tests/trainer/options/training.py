@@ -16,7 +16,7 @@ from runtime import flags
 from tests.trainer.options.case import Case, eagerly
 from trainer import main
 from trainer.config import run_config
-from trainer.data import dataset_version, examples
+from trainer.data import dataset_version, examples, tfrecord_index
 from trainer.distributed import example_rng, host_channel, tf_config, watchdog
 from trainer.models import heads, sync_batch_norm
 from trainer.monitoring import experiment_trackers, run_logger
@@ -250,6 +250,13 @@ def cache_files(lab: Lab, settings):
     return sorted(str(p.parent) for p in pathlib.Path().rglob("*.uint8"))
 
 
+def shards_scanned(lab: Lab, settings):
+    """Return how many shards are read from end to end to open a split."""
+    with mock.patch.object(tfrecord_index, "_scan", wraps=tfrecord_index._scan) as scan:
+        context.read_split(lab.ctx(settings), split="train")
+    return scan.call_count
+
+
 def claimed(lab: Lab, settings):
     """Return what is left of an earlier run when its folder is claimed again."""
     ctx = lab.ctx({"model_dir": "earlier", **settings})
@@ -374,6 +381,7 @@ CASES = {
     "crop_px": Case(batch, 12),
     "cache": Case(cache_files, "disk", base="none", given={"cache_dir": "cache_a"}),
     "cache_dir": Case(cache_files, "cache_b", base="cache_c", given={"cache": "disk"}),
+    "verify_data": Case(shards_scanned, True),
     # Devices
     "num_gpus": Case(device_names, 2),
     "virtual_devices": Case(device_names, 2, given=CPU),
@@ -478,8 +486,8 @@ CASES = {
 }
 
 RESUMABLE = {
-    "data_dir", "cache", "cache_dir", "num_gpus", "virtual_devices", "host_wait_minutes",
-    "host_stall_minutes", "recipe", "model_dir", "checkpoint_minutes", "checkpoint_steps",
+    "data_dir", "cache", "cache_dir", "verify_data", "num_gpus", "virtual_devices",
+    "host_wait_minutes", "host_stall_minutes", "recipe", "model_dir", "checkpoint_minutes", "checkpoint_steps",
     "deterministic", "overwrite", "dry_run", "find_lr", "profile_steps", "log_to",
 }  # fmt: skip
 """Options with which a run may be continued that was started without."""
