@@ -487,7 +487,8 @@ CASES = {
 
 RESUMABLE = {
     "data_dir", "cache", "cache_dir", "verify_data", "num_gpus", "virtual_devices",
-    "host_wait_minutes", "host_stall_minutes", "recipe", "model_dir", "checkpoint_minutes", "checkpoint_steps",
-    "deterministic", "overwrite", "dry_run", "find_lr", "profile_steps", "log_to",
+    "host_wait_minutes", "host_stall_minutes", "recipe", "model_dir", "checkpoint_minutes",
+    "checkpoint_steps", "deterministic", "overwrite", "dry_run", "find_lr", "profile_steps",
+    "log_to",
 }  # fmt: skip
 """Options with which a run may be continued that was started without."""
