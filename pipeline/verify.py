@@ -19,9 +19,9 @@ from affectnet_tfds import (
     image_codec,
     invalid_example,
     labels,
-    shard_index,
     tfrecord,
 )
+from affectnet_tfds.reader import shard_index
 from pipeline.data_report import build_files
 from pipeline.files import checksums, storage
 from pipeline.shards import array_record

@@ -49,7 +49,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pipeline.rows",
         "pipeline.sources",
     ),
-    "pipeline.shards": ("affectnet_tfds", "runtime", "pipeline.files", "pipeline.rows"),
+    "pipeline.shards": (
+        "affectnet_tfds",
+        "affectnet_tfds.reader",
+        "runtime",
+        "pipeline.files",
+        "pipeline.rows",
+    ),
     "pipeline.beam": (
         "affectnet_tfds",
         "runtime",

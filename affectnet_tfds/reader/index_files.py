@@ -9,7 +9,8 @@ import sys
 
 import numpy as np
 
-from affectnet_tfds import dataset_paths, shard_index
+from affectnet_tfds import dataset_paths
+from affectnet_tfds.reader import shard_index
 from runtime import errors
 
 

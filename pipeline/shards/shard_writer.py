@@ -21,9 +21,9 @@ from affectnet_tfds import (
     example_codec,
     image_codec,
     invalid_example,
-    shard_index,
     tfrecord,
 )
+from affectnet_tfds.reader import shard_index
 from pipeline.files import atomic, storage
 from pipeline.rows import annotations
 from pipeline.shards import image_files, image_statistics, row_example, tasks, write_lease

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from affectnet_tfds import dataset_paths, example_codec, shard_index, tfrecord
+from affectnet_tfds import dataset_paths, example_codec, tfrecord
+from affectnet_tfds.reader import shard_index
 from pipeline import report, verify
 from pipeline.files import checksums
 from runtime import errors

@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import dataset_paths, face_crop, features, labels, shard_index
+from affectnet_tfds import dataset_paths, face_crop, features, labels
+from affectnet_tfds.reader import shard_index
 from synthetic_faces.examples import dataset_rows, scenes
 from trainer.config import run_config
 from trainer.data import dataset_version

@@ -70,7 +70,7 @@ class Split:
 
     @functools.cached_property
     def groups(self) -> Mapping[str, np.ndarray]:
-        """Attribute of the person or the image (the job's --groups) → its text, str[N]; "" for none.
+        """Attribute of person or image (the job's --groups) → its text, str[N]; "" for none.
 
         Read as `filenames` are.
         """

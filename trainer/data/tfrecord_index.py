@@ -18,8 +18,8 @@ from typing import BinaryIO
 import google_crc32c
 import numpy as np
 
-from affectnet_tfds import example_codec, shard_index, tfrecord
-from affectnet_tfds.reader import index_files, open_files
+from affectnet_tfds import example_codec, tfrecord
+from affectnet_tfds.reader import index_files, open_files, shard_index
 from runtime import errors
 
 

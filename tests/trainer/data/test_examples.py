@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from affectnet_tfds import shard_index, tfrecord
-from affectnet_tfds.reader import index_files, open_files
+from affectnet_tfds import tfrecord
+from affectnet_tfds.reader import index_files, open_files, shard_index
 from runtime import errors, machine
 from trainer.data import examples, pixel_cache, tfrecord_index
 

@@ -6,7 +6,8 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from affectnet_tfds import example_codec, shard_index, tfrecord
+from affectnet_tfds import example_codec, tfrecord
+from affectnet_tfds.reader import shard_index
 
 IMAGE = b"\xff\xd8\xff" + bytes(range(60))
 
