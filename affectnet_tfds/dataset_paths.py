@@ -68,7 +68,7 @@ def array_record_name(name: str) -> str:
 
 
 def index_name(name: str) -> str:
-    """Return the name of a shard's index (reader/shard_index.py), given a name made by `shard_name`.
+    """Return the name of a shard's index (reader/shard_index.py), given the name of the shard.
 
     It does not fit TFDS's template of shard names, so that TFDS takes it for no shard.
     """
