@@ -75,6 +75,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pipeline.metadata": ("affectnet_tfds", "pipeline.files"),
     "pipeline": (
         "affectnet_tfds",
+        "affectnet_tfds.reader",
         "affectnet_tfds.peers",
         "runtime",
         "synthetic_faces",

@@ -45,8 +45,10 @@ def version(published, tmp_path) -> Path:
 
 @pytest.fixture
 def old_version(version) -> Path:
-    """A copy as an earlier release has built it: without sums, licence, card and Croissant."""
-    for name in (checksums.FILE, "LICENSE", "README.md", "croissant.json"):
+    """A copy as an earlier release has built it: without sums, indexes, licence, card and
+    Croissant."""
+    indexes = (path.name for path in version.glob("*.index"))
+    for name in (checksums.FILE, "LICENSE", "README.md", "croissant.json", *indexes):
         (version / name).unlink()
     return version
 
