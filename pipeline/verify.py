@@ -155,9 +155,9 @@ def verify_shard(
         problems.append(Problem(name, -1, "its sha256 is not the one in build_report.json"))
     if not problems and counts != entry["label_counts"]:
         problems.append(Problem(name, -1, f"its labels are {counts}, not {entry['label_counts']}"))
-    index = folder / dataset_paths.index_name(name)
-    if not problems and index.is_file() and (found := _index_defect(index, content)):
-        problems.append(Problem(index.name, -1, found))
+    beside = folder / dataset_paths.index_name(name)
+    if not problems and beside.is_file() and (found := _index_defect(beside, content)):
+        problems.append(Problem(beside.name, -1, found))
     other = folder / dataset_paths.array_record_name(name)
     if not problems and _can_read_array_records() and other.is_file():
         whole = [record for record in records if isinstance(record, bytes)]

@@ -70,7 +70,8 @@ def _places(file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp])
         if rows is not None:
             return np.stack([rows["start"].astype(np.int64), rows["length"].astype(np.int64)])
         walked = list(_walk(opened, file=file, size=size))
-    return np.array(walked, np.int64).reshape(-1, 2).T
+    places: np.ndarray = np.array(walked, np.int64).reshape(-1, 2).T
+    return places
 
 
 def _walk(opened: BinaryIO, *, file: pathlib.Path, size: int) -> Iterator[tuple[int, int]]:

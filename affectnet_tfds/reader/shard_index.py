@@ -124,7 +124,7 @@ def array(records: Iterable[Record]) -> np.ndarray:
         found[name] = [getattr(row, name) for row in rows]
     for name, texts in columns.items():
         found[name] = texts
-    if "soft_label" in found.dtype.fields:
+    if "soft_label" in fields_of(found):
         found["soft_label"] = [row.soft_label for row in rows]
     return found
 
@@ -136,7 +136,12 @@ def group_field(name: str) -> str:
 
 def group_names(rows: np.ndarray) -> list[str]:
     """Return the names of the attributes that an index has."""
-    return [name.removeprefix(_GROUP) for name in rows.dtype.names if name.startswith(_GROUP)]
+    return [name.removeprefix(_GROUP) for name in fields_of(rows) if name.startswith(_GROUP)]
+
+
+def fields_of(rows: np.ndarray) -> tuple[str, ...]:
+    """Return the names of the fields that an index has."""
+    return rows.dtype.names or ()
 
 
 def of_shard(content: bytes) -> np.ndarray:
@@ -180,7 +185,7 @@ def decode(content: bytes) -> np.ndarray:
     rows: np.ndarray = np.lib.format.read_array(
         io.BytesIO(body), allow_pickle=False, max_header_size=_MAX_HEADER_CHARACTERS
     )
-    names = rows.dtype.names or ()
+    names = fields_of(rows)
     wanted = (*(name for name, _ in _FIELDS), "filename")
     if rows.ndim != 1 or names[: len(wanted)] != wanted:
         raise ValueError(f"its rows must have the fields {', '.join(wanted)}: got {names}")

@@ -45,7 +45,7 @@ class Split:
     face_heights: np.ndarray | None = None
     """float32[N], of the face box as a share of the original's height, NaN where there is none."""
     subsets: np.ndarray | None = None
-    """int64[N], index into labels.SUBSETS, -1 where there is none."""
+    """int8[N], index into labels.SUBSETS, -1 where there is none."""
     targets: np.ndarray | None = None
     """float32[N, C], the distribution over the classes that is learnt beside the label, if any."""
     label_weights: np.ndarray | None = None  # float32[N], of the loss of each label, if any

@@ -143,7 +143,7 @@ class _Shard:
         rows = self.scanned
         if rows is None:
             rows = index_files.read(self.file, size=self.size)
-        if rows is None or len(rows) != self.count or field not in rows.dtype.fields:
+        if rows is None or len(rows) != self.count or field not in shard_index.fields_of(rows):
             raise open_files.replaced(index_files.path(self.file))
         return np.char.decode(rows[field], "utf-8")
 
@@ -163,7 +163,9 @@ def _read_shard(
         file=file,
         size=size,
         count=len(found),
-        columns={name: found[name].copy() for name in _COLUMNS if name in found.dtype.fields},
+        columns={
+            name: found[name].copy() for name in _COLUMNS if name in shard_index.fields_of(found)
+        },
         group_names=tuple(shard_index.group_names(found)),
         scanned=None if found is rows else found,
     )
@@ -171,7 +173,7 @@ def _read_shard(
 
 def _scan(shard: BinaryIO, *, file: pathlib.Path, size: int) -> np.ndarray:
     """Return the rows of an index of a shard without one, whose checksums are all compared."""
-    records = []
+    records: list[shard_index.Record] = []
     offset = 0
     while offset < size:
         where = f"{file}, record {len(records)}"
