@@ -76,12 +76,19 @@ def record(example: example_codec.Example, framed: bytes, *, start: int) -> Reco
         copy=example.copy,
         valence=example.valence,
         arousal=example.arousal,
-        face_height=example.bbox[2] - example.bbox[0] if len(example.bbox) == 4 else math.nan,
+        face_height=_height(example.bbox),
         subset=example.subset,
         filename=example.filename.encode(),
         soft_label=example.soft_label,
         groups=example.groups,
     )
+
+
+def _height(bbox: Sequence[float]) -> float:
+    """Return the height of a box (ymin, xmin, ymax, xmax) as stored, NaN where there is none."""
+    if len(bbox) != 4:
+        return math.nan
+    return float(np.float32(bbox[2]) - np.float32(bbox[0]))  # The same before and after storage.
 
 
 def image_offset(image: bytes, *, within: bytes) -> int:

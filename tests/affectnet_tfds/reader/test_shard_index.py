@@ -19,7 +19,7 @@ def example(**changes):
         valence=0.5,
         arousal=float("nan"),
         landmarks=np.zeros((68, 2), np.float32),
-        bbox=(0.0, 0.0, 1.0, 1.0),
+        bbox=(0.1, 0.0, 0.7, 1.0),
         filename="1/ä.jpg",
         subset=0,
         copy=2,
@@ -39,6 +39,8 @@ def test_rows_say_where_records_and_images_are_and_what_they_hold():
     assert rows["filename"].tolist() == ["1/ä.jpg".encode(), b"2/longer.jpg"]
     assert first["valence"] == 0.5
     assert np.isnan(first["arousal"])
+    assert first["face_height"] == np.float32(0.7) - np.float32(0.1)
+    assert first["subset"] == 0
     assert first["start"] == 0
     assert second["start"] == first["length"]
     assert shard_index.shard_bytes(rows) == len(content)
@@ -72,6 +74,13 @@ def test_an_image_is_found_at_all_of_its_bytes_and_not_at_its_first_ones_alone()
     within = b"name" + image[:40] + b"other" + image + b"label"
     assert shard_index.image_offset(image, within=within) == 49
     assert shard_index.image_offset(image[:3], within=within) == 4
+
+
+def test_a_row_is_the_same_before_an_example_is_stored_and_after():
+    """A worker has numbers of 64 bits, and records have 32."""
+    one = example(bbox=(0.1, 0.2, 0.7, 0.9), valence=0.1)
+    written = shard_index.array([shard_index.record(one, shard(one), start=0)])
+    assert written.tobytes() == shard_index.of_shard(shard(one)).tobytes()
 
 
 @pytest.mark.parametrize("examples", [[], [example()], [example()] * 3], ids=["0", "1", "3"])
