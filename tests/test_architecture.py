@@ -115,6 +115,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.config",
         "trainer.distributed",
     ),
+    "trainer.explain": ("trainer.config", "trainer.models"),
     "trainer.evaluation": (
         "affectnet_tfds",
         "runtime",
@@ -146,6 +147,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.data",
         "trainer.distributed",
         "trainer.models",
+        "trainer.explain",
         "trainer.run",
     ),
     "trainer.demo": (
@@ -153,6 +155,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "runtime",
         "synthetic_faces.examples",
         "webpage",
+        "trainer.explain",
         "trainer.run",
         "trainer.inference",
     ),
@@ -167,7 +170,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.run",
         "trainer.inference",
     ),
-    "trainer.reports.sections": ("webpage", "trainer.evaluation"),
+    "trainer.reports.sections": ("webpage", "trainer.explain", "trainer.evaluation"),
     "trainer.reports": (
         "affectnet_tfds",
         "runtime",
@@ -177,6 +180,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.models",
         "trainer.evaluation",
         "trainer.evaluation.groups",
+        "trainer.explain",
         "trainer.run",
         "trainer.reports.sections",
     ),
@@ -260,6 +264,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "trainer.distributed",
         "trainer.diagnosis",
         "trainer.models",
+        "trainer.explain",
         "trainer.evaluation",
         "trainer.evaluation.groups",
         "trainer.run",

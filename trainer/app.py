@@ -27,6 +27,7 @@ from trainer.inference import face_detector
 from trainer.run import ensemble
 
 if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come first.
+    from trainer.explain import face_pictures
     from trainer.inference import face_classifier
     from webpage import markup
 
@@ -50,6 +51,11 @@ class App(fields.Checked):
     port: int = fields.field(
         7860, "port on 127.0.0.1; 0 takes any that is free", at_least=0, at_most=65535
     )
+    explain: bool = fields.field(
+        False,
+        "show beside each face what spoke for its expression; of a single run only, since an "
+        "ensemble has several networks",
+    )
 
 
 SECTIONS = {"App": App}
@@ -62,6 +68,8 @@ def main() -> None:
     face_detector.check_installed(config.detector)
     run = ensemble.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
+    if config.explain:
+        ensemble.check_is_one_run(run, flag="--explain")
     local_server.forget_proxies()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)
@@ -70,11 +78,22 @@ def main() -> None:
         contextlib.closing(local_server.listen(config.port)) as listener,
         uploads.folder() as folder,
     ):
-        serve(run, detector=config.detector, listener=listener, folder=folder)
+        serve(
+            run,
+            detector=config.detector,
+            listener=listener,
+            folder=folder,
+            explain=config.explain,
+        )
 
 
 def serve(
-    run: ensemble.Model, *, detector: str, listener: socket.socket, folder: pathlib.Path
+    run: ensemble.Model,
+    *,
+    detector: str,
+    listener: socket.socket,
+    folder: pathlib.Path,
+    explain: bool = False,
 ) -> None:
     """Load the model, and serve the page until a signal comes."""
     with tf_logging.chatter_off():
@@ -88,12 +107,15 @@ def serve(
         detect = face_detector.detector(detector)
         classifier = face_classifier.FaceClassifier(run, detect=detect)
         classifier.warm_up()
+        pictures = face_classifier.face_pictures_of(run) if explain else None
     received = uploads.Uploads(folder)
     token = access.new_token()
     page = page_lib.guarded(
         run,
         detector=detector,
-        answer=lambda path: answer(path, received=received, classifier=classifier),
+        answer=lambda path: answer(
+            path, received=received, classifier=classifier, pictures=pictures
+        ),
         uploads=received,
         token=token,
     )
@@ -104,7 +126,11 @@ def serve(
 
 
 def answer(
-    path: str, *, received: uploads.Uploads, classifier: "face_classifier.FaceClassifier"
+    path: str,
+    *,
+    received: uploads.Uploads,
+    classifier: "face_classifier.FaceClassifier",
+    pictures: "face_pictures.FacePictures | None" = None,
 ) -> "markup.Markup":
     """Return the page's answer to an upload, and remove the upload.
 
@@ -115,7 +141,7 @@ def answer(
 
     try:
         content = received.take(path)
-        prediction = timed_prediction.predict(content, classifier=classifier)
+        prediction = timed_prediction.predict(content, classifier=classifier, pictures=pictures)
         return answer_html.answer(prediction, names=classifier.class_names)
     except invalid_example.InvalidExample as fault:
         return answer_html.refused(fault.reason)

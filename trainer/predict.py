@@ -99,6 +99,14 @@ class Predict:
         path="folder",
     )
 
+    explain: str | None = fields.field(
+        None,
+        "folder for pictures of each face, as it is and with what spoke for its expression in "
+        "orange; of a single run only, since an ensemble has several networks",
+        default_text="none",
+        path="folder",
+    )
+
     def __post_init__(self) -> None:
         fields.check(self)
         if self.json and self.csv:
@@ -130,8 +138,10 @@ def main(paths: Sequence[str]) -> None:
     face_detector.check_installed(config.detector)
     run = ensemble.find(config.model_dir)
     run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
+    if config.explain:
+        ensemble.check_is_one_run(run, flag="--explain")
     devices.refuse_early(config.devices)
-    for folder in filter(None, (config.draw, config.curve)):
+    for folder in filter(None, (config.draw, config.curve, config.explain)):
         # Now: not after the minutes that the first image takes.
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     # On stderr, since stdout may be JSON or CSV; importing TensorFlow takes seconds.
@@ -141,8 +151,15 @@ def main(paths: Sequence[str]) -> None:
         from trainer.inference import batches as batches_lib
 
         classifier = load(run, config=config)
+        explanations = Explanations(run, folder=config.explain) if config.explain else None
     batches = batches_lib.Batches(classifier, batch_size=config.batch_size, every_s=config.every_s)
-    rows = predict(paths, batches=batches, names=classifier.class_names, config=config)
+    rows = predict(
+        paths,
+        batches=batches,
+        names=classifier.class_names,
+        config=config,
+        explanations=explanations,
+    )
     prediction_rows.write(rows, layout=config.layout, top_k=config.top_k)
     if unused := classifier.unused_boxes():
         print(f"warning: {unused}", file=sys.stderr)
@@ -193,6 +210,7 @@ def predict(
     batches: "batches_lib.Batches",
     names: Sequence[str],
     config: Predict,
+    explanations: "Explanations | None" = None,
 ) -> Iterator[prediction_rows.Row]:
     """Yield the rows of all files, in their order; memory does not grow with their number.
 
@@ -213,10 +231,50 @@ def predict(
         if config.draw:
             with batches.noting(pathlib.Path(image.name)):
                 draw_boxes.write(image, faces, names=names, folder=config.draw)
+        if explanations:
+            with batches.noting(pathlib.Path(image.name)):
+                explanations.write(image, faces, names=names)
         progress.count(len(faces))
         yield from prediction_rows.of_image(image, faces, names=names)
     curves.write()
     progress.end()
+
+
+class Explanations:
+    """Pictures of what spoke for the expression of each face, in a folder that exists."""
+
+    def __init__(self, run: ensemble.Model, *, folder: str) -> None:
+        from trainer.inference import face_classifier  # Inside, as above.
+
+        self._folder = folder
+        self._pictures = face_classifier.face_pictures_of(run)
+
+    def write(
+        self,
+        image: images.InputImage,
+        faces: "Sequence[face_classifier.ClassifiedFace]",
+        *,
+        names: Sequence[str],
+    ) -> None:
+        """Write `<name>_face1_<expression>.png` and so on: the crop, and the evidence over it."""
+        # Inside, as above.
+        import cv2
+        import numpy as np
+
+        from trainer.inference import draw_boxes
+
+        classes = [int(face.probabilities.argmax()) for face in faces]
+        pictures = self._pictures.of([face.crop for face in faces], classes=classes)
+        time = "" if image.time_s is None else f"_{image.time_s:g}s"
+        stem = draw_boxes.shortened(pathlib.Path(image.name).name) + time
+        for number, (face, label, picture) in enumerate(
+            zip(faces, classes, pictures, strict=True), start=1
+        ):
+            name = f"{stem}_face{number}_{names[label]}"
+            (path,) = draw_boxes.unused(self._folder, name, ".png")
+            both = np.concatenate([face.crop, picture], axis=1)
+            png = cv2.imencode(".png", cv2.cvtColor(both, cv2.COLOR_RGB2BGR))[1]
+            atomic_file.replace(path, content=png.tobytes())
 
 
 class Curves:

@@ -18,6 +18,7 @@ from tests.trainer.inference import samples
 from trainer import predict
 from trainer.inference import batches as batches_lib
 from trainer.inference import face_classifier, face_detector, images, prediction_rows
+from trainer.run import ensemble
 
 NAMES = ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt"]
 HAS_MTCNN = importlib.util.find_spec("mtcnn") is not None
@@ -362,3 +363,27 @@ def test_a_video_has_persons_and_its_curve_a_picture_and_a_csv(classifier, tmp_p
     assert "curve         " in capsys.readouterr().err
     printed(rows)
     assert "  person 1 at 0,0 64 x 48  " in capsys.readouterr().out.splitlines()[0]
+
+
+def test_each_face_is_pictured_with_what_spoke_for_its_expression(photo_run, classifier, tmp_path):
+    samples.save(tmp_path / "a.png", samples.gradient(width=50, height=40))
+    (tmp_path / "out").mkdir()
+    explanations = predict.Explanations(photo_run, folder=str(tmp_path / "out"))
+    image = next(iter(images.read(tmp_path / "a.png", every_s=1.0)))
+    faces = classifier.classify([image])
+    explanations.write(image, faces, names=classifier.class_names)
+    explanations.write(image, faces, names=classifier.class_names)  # The first is kept.
+    top = classifier.class_names[int(faces[0].probabilities.argmax())]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == [f"a.png_face1_{top}.png", f"a.png_face1_{top}_2.png"]
+    pixels = np.array(PIL.Image.open(tmp_path / "out" / written[0]))
+    side = faces[0].crop.shape[0]
+    assert (pixels[:, :side] == faces[0].crop).all()
+    coloured = np.ptp(pixels[:, side:].astype(int), axis=2) > 40
+    assert 0 < coloured.mean() < 1
+
+
+def test_an_ensemble_is_not_explained(photo_run):
+    both = ensemble.Ensemble(members=(photo_run, photo_run))
+    with pytest.raises(errors.UserError, match="--explain looks into one network, and .* of 2"):
+        face_classifier.face_pictures_of(both)

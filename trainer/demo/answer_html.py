@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 
+import numpy as np
 import PIL.Image
 
 import webpage.page
@@ -42,9 +43,10 @@ _NO_FACE = markup.joined(
 def answer(prediction: timed_prediction.TimedPrediction, *, names: Sequence[str]) -> Markup:
     """Return the answer to an image."""
     faces = prediction.faces
+    pictures = [*prediction.explained, *[None] * (len(faces) - len(prediction.explained))]
     cards = [
-        _card(number, face, num_faces=len(faces), names=names)
-        for number, face in enumerate(faces, start=1)
+        _card(number, face, num_faces=len(faces), names=names, explained=picture)
+        for number, (face, picture) in enumerate(zip(faces, pictures, strict=True), start=1)
     ]
     return _answer(
         markup.element("p", _sentence(faces, names=names), class_="sentence", role="status"),
@@ -96,7 +98,12 @@ def _annotated(prediction: timed_prediction.TimedPrediction, *, names: Sequence[
 
 
 def _card(
-    number: int, face: face_classifier.ClassifiedFace, *, num_faces: int, names: Sequence[str]
+    number: int,
+    face: face_classifier.ClassifiedFace,
+    *,
+    num_faces: int,
+    names: Sequence[str],
+    explained: np.ndarray | None,
 ) -> Markup:
     title = "Probability of each expression"
     if num_faces > 1:
@@ -104,6 +111,14 @@ def _card(
     content = image_codec.encode(face.crop)
     crop = markup.image(content, alt=f"Crop of face {number}", class_="crop")
     head = markup.element("div", crop, markup.element("h3", title), class_="title")
+    if explained is not None:
+        top = names[int(face.probabilities.argmax())]
+        picture = markup.image(
+            image_codec.encode(explained), alt=f"What spoke for {top}", class_="crop"
+        )
+        said = markup.element("span", f"Orange: what spoke for {top}")
+        explanation = markup.element("div", picture, said, class_="title")
+        head = markup.joined([head, explanation])
     return markup.element("section", head, _bars(face, names=names), _affect(face), class_="face")
 
 

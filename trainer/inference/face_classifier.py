@@ -19,6 +19,7 @@ import tensorflow as tf
 from affectnet_tfds import face_crop, image_codec, invalid_example
 from affectnet_tfds.reader import image_decoder
 from trainer.data import exact_resize
+from trainer.explain import face_pictures
 from trainer.inference import face_detector, trained_model
 from trainer.inference import images as images_lib
 from trainer.models import heads, views
@@ -248,6 +249,20 @@ def _compiled(member: trained_model.Member) -> Callable[[np.ndarray], heads.ByNa
         outputs, input_signature=signature, autograph=False
     )
     return compiled
+
+
+def face_pictures_of(run: ensemble.Model, *, device: str = "/cpu:0") -> face_pictures.FacePictures:
+    """Return what draws the evidence of a single run's network over the crops of its faces.
+
+    Raises:
+      errors.UserError: if the run has no weights, or is an ensemble.
+    """
+    ensemble.check_is_one_run(run, flag="--explain")
+    with tf.device(device):
+        (member,) = trained_model.members(run)
+    return face_pictures.FacePictures(
+        member.network, views=member.views, to_input=network_input(member.run)
+    )
 
 
 def network_input(run: trained_run.Run) -> Callable[[np.ndarray], np.ndarray]:

@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from trainer.config import run_config
 from trainer.data import exact_resize, examples
 from trainer.evaluation import class_subset, predictions
 from trainer.evaluation import predictor as predictor_lib
 from trainer.evaluation.groups import grouping
+from trainer.explain import class_activation
 from trainer.models import factory
 from trainer.reports import figures, publication
-from trainer.reports.sections import model_facts
+from trainer.reports.sections import explanation, model_facts
 from trainer.run import best_weights, context, data_provenance, ensemble, training_facts
 
 
@@ -96,6 +99,7 @@ def run_members(
         models=list(map(_model_facts, members)),
         history=members[0].history if len(members) == 1 else (),
         grouped=grouped or grouping.Grouping(),
+        explain=_explain(members[0]) if len(members) == 1 else _OF_SEVERAL,
     )
     return publication.publish(
         _predict(members), split=examples, version=ctx.version, folder=report_dir, about=about
@@ -152,6 +156,18 @@ def _predict(members: Sequence[Member]) -> predictions.Predictions:
     )
 
 
+def _explain(member: Member) -> explanation.Explain:
+    """Return the function that pictures what spoke for classes in examples of a run."""
+
+    def explained(indices: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        images = member.examples.fetch_exact(tf.constant(indices)).numpy()
+        activation = class_activation.ClassActivation(member.network, views=member.ctx.views)
+        evidence = activation.maps(images, classes=classes)
+        return explanation.pictures(images, evidence)
+
+    return explained
+
+
 def _protocol(
     members: Sequence[Member], *, facts: Sequence[Mapping[str, Any]], subset: str
 ) -> dict[str, str]:
@@ -171,6 +187,12 @@ def _protocol(
             members, [_training_data(each.ctx, trained_on=each.trained_on) for each in members]
         ),
     }
+
+
+_OF_SEVERAL = (
+    "Not available for an ensemble: each of its networks has maps of its own. Evaluate its runs "
+    "one by one."
+)
 
 
 def _each(members: Sequence[Member], texts: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from trainer.reports import (
     thumbnails,
 )
 from trainer.reports.sections import (
+    explanation,
     file_links,
     frequent_confusions,
     model_facts,
@@ -66,6 +67,7 @@ def render(
     thumbnails_by_index: thumbnails.Thumbnails,
     subject: Subject,
     groups: group_results.GroupResults | None = None,
+    explain: explanation.Explain | str = "",
 ) -> str:
     """Return the page's HTML.
 
@@ -76,6 +78,7 @@ def render(
         are missing here are shown without one.
       subject: what the page is about.
       groups: the numbers by group, where examples have attributes.
+      explain: makes the pictures of what spoke for a class; or why there are none; "": no section.
     """
     protocol = subject.protocol
     title = (
@@ -85,6 +88,7 @@ def render(
     sections = [
         *_about(subject),
         *_of_classes(evaluation, preds=preds, thumbnails_by_index=thumbnails_by_index),
+        *_explained(preds, explain=explain),
         *_of_probabilities(evaluation, preds=preds),
         *_of_parts(evaluation, preds=preds),
         *([_Section("groups", "By group", group_section.content(groups))] if groups else []),
@@ -127,6 +131,16 @@ def _of_classes(
             page_sections.mistakes(preds, thumbnails_by_index),
         ),
     ]
+
+
+def _explained(
+    preds: predictions.Predictions, *, explain: explanation.Explain | str
+) -> list[webpage.page.Section]:
+    """Return the section on what spoke for the mistakes, if there is one."""
+    if not explain:
+        return []
+    content = explanation.section(preds, mistakes=thumbnails.mistakes(preds), explain=explain)
+    return [_folded("explained", "What spoke for the mistakes", content)]
 
 
 def _of_probabilities(

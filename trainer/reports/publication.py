@@ -16,11 +16,23 @@ from runtime import json_log
 from trainer.data import dataset_version, examples
 from trainer.evaluation import predictions, results
 from trainer.evaluation.groups import group_results, grouping
-from trainer.reports import attributes, figures, group_section, model_page, tables, thumbnails
+from trainer.reports import (
+    attributes,
+    figures,
+    group_section,
+    model_page,
+    tables,
+    thumbnails,
+)
 from trainer.reports import files as files_lib
-from trainer.reports.sections import file_links, model_facts
+from trainer.reports.sections import explanation, file_links, model_facts
 
 _JPEG_QUALITY = 80
+
+
+_NO_LAYERS = (
+    "Not available: only the outputs of this model are known, and its layers cannot be looked into."
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +47,7 @@ class About:
       history: of the training, an epoch a row; empty where it is not known.
       ms_per_face: milliseconds that the model takes for a face, where that was measured.
       grouped: by which attributes the numbers are divided.
+      explain: makes the pictures of what spoke for a class; or why there are none.
     """
 
     model: str | pathlib.Path
@@ -44,6 +57,7 @@ class About:
     history: figures.History = ()
     ms_per_face: float | None = None
     grouped: grouping.Grouping = grouping.Grouping()
+    explain: explanation.Explain | str = _NO_LAYERS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,6 +108,7 @@ def publish(
         ),
         subject=subject,
         groups=groups,
+        explain=about.explain,
     )
     files = files_lib.write(
         evaluation,

@@ -148,3 +148,16 @@ def _metrics(path: pathlib.Path, *, model: Ensemble) -> dict[str, Any]:
             f"{measure} writes it"
         )
     return metrics
+
+
+def check_is_one_run(model: Model, *, flag: str) -> None:
+    """Refuse an ensemble where a flag looks into a network.
+
+    Raises:
+      errors.UserError: if it is one.
+    """
+    if len(model.members) > 1:
+        raise errors.UserError(
+            f"{flag} looks into one network, and {model.model_dir} is an ensemble of "
+            f"{len(model.members)}: name one of its runs with --model_dir, or leave out {flag}"
+        )

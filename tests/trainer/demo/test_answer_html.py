@@ -111,3 +111,17 @@ def test_the_answer_can_be_copied_as_json():
     }
     assert second["face"] == 2 and "valence" not in second
     assert answer_to().count("<pre>[]</pre>") == 1
+
+
+def test_what_spoke_for_the_expression_is_shown_beside_each_face_where_it_is_asked_for():
+    faces = [a_face(0.1, 0.85, 0.05), a_face(0.5, 0.2, 0.3)]
+    timings = face_classifier.Timings()
+    pictures = [np.full((8, 8, 3), level, np.uint8) for level in (40, 200)]
+    prediction = timed_prediction.TimedPrediction(
+        image=IMAGE, faces=faces, timings=timings, explained=pictures
+    )
+    answer = str(answer_html.answer(prediction, names=NAMES))
+    shown = re.findall(r'alt="(What spoke for \w+)"', answer)
+    assert shown == ["What spoke for happy", "What spoke for neutral"]
+    assert "Orange: what spoke for happy" in answer
+    assert "Orange" not in answer_to(*faces)

@@ -238,8 +238,9 @@ def served(lab, settings):
     """Return the model, the detector and the port that the page is served with."""
     found = {}
 
-    def serve(run, *, detector, listener, folder):
+    def serve(run, *, detector, listener, folder, explain):
         found.update(model=str(run.model_dir), detector=detector, port=listener.getsockname()[1])
+        found["explain"] = explain
 
     with lab.monkeypatch.context() as patch:
         patch.setattr(app, "serve", serve)
@@ -375,11 +376,13 @@ CASES = {
         "json": Case(predicted, True),
         "csv": Case(predicted, True),
         "draw": Case(predicted, "drawn"),
+        "explain": Case(predicted, "explained"),
     },
     "App": {
         "model_dir": Case(served, "other_run", base="run"),
         "detector": Case(served, "none"),
         "port": Case(served, PORTS[1]),
+        "explain": Case(served, True),
     },
     "Baseline": {
         "data_dir": Case(measured, "other_data", base="data", given={"config_name": "sample"}),

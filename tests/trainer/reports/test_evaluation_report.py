@@ -3,6 +3,8 @@
 import csv
 import dataclasses
 import json
+import re
+import shutil
 
 import cv2
 import numpy as np
@@ -16,7 +18,7 @@ from trainer import evaluate
 from trainer.data import dataset_version, holdout
 from trainer.evaluation import class_subset, predictor
 from trainer.inference import trained_model
-from trainer.reports import evaluation_report, publication
+from trainer.reports import evaluation_report, publication, thumbnails
 from trainer.run import (
     best_weights,
     context,
@@ -225,3 +227,35 @@ def test_thumbnails_are_made_from_the_stored_images(make_ctx):
             stored.fetch(np.array([index + 4])).numpy()[0], (80, 80), interpolation=cv2.INTER_LINEAR
         )
         assert np.abs(pixels.astype(int) - full.astype(int)).mean() < 12
+
+
+def test_the_mistakes_of_a_run_are_explained_and_those_of_an_ensemble_are_not(run, tmp_path):
+    ctx, network = run
+    examples = context.read_split(ctx, split="validation")
+    done = evaluation_report.run(network, examples=examples, ctx=ctx, history=[])
+    page = done.files["report.html"].read_text()
+    assert "What spoke for the mistakes" in page
+    preds = done.predictions
+    first = thumbnails.mistakes(preds)[0]
+    names = [preds.class_names[label[first]] for label in (preds.predicted, preds.labels)]
+    section = page[page.index('id="explained"') :]
+    assert re.findall(r'alt="What spoke for (\w+)"', section)[:2] == names
+    member = evaluation_report.Member(
+        network=network,
+        examples=examples,
+        ctx=ctx,
+        history=[],
+        trained_on=data_provenance.of(ctx.version),
+    )
+    explain = evaluation_report._explain(member)
+    indices = np.array([first, first])
+    pictures = explain(indices, np.array([preds.predicted[first], preds.labels[first]]))
+    assert pictures.shape == (2, examples.size_px, examples.size_px, 3)
+    assert (pictures[0] != pictures[1]).any()
+    folder = str(shutil.copytree(tmp_path / "run", tmp_path / "other"))
+    of_other = dataclasses.replace(
+        ctx.settings, run=dataclasses.replace(ctx.settings.run, model_dir=folder)
+    )
+    other = dataclasses.replace(member, ctx=dataclasses.replace(ctx, settings=of_other))
+    both = evaluation_report.run_members([member, other], report_dir=tmp_path / "both")
+    assert "Not available for an ensemble" in both.files["report.html"].read_text()
