@@ -37,7 +37,8 @@ def rates(contender: str, size: str) -> tuple[dict[str, float], int]:
     """
     command = [sys.executable, "-m", "benchmarks.read_peers", contender, VERSION_DIR.value, size]
     run = measure.run(command)
-    epochs = json.loads(run.output.splitlines()[-1])
+    printed = [line for line in run.output.splitlines() if line.startswith("{")]
+    epochs = json.loads(printed[-1])  # Libraries may warn after it.
     images_per_s = [
         count / seconds
         for count, seconds in zip(epochs["examples"], epochs["seconds"], strict=True)

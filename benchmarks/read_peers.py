@@ -152,6 +152,34 @@ def grain(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
         yield (_length(batch) for batch in batches.mp_prefetch(workers))
 
 
+def array_record(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
+    """Read the build's ArrayRecords (pipeline.convert) by tfds.data_source in Grain's processes."""
+    import grain as grain_lib
+    import tensorflow_datasets as tfds
+
+    source = tfds.builder_from_directory(version_dir).as_data_source(split="train")
+    workers = grain_lib.multiprocessing.MultiprocessingOptions(
+        num_workers=len(os.sched_getaffinity(0))
+    )
+    images = grain_lib.MapDataset.source(source).map(_Resized(size_px))
+    for epoch in range(EPOCHS):
+        batches = images.shuffle(seed=epoch).batch(BATCH).to_iter_dataset()
+        yield (_length(batch) for batch in batches.mp_prefetch(workers))
+
+
+class _Resized:
+    """Resizes the image of an example, in a worker's process."""
+
+    def __init__(self, size_px: int) -> None:
+        self._size_px = size_px
+
+    def __call__(self, example: Any) -> Any:
+        import cv2
+
+        size = (self._size_px, self._size_px)
+        return cv2.resize(example["image"], size, interpolation=cv2.INTER_AREA)
+
+
 def hugging_face(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
     """Read a data set of Hugging Face, whose images Pillow decodes, in a PyTorch DataLoader."""
     import datasets
@@ -177,7 +205,7 @@ def hugging_face(version_dir: str, size_px: int) -> Iterator[Iterable[Any]]:
     return _loaded(Images())
 
 
-def _faces(version_dir: str, size_px: int) -> Any:
+def _faces(version_dir: str, size_px: int | None) -> Any:
     import affectnet_tfds
 
     return affectnet_tfds.FaceDataset(
@@ -189,7 +217,7 @@ def _copied(version_dir: str) -> str:
     """Return the folder of the build's JPEGs, which are copied once: CLASS/NUMBER.jpg."""
     folder = _copies(version_dir) / "folder"
     if not folder.is_dir():
-        faces = _faces(version_dir, 0)
+        faces = _faces(version_dir, None)
         part = folder.with_name("folder.part")
         for number in range(len(faces)):
             stored = faces.stored(number)
@@ -242,7 +270,7 @@ class _InMemory:
 
 
 def _stored(version_dir: str) -> list[bytes]:
-    faces = _faces(version_dir, 0)
+    faces = _faces(version_dir, None)
     return [faces.stored(number).image for number in range(len(faces))]
 
 
@@ -269,6 +297,7 @@ CONTENDERS: dict[str, Callable[[str, int], Iterator[Iterable[Any]]]] = {
     "torch": torch,
     "torchvision": torchvision,
     "grain": grain,
+    "array_record": array_record,
     "hugging face": hugging_face,
 }
 NEEDS = {
@@ -277,6 +306,7 @@ NEEDS = {
     "torch": ("torch",),
     "torchvision": ("torch", "torchvision"),
     "grain": ("grain",),
+    "array_record": ("grain", "tensorflow"),
     "hugging face": ("torch", "datasets"),
 }
 """Packages of contenders that are none of this project's."""
