@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, Protocol
 
 from affectnet_tfds import dataset_paths
 from pipeline import config, ledger, publish, write_shards
-from pipeline.beam import pipelines
+from pipeline.beam import pipelines, scan_images
 from pipeline.beam import runner as runner_lib
 from pipeline.data_report import build_files
 from pipeline.files import atomic, lock, output_disk, storage
-from pipeline.rows import row_lists, survey
-from pipeline.shards import plan, shard_writer, write_lease
+from pipeline.rows import row_index, row_lists, survey
+from pipeline.shards import near_files, plan, shard_writer, write_lease
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 from runtime import errors, untrusted
@@ -81,16 +81,16 @@ def _build(order: "_Order", staging: storage.AnyPath, listener: Listener, *, sta
     _open_staging(order, staging)
     try:
         with output_disk.explained(staging, needed_bytes=order.release.num_bytes()):
-            surveyed, plans = _planned(order, staging, listener)
+            planned = _planned(order, staging, listener)
     finally:
         if order.config.dry_run:
             atomic.remove_tree(staging)
     if order.config.dry_run:
         return Build(None, order.config, None, {}, time.monotonic() - start)
     wanted = order.config
-    size = plan.num_bytes(plans, image_size=wanted.image_size, encoding=wanted.encoding)
+    size = plan.num_bytes(planned.plans, image_size=wanted.image_size, encoding=wanted.encoding)
     with output_disk.explained(staging, needed_bytes=size, is_counted=dataset_paths.is_shard_name):
-        return _written(order, staging, listener, surveyed=surveyed, plans=plans, start=start)
+        return _written(order, staging, listener, planned=planned, start=start)
 
 
 def _written(
@@ -98,11 +98,11 @@ def _written(
     staging: storage.AnyPath,
     listener: Listener,
     *,
-    surveyed: survey.Survey,
-    plans: Mapping[str, plan.SplitPlan],
+    planned: "_Planned",
     start: float,
 ) -> Build:
     """Write the shards that are not finished, and publish."""
+    surveyed, plans, scanned = planned
     with (
         write_shards.without_leftovers(staging),
         listener.writing(staging, plans),
@@ -122,27 +122,41 @@ def _written(
             order.release,
             plans=plans,
             spec=spec,
-            drop_duplicates=order.config.drop_duplicates,
+            drop_duplicates=bool(order.config.drop_duplicates),
             options=order.runner,
         )
+    duplicates = scanned or written.near
     account = ledger.make(surveyed, plans, written.sidecars)
     check_rejects(account.rejects, num_rows=account.num_rows, limit=order.config.max_reject_frac)
-    report = _report(order, surveyed, written, account)
+    report = {
+        **_report(order, surveyed, written, account),
+        "duplicates": _duplicates(duplicates, account, is_all=scanned is not None),
+    }
     version = publish.publish(
-        order.config, account=account, sidecars=written.sidecars, report=report
+        order.config,
+        account=account,
+        sidecars=written.sidecars,
+        report=report,
+        duplicates=duplicates,
     )
     return Build(version, order.config, account, report, time.monotonic() - start)
 
 
-def _planned(
-    order: "_Order", staging: storage.AnyPath, listener: Listener
-) -> tuple[survey.Survey, dict[str, plan.SplitPlan]]:
+class _Planned(NamedTuple):
+    """What is known before shards are written."""
+
+    surveyed: survey.Survey
+    plans: dict[str, plan.SplitPlan]
+    scanned: near_files.Found | None  # None: only what is written is looked at
+
+
+def _planned(order: "_Order", staging: storage.AnyPath, listener: Listener) -> _Planned:
     """Survey the release, and plan what will be written of it.
 
     Raises:
       errors.UserError: if too many rows are rejected, or none of train is left.
     """
-    surveyed = _survey(order, staging)
+    surveyed, scanned = _survey(order, staging)
     listener.found(order.release, surveyed, order.config)
     check_rejects(surveyed.rejects, num_rows=surveyed.num_rows, limit=order.config.max_reject_frac)
     wanted = order.config
@@ -164,7 +178,7 @@ def _planned(
             f"{order.release.root} has too few; choose a larger one"
         )
     listener.planned(plans, order.config)
-    return surveyed, plans
+    return _Planned(surveyed, plans, scanned)
 
 
 class _Order(NamedTuple):
@@ -220,7 +234,9 @@ def request(wanted: config.JobConfig) -> base.Request:
     return base.Request(**same, subsets=config.SUBSET_CHOICES[wanted.subsets])
 
 
-def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
+def _survey(
+    order: _Order, staging: storage.AnyPath
+) -> tuple[survey.Survey, near_files.Found | None]:
     """Count the rows, and find the identical files that are to be dropped."""
     found = pipelines.run_survey(
         order.release,
@@ -232,21 +248,52 @@ def _survey(order: _Order, staging: storage.AnyPath) -> survey.Survey:
             fold=order.config.validation_fold,
             seed=order.config.seed,
         ),
-        drop_duplicates=order.config.drop_duplicates,
+        drop_duplicates=bool(order.config.drop_duplicates),
         lists=order.lists,
         staging=staging,
         options=order.runner,
     )
     row_lists.check_found(order.lists, surveyed=found)
-    if not order.config.drop_duplicates or order.config.dry_run:
-        return found
-    return pipelines.run_duplicates(
+    if order.config.dry_run:
+        return found, None
+    if order.config.scans_all:
+        return _scan(order, staging, surveyed=found)
+    if not order.config.drop_duplicates:
+        return found, None
+    unique = pipelines.run_duplicates(
         order.release,
         surveyed=found,
         classes=order.config.classes,
         staging=staging,
         options=order.runner,
     )
+    return unique, None
+
+
+def _scan(
+    order: _Order, staging: storage.AnyPath, *, surveyed: survey.Survey
+) -> tuple[survey.Survey, near_files.Found]:
+    """Compare the images of all rows, and drop of them what is asked for."""
+    buckets = row_index.num_buckets(order.release.num_bytes())
+    scan = scan_images.Scan(
+        root=order.release.root,
+        staging=str(staging),
+        classes=order.config.classes,
+        settings=order.config.example_settings(),
+        folders=order.release.folders,
+        follow_links=order.config.follow_links,
+    )
+    scanned = pipelines.run_scan(scan, buckets=buckets, options=order.runner)
+    if not order.config.drop_duplicates:
+        return surveyed, scanned.found
+    unique = pipelines.drop_scanned(
+        scanned,
+        surveyed=surveyed,
+        near=order.config.drop_duplicates == config.NEAR,
+        staging=staging,
+        buckets=buckets,
+    )
+    return unique, scanned.found
 
 
 def _report(
@@ -271,11 +318,31 @@ def _report(
             untrusted.readable(source): untrusted.readable(kept)
             for source, kept in sorted(surveyed.duplicates.items())
         },
+        **_dropped_as_near(surveyed),
         **_passed_over(order.release),
         **({"listed": dict(sorted(surveyed.listed.items()))} if order.lists else {}),
         "identical_files": written.leaks.to_json(),
         "shards": publish.shard_report(written.sidecars),
     }
+
+
+def _dropped_as_near(surveyed: survey.Survey) -> dict[str, Any]:
+    """Return the entry about near duplicates that were dropped; none where none were."""
+    if not surveyed.near_duplicates:
+        return {}
+    return {
+        "dropped_as_near_duplicate_of": {
+            untrusted.readable(source): untrusted.readable(kept)
+            for source, kept in sorted(surveyed.near_duplicates.items())
+        }
+    }
+
+
+def _duplicates(found: near_files.Found, account: ledger.Ledger, *, is_all: bool) -> dict[str, Any]:
+    """Return the entry about images that show one picture, and about rows not looked at."""
+    left_out = 0 if is_all else sum(line.left_out for line in account.lines)
+    scan = "all" if is_all else "written"
+    return {"scan": scan, "not_looked_at": left_out, **found.to_json()}
 
 
 def _passed_over(release: base.Release) -> dict[str, Any]:
@@ -366,6 +433,7 @@ def _published(order: _Order) -> Build | None:
     if "made_from" in report and not _is_identity(made_before):
         raise build_files.damaged(report_path, f"its made_from is {made_before!r:.40}")
     if made_before and not (changed := differences(made_before, order.made_from)):
+        _check_scan(order, version, report)
         mend = order.config.retry_rejects
         return None if mend else Build(version, order.config, None, report, 0.0, was_there=True)
     what = f"was built with {', '.join(changed)}" if made_before else "was not built by this job"
@@ -373,6 +441,20 @@ def _published(order: _Order) -> Build | None:
         f"{version} {what}; give this build a name of its own (--config_name) or replace that one "
         "(--overwrite)"
     )
+
+
+def _check_scan(order: _Order, version: storage.AnyPath, report: Mapping[str, Any]) -> None:
+    """Refuse --scan=all where the published build did not scan: nothing would be looked at.
+
+    Raises:
+      errors.UserError: if so.
+    """
+    made = report.get("duplicates", {}).get("scan", "written")
+    if order.config.scan == "all" and made != "all" and not order.config.retry_rejects:
+        raise errors.UserError(
+            f"{version} was built without --scan=all; build it again with --overwrite, give this "
+            "build a name of its own (--config_name), or leave --scan out"
+        )
 
 
 def _staging_folder(order: _Order) -> storage.AnyPath:

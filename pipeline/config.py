@@ -26,6 +26,9 @@ SUBSET_CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 BALANCE_WORDS = ("none", "median", "min", "max")
 
+NEAR = "near"
+"""Value of --drop_duplicates that finds pictures in other bytes too."""
+
 _DIFFICULTY_CHOICES = ("all", *labels.DIFFICULTIES)
 _CLASS_CHOICES = labels.CLASS_COUNTS
 """Named here because the field `labels` hides the module of that name in the class below."""
@@ -184,10 +187,22 @@ class JobConfig(fields.Checked):
         choices=tuple(label_cleaning.RULES),
         group=_ROWS,
     )
-    drop_duplicates: bool = field(
+    drop_duplicates: bool | str = field(
         False,
-        "leave out training images whose file is also in the training or validation split",
+        "leave out training images that are also in the training or validation split: exact (the "
+        "same as the flag by itself), whose very file is; near, whose picture is, be it resized, "
+        "recompressed, cropped a little, mirrored, brighter or gray",
         group=_ROWS,
+        also=(("exact", True), ("near", "near")),
+    )
+    scan: str = field(
+        "written",
+        "images among which identical files and near duplicates are found: written (those of the "
+        "output, in passing), or all (also those that balancing leaves out, which reads every "
+        "image once more)",
+        choices=("written", "all"),
+        group=_ROWS,
+        changes_result=False,
     )
     validation_frac: float = field(
         0.0,
@@ -281,6 +296,11 @@ class JobConfig(fields.Checked):
             f"--balance must be {', '.join(BALANCE_WORDS)} or a number of images per class",
             self.balance,
         )
+        _require(
+            self.drop_duplicates in (False, True, NEAR),
+            "--drop_duplicates must be exact or near, or be left out",
+            self.drop_duplicates,
+        )
         for name, value in peer_crops.SETTINGS.get(self.like, {}).items():
             _require(
                 getattr(self, name) == value,
@@ -318,6 +338,11 @@ class JobConfig(fields.Checked):
             and (f.name not in _YOUNGER or getattr(self, f.name) != f.default)
             and not f.name.endswith("_sha256")
         }
+
+    @property
+    def scans_all(self) -> bool:
+        """Whether the images of all rows are compared before balancing."""
+        return self.scan == "all" or self.drop_duplicates == NEAR
 
     def example_settings(self) -> row_example.ExampleSettings:
         """Return the settings that decide an example's bytes, given its row."""

@@ -4,6 +4,7 @@ import collections
 import contextlib
 from collections.abc import Mapping, Sized
 from pathlib import Path
+from typing import Any
 
 from affectnet_tfds import dataset_paths, invalid_example, labels
 from pipeline import build, config, progress
@@ -200,6 +201,29 @@ class Console:
             self._say(
                 "duplicates",
                 f"{_images(within)} in a split more than once: build_report.json names them",
+            )
+
+        self._print_near_duplicates(built.report["duplicates"])
+
+    def _print_near_duplicates(self, found: Mapping[str, Any]) -> None:
+        """Print how many groups of near duplicates there are, and what was not looked at."""
+        near = found["near_duplicates"]
+        if total := len({tuple(group) for groups in near.values() for group in groups}):
+            across = len(near["across_splits"])
+            self._say(
+                "near copies",
+                f"{total:,} pictures are there in several versions (resized, cropped, mirrored), "
+                f"{across:,} of them in train and in validation: duplicates.csv names them",
+            )
+        if disagreeing := len(found["labels_disagree"]):
+            self._say(
+                "labels",
+                f"{disagreeing:,} groups of copies have several labels: duplicates.csv names them",
+            )
+        if left_out := found["not_looked_at"]:
+            self._say(
+                "not looked at",
+                f"{left_out:,} rows that balancing left out: --scan=all compares them too",
             )
 
     def _say(self, what: str, text: str) -> None:

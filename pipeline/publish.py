@@ -5,6 +5,7 @@ it, when nothing is missing from it; in an object store, the files by which TFDS
 written after all others (files/atomic.py).
 """
 
+import base64
 import csv
 import io
 import itertools
@@ -20,7 +21,7 @@ from pipeline.files import atomic, checksums, storage
 from pipeline.metadata import card, croissant, data_sets, tfds_info
 from pipeline.metadata import version as version_lib
 from pipeline.rows import annotations, row_index
-from pipeline.shards import write_lease
+from pipeline.shards import near_files, write_lease
 from runtime import atomic_file, untrusted
 
 _WORKING_FILES = (write_lease.LEASE_FILE, "building.json", "survey.json", "duplicates.json")
@@ -45,12 +46,14 @@ def publish(
     account: ledger.Ledger,
     sidecars: Sequence[Mapping[str, Any]],
     report: Mapping[str, Any],
+    duplicates: near_files.Found,
 ) -> storage.AnyPath:
     """Write metadata and reports into the staging folder, then publish it as the version."""
     staging, version = staging_folder(job), version_folder(job)
     with atomic.on_disk(staging) as folder, storage.naming(folder):
         write_metadata(job, layout=report["layout"], sidecars=sidecars, folder=folder)
         write_rejects(folder / "rejects.csv", account.rejects)
+        write_duplicates(folder, duplicates)
         write_json(folder / dataset_paths.BUILD_REPORT, report)
         write_sidecars(
             folder / build_files.SIDECARS, staging, names=[done["name"] for done in sidecars]
@@ -104,6 +107,34 @@ def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
     writer.writerow(["split", "subset", "file", "expression", "reason", "detail", "row"])
     writer.writerows([*map(untrusted.cell, reject)] for reject in rejects)
     atomic.write_text(path, text.getvalue())
+
+
+def write_duplicates(folder: Path, found: near_files.Found) -> None:
+    """Write all groups of duplicates as CSV, and pictures of the first near ones."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(
+        ["group", "kind", "labels_disagree", "split", "subset", "filename", "expression"]
+    )
+    for number, group in enumerate(found.groups, 1):
+        about = (number, near_files.kind_of(group), int(near_files.labels_disagree(group)))
+        for member in group:
+            row = (*about, member.split, member.subset, member.name, member.label)
+            writer.writerow([*map(untrusted.cell, row)])
+    atomic.write_text(folder / build_files.DUPLICATES, text.getvalue())
+    pictures = [
+        [
+            {
+                "split": picture.member.split,
+                "filename": picture.member.name,
+                "label": picture.member.label,
+                "jpeg": base64.b64encode(picture.jpeg).decode(),
+            }
+            for picture in group
+        ]
+        for group in found.pictures
+    ]
+    atomic.write_text(folder / build_files.DUPLICATE_PICTURES, json.dumps(pictures) + "\n")
 
 
 def write_sidecars(path: Path, staging: storage.AnyPath, *, names: Sequence[str]) -> None:

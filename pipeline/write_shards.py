@@ -15,7 +15,7 @@ from pipeline import ledger
 from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.files import storage
-from pipeline.shards import duplicate_files, plan, shard_writer
+from pipeline.shards import duplicate_files, near_files, plan, shard_writer
 from pipeline.sources import base
 from runtime import atomic_file, errors
 
@@ -26,9 +26,10 @@ ROUNDS = 3
 class Written(NamedTuple):
     """Contents of the shards' sidecars."""
 
-    # Without the hash of every image, which would take most of the memory.
+    # Without the hashes of every image, which would take most of the memory.
     sidecars: list[dict[str, Any]]
     leaks: duplicate_files.Leaks
+    near: near_files.Found
 
 
 def write(
@@ -49,10 +50,10 @@ def write(
         pipelines.run_shards(
             release, plans=plans, spec=spec, drop_duplicates=drop_duplicates, options=options
         )
-        written = _written(spec, plans)
-        changed = _to_write_again(spec, plans, written.sidecars)
+        sidecars = _sidecars_of(spec, plans)
+        changed = _to_write_again(spec, plans, sidecars)
         if not changed:
-            return written
+            return _compared(spec, plans, sidecars)
         for name in changed:
             (storage.path(spec.staging) / f"{name}.json").unlink(missing_ok=True)
     raise errors.UserError(
@@ -77,23 +78,48 @@ def _to_write_again(
     return [name for name in names if dataset_paths.parse_shard_name(name).split in splits]
 
 
-def _written(spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan]) -> Written:
-    """Read the sidecars of all planned shards.
+def _sidecars_of(
+    spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan]
+) -> list[dict[str, Any]]:
+    """Read the sidecars of all planned shards, without what they say of every image."""
+    return [
+        {key: value for key, value in done.items() if key not in _OF_EVERY_IMAGE}
+        for done in _sidecars(spec, _names(plans))
+    ]
 
-    Raises:
-      errors.UserError: if their folder is gone.
-      AssertionError: if one is missing, which is a defect of the job.
-    """
-    names = [
+
+_OF_EVERY_IMAGE = ("contents", "hashes")
+
+
+def _names(plans: Mapping[str, plan.SplitPlan]) -> list[str]:
+    return [
         dataset_paths.shard_name(p.split, i, p.num_shards)
         for p in plans.values()
         for i in range(p.num_shards)
     ]
-    hashes, found = duplicate_files.Hashes(), []
+
+
+def _compared(
+    spec: shard_writer.Spec, plans: Mapping[str, plan.SplitPlan], sidecars: list[dict[str, Any]]
+) -> Written:
+    """Find the images that are there more than once.
+
+    Raises:
+      errors.UserError: if the folder of the shards is gone.
+      AssertionError: if one is missing, which is a defect of the job.
+    """
+    names = _names(plans)
+    hashes = duplicate_files.Hashes()
     for done in _sidecars(spec, names):
         hashes.add(done)
-        found.append({key: value for key, value in done.items() if key != "contents"})
-    return Written(found, duplicate_files.find(hashes.repeated(), _sidecars(spec, names)))
+    near = near_files.find(
+        lambda: _sidecars(spec, names),
+        folder=storage.path(spec.staging),
+        encoding=spec.settings.encoding,
+        image_size=spec.settings.geometry.image_size,
+    )
+    leaks = duplicate_files.find(hashes.repeated(), _sidecars(spec, names))
+    return Written(sidecars, leaks, near)
 
 
 def _sidecars(spec: shard_writer.Spec, names: Sequence[str]) -> Iterator[dict[str, Any]]:

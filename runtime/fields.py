@@ -41,6 +41,8 @@ class Option:
     """What on a disk the value names, where it does: ~ is expanded, and a saved one is absolute."""
     words: tuple[str, ...] = ()
     """Values that are words of ours, where others are paths."""
+    also: tuple[tuple[str, Any], ...] = ()
+    """Words that a switch takes beside true and false, and the value that each stands for."""
 
     def is_path(self, value: Any) -> bool:
         """Return whether a value names something on a disk: no word of ours, and no URL."""
@@ -97,7 +99,10 @@ def value_of(raw: Any, *, config_type: type, name: str) -> Any:
         if "" in parts:
             raise ValueError(f"must have a value before and after each comma: got {raw!r}")
         return tuple(_one_value(part, kind=kind, several=True) for part in parts)
-    value = _one_value(raw, kind=kind, several=False)
+    words = dict(options(config_type)[name].also)
+    if isinstance(raw, str) and raw in words:
+        return words[raw]
+    value = _one_value(raw, kind=kind, several=False, words=tuple(words))
     return expanded(value) if options(config_type)[name].is_path(value) else value
 
 
@@ -190,8 +195,9 @@ def _parts(raw: Any) -> Sequence[Any]:
     return raw if isinstance(raw, (list, tuple)) else [raw]
 
 
-def _one_value(raw: Any, *, kind: type, several: bool) -> Any:
-    rules = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+def _one_value(raw: Any, *, kind: type, several: bool, words: tuple[str, ...] = ()) -> Any:
+    switch = ", ".join([*words, "true or false"])
+    rules = {int: "a whole number", float: "a number", bool: switch, str: "text"}
     try:
         value = _as(kind, raw)
     except (ValueError, TypeError, OverflowError):

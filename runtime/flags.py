@@ -47,13 +47,34 @@ class _Parser(flags.ArgumentParser[Any]):
         return fields.value_type(self._config_type, name=self._name)[0].__name__
 
 
+class _SwitchParser(_Parser):
+    """Parses a switch that takes words beside true and false."""
+
+    def parse(self, argument: Any) -> Any:
+        if argument in _SWITCH:
+            return _SWITCH[argument]
+        return super().parse(argument)
+
+
+_SWITCH = {**dict.fromkeys(("true", "t", "1"), True), **dict.fromkeys(("false", "f", "0"), False)}
+"""What absl takes for true and false; --name is true, and --noname is false."""
+
+
 def define(sections: Sections, *, values: flags.FlagValues = flags.FLAGS) -> None:
     """Define one flag for each field of each section; nothing is present until it is given."""
     for config_type in {**sections, **json_log.SECTIONS}.values():
         for name, about in fields.options(config_type).items():
             if name in values:  # A program that runs again in the same process.
                 delattr(values, name)
-            if fields.value_type(config_type, name=name)[0] is bool:
+            if about.also:
+                switch = _SwitchParser(config_type=config_type, name=name)
+                flags.DEFINE_flag(
+                    flags.Flag(
+                        switch, flags.ArgumentSerializer(), name, None, about.help, boolean=True
+                    ),
+                    flag_values=values,
+                )
+            elif fields.value_type(config_type, name=name)[0] is bool:
                 flags.DEFINE_boolean(name, None, about.help, flag_values=values)
             else:
                 parser = _Parser(config_type=config_type, name=name)
@@ -279,7 +300,8 @@ def _entry(config_type: type, *, name: str, option: fields.Option) -> str:
     """Return the entry of a flag in the help page."""
     is_switch = fields.value_type(config_type, name=name)[0] is bool
     body = f"{meaning(option)} Default: {default_text(config_type, name=name)}."
-    return f"  --{'[no]' if is_switch else ''}{name}\n" + textwrap.fill(
+    words = f"[={'|'.join(word for word, _ in option.also)}]" if option.also else ""
+    return f"  --{'[no]' if is_switch else ''}{name}{words}\n" + textwrap.fill(
         body, width=100, initial_indent=" " * 6, subsequent_indent=" " * 6
     )
 

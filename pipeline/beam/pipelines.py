@@ -8,11 +8,19 @@ folder, for an engine elsewhere returns no values.
 from collections.abc import Mapping
 
 import apache_beam as beam
+import numpy as np
 
-from pipeline.beam import assign_tasks, find_duplicates, runner, survey_rows, write_shards
+from pipeline.beam import (
+    assign_tasks,
+    find_duplicates,
+    runner,
+    scan_images,
+    survey_rows,
+    write_shards,
+)
 from pipeline.files import atomic, storage
-from pipeline.rows import row_index, row_lists, survey, validation_split
-from pipeline.shards import plan, shard_writer
+from pipeline.rows import deduplicate, row_index, row_lists, survey, validation_split
+from pipeline.shards import near_rows, plan, shard_writer
 from pipeline.sources import base
 
 
@@ -78,6 +86,53 @@ def run_duplicates(
             | "WriteSurvey" >> beam.Map(write_survey, out)
         )
     return surveyed.merge(read_survey(out))
+
+
+def run_scan(scan: scan_images.Scan, *, buckets: int, options: runner.Runner) -> near_rows.Scanned:
+    """Return all rows with the hashes of their images, and the groups that show one picture."""
+    with options.pipeline() as pipeline:
+        (
+            pipeline
+            | "ListBuckets" >> beam.Create(range(buckets))  # int
+            | "ScanImages" >> scan_images.ScanImages(scan)  # int
+        )
+    return near_rows.find(
+        scan_images.read_scanned(range(buckets), scan=scan),
+        release=near_rows.Release(
+            scan.root, scan.staging, scan.settings, scan.folders, scan.follow_links
+        ),
+    )
+
+
+def drop_scanned(
+    scanned: near_rows.Scanned,
+    *,
+    surveyed: survey.Survey,
+    near: bool,
+    staging: storage.AnyPath,
+    buckets: int,
+) -> survey.Survey:
+    """Return the survey without the rows of train that show a picture again.
+
+    The index without them goes into files, as that of run_duplicates does.
+
+    Args:
+      scanned: all rows, and their groups.
+      surveyed: the survey, which is changed.
+      near: whether pictures in other bytes are dropped too, or identical files only.
+      staging: folder of the index.
+      buckets: files of the index.
+    """
+    groups = scanned.groups if near else near_rows.identical(scanned)
+    corrections, dropped = deduplicate.drop_near_duplicates(
+        groups, scanned.entries, fetch=lambda entries: row_index.fetch(staging, entries)
+    )
+    stays = np.ones(len(scanned.entries), bool)
+    stays[dropped] = False
+    entries = row_index.converted(scanned.entries[stays], row_index.ENTRY)
+    for bucket, of_bucket in row_index.dealt(entries, entries["key"] % buckets):
+        row_index.write(staging, find_duplicates.UNIQUE, bucket, of_bucket)
+    return surveyed.merge(corrections)
 
 
 def write_survey(surveyed: survey.Survey, path: str) -> None:

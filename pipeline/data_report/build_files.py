@@ -13,6 +13,12 @@ from runtime import errors, untrusted
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: --retry_rejects continues from them."""
 
+DUPLICATES = "duplicates.csv"
+"""Groups of images that show one picture, a line for each image."""
+
+DUPLICATE_PICTURES = "duplicate_pictures.json"
+"""Small JPEGs of the first groups whose files are not identical."""
+
 REPORT_KINDS: Mapping[str, type] = {"shards": list, "ledger": dict}
 """Keys of build_report.json that its readers need, and the kinds of their values."""
 
@@ -37,6 +43,7 @@ class BuildFiles(NamedTuple):
     settings: Mapping[str, Any]  # job_config.json
     rejects: Sequence[Mapping[str, str]]  # rows of rejects.csv
     sidecars: Sequence[Mapping[str, Any]]
+    pictures: Sequence[Sequence[Mapping[str, Any]]] = ()  # of near duplicates, by group
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -88,6 +95,7 @@ def load(
         settings=settings,
         rejects=_rejects(folder / "rejects.csv"),
         sidecars=sorted(sidecars, key=lambda sidecar: sidecar["name"]),
+        pictures=_pictures(folder / DUPLICATE_PICTURES),
     )
 
 
@@ -149,6 +157,20 @@ def _rejects(path: storage.AnyPath) -> list[dict[str, str]]:
         text = io.StringIO(_content(path).decode(), newline="")
         return list(csv.DictReader(text))
     except (ValueError, csv.Error) as error:
+        raise damaged(path, error) from error
+
+
+_PICTURE_KINDS = {"split": str, "filename": str, "label": int, "jpeg": str}
+
+
+def _pictures(path: storage.AnyPath) -> list[list[dict[str, Any]]]:
+    """Return the pictures of near duplicates; none of builds that did not look for them."""
+    if not path.exists():
+        return []
+    try:
+        found = untrusted.parse_json(_content(path))
+        return [[_of_kinds(picture, _PICTURE_KINDS) for picture in group] for group in found]
+    except (ValueError, TypeError) as error:
         raise damaged(path, error) from error
 
 

@@ -5,7 +5,6 @@ labels.
 """
 
 import math
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ import webpage.page
 from affectnet_tfds import dataset_paths, example_codec, image_codec, invalid_example
 from pipeline.data_report import build_files
 from pipeline.files import storage
-from pipeline.shards import image_files, image_statistics
+from pipeline.shards import image_files, image_statistics, near_files
 from webpage import charts, colours, markup
 
 PER_CLASS = 4
@@ -78,14 +77,6 @@ def section(built: build_files.BuildFiles) -> list[markup.Content]:
     ]
 
 
-def read_record(path: storage.AnyPath, offset: int) -> example_codec.Example:
-    """Read the record that begins at a byte of a shard."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        (length,) = struct.unpack("<Q", file.read(12)[:8])
-        return example_codec.parse(file.read(length))
-
-
 def _chosen(built: build_files.BuildFiles, label: int) -> Iterator[Specimen]:
     """Yield the first specimen of the class in each shard, then the second, up to PER_CLASS."""
     ranked = []
@@ -96,7 +87,7 @@ def _chosen(built: build_files.BuildFiles, label: int) -> Iterator[Specimen]:
             (rank, shard_number, sidecar["name"], recorded) for rank, recorded in enumerate(own)
         ]
     for _, _, name, recorded in sorted(ranked, key=lambda item: item[:2])[:PER_CLASS]:
-        example = read_record(built.folder / name, recorded["at"])
+        example = near_files.read_record(built.folder / name, recorded["at"])
         yield Specimen(
             split=dataset_paths.parse_shard_name(name).split,
             example=example,

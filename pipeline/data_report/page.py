@@ -9,6 +9,7 @@ from pipeline.data_report import (
     build_files,
     class_counts,
     crop_samples,
+    duplicates,
     image_charts,
     rejects,
 )
@@ -69,7 +70,7 @@ def render(built: build_files.BuildFiles) -> str:
         "shards": ("Shards", class_counts.shards(built)),
         "crops": ("Crops beside their originals", crop_samples.section(built)),
         "rejects": ("Rejected and dropped rows", rejects.rejects(built)),
-        "leaks": ("Duplicates and leaks", rejects.identical(built)),
+        "leaks": ("Duplicates and leaks", duplicates.section(built)),
         "sizes": ("Image sizes", image_charts.sizes(built)),
         "affect": ("Valence and arousal", image_charts.affect(built)),
     }

@@ -52,7 +52,7 @@ def rejects(built: build_files.BuildFiles) -> list[markup.Content]:
 def identical(built: build_files.BuildFiles) -> list[markup.Content]:
     """Show groups of files with the same content, by kind."""
     groups: Mapping[str, Sequence[Sequence[str]]] = built.account["identical_files"]
-    shown = [_kind(*_KINDS[kind], groups[kind]) for kind in _KINDS if groups[kind]]
+    shown = [kind(*_KINDS[kind_of], groups[kind_of]) for kind_of in _KINDS if groups[kind_of]]
     return [
         shown or markup.element("p", "No two images of the data set are the same file."),
         webpage.page.note(
@@ -90,7 +90,8 @@ def _dropped(built: build_files.BuildFiles) -> markup.Content:
     return webpage.page.table(["split", "class", "reason", "rows"], rows, texts=3, caption=caption)
 
 
-def _kind(title: str, meaning: str, groups: Sequence[Sequence[str]]) -> markup.Markup:
+def kind(title: str, meaning: str, groups: Sequence[Sequence[str]]) -> markup.Markup:
+    """Show groups of files under a heading."""
     listed = [
         markup.element(
             "li", [[markup.name_of_file(_cut(name)), markup.element("br")] for name in group]

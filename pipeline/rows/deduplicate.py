@@ -15,6 +15,8 @@ FETCHED_TOGETHER = 1_000
 
 SECOND_OPINION = "second row about a face"
 
+IDENTICAL = "identical file"
+
 Fetch = Callable[[np.ndarray], Sequence[annotations.Row]]
 """row_index.ENTRY[N] → their rows."""
 
@@ -134,6 +136,42 @@ def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[survey.Survey,
         best = min(rows, key=lambda row: (row.split == "train", row.subset != "manual"))
         for position, row in zip(positions, rows, strict=True):
             if row.split == "train" and (row.path, row.split) != (best.path, best.split):
-                corrections.drop(row, reason="identical file", first=best)
+                corrections.drop(row, reason=IDENTICAL, first=best)
                 stays[position] = False
     return corrections, hashed[stays]
+
+
+def drop_near_duplicates(
+    groups: Iterable[np.ndarray], hashed: np.ndarray, *, fetch: Fetch
+) -> tuple[survey.Survey, list[int]]:
+    """Return a survey that drops the further pictures of every group from train, and their places.
+
+    Which one stays is decided as `drop_duplicates` does. A row whose very file is the one that
+    stays is dropped as identical, any other as a near duplicate.
+
+    Args:
+      groups: int64[M] each, places in `hashed`, in the order of the release.
+      hashed: HASHED[N], or with further fields.
+      fetch: gets the rows of a group.
+    """
+    corrections = survey.Survey()
+    dropped: list[int] = []
+    for group in groups:
+        entries = hashed[group]
+        rows = fetch(converted_entries(entries))
+        kept = min(
+            range(len(rows)), key=lambda n: (rows[n].split == "train", rows[n].subset != "manual")
+        )
+        best = rows[kept]
+        for place, entry, row in zip(group.tolist(), entries, rows, strict=True):
+            if row.split == "train" and (row.path, row.split) != (best.path, best.split):
+                is_same = all(entry[half] == entries[kept][half] for half in ("high", "low"))
+                reason = IDENTICAL if is_same else survey.NEAR_DUPLICATE
+                corrections.drop(row, reason=reason, first=best)
+                dropped.append(place)
+    return corrections, dropped
+
+
+def converted_entries(entries: np.ndarray) -> np.ndarray:
+    """Return row_index.ENTRY[N] of entries with further fields."""
+    return row_index.converted(entries, row_index.ENTRY)

@@ -156,12 +156,14 @@ def write(staging: storage.AnyPath, stage: str, bucket: int, entries: np.ndarray
         file.write(entries.tobytes())
 
 
-def read(staging: storage.AnyPath, stage: str, bucket: int) -> np.ndarray:
-    """Return ENTRY[N] of one file of the index; empty where the stage wrote none."""
+def read(
+    staging: storage.AnyPath, stage: str, bucket: int, *, dtype: np.dtype = ENTRY
+) -> np.ndarray:
+    """Return the entries of one file of the index; empty where the stage wrote none."""
     try:
-        return joined([_index_file(staging, stage, bucket).read_bytes()])
+        return joined([_index_file(staging, stage, bucket).read_bytes()], dtype)
     except FileNotFoundError:
-        return np.empty(0, ENTRY)
+        return np.empty(0, dtype)
 
 
 def _index_file(staging: storage.AnyPath, stage: str, bucket: int) -> storage.AnyPath:

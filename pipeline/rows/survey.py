@@ -15,6 +15,10 @@ OTHER_LABEL = "with another label than the list gives"
 """What becomes of a row that a list names."""
 
 
+NEAR_DUPLICATE = "near duplicate"
+"""Reason of a row that is dropped because its picture is kept in another file."""
+
+
 class Survey:
     """Counts and defects of a release or a part; merging is associative and commutative.
 
@@ -25,6 +29,7 @@ class Survey:
       rejects: rows that cannot be used.
       dropped: good rows that the user's flags leave out, by split, subset, label and reason.
       duplicates: source of a dropped row → the image file that is kept.
+      near_duplicates: the same, of rows whose picture is kept in another file.
       second_opinions: usable rows about a face (an image and a box) that an earlier row is about.
       listed: rows that the lists of --exclude and --relabel name, by what became of them.
     """
@@ -37,6 +42,7 @@ class Survey:
         self.rejects: list[annotations.Reject] = []
         self.dropped = collections.Counter[tuple[str, str, int, str]]()
         self.duplicates: dict[str, str] = {}
+        self.near_duplicates: dict[str, str] = {}
         self.second_opinions = 0
         self.listed = collections.Counter[str]()
 
@@ -84,7 +90,8 @@ class Survey:
         """Turn a row already counted into a dropped one, in favour of another."""
         self.counts[row.split, row.subset, row.label] -= 1
         self.dropped[row.split, row.subset, row.label, reason] += 1
-        self.duplicates[row.source] = first.path
+        kept = self.near_duplicates if reason == NEAR_DUPLICATE else self.duplicates
+        kept[row.source] = first.path
 
     def merge(self, other: "Survey") -> "Survey":
         """Add another survey to this one."""
@@ -94,6 +101,7 @@ class Survey:
         self.rejects += other.rejects
         self.dropped.update(other.dropped)
         self.duplicates |= other.duplicates
+        self.near_duplicates |= other.near_duplicates
         self.second_opinions += other.second_opinions
         self.listed.update(other.listed)
         return self
@@ -113,6 +121,7 @@ class Survey:
                 "rejects": sorted(map(list, self.rejects)),
                 "dropped": sorted([*key, count] for key, count in self.dropped.items()),
                 "duplicates": dict(sorted(self.duplicates.items())),
+                "near_duplicates": dict(sorted(self.near_duplicates.items())),
                 "second_opinions": self.second_opinions,
                 "listed": dict(sorted(self.listed.items())),
             }
@@ -130,6 +139,7 @@ class Survey:
         survey.without_landmarks = value["without_landmarks"]
         survey.rejects = [annotations.Reject(*fields) for fields in value["rejects"]]
         survey.duplicates = value["duplicates"]
+        survey.near_duplicates = value["near_duplicates"]
         survey.second_opinions = value["second_opinions"]
         survey.listed.update(value["listed"])
         survey.dropped.update({(*key, reason): n for *key, reason, n in value["dropped"]})

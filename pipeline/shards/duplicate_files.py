@@ -75,7 +75,12 @@ def find(repeated: Set[str], sidecars: Iterable[Mapping[str, Any]]) -> Leaks:
         for name, (content_hash, subset) in sidecar["contents"].items():
             if content_hash in repeated:
                 by_content[content_hash].add(File(split, subset, name.split("#")[0]))
-    groups = sorted(tuple(sorted(group)) for group in by_content.values() if len(group) > 1)
+    return spanning(tuple(sorted(group)) for group in by_content.values() if len(group) > 1)
+
+
+def spanning(found: Iterable[Group]) -> Leaks:
+    """Return groups by what they span."""
+    groups = sorted(found)
     across_splits = tuple(group for group in groups if len({file.split for file in group}) > 1)
     across_subsets = tuple(group for group in groups if len({file.subset for file in group}) > 1)
     within = tuple(

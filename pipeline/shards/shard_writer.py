@@ -25,8 +25,16 @@ from affectnet_tfds import (
 )
 from affectnet_tfds.reader import shard_index
 from pipeline.files import atomic, storage
+from pipeline.near_duplicates import hash_file, perceptual_hash
 from pipeline.rows import annotations
-from pipeline.shards import image_files, image_statistics, row_example, tasks, write_lease
+from pipeline.shards import (
+    image_files,
+    image_statistics,
+    near_files,
+    row_example,
+    tasks,
+    write_lease,
+)
 from runtime import errors, untrusted
 
 
@@ -110,6 +118,7 @@ _SIDECAR_KINDS: dict[str, type] = {
     "rows": dict,
     "rejects": list,
     "contents": dict,
+    "hashes": str,
 }
 """Values of a sidecar that the rest of a build needs; one that lacks any is written anew."""
 
@@ -149,6 +158,9 @@ def _is_lasting(spec: Spec, reject: annotations.Reject) -> bool:
     return (found.reason, str(found)) == (reject.reason, reject.detail)
 
 
+_UNSEEN = np.zeros((), hash_file.SEEN)
+
+
 class Tally:
     """Counts over the examples of a shard, from which its sidecar is made.
 
@@ -159,6 +171,7 @@ class Tally:
       not_aligned: rows whose copy 0 was cropped by the box.
       contents: file name → (content hash of the image file, subset), of copy 0.
       index: of the records that were written.
+      seen: file name → hash_file.SEEN, of those of copy 0 that were written.
       record_bytes: size of the records without their framing.
     """
 
@@ -169,6 +182,7 @@ class Tally:
         self.rows = collections.Counter[int]()
         self.rejects: list[annotations.Reject] = []
         self.contents: dict[str, tuple[str, str]] = {}
+        self.seen: dict[str, np.ndarray] = {}
         self.statistics = image_statistics.ImageStatistics()
         self.index: list[shard_index.Record] = []
         self.not_aligned = 0
@@ -182,7 +196,17 @@ class Tally:
     def add_row(self, row: annotations.Row, crop: row_example.RowCrop) -> None:
         """Count a row whose copy 0 is written next."""
         self.not_aligned += not crop.aligned
+        self._see(row, crop)
         self.statistics.add(row, crop.info, image_size=len(crop.face), offset=self.file_bytes)
+
+    def _see(self, row: annotations.Row, crop: row_example.RowCrop) -> None:
+        start = time.perf_counter()
+        seen = np.zeros((), hash_file.SEEN)
+        found = perceptual_hash.of(crop.face)
+        seen["even"], seen["odd"] = found["even"], found["odd"]
+        seen["start"], seen["label"] = self.file_bytes, row.label
+        self.seen[row.filename] = seen
+        self.work.hashing_seconds += time.perf_counter() - start
 
     def add_reject(self, row: annotations.Row, defect: annotations.InvalidExample) -> None:
         """Count a task whose image cannot be used."""
@@ -234,6 +258,9 @@ class Tally:
             "not_aligned": self.not_aligned,
             "contents": dict(sorted(self.contents.items())),
             "observed": self.statistics.to_json(),
+            "hashes": near_files.pack(
+                [self.seen.get(name, _UNSEEN) for name in sorted(self.contents)]
+            ),
         }
 
 

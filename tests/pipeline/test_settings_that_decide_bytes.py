@@ -44,6 +44,7 @@ OTHER = {
     "max_copies": ("affectnet", 1),
     "clean": ("affectnet", "emonet"),
     "drop_duplicates": ("affectnet", True),
+    "scan": ("affectnet", "all"),
     "num_shards": ("affectnet", 2),
     "seed": ("affectnet", 7),
     "num_workers": ("affectnet", 2),
