@@ -4,8 +4,8 @@ Owns what two versions of one picture have in common. The hash has the sign of e
 discrete cosine transform (pHash: Zauner 2010, section 3.2.1), of the whole crop and of nine windows
 of WINDOW of its side, so that a crop of the picture is near one of them. Mirroring changes the sign
 of every odd horizontal frequency and of no even one: the two kinds are kept apart, and a mirrored
-picture is found by the same bits. dHash, block means and a small descriptor were rejected: at the
-same number of bits they find fewer crops or more strangers (docs/benchmarks.md).
+picture is found by the same bits. dHash and block means were rejected: at the same number of bits
+they hardly find crops (docs/benchmarks.md).
 """
 
 import itertools
