@@ -78,7 +78,7 @@ def test_verify_proves_what_is_in_a_store_and_sees_what_is_wrong(s3, on_s3, caps
         f"verified      {VERSION}: " in (said := capsys.readouterr().out)
         and "all checksums, counts, labels and images are correct" in said
     )
-    shard = next(object_store.parse(VERSION).glob("*train*"))
+    shard = next(object_store.parse(VERSION).glob("*train.tfrecord*"))
     shard.write_text("no records")
     assert verify.run(VERSION) == 1
     assert f"{shard.name}, record 0: the checksum of its length" in capsys.readouterr().out
