@@ -203,17 +203,19 @@ class Console:
                 f"{_images(within)} in a split more than once: build_report.json names them",
             )
 
-        self._print_near_duplicates(built.report["duplicates"])
+        is_dropped = bool(built.report.get("dropped_as_near_duplicate_of"))
+        self._print_near_duplicates(built.report["duplicates"], is_dropped=is_dropped)
 
-    def _print_near_duplicates(self, found: Mapping[str, Any]) -> None:
+    def _print_near_duplicates(self, found: Mapping[str, Any], *, is_dropped: bool) -> None:
         """Print how many groups of near duplicates there are, and what was not looked at."""
         near = found["near_duplicates"]
         if total := len({tuple(group) for groups in near.values() for group in groups}):
             across = len(near["across_splits"])
+            stays = ", of each of which one was kept" if is_dropped else ""
             self._say(
                 "near copies",
                 f"{total:,} pictures are there in several versions (resized, cropped, mirrored), "
-                f"{across:,} of them in train and in validation: duplicates.csv names them",
+                f"{across:,} of them in train and in validation{stays}: duplicates.csv names them",
             )
         if disagreeing := len(found["labels_disagree"]):
             self._say(

@@ -28,3 +28,19 @@ def test_the_account_of_all_of_affectnet_keeps_every_digit(columns, monkeypatch)
     assert numbers == [
         *("all", "959,904", "935,552", "572,572", "549,644", "539,660", "5,000", "935,552"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("is_dropped", "said"),
+    [
+        (False, "1 of them in train and in validation: duplicates.csv"),
+        (True, "1 of them in train and in validation, of each of which one was kept: duplicates"),
+    ],
+)
+def test_near_copies_that_were_dropped_are_not_said_to_be_there(is_dropped, said, capsys):
+    near = {"within_split": [["a", "b"]], "across_splits": [["c", "d"]]}
+    found = {"near_duplicates": near, "labels_disagree": [], "not_looked_at": 0}
+    console.Console()._print_near_duplicates(found, is_dropped=is_dropped)
+    printed = capsys.readouterr().out
+    assert "2 pictures are there in several versions" in printed
+    assert said in printed
