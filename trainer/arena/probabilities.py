@@ -25,6 +25,7 @@ SUM_TOLERANCE = 0.02
 _COPY = "copy"
 _PREFIX = "p_"
 _OTHER = ("label", "predicted", "valence", "predicted_valence", "arousal", "predicted_arousal")
+_GROUP_PREFIX = "group_"
 """Columns of our own predictions.csv that are no probabilities, and are passed over."""
 
 
@@ -190,7 +191,9 @@ def _parsed(rows: Sequence[Sequence[str]], *, path: pathlib.Path) -> Table:
         raise ValueError("it must have a header and rows")
     header = [cell.strip() for cell in rows[0]]
     columns = [
-        column for column, name in enumerate(header) if column and name not in (_COPY, *_OTHER)
+        column
+        for column, name in enumerate(header)
+        if column and name not in (_COPY, *_OTHER) and not name.startswith(_GROUP_PREFIX)
     ]
     names = [header[column].removeprefix(_PREFIX) for column in columns]
     if len(names) < 2 or len(set(names)) < len(names) or "" in names:

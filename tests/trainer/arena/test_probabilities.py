@@ -39,10 +39,11 @@ def test_classes_that_the_data_lack_are_left_out_and_the_rest_sums_to_one(tmp_pa
 
 def test_our_own_predictions_are_such_a_file(tmp_path):
     header = "filename,copy,label,predicted,p_neutral,p_happy,p_sad,valence,predicted_valence"
+    header += ",group_colour"
     table = table_of(
         tmp_path,
-        "'=a.jpg,0,sad,sad,0,0,1,nan,0.1",
-        "'=a.jpg,1,sad,happy,0,1,0,nan,0.2",
+        "'=a.jpg,0,sad,sad,0,0,1,nan,0.1,gray",
+        "'=a.jpg,1,sad,happy,0,1,0,nan,0.2,",
         header=header,
     )
     probs, _ = match(table, "=a.jpg", "=a.jpg", copies=[1, 0])

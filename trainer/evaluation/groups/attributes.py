@@ -5,6 +5,7 @@ rejected where nobody gives edges: ages and sizes are skewed, and most groups wo
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -129,11 +130,12 @@ def of(name: str, texts: np.ndarray, *, edges: Sequence[float] = ()) -> Attribut
 
 def _ranges(name: str, numbers: np.ndarray, *, edges: Sequence[float]) -> Attribute:
     """Return ranges, of which each holds its lower end; NaN is not known."""
-    inner = [f"{low:g} to {high:g}" for low, high in zip(edges, edges[1:], strict=False)]
+    ends = [f"{edge:.15g}" for edge in edges]  # Enough for dates: of equal names one is lost.
+    inner = [f"{low} to {high}" for low, high in itertools.pairwise(ends)]
     codes = np.searchsorted(np.array(edges), numbers, side="right")
     return Attribute(
         name=name,
-        groups=(f"below {edges[0]:g}", *inner, f"{edges[-1]:g} or more"),
+        groups=(f"below {ends[0]}", *inner, f"{ends[-1]} or more"),
         codes=np.where(np.isnan(numbers), -1, codes),
     )
 

@@ -133,6 +133,8 @@ def _largest(values: np.ndarray, resampled: np.ndarray, *, floor: np.ndarray) ->
     quantile = np.quantile(np.abs(errors / spread).max(axis=1), _COVERAGE)
     quantile = max(float(quantile), _NORMAL)
     best, worst = int(values.argmax()), int(values.argmin())
+    if best == worst:  # All are equal: a gap is between two groups even so.
+        worst = 1
     difference = float(values[best] - values[worst])
     of_pair = {(best, worst), (worst, best)}
     at = next((k for k, pair in enumerate(pairs.tolist()) if tuple(pair) in of_pair), 0)

@@ -185,14 +185,12 @@ def _with_numbers(
     least_images: int,
 ) -> Division:
     """Return a division with the numbers of each group of enough images."""
+    codes = np.unique(_images(preds, by)[0])  # Not by name: intersections may have the same.
     groups = [
-        dataclasses.replace(
-            group,
-            evaluated=results.evaluate(preds.only(by.codes == by.groups.index(group.name))),
-        )
+        dataclasses.replace(group, evaluated=results.evaluate(preds.only(by.codes == code)))
         if group.num_images >= least_images
         else group
-        for group in division.groups
+        for code, group in zip(codes[codes >= 0], division.groups, strict=True)
     ]
     return dataclasses.replace(division, groups=tuple(groups))
 

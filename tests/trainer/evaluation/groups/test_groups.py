@@ -135,6 +135,7 @@ def test_groups_without_a_mistake_still_have_an_interval():
     ).accuracy
     assert found.difference == 0
     assert 0.05 < found.interval.high < 0.15
+    assert (found.best, found.worst) == (0, 1)  # Two groups, though neither is better.
 
 
 def test_the_p_value_of_two_groups_and_a_class_is_that_of_fishers_test():
@@ -195,6 +196,19 @@ def test_small_groups_have_no_numbers_and_are_not_compared():
     assert (division.measured, division.p, division.differs) == (None, None, False)
 
 
+def test_intersections_of_the_same_name_have_numbers_of_their_own():
+    preds, _ = with_attributes(120)
+    first = np.repeat(["a", "a & b"], 60)
+    second = np.repeat(["b & c", "c"], 60)
+    given = attributes.make({"first": first, "second": second}, asked={})
+    both = group_results.evaluate(preds, given).divisions[2]
+    correct = preds.labels == preds.predicted
+    assert [group.name for group in both.groups] == ["a & b & c"] * 2
+    assert [group.evaluated.classification.accuracy for group in both.groups] == pytest.approx(
+        [correct[:60].mean(), correct[60:].mean()]
+    )
+
+
 def test_p_values_are_adjusted_for_all_divisions():
     preds, texts = with_attributes()
     found = group_results.evaluate(preds, attributes.make(texts, asked={}))
@@ -226,6 +240,12 @@ def test_copies_of_an_image_do_not_count_as_images():
         (["b", "a", "", "b"], (), ("a", "b"), [1, 0, -1, 1]),
         (["10", "9", "10", "2"], (), ("2", "9", "10"), [2, 1, 2, 0]),
         (["19.5", "20", "", "60"], (20, 60), ("below 20", "20 to 60", "60 or more"), [0, 1, -1, 2]),
+        (
+            ["20200101", "20200102", "20200103", ""],
+            (20200102, 20200103),
+            ("below 20200102", "20200102 to 20200103", "20200103 or more"),
+            [0, 1, 2, -1],
+        ),
         ([*map(str, range(12))], (), ("below 3.67", "3.67 to 7.33", "7.33 or more"), None),
     ],
 )
