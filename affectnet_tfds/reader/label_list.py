@@ -64,7 +64,8 @@ def read(path: str | os.PathLike[str], *, needs: Iterable[str] = ("filename",)) 
     text = untrusted.read_text(path, at_most=untrusted.LIST_BYTES)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        if absent := [name for name in needs if name not in (reader.fieldnames or ())]:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        if absent := [name for name in needs if name not in reader.fieldnames]:
             raise ValueError(
                 f"it must have the columns {', '.join(needs)}: {', '.join(absent)} "
                 f"{'is' if len(absent) == 1 else 'are'} not there"
@@ -129,8 +130,10 @@ def _code(cell: str | None, *, column: str, number: int) -> int:
 def _check(entries: Iterable[Entry]) -> None:
     """Refuse a list that says two things of an image, and one that says nothing."""
     first: dict[tuple[str, str], int] = {}
-    for number, entry in enumerate(entries, start=1):
+    numbered = enumerate(entries, start=1)
+    for number, entry in sorted(numbered, key=lambda each: each[1].split != ALL_SPLITS):
         before = first.setdefault((entry.split, entry.filename), number)
+        before = first.get((ALL_SPLITS, entry.filename), before)  # Is about this split, too.
         if before != number:
             raise ValueError(
                 f"row {number:,} has the image of row {before:,}, {entry.filename:.80}, and each "

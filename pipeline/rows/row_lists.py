@@ -47,6 +47,8 @@ def read(*, exclude: str, relabel: str) -> RowLists:
                 f"cannot read {relabel} as a list of labels: row {number:,} must have both the "
                 "given and the suggested label"
             )
+    for listed in filter(None, (lists.exclude, lists.relabel)):
+        _check_splits(listed)
     _check_apart(lists)
     return lists
 
@@ -115,6 +117,16 @@ def _by_split(
     listed: label_list.LabelList | None,
 ) -> Mapping[str, Mapping[str, label_list.Entry]]:
     return {split: listed.of_split(split) if listed else {} for split in row_index.SPLITS}
+
+
+def _check_splits(listed: label_list.LabelList) -> None:
+    """Refuse a list with a misspelt split, whose lines would be about nothing."""
+    for number, entry in enumerate(listed.entries, start=1):
+        if entry.split not in (label_list.ALL_SPLITS, *row_index.SPLITS):
+            raise errors.UserError(
+                f"cannot read {listed.path} as a list of labels: row {number:,}: split must be one "
+                f"of {', '.join(row_index.SPLITS)}, or empty for all: got {entry.split!r:.60}"
+            )
 
 
 def _check_apart(lists: RowLists) -> None:

@@ -22,6 +22,11 @@ def test_columns_are_found_by_name_and_others_are_passed_over(tmp_path):
     )
 
 
+def test_spaces_after_the_commas_of_the_header_are_no_part_of_a_name(tmp_path):
+    found = listed(tmp_path, "filename, split, given\na.jpg, train, sad\n")
+    assert found.entries == (("train", "a.jpg", 2, -1),)
+
+
 def test_a_line_without_a_split_is_about_all(tmp_path):
     found = listed(tmp_path, "split,filename\ntrain,a.jpg\n,b.jpg\nvalidation,c.jpg\n")
     assert list(found.of_split("train")) == ["a.jpg", "b.jpg"]
@@ -41,6 +46,8 @@ def test_the_digest_is_that_of_the_file(tmp_path):
         ("filename\n", "it has no row"),
         ("filename,given\na.jpg,joy\n", "row 1: given must be one of neutral, .*: got 'joy'"),
         ("filename,split\na.jpg,train\na.jpg,train\n", "row 2 has the image of row 1, a.jpg"),
+        ("filename,split\na.jpg,\na.jpg,train\n", "row 2 has the image of row 1, a.jpg"),
+        ("filename,split\na.jpg,train\na.jpg,\n", "row 1 has the image of row 2, a.jpg"),
         ("filename,split\n,train\n", "row 1 has no filename"),
         ('filename\n"a.jpg\n', "as a list of labels: unexpected end of data"),
     ],

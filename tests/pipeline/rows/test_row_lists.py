@@ -74,6 +74,13 @@ def test_a_row_with_another_label_than_the_list_gives_stays_as_it_is(tmp_path):
         )
 
 
+@pytest.mark.parametrize("flag", ["exclude", "relabel"])
+def test_a_misspelt_split_is_refused(tmp_path, flag):
+    text = "split,filename,given,suggested\ntrain,b.jpg,sad,fear\ntrian,a.jpg,happy,sad\n"
+    with pytest.raises(errors.UserError, match=r"row 2: split must be one of .*: got 'trian'"):
+        applied(tmp_path, **{flag: text})
+
+
 def test_a_list_of_other_data_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("filename\nz.jpg\n")
     lists = row_lists.read(exclude=str(tmp_path / "x.csv"), relabel="")
