@@ -19,8 +19,8 @@ FILTERS = (
 SINGLE_RUN_FLAGS = ("model_dir", "overwrite", "dry_run", "find_lr", "profile_steps")
 
 _LEAKING_FLAGS = {
-    "teacher": "was trained on the labels that are judged, and would hand them on",
-    "suspects": "are what an audit finds: train on them afterwards",
+    "teacher": "its model was trained on the labels that are judged, and hands them on",
+    "suspects": "such a list is what an audit finds, and networks are trained with it afterwards",
 }
 
 
@@ -68,7 +68,5 @@ def settings_of(given: Mapping[str, Any]) -> run_config.Config:
     settings = run_config.resolve(given)
     for name, reason in _LEAKING_FLAGS.items():
         if run_config.flat(settings).get(name) is not None:
-            raise errors.UserError(
-                f"--{name} has no place in an audit: its images {reason}; leave it out"
-            )
+            raise errors.UserError(f"--{name} has no place in an audit: {reason}; leave it out")
     return settings
