@@ -112,6 +112,7 @@ def test_a_list_of_attributes_is_matched_by_file_name(tmp_path):
         ("file,age\na.jpg\n", "row 1: a row must have the 2 fields of the header: got 1"),
         ("file,age\na,1\na,2\n", "row 2: an id must be there once: a is there twice"),
         ("file,age\nnobody,1\n", "none of the 1 ids in"),
+        ("file,age\n1/a,1\n1/a.jpg,2\n", "has 1/a.jpg twice, with and without its ending"),
     ],
 )
 def test_a_list_that_is_none_is_refused(text, message, tmp_path):
@@ -134,6 +135,11 @@ def test_an_evaluation_with_a_list_reports_by_its_groups(make_ctx, tmp_path, cap
     grouped = evaluate._grouping(
         evaluate.Evaluation(groups_csv=str(path), groups="side", least_group=10)
     )
+    other = evaluate._grouping(evaluate.Evaluation(groups_csv=str(path), groups="age"))
+    with pytest.raises(
+        errors.UserError, match="--groups=age names no attribute: the data have side"
+    ):
+        other.attributes_of(examples)
     preds = predictions.dataclasses.replace(
         random_predictions(num_examples=examples.num_examples),
         filenames=examples.filenames,

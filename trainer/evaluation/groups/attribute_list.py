@@ -70,14 +70,19 @@ def match(listed: AttributeList, *, filenames: np.ndarray, split: str) -> dict[s
       split: its name, for messages.
 
     Raises:
-      errors.UserError: if none of its ids is there, or one stands for several files.
+      errors.UserError: if none of its ids is there, one stands for several files, or two for one.
     """
     names = id_list.Names(filenames)
-    by_file = {
-        file: row
-        for given, row in listed.rows.items()
-        if (file := names.of(given, where=listed.path))
-    }
+    by_file: dict[str, tuple[str, ...]] = {}
+    for given, row in listed.rows.items():
+        file = names.of(given, where=listed.path)
+        if file in by_file:
+            raise errors.UserError(
+                f"{listed.path} has {file:.80} twice, with and without its ending: an id must be "
+                "there once"
+            )
+        if file:
+            by_file[file] = row
     if not by_file:
         raise errors.UserError(
             f"none of the {len(listed.rows):,} ids in {listed.path} is in {split}: ids are the "

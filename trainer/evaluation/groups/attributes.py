@@ -7,7 +7,7 @@ rejected where nobody gives edges: ages and sizes are skewed, and most groups wo
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -64,6 +64,21 @@ def parse(text: str) -> dict[str, tuple[float, ...]]:
     return found
 
 
+def check(asked: Iterable[str], *, names: Collection[str]) -> None:
+    """Check that all attributes that are asked for are among those of the data.
+
+    Raises:
+      errors.UserError: naming the first that is not, and those that are.
+    """
+    for name in asked:
+        if name not in names:
+            has = f"the data have {', '.join(names)}" if names else "the data have none"
+            raise errors.UserError(
+                f"--groups={name} names no attribute: {has}; the job stores them "
+                "(pipeline.main --groups), or a list has them (--groups_csv)"
+            )
+
+
 def make(
     texts: Mapping[str, np.ndarray], *, asked: Mapping[str, tuple[float, ...]]
 ) -> tuple[Attribute, ...]:
@@ -79,13 +94,7 @@ def make(
     Raises:
       errors.UserError: for an attribute asked for that is not there, or is no group.
     """
-    for name in asked:
-        if name not in texts:
-            has = f"the data have {', '.join(texts)}" if texts else "the data have none"
-            raise errors.UserError(
-                f"--groups={name} names no attribute: {has}; the job stores them "
-                "(pipeline.main --groups), or a list has them (--groups_csv)"
-            )
+    check(asked, names=texts)
     found = []
     for name in asked or texts:
         try:

@@ -33,10 +33,15 @@ class Grouping:
     least_images: int = attributes.LEAST_IMAGES
 
     def attributes_of(self, split: "examples.Split") -> dict[str, np.ndarray]:
-        """Return the attributes of a split's examples: str[N] by name, "" where not known."""
+        """Return the attributes of a split's examples: str[N] by name, "" where not known.
+
+        Raises:
+          errors.UserError: for an attribute asked for that is not there.
+        """
         found = dict(split.groups)
         if self.listed:
             found |= attribute_list.match(self.listed, filenames=split.filenames, split=split.name)
+        attributes.check(self.asked, names=found)  # Here, while it is known which there are.
         return {
             name: texts for name, texts in found.items() if not self.asked or name in self.asked
         }
