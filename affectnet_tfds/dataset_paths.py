@@ -20,6 +20,9 @@ FILE_FORMAT = "tfrecord"
 ARRAY_RECORD = "array_record"
 """TFDS's name of the format in which a version may have its shards too, for random access."""
 
+INDEX_SUFFIX = ".index"
+"""Ends the name of a shard's index (reader/shard_index.py)."""
+
 ALTERNATIVE_FORMATS = "alternativeFileFormats"
 """Key of DATASET_INFO: the formats that a version has beside FILE_FORMAT, as TFDS reads it."""
 
@@ -72,7 +75,7 @@ def index_name(name: str) -> str:
 
     It does not fit TFDS's template of shard names, so that TFDS takes it for no shard.
     """
-    return f"{name.replace(f'.{FILE_FORMAT}-', '-')}.index"
+    return f"{name.replace(f'.{FILE_FORMAT}-', '-')}{INDEX_SUFFIX}"
 
 
 def is_shard_name(name: str) -> bool:

@@ -10,6 +10,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import importlib.util
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -85,7 +86,8 @@ def verify(folder: storage.AnyPath) -> list[Problem]:
         results = pool.map(
             verify_shard, [folder] * len(entries), entries, [settings] * len(entries)
         )
-        problems += [each for found in results for each in found if each.file not in bad]
+        found = itertools.chain.from_iterable(results)
+        problems += [each for each in found if each.file not in bad or not _is_index(each.file)]
     problems += _strays(folder, entries)
     if dataset_paths.DATASET_INFO in bad:
         return problems
@@ -191,6 +193,10 @@ def verify_record(content: bytes, settings: Mapping[str, Any], counts: dict[str,
     except invalid_example.InvalidExample as error:
         return f"its image cannot be used: {error.reason}, {error} ({example.filename})"
     return ""
+
+
+def _is_index(name: str) -> bool:
+    return name.endswith(dataset_paths.INDEX_SUFFIX)
 
 
 def _index_defect(index: storage.AnyPath, shard: bytes) -> str:

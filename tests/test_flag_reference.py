@@ -30,7 +30,8 @@ def test_a_program_has_a_section_with_its_flags(program):
         }
     assert shown == declared and shown
     help_page = flags.help_text(sections, about="")
-    assert all(re.search(rf"^  --(\[no\])?{name}$", help_page, re.MULTILINE) for name in shown)
+    entry = r"^  --(\[no\])?{}(\[=[\w|]+\])?$"
+    assert all(re.search(entry.format(name), help_page, re.MULTILINE) for name in shown)
 
 
 def test_a_benchmarks_flags_are_read_from_its_source():

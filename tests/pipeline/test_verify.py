@@ -45,10 +45,12 @@ def version(published, tmp_path) -> Path:
 
 @pytest.fixture
 def old_version(version) -> Path:
-    """A copy as an earlier release has built it: without sums, indexes, licence, card and
-    Croissant."""
+    """A copy as an earlier release has built it: without sums, indexes, licence, card,
+    Croissant and copies."""
     indexes = (path.name for path in version.glob("*.index"))
-    for name in (checksums.FILE, "LICENSE", "README.md", "croissant.json", *indexes):
+    copies = ("duplicates.csv", "duplicate_pictures.json")
+    others = ("LICENSE", "README.md", "croissant.json")
+    for name in (checksums.FILE, *others, *copies, *indexes):
         (version / name).unlink()
     return version
 

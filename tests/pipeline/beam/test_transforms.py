@@ -119,6 +119,7 @@ def test_survey_rows_gives_one_survey_and_writes_an_index_without_repeated_rows(
                 ],
                 "dropped": [],
                 "duplicates": {},
+                "near_duplicates": {},
                 "second_opinions": 1,
                 "listed": {},
             }
@@ -147,6 +148,7 @@ def test_find_duplicates_drops_a_file_of_train_that_has_another_name(tmp_path):
                 "rejects": [],
                 "dropped": [["train", "manual", 0, "identical file", 1]],
                 "duplicates": {"t row 2": "a"},
+                "near_duplicates": {},
                 "second_opinions": 0,
                 "listed": {},
             }

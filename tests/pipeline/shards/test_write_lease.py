@@ -2,7 +2,7 @@
 
 import pytest
 
-from affectnet_tfds import face_crop
+from affectnet_tfds import dataset_paths, face_crop
 from pipeline.rows import annotations
 from pipeline.shards import row_example, shard_writer, tasks, write_lease
 from tests.pipeline import conftest
@@ -43,7 +43,7 @@ def test_the_workers_of_the_attempt_write(tmp_path, three_tasks):
     with write_lease.opened(tmp_path / "staging") as attempt:
         written = shard_writer.write(spec(tmp_path, attempt), NAME, three_tasks)
     assert written.sidecar["num_examples"] == 3
-    assert finished(tmp_path) == [NAME, f"{NAME}.json"]
+    assert finished(tmp_path) == sorted([dataset_paths.index_name(NAME), NAME, f"{NAME}.json"])
     assert not (tmp_path / "staging" / write_lease.LEASE_FILE).exists()
 
 
