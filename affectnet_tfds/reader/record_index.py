@@ -1,7 +1,7 @@
 """Record index: where the records of TFRecord files begin and how long they are.
 
 Owns where the places come from: the index beside each file, where it has one that fits
-(index_files), or else one walk from header to header, whose checksums hold the lengths; contents
+(shard_index), or else one walk from header to header, whose checksums hold the lengths; contents
 are passed over, so that a file is indexed at the speed of its headers.
 """
 
@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from affectnet_tfds import tfrecord
-from affectnet_tfds.reader import index_files, open_files
+from affectnet_tfds.reader import open_files, shard_index
 from runtime import errors, untrusted
 
 
@@ -66,7 +66,7 @@ def _places(file: pathlib.Path, *, stamps: dict[pathlib.Path, open_files.Stamp])
     with errors.naming(file), file.open("rb", buffering=0) as opened:
         stamps[file] = open_files.stamp(opened)
         size = os.fstat(opened.fileno()).st_size
-        rows = index_files.read(file, size=size)
+        rows = shard_index.read(file, size=size)
         if rows is not None:
             return np.stack([rows["start"].astype(np.int64), rows["length"].astype(np.int64)])
         walked = list(_walk(opened, file=file, size=size))

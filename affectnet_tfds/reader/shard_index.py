@@ -1,8 +1,8 @@
 """Shard index: where each record of a shard lies, and all of it that is read before its image.
 
-Owns the format of the file beside a shard: two lines of text, the second with the SHA-256 of what
-follows, and a NumPy array (.npy) with a row for each record. A reader that has it need not read
-the shard from end to end. One index for a whole split was rejected: workers write shards apart from
+Owns the file beside a shard, and when it is used: two lines of text, the second with the SHA-256 of
+what follows, and a NumPy array (.npy) with a row for each record. A reader that has it need not
+read the shard from end to end. One index for a whole split was rejected: workers write shards apart from
 each other, and what they have written is published as it is. A database was rejected: rows are only
 ever read all at once.
 """
@@ -10,13 +10,16 @@ ever read all at once.
 import hashlib
 import io
 import math
+import pathlib
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import google_crc32c
 import numpy as np
 
-from affectnet_tfds import example_codec, tfrecord
+from affectnet_tfds import dataset_paths, example_codec, tfrecord
+from runtime import errors
 
 HEAD = b"affectnet_faces shard index 1"
 """First line of the file: what it is, and the number of its format."""
@@ -202,3 +205,41 @@ def decode(content: bytes) -> np.ndarray:
 def shard_bytes(rows: np.ndarray) -> int:
     """Return the size of the shard that an index describes."""
     return int(rows["start"][-1]) + int(rows["length"][-1]) if len(rows) else 0
+
+
+def path(shard: pathlib.Path) -> pathlib.Path:
+    """Return where the index of a shard is, if it has one."""
+    return shard.with_name(dataset_paths.index_name(shard.name))
+
+
+def read(shard: pathlib.Path, *, size: int) -> np.ndarray | None:
+    """Return the rows of the index beside a shard (`array`); None: there is none that can be used.
+
+    It can if it is intact and describes a shard of this size. One that cannot costs time and
+    nothing else, so that it is a warning and no error.
+
+    Args:
+      shard: the file.
+      size: of the shard, in bytes.
+
+    Raises:
+      OSError: with the index's path, if the disk does not let it be read.
+    """
+    file = path(shard)
+    if not file.is_file():
+        return None
+    with errors.naming(file):
+        content = file.read_bytes()
+    try:
+        rows = decode(content)
+        described = shard_bytes(rows)
+        if described != size:
+            raise ValueError(f"it describes {described:,} bytes, and its shard has {size:,}")
+    except ValueError as error:
+        print(
+            f"warning       cannot use {file} ({error}): its shard is read from end to end "
+            "instead; 'python -m pipeline.verify' says what else is damaged",
+            file=sys.stderr,
+        )
+        return None
+    return rows

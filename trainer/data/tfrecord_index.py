@@ -1,6 +1,6 @@
 """TFRecord index: labels of a split, and the file offset of every image in its shards.
 
-Owns where they come from: the index beside each shard (affectnet_tfds/reader/index_files.py) or
+Owns where they come from: the index beside each shard (affectnet_tfds/reader/shard_index.py) or
 else one scan of the shard; and random access to an image's bytes, whose checksum is compared each
 time. What was read stays in the system's page cache, which all processes of a machine share.
 tf.data's TFRecord reader was rejected: it can only go forward, and an epoch's order is any
@@ -19,7 +19,7 @@ import google_crc32c
 import numpy as np
 
 from affectnet_tfds import example_codec, tfrecord
-from affectnet_tfds.reader import index_files, open_files, shard_index
+from affectnet_tfds.reader import open_files, shard_index
 from runtime import errors
 
 
@@ -142,9 +142,9 @@ class _Shard:
         """
         rows = self.scanned
         if rows is None:
-            rows = index_files.read(self.file, size=self.size)
+            rows = shard_index.read(self.file, size=self.size)
         if rows is None or len(rows) != self.count or field not in shard_index.fields_of(rows):
-            raise open_files.replaced(index_files.path(self.file))
+            raise open_files.replaced(shard_index.path(self.file))
         return np.char.decode(rows[field], "utf-8")
 
 
@@ -154,10 +154,10 @@ def _read_shard(
     with errors.naming(file), file.open("rb") as shard:
         stamps[file] = open_files.stamp(shard)
         size = os.fstat(shard.fileno()).st_size
-        rows = index_files.read(file, size=size)
+        rows = shard_index.read(file, size=size)
         found = rows if rows is not None and not verify else _scan(shard, file=file, size=size)
     if verify and rows is not None:
-        _check_equal(rows, found, path=index_files.path(file))
+        _check_equal(rows, found, path=shard_index.path(file))
     _check_numbers(found, file=file)
     return _Shard(
         file=file,

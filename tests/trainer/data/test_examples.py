@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from affectnet_tfds import tfrecord
-from affectnet_tfds.reader import index_files, open_files, shard_index
+from affectnet_tfds.reader import open_files, shard_index
 from runtime import errors, machine
 from trainer.data import examples, pixel_cache, tfrecord_index
 
@@ -113,7 +113,7 @@ def _copied(version, folder, split="train"):
     """Copy the shards of a split and their indexes into a folder; return the shards."""
     shards = [pathlib.Path(file) for file in version.builder.info.splits[split].filepaths]
     for shard in shards:
-        for file in (shard, index_files.path(shard)):
+        for file in (shard, shard_index.path(shard)):
             (folder / file.name).write_bytes(file.read_bytes())
     return [folder / shard.name for shard in shards]
 
@@ -129,7 +129,7 @@ def test_the_index_beside_the_shards_says_what_a_scan_of_them_says(version, tmp_
     with_index = _columns(tfrecord_index.read(shards))
     compared = _columns(tfrecord_index.read(shards, verify=True))
     for shard in shards:
-        index_files.path(shard).unlink()
+        shard_index.path(shard).unlink()
     scanned = tfrecord_index.read(shards)
     assert with_index == _columns(scanned) == compared
     assert len(scanned.labels) == 62
@@ -162,23 +162,23 @@ def test_a_damaged_image_is_refused_when_it_is_read_and_at_the_start_when_asked(
 def test_an_index_that_cannot_be_used_is_named_and_the_shard_is_scanned(version, tmp_path, capsys):
     shards = _copied(version, tmp_path)
     wanted = _columns(tfrecord_index.read(shards))
-    index = index_files.path(shards[0])
+    index = shard_index.path(shards[0])
     content = bytearray(index.read_bytes())
     content[-3] ^= 1
     index.write_bytes(content)
     assert _columns(tfrecord_index.read(shards)) == wanted
     said = capsys.readouterr().err
     assert f"cannot use {index} (its SHA-256 is not the one in its second line): its" in said
-    index.write_bytes(index_files.path(shards[1]).read_bytes())  # Of a shard of another size.
+    index.write_bytes(shard_index.path(shards[1]).read_bytes())  # Of a shard of another size.
     assert _columns(tfrecord_index.read(shards)) == wanted
     assert "bytes, and its shard has" in capsys.readouterr().err
 
 
 def test_an_index_of_another_shard_of_the_same_size_is_refused_when_asked(version, tmp_path):
     shards = _copied(version, tmp_path)
-    rows = shard_index.decode(index_files.path(shards[0]).read_bytes()).copy()
+    rows = shard_index.decode(shard_index.path(shards[0]).read_bytes()).copy()
     rows["label"][3] += 1
-    index_files.path(shards[0]).write_bytes(shard_index.encode(rows))
+    shard_index.path(shards[0]).write_bytes(shard_index.encode(rows))
     with pytest.raises(errors.UserError, match="is not the index of its shard; copy the version"):
         tfrecord_index.read(shards, verify=True)
 
@@ -186,7 +186,7 @@ def test_an_index_of_another_shard_of_the_same_size_is_refused_when_asked(versio
 def test_file_names_are_read_when_they_are_asked_for(version, tmp_path):
     shards = _copied(version, tmp_path)
     records = tfrecord_index.read(shards)
-    index_files.path(shards[0]).unlink()
+    shard_index.path(shards[0]).unlink()
     with pytest.raises(errors.UserError, match="was replaced while it is read"):
         _ = records.filenames
 
