@@ -2,9 +2,9 @@
 
 Owns the file beside a shard, and when it is used: two lines of text, the second with the SHA-256 of
 what follows, and a NumPy array (.npy) with a row for each record. A reader that has it need not
-read the shard from end to end. One index for a whole split was rejected: workers write shards apart from
-each other, and what they have written is published as it is. A database was rejected: rows are only
-ever read all at once.
+read the shard from end to end. One index for a whole split was rejected: workers write shards apart
+from each other, and what they have written is published as it is. A database was rejected: rows are
+only ever read all at once.
 """
 
 import hashlib
