@@ -20,7 +20,7 @@ from pipeline.beam import runner as runner_lib
 from pipeline.data_report import build_files
 from pipeline.files import atomic, lock, output_disk, storage
 from pipeline.rows import row_index, row_lists, survey
-from pipeline.shards import near_files, plan, shard_writer, write_lease
+from pipeline.shards import near_duplicates_in_shards, plan, shard_writer, write_lease
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
 from runtime import errors, untrusted
@@ -147,7 +147,7 @@ class _Planned(NamedTuple):
 
     surveyed: survey.Survey
     plans: dict[str, plan.SplitPlan]
-    scanned: near_files.Found | None  # None: only what is written is looked at
+    scanned: near_duplicates_in_shards.Found | None  # None: only what is written is looked at
 
 
 def _planned(order: "_Order", staging: storage.AnyPath, listener: Listener) -> _Planned:
@@ -236,7 +236,7 @@ def request(wanted: config.JobConfig) -> base.Request:
 
 def _survey(
     order: _Order, staging: storage.AnyPath
-) -> tuple[survey.Survey, near_files.Found | None]:
+) -> tuple[survey.Survey, near_duplicates_in_shards.Found | None]:
     """Count the rows, and find the identical files that are to be dropped."""
     found = pipelines.run_survey(
         order.release,
@@ -272,7 +272,7 @@ def _survey(
 
 def _scan(
     order: _Order, staging: storage.AnyPath, *, surveyed: survey.Survey
-) -> tuple[survey.Survey, near_files.Found]:
+) -> tuple[survey.Survey, near_duplicates_in_shards.Found]:
     """Compare the images of all rows, and drop of them what is asked for."""
     buckets = row_index.num_buckets(order.release.num_bytes())
     scan = scan_images.Scan(
@@ -338,7 +338,9 @@ def _dropped_as_near(surveyed: survey.Survey) -> dict[str, Any]:
     }
 
 
-def _duplicates(found: near_files.Found, account: ledger.Ledger, *, is_all: bool) -> dict[str, Any]:
+def _duplicates(
+    found: near_duplicates_in_shards.Found, account: ledger.Ledger, *, is_all: bool
+) -> dict[str, Any]:
     """Return the entry about images that show one picture, and about rows not looked at."""
     left_out = 0 if is_all else sum(line.left_out for line in account.lines)
     scan = "all" if is_all else "written"

@@ -21,7 +21,7 @@ from pipeline.files import atomic, checksums, storage
 from pipeline.metadata import card, croissant, data_sets, tfds_info
 from pipeline.metadata import version as version_lib
 from pipeline.rows import annotations, row_index
-from pipeline.shards import near_files, write_lease
+from pipeline.shards import near_duplicates_in_shards, write_lease
 from runtime import atomic_file, untrusted
 
 _WORKING_FILES = (write_lease.LEASE_FILE, "building.json", "survey.json", "duplicates.json")
@@ -46,7 +46,7 @@ def publish(
     account: ledger.Ledger,
     sidecars: Sequence[Mapping[str, Any]],
     report: Mapping[str, Any],
-    duplicates: near_files.Found,
+    duplicates: near_duplicates_in_shards.Found,
 ) -> storage.AnyPath:
     """Write metadata and reports into the staging folder, then publish it as the version."""
     staging, version = staging_folder(job), version_folder(job)
@@ -109,7 +109,7 @@ def write_rejects(path: Path, rejects: Iterable[annotations.Reject]) -> None:
     atomic.write_text(path, text.getvalue())
 
 
-def write_duplicates(folder: Path, found: near_files.Found) -> None:
+def write_duplicates(folder: Path, found: near_duplicates_in_shards.Found) -> None:
     """Write all groups of duplicates as CSV, and pictures of the first near ones."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -117,7 +117,11 @@ def write_duplicates(folder: Path, found: near_files.Found) -> None:
         ["group", "kind", "labels_disagree", "split", "subset", "filename", "expression"]
     )
     for number, group in enumerate(found.groups, 1):
-        about = (number, near_files.kind_of(group), int(near_files.labels_disagree(group)))
+        about = (
+            number,
+            near_duplicates_in_shards.kind_of(group),
+            int(near_duplicates_in_shards.labels_disagree(group)),
+        )
         for member in group:
             row = (*about, member.split, member.subset, member.name, member.label)
             writer.writerow([*map(untrusted.cell, row)])

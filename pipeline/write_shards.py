@@ -15,7 +15,7 @@ from pipeline import ledger
 from pipeline.beam import pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.files import storage
-from pipeline.shards import duplicate_files, near_files, plan, shard_writer
+from pipeline.shards import duplicate_files, near_duplicates_in_shards, plan, shard_writer
 from pipeline.sources import base
 from runtime import atomic_file, errors
 
@@ -29,7 +29,7 @@ class Written(NamedTuple):
     # Without the hashes of every image, which would take most of the memory.
     sidecars: list[dict[str, Any]]
     leaks: duplicate_files.Leaks
-    near: near_files.Found
+    near: near_duplicates_in_shards.Found
 
 
 def write(
@@ -112,7 +112,7 @@ def _compared(
     hashes = duplicate_files.Hashes()
     for done in _sidecars(spec, names):
         hashes.add(done)
-    near = near_files.find(
+    near = near_duplicates_in_shards.find(
         lambda: _sidecars(spec, names),
         folder=storage.path(spec.staging),
         encoding=spec.settings.encoding,

@@ -20,7 +20,7 @@ from pipeline.beam import (
 )
 from pipeline.files import atomic, storage
 from pipeline.rows import deduplicate, row_index, row_lists, survey, validation_split
-from pipeline.shards import near_rows, plan, shard_writer
+from pipeline.shards import near_duplicates_in_rows, plan, shard_writer
 from pipeline.sources import base
 
 
@@ -88,7 +88,9 @@ def run_duplicates(
     return surveyed.merge(read_survey(out))
 
 
-def run_scan(scan: scan_images.Scan, *, buckets: int, options: runner.Runner) -> near_rows.Scanned:
+def run_scan(
+    scan: scan_images.Scan, *, buckets: int, options: runner.Runner
+) -> near_duplicates_in_rows.Scanned:
     """Return all rows with the hashes of their images, and the groups that show one picture."""
     with options.pipeline() as pipeline:
         (
@@ -96,16 +98,16 @@ def run_scan(scan: scan_images.Scan, *, buckets: int, options: runner.Runner) ->
             | "ListBuckets" >> beam.Create(range(buckets))  # int
             | "ScanImages" >> scan_images.ScanImages(scan)  # int
         )
-    return near_rows.find(
+    return near_duplicates_in_rows.find(
         scan_images.read_scanned(range(buckets), scan=scan),
-        release=near_rows.Release(
+        release=near_duplicates_in_rows.Release(
             scan.root, scan.staging, scan.settings, scan.folders, scan.follow_links
         ),
     )
 
 
 def drop_scanned(
-    scanned: near_rows.Scanned,
+    scanned: near_duplicates_in_rows.Scanned,
     *,
     surveyed: survey.Survey,
     near: bool,
@@ -123,7 +125,7 @@ def drop_scanned(
       staging: folder of the index.
       buckets: files of the index.
     """
-    groups = scanned.groups if near else near_rows.identical(scanned)
+    groups = scanned.groups if near else near_duplicates_in_rows.identical(scanned)
     corrections, dropped = deduplicate.drop_near_duplicates(
         groups, scanned.entries, fetch=lambda entries: row_index.fetch(staging, entries)
     )

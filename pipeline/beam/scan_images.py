@@ -17,7 +17,7 @@ from pipeline.beam import counters, find_duplicates, survey_rows
 from pipeline.files import storage
 from pipeline.near_duplicates import perceptual_hash
 from pipeline.rows import annotations, row_index
-from pipeline.shards import image_files, near_rows, row_example
+from pipeline.shards import image_files, near_duplicates_in_rows, row_example
 
 Batch = tuple[int, int]
 """Bucket of the index, and the first of the batch's entries in it."""
@@ -68,7 +68,7 @@ def scan_batch(batch: Batch, *, scan: Scan) -> int:
     bucket, start = batch
     cv2.setNumThreads(1)  # Workers share the cores already.
     entries = _entries(bucket, scan)[start : start + find_duplicates.BATCH_ROWS]
-    scanned = row_index.converted(entries, near_rows.SCANNED)
+    scanned = row_index.converted(entries, near_duplicates_in_rows.SCANNED)
     folder = storage.path(scan.staging)
     rows = row_index.fetch(folder, entries)
     images_read = bytes_read = 0
@@ -87,7 +87,7 @@ def scan_batch(batch: Batch, *, scan: Scan) -> int:
         hashing_seconds += time.perf_counter() - began
         images_read += 1
         bytes_read += len(content)
-    row_index.write(folder, near_rows.stage(start), bucket, scanned)
+    row_index.write(folder, near_duplicates_in_rows.stage(start), bucket, scanned)
     counters.add(
         counters.Counts(
             images_read=images_read,
@@ -101,14 +101,14 @@ def scan_batch(batch: Batch, *, scan: Scan) -> int:
 def _hash(entry: np.ndarray, row: annotations.Row, content: bytes, scan: Scan) -> None:
     digest = bytes.fromhex(image_files.content_hash(content))
     entry["high"], entry["low"] = np.frombuffer(digest, "<u8")
-    face = near_rows.face(content, row, scan.settings)
+    face = near_duplicates_in_rows.face(content, row, scan.settings)
     if face is not None:
         found = perceptual_hash.of(face)
         entry["even"], entry["odd"] = found["even"], found["odd"]
 
 
 def read_scanned(buckets: Iterable[int], *, scan: Scan) -> Iterator[np.ndarray]:
-    """Yield near_rows.SCANNED of every batch."""
+    """Yield near_duplicates_in_rows.SCANNED of every batch."""
     for bucket in buckets:
         for _, start in list_batches(bucket, scan=scan):
-            yield near_rows.read(storage.path(scan.staging), bucket, start)
+            yield near_duplicates_in_rows.read(storage.path(scan.staging), bucket, start)

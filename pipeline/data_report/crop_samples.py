@@ -16,7 +16,7 @@ import webpage.page
 from affectnet_tfds import dataset_paths, example_codec, image_codec, invalid_example
 from pipeline.data_report import build_files
 from pipeline.files import storage
-from pipeline.shards import image_files, image_statistics, near_files
+from pipeline.shards import image_files, image_statistics, near_duplicates_in_shards
 from webpage import charts, colours, markup
 
 PER_CLASS = 4
@@ -87,7 +87,7 @@ def _chosen(built: build_files.BuildFiles, label: int) -> Iterator[Specimen]:
             (rank, shard_number, sidecar["name"], recorded) for rank, recorded in enumerate(own)
         ]
     for _, _, name, recorded in sorted(ranked, key=lambda item: item[:2])[:PER_CLASS]:
-        example = near_files.read_record(built.folder / name, recorded["at"])
+        example = near_duplicates_in_shards.read_record(built.folder / name, recorded["at"])
         yield Specimen(
             split=dataset_paths.parse_shard_name(name).split,
             example=example,

@@ -30,7 +30,7 @@ from pipeline.rows import annotations
 from pipeline.shards import (
     image_files,
     image_statistics,
-    near_files,
+    near_duplicates_in_shards,
     row_example,
     tasks,
     write_lease,
@@ -258,7 +258,7 @@ class Tally:
             "not_aligned": self.not_aligned,
             "contents": dict(sorted(self.contents.items())),
             "observed": self.statistics.to_json(),
-            "hashes": near_files.pack(
+            "hashes": near_duplicates_in_shards.pack(
                 [self.seen.get(name, _UNSEEN) for name in sorted(self.contents)]
             ),
         }

@@ -1,6 +1,6 @@
 """Near duplicates among all rows: groups of rows, found from the hashes that a scan has written.
 
-Owns how rows become the same groups that near_files finds in shards, before anything is balanced.
+Owns how rows become the groups that near_duplicates_in_shards finds, before anything is balanced.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.files import storage
 from pipeline.near_duplicates import groups, hash_file, perceptual_hash, pixels
 from pipeline.rows import annotations, deduplicate, row_index
-from pipeline.shards import image_files, near_files, row_example
+from pipeline.shards import image_files, near_duplicates_in_shards, row_example
 
 SCANNED = np.dtype([*deduplicate.HASHED.descr, *perceptual_hash.HASH.descr])
 """A row's entry, the content hash of its file and the perceptual hash of its face; 0: none."""
@@ -32,7 +32,7 @@ class Scanned(NamedTuple):
 
     entries: np.ndarray  # SCANNED[N], mapped into memory
     groups: list[np.ndarray]  # int64[M] each
-    found: near_files.Found
+    found: near_duplicates_in_shards.Found
 
 
 def stage(start: int) -> str:
@@ -66,10 +66,14 @@ def find(batches: Iterable[np.ndarray], *, release: Release) -> Scanned:
         return _faces(entries[asked], release)
 
     found = groups.find(
-        entries, _contents(entries), thumbnails=lambda asked: near_files.thumbnails(faces(asked))
+        entries,
+        _contents(entries),
+        thumbnails=lambda asked: near_duplicates_in_shards.thumbnails(faces(asked)),
     )
     members = _members(found, entries, release)
-    named = near_files.named(found, members, faces=faces, num_rows=near_files.hashed(entries))
+    named = near_duplicates_in_shards.named(
+        found, members, faces=faces, num_rows=near_duplicates_in_shards.hashed(entries)
+    )
     return Scanned(entries, found, named)
 
 
@@ -120,12 +124,14 @@ def _faces(entries: np.ndarray, release: Release) -> Iterator[np.ndarray | None]
 
 def _members(
     found: Sequence[np.ndarray], entries: np.ndarray, release: Release
-) -> dict[int, near_files.Member]:
+) -> dict[int, near_duplicates_in_shards.Member]:
     numbers = np.concatenate([np.empty(0, np.int64), *found])
     of_groups = entries[numbers]
     rows = row_index.fetch(storage.path(release.staging), deduplicate.converted_entries(of_groups))
     members = {}
     for number, entry, row in zip(numbers.tolist(), of_groups, rows, strict=True):
         content = f"{int(entry['high']):016x}{int(entry['low']):016x}"
-        members[number] = near_files.Member(row.split, row.subset, row.filename, row.label, content)
+        members[number] = near_duplicates_in_shards.Member(
+            row.split, row.subset, row.filename, row.label, content
+        )
     return members
