@@ -37,6 +37,9 @@ JOB_CONFIG = "job_config.json"
 BUILD_REPORT = "build_report.json"
 """Account of every row and list of the shards, in the version's folder."""
 
+DUPLICATES = "duplicates.csv"
+"""Groups of images that show one picture, a row each, in the version's folder."""
+
 DEFAULT_CONFIG = ".config/metadata.json"
 """Names the config that tfds.load without one means; in the data set's folder."""
 

@@ -125,7 +125,7 @@ def write_duplicates(folder: Path, found: near_duplicates_in_shards.Found) -> No
         for member in group:
             row = (*about, member.split, member.subset, member.name, member.label)
             writer.writerow([*map(untrusted.cell, row)])
-    atomic.write_text(folder / build_files.DUPLICATES, text.getvalue())
+    atomic.write_text(folder / dataset_paths.DUPLICATES, text.getvalue())
     pictures = [
         [
             {

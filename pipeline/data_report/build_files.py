@@ -13,9 +13,6 @@ from runtime import errors, untrusted
 SIDECARS = "sidecars.json"
 """All shards' sidecars in the published version: --retry_rejects continues from them."""
 
-DUPLICATES = "duplicates.csv"
-"""Groups of images that show one picture, a line for each image."""
-
 DUPLICATE_PICTURES = "duplicate_pictures.json"
 """Small JPEGs of the first groups whose files are not identical."""
 

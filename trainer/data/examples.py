@@ -49,8 +49,6 @@ class Split:
     targets: np.ndarray | None = None
     """float32[N, C], the distribution over the classes that is learnt beside the label, if any."""
     label_weights: np.ndarray | None = None  # float32[N], of the loss of each label, if any
-    duplicate_groups: np.ndarray | None = None
-    """[N], equal for examples that the job has put into one group, where records say it."""
     image_bytes: Callable[[int], memoryview] | None = None  # stored bytes at one of `positions`
     read_groups: Callable[[], Mapping[str, np.ndarray]] = dict  # of `groups`
 

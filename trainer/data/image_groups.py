@@ -1,31 +1,40 @@
 """Image groups: which examples of a split show the same image, under one name or several.
 
 Owns the rule, for everyone who keeps the copies of an image on one side: repeats by balancing and
-further faces of a file share its name, identical files have identical stored bytes, and a build
-whose records carry a group says itself what belongs together. Whoever shares any of these is in one
-group, so that a chain of copies is one.
+further faces of a file share its name, identical files have identical stored bytes, and the job
+lists near duplicates in the version's duplicates.csv. Whoever shares any of these is in one group,
+so that a chain of copies is one.
 """
 
+import csv
 import hashlib
+import io
+import pathlib
 import re
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from runtime import errors
+from affectnet_tfds import dataset_paths
+from runtime import errors, untrusted
 from trainer.data import examples
 
 _FACE = re.compile(r"#\d+$")
 
 
-def of(split: examples.Split) -> np.ndarray:
-    """Return the number of each example's group, int64[N], numbered in the order of examples."""
+def of(split: examples.Split, *, version_dir: pathlib.Path) -> np.ndarray:
+    """Return the number of each example's group, int64[N], numbered in the order of examples.
+
+    Args:
+      split: of the version, or a part of one of its splits under that split's name.
+      version_dir: the folder of the version; builds of earlier releases list no near duplicates.
+
+    Raises:
+      errors.UserError: if the list of near duplicates is damaged.
+    """
     names = np.array([_FACE.sub("", str(name)) for name in split.filenames], np.str_)
-    keys = [names, _contents(split)]
-    if split.duplicate_groups is not None:
-        keys.append(split.duplicate_groups)
-    return joined(keys)
+    return joined([names, _contents(split), _listed(split, version_dir=version_dir)])
 
 
 def joined(keys: list[np.ndarray]) -> np.ndarray:
@@ -49,6 +58,27 @@ def joined(keys: list[np.ndarray]) -> np.ndarray:
     in_order = np.empty(len(first), np.int64)
     in_order[np.argsort(first)] = np.arange(len(first))
     return np.asarray(in_order[numbers])
+
+
+def _listed(split: examples.Split, *, version_dir: pathlib.Path) -> np.ndarray:
+    """Return the group of each example in duplicates.csv, str[N]; "" for none."""
+    path = version_dir / dataset_paths.DUPLICATES
+    if not path.is_file():
+        return np.full(split.num_examples, "", np.str_)
+    rows = csv.DictReader(io.StringIO(untrusted.read_text(path, at_most=untrusted.LIST_BYTES)))
+    try:
+        groups = {
+            untrusted.of_cell(row["filename"]): row["group"]
+            for row in rows
+            if row["split"] == split.name
+        }
+    except (KeyError, TypeError, AttributeError, csv.Error) as error:
+        raise errors.UserError(
+            f"{path} is damaged ({type(error).__name__}: {error}); 'python -m pipeline.verify' "
+            "says what else is; copy the version again, or build it anew"
+        ) from None
+    names = map(untrusted.printable, split.filenames)
+    return np.array([groups.get(name, "") for name in names], np.str_)
 
 
 def _contents(split: examples.Split) -> np.ndarray:

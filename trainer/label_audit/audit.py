@@ -86,7 +86,7 @@ def _data(ctx: context.RunContext, *, folds: int) -> tuple[out_of_fold.Data, np.
     train = context.read_split(ctx, split="train", for_training=True)
     validation = context.read_split(ctx, split="validation")
     train = soft_targets.attached(train, settings=ctx.settings.targets, version=ctx.version)
-    groups = image_groups.of(train)
+    groups = image_groups.of(train, version_dir=ctx.version.path)
     assigned = folds_lib.assign(train.filenames, labels=train.labels, groups=groups, folds=folds)
     num_images = len(np.unique(train.filenames))
     print(
