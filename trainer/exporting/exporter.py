@@ -99,7 +99,7 @@ def _training(member: trained_model.Member) -> dict[str, str]:
     flags = " ".join(f"--{name}={value}" for name, value in changed.items())
     return {
         "network": factory.describe(member.network, image_size=member.views.crop_px),
-        "arithmetic": factory.cost(member.network),
+        "compute": factory.cost(member.network),
         **training_facts.facts(
             run.model_dir,
             settings=settings,

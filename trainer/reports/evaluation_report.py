@@ -122,7 +122,7 @@ def _model_facts(member: Member) -> model_facts.ModelFacts:
         name=ensemble.names([member.model_dir])[0],
         facts={
             model_facts.NETWORK: factory.describe(member.network, image_size=views.crop_px),
-            model_facts.ARITHMETIC: f"{factory.cost(member.network)}{passes}",
+            model_facts.COMPUTE: f"{factory.cost(member.network)}{passes}",
             **training_facts.facts(member.model_dir, settings=settings, history=member.history),
         },
         changed_settings=training_facts.changed_settings(settings),

@@ -68,7 +68,7 @@ def test_the_card_says_how_the_model_was_trained(exported, export_run):
     card = (exported("keras")[0] / "README.md").read_text()
     training = card[card.index("## Training") : card.index("## Input and output")]
     network = re.search(r"- network: cnn, [\d,]+ parameters, 16 px\n", training)
-    assert network and re.search(r"- arithmetic: [\d.]+ million multiply-adds an image", training)
+    assert network and re.search(r"- compute: [\d.]+ million multiply-adds an image", training)
     assert re.search(r"- training: 1 epoch, \d+ steps of 16 images, in \d+ (min|s)", training)
     assert "- settings that are not the defaults: `--image_size=16 " in training
     assert " --dense_units=256 " in training

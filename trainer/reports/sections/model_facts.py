@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import webpage.page
 from webpage import markup
 
-NETWORK, ARITHMETIC = "network", "arithmetic"
+NETWORK, COMPUTE = "network", "compute"
 """Names of the facts that are also the sentence at the top of the page."""
 
 
@@ -19,7 +19,7 @@ class ModelFacts:
 
     Attributes:
       name: of the run, or of the file.
-      facts: by name, in order; `NETWORK` and `ARITHMETIC` first, where they are known.
+      facts: by name, in order; `NETWORK` and `COMPUTE` first, where they are known.
       changed_settings: those of its training that are not the default; empty where not known.
       all_settings: all that change the result.
     """
@@ -33,7 +33,7 @@ class ModelFacts:
 def sentence(models: Sequence[ModelFacts]) -> markup.Markup | None:
     """Return the line that says what the model is; None where nothing is known of it."""
     known = [
-        "; ".join(each.facts[name] for name in (NETWORK, ARITHMETIC) if name in each.facts)
+        "; ".join(each.facts[name] for name in (NETWORK, COMPUTE) if name in each.facts)
         for each in models
         if NETWORK in each.facts
     ]
