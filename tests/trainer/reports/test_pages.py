@@ -31,7 +31,7 @@ MODELS = [
         name="first",
         facts={
             "network": "cnn, 700,744 parameters, 48 px",
-            "arithmetic": "24.1 million multiply-adds an image, forward",
+            "compute": "24.1 million multiply-adds an image, forward",
             "hardware": "<b>Some processor</b>, 2 CPU cores, 8 GB",
         },
         changed_settings={"epochs": "12", "weights": "<i>best.npz"},
