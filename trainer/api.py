@@ -88,9 +88,11 @@ def classifier(run: ensemble.Model, *, detector: str = "mtcnn") -> "face_classif
       detector: mtcnn (extra `predict`), or none, which takes each image as one face crop.
 
     Raises:
-      errors.UserError: if the detector is not installed, or the run has no weights.
+      errors.UserError: if the detector is not installed or of no use to the run's crops, or the
+        run has no weights.
     """
     face_detector.check_installed(detector)
+    face_detector.check_crops(detector, like=run.data.geometry().like)
     with tf_logging.chatter_off():
         from trainer.inference import face_classifier  # Inside, as above.
 

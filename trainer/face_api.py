@@ -75,7 +75,8 @@ class FaceClassifier:
         detector = os.fspath(detector) if isinstance(detector, os.PathLike) else detector
         face_detector.check_installed(detector)
         found = _find(model)
-        found.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
+        # Refused here, before TensorFlow is imported: crops that are not known, or not of faces.
+        face_detector.check_crops(detector, like=found.data.geometry().like)
         wanted = run_config.Devices(num_gpus=num_gpus)
         devices.refuse_early(wanted)
         with tf_logging.chatter_off():

@@ -137,7 +137,8 @@ def main(paths: Sequence[str]) -> None:
     check_paths(paths)
     face_detector.check_installed(config.detector)
     run = ensemble.find(config.model_dir)
-    run.data.geometry()  # Refused here where it is not known, before TensorFlow is imported.
+    # Refused here, before TensorFlow is imported: crops that are not known, or not of faces.
+    face_detector.check_crops(config.detector, like=run.data.geometry().like)
     if config.explain:
         ensemble.check_is_one_run(run, flag="--explain")
     devices.refuse_early(config.devices)

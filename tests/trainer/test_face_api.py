@@ -2,20 +2,23 @@
 
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from affectnet_tfds import image_codec
+from affectnet_tfds.peers import crops
 from affectnet_tfds.reader import image_decoder
 from runtime import errors
 from tests import programs
 from tests.trainer.inference import samples
-from trainer import api, predict
+from trainer import api, app, predict
 from trainer.exporting import exported_model, exporter, formats
 from trainer.faces import face_table
 from trainer.inference import images as images_lib
+from trainer.run import data_provenance
 
 pytestmark = pytest.mark.slow
 
@@ -194,6 +197,35 @@ def test_what_is_no_model_or_setting_is_refused_in_a_sentence(photo_run, setting
     settings = {"model": photo_run.model_dir, "detector": "none", **settings}
     with pytest.raises(errors.UserError, match=said):
         api.FaceClassifier.load(settings.pop("model"), **settings)
+
+
+@pytest.fixture(params=["dan", "ddamfn"])
+def like_a_peer(request, photo_run, tmp_path):
+    """The folder of a run whose crops are a peer's, of which the box says nothing."""
+    folder = shutil.copytree(photo_run.model_dir, tmp_path / "run")
+    path = folder / data_provenance.FILE
+    crop = {**crops.SETTINGS[request.param], "like": request.param}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "crop": crop}))
+    return folder
+
+
+@pytest.mark.parametrize("program", [predict, app])
+def test_boxes_are_refused_where_every_crop_would_be_the_whole_image(
+    program, like_a_peer, photos, tmp_path, monkeypatch
+):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("file,x,y,width,height\n")
+    said = "--detector=(none|mtcnn)"
+    given = {"model_dir": str(like_a_peer), "detector": str(boxes)}
+    monkeypatch.setattr(program.flags, "given", lambda sections: given)
+    with pytest.raises(errors.UserError, match=said):
+        predict.main([str(photos)]) if program is predict else app.main()
+    with pytest.raises(errors.UserError, match=said):
+        api.FaceClassifier.load(like_a_peer, detector=boxes)
+    with pytest.raises(errors.UserError, match=said):
+        api.classifier(api.open_run(str(like_a_peer)), detector=str(boxes))
+    alone = api.FaceClassifier.load(like_a_peer, detector="none", num_gpus=0)
+    assert len(alone.predict(photos / "0.png")) == 1
 
 
 def test_an_image_that_a_csv_of_boxes_lacks_is_a_failure_and_a_detector_may_be_a_path(

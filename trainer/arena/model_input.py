@@ -135,7 +135,8 @@ def _layout(adapter: adapter_lib.Adapter, *, shape: Sequence[int | None], where:
             f"{adapter.path} must say layout nhwc or nchw: the input of {where}, "
             f"{_shape_text(shape)}, does not show which axis has the colours"
         )
-    if shape[_CHANNEL_AXIS[adapter.layout]] not in (1, 3, None):
+    is_open = not possible and shape[_CHANNEL_AXIS[adapter.layout]] is None
+    if adapter.layout not in possible and not is_open:
         raise errors.UserError(
             f"{adapter.path} says layout {adapter.layout}, and the input of {where} is "
             f"{_shape_text(shape)}, which has not 1 or 3 channels there"

@@ -65,6 +65,11 @@ def of_outputs(
     if not np.isfinite(values).all():
         raise ValueError("an output is not finite")
     if adapter.output_kind == "logits":
+        if fault(values) is None:
+            raise ValueError(
+                "every row is from 0 to 1 and sums to one; a model of probabilities has "
+                "'output_kind: probabilities'"
+            )
         values = special.softmax(values, axis=1)
     elif (reason := fault(values)) is not None:
         raise ValueError(f"{reason[1]}; a model of logits has 'output_kind: logits'")

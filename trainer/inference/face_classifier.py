@@ -140,6 +140,7 @@ class FaceClassifier:
         """Detect the faces of an image, the largest first, and cut them out.
 
         Raises:
+          errors.UserError: if crops are placed by landmarks, and the detector finds none.
           invalid_example.InvalidExample: if the image is broken.
         """
         start = time.perf_counter()
@@ -148,6 +149,8 @@ class FaceClassifier:
             timings.detector_ms += _ms_since(start)
         found = []
         for face in detected:
+            if face.box and face.points is None and self._geometry.like == "ddamfn":
+                raise face_detector.without_landmarks()
             try:
                 place = face_crop.locate(
                     face.box, points=face.points, picture_size=image.size, geometry=self._geometry

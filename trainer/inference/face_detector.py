@@ -59,6 +59,33 @@ def check_installed(name: str) -> None:
         )
 
 
+def check_crops(name: str, *, like: str) -> None:
+    """Check that a network's crops depend on what the detector of this name finds.
+
+    Args:
+      name: of the detector.
+      like: the peer that the build's crops are like.
+
+    Raises:
+      errors.UserError: if all faces of a photograph would be one crop, the whole of it.
+    """
+    if name != "none" and like == "dan":
+        raise errors.UserError(
+            "a crop like dan's (--like=dan) is the whole image, so that all faces of a photograph "
+            f"would have one answer: give images of one face and --detector=none, not {name}"
+        )
+    if like == "ddamfn" and name.lower().endswith(".csv"):
+        raise without_landmarks()
+
+
+def without_landmarks() -> errors.UserError:
+    """Return the refusal of a detector whose faces have no landmarks, where crops need them."""
+    return errors.UserError(
+        "a crop like ddamfn's (--like=ddamfn) is placed by landmarks, and is the whole image for "
+        "a detector that finds boxes alone: use --detector=mtcnn"
+    )
+
+
 def check_filter(name: str, *, min_face: float | None, min_confidence: float | None) -> None:
     """Check that a detector finds faces, where their size or confidence is asked for.
 

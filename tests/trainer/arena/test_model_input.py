@@ -38,6 +38,7 @@ def test_size_channels_and_layout_are_those_of_the_shape(write_adapter, shape, c
         ((1, 3, 3, 3), {}, "must say layout nhwc or nchw: the input of m.onnx"),
         ((1, 8, 8, 8), {}, "must say layout nhwc or nchw"),
         ((1, 8, 8, 3), {"layout": "nchw"}, "says layout nchw, and .* has not 1 or 3 channels"),
+        ((None, None, None, 3), {"layout": "nchw"}, r"\(any, any, any, 3\), which has not 1 or 3"),
         ((1, 8, 9, 3), {}, "m.onnx takes images of 8 x 9, and crops of faces are square"),
         ((1, None, None, 3), {}, "must say input_size, such as 'input_size: 224'"),
         ((1, 48, 48, 3), {"input_size": 64}, "takes images of 48 px, and .* says input_size 64"),

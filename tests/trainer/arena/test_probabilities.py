@@ -129,6 +129,7 @@ def test_unknown_and_missing_classes_are_refused(tmp_path):
         ("probabilities", [0.5, *[0] * 7], "must sum to one: got 0.5; a model of logits"),
         ("probabilities", [np.nan, *[0] * 7], "an output is not finite"),
         ("logits", [np.inf, *[0] * 7], "an output is not finite"),
+        ("logits", [0.9, 0.1, *[0] * 6], "sums to one; a model of probabilities has 'output_kind:"),
     ],
 )
 def test_outputs_that_are_not_what_the_adapter_says_are_refused(write_adapter, kind, row, sentence):

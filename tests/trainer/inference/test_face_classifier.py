@@ -14,6 +14,7 @@ import pytest
 
 from affectnet_tfds import image_codec
 from affectnet_tfds.peers import crops
+from runtime import errors
 from tests.trainer.inference import samples
 from trainer.inference import face_classifier, face_detector, images, trained_model
 
@@ -53,16 +54,29 @@ def test_the_network_is_given_what_the_pipeline_would_have_stored(
     assert np.abs(given - averaged).mean() < 3
 
 
+def like(peer: str, run):
+    """Return a run whose data are cropped as a peer does."""
+    crop = {**crops.SETTINGS[peer], "like": peer}
+    return dataclasses.replace(run, data=dataclasses.replace(run.data, crop=crop))
+
+
 def test_faces_of_a_build_like_a_peers_are_cropped_as_that_peer_does(photo_run, tmp_path):
-    crop = {**crops.SETTINGS["hsemotion"], "like": "hsemotion"}
-    data = dataclasses.replace(photo_run.data, crop=crop)
     classifier = face_classifier.FaceClassifier(
-        dataclasses.replace(photo_run, data=data), detect=detecting((40.0, 20.0, 90.0, 120.0))
+        like("hsemotion", photo_run), detect=detecting((40.0, 20.0, 90.0, 120.0))
     )
     path = samples.save(tmp_path / "a.jpg", samples.gradient(width=300, height=200), quality=90)
     (face,) = classifier.classify(images.read(path, every_s=1))
     pixels = np.asarray(PIL.Image.open(path))[20:140, 40:130]
     np.testing.assert_array_equal(face.crop, cv2.resize(pixels, (224, 224)))
+
+
+def test_a_box_without_landmarks_is_refused_where_the_crop_would_be_the_whole_image(photo_run):
+    run = like("ddamfn", photo_run)
+    boxes = face_classifier.FaceClassifier(run, detect=detecting((40.0, 20.0, 90.0, 120.0)))
+    with pytest.raises(errors.UserError, match="is placed by landmarks.*use --detector=mtcnn"):
+        boxes.classify([image_of(300, 200)])
+    whole = face_classifier.FaceClassifier(run, detect=whole_image)
+    assert len(whole.classify([image_of(300, 200)])) == 1
 
 
 @pytest.mark.parametrize("encoding", ["png", "raw"])
