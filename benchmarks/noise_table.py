@@ -9,15 +9,10 @@ last epoch: no choice of an epoch on clean labels flatters it.
 
 import csv
 import itertools
-import math
-import statistics
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import app, flags
-from scipy import stats
 
 from affectnet_tfds.reader import label_list
 from benchmarks import flips as flips_lib
@@ -56,15 +51,6 @@ REMEDIES: Mapping[str, Sequence[str]] = {
 folder of the audit."""
 
 
-def run(program: str, *given: str) -> None:
-    """Run a program of ours; what is finished in its folder is kept."""
-    done = subprocess.run(
-        [sys.executable, "-m", program, *given], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"{program} {' '.join(given)}: {done.stderr[-2000:]}")
-
-
 def work(*parts: str) -> Path:
     """Return a path in the work folder."""
     return Path(WORK_DIR.value, *parts)
@@ -77,7 +63,7 @@ def data_flags(build: str) -> list[str]:
 
 def build(name: str, *given: str) -> None:
     """Make a build, unless it is there."""
-    run(
+    small_network.run(
         "pipeline.main",
         f"--input_dir={INPUT_DIR.value}",
         *data_flags(name),
@@ -95,7 +81,7 @@ def training_flags() -> list[str]:
 def train(folder: Path, *given: str) -> None:
     """Train a run, unless it is trained already."""
     if not (folder / "metrics.json").exists():
-        run("trainer.main", f"--model_dir={folder}", *training_flags(), *given)
+        small_network.run("trainer.main", f"--model_dir={folder}", *training_flags(), *given)
 
 
 def prepare(noise: str, rate: str) -> Path:
@@ -113,7 +99,7 @@ def prepare(noise: str, rate: str) -> Path:
         if noise == "confusion":
             given = ["--noise=confusion", f"--predictions={work('clean-seed0/predictions.csv')}"]
         partial = folder / "flips.csv.incomplete"
-        run(
+        small_network.run(
             "benchmarks.label_noise",
             *data_flags("clean"),
             f"--rate={rate}",
@@ -122,7 +108,7 @@ def prepare(noise: str, rate: str) -> Path:
         )
         partial.rename(flips)
     build(name, f"--relabel={flips}")
-    run(
+    small_network.run(
         "trainer.audit",
         *data_flags(name),
         f"--output_dir={folder / 'audit'}",
@@ -168,16 +154,6 @@ def last_accuracy(folder: Path) -> float:
         return 100 * float(list(csv.DictReader(file))[-1]["val_accuracy"])
 
 
-def interval(values: Sequence[float]) -> str:
-    """Return the mean and the half width of its 95 % interval, by Student's t over the seeds."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return f"{mean:.1f}"
-    quantile = stats.t.ppf(0.975, len(values) - 1)
-    half = quantile * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean:.1f} ± {half:.1f}"
-
-
 def main(argv: Sequence[str]) -> None:
     """Make builds, audits and runs, and print the tables."""
     build("clean")
@@ -203,12 +179,13 @@ def main(argv: Sequence[str]) -> None:
         for remedy in remedies:
             values = accuracies(noise, rate, remedy=remedy)
             each_seed = " ".join(f"{value:.1f}" for value in values)
-            cells = [noise, f"{float(rate):.0%}", remedy, each_seed, interval(values)]
+            cells = [noise, f"{float(rate):.0%}", remedy, each_seed, small_network.interval(values)]
             accuracy.append(f"| {' | '.join(cells)} |")
     print("| noise | flipped | found by | precision | recall |\n|---|---|---|---|---|")
     print("\n".join(detected))
     print("\n| noise | flipped | remedy | accuracy by seed, % | mean, % |\n|---|---|---|---|---|")
-    print(f"| none | 0% | nothing | {' '.join(f'{v:.1f}' for v in clean)} | {interval(clean)} |")
+    each_seed = " ".join(f"{value:.1f}" for value in clean)
+    print(f"| none | 0% | nothing | {each_seed} | {small_network.interval(clean)} |")
     print("\n".join(accuracy))
 
 

@@ -1,6 +1,12 @@
 """Small network: the settings of the benchmarks that train many runs of a few minutes each."""
 
-from collections.abc import Mapping
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from scipy import stats
 
 SETTINGS: Mapping[str, object] = {
     "num_gpus": 0,
@@ -35,3 +41,22 @@ def as_flags(settings: Mapping[str, object]) -> list[str]:
             text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             given.append(f"--{name}={text}")
     return given
+
+
+def run(program: str, *given: str) -> None:
+    """Run a program of ours; what is finished in its folder is kept."""
+    done = subprocess.run(
+        [sys.executable, "-m", program, *given], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{program} {' '.join(given)}: {done.stderr[-2000:]}")
+
+
+def interval(values: Sequence[float]) -> str:
+    """Return the mean and the half width of its 95 % interval, by Student's t over the seeds."""
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return f"{mean:.1f}"
+    quantile = stats.t.ppf(0.975, len(values) - 1)
+    half = quantile * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{mean:.1f} ± {half:.1f}"

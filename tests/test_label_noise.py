@@ -1,4 +1,4 @@
-"""Benchmark of label noise: flips, how lists of them combine, and how detection is counted."""
+"""Benchmarks of label noise and of leaks: what is flipped or left out, and how it is counted."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("cleanlab")
 
 from affectnet_tfds.reader import label_list
-from benchmarks import flips, noise_detection
+from benchmarks import flips, leak, noise_detection
 from trainer.evaluation import predictions
 
 LABELS = np.repeat([0, 1, 2], [100, 50, 10])
@@ -89,3 +89,21 @@ def test_an_audits_files_are_judged_by_the_flips(tmp_path):
     assert found["suspects.csv"] == (2 / 3, 0.5)
     assert found["cleanlab predicted_neq_given"] == (1.0, 1.0)
     assert found["cleanlab ranked by normalized_margin"].precision == 1.0
+
+
+def test_copies_in_both_splits_are_left_out_of_train_and_as_many_others_of_the_other_build():
+    table = [
+        "group,kind,labels_disagree,split,subset,filename,expression",
+        "1,near,0,train,manual,a,1",
+        "1,near,0,validation,manual,v,1",
+        "2,identical,0,train,manual,b,1",
+        "2,identical,0,train,manual,c,1",
+        "3,near,1,validation,manual,w,1",
+        "3,near,1,train,manual,d,1",
+        "3,near,1,train,manual,e,2",
+    ]
+    copies = leak.of_table(table)
+    assert copies.in_train == {"a", "d", "e"} and copies.in_validation == {"v", "w"}
+    chosen = leak.others(list("abcdefghi"), copies, seed=0)
+    assert len(set(chosen)) == 3 and set(chosen) <= set("fghi")
+    assert chosen == leak.others(list("ihgfedcba"), copies, seed=0)
