@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 
@@ -27,6 +28,12 @@ WORK_DIR = flags.DEFINE_string("work_dir", None, "folder for the runs", required
 EPOCHS = flags.DEFINE_integer("epochs", 6, "epochs of the base")
 SEEDS = flags.DEFINE_list("seeds", ["0"], "seeds of every variant")
 VARIANT = flags.DEFINE_multi_string("variant", [], "variant to train (all by default)")
+TEACHER = flags.DEFINE_string(
+    "teacher",
+    None,
+    "predictions.csv of the training images by a larger network, for the variants that are "
+    "distilled from it",
+)
 KEEP_DIR = flags.DEFINE_string("keep_dir", None, "folder for metrics.json and history.csv of runs")
 
 CNN = {"model": "cnn", "drop": ("blocks_per_stage", "stem_stride")}
@@ -75,8 +82,11 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "stochastic weight averaging": {"ema_decay": 0.0, "swa_epochs": 2.0},
     "sharpness-aware minimisation": {"sam_rho": 0.05},
     "no dropout": {"dropout": 0.0},
+    "distilled": {"temperature": 2.0},
+    "distilled, nothing but the teacher": {"temperature": 2.0, "soft_weight": 1.0},
 }
-"""What each variant changes in small_network.SETTINGS; `drop` names settings that it has not."""
+"""What each variant changes in small_network.SETTINGS; `drop` names settings that it has not, and a
+distilled one has the teacher of --teacher."""
 
 
 def settings(variant: str, *, seed: str) -> dict[str, object]:
@@ -90,6 +100,8 @@ def settings(variant: str, *, seed: str) -> dict[str, object]:
 
 def _asked(variant: str) -> dict[str, object]:
     changes = dict(VARIANTS[variant])
+    if variant.startswith("distilled"):
+        changes["teacher"] = TEACHER.value
     dropped = changes.pop("drop", ())
     return {k: v for k, v in {**small_network.SETTINGS, **changes}.items() if k not in dropped}
 
@@ -140,29 +152,47 @@ def train(variant: str, *, seed: str) -> None:
             shutil.copy(where / name, kept / name)
 
 
-def row(variant: str) -> str:
-    """Return a line of the table: the accuracies of the seeds, their mean, and the flags."""
-    found = [
-        json.loads((folder(variant, seed=seed, root=WORK_DIR.value) / "metrics.json").read_text())
+def accuracies(variant: str) -> dict[str, float]:
+    """Return the accuracy of each seed that is trained, in percent."""
+    return {seed: 100 * metrics["accuracy"] for seed, metrics in _trained(variant).items()}
+
+
+def _trained(variant: str) -> dict[str, dict[str, Any]]:
+    """Return the metrics of each seed that is trained."""
+    paths = {
+        seed: folder(variant, seed=seed, root=WORK_DIR.value) / "metrics.json"
         for seed in SEEDS.value
-        if (folder(variant, seed=seed, root=WORK_DIR.value) / "metrics.json").exists()
-    ]
+    }
+    return {seed: json.loads(path.read_text()) for seed, path in paths.items() if path.exists()}
+
+
+def against_base(variant: str) -> str:
+    """Return the mean difference from the base of the same seeds, with its 95 % interval."""
+    base, other = accuracies("base"), accuracies(variant)
+    differences = [other[seed] - base[seed] for seed in other if seed in base]
+    if variant == "base" or not differences:
+        return ""
+    return small_network.interval(differences, signed=True)
+
+
+def row(variant: str) -> str:
+    """Return a line of the table: accuracy by seed, difference from the base, F1, flags."""
+    found = _trained(variant)
     if not found:
         return ""
-    accuracies = [100 * run["accuracy"] for run in found]
-    deviation = f" ± {statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else ""
-    base = dict(settings("base", seed="0"))
+    flags_of_base = command("base", seed="0")
     differing = [
         flag
         for flag in command(variant, seed="0")
-        if variant == "base" or flag not in command("base", seed="0")
+        if variant == "base" or flag not in flags_of_base
     ]
-    gone = [f"no --{name}" for name in base if name not in settings(variant, seed="0")]
+    has = settings(variant, seed="0")
+    gone = [f"no --{name}" for name in settings("base", seed="0") if name not in has]
     cells = [
         variant,
-        " ".join(f"{accuracy:.1f}" for accuracy in accuracies),
-        f"{statistics.mean(accuracies):.1f}{deviation}",
-        f"{statistics.mean(run['macro']['f1'] for run in found):.3f}",
+        " ".join(f"{accuracy:.1f}" for accuracy in accuracies(variant).values()),
+        against_base(variant),
+        f"{statistics.mean(run['macro']['f1'] for run in found.values()):.3f}",
         f"`{' '.join([*differing, *gone])}`",
     ]
     return "| " + " | ".join(cells) + " |"
@@ -170,10 +200,11 @@ def row(variant: str) -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Train the variants that are asked for, and print the table."""
-    for variant in VARIANT.value or VARIANTS:
+    distilled = [each for each in VARIANTS if each.startswith("distilled") and not TEACHER.value]
+    for variant in VARIANT.value or [each for each in VARIANTS if each not in distilled]:
         for seed in SEEDS.value:
             train(variant, seed=seed)
-    print("| changed | accuracy by seed, % | mean, % | macro F1 | flags |")
+    print("| changed | accuracy by seed, % | against base, points | macro F1 | flags |")
     print("|---|---|---|---|---|")
     for line in filter(None, map(row, VARIANTS)):
         print(line)
