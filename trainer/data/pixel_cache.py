@@ -6,12 +6,14 @@ once and in any order. tf.data's cache() was rejected: it is filled by one whole
 
 import contextlib
 import fcntl
+import math
 import os
 import pathlib
 import shutil
 import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -22,6 +24,7 @@ DecodeExample = Callable[[int], np.ndarray]
 """Example index to uint8[S, S, 3]."""
 
 _GB = 1e9
+_MEMORY_FILLING_FRAC = 0.5
 _ZEROS = bytes(1 << 20)
 
 
@@ -51,34 +54,100 @@ class FillingCache:
     """Decode an image when it is first needed, and keep its pixels in an array.
 
     Two threads may decode the same image at the same time; they write the same bytes.
+
+    Args:
+      filling_frac: time that may be spent on filling, as a fraction of what decoding all images
+        that were asked for would have taken. The first use of memory can take longer than a
+        decoding, as in virtual machines whose host hands memory over page by page: then some
+        images are kept in each epoch and not all in the first one. By default every image is kept
+        at once.
     """
 
     def __init__(
-        self, decode: DecodeExample, *, pixels: np.ndarray, when_full: Callable[[], None]
+        self,
+        decode: DecodeExample,
+        *,
+        pixels: np.ndarray,
+        when_full: Callable[[], None],
+        filling_frac: float = math.inf,
     ) -> None:
         self._decode = decode
         self._pixels = pixels
         self._when_full = when_full
+        self._allowed = _Allowance(filling_frac)
         self._is_filled = np.zeros(len(pixels), bool)
         self._lock = threading.Lock()
         self._is_reported = False
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Return the images of example indices, decoding those that are missing."""
-        missing = indices[~self._is_filled[indices]]
-        for index in missing.flat:
-            self._pixels[index] = self._decode(int(index))
-            # After the pixels: another thread may read them as soon as this is set.
-            self._is_filled[index] = True
-        if missing.size:
-            self._report_full()
-        return np.take(self._pixels, indices, axis=0)
+        is_filled = self._is_filled[indices]
+        if is_filled.all():
+            self._allowed.add_kept(indices.size)
+            return np.take(self._pixels, indices, axis=0)
+        taken = np.empty((indices.size, *self._pixels.shape[1:]), np.uint8)
+        for position, (index, is_kept) in enumerate(zip(indices.flat, is_filled.flat, strict=True)):
+            if is_kept:
+                self._allowed.add_kept(1)
+                taken[position] = self._pixels[index]
+            else:
+                with self._allowed.decoding():
+                    taken[position] = self._decode(int(index))
+                self._keep(int(index), taken[position])
+        self._report_full()
+        return taken.reshape(*indices.shape, *taken.shape[1:])
+
+    def _keep(self, index: int, image: np.ndarray) -> None:
+        if self._is_filled[index] or not self._allowed.is_left():
+            return
+        with self._allowed.filling():
+            self._pixels[index] = image
+        # After the pixels: another thread may read them as soon as this is set.
+        self._is_filled[index] = True
 
     def _report_full(self) -> None:
         with self._lock:
             if not self._is_reported and self._is_filled.all():
                 self._is_reported = True
                 self._when_full()
+
+
+class _Allowance:
+    """Account of the time that decoding and filling took.
+
+    Threads add to it without a lock: an addition that is lost changes nothing but the moment at
+    which an image is kept.
+    """
+
+    def __init__(self, filling_frac: float) -> None:
+        self._filling_frac = filling_frac
+        self._decoding_s = self._filling_s = 0.0
+        self._decoded = self._asked = 0
+
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Count an image that is decoded within the block."""
+        start = time.perf_counter()
+        yield
+        self._decoding_s += time.perf_counter() - start
+        self._decoded += 1
+        self._asked += 1
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Count the time of the block as filling."""
+        start = time.perf_counter()
+        yield
+        self._filling_s += time.perf_counter() - start
+
+    def add_kept(self, count: int) -> None:
+        """Count images that need no decoding."""
+        self._asked += count
+
+    def is_left(self) -> bool:
+        """Tell whether an image may be kept now."""
+        decoding_all_s = self._decoding_s / max(self._decoded, 1) * self._asked
+        return self._filling_s <= self._filling_frac * decoding_all_s
 
 
 class FullCache:
@@ -95,7 +164,9 @@ class FullCache:
 def in_memory(decode: DecodeExample, *, num_examples: int, size_px: int) -> Store:
     """Keep pixels in this process; memory is taken as images are decoded."""
     pixels = np.empty((num_examples, size_px, size_px, 3), np.uint8)
-    return FillingCache(decode, pixels=pixels, when_full=lambda: None)
+    return FillingCache(
+        decode, pixels=pixels, when_full=lambda: None, filling_frac=_MEMORY_FILLING_FRAC
+    )
 
 
 def on_disk(decode: DecodeExample, *, path: pathlib.Path, num_examples: int, size_px: int) -> Store:

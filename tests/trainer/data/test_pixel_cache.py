@@ -42,6 +42,55 @@ def test_memory_keeps_what_was_decoded():
     assert decode.asked == [3, 1, 4]
 
 
+class SlowMemory(np.ndarray):
+    """Pixels whose first use takes `seconds_each` of a clock."""
+
+    def __setitem__(self, index, image):
+        self.clock.now += self.seconds_each
+        super().__setitem__(index, image)
+
+
+class Clock:
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def kept_by_epoch(monkeypatch, *, filling_s, epochs=5):
+    """Return how many of 100 images are kept after each epoch; decoding one takes a second."""
+    clock = Clock()
+    monkeypatch.setattr(pixel_cache, "time", clock)
+    pixels = np.zeros((100, 2, 2, 3), np.uint8).view(SlowMemory)
+    pixels.clock, pixels.seconds_each = clock, filling_s
+    decode = Decoder()
+
+    def slowly(number):
+        clock.now += 1
+        return decode(number)
+
+    store = pixel_cache.FillingCache(
+        slowly, pixels=pixels, when_full=lambda: None, filling_frac=0.5
+    )
+    counts = []
+    for _ in range(epochs):
+        before = len(decode.asked)
+        for batch in np.split(np.arange(100), 10):
+            np.testing.assert_array_equal(store.take(batch), painted(batch))
+        counts.append(len(decode.asked) - before)
+    return counts
+
+
+def test_memory_that_is_slow_at_its_first_use_is_filled_over_several_epochs(monkeypatch):
+    decoded = kept_by_epoch(monkeypatch, filling_s=2.0)  # Four times what is allowed each image.
+    assert decoded[0] == 100 and decoded[4] == 0
+    assert all(20 <= one - other <= 30 for one, other in zip(decoded, decoded[1:], strict=False))
+
+
+def test_memory_that_is_fast_is_filled_in_the_first_epoch(monkeypatch):
+    assert kept_by_epoch(monkeypatch, filling_s=0.4) == [100, 0, 0, 0, 0]
+
+
 def test_a_later_run_finds_on_disk_what_an_earlier_one_finished(tmp_path):
     path = tmp_path / "folder" / "cache"
     pixel_cache.on_disk(Decoder(), path=path, **SHAPE).take(np.arange(5))
