@@ -19,7 +19,7 @@ from pipeline.beam import pipelines, scan_images
 from pipeline.beam import runner as runner_lib
 from pipeline.data_report import build_files
 from pipeline.files import atomic, lock, output_disk, storage
-from pipeline.rows import row_index, row_lists, survey
+from pipeline.rows import row_lists, survey
 from pipeline.shards import near_duplicates_in_shards, plan, shard_writer, write_lease
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
@@ -274,7 +274,7 @@ def _scan(
     order: _Order, staging: storage.AnyPath, *, surveyed: survey.Survey
 ) -> tuple[survey.Survey, near_duplicates_in_shards.Found]:
     """Compare the images of all rows, and drop of them what is asked for."""
-    buckets = row_index.num_buckets(order.release.num_bytes())
+    buckets = order.release.num_buckets()
     scan = scan_images.Scan(
         root=order.release.root,
         staging=str(staging),

@@ -78,6 +78,11 @@ def _opened(path: str, flags: int) -> int:
     return descriptor
 
 
+def is_open() -> bool:
+    """Return whether events are written."""
+    return _file is not None
+
+
 def write(event: str, *, level: str = "info", **content: Any) -> None:
     """Append an event, if there is a file; numbers that are not finite become null."""
     if _file is None:

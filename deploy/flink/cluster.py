@@ -21,6 +21,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).resolve().parent
@@ -37,16 +38,22 @@ PROCESSES = {
     "taskmanager-2": TASK_MANAGER,
     "jobserver": JOB_SERVER,
 }
-MEMORY = {
-    JOB_MANAGER: ["-Xmx512m"],
-    TASK_MANAGER: ["-Xmx640m", "-XX:MaxDirectMemorySize=256m"],
-    JOB_SERVER: ["-Xmx512m"],
-}
+MEMORY_COMPUTER = "org.apache.flink.runtime.util.bash.BashJavaUtils"
+"""What Flink's own scripts ask for the memory of a process, by the command for each."""
+COMPUTES = {JOB_MANAGER: "GET_JM_RESOURCE_PARAMS", TASK_MANAGER: "GET_TM_RESOURCE_PARAMS"}
+COMPUTED = "BASH_JAVA_UTILS_EXEC_RESULT:"
 # Python works, Java waits: its second compiler and parallel collectors would take more than that.
 JAVA = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 
 # Java 17 closes these packages; Flink's serialisers access them (see job-server.jar's manifest).
 OPENED = ("lang", "util", "net", "text", "time", "util.concurrent")
+
+
+class Program(NamedTuple):
+    """How a program is started."""
+
+    java_options: list[str]
+    arguments: list[str]
 
 
 def missing() -> str:
@@ -76,14 +83,11 @@ def up(folder: Path, rest_port: int) -> None:
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     job_port, rpc_port = _free_ports(2)
-    of_flink = [f"--configDir={CONFIG}", *_settings(folder, rest_port, rpc_port)]
-    arguments = {
-        JOB_MANAGER: of_flink,
-        TASK_MANAGER: of_flink,
-        JOB_SERVER: _of_job_server(folder, rest_port, job_port),
-    }
+    of_flink = ["--configDir", str(CONFIG), *_settings(folder, rest_port, rpc_port)]
+    programs = {program: _with_memory(program, of_flink) for program in COMPUTES}
+    programs[JOB_SERVER] = Program(["-Xmx512m"], _of_job_server(folder, rest_port, job_port))
     pids = {
-        name: _start(folder, name, program, arguments[program])
+        name: _start(folder, name, program, programs[program])
         for name, program in PROCESSES.items()
     }
     (folder / "pids.json").write_text(json.dumps(pids))
@@ -101,6 +105,21 @@ def _settings(folder: Path, rest_port: int, rpc_port: int) -> list[str]:
         f"-Dblob.storage.directory={folder}/tmp",
         f"-Dprocess.working-dir={folder}/tmp",
     ]
+
+
+def _with_memory(program: str, of_flink: list[str]) -> Program:
+    """Have Flink compute the memory of a process, as its own scripts do."""
+    asked = [*JAVA, "-cp", f"{JARS}/lib/*", MEMORY_COMPUTER, COMPUTES[program], *of_flink]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    computed = [
+        line.removeprefix(COMPUTED).split()
+        for line in said.splitlines()
+        if line.startswith(COMPUTED)
+    ]
+    if len(computed) != 2:
+        sys.exit(f"error: Flink cannot compute the memory of its processes:\n{said}")
+    java_options, settings = computed
+    return Program(java_options, [*of_flink, *settings])
 
 
 def _of_job_server(folder: Path, rest_port: int, job_port: int) -> list[str]:
@@ -128,13 +147,13 @@ def _free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
-def _start(folder: Path, name: str, program: str, arguments: list[str]) -> int:
+def _start(folder: Path, name: str, program: str, started: Program) -> int:
     opens = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPENED]
     jars = unsent_job_server(folder) if program == JOB_SERVER else f"{JARS}/lib/*"
     command = [
         *JAVA,
         *opens,
-        *MEMORY[program],
+        *started.java_options,
         f"-Djava.io.tmpdir={folder}/tmp",
         "-cp",
         str(jars),
@@ -142,7 +161,7 @@ def _start(folder: Path, name: str, program: str, arguments: list[str]) -> int:
     ]
     with (folder / "logs" / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
-            [*command, *arguments],
+            [*command, *started.arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         ).pid  # fmt: skip
 

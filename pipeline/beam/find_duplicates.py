@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.beam import counters, survey_rows
 from pipeline.files import storage
-from pipeline.rows import annotations, deduplicate, row_index, survey
+from pipeline.rows import annotations, bounded_groups, deduplicate, row_index, survey_files
 from pipeline.shards import image_files
 
 UNIQUE = "unique"
@@ -17,11 +17,24 @@ UNIQUE = "unique"
 BATCH_ROWS = 256
 """Images that are hashed as one element, so that threads can read them ahead."""
 
+GATHERED_ROWS = 256 * BATCH_ROWS
+"""Most rows whose hashes one call deals to the buckets of hashes: 2.6 MB of them."""
+
+HASHED = "hashed"
+"""Stage whose senders are these calls."""
+
+DUPLICATES = "duplicates"
+"""Stage of the survey files: the correction of each bucket of hashes."""
+
+Gathered = tuple[int, int]
+"""Bucket of the index, and which GATHERED_ROWS of it."""
+
 
 class FindDuplicates(beam.PTransform):
-    """Bucket of the index → one survey.Survey that drops the duplicates.
+    """Bucket of the index → number of each bucket of hashes.
 
-    Reads every image file, decodes none. The index without the duplicates goes into files.
+    Reads every image file, decodes none. The index without the duplicates, and the survey that
+    drops them, go into files.
     """
 
     def __init__(
@@ -31,12 +44,14 @@ class FindDuplicates(beam.PTransform):
         *,
         classes: int,
         buckets: int,
+        num_rows: int,
         folders: tuple[str, ...] = (),
         follow_links: bool = False,
     ) -> None:
         """Read the images below `root` whose label is below `classes`.
 
-        `folders` are base.Release.folders; `follow_links` lets links lead out of the root.
+        `num_rows` are those of the index; `folders` are base.Release.folders; `follow_links` lets
+        links lead out of the root.
         """
         super().__init__()
         self.root = root
@@ -45,48 +60,55 @@ class FindDuplicates(beam.PTransform):
         self.follow_links = follow_links
         self.classes = classes
         self.buckets = buckets
+        self.num_senders = buckets + num_rows // GATHERED_ROWS
 
     def expand(self, buckets: beam.PCollection) -> beam.PCollection:
-        """Hash all images, settle identical ones by bucket of hashes, and merge the counts."""
+        """Hash all images, and settle identical ones by bucket of hashes."""
         return (
             buckets  # int
             | "ReadIndex" >> beam.FlatMap(read_batches, staging=self.staging, classes=self.classes)
-            | "SpreadBatches" >> beam.Reshuffle()  # packed row_index.ENTRY[N], N <= BATCH_ROWS
+            | "SpreadBatches" >> beam.Reshuffle()  # (Gathered, packed row_index.ENTRY[N])
             | "HashImages"
-            >> beam.FlatMap(
+            >> beam.Map(
                 hash_images,
                 root=self.root,
                 staging=self.staging,
-                buckets=self.buckets,
                 folders=self.folders,
                 follow_links=self.follow_links,
-            )  # (bucket of hashes, packed deduplicate.HASHED[N])
-            | "GroupByHash" >> beam.GroupByKey()  # (bucket of hashes, [packed HASHED[N], …])
-            | "DropDuplicates" >> beam.Map(drop_duplicates, staging=self.staging)
-            | "MergeSurveys"  # survey.Survey
-            >> beam.CombineGlobally(survey_rows.merge_surveys)  # one survey.Survey
+            )  # (Gathered, packed deduplicate.HASHED[N]), N <= BATCH_ROWS
+            # A batch has too few for all buckets of hashes of a large release.
+            | "GatherBatches" >> beam.GroupByKey()  # (Gathered, [packed HASHED[N], …])
+            | "DealByHash"
+            >> beam.FlatMap(
+                deal_by_hash,
+                staging=self.staging,
+                buckets=self.buckets,
+                num_senders=self.num_senders,
+            )  # (bucket of hashes, value of bounded_groups with HASHED[N])
+            | "GroupByHash" >> beam.GroupByKey()  # (bucket of hashes, [value, …])
+            | "DropDuplicates" >> beam.Map(drop_duplicates, staging=self.staging)  # int
         )
 
 
-def read_batches(bucket: int, *, staging: str, classes: int) -> Iterator[bytes]:
+def read_batches(bucket: int, *, staging: str, classes: int) -> Iterator[tuple[Gathered, bytes]]:
     """Yield the entries of a bucket, packed, in batches; those of other classes are left out."""
     entries = row_index.read(storage.path(staging), survey_rows.SURVEYED, bucket)
     entries = entries[entries["label"] < classes]
     for start in range(0, len(entries), BATCH_ROWS):
-        yield entries[start : start + BATCH_ROWS].tobytes()
+        yield (bucket, start // GATHERED_ROWS), entries[start : start + BATCH_ROWS].tobytes()
 
 
 def hash_images(
-    packed: bytes,
+    batch: tuple[Gathered, bytes],
     *,
     root: str,
     staging: str,
-    buckets: int,
     folders: Sequence[str] = (),
     follow_links: bool = False,
-) -> Iterator[tuple[int, bytes]]:
-    """Yield the entries of a batch with the hashes of their image files, by bucket of hashes."""
-    entries = row_index.joined([packed])
+) -> tuple[Gathered, bytes]:
+    """Return the entries of a batch with the hashes of their image files."""
+    gathered, packed = batch
+    entries = row_index.joined(counters.values_of_key([packed]))
     hashed = row_index.converted(entries, deduplicate.HASHED)
     rows = row_index.fetch(storage.path(staging), entries)
     images_read = 0
@@ -107,8 +129,7 @@ def hash_images(
             hashing_ms=counters.milliseconds(hashing_seconds),
         )
     )
-    for bucket, entries_of_bucket in row_index.dealt(hashed, hashed["high"] % buckets):
-        yield bucket, entries_of_bucket.tobytes()
+    return gathered, hashed.tobytes()
 
 
 def _contents(
@@ -124,13 +145,32 @@ def _contents(
     )
 
 
-def drop_duplicates(group: tuple[int, Iterable[bytes]], *, staging: str) -> survey.Survey:
-    """Write a bucket of the index without duplicates; return the correction of the counts."""
+def deal_by_hash(
+    group: tuple[Gathered, Iterable[bytes]], *, staging: str, buckets: int, num_senders: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the entries of some batches by bucket of hashes."""
+    (bucket, part), packed = group
+    hashed = row_index.joined(counters.values_of_key(packed), deduplicate.HASHED)
+    # What goes into a file must be the same when this is run again.
+    hashed = hashed[np.lexsort((hashed["start"], hashed["part"]))]
+    yield from bounded_groups.sent(
+        hashed,
+        hashed["high"] % buckets,
+        sender=bounded_groups.Sender(
+            staging, HASHED, bucket + part * buckets, bounded_groups.share_bytes(num_senders)
+        ),
+    )
+
+
+def drop_duplicates(group: tuple[int, Iterable[bytes]], *, staging: str) -> int:
+    """Write a bucket of the index without duplicates, and the correction of the counts."""
     bucket, packed = group
+    values = counters.values_of_key(packed)
     folder = storage.path(staging)
     corrections, stays = deduplicate.drop_duplicates(
-        row_index.joined(packed, deduplicate.HASHED),
+        bounded_groups.received(values, staging=staging, stage=HASHED, dtype=deduplicate.HASHED),
         fetch=lambda entries: row_index.fetch(folder, entries),
     )
     row_index.write(folder, UNIQUE, bucket, row_index.converted(stays, row_index.ENTRY))
-    return corrections
+    survey_files.write(folder, DUPLICATES, bucket, corrections)
+    return bucket

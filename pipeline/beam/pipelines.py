@@ -1,8 +1,9 @@
 """Beam pipelines of a build: survey, duplicates, shards.
 
 Neither pixels nor rows are shuffled. What is shuffled is entries (row_index.py), packed: one value
-for all the entries that one call has for one key. Results come back through files in the staging
-folder, for an engine elsewhere returns no values.
+for all the entries that one call has for one key, of which no key gets more than a few megabytes
+(bounded_groups.py). Results come back through files in the staging folder, for an engine elsewhere
+returns no values.
 """
 
 from collections.abc import Mapping
@@ -18,8 +19,15 @@ from pipeline.beam import (
     survey_rows,
     write_shards,
 )
-from pipeline.files import atomic, storage
-from pipeline.rows import deduplicate, row_index, row_lists, survey, validation_split
+from pipeline.files import storage
+from pipeline.rows import (
+    deduplicate,
+    row_index,
+    row_lists,
+    survey,
+    survey_files,
+    validation_split,
+)
 from pipeline.shards import near_duplicates_in_rows, plan, shard_writer
 from pipeline.sources import base
 
@@ -37,26 +45,28 @@ def run_survey(
 ) -> survey.Survey:
     """Return the survey of a release; its rows and their index are in the staging folder."""
     row_index.clear(staging)
-    out = str(staging / "survey.json")
-    num_bytes = release.num_bytes()
+    parts = list(enumerate(release.parts()))
     surveyed = survey_rows.SurveyRows(
         release.root,
         str(staging),
         clean=clean,
         seed=seed,
-        buckets=row_index.num_buckets(num_bytes),
+        buckets=release.num_buckets(),
+        num_parts=len(parts),
         holdout=holdout or validation_split.Holdout(),
         drop_duplicates=drop_duplicates,
         lists=lists or row_lists.RowLists(),
     )
-    with options.pipeline(reads_bytes=num_bytes) as pipeline:
+    with options.pipeline(reads_bytes=release.num_bytes()) as pipeline:
         (
             pipeline
-            | "ListParts" >> beam.Create(list(enumerate(release.parts())))  # (number, base.Part)
-            | "SurveyRows" >> surveyed  # one survey.Survey
-            | "WriteSurvey" >> beam.Map(write_survey, out)
+            | "ListParts" >> beam.Create(parts)  # (number, base.Part)
+            | "SurveyRows" >> surveyed  # int
         )
-    return read_survey(out)
+    if len(row_index.survey_files(staging, survey_rows.PARTS)) != len(parts):
+        storage.check_is_there(staging)
+        raise AssertionError(f"the survey of {len(parts)} parts is not whole")
+    return survey_files.total(staging, survey_rows.PARTS, survey_rows.BUCKETS)
 
 
 def run_duplicates(
@@ -68,13 +78,13 @@ def run_duplicates(
     options: runner.Runner,
 ) -> survey.Survey:
     """Return the survey without the rows of train whose image file has another name, too."""
-    out = str(staging / "duplicates.json")
-    buckets = row_index.num_buckets(release.num_bytes())
+    buckets = release.num_buckets()
     dropped = find_duplicates.FindDuplicates(
         release.root,
         str(staging),
         classes=classes,
         buckets=buckets,
+        num_rows=surveyed.num_rows,
         folders=release.folders,
         follow_links=any(table.follow_links for table in release.tables),
     )
@@ -82,10 +92,9 @@ def run_duplicates(
         (
             pipeline
             | "ListBuckets" >> beam.Create(range(buckets))  # int
-            | "FindDuplicates" >> dropped  # one survey.Survey
-            | "WriteSurvey" >> beam.Map(write_survey, out)
+            | "FindDuplicates" >> dropped  # int
         )
-    return surveyed.merge(read_survey(out))
+    return surveyed.merge(survey_files.total(staging, find_duplicates.DUPLICATES))
 
 
 def run_scan(
@@ -137,16 +146,6 @@ def drop_scanned(
     return surveyed.merge(corrections)
 
 
-def write_survey(surveyed: survey.Survey, path: str) -> None:
-    """Write a survey to a file."""
-    atomic.write_text(storage.path(path), surveyed.to_json())
-
-
-def read_survey(path: str) -> survey.Survey:
-    """Read the survey that a pipeline wrote."""
-    return survey.Survey.from_json(storage.content(storage.path(path)).decode())
-
-
 def run_shards(
     release: base.Release,
     *,
@@ -157,13 +156,13 @@ def run_shards(
 ) -> None:
     """Write all shards and their sidecars."""
     stage = find_duplicates.UNIQUE if drop_duplicates else survey_rows.SURVEYED
-    buckets = row_index.num_buckets(release.num_bytes())
+    buckets = release.num_buckets()
     assigned = assign_tasks.AssignTasks(plans, spec.staging, stage=stage)
     with options.pipeline() as pipeline:
         (
             pipeline
             | "ListBuckets" >> beam.Create(range(buckets))  # int
             | "SpreadBuckets" >> beam.Reshuffle()  # int
-            | "AssignTasks" >> assigned  # (shard name, packed tasks.DEALT[M])
+            | "AssignTasks" >> assigned  # (shard name, value with tasks.DEALT[M])
             | "WriteShards" >> write_shards.WriteShards(spec)  # str, shard name
         )

@@ -23,9 +23,9 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
-from pipeline.beam import local_workers, worker_logs
+from pipeline.beam import counters, local_workers, worker_logs
 from pipeline.files import object_store
-from runtime import errors, installation, machine
+from runtime import errors, installation, json_log, machine
 
 SMALL_TABLE_BYTES = 64 << 20
 """Annotations up to this size are read in this process: starting workers would take longer."""
@@ -91,7 +91,10 @@ class Runner:
                 options=self.options(reads_bytes),
             )
             yield pipeline
-            wait(pipeline.run())
+            result = pipeline.run()
+            wait(result)
+        if json_log.is_open():
+            json_log.write("shuffled", steps=counters.shuffled(result.metrics()))
         machine.give_back()
 
     @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """SurveyRows: reads all annotations, writes rows and index as files, and counts them."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -10,11 +9,13 @@ from pipeline.beam import counters
 from pipeline.files import atomic, storage
 from pipeline.rows import (
     annotations,
+    bounded_groups,
     deduplicate,
     row_index,
     row_lists,
     stable_hash,
     survey,
+    survey_files,
     validation_split,
 )
 from pipeline.sources import base
@@ -23,13 +24,15 @@ from pipeline.sources.layouts import registry
 SURVEYED = "surveyed"
 """Stage of the index that holds every usable row."""
 
+PARTS, BUCKETS = "part", "bucket"
+"""Stages of the survey files: the rows of each part, and the correction of each bucket."""
 
 _NOTHING = validation_split.Holdout()
 _NO_LISTS = row_lists.RowLists()
 
 
 class SurveyRows(beam.PTransform):
-    """(part number, base.Part) → one survey.Survey; rows and their index go into files."""
+    """(part number, base.Part) → number of each bucket; counts, rows and index go into files."""
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class SurveyRows(beam.PTransform):
         clean: str,
         seed: int,
         buckets: int,
+        num_parts: int,
         holdout: validation_split.Holdout = _NOTHING,
         drop_duplicates: bool = False,
         lists: row_lists.RowLists = _NO_LISTS,
@@ -50,13 +54,14 @@ class SurveyRows(beam.PTransform):
         self.clean = clean
         self.seed = seed
         self.buckets = buckets
+        self.num_parts = num_parts
         self.holdout = holdout
         self.drop_duplicates = drop_duplicates
         self.lists = lists
 
     def expand(self, parts: beam.PCollection) -> beam.PCollection:
-        """Read the parts, settle repeated rows by bucket, and merge the counts."""
-        read = (
+        """Read the parts, and settle repeated rows by bucket."""
+        return (
             parts
             | "SpreadParts" >> beam.Reshuffle()  # (part number, base.Part)
             | "ReadAnnotations"
@@ -67,12 +72,10 @@ class SurveyRows(beam.PTransform):
                 clean=self.clean,
                 seed=self.seed,
                 buckets=self.buckets,
+                num_parts=self.num_parts,
                 holdout=self.holdout,
-            ).with_outputs("entries", main="surveys")
-        )  # surveys: survey.Survey; entries: (bucket, packed row_index.ENTRY[N])
-        corrections = (
-            read.entries
-            | "GroupByBucket" >> beam.GroupByKey()  # (bucket, [packed ENTRY[N], …])
+            )  # (bucket, value of bounded_groups with row_index.ENTRY[N])
+            | "GroupByBucket" >> beam.GroupByKey()  # (bucket, [value, …])
             | "RejectRepeatedRows"
             >> beam.Map(
                 reject_repeated_rows,
@@ -80,12 +83,7 @@ class SurveyRows(beam.PTransform):
                 seed=self.seed,
                 drop_duplicates=self.drop_duplicates,
                 lists=self.lists,
-            )
-        )  # survey.Survey
-        return (
-            (read.surveys, corrections)
-            | "AllSurveys" >> beam.Flatten()  # survey.Survey
-            | "MergeSurveys" >> beam.CombineGlobally(merge_surveys)  # one survey.Survey
+            )  # int
         )
 
 
@@ -97,23 +95,29 @@ def survey_part(
     clean: str,
     seed: int,
     buckets: int,
+    num_parts: int,
     holdout: validation_split.Holdout = _NOTHING,
-) -> Iterator[Any]:
-    """Write the usable rows of a part; yield its survey, and the rows' entries by bucket."""
+) -> Iterator[tuple[int, bytes]]:
+    """Write the usable rows of a part, and their counts; yield the rows' entries by bucket."""
     number, part = numbered
+    folder = storage.path(staging)
     counts = survey.Survey()
-    with atomic.writing(row_index.rows_of_part(storage.path(staging), number)) as file:
+    with atomic.writing(row_index.rows_of_part(folder, number)) as file:
         rows = row_index.Rows(file, number)
         for found in registry.read(root, part):
             item = registry.in_split(found, part, holdout)
             if counts.add(item, clean=clean) and isinstance(item, annotations.Row):
                 rows.add(item, key=stable_hash.key(item.filename, seed))
     counters.add(counters.Counts(rows_read=counts.num_rows, rows_rejected=len(counts.rejects)))
+    survey_files.write(folder, PARTS, number, counts)
     entries = rows.entries()
+    share = bounded_groups.share_bytes(num_parts)
     # By key: repeated rows have the same, and so are in the same bucket.
-    for bucket, entries_of_bucket in row_index.dealt(entries, entries["key"] % buckets):
-        yield beam.pvalue.TaggedOutput("entries", (bucket, entries_of_bucket.tobytes()))
-    yield counts
+    yield from bounded_groups.sent(
+        entries,
+        entries["key"] % buckets,
+        sender=bounded_groups.Sender(staging, SURVEYED, number, share),
+    )
 
 
 def reject_repeated_rows(
@@ -123,31 +127,28 @@ def reject_repeated_rows(
     seed: int,
     drop_duplicates: bool = False,
     lists: row_lists.RowLists = _NO_LISTS,
-) -> survey.Survey:
-    """Write a bucket of the index without repeated rows; return the correction of the counts.
+) -> int:
+    """Write a bucket of the index without repeated rows, and the correction of the counts.
 
     After that, once further faces have their names, the rows that lists name are left out or get
     their other labels.
     """
     bucket, packed = group
+    values = counters.values_of_key(packed)
     folder = storage.path(staging)
 
     def fetch(entries: np.ndarray) -> list[annotations.Row]:
         return row_index.fetch(folder, entries)
 
     corrections, stays = deduplicate.find_repeats(
-        row_index.joined(packed), fetch=fetch, seed=seed, drop=drop_duplicates
+        bounded_groups.received(values, staging=staging, stage=SURVEYED),
+        fetch=fetch,
+        seed=seed,
+        drop=drop_duplicates,
     )
     by_lists, stays = row_lists.apply(lists, stays, fetch=fetch, seed=seed)
     corrections.merge(by_lists)
     row_index.write(folder, SURVEYED, bucket, stays)
+    survey_files.write(folder, BUCKETS, bucket, corrections)
     counters.add(counters.Counts(rows_rejected=len(corrections.rejects)))
-    return corrections
-
-
-def merge_surveys(surveys: Iterable[survey.Survey]) -> survey.Survey:
-    """Return the sum of surveys; Beam calls it with sums, too."""
-    total = survey.Survey()
-    for part in surveys:
-        total.merge(part)
-    return total
+    return bucket

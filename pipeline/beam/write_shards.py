@@ -11,15 +11,15 @@ from typing import Any
 import apache_beam as beam
 import cv2
 
-from pipeline.beam import counters
+from pipeline.beam import assign_tasks, counters
 from pipeline.files import storage
-from pipeline.rows import row_index
+from pipeline.rows import bounded_groups, row_index
 from pipeline.shards import shard_writer, tasks, write_lease
 from runtime import machine
 
 
 class WriteShards(beam.PTransform):
-    """(shard name, packed tasks.DEALT[M]) → name of a finished shard."""
+    """(shard name, value of bounded_groups with tasks.DEALT[M]) → name of a finished shard."""
 
     def __init__(self, spec: shard_writer.Spec) -> None:
         """Write to the staging folder."""
@@ -30,7 +30,7 @@ class WriteShards(beam.PTransform):
         """Bring the tasks of each shard together, and write it."""
         return (
             dealt
-            | "GroupByShard" >> beam.GroupByKey()  # (shard name, [packed DEALT[M], …])
+            | "GroupByShard" >> beam.GroupByKey()  # (shard name, [value, …])
             | "WriteShard" >> beam.ParDo(_WriteShard(self.spec))  # str, shard name
         )
 
@@ -57,7 +57,12 @@ def write_shard(group: tuple[str, Iterable[bytes]], spec: shard_writer.Spec) -> 
       write_lease.Abandoned: if the attempt is given up meanwhile.
     """
     name, packed = group
-    dealt = row_index.joined(packed, tasks.DEALT)
+    dealt = bounded_groups.received(
+        counters.values_of_key(packed),
+        staging=spec.staging,
+        stage=assign_tasks.DEALT,
+        dtype=tasks.DEALT,
+    )
     rows = row_index.fetch(storage.path(spec.staging), dealt)
     written = shard_writer.write(spec, name, tasks.with_rows(dealt, rows, seed=spec.seed))
     if written.work:

@@ -35,22 +35,23 @@ MOST_FACES = 65_535
 SPLITS = ("train", "validation", "test")
 
 BUCKET_BYTES = 16 << 20
-"""Bytes of annotations for each file of the index: 12,000 rows with landmarks."""
+BUCKET_ROWS = 1 << 16
+"""Annotations for each file of the index, in bytes (12,000 rows with landmarks) and in rows."""
 
 SPAN_BYTES = 1 << 20
 """Most bytes of rows that one read fetches, give or take a row."""
 
-_ROWS, _INDEX = "rows-", "index-"
+_ROWS, _INDEX, _SURVEY = "rows-", "index-", "survey-"
 
 
-def num_buckets(num_bytes: int) -> int:
-    """Return the number of index files for so many bytes of annotations."""
-    return max(1, math.ceil(num_bytes / BUCKET_BYTES))
+def num_buckets(num_bytes: int, num_rows: int = 0) -> int:
+    """Return the number of index files for annotations of so many bytes and about so many rows."""
+    return max(1, math.ceil(num_bytes / BUCKET_BYTES), math.ceil(num_rows / BUCKET_ROWS))
 
 
 def is_working_file(name: str) -> bool:
     """Return whether a file of the staging folder is one of these, of any format version."""
-    return name.startswith((_ROWS, _INDEX))
+    return name.startswith((_ROWS, _INDEX, _SURVEY))
 
 
 def clear(staging: storage.AnyPath) -> None:
@@ -152,7 +153,7 @@ def face_name(filename: str, face: int) -> str:
 
 def write(staging: storage.AnyPath, stage: str, bucket: int, entries: np.ndarray) -> None:
     """Write one file of the index as a stage leaves it."""
-    with atomic.writing(_index_file(staging, stage, bucket)) as file:
+    with atomic.writing(file_of(staging, stage, bucket)) as file:
         file.write(entries.tobytes())
 
 
@@ -161,13 +162,25 @@ def read(
 ) -> np.ndarray:
     """Return the entries of one file of the index; empty where the stage wrote none."""
     try:
-        return joined([_index_file(staging, stage, bucket).read_bytes()], dtype)
+        return joined([file_of(staging, stage, bucket).read_bytes()], dtype)
     except FileNotFoundError:
         return np.empty(0, dtype)
 
 
-def _index_file(staging: storage.AnyPath, stage: str, bucket: int) -> storage.AnyPath:
+def file_of(staging: storage.AnyPath, stage: str, bucket: int) -> storage.AnyPath:
+    """Return a file of the index."""
     return staging / f"{_INDEX}{stage}-{bucket:06d}"
+
+
+def survey_file(staging: storage.AnyPath, stage: str, number: int) -> storage.AnyPath:
+    """Return the file with the counts of a part of a stage."""
+    return staging / f"{_SURVEY}{stage}-{number:06d}"
+
+
+def survey_files(staging: storage.AnyPath, stage: str) -> list[storage.AnyPath]:
+    """Return the files with the counts of all parts of a stage that have some."""
+    names = sorted(entry.name for entry in storage.entries(staging))
+    return [staging / name for name in names if name.startswith(f"{_SURVEY}{stage}-")]
 
 
 def joined(parts: Iterable[bytes], dtype: np.dtype = ENTRY) -> np.ndarray:

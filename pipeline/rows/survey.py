@@ -106,6 +106,18 @@ class Survey:
         self.listed.update(other.listed)
         return self
 
+    def in_order(self) -> "Survey":
+        """Return the same survey in an order that depends on the content only."""
+        ordered = Survey()
+        for name in ("counts", "boxes", "dropped", "listed"):
+            getattr(ordered, name).update(dict(sorted(getattr(self, name).items())))
+        ordered.without_landmarks = self.without_landmarks
+        ordered.rejects = sorted(self.rejects)
+        ordered.duplicates = dict(sorted(self.duplicates.items()))
+        ordered.near_duplicates = dict(sorted(self.near_duplicates.items()))
+        ordered.second_opinions = self.second_opinions
+        return ordered
+
     @property
     def num_rows(self) -> int:
         """Return the number of rows read, rejected and dropped ones included."""

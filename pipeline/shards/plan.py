@@ -22,11 +22,11 @@ SMALL_SHARD_ROWS = 128
 SMALL_SHARDS = 16
 """A small data set still gets up to 16 shards, if each has 128 examples."""
 
-MAX_ROWS_RANKED_TOGETHER = 1_000_000
+MAX_ROWS_RANKED_TOGETHER = 150_000
 """Rows of a class that one worker ranks: a larger class is ranked in ranges of its keys.
 
-A row takes 24 bytes in the shuffle, where the rows of a range are one value, and a few times that
-while it is ranked. AffectNet's classes are ranked whole.
+A row takes 24 bytes in the shuffle, where the rows of a range have one key, of which no runner
+gets more than bounded_groups.MAX_KEY_BYTES. AffectNet's classes are ranked whole.
 """
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from affectnet_tfds import features
 from pipeline.files import storage
+from pipeline.rows import row_index
 from pipeline.sources import passed_over as passed_over_lib
 from runtime import untrusted
 
@@ -67,6 +68,14 @@ class Table(NamedTuple):
     follow_links: bool = False  # whether links may lead out of the input folder
     groups: tuple[tuple[str, str], ...] = ()  # name and column of each attribute to read
 
+    def num_rows(self) -> int:
+        """Return about how many rows there are, without reading any.
+
+        Lines before the last part of a list, which its cutting has counted; names of a folder.
+        """
+        lines = max((part.first for part in self.parts if isinstance(part, Range)), default=0)
+        return lines + sum(len(part.names) for part in self.parts if isinstance(part, Names))
+
 
 class Part(NamedTuple):
     """Share of a table that one worker reads."""
@@ -100,6 +109,11 @@ class Release(NamedTuple):
     def num_bytes(self) -> int:
         """Return the number of bytes to read."""
         return sum(part.num_bytes for table in self.tables for part in table.parts)
+
+    def num_buckets(self) -> int:
+        """Return the number of files of the index of its rows."""
+        rows = sum(table.num_rows() for table in self.tables)
+        return row_index.num_buckets(self.num_bytes(), rows)
 
 
 def folders_with_files(release: Release) -> tuple[str, ...]:

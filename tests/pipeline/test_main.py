@@ -18,9 +18,11 @@ from absl import flags as absl_flags
 
 from pipeline import build, console, main, verify
 from pipeline import config as config_lib
-from pipeline.beam import runner
+from pipeline.beam import find_duplicates, runner
+from pipeline.rows import bounded_groups, row_index
 from pipeline.shards import plan, shard_writer
-from runtime import errors, flags
+from pipeline.sources import line_ranges
+from runtime import errors, flags, json_log
 from runtime import program as program_lib
 from tests.pipeline import conftest
 
@@ -78,6 +80,47 @@ def test_the_bytes_do_not_depend_on_whether_classes_are_ranked_in_parts(
     monkeypatch.setattr(plan, "MAX_ROWS_RANKED_TOGETHER", 2)
     in_parts = run(job_config(balance="7", num_shards=3, data_dir=str(tmp_path / "parts")))
     assert sums(whole.version) == sums(in_parts.version)
+
+
+@pytest.mark.parametrize(("drop_duplicates", "dropped"), [(False, 0), (True, 41)])
+def test_the_bytes_do_not_depend_on_what_a_key_may_get_nor_on_the_number_of_keys(
+    release, job_config, tmp_path, monkeypatch, drop_duplicates, dropped
+):
+    same = release.add("training", 0)
+    for number in range(40):
+        release.add("training", number % 3)
+        copy = release.images / "9" / f"{number}.jpg"  # 41 files have one content.
+        copy.parent.mkdir(exist_ok=True)
+        copy.hardlink_to(release.images / same)
+        release.add("training", 0, path=f"9/{number}.jpg")
+        # 41 rows are about one image: 20 are repeated, and one says something else of a face.
+        release.add("training", 1, path=same, box=(30, 20, 50, 40 + number % 20))
+    job = {"input_dir": str(release.write()), "balance": "none", "num_shards": 1}
+    job |= {"drop_duplicates": drop_duplicates, "max_reject_frac": 0.5}
+    whole = run(job_config(**job))
+    assert sum(entry["rows"] for entry in whole.report["dropped"]) == dropped
+    assert whole.report["ledger"]["rejected"] == {"repeated row": 20}
+    largest = 700  # 41 entries take 24 or 40 bytes each.
+    monkeypatch.setattr(bounded_groups, "MAX_KEY_BYTES", largest)
+    monkeypatch.setattr(plan, "MAX_ROWS_RANKED_TOGETHER", 10)
+    monkeypatch.setattr(row_index, "BUCKET_ROWS", 16)
+    monkeypatch.setattr(find_duplicates, "BATCH_ROWS", 2)
+    monkeypatch.setattr(find_duplicates, "GATHERED_ROWS", 16)
+    monkeypatch.setitem(line_ranges.byte_ranges.__kwdefaults__, "chunk_bytes", 20_000)
+    json_log.open_file(str(tmp_path / "log"))
+    bounded = run(job_config(**job, data_dir=str(tmp_path / "bounded")))
+    json_log.close()
+    shuffled = [line["steps"] for line in map(json.loads, (tmp_path / "log").open())]
+    found = {name: step for steps in shuffled for name, step in steps.items()}
+    assert {"RejectRepeatedRows", "DealToShards", "WriteShard"} <= found.keys()
+    assert ("DealByHash" in found) == ("DropDuplicates" in found) == drop_duplicates
+    assert largest / 2 < max(step["largest_key_bytes"] for step in found.values()) <= largest
+    # 121 entries without the 20 and the duplicates, of 24 bytes, each value with 5 more.
+    ranked = found["DealToShards"]
+    assert 0 < ranked["bytes"] - (101 - dropped) * 24 <= (101 - dropped) * 5
+    assert sums(whole.version) == sums(bounded.version)
+    reports = [(built.version / "build_report.json").read_text() for built in (whole, bounded)]
+    assert reports[0] == reports[1]
 
 
 def test_bad_pictures_are_rejected_with_file_row_and_reason(release, tmp_path, job_config):

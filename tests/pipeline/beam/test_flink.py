@@ -19,6 +19,7 @@ from pipeline import build, config
 from pipeline.beam import counters, pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.sources.layouts import registry
+from runtime import json_log
 from tests.pipeline import conftest, test_main
 
 pytestmark = [
@@ -187,7 +188,19 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
         return before, counted.to_json()
 
     before = flink.jobs()
+    json_log.open_file(str(tmp_path / "log"))
     surveyed, without_duplicates = survey(runner_lib.Runner(num_workers=0, beam_args=flink.flags))
+    json_log.close()
+    lines = (tmp_path / "log").read_text().splitlines()
+    by_row, by_hash = (json.loads(line)["steps"] for line in lines)
+    # 244 entries of 24 bytes, and 243 or 244 of 40 with a hash; each value has 5 bytes more.
+    assert by_row["RejectRepeatedRows"]["bytes"] == 244 * 24 + 2 * 5
+    assert by_hash["DealByHash"] == {
+        "keys": 1,
+        "bytes": 244 * 40 + 4,
+        "largest_key_bytes": 244 * 40 + 4,
+        "largest_value_bytes": 244 * 40,
+    }
     assert json.loads(surveyed)["counts"][0] == ["train", "manual", 0, 61]
     assert json.loads(without_duplicates)["duplicates"] != {}
     assert (surveyed, without_duplicates) == survey(runner_lib.Runner(num_workers=1))
@@ -201,6 +214,13 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_p
         ("RejectRepeatedRows", "rows_rejected"): 0,
         ("HashImages", "images_read"): 243,  # All but the one that is missing.
     }
+
+
+def test_task_managers_have_the_memory_that_flink_gives_them_by_itself(flink):
+    # 1,728 MB a process, as Flink's own configuration has it: 0.4 of what is Flink's is managed.
+    for found in flink.ask("taskmanagers")["taskmanagers"]:
+        assert found["memoryConfiguration"]["managedMemory"] >> 20 == 512
+        assert found["memoryConfiguration"]["totalProcessMemory"] >> 20 == 1728
 
 
 def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(

@@ -16,7 +16,7 @@ from pipeline.beam import (
     write_shards,
 )
 from pipeline.files import atomic
-from pipeline.rows import annotations, row_index, stable_hash
+from pipeline.rows import annotations, bounded_groups, row_index, stable_hash, survey_files
 from pipeline.shards import plan, row_example, shard_writer, tasks
 from pipeline.sources import base
 from pipeline.sources.layouts import registry
@@ -37,18 +37,6 @@ def assert_gives(transform: beam.PTransform, elements: list, expected: list) -> 
         name = found.key.metric.name
         totals[name] = totals.get(name, 0) + found.committed
     return totals
-
-
-class AsJson(beam.PTransform):
-    """A transform whose surveys are compared as values."""
-
-    def __init__(self, transform: beam.PTransform):
-        super().__init__()
-        self.transform = transform
-
-    def expand(self, elements):
-        surveys = elements | "Under" >> self.transform
-        return surveys | "Json" >> beam.Map(lambda survey: json.loads(survey.to_json()))
 
 
 def row(number: int, *, label: int = 0, path: str = "", split: str = "train") -> annotations.Row:
@@ -84,46 +72,47 @@ def test_survey_rows_gives_one_survey_and_writes_an_index_without_repeated_rows(
     release.add("training", 12)
     release.add("validation", 3, landmarks="")
     found = registry.recognise(release.write(), base.Request())
-    transform = survey_rows.SurveyRows(found.root, str(tmp_path), clean="none", seed=0, buckets=2)
-    counted = assert_gives(
-        AsJson(transform),
-        list(enumerate(found.parts())),
-        [
-            {
-                "counts": [
-                    ["train", "manual", 0, 1],
-                    ["train", "manual", 1, 1],
-                    ["validation", "manual", 3, 1],
+    parts = list(enumerate(found.parts()))
+    transform = survey_rows.SurveyRows(
+        found.root, str(tmp_path), clean="none", seed=0, buckets=2, num_parts=len(parts)
+    )
+    counted = assert_gives(transform, parts, [0, 1])
+    surveyed = survey_files.total(tmp_path, survey_rows.PARTS, survey_rows.BUCKETS)
+    assert json.loads(surveyed.to_json()) == (
+        {
+            "counts": [
+                ["train", "manual", 0, 1],
+                ["train", "manual", 1, 1],
+                ["validation", "manual", 3, 1],
+            ],
+            "boxes": {"annotation": 4},
+            "without_landmarks": 1,
+            "rejects": [
+                [
+                    "train",
+                    "manual",
+                    "2/00000000000000000000000000000000000000000000000000000004.jpg",
+                    -1,
+                    "bad label",
+                    "label must be 0..10: got '12'",
+                    "training.csv row 4",
                 ],
-                "boxes": {"annotation": 4},
-                "without_landmarks": 1,
-                "rejects": [
-                    [
-                        "train",
-                        "manual",
-                        "2/00000000000000000000000000000000000000000000000000000004.jpg",
-                        -1,
-                        "bad label",
-                        "label must be 0..10: got '12'",
-                        "training.csv row 4",
-                    ],
-                    [
-                        "train",
-                        "manual",
-                        f"{IMAGES}/{first}",
-                        0,
-                        "repeated row",
-                        "a row may be there once: this one repeats training.csv row 1",
-                        "training.csv row 2",
-                    ],
+                [
+                    "train",
+                    "manual",
+                    f"{IMAGES}/{first}",
+                    0,
+                    "repeated row",
+                    "a row may be there once: this one repeats training.csv row 1",
+                    "training.csv row 2",
                 ],
-                "dropped": [],
-                "duplicates": {},
-                "near_duplicates": {},
-                "second_opinions": 1,
-                "listed": {},
-            }
-        ],
+            ],
+            "dropped": [],
+            "duplicates": {},
+            "near_duplicates": {},
+            "second_opinions": 1,
+            "listed": {},
+        }
     )
     assert counted == {"rows_read": 5, "rows_rejected": 2}
     entries = np.concatenate([row_index.read(tmp_path, "surveyed", bucket) for bucket in (0, 1)])
@@ -136,30 +125,30 @@ def test_find_duplicates_drops_a_file_of_train_that_has_another_name(tmp_path):
         (tmp_path / name).write_bytes(content)
     rows = [row(1, path="a"), row(2, path="b"), row(3, path="c"), row(4, path="gone")]
     indexed(tmp_path, [*rows, row(5, path="d", label=9)])
-    transform = find_duplicates.FindDuplicates(str(tmp_path), str(tmp_path), classes=8, buckets=1)
-    counted = assert_gives(
-        AsJson(transform),
-        [0],
-        [
-            {
-                "counts": [["train", "manual", 0, -1]],
-                "boxes": {},
-                "without_landmarks": 0,
-                "rejects": [],
-                "dropped": [["train", "manual", 0, "identical file", 1]],
-                "duplicates": {"t row 2": "a"},
-                "near_duplicates": {},
-                "second_opinions": 0,
-                "listed": {},
-            }
-        ],
+    transform = find_duplicates.FindDuplicates(
+        str(tmp_path), str(tmp_path), classes=8, buckets=1, num_rows=5
+    )
+    counted = assert_gives(transform, [0], [0])
+    dropped = survey_files.total(tmp_path, find_duplicates.DUPLICATES)
+    assert json.loads(dropped.to_json()) == (
+        {
+            "counts": [["train", "manual", 0, -1]],
+            "boxes": {},
+            "without_landmarks": 0,
+            "rejects": [],
+            "dropped": [["train", "manual", 0, "identical file", 1]],
+            "duplicates": {"t row 2": "a"},
+            "near_duplicates": {},
+            "second_opinions": 0,
+            "listed": {},
+        }
     )
     assert (counted["images_read"], counted["bytes_read"]) == (3, 4)
     left = row_index.fetch(tmp_path, row_index.read(tmp_path, "unique", 0))
     assert sorted(one.path for one in left) == ["a", "c", "gone"]
 
 
-@pytest.mark.parametrize("rows_ranked_together", [1_000_000, 2])
+@pytest.mark.parametrize("rows_ranked_together", [150_000, 2])
 def test_assign_tasks_gives_each_shard_the_entries_of_its_examples(
     tmp_path, monkeypatch, rows_ranked_together
 ):
@@ -182,13 +171,17 @@ def test_assign_tasks_gives_each_shard_the_entries_of_its_examples(
             transform = assign_tasks.AssignTasks(
                 {"train": split_plan}, str(tmp_path), stage="surveyed"
             )
-            return buckets | "Under" >> transform | "Unpack" >> beam.FlatMapTuple(_unpacked)
+            return (
+                buckets
+                | "Under" >> transform
+                | "Unpack" >> beam.FlatMapTuple(_unpacked, staging=str(tmp_path))
+            )
 
     assert_gives(Unpacked(), [0, 1], expected)  # Bucket 1 had nothing to write.
 
 
-def _unpacked(name: str, packed: bytes) -> list[tuple[str, tuple[int, int]]]:
-    dealt = row_index.joined([packed], tasks.DEALT)
+def _unpacked(name: str, value: bytes, staging: str = "") -> list[tuple[str, tuple[int, int]]]:
+    dealt = bounded_groups.received([value], staging=staging, stage="dealt", dtype=tasks.DEALT)
     return [
         (name, pair) for pair in zip(dealt["start"].tolist(), dealt["copy"].tolist(), strict=True)
     ]
@@ -208,7 +201,7 @@ def three_rows(release, tmp_path) -> tuple[shard_writer.Spec, list[bytes]]:
     dealt = row_index.converted(entries[[0, 1, 2, 0]], tasks.DEALT)
     dealt["copy"] = [0, 0, 0, 1]
     spec = shard_writer.Spec(str(release.root), str(tmp_path), SETTINGS, seed=0, content={})
-    return spec, [dealt[:2].tobytes(), dealt[2:].tobytes()]
+    return spec, [bounded_groups.whole(dealt[:2]), bounded_groups.whole(dealt[2:])]
 
 
 def test_write_shards_gives_the_names_of_finished_shards_and_counts_once(three_rows, tmp_path):
