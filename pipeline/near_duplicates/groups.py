@@ -31,7 +31,8 @@ def find(hashes: np.ndarray, contents: np.ndarray, *, thumbnails: Thumbnails) ->
     near = candidates.pairs(hashes)
     for start in range(0, len(near), COMPARED_TOGETHER):
         some = near[start : start + COMPARED_TOGETHER]
-        apart = [found.root(pair["first"]) != found.root(pair["second"]) for pair in some]
+        ends = zip(some["first"].tolist(), some["second"].tolist(), strict=True)
+        apart = [found.root(first) != found.root(second) for first, second in ends]
         found.join(confirmed(some[apart], thumbnails=thumbnails))
     return found.groups()
 
@@ -73,7 +74,6 @@ class _Components:
 
     def root(self, row: int) -> int:
         """Return the first row of a row's component."""
-        row = int(row)
         while (parent := self._parents.get(row, row)) != row:
             self._parents[row] = self._parents.get(parent, parent)
             row = parent

@@ -70,9 +70,12 @@ class Row(NamedTuple):
 
         Shards are known by a digest of it, and an unfinished build continues with an update.
         """
-        named = zip(self._fields, self, strict=True)
-        shown = (f"{name}={value!r}" for name, value in named if name != "groups" or value)
-        return f"Row({', '.join(shown)})"
+        *fields, groups = self
+        text = _AS_TEXT % tuple(fields)
+        return f"{text}, groups={groups!r})" if groups else f"{text})"
+
+
+_AS_TEXT = "Row(" + ", ".join(f"{name}=%r" for name in Row._fields if name != "groups")
 
 
 class Reject(NamedTuple):

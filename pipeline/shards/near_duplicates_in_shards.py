@@ -90,10 +90,9 @@ def files_of(group: Iterable[Member]) -> duplicate_files.Group:
     return tuple(sorted({member.file for member in group}))
 
 
-def pack(seen: Sequence[np.ndarray]) -> str:
+def pack(seen: np.ndarray) -> str:
     """Return hash_file.SEEN rows as text, for a sidecar."""
-    rows = np.array(seen, hash_file.SEEN) if len(seen) else np.empty(0, hash_file.SEEN)
-    return base64.b64encode(rows.tobytes()).decode()
+    return base64.b64encode(seen.tobytes()).decode()
 
 
 def unpack(text: str) -> np.ndarray:
@@ -202,12 +201,12 @@ def _members(
     wanted = {row for group in found for row in group.tolist()}
     members: dict[int, Member] = {}
     first = 0
+    labels = np.array(hashes["label"])  # Not row by row of a memory map, which is slow.
     for done in sidecars() if wanted else ():
         split = dataset_paths.parse_shard_name(done["name"]).split
         for row, (name, (content, subset)) in enumerate(done["contents"].items(), first):
             if row in wanted:
-                label = int(hashes["label"][row])
-                members[row] = Member(split, subset, name, label, content)
+                members[row] = Member(split, subset, name, int(labels[row]), content)
         first += len(done["contents"])
     return members
 

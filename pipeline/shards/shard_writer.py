@@ -25,7 +25,7 @@ from affectnet_tfds import (
 )
 from affectnet_tfds.reader import shard_index
 from pipeline.files import atomic, storage
-from pipeline.near_duplicates import hash_file, perceptual_hash
+from pipeline.near_duplicates import hash_file
 from pipeline.rows import annotations
 from pipeline.shards import (
     image_files,
@@ -158,9 +158,6 @@ def _is_lasting(spec: Spec, reject: annotations.Reject) -> bool:
     return (found.reason, str(found)) == (reject.reason, reject.detail)
 
 
-_UNSEEN = np.zeros((), hash_file.SEEN)
-
-
 class Tally:
     """Counts over the examples of a shard, from which its sidecar is made.
 
@@ -171,7 +168,7 @@ class Tally:
       not_aligned: rows whose copy 0 was cropped by the box.
       contents: file name → (content hash of the image file, subset), of copy 0.
       index: of the records that were written.
-      seen: file name → hash_file.SEEN, of those of copy 0 that were written.
+      seen: the face crops of copy 0 that were written, for their perceptual hashes.
       record_bytes: size of the records without their framing.
     """
 
@@ -182,7 +179,7 @@ class Tally:
         self.rows = collections.Counter[int]()
         self.rejects: list[annotations.Reject] = []
         self.contents: dict[str, tuple[str, str]] = {}
-        self.seen: dict[str, np.ndarray] = {}
+        self.seen = hash_file.SeenRows()
         self.statistics = image_statistics.ImageStatistics()
         self.index: list[shard_index.Record] = []
         self.not_aligned = 0
@@ -201,11 +198,7 @@ class Tally:
 
     def _see(self, row: annotations.Row, crop: row_example.RowCrop) -> None:
         start = time.perf_counter()
-        seen = np.zeros((), hash_file.SEEN)
-        found = perceptual_hash.of(crop.face)
-        seen["even"], seen["odd"] = found["even"], found["odd"]
-        seen["start"], seen["label"] = self.file_bytes, row.label
-        self.seen[row.filename] = seen
+        self.seen.add(row.filename, crop.face, start=self.file_bytes, label=row.label)
         self.work.hashing_seconds += time.perf_counter() - start
 
     def add_reject(self, row: annotations.Row, defect: annotations.InvalidExample) -> None:
@@ -258,9 +251,7 @@ class Tally:
             "not_aligned": self.not_aligned,
             "contents": dict(sorted(self.contents.items())),
             "observed": self.statistics.to_json(),
-            "hashes": near_duplicates_in_shards.pack(
-                [self.seen.get(name, _UNSEEN) for name in sorted(self.contents)]
-            ),
+            "hashes": near_duplicates_in_shards.pack(self.seen.rows(sorted(self.contents))),
         }
 
 

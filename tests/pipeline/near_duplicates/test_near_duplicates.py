@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.near_duplicates import candidates, groups, perceptual_hash, pixels
+from pipeline.near_duplicates import candidates, groups, hash_file, perceptual_hash, pixels
 from tests.pipeline.test_near_duplicates import photograph
 
 
@@ -44,6 +44,28 @@ def test_a_flat_image_has_no_hash_and_is_near_to_nothing():
     flat = perceptual_hash.of(np.full((64, 64, 3), 90, np.uint8))
     assert not flat["even"].any() and not flat["odd"].any()
     assert len(candidates.pairs(np.array([flat, flat]))) == 0
+
+
+def test_contrast_of_four_gray_levels_is_what_a_hash_needs():
+    stripes = np.full((32, 32), 90, np.uint8)
+    stripes[::2] = 98  # Their standard deviation is 4 exactly.
+    paler = stripes.copy()
+    paler[0, 0] = 97
+    found = perceptual_hash.of_thumbnails(np.stack([stripes, paler]))
+    assert [bool(one["even"].any() or one["odd"].any()) for one in found] == [True, False]
+
+
+def test_rows_of_a_shard_are_hashed_together_as_each_alone():
+    rows = hash_file.SeenRows()
+    for number in range(20):  # More than are hashed at once.
+        rows.add(f"{number}.jpg", face(number), start=100 * number, label=number % 8)
+    found = rows.rows(["19.jpg", "never added.jpg", "3.jpg"])
+    last, third = perceptual_hash.of(face(19)), perceptual_hash.of(face(3))
+    for kind in ("even", "odd"):
+        alone = [last[kind].tolist(), [0] * 10, third[kind].tolist()]
+        assert found[kind].tolist() == alone
+    assert found["start"].tolist() == [1900, 0, 300]
+    assert found["label"].tolist() == [3, 0, 3]
 
 
 def hashes(*words: tuple[int, int]) -> np.ndarray:
