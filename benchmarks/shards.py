@@ -1,4 +1,4 @@
-"""Benchmark of a build: the job beside hand-written loops, TFDS and img2dataset.
+"""Benchmark of a build: the job beside hand-written loops, TFDS, data libraries and img2dataset.
 
 python -m benchmarks.shards --input_dir=AFFECTNET runs every contender as a command of its own,
 measured from outside, start-up counted, in turn, `--runs` times. `--num_images` repeats the
@@ -6,6 +6,7 @@ training rows by hard links to the images, so that a small release makes a large
 """
 
 import csv
+import importlib.util
 import shutil
 import statistics
 import sys
@@ -15,14 +16,12 @@ from pathlib import Path
 
 from absl import app, flags
 
-from benchmarks import measure, releases
+from benchmarks import measure, releases, shards_peers
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
 NUM_IMAGES = flags.DEFINE_integer("num_images", 0, "number of images to repeat it to (0: as it is)")
 RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed")
-CONTENDERS = flags.DEFINE_list(
-    "contenders", ["ours", "bare", "tfds_beam", "tfds_generator", "img2dataset"], "contenders"
-)
+CONTENDERS = flags.DEFINE_list("contenders", ["ours", *shards_peers.PEERS], "contenders")
 WORK_DIR = flags.DEFINE_string("work_dir", None, "working folder (default: a temporary one)")
 
 
@@ -41,6 +40,20 @@ def command(contender: str, root: Path, output: Path) -> list[str]:
     return [sys.executable, "-m", "benchmarks.shards_peers", contender, str(root), str(output)]
 
 
+def absent() -> dict[str, str]:
+    """Return the contenders that cannot run here, and why."""
+    found = {
+        name: f"the package {package} is not installed"
+        for name, package in {"hf_datasets": "datasets", "ray_data": "ray"}.items()
+        if importlib.util.find_spec(package) is None
+    }
+    if shutil.which("img2dataset") is None:
+        found["img2dataset"] = (
+            "it is not on the PATH (its requirements need an environment of its own)"
+        )
+    return found
+
+
 def main(argv: Sequence[str]) -> None:
     """Measure, and print a table."""
     work = Path(WORK_DIR.value or tempfile.mkdtemp(prefix="shards_benchmark_"))
@@ -51,12 +64,9 @@ def main(argv: Sequence[str]) -> None:
     with table.open(newline="") as lines:
         count = sum(1 for _ in csv.reader(lines)) - 1
     measured: dict[str, list[measure.Measured]] = {name: [] for name in CONTENDERS.value}
-    if "img2dataset" in measured and shutil.which("img2dataset") is None:
-        print(
-            "img2dataset is left out: it is not on the PATH "
-            "(its requirements need an environment of its own)"
-        )
-        del measured["img2dataset"]
+    for name, why in absent().items():
+        if measured.pop(name, None) is not None:
+            print(f"{name} is left out: {why}")
     for _ in range(RUNS.value):
         for name, runs in measured.items():
             runs.append(measure.run(command(name, root, work / "out")))

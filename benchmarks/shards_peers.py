@@ -1,4 +1,4 @@
-"""Peers of the shards benchmark: hand-written loops, TFDS builders and img2dataset.
+"""Peers of the shards benchmark: hand-written loops, TFDS builders, data libraries, img2dataset.
 
 Each is a program of its own, run in a process of its own: python -m benchmarks.shards_peers PEER
 INPUT_DIR OUTPUT_DIR. All but img2dataset, which does not know faces, crop the same squares to the
@@ -149,6 +149,38 @@ def tfds_beam(root: str, output: str) -> None:
     _builder(root, with_beam=True)(data_dir=output).download_and_prepare(download_config=config)
 
 
+def _cropped(item: dict[str, Any], root: str) -> dict[str, Any]:
+    """Return what the data libraries store of a row, which they carry as a dictionary."""
+    cv2.setNumThreads(1)
+    row = annotations.Row(**item["row"])
+    return {"image": crop(root, row) or b"", "label": row.label, "filename": row.filename}
+
+
+def hf_datasets(root: str, output: str) -> None:
+    """Build with Hugging Face datasets: `map` with as many processes as there are cores."""
+    import datasets  # Here: only this peer needs it.
+
+    cores = len(os.sched_getaffinity(0))
+    table = datasets.Dataset.from_list([{"row": row._asdict()} for row in rows(root)])
+    mapped = table.map(
+        _cropped, fn_kwargs={"root": root}, num_proc=cores, remove_columns=table.column_names
+    )
+    mapped.filter(len, input_columns="image").save_to_disk(output, num_proc=cores)
+
+
+def ray_data(root: str, output: str) -> None:
+    """Build with Ray Data: `map` on all cores into TFRecords, on a Ray of its own."""
+    import ray  # Here: only this peer needs it.
+
+    cores = len(os.sched_getaffinity(0))
+    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False)
+    items = [{"row": row._asdict()} for row in rows(root)]
+    found = ray.data.from_items(items, override_num_blocks=cores * 8)
+    cropped = found.map(_cropped, fn_kwargs={"root": root})
+    cropped.filter(lambda item: len(item["image"]) > 0).write_tfrecords(output)
+    ray.shutdown()
+
+
 def img2dataset(root: str, output: str) -> None:
     """Build with the img2dataset on the PATH: the middle of each image, not the face.
 
@@ -216,6 +248,8 @@ PEERS = {
     "bare": bare,
     "tfds_beam": tfds_beam,
     "tfds_generator": tfds_generator,
+    "hf_datasets": hf_datasets,
+    "ray_data": ray_data,
     "img2dataset": img2dataset,
 }
 
