@@ -1,4 +1,4 @@
-"""Measurement of a command from outside: seconds, and memory of its processes together."""
+"""Measurement of a command from outside: seconds, and memory, files and disk of its processes."""
 
 import os
 import platform
@@ -15,6 +15,25 @@ import psutil
 POLL_SECONDS = 1.0
 """Seconds between two readings of the memory of all processes; one takes 0.01 s of a core."""
 
+ROLES = {
+    "StandaloneSessionClusterEntrypoint": "JobManager",
+    "TaskManagerRunner": "TaskManager",
+    "FlinkJobServerDriver": "job server",
+    "pipeline.worker": "worker",
+    "worker.work()": "worker",
+}
+"""Part of a command line → what the process is for; any other belongs to the command itself."""
+
+
+class Process(NamedTuple):
+    """What one process took at most."""
+
+    role: str
+    peak_bytes: int  # proportional set size
+    open_files: int
+    bytes_written: int  # to disks; this and the next as far as the last reading saw them
+    core_seconds: float
+
 
 class Measured(NamedTuple):
     """Measurements of one run."""
@@ -22,15 +41,28 @@ class Measured(NamedTuple):
     seconds: float
     peak_bytes: int  # of all processes: proportional set size, so that shared pages count once
     output: str
+    processes: tuple[Process, ...] = ()
+    folder_bytes: int = 0  # the most that the watched folder held
 
 
-def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Measured:
+def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    servers: Sequence[int] = (),
+    folder: Path | None = None,
+) -> Measured:
     """Run a command to its end.
+
+    Args:
+      command: the command.
+      environment: variables besides those of this process.
+      servers: processes that work for the command, whose children do too.
+      folder: whose size is watched.
 
     Raises:
       subprocess.CalledProcessError: if it fails; its output goes to stderr.
     """
-    peaks = [0]
     ended = threading.Event()
     start = time.monotonic()
     with subprocess.Popen(
@@ -40,7 +72,8 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
         env={**os.environ, **(environment or {})},
         text=True,
     ) as process:
-        watcher = threading.Thread(target=_watch, args=(process.pid, peaks, ended), daemon=True)
+        watch = _Watch([process.pid, *servers], folder)
+        watcher = threading.Thread(target=watch.run, args=(ended,), daemon=True)
         watcher.start()
         output, _ = process.communicate()
         seconds = time.monotonic() - start
@@ -49,22 +82,85 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
     if process.returncode:
         print(output, file=sys.stderr)
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Measured(seconds, max(peaks), output)
+    found = tuple(watch.processes.values())
+    return Measured(seconds, watch.peak_bytes, output, found, watch.folder_bytes)
 
 
-def _watch(pid: int, peaks: list[int], ended: threading.Event) -> None:
-    while not ended.wait(POLL_SECONDS):
-        peaks.append(_tree_bytes(pid))
+class _Watch:
+    """Readings of the processes below some, and of a folder."""
+
+    def __init__(self, roots: Sequence[int], folder: Path | None) -> None:
+        self.roots = roots
+        self.folder = folder
+        self.peak_bytes = 0
+        self.folder_bytes = 0
+        self.processes: dict[int, Process] = {}
+
+    def run(self, ended: threading.Event) -> None:
+        while not ended.wait(POLL_SECONDS):
+            found = [self._read(process) for root in self.roots for process in _tree(root)]
+            self.peak_bytes = max(self.peak_bytes, sum(found))
+            if self.folder:
+                self.folder_bytes = max(self.folder_bytes, bytes_below(self.folder))
+
+    def _read(self, process: psutil.Process) -> int:
+        """Take a reading of a process; return its memory in bytes."""
+        memory = _proportional_bytes(process.pid)
+        before = self.processes.get(process.pid)
+        try:
+            command = process.cmdline()  # Anew: a shell may become what it starts.
+            if not command:  # It ends.
+                return memory
+            files, written = process.num_fds(), process.io_counters().write_bytes
+            cpu = process.cpu_times()
+        except psutil.Error:  # The process has ended meanwhile.
+            return memory
+        if before:
+            memory_peak = max(memory, before.peak_bytes)
+            files = max(files, before.open_files)
+        else:
+            memory_peak = memory
+        core_seconds = cpu.user + cpu.system
+        self.processes[process.pid] = Process(
+            role_of(command), memory_peak, files, written, core_seconds
+        )
+        return memory
 
 
-def _tree_bytes(pid: int) -> int:
-    total = 0
+def role_of(command: Sequence[str]) -> str:
+    """Return what a process is for, given its command line."""
+    text = " ".join(command)
+    return next((role for part, role in ROLES.items() if part in text), "driver")
+
+
+def of_roles(processes: Sequence[Process]) -> str:
+    """Describe the processes of each role: how many, the most that one took, and their time."""
+    described = []
+    for role in sorted({process.role for process in processes}):
+        of_role = [process for process in processes if process.role == role]
+        peak = max(process.peak_bytes for process in of_role) / 1e6
+        seconds = sum(process.core_seconds for process in of_role)
+        described.append(f"{len(of_role)} {role} {peak:,.0f} MB {seconds:,.0f} core·s")
+    return ", ".join(described)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
     try:
         root = psutil.Process(pid)
-        for process in [root, *root.children(recursive=True)]:
-            total += _proportional_bytes(process.pid)
+        return [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
-        pass
+        return []
+
+
+def bytes_below(folder: Path) -> int:
+    """Return the size of all files below a folder, some of which may go meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(f"{parent}/{name}").st_size
+            except FileNotFoundError:
+                continue
     return total
 
 

@@ -2,32 +2,46 @@
 
 import csv
 import os
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
 from affectnet_tfds import crop_geometry, image_codec
 from pipeline.rows import annotations
 
+FOLDERS = 997
+"""Folders of a release's images."""
 
-def repeated(root: Path, num_images: int, folder: Path) -> Path:
-    """Make a release with so many training rows by repeating the good rows of `root`."""
+
+def repeated(roots: Sequence[Path], num_images: int, folder: Path) -> Path:
+    """Make a release with so many training rows by repeating the good rows of others, shuffled."""
+    sources = [_good_rows(root) for root in roots]
+    header = sources[0][0]
+    good = [row for _, rows in sources for row in rows]
+    order = list(range(num_images))
+    random.Random(0).shuffle(order)
+    (folder / "Manually_Annotated_file_lists").mkdir(parents=True)
+    for number in range(min(FOLDERS, num_images)):
+        (folder / "Manually_Annotated_Images" / str(number)).mkdir(parents=True)
+    with (folder / "Manually_Annotated_file_lists" / "training.csv").open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(header)
+        for i, place in enumerate(order):
+            image, row = good[place % len(good)]
+            name = f"{i % FOLDERS}/{i:056x}{image.suffix}"
+            os.link(image, folder / "Manually_Annotated_Images" / name)
+            writer.writerow([name, *row[1:]])
+    return folder
+
+
+def _good_rows(root: Path) -> tuple[list[str], list[tuple[Path, list[str]]]]:
+    """Return the header of a release's training.csv, and its good rows with their image files."""
     (table,) = root.rglob("training.csv")
     (images,) = (path for path in root.rglob("Manually_Annotated_Images") if path.is_dir())
     with table.open(newline="") as lines:
         header, *rows = csv.reader(lines)
     good = [row for row in rows if len(row) == len(header) and _is_good(images, row)]
-    (folder / "Manually_Annotated_file_lists").mkdir(parents=True)
-    with (folder / "Manually_Annotated_file_lists" / "training.csv").open("w", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(header)
-        for i in range(num_images):
-            row = good[i % len(good)]
-            name = f"{i % 997}/{i:056x}{Path(row[0]).suffix}"
-            target = folder / "Manually_Annotated_Images" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(images / row[0], target)
-            writer.writerow([name, *row[1:]])
-    return folder
+    return header, [(images / row[0], row) for row in good]
 
 
 def _is_good(images: Path, row: Sequence[str]) -> bool:

@@ -1,53 +1,145 @@
 """Benchmark of scale: memory and speed of the job as the number of images grows.
 
-python -m benchmarks.scale --input_dir=AFFECTNET prints a line for each of `--num_images`.
+python -m benchmarks.scale --input_dir=AFFECTNET prints a line for each of `--num_images`, and
+with `--details` what the processes took and what was shuffled. `--runners=local,flink` compares
+this machine's cores with a Flink cluster of two TaskManagers, started for it. Images are hard
+links to those of the releases given, so that many are read from the page cache.
 """
 
+import hashlib
+import shutil
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import app, flags
 
-from benchmarks import measure, releases
+from benchmarks import engine, measure, releases
 
-INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
+INPUT_DIR = flags.DEFINE_list("input_dir", None, "releases in the 2017 layout", required=True)
 NUM_IMAGES = flags.DEFINE_list(
     "num_images", ["10000", "30000", "100000"], "numbers of images to repeat it to"
 )
 RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed")
+RUNNERS = flags.DEFINE_list("runners", ["local"], "where it runs: local, flink")
+DROP_DUPLICATES = flags.DEFINE_list(
+    "drop_duplicates", ["no"], "no, yes: without and with --drop_duplicates of the job"
+)
+DETAILS = flags.DEFINE_bool("details", False, "print processes, shuffles, files and checksums, too")
+WORK_DIR = flags.DEFINE_string(
+    "work_dir", None, "folder on the disk of the releases (default: beside the first)"
+)
 
 
-def measured(num_images: int) -> list[measure.Measured]:
-    """Run the job on so many images."""
-    with tempfile.TemporaryDirectory(
-        prefix="scale_benchmark_", dir=Path(INPUT_DIR.value).parent
-    ) as folder:
-        root = releases.repeated(Path(INPUT_DIR.value), num_images, Path(folder, "release"))
-        given = [
-            f"--input_dir={root}",
-            f"--data_dir={folder}/out",
-            "--balance=none",
-            "--config_name=benchmark",
-        ]
-        command = [sys.executable, "-m", "pipeline.main", *given, "--overwrite"]
-        return [measure.run(command) for _ in range(RUNS.value)]
+class Case(NamedTuple):
+    """What is measured."""
+
+    root: Path  # the release
+    num_images: int
+    runner: str
+    drop_duplicates: bool
+
+
+class Result(NamedTuple):
+    """Measurements of one build."""
+
+    measured: measure.Measured
+    shuffled: engine.Shuffled
+    flink_bytes: int
+    version_bytes: int
+    sha256: str  # of all shards
+
+
+def built(case: Case, work: Path) -> Result:
+    """Build a release, measure it, and remove what it made."""
+    log, data = work / "log", work / "out"
+    log.unlink(missing_ok=True)
+    given = [f"--input_dir={case.root}", f"--data_dir={data}", f"--log_json={log}"]
+    given += ["--balance=none", "--config_name=benchmark", "--overwrite"]
+    given += ["--drop_duplicates"] * case.drop_duplicates
+    with engine.running(case.runner, work / "cluster") as where:
+        measured = measure.run(
+            [sys.executable, "-m", "pipeline.main", *given, *where.flags],
+            servers=where.servers,
+            folder=data,
+        )
+        through_flink = engine.flink_bytes(where.rest_port) if where.rest_port else 0
+    result = Result(
+        measured,
+        engine.shuffled(log),
+        through_flink,
+        measure.bytes_below(data),
+        sha256_of_shards(data),
+    )
+    shutil.rmtree(data)
+    return result
+
+
+def sha256_of_shards(data: Path) -> str:
+    """Return one checksum of all shards: of their names and contents, in order."""
+    state = hashlib.sha256()
+    for shard in sorted(data.rglob("*.tfrecord-*")):
+        if shard.name.endswith((".index", ".json")):
+            continue
+        state.update(shard.name.encode())
+        with shard.open("rb") as file:
+            while chunk := file.read(1 << 22):
+                state.update(chunk)
+    return state.hexdigest()
+
+
+def print_line(case: Case, results: Sequence[Result]) -> None:
+    """Print the line of a case."""
+    seconds = statistics.median(result.measured.seconds for result in results)
+    peak = statistics.median(result.measured.peak_bytes for result in results) / 1e6
+    where = case.runner + " without duplicates" * case.drop_duplicates
+    print(
+        f"{case.num_images:>10,}{seconds:>9.1f}{case.num_images / seconds:>10,.0f}{peak:>9,.0f}"
+        f"  {where}",
+        flush=True,
+    )
+
+
+def print_details(result: Result) -> None:
+    """Print what else was measured of a build."""
+    measured = result.measured
+    files = max(process.open_files for process in measured.processes)
+    written = sum(process.bytes_written for process in measured.processes)
+    for name, value in {
+        "peak of each role": measure.of_roles(measured.processes),
+        "open files": f"{files:,} in one process",
+        "shuffled": f"{result.shuffled.num_bytes / 1e6:,.1f} MB by the job's counters, "
+        f"{result.flink_bytes / 1e6:,.1f} MB between Flink's tasks",
+        "largest key": result.shuffled.largest_key,
+        "largest value": result.shuffled.largest_value,
+        "staging folder": f"{measured.folder_bytes / 1e6:,.0f} MB at most",
+        "version": f"{result.version_bytes / 1e6:,.0f} MB",
+        "written to disk": f"{written / 1e6:,.0f} MB",
+        "sha256 of shards": result.sha256,
+    }.items():
+        print(f"            {name:<20}{value}", flush=True)
 
 
 def main(argv: Sequence[str]) -> None:
     """Measure, and print a table."""
+    roots = [Path(root) for root in INPUT_DIR.value]
     print(f"median of {RUNS.value}; {measure.machine()}")
-    print(f"{'images':>10}{'seconds':>9}{'images/s':>10}{'peak MB':>9}")
+    print(f"{'images':>10}{'seconds':>9}{'images/s':>10}{'peak MB':>9}  where")
     for num_images in map(int, NUM_IMAGES.value):
-        runs = measured(num_images)
-        seconds = statistics.median(run.seconds for run in runs)
-        peak = statistics.median(run.peak_bytes for run in runs) / 1e6
-        print(
-            f"{num_images:>10,}{seconds:>9.1f}{num_images / seconds:>10,.0f}{peak:>9,.0f}",
-            flush=True,
-        )
+        with tempfile.TemporaryDirectory(
+            prefix="scale_benchmark_", dir=WORK_DIR.value or roots[0].parent
+        ) as folder:
+            release = releases.repeated(roots, num_images, Path(folder, "release"))
+            for drop in (each == "yes" for each in DROP_DUPLICATES.value):
+                for runner in RUNNERS.value:
+                    case = Case(release, num_images, runner, drop)
+                    results = [built(case, Path(folder)) for _ in range(RUNS.value)]
+                    print_line(case, results)
+                    if DETAILS.value:
+                        print_details(results[-1])
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
     work = Path(WORK_DIR.value or tempfile.mkdtemp(prefix="shards_benchmark_"))
     root = Path(INPUT_DIR.value)
     if NUM_IMAGES.value:
-        root = releases.repeated(root, NUM_IMAGES.value, work / "release")
+        root = releases.repeated([root], NUM_IMAGES.value, work / "release")
     (table,) = root.rglob("training.csv")
     with table.open(newline="") as lines:
         count = sum(1 for _ in csv.reader(lines)) - 1

@@ -159,11 +159,27 @@ def _start(folder: Path, name: str, program: str, started: Program) -> int:
         str(jars),
         program,
     ]
-    with (folder / "logs" / f"{name}.log").open("wb") as log:
+    commands = folder / "commands.json"
+    known = json.loads(commands.read_text()) if commands.is_file() else {}
+    commands.write_text(json.dumps({**known, name: [*command, *started.arguments]}))
+    return _run(folder, name)
+
+
+def _run(folder: Path, name: str) -> int:
+    command = json.loads((folder / "commands.json").read_text())[name]
+    with (folder / "logs" / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
-            [*command, *started.arguments],
+            command,
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         ).pid  # fmt: skip
+
+
+def start_again(folder: Path, name: str) -> int:
+    """Start a process of the cluster that has ended, as it was started; return its number."""
+    pids = json.loads((folder / "pids.json").read_text())
+    pids[name] = _run(folder, name)
+    (folder / "pids.json").write_text(json.dumps(pids))
+    return int(pids[name])
 
 
 def unsent_job_server(folder: Path) -> Path:
@@ -256,7 +272,7 @@ def down(folder: Path) -> None:
         time.sleep(0.2)
     for pid in running(folder).values():
         os.kill(pid, signal.SIGKILL)
-    for name in ("pids.json", "flags", "worker"):
+    for name in ("pids.json", "commands.json", "flags", "worker"):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "tmp", ignore_errors=True)
 

@@ -263,3 +263,8 @@ def test_a_task_manager_killed_half_way_changes_nothing(flink, release, local, t
     finish(process)
     assert flink.ask("overview")["taskmanagers"] == 1
     assert_same(tmp_path / test_main.VERSION, local)
+    cluster.start_again(flink.folder, "taskmanager-1")
+    deadline = time.monotonic() + 120
+    while flink.ask("overview")["taskmanagers"] < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
