@@ -254,6 +254,7 @@ def _survey(
         options=order.runner,
     )
     row_lists.check_found(order.lists, surveyed=found)
+    row_lists.count_lines_without_row(order.lists, surveyed=found)
     if order.config.dry_run:
         return found, None
     if order.config.scans_all:

@@ -59,8 +59,8 @@ class Console:
             self._say("rejected", f"{count:,} × {reason}")
         for reason, count in _by_reason(surveyed).items():
             self._say("dropped", f"{count:,} × {reason}")
-        for fate in (survey.RELABELLED, survey.OTHER_LABEL):
-            if count := surveyed.listed[fate]:
+        for fate, count in sorted(surveyed.listed.items()):
+            if fate != survey.EXCLUDED:  # These are among the dropped ones.
                 self._say("lists", f"{count:,} × {fate}")
         if again := surveyed.second_opinions:
             self._say(

@@ -29,6 +29,13 @@ class Sample(fields.Checked):
     num_images: int = fields.field(3000, "number of images, over all splits")
     seed: int = fields.field(1, "random seed; the same flags give the same bytes", at_least=0)
     layout: str = fields.field("2017", "release to imitate", choices=tuple(registry.LAYOUTS))
+    ambiguous_frac: float = fields.field(
+        0.0,
+        "share of the faces that are between two expressions: each face's label is one vote then, "
+        "and the layouts with soft labels (affectnetplus, ferplus) have those of ten votes",
+        at_least=0,
+        at_most=1,
+    )
     num_workers: int = fields.field(
         0,
         "worker processes; the bytes do not depend on it",
@@ -61,7 +68,9 @@ def draw(asked: Sample) -> str:
       settings_lib.SettingsError: if the folder or the settings do not allow it.
     """
     folder = pathlib.Path(asked.output_dir)
-    settings = settings_lib.Settings(folder.absolute(), asked.num_images, asked.seed, asked.layout)
+    settings = settings_lib.Settings(
+        folder.absolute(), asked.num_images, asked.seed, asked.layout, asked.ambiguous_frac
+    )
     if not release.check_target(settings, overwrite=asked.overwrite):
         return f"sample        already in {folder}: nothing to draw (--overwrite draws it again)"
     start = time.monotonic()

@@ -84,11 +84,11 @@ def _clean_staging(output_dir: pathlib.Path) -> pathlib.Path:
 
 
 def _differences(marker: dict[str, object], settings: settings_lib.Settings) -> str:
-    wanted = settings.marker()
+    wanted, there = ({"ambiguous_frac": 0, **each} for each in (settings.marker(), marker))
     return ", ".join(
-        f"{key} {marker.get(key)}, not {wanted[key]}"
+        f"{key} {there.get(key)}, not {wanted[key]}"
         for key in wanted
-        if marker.get(key) != wanted[key]
+        if there.get(key) != wanted[key]
     )
 
 
@@ -97,7 +97,15 @@ def _write(
 ) -> list[scenes.Annotation]:
     layout = registry.LAYOUTS[settings.layout]
     jobs = list(
-        _jobs(root, layout, dataset_rows.rows(num_images=settings.num_images, seed=settings.seed))
+        _jobs(
+            root,
+            layout,
+            dataset_rows.rows(
+                num_images=settings.num_images,
+                seed=settings.seed,
+                ambiguous_frac=settings.ambiguous_frac,
+            ),
+        )
     )
     for folder in sorted({job.path.parent for job in jobs}):
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,12 +24,16 @@ class SettingsError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """A sample: output folder, number of images in all splits together, seed and layout."""
+    """A sample: output folder, number of images in all splits together, seed and layout.
+
+    `ambiguous_frac` is the share of faces between two expressions (examples.dataset_rows).
+    """
 
     output_dir: pathlib.Path
     num_images: int
     seed: int
     layout: str
+    ambiguous_frac: float = 0.0
 
     def __post_init__(self) -> None:
         if self.num_images < dataset_rows.MIN_IMAGES:
@@ -45,12 +49,15 @@ class Settings:
 
     def marker(self) -> dict[str, Any]:
         """Return the content of this sample's marker."""
-        return {
+        found = {
             "generator_version": GENERATOR_VERSION,
             "layout": self.layout,
             "num_images": self.num_images,
             "seed": self.seed,
         }
+        if self.ambiguous_frac:  # Markers of samples without such faces stay as they were.
+            found["ambiguous_frac"] = self.ambiguous_frac
+        return found
 
 
 def read_marker(folder: pathlib.Path) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ _SHOWN = (
     "clean",
     "drop_duplicates",
     "seed",
+    "groups",
 )
 
 _NOT_SHOWN = {"like": "none"}

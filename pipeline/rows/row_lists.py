@@ -29,6 +29,11 @@ class RowLists:
         """Return whether there is any."""
         return bool(self.exclude or self.relabel)
 
+    def by_flag(self) -> dict[str, label_list.LabelList]:
+        """Return the lists that there are."""
+        given = {"exclude": self.exclude, "relabel": self.relabel}
+        return {flag: listed for flag, listed in given.items() if listed}
+
 
 def read(*, exclude: str, relabel: str) -> RowLists:
     """Read the lists that the flags name; "" is none.
@@ -47,7 +52,7 @@ def read(*, exclude: str, relabel: str) -> RowLists:
                 f"cannot read {relabel} as a list of labels: row {number:,} must have both the "
                 "given and the suggested label"
             )
-    for listed in filter(None, (lists.exclude, lists.relabel)):
+    for listed in lists.by_flag().values():
         _check_splits(listed)
     _check_apart(lists)
     return lists
@@ -75,6 +80,16 @@ def check_found(lists: RowLists, *, surveyed: survey.Survey) -> None:
             )
 
 
+def count_lines_without_row(lists: RowLists, *, surveyed: survey.Survey) -> None:
+    """Add to a survey's `listed` how many lines of each list name no usable row, where any do.
+
+    A line about all splits names a row if one of them has it.
+    """
+    for flag, listed in lists.by_flag().items():
+        if absent := len(listed.entries) - surveyed.lines[flag]:
+            surveyed.listed[survey.WITHOUT_ROW.format(flag=flag)] = absent
+
+
 def apply(
     lists: RowLists, entries: np.ndarray, *, fetch: deduplicate.Fetch, seed: int
 ) -> tuple[survey.Survey, np.ndarray]:
@@ -95,21 +110,26 @@ def apply(
     positions = np.flatnonzero(np.isin(entries["key"], keys))
     excluded, relabelled = _by_split(lists.exclude), _by_split(lists.relabel)
     rows = fetch(entries[positions]) if len(positions) else []
+    named: dict[str, set[label_list.Entry]] = {flag: set() for flag in lists.by_flag()}
     for position, row in zip(positions.tolist(), rows, strict=True):
-        if row.filename in excluded[row.split]:
+        if entry := excluded[row.split].get(row.filename):
+            named["exclude"].add(entry)
             corrections.exclude(row)
             stays[position] = False
         elif entry := relabelled[row.split].get(row.filename):
+            named["relabel"].add(entry)
             if entry.given != row.label:
                 corrections.listed[survey.OTHER_LABEL] += 1
             else:
                 corrections.relabel(row, label=entry.suggested)
                 entries["label"][position] = entry.suggested
+    # Rows of one name are in one bucket, so that a line about all splits is counted once.
+    corrections.lines.update({flag: len(lines) for flag, lines in named.items() if lines})
     return corrections, entries[stays]
 
 
 def _keys(lists: RowLists, *, seed: int) -> list[int]:
-    listed = [each for each in (lists.exclude, lists.relabel) if each]
+    listed = lists.by_flag().values()
     return [stable_hash.key(entry.filename, seed) for each in listed for entry in each.entries]
 
 

@@ -14,6 +14,7 @@ RELABELLED = "relabelled by a list"
 OTHER_LABEL = "with another label than the list gives"
 """What becomes of a row that a list names."""
 
+WITHOUT_ROW = "lines of --{flag} that name no row"
 
 NEAR_DUPLICATE = "near duplicate"
 """Reason of a row that is dropped because its picture is kept in another file."""
@@ -32,6 +33,7 @@ class Survey:
       near_duplicates: the same, of rows whose picture is kept in another file.
       second_opinions: usable rows about a face (an image and a box) that an earlier row is about.
       listed: rows that the lists of --exclude and --relabel name, by what became of them.
+      lines: lines of these lists that name a row, by the list's flag.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class Survey:
         self.near_duplicates: dict[str, str] = {}
         self.second_opinions = 0
         self.listed = collections.Counter[str]()
+        self.lines = collections.Counter[str]()
 
     def add(self, item: annotations.Row | annotations.Reject, *, clean: str = "none") -> bool:
         """Count one row or reject; return whether it is a usable row."""
@@ -104,6 +107,7 @@ class Survey:
         self.near_duplicates |= other.near_duplicates
         self.second_opinions += other.second_opinions
         self.listed.update(other.listed)
+        self.lines.update(other.lines)
         return self
 
     def in_order(self) -> "Survey":
@@ -136,6 +140,7 @@ class Survey:
                 "near_duplicates": dict(sorted(self.near_duplicates.items())),
                 "second_opinions": self.second_opinions,
                 "listed": dict(sorted(self.listed.items())),
+                "lines": dict(sorted(self.lines.items())),
             }
         )
 
@@ -154,6 +159,7 @@ class Survey:
         survey.near_duplicates = value["near_duplicates"]
         survey.second_opinions = value["second_opinions"]
         survey.listed.update(value["listed"])
+        survey.lines.update(value.get("lines", {}))  # A build may have begun before there were any.
         survey.dropped.update({(*key, reason): n for *key, reason, n in value["dropped"]})
         return survey
 

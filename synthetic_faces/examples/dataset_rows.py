@@ -1,6 +1,8 @@
 """Rows of a sample: split, subset and expression of every image.
 
-Owns the numbers of rows per split and class. The training split is as unbalanced as AffectNet's,
+Owns the numbers of rows per split and class, and who votes for what in a sample of ambiguous faces:
+there the label is one vote, as AffectNet's is, of a person who sees each expression as often as it
+has a share in the face. The training split is as unbalanced as AffectNet's,
 except that no class falls below a fiftieth of the sample and images without a usable expression are
 reduced. AffectNet's exact proportions were rejected: a small sample would hold 25 contempt faces
 and 700 images nobody trains on.
@@ -12,6 +14,7 @@ import hashlib
 import numpy as np
 
 from affectnet_tfds import labels
+from synthetic_faces.subject import expressions
 
 MIN_IMAGES = 44
 """Fewer leave a class empty."""
@@ -27,6 +30,8 @@ _SUFFIXES = (".jpg", ".JPG", ".png", ".bmp")
 _SUFFIX_SHARES = (0.94, 0.03, 0.02, 0.01)
 _ROWS_STREAM = 0
 _IMAGE_STREAM = 1
+_VOTES_STREAM = 2
+_NUM_VOTES = 10  # For each face of FER+.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +45,45 @@ class Row:
     code: int
     name: str  # 56 hexadecimal digits
     suffix: str
+    blend: expressions.Blend | None = None
+    """Between which expressions the face is; None: it is that of the code."""
+    votes: tuple[int, ...] = ()
+    """For codes 0..7; () in a sample without ambiguous faces."""
 
 
-def rows(*, num_images: int, seed: int) -> list[Row]:
-    """Return every row of a sample, by index: training, then validation, then the automatic set."""
+def rows(*, num_images: int, seed: int, ambiguous_frac: float = 0.0) -> list[Row]:
+    """Return every row of a sample, by index: training, then validation, then the automatic set.
+
+    Args:
+      num_images: of all splits.
+      seed: of all draws.
+      ambiguous_frac: of the faces of codes 0..7, those that are between two expressions. If there
+        are any, each face has ten votes, and its code is one more.
+    """
+    result = _clear_rows(num_images=num_images, seed=seed)
+    if not ambiguous_frac:
+        return result
+    rng = _generator(seed, _VOTES_STREAM)
+    return [_voted(row, ambiguous_frac=ambiguous_frac, rng=rng) for row in result]
+
+
+def _voted(row: Row, *, ambiguous_frac: float, rng: np.random.Generator) -> Row:
+    """Return a row with a blend, perhaps, with votes, and with the label that a vote gives."""
+    if row.code > expressions.CONTEMPT:
+        return row
+    num_classes = expressions.CONTEMPT + 1
+    shares = np.eye(num_classes)[row.code]
+    blend = None
+    if rng.random() < ambiguous_frac:
+        second = (row.code + int(rng.integers(1, num_classes))) % num_classes
+        blend = expressions.Blend(row.code, second, float(rng.uniform(0.5, 1)))
+        shares[[blend.first, blend.second]] = blend.share, 1 - blend.share
+    votes = tuple(rng.multinomial(_NUM_VOTES, shares).tolist())
+    code = int(rng.choice(num_classes, p=shares))
+    return dataclasses.replace(row, code=code, blend=blend, votes=votes)
+
+
+def _clear_rows(*, num_images: int, seed: int) -> list[Row]:
     rng = _generator(seed, _ROWS_STREAM)
     lists = (
         ("train", "manual", _shuffled(train_counts(num_images), rng=rng)),

@@ -45,7 +45,10 @@ def draw(row: dataset_rows.Row, *, seed: int) -> tuple[bytes, Annotation]:
     """Return the file bytes of a row's image, and its annotation."""
     rng = dataset_rows.image_rng(seed=seed, index=row.index)
     width, height = (int(side) for side in rng.integers(*_SIDE_PX, size=2))
-    expression = expressions.draw_expression(row.code, rng=rng)
+    if row.blend:
+        expression = expressions.draw_blend(row.blend, rng=rng)
+    else:
+        expression = expressions.draw_expression(row.code, rng=rng)
     subject = _draw_subject(expression, width=width, height=height, rng=rng)
     canvas = backgrounds.paint_background(width=width, height=height, rng=rng)
     degraded = _paint_scene(canvas, subject, code=row.code, rng=rng)

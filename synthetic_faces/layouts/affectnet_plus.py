@@ -1,7 +1,8 @@
 """Layout of AffectNet+ (arXiv 2410.22506): one JSON an image, with soft label and difficulty.
 
-It cannot express boxes. Soft labels are made up: the code's own probability follows from the
-difficulty, the rest is uniform. Gender, race and the 29 landmarks stay empty: drawn faces have
+It cannot express boxes. Soft labels are the shares of a sample's votes, and the difficulty follows
+from them; without votes they are made up: the code's own probability follows from the difficulty,
+the rest is uniform. Gender, race and the 29 landmarks stay empty: drawn faces have
 none.
 """
 
@@ -40,7 +41,10 @@ def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) ->
 
 
 def difficulty(row: dataset_rows.Row) -> int:
-    """Return 0 (easy), 1 (challenging) or 2 (difficult), from the hash in the row's name."""
+    """Return 0 (easy), 1 (challenging) or 2 (difficult), from the votes or the row's name."""
+    if row.votes:
+        most = max(row.votes) / sum(row.votes)
+        return sum(most < least for least in _OWN_PROBABILITY[:-1])
     return int(row.name[-8:], 16) % len(_OWN_PROBABILITY)
 
 
@@ -48,6 +52,8 @@ def soft_label(row: dataset_rows.Row) -> list[float]:
     """Return probabilities of codes 0..7; uniform for None, Uncertain and No-Face."""
     if row.code > expressions.CONTEMPT:
         return [1 / _NUM_SOFT] * _NUM_SOFT
+    if row.votes:
+        return [count / sum(row.votes) for count in row.votes]
     own = _OWN_PROBABILITY[difficulty(row)]
     rest = (1 - own) / (_NUM_SOFT - 1)
     return [own if code == row.code else rest for code in range(_NUM_SOFT)]

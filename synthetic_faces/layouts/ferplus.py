@@ -1,7 +1,7 @@
 """Layout of FER+ with images: FER2013Train/fer0000000.png, and ten votes for each in label.csv.
 
-All codes but None, of the manual set. Votes are made up: seven for the code, two for another and a
-single one. It expresses nothing but the code.
+All codes but None, of the manual set. A sample without votes gets made-up ones: seven for the code,
+two for another and a single one. It expresses nothing but the code.
 """
 
 import pathlib
@@ -30,9 +30,11 @@ def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) ->
         (root / folder / "label.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def votes(code: int) -> list[int]:
-    """Return the votes in the order of the columns."""
-    own = CODES.index(code)
+def votes(row: dataset_rows.Row) -> list[int]:
+    """Return the votes for a row in the order of the columns."""
+    if row.votes:
+        return [row.votes[code] if code < len(row.votes) else 0 for code in CODES]
+    own = CODES.index(row.code)
     counts = [0] * len(CODES)
     counts[own] = 7
     counts[(own + 1) % 8] += 2
@@ -41,9 +43,7 @@ def votes(code: int) -> list[int]:
 
 
 def _line(row: dataset_rows.Row, width: int, height: int) -> str:
-    return (
-        f'fer{row.index:07d}.png,"(0, 0, {width}, {height})",{",".join(map(str, votes(row.code)))}'
-    )
+    return f'fer{row.index:07d}.png,"(0, 0, {width}, {height})",{",".join(map(str, votes(row)))}'
 
 
 LAYOUT = base.Layout("FER+, with votes in label.csv", image_path, write_lists)

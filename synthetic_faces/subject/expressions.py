@@ -1,13 +1,14 @@
 """Action units, valence and arousal of each of AffectNet's expressions.
 
-Owns prototypes, their variants, and the mixtures for AffectNet's None and Uncertain. Prototypes are
-those of the FACS Investigator's Guide, Table 10-1 (Ekman, Friesen & Hager 2002) and EMFACS (Friesen
-& Ekman 1983); contempt is the one-sided 12+14 (Ekman & Friesen 1986). The centres in valence and
-arousal are ours, in the quadrants of Russell's circumplex (1980): AffectNet's are published as a
-figure without numbers.
+Owns prototypes, their variants, blends of two, and the mixtures for AffectNet's None and Uncertain.
+Prototypes are those of the FACS Investigator's Guide, Table 10-1 (Ekman, Friesen & Hager 2002) and
+EMFACS (Friesen & Ekman 1983); contempt is the one-sided 12+14 (Ekman & Friesen 1986). The centres
+in valence and arousal are ours, in the quadrants of Russell's circumplex (1980): AffectNet's are
+published as a figure without numbers.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,6 +59,39 @@ class Expression:
     activity: action_units.Activity
     valence: float
     arousal: float
+
+
+class Blend(NamedTuple):
+    """An expression between two: `share` of the first of them, 0..1, the rest of the second."""
+
+    first: int
+    second: int
+    share: float
+
+
+def draw_blend(blend: Blend, *, rng: np.random.Generator) -> Expression:
+    """Draw an expression between two of codes 0..7: the intensities of both, weighted."""
+    one, other = (draw_expression(code, rng=rng) for code in (blend.first, blend.second))
+    rest = action_units.both(0.0)
+    activity = {
+        unit: _between(one.activity.get(unit, rest), other.activity.get(unit, rest), blend.share)
+        for unit in sorted(one.activity.keys() | other.activity.keys())
+    }
+    return Expression(
+        code=blend.first,
+        activity=activity,
+        valence=round(blend.share * one.valence + (1 - blend.share) * other.valence, 4),
+        arousal=round(blend.share * one.arousal + (1 - blend.share) * other.arousal, 4),
+    )
+
+
+def _between(
+    one: action_units.Sides, other: action_units.Sides, share: float
+) -> action_units.Sides:
+    return action_units.Sides(
+        left=share * one.left + (1 - share) * other.left,
+        right=share * one.right + (1 - share) * other.right,
+    )
 
 
 def draw_expression(code: int, *, rng: np.random.Generator) -> Expression:

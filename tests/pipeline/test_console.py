@@ -2,7 +2,9 @@
 
 import pytest
 
-from pipeline import console, ledger
+from pipeline import config, console, ledger
+from pipeline.rows import survey
+from pipeline.sources import base
 from tests import terminal
 
 
@@ -44,3 +46,16 @@ def test_near_copies_that_were_dropped_are_not_said_to_be_there(is_dropped, said
     printed = capsys.readouterr().out
     assert "2 pictures are there in several versions" in printed
     assert said in printed
+
+
+def test_what_became_of_the_rows_of_lists_is_told_but_the_excluded_ones_twice(tmp_path, capsys):
+    found = survey.Survey()
+    found.listed.update(
+        {survey.EXCLUDED: 2, survey.RELABELLED: 3, survey.WITHOUT_ROW.format(flag="exclude"): 4}
+    )
+    release = base.Release("2017", str(tmp_path), ())
+    console.Console().found(release, found, config.JobConfig(input_dir=str(tmp_path)))
+    assert capsys.readouterr().out.splitlines() == [
+        "lists         4 × lines of --exclude that name no row",
+        "lists         3 × relabelled by a list",
+    ]

@@ -43,7 +43,11 @@ def test_lists_leave_rows_out_and_give_others_new_labels(release, job_config, tm
     lines = {(line.split, line.name): line for line in built.account.lines}
     assert (lines["train", "happy"].dropped, lines["train", "happy"].written) == (1, 1)
     assert (lines["train", "sad"].written, lines["train", "anger"].written) == (1, 1)
-    assert built.report["listed"] == {"excluded by a list": 1, "relabelled by a list": 1}
+    assert built.report["listed"] == {
+        "excluded by a list": 1,
+        "relabelled by a list": 1,
+        "lines of --relabel that name no row": 1,
+    }
 
     moved = tmp_path / "moved.csv"  # The same list elsewhere is the same build; another is not.
     moved.write_text(exclude.read_text())

@@ -237,3 +237,18 @@ def _subject() -> subjects.Subject:
     )  # fmt: skip
     shape = anatomy.Shape(1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0)
     return subjects.make_subject(shape, look=look, activity={}, pose=pose)
+
+
+def test_a_blend_is_between_both_expressions():
+    happy, sad = expressions.HAPPY, expressions.SAD
+    for share in (1.0, 0.25):
+        blend = expressions.Blend(happy, sad, share)
+        found = expressions.draw_blend(blend, rng=np.random.default_rng(0))
+        rng = np.random.default_rng(0)
+        one, other = (expressions.draw_expression(code, rng=rng) for code in (happy, sad))
+        assert found.activity[12].left == share * one.activity[12].left  # Of the smile alone.
+        assert found.activity[15].right == (1 - share) * other.activity[15].right
+        lids = share * one.activity[43].left + (1 - share) * other.activity[43].left
+        assert found.activity[43].left == pytest.approx(lids)
+        valence = share * one.valence + (1 - share) * other.valence
+        assert found.valence == pytest.approx(valence, abs=1e-4)

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from affectnet_tfds import labels
 from synthetic_faces import release, settings
 from synthetic_faces.examples import dataset_rows, scenes
-from synthetic_faces.layouts import affectnet_plus, registry, yolo
+from synthetic_faces.layouts import affectnet_plus, ferplus, registry, yolo
 
 SPLITS = {"train": "train", "validation": "val"}
 
@@ -210,3 +211,20 @@ def test_a_soft_label_favours_its_code_by_the_difficulty():
         row = dataset_rows.Row(0, "train", "manual", 0, 5, f"{index:056x}", ".jpg")
         probabilities[affectnet_plus.difficulty(row)] = affectnet_plus.soft_label(row)[5]
     assert probabilities == {0: 0.9, 1: 0.6, 2: 0.4}
+
+
+@pytest.mark.parametrize(
+    ("votes", "difficulty"), [((0, 0, 0, 1, 0, 9, 0, 0), 0), ((4, 0, 0, 0, 0, 6, 0, 0), 1)]
+)
+def test_votes_are_the_soft_label_and_say_how_difficult_a_face_is(votes, difficulty):
+    row = dataset_rows.Row(0, "train", "manual", 0, 5, "ab" * 28, ".jpg", votes=votes)
+    assert affectnet_plus.soft_label(row) == [count / 10 for count in votes]
+    assert affectnet_plus.difficulty(row) == difficulty
+    evenly = dataclasses.replace(row, votes=(5, 0, 0, 0, 0, 5, 0, 0))
+    assert affectnet_plus.difficulty(evenly) == 2
+
+
+def test_votes_are_in_the_columns_of_ferplus():
+    votes = (1, 0, 2, 0, 3, 0, 4, 0)  # Neutral, sad, fear and anger.
+    row = dataset_rows.Row(0, "train", "manual", 0, 6, "ab" * 28, ".jpg", votes=votes)
+    assert ferplus.votes(row) == [1, 0, 0, 2, 4, 0, 3, 0, 0, 0]

@@ -173,6 +173,19 @@ def test_another_sample_is_refused_and_replaced_when_told(sample):
     assert check(sample, seed=7, overwrite=True)
 
 
+def test_ambiguous_faces_are_drawn_otherwise_and_the_marker_has_their_share(sample, tmp_path):
+    asked = settings.Settings(tmp_path / "votes", NUM_IMAGES, 1, "2017", 1.0)
+    release.make(asked, num_workers=1)
+    marker = json.loads((tmp_path / "votes" / "drawn_sample.json").read_text())
+    assert marker["ambiguous_frac"] == 1.0
+    votes, clear = ({*sums(folder).values()} for folder in (tmp_path / "votes", sample))
+    assert len(votes & clear) < NUM_IMAGES // 2  # Those without an expression are the same.
+    with pytest.raises(settings.SettingsError, match=r"sample \(ambiguous_frac 0, not 1.0\)"):
+        release.check_target(settings.Settings(sample, NUM_IMAGES, 1, "2017", 1.0), overwrite=False)
+    with pytest.raises(settings.SettingsError, match=r"sample \(ambiguous_frac 1.0, not 0\)"):
+        check(tmp_path / "votes")
+
+
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(settings.SettingsError, match="is a file; name a folder"):

@@ -42,9 +42,15 @@ class Field:
     grouped: grouping.Grouping = grouping.Grouping()
 
     def read(self, *, size_px: int) -> tuple[examples.Split, str]:
-        """Return the examples at an image size, and which part they are; see id_list.take."""
+        """Return the examples at an image size, and which part they are; see id_list.take.
+
+        Raises:
+          errors.UserError: if the list or the attributes asked for do not fit them.
+        """
         whole = examples.read(self.version, split=self.split, size_px=size_px, cache="none")
-        return id_list.take(whole, listed=self.listed)
+        split, subset = id_list.take(whole, listed=self.listed)
+        self.grouped.check(split)
+        return split, subset
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

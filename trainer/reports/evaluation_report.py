@@ -83,9 +83,12 @@ def run_members(
       grouped: by which attributes the numbers are divided; None: by all that the data have.
 
     Raises:
-      errors.UserError: if there are no weights, or they belong to another network.
+      errors.UserError: if there are no weights, or they belong to another network, or the groups
+        that are asked for are not there.
     """
     ctx, examples = members[0].ctx, members[0].examples
+    grouped = grouped or grouping.Grouping()
+    grouped.check(examples)
     facts = [
         best_weights.load_best(each.network, model_dir=each.model_dir, connection=ctx.connection)
         for each in members
@@ -98,7 +101,7 @@ def run_members(
         remark=f"weights of {weights}, chosen by {chosen_by}",
         models=list(map(_model_facts, members)),
         history=members[0].history if len(members) == 1 else (),
-        grouped=grouped or grouping.Grouping(),
+        grouped=grouped,
         explain=_explain(members[0]) if len(members) == 1 else _OF_SEVERAL,
     )
     return publication.publish(

@@ -112,6 +112,7 @@ def test_survey_rows_gives_one_survey_and_writes_an_index_without_repeated_rows(
             "near_duplicates": {},
             "second_opinions": 1,
             "listed": {},
+            "lines": {},
         }
     )
     assert counted == {"rows_read": 5, "rows_rejected": 2}
@@ -141,6 +142,7 @@ def test_find_duplicates_drops_a_file_of_train_that_has_another_name(tmp_path):
             "near_duplicates": {},
             "second_opinions": 0,
             "listed": {},
+            "lines": {},
         }
     )
     assert (counted["images_read"], counted["bytes_read"]) == (3, 4)

@@ -177,6 +177,14 @@ def test_classes_that_a_split_lacks_are_a_warning(release, job_config):
     ]
 
 
+def test_the_flags_of_a_build_with_attributes_have_their_names(job_config):
+    built = build.build(
+        job_config(balance="5", config_name="tiny_groups", groups="brightness,face_px"),
+        listener=Silent(),
+    )
+    assert "--groups=brightness,face_px<" in text_of(built)
+
+
 def test_a_data_set_without_contempt_is_told_which_flag_leaves_it_out(release, job_config):
     for label in range(7):
         release.add("training", label)

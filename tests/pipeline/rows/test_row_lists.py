@@ -107,3 +107,31 @@ def test_listed_rows_outlast_the_file_that_a_survey_is_kept_in():
     counted.relabel(row("a.jpg", 1), label=2)
     again = survey.Survey.from_json(counted.to_json())
     assert again.merge(counted).listed == {"relabelled by a list": 2}
+
+
+def lines_without_row(tmp_path, **given):
+    counted = applied(tmp_path, **given)[0]
+    again = survey.Survey.from_json(counted.to_json())
+    paths = {name: str(tmp_path / name) if name in given else "" for name in ("exclude", "relabel")}
+    row_lists.count_lines_without_row(row_lists.read(**paths), surveyed=again)
+    return {fate: count for fate, count in again.listed.items() if "no row" in fate}
+
+
+def test_lines_that_name_no_row_are_counted_by_list(tmp_path):
+    exclude = "split,filename\nvalidation,c.jpg\ntrain,a.jpg\n,b.jpg#4\n"
+    relabel = "filename,given,suggested\nb.jpg,sad,fear\nb.jpg#3,happy,fear\n"
+    assert lines_without_row(tmp_path, exclude=exclude, relabel=relabel) == {
+        "lines of --exclude that name no row": 2,
+        "lines of --relabel that name no row": 1,
+    }
+
+
+def test_a_line_about_all_splits_names_a_row_once(tmp_path):
+    assert lines_without_row(tmp_path, exclude="filename\na.jpg\nx.jpg\n") == {
+        "lines of --exclude that name no row": 1
+    }
+
+
+def test_a_row_with_another_label_is_there(tmp_path):
+    relabel = "filename,given,suggested\nb.jpg,happy,fear\na.jpg,happy,sad\n"
+    assert lines_without_row(tmp_path, relabel=relabel) == {}

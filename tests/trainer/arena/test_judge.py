@@ -12,7 +12,8 @@ from runtime import errors
 from tests.trainer.arena.conftest import NAMES
 from tests.trainer.arena.models import linear_onnx
 from trainer import evaluate
-from trainer.evaluation import paired_comparison, predictions
+from trainer.arena import inference
+from trainer.evaluation import paired_comparison, predictions, predictor
 from trainer.run import best_weights, context, data_provenance, model_folder
 from trainer.training import setup
 
@@ -104,6 +105,21 @@ def test_a_model_of_gray_images_channels_first_and_logits_is_judged_one_image_at
     assert '<p class="summary">linear.onnx, 0.0 MB</p>' in page
     assert re.search(r"<dt>hardware</dt><dd>.* GB; ONNX Runtime [\d.]+ on the CPU</dd>", page)
     assert "linear.onnx" in page and "ms a face" in page
+
+
+def test_attributes_that_the_data_lack_are_refused_before_a_network_is_run(
+    refused, run_dir, write_adapter, tmp_path, monkeypatch
+):
+    def must_not_run(*given, **settings):
+        raise AssertionError("the network was run")
+
+    monkeypatch.setattr(predictor.Predictor, "run", must_not_run)
+    monkeypatch.setattr(inference, "outputs", must_not_run)
+    message = "--groups=age names no attribute: the data have none"
+    assert message in refused(model_dir=run_dir, groups="age")
+    path = linear_onnx(tmp_path / "linear.onnx", weights=np.zeros((192, 8)), shape=[1, 3, 8, 8])
+    adapter = write_adapter(classes=[*NAMES])
+    assert message in refused(model_file=path, adapter=adapter, groups="age")
 
 
 def test_an_h5_file_of_keras_is_judged(make_ctx, judge, write_adapter, tmp_path):

@@ -46,6 +46,17 @@ class Grouping:
             name: texts for name, texts in found.items() if not self.asked or name in self.asked
         }
 
+    def check(self, split: "examples.Split") -> None:
+        """Check attributes that are asked for by name, and the list, before a network is run.
+
+        Raises:
+          errors.UserError: for an attribute asked for that is not there, or is no group, and a
+            list of other images.
+        """
+        found = self.attributes_of(split) if self.asked or self.listed else {}
+        if self.asked:
+            attributes.make(found, asked=self.asked)
+
     def evaluate(self, preds: predictions.Predictions) -> "group_results.GroupResults | None":
         """Compute the numbers of predictions by group; None without an attribute.
 
