@@ -2,20 +2,24 @@
 
 python -m benchmarks.near_duplicates --input_dir=AFFECTNET crops the faces as the job does, makes
 copies of some (resized, recompressed, mirrored, cropped to 95 %, brightness changed, gray), and
-prints, for hashes of the same size, how many copies are nearer than all but a millionth of the
-pairs of different crops; then what the job's own search finds and confirms of each kind, and which
-pairs of the crops themselves it takes for one picture.
+prints what the job's own search finds, misses and joins by mistake, by kind; then, for hashes of
+about the same size, how many copies are nearer than all but a millionth of the pairs of different
+crops. `--sheet=FILE.png` shows which of the crops themselves the job takes for one picture: they
+count as one crop in what follows, so that somebody has to look at them.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from absl import app, flags
 
+from benchmarks import image_hashes
 from pipeline import build, config
-from pipeline.near_duplicates import candidates, groups, perceptual_hash, pixels
+from pipeline.near_duplicates import groups, perceptual_hash, pixels
 from pipeline.rows import annotations
 from pipeline.shards import image_files, row_example
 from pipeline.sources.layouts import registry
@@ -25,6 +29,12 @@ PLANTED = flags.DEFINE_integer("planted", 1500, "crops that get a copy of each k
 MOST = flags.DEFINE_integer("most", 5000, "crops to read")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 224, "side of the crops, in pixels")
 MARGIN_FRAC = flags.DEFINE_float("margin_frac", 0.15, "margin around the face box")
+SHEET = flags.DEFINE_string(
+    "sheet", None, "image to write: crops of the release that the job takes for one picture"
+)
+
+MOST_ON_SHEET = 96
+"""Pairs that are shown, of those that agree least."""
 
 FALSE_RATE = 1e-6
 """Pairs of different crops that a hash may take for near, as a fraction of all pairs."""
@@ -102,101 +112,112 @@ def crops() -> list[np.ndarray]:
     return found
 
 
-def d_hash(face: np.ndarray) -> np.ndarray:
-    """Return 120 bits: whether each of 12 x 10 blocks is brighter than its right neighbour."""
-    blocks = cv2.resize(perceptual_hash.thumbnail(face, side=64), (13, 10), interpolation=3)
-    return (blocks[:, :-1] > blocks[:, 1:]).reshape(-1).astype(np.float32)
+def recalls(faces: image_hashes.Hashes, copies: Sequence[image_hashes.Hashes]) -> Iterator[str]:
+    """Yield a line of the table for each hash: the share of each kind of copies that is nearer to
+    its original than all but FALSE_RATE of the pairs of different crops are to each other.
+
+    Args:
+      faces: hashes of different crops.
+      copies: of each kind, those of copies of the first crops.
+    """
+    for name, windows in itertools.product(faces, (False, True)):
+        if name == image_hashes.JOB and not windows:
+            continue
+        apart = image_hashes.distances(name, faces[name], faces[name], windows=windows)
+        strangers = apart[np.triu_indices(len(apart), 1)]
+        allowed = int(FALSE_RATE * len(strangers))
+        limit = np.partition(strangers, allowed)[allowed]
+        cells = []
+        for group in copies:
+            count = len(group[name])
+            found = image_hashes.distances(name, faces[name][:count], group[name], windows=windows)
+            cells.append(f"{(found.diagonal() < limit).mean():.3f}")
+        whole = "" if name == image_hashes.JOB else (", windows" if windows else ", whole crop")
+        yield f"| {name}{whole} | {' | '.join(cells)} |"
 
 
-def block_mean(face: np.ndarray) -> np.ndarray:
-    """Return 121 bits: whether each of 11 x 11 blocks is brighter than their median."""
-    blocks = cv2.resize(perceptual_hash.thumbnail(face, side=64), (11, 11), interpolation=3)
-    return (blocks > np.median(blocks)).reshape(-1).astype(np.float32)
+def groups_of(faces: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the groups of crops that the job takes for one picture."""
+    hashes = np.array([perceptual_hash.of(face) for face in faces])
+    files = np.arange(len(faces))  # No two are identical, so that all are found as near.
+    return groups.find(hashes, files, thumbnails=lambda rows: thumbnails(faces, rows))
 
 
-def p_hash(face: np.ndarray) -> np.ndarray:
-    """Return 119 bits: signs of the low frequencies of the whole crop."""
-    waves = cv2.dct(perceptual_hash.thumbnail(face, side=32).astype(np.float32))
-    return (waves[:10, :12].reshape(-1)[1:] > 0).astype(np.float32)
-
-
-def descriptor(face: np.ndarray) -> np.ndarray:
-    """Return 16 numbers: 4 x 4 blocks, their mean and contrast taken out."""
-    blocks = perceptual_hash.thumbnail(face, side=4).astype(np.float32).reshape(-1)
-    return (blocks - blocks.mean()) / max(float(blocks.std()), 1e-6)
-
-
-HASHES = {
-    "dHash": d_hash,
-    "block mean": block_mean,
-    "pHash": p_hash,
-    "descriptor": descriptor,
-}
-
-
-def squared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return the squared distances of float[N, K] and float[M, K]: for bits, how many differ."""
-    sums = (one**2).sum(1)[:, None] + (other**2).sum(1)[None]
-    return np.maximum(sums - 2 * one @ other.T, 0)
-
-
-def recall_of(
-    of: Callable[[np.ndarray], np.ndarray], faces: Sequence[np.ndarray], copies: dict[str, list]
-) -> list[float]:
-    """Return the share of each kind of copies that a hash, or its mirrored image's, is near to."""
-    flipped = [np.ascontiguousarray(face[:, ::-1]) for face in faces]
-    hashes, others = (np.stack([of(face) for face in group]) for group in (faces, flipped))
-    distances = np.minimum(squared(hashes, hashes), squared(hashes, others))
-    strangers = distances[np.triu_indices(len(faces), 1)]
-    # Crops that are copies already, of which a release has some, are no strangers.
-    limit = np.quantile(strangers, FALSE_RATE + _known(faces) / len(strangers))
-    recalls = []
-    for group in copies.values():
-        found = np.stack([of(face) for face in group])
-        count = len(found)
-        near = np.minimum(
-            ((hashes[:count] - found) ** 2).sum(1), ((others[:count] - found) ** 2).sum(1)
-        )
-        recalls.append(float((near <= limit).mean()))
-    return recalls
-
-
-def joined(faces: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """Return the pairs that the job takes for one picture."""
-    near = candidates.pairs(np.array([perceptual_hash.of(face) for face in faces]))
-    return [*groups.confirmed(near, thumbnails=lambda rows: _thumbnails(faces, rows))]
-
-
-def _thumbnails(faces: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+def thumbnails(faces: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    """Return the images that the job compares."""
     return [perceptual_hash.thumbnail(faces[row], side=pixels.SIDE) for row in rows.tolist()]
 
 
-def _known(faces: Sequence[np.ndarray]) -> int:
-    return len(joined(faces))
+class Found(NamedTuple):
+    """What the job does with copies of one kind."""
+
+    found: int  # copies that are in the group of their original
+    missed: int
+    false: int  # pictures that are joined with another one
+
+
+def search(faces: Sequence[np.ndarray], copies: Sequence[np.ndarray]) -> Found:
+    """Let the job search different crops, and copies of the first of them."""
+    joined = groups_of([*faces, *copies])
+    group_of = {row: number for number, group in enumerate(joined) for row in group.tolist()}
+    nowhere = -1
+    found = sum(
+        group_of.get(row, nowhere) == group_of.get(len(faces) + row, -2)
+        for row in range(len(copies))
+    )
+    pictures = [{row % len(faces) for row in group.tolist()} for group in joined]
+    false = sum(len(each) - 1 for each in pictures)
+    return Found(found, len(copies) - found, false)
+
+
+def sheet(faces: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the groups as one image, uint8[H, W, 3]: those whose images agree least come first."""
+    side = 96
+    kept = sorted(found, key=lambda group: agreement(faces, group))[:MOST_ON_SHEET]
+    width = 2 * side
+    rows = []
+    for group in kept:
+        first, second = (cv2.resize(faces[row], (side, side)) for row in group[:2].tolist())
+        rows.append(np.concatenate([first, second], axis=1))
+    across = 8
+    rows += [np.zeros((side, width, 3), np.uint8)] * (-len(rows) % across)
+    lines = [np.concatenate(rows[at : at + across], axis=1) for at in range(0, len(rows), across)]
+    return np.concatenate(lines)
+
+
+def agreement(faces: Sequence[np.ndarray], group: np.ndarray) -> float:
+    """Return the correlation of the detail of a group's first two images, mirrored or not."""
+    one, other = (pixels.detail(gray) for gray in thumbnails(faces, group[:2]))
+    return max(max(pixels.correlations(one, other, mirrored=each)) for each in (False, True))
 
 
 def main(argv: Sequence[str]) -> None:
     """Measure, and print the tables."""
     del argv
     faces = crops()
-    order = RANDOM.permutation(len(faces))
-    faces = [faces[place] for place in order]
+    faces = [faces[place] for place in RANDOM.permutation(len(faces))]
+    own = groups_of(faces)
+    repeated = {row for group in own for row in group[1:].tolist()}
+    print(f"{len(faces):,} crops, of which the job takes {len(repeated)} for copies of others")
+    if SHEET.value and own:
+        cv2.imwrite(SHEET.value, cv2.cvtColor(sheet(faces, own), cv2.COLOR_RGB2BGR))
+    faces = [face for row, face in enumerate(faces) if row not in repeated]
     planted = faces[: PLANTED.value]
     copies = {kind: [copy(face) for face in planted] for kind, copy in KINDS.items()}
-    print(f"{len(faces):,} crops, {len(planted):,} copies of each kind")
-    print(f"{'hash':<12}" + "".join(f"{kind:>14}" for kind in KINDS))
-    for name, of in HASHES.items():
-        recalls = recall_of(of, faces, copies)
-        print(f"{name:<12}" + "".join(f"{recall:>14.3f}" for recall in recalls))
-    found = []
-    for group in copies.values():
-        pairs = joined([*planted, *group])
-        found.append(sum(other - one == len(planted) for one, other in pairs) / len(planted))
-    print(f"{'the job':<12}" + "".join(f"{recall:>14.3f}" for recall in found))
-    merged = joined(faces)
-    print(f"of the crops themselves, {len(merged)} pairs are taken for one picture:")
-    for one, other in merged:
-        print(f"  {order[one]} {order[other]}")
+    print(f"{len(faces):,} different crops, {len(planted):,} copies of each kind\n")
+    print("| the job | found | missed | recall | other pictures joined |\n|---|---|---|---|---|")
+    for kind, group in copies.items():
+        each = search(faces, group)
+        recall = each.found / len(group)
+        print(
+            f"| {kind} | {each.found} | {each.missed} | {recall:.4f} | {each.false} |", flush=True
+        )
+    pairs = len(faces) * (len(faces) - 1) // 2
+    print(f"\n| at {int(FALSE_RATE * pairs)} of {pairs:,} pairs | {' | '.join(KINDS)} |")
+    print("|---" * (1 + len(KINDS)) + "|")
+    hashes = image_hashes.of(faces)
+    for line in recalls(hashes, [image_hashes.of(group) for group in copies.values()]):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

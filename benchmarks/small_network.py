@@ -52,11 +52,11 @@ def run(program: str, *given: str) -> None:
         raise RuntimeError(f"{program} {' '.join(given)}: {done.stderr[-2000:]}")
 
 
-def interval(values: Sequence[float], *, signed: bool = False) -> str:
+def interval(values: Sequence[float], *, signed: bool = False, digits: int = 1) -> str:
     """Return the mean and the half width of its 95 % interval, by Student's t over the seeds."""
-    mean = f"{statistics.mean(values):{'+' if signed else ''}.1f}"
+    mean = f"{statistics.mean(values):{'+' if signed else ''}.{digits}f}"
     if len(values) < 2:
         return mean
     quantile = stats.t.ppf(0.975, len(values) - 1)
     half = quantile * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean} ± {half:.1f}"
+    return f"{mean} ± {half:.{digits}f}"

@@ -113,7 +113,7 @@ class Survey:
     def in_order(self) -> "Survey":
         """Return the same survey in an order that depends on the content only."""
         ordered = Survey()
-        for name in ("counts", "boxes", "dropped", "listed"):
+        for name in ("counts", "boxes", "dropped", "listed", "lines"):
             getattr(ordered, name).update(dict(sorted(getattr(self, name).items())))
         ordered.without_landmarks = self.without_landmarks
         ordered.rejects = sorted(self.rejects)
