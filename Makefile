@@ -30,10 +30,10 @@ BENCH_NAME  = $(if $(AFFECTNET_DIR),bench,sample_bench)
 TEST_PROCESSES ?= 3
 IN_PARALLEL := --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder --durations=25
 
-# Where 'make shards' runs: local (this machine's cores), or flink (the cluster of 'make flink-up').
+# Where 'make shards' runs: local (this machine's cores), or on the cluster of 'make flink-up' or 'make spark-up'.
 RUNNER       ?= local
-CLUSTER      := build/flink/cluster
-RUNNER_FLAGS := $(if $(filter flink,$(RUNNER)),--flagfile=$(CLUSTER)/flags)
+ENGINES      := flink spark
+RUNNER_FLAGS := $(if $(filter $(ENGINES),$(RUNNER)),--flagfile=build/$(RUNNER)/cluster/flags)
 
 # The variables that may be given, make NAME=value; any other name on the command line is refused.
 define VARIABLES
@@ -41,7 +41,7 @@ define VARIABLES
   DATA_DIR:        folder of the built data set ($(DATA_DIR))
   MODEL_DIR:       model of make app ($(MODEL_DIR))
   FLAGS:           further flags of the program
-  RUNNER:          where shards are built, local or flink ($(RUNNER))
+  RUNNER:          where shards are built, local, flink or spark ($(RUNNER))
   HOSTS:           number of hosts of make train-hosts ($(HOSTS))
   BUILD:           folder of what is made on the way ($(BUILD))
   GPU:             1 or 0: an environment with CUDA libraries, or without ($(GPU))
@@ -59,7 +59,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo shards train train-hosts app doctor notebook test test-quick test-faults unit-tests lint format types bench clean \
-        flink-jars flink-up flink-down
+        flink-jars flink-up flink-down spark-jars spark-up spark-down
 
 help: export LIST = $(VARIABLES)
 help:  ## This list
@@ -111,8 +111,8 @@ demo: $(VENV)/.ready  ## From nothing to a trained, evaluated classifier on draw
 	@echo "              make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 
 shards: $(VENV)/.ready  ## Build shards from AFFECTNET_DIR (or drawn faces, where none is given) into DATA_DIR
-	@$(if $(filter-out local flink,$(RUNNER)),echo "error: RUNNER must be local or flink: got $(RUNNER)" && exit 2)
-	@$(if $(RUNNER_FLAGS),[ -f $(CLUSTER)/flags ] || { echo "error: no Flink cluster is running: start one with make flink-up"; exit 2; })
+	@$(if $(filter-out local $(ENGINES),$(RUNNER)),echo "error: RUNNER must be local or flink or spark: got $(RUNNER)" && exit 2)
+	@$(if $(RUNNER_FLAGS),$(PY) -m deploy.$(RUNNER).cluster check)
 ifdef AFFECTNET_DIR
 	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)
 else
@@ -139,16 +139,27 @@ notebook: $(VENV)/.ready  ## Run docs/affectnet_faces.ipynb on drawn faces and k
 
 flink-jars: build/flink/job-server.jar  ## Flink and Beam's job server for it, from Maven Central (150 MB)
 
-build/flink/job-server.jar: deploy/flink/pom.xml
-	@command -v mvn > /dev/null || { echo "error: Maven fetches Flink: apt-get install maven openjdk-17-jdk-headless"; exit 2; }
-	@echo "flink         fetching 150 MB of jars into build/flink"
-	@mvn -q -B -ntp -f deploy/flink/pom.xml package
-
 flink-up: $(VENV)/.ready build/flink/job-server.jar  ## Start a Flink cluster on this machine: JobManager, two TaskManagers
-	@$(PY) deploy/flink/cluster.py up $(FLAGS)
+	@$(PY) -m deploy.flink.cluster up $(FLAGS)
 
 flink-down: $(VENV)/.ready  ## Stop the Flink cluster
-	@$(PY) deploy/flink/cluster.py down
+	@$(PY) -m deploy.flink.cluster down $(FLAGS)
+
+spark-jars: build/spark/job-server.jar  ## Spark and Beam's job server for it, from Maven Central (260 MB)
+
+spark-up: $(VENV)/.ready build/spark/job-server.jar  ## Start a Spark cluster on this machine: master, two workers
+	@$(PY) -m deploy.spark.cluster up $(FLAGS)
+
+spark-down: $(VENV)/.ready  ## Stop the Spark cluster
+	@$(PY) -m deploy.spark.cluster down $(FLAGS)
+
+# Jars of an older pom.xml would be on the class path, too.
+build/%/job-server.jar: deploy/%/pom.xml
+	@command -v mvn > /dev/null || { echo "error: no mvn on the path: Maven fetches the jars of $* (Debian: apt-get install maven openjdk-17-jdk-headless)"; exit 2; }
+	@command -v java > /dev/null || { echo "error: no java on the path: Maven needs it (Debian: apt-get install openjdk-17-jdk-headless)"; exit 2; }
+	@echo "$*         fetching jars into build/$*: 150 MB of Flink, or 260 MB of Spark"
+	@rm -rf build/$*/lib build/$*/jars
+	@mvn -q -B -ntp -f $< package
 
 test: $(VENV)/.ready format  ## All tests, linter and types
 	@$(MAKE) --no-print-directory --jobs=2 types unit-tests  # mypy without its cache takes a core for half a minute

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deploy import cluster_processes, java_cluster, ports
 from deploy.flink import cluster
+from runtime import errors
 
 
 class Engine(NamedTuple):
@@ -41,15 +43,18 @@ def running(name: str, folder: Path) -> Iterator[Engine]:
         return
     if name != "flink":
         sys.exit(f"error: a runner must be local or flink: got {name}")
-    if what := cluster.missing():
+    if what := java_cluster.missing(cluster.ENGINE):
         sys.exit(f"error: {what}")
-    port = cluster.free_port()
-    cluster.up(folder, port)
+    port = ports.free_port()
+    try:
+        cluster.up(folder, port)
+    except errors.UserError as error:
+        sys.exit(f"error: {error}")
     try:
         flags = (folder / "flags").read_text().splitlines()
-        yield Engine(flags, list(cluster.running(folder).values()), port)
+        yield Engine(flags, list(cluster_processes.running(folder).values()), port)
     finally:
-        cluster.down(folder)
+        java_cluster.down(folder)
 
 
 def shuffled(log: Path) -> Shuffled:

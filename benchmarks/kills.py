@@ -25,6 +25,7 @@ import psutil
 from absl import app, flags
 
 from benchmarks import engine, releases
+from deploy import cluster_processes, java_cluster
 from deploy.flink import cluster
 
 INPUT_DIR = flags.DEFINE_list("input_dir", None, "releases in the 2017 layout", required=True)
@@ -99,13 +100,13 @@ class Disturbed:
         where = f"build {self.number}, second {seconds}, {shards} shards finished"
         print(f"kill {number}: {name}, {where}", flush=True)
         if name in cluster.PROCESSES:
-            cluster.start_again(self.cluster, name)
+            cluster_processes.start_again(self.cluster, name)
         return True
 
     def _of_kind(self, target: str, draw: random.Random) -> tuple[str, int]:
         if target == "submitter":
             return target, self.process.pid if self.process.poll() is None else 0
-        pids = cluster.running(self.cluster)
+        pids = cluster_processes.running(self.cluster)
         if target == "worker":
             workers = _workers(pids.values())
             return target, draw.choice(workers) if workers else 0
@@ -196,9 +197,9 @@ def _newest(data: Path) -> tuple[int, float]:
 
 def _wait_for_cluster(build: Disturbed) -> None:
     """Wait until a JobManager has TaskManagers again, as who starts a cluster does."""
-    for name in cluster.PROCESSES.keys() - cluster.running(build.cluster).keys():
-        cluster.start_again(build.cluster, name)
-    deadline = time.monotonic() + cluster.START_SECONDS
+    for name in set(cluster.PROCESSES) - cluster_processes.running(build.cluster).keys():
+        cluster_processes.start_again(build.cluster, name)
+    deadline = time.monotonic() + java_cluster.START_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError):
             if cluster.overview(build.rest_port)["taskmanagers"] == 2:
@@ -257,7 +258,9 @@ def judge(build: Disturbed, reference: dict[str, str]) -> None:
     wrong = [name for name, digest in reference.items() if found.get(name) != digest]
     stray = sorted(found.keys() - reference.keys())
     temporary = sorted(path.name for path in (build.work / "tmp").iterdir())
-    processes = wait_for_none_left(build.work, list(cluster.running(build.cluster).values()))
+    processes = wait_for_none_left(
+        build.work, list(cluster_processes.running(build.cluster).values())
+    )
     for kill in build.kills:
         kill.same_bytes = f"{len(wrong)} differ: {wrong[0]}" if wrong else "yes"
         kill.stray_files = " ".join(stray) or "none"

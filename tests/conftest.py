@@ -24,6 +24,7 @@ LONGEST = [
     "pipeline/beam/test_flink.py",
     "trainer/test_sweep.py",
     "test_notebook.py",
+    "pipeline/beam/test_spark.py",
     "trainer/training/test_replicas_models.py",
     "pipeline/test_faults.py",
     "pipeline/test_settings_that_decide_bytes.py",
@@ -37,7 +38,7 @@ LONGEST = [
 ]
 """Files that take longest, first: a process that takes one of them last would work on alone.
 
-Not test_hosts beside test_flink: each starts several processes of its own.
+Not test_hosts, test_flink and test_spark together: each starts several processes of its own.
 """
 
 

@@ -1,12 +1,11 @@
 """The job files for Slurm and Kubernetes: they parse, name flags that exist, and tell every host
 who it is. The images install what setup.py offers.
 
-The Flink cluster itself is tested with the job that runs on it."""
+The clusters of Flink and Spark have tests/test_java_cluster.py and tests/pipeline/beam."""
 
 import os
 import re
 import runpy
-import socket
 import subprocess
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import setuptools
 import yaml
 from packaging import requirements, specifiers
 
-from deploy.flink import cluster as flink
 from pipeline.beam import runner
 from runtime import fields
 from trainer import hosts
@@ -152,14 +150,3 @@ def test_kubernetes_names_the_image_that_is_built_for_training():
     text = (DOCKER / "train.Dockerfile").read_text(encoding="utf-8")
     image = POD["containers"][0]["image"]
     assert f"--tag={image} ." in text and f"{image} \\\n" in text
-
-
-def test_a_flink_is_not_started_on_a_port_that_another_program_has(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(
-            SystemExit,
-            match=f"error: port {port} is in use by another program: end it, or choose another",
-        ):
-            flink.up(tmp_path, port)
-    assert not list(tmp_path.iterdir())

@@ -48,6 +48,9 @@ NOT_RUN = [
     NotRun(
         r"make (shards RUNNER=flink|flink-).*", "a cluster", "tests/pipeline/beam/test_flink.py"
     ),
+    NotRun(
+        r"make (shards RUNNER=spark|spark-).*", "a cluster", "tests/pipeline/beam/test_spark.py"
+    ),
     NotRun(r".*(--runner=|--flagfile=).*", "a cluster", "tests/pipeline/beam/test_flink.py"),
     NotRun(r".*(s3|gs|abfs)://.*", "a store", "tests/pipeline/files/test_object_store_builds.py"),
     NotRun(r"(sbatch|srun|kubectl|docker) .*", "a cluster", "tests/test_deploy.py"),
@@ -157,6 +160,9 @@ def check_value(kind: type, *, name: str, value: str | None, option: fields.Opti
             assert option.at_least <= each <= option.at_most, f"--{name}={value}"
 
 
+CLUSTERS = {"flink-up": "deploy/flink/cluster.py", "spark-up": "deploy/spark/cluster.py"}
+
+
 def check_target(words: Sequence[str]) -> None:
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     for word in words:
@@ -165,7 +171,11 @@ def check_target(words: Sequence[str]) -> None:
             assert word in (*targets, "..."), f"make has no target {word}"
         else:
             assert f"$({name})" in MAKEFILE, f"make has no variable {name}"
-        if name == "FLAGS":
+        if name == "FLAGS" and words[0] in CLUSTERS:
+            source = (documents.ROOT / CLUSTERS[words[0]]).read_text(encoding="utf-8")
+            for flag, _ in given_flags(shlex.split(value)):
+                assert f'flag="{flag}"' in source, f"{words[0]} has no flag --{flag}"
+        elif name == "FLAGS":
             module = "trainer.main" if words[0].startswith("train") else "pipeline.main"
             check_program(module, shlex.split(value))
 
@@ -193,6 +203,7 @@ def test_the_flags_of_a_command_are_those_of_its_program(command):
         "affectnet-faces train --epoch=3",
         "affectnet-faces trian",
         "make shards AFFECTNET=/data",
+        "make spark-up FLAGS=--rest_port=8090",
         "make train-hosts FLAGS=--epoch=3",
     ],
 )

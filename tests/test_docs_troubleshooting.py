@@ -18,7 +18,7 @@ MESSAGES = [
     if not heading.startswith(TFDS)
     for message in re.findall(r"`([^`]+)`", heading)
 ]
-OURS = ("affectnet_tfds", "pipeline", "runtime", "synthetic_faces", "trainer")
+OURS = ("affectnet_tfds", "deploy", "pipeline", "runtime", "synthetic_faces", "trainer")
 ANY = None
 """Stands for what a program fills in."""
 

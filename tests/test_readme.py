@@ -39,6 +39,7 @@ BEAM = {
     *("environment_cache_millis", "environment_config", "environment_type", "flagfile"),
     *("flink_job_server_jar", "flink_master", "flink_version", "label", "max_num_workers"),
     *("parallelism", "project", "region", "runner", "sdk_worker_parallelism", "setup_file"),
+    "job_server_jvm_properties",
     *("spark_job_server_jar", "spark_master_url", "spark_version", "temp_location"),
 }
 """Flags of Beam and its engines, and absl's --flagfile, which our programs pass on."""
@@ -49,6 +50,7 @@ OTHER_TOOLS = re.compile(r"\b(curl|docker|pip|tensorboard|tfds build)\b[^`\n]*(\
 OTHERS = {
     *("data_dir", "config_name", "seeds", "trainer_flag", "work_dir", "version_dir"),  # benchmarks
     *("help", "version", "name", "noname", "rest_port"),  # all; deploy/flink/cluster.py
+    *("folder", "webui_port"),  # deploy/spark/cluster.py
     *("gpus", "shm", "user"),  # docker's, outside of a command
     *("config", "imports"),  # TFDS's, likewise
     *("check", "minutes", "mutants"),  # sha256sum; tests/faults

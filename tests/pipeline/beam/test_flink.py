@@ -5,8 +5,6 @@ import collections
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -14,27 +12,17 @@ from typing import NamedTuple
 
 import pytest
 
+from deploy import cluster_processes, java_cluster, ports
 from deploy.flink import cluster
 from pipeline import build, config
 from pipeline.beam import counters, pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.sources.layouts import registry
 from runtime import json_log
-from tests.pipeline import conftest, test_main
+from tests.pipeline.beam import engine_builds
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(cluster.missing()), reason=cluster.missing()),
-]
-
-NUM_SHARDS = 24
-SETTINGS = {
-    "image_size": 600,
-    "num_shards": NUM_SHARDS,
-    "balance": "150",
-    "config_name": "tiny",
-    "max_reject_frac": 0.1,
-}
+MISSING = java_cluster.missing(cluster.ENGINE)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 
 class Cluster(NamedTuple):
@@ -48,14 +36,13 @@ class Cluster(NamedTuple):
     @property
     def flags_of_beams_own_job_server(self) -> list[str]:
         """The flags for a cluster that has none: docs/scaling.md, "A Flink cluster"."""
-        others = [f for f in self.flags if not f.startswith(("--runner=", "--job_endpoint="))]
         return [
             "--runner=FlinkRunner",
             f"--flink_master=127.0.0.1:{self.rest_port}",
             "--flink_version=1.19",
-            f"--flink_job_server_jar={cluster.unsent_job_server(self.folder)}",
-            *(f"--job_server_jvm_properties={option}" for option in cluster.JAVA[1:]),
-            *others,
+            f"--flink_job_server_jar={java_cluster.unsent_job_server(cluster.ENGINE, self.folder)}",
+            *(f"--job_server_jvm_properties={option}" for option in java_cluster.JAVA[1:]),
+            *engine_builds.without_job_server(self.flags),
         ]
 
     def ask(self, what: str) -> dict:
@@ -89,67 +76,10 @@ def varint(payload: str) -> int:
 
 @pytest.fixture(scope="module")
 def flink(tmp_path_factory):
-    started = Cluster(tmp_path_factory.mktemp("flink"), cluster.free_port())
+    started = Cluster(tmp_path_factory.mktemp("flink"), ports.free_port())
     cluster.up(started.folder, started.rest_port)
     yield started
-    cluster.down(started.folder)
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory) -> Path:
-    """240 pictures, one of them there twice, one in validation too, and three rows to reject."""
-    writer = conftest.ReleaseWriter(tmp_path_factory.mktemp("release"))
-    paths = [writer.add("training", i % 4) for i in range(240)]
-    for path, copy in ((paths[0], "9/again.jpg"), (paths[1], "9/leaked.jpg")):
-        (writer.images / "9").mkdir(exist_ok=True)
-        (writer.images / copy).hardlink_to(writer.images / path)
-    writer.add("training", 0, path="9/again.jpg")
-    writer.add("validation", 1, path="9/leaked.jpg")
-    writer.add("training", 1, path="9/missing.jpg")
-    writer.add("training", 12)
-    writer.add("training", 2, box=(900, 900, 50, 50))
-    return writer.write()
-
-
-def start(release: Path, data_dir: Path, flags: list[str]) -> subprocess.Popen:
-    """Start the program, with a folder for temporary files beside its data."""
-    temporary = data_dir / "temporary"
-    temporary.mkdir(exist_ok=True)
-    ours = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    ours += [f"--input_dir={release}", f"--data_dir={data_dir}"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.main", *ours, *flags],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "TMPDIR": str(temporary)},
-    )
-
-
-def finish(process: subprocess.Popen) -> str:
-    """Wait for the program; return what it said."""
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    return said
-
-
-@pytest.fixture(scope="module")
-def local(release, tmp_path_factory) -> Path:
-    """The version that a local build makes."""
-    data_dir = tmp_path_factory.mktemp("local")
-    test_main.run(
-        config.JobConfig(input_dir=str(release), data_dir=str(data_dir), num_workers=1, **SETTINGS)
-    )
-    return data_dir / test_main.VERSION
-
-
-def wait_for_shards(process: subprocess.Popen, data_dir: Path, count: int) -> None:
-    staging = data_dir / test_main.VERSION.with_name(".building-1.0.0")
-    while process.poll() is None and len(list(staging.glob("*.tfrecord*.json"))) < count:
-        time.sleep(0.05)
-    assert process.poll() is None, (
-        f"the build ended before {count} shards were seen: {process.communicate()[0]}"
-    )
+    java_cluster.down(started.folder)
 
 
 def wait_for_no_job(flink: Cluster) -> None:
@@ -159,23 +89,14 @@ def wait_for_no_job(flink: Cluster) -> None:
         time.sleep(0.2)
 
 
-def assert_same(version: Path, local: Path) -> None:
-    """Compare all that a build publishes, its place apart."""
-    assert len(test_main.sums(local)) > NUM_SHARDS
-    assert test_main.sums(version) == test_main.sums(local)
-    assert {p.name for p in version.iterdir()} == {p.name for p in local.iterdir()}
-    assert {p.name for p in version.parent.iterdir()} == {"1.0.0"}
-    assert not list((version.parents[2] / "temporary").iterdir())
-    for name in ("build_report.json", "rejects.csv", "dataset_info.json", "features.json"):
-        assert (version / name).read_text() == (local / name).read_text(), name
-
-
-def test_rows_are_surveyed_and_duplicates_found_as_locally(flink, release, tmp_path, monkeypatch):
+def test_rows_are_surveyed_and_duplicates_found_as_locally(
+    flink, engine_release, tmp_path, monkeypatch
+):
     monkeypatch.setattr(
         runner_lib, "SMALL_TABLE_BYTES", -1
     )  # Otherwise no engine is asked about so small a table.
-    wanted = config.JobConfig(input_dir=str(release), data_dir="", config_name="tiny")
-    found = registry.recognise(release, build.request(wanted))
+    wanted = config.JobConfig(input_dir=str(engine_release), data_dir="", config_name="tiny")
+    found = registry.recognise(engine_release, build.request(wanted))
 
     def survey(runner: runner_lib.Runner) -> tuple[str, str]:
         counted = pipelines.run_survey(
@@ -224,28 +145,19 @@ def test_task_managers_have_the_memory_that_flink_gives_them_by_itself(flink):
 
 
 def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(
-    flink, release, local, tmp_path
+    flink, engine_release, built_locally, tmp_path
 ):
-    first = start(release, tmp_path, flink.flags_of_beams_own_job_server)
-    wait_for_shards(first, tmp_path, 3)
-    first.send_signal(signal.SIGINT)
-    said, _ = first.communicate(timeout=120)
-    assert first.returncode == 130 and "finished and kept" in said, said
+    first = engine_builds.start(engine_release, tmp_path, flink.flags_of_beams_own_job_server)
+    engine_builds.interrupt(first, tmp_path)
     wait_for_no_job(flink)
-    staging = tmp_path / test_main.VERSION.with_name(".building-1.0.0")
-    assert (
-        len(list(staging.glob("*.tfrecord*.json"))) < NUM_SHARDS
-    )  # Its workers stopped, whatever the engine did.
-    kept = {path.name for path in staging.glob("*.tfrecord*.json")}
+    kept = engine_builds.finished(tmp_path)
+    assert len(kept) < engine_builds.NUM_SHARDS  # Its workers stopped, whatever the engine did.
     before = flink.jobs()
-    said = finish(start(release, tmp_path, flink.flags))
-    assert f" of {NUM_SHARDS + 1} shards are finished" in said, said
-    assert f"{NUM_SHARDS + 1}/{NUM_SHARDS + 1}" in said, (
-        said
-    )  # The bar sees the shards of workers elsewhere.
-    assert_same(tmp_path / test_main.VERSION, local)
+    said = engine_builds.finish(engine_builds.start(engine_release, tmp_path, flink.flags))
+    engine_builds.assert_continued(said)
+    engine_builds.assert_same(tmp_path / engine_builds.VERSION, built_locally)
     counted = flink.counters(flink.jobs() - before)
-    sidecars = json.loads((tmp_path / test_main.VERSION / "sidecars.json").read_text())
+    sidecars = json.loads((tmp_path / engine_builds.VERSION / "sidecars.json").read_text())
     written = [done for done in sidecars if f"{done['name']}.json" not in kept]
     for name, number in {
         "images_written": sum(done["num_examples"] for done in written),
@@ -256,14 +168,16 @@ def test_an_interrupt_stops_workers_elsewhere_and_the_same_command_continues(
     assert counted["WriteShard", "bytes_read"] > 0 < counted["WriteShard", "decoding_ms"]
 
 
-def test_a_task_manager_killed_half_way_changes_nothing(flink, release, local, tmp_path):
-    process = start(release, tmp_path, flink.flags)
-    wait_for_shards(process, tmp_path, NUM_SHARDS // 2)
-    os.kill(cluster.running(flink.folder)["taskmanager-1"], signal.SIGKILL)
-    finish(process)
+def test_a_task_manager_killed_half_way_changes_nothing(
+    flink, engine_release, built_locally, tmp_path
+):
+    process = engine_builds.start(engine_release, tmp_path, flink.flags)
+    engine_builds.wait_for_shards(process, tmp_path, engine_builds.NUM_SHARDS // 2)
+    os.kill(cluster_processes.running(flink.folder)["taskmanager-1"], signal.SIGKILL)
+    engine_builds.finish(process)
     assert flink.ask("overview")["taskmanagers"] == 1
-    assert_same(tmp_path / test_main.VERSION, local)
-    cluster.start_again(flink.folder, "taskmanager-1")
+    engine_builds.assert_same(tmp_path / engine_builds.VERSION, built_locally)
+    cluster_processes.start_again(flink.folder, "taskmanager-1")
     deadline = time.monotonic() + 120
     while flink.ask("overview")["taskmanagers"] < 2:
         assert time.monotonic() < deadline
