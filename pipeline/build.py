@@ -79,6 +79,13 @@ def _build(order: "_Order", staging: storage.AnyPath, listener: Listener, *, sta
         if done := _published(order):
             return done
     _open_staging(order, staging)
+    # Before the annotations are read, which this process does while the workers import Beam.
+    with order.runner.workers_ahead(are_needed=not order.config.dry_run):
+        return _made(order, staging, listener, start=start)
+
+
+def _made(order: "_Order", staging: storage.AnyPath, listener: Listener, *, start: float) -> Build:
+    """Plan, write and publish, in a staging folder that is open."""
     try:
         with output_disk.explained(staging, needed_bytes=order.release.num_bytes()):
             planned = _planned(order, staging, listener)

@@ -7,7 +7,9 @@ installed beforehand (install_requires in setup.py), so that starting a worker n
 """
 
 import argparse
+import json
 import os
+import sys
 
 import grpc
 from google.protobuf import json_format, text_format
@@ -72,6 +74,20 @@ def work() -> None:
     """
     signals.end_with_starter()
     sdk_worker_main.main(None)
+
+
+def work_when_told() -> None:
+    """Import what a build's worker needs, and wait for its variables: JSON on standard input.
+
+    It ends at once where there are none: who started it has ended, or has no work.
+    """
+    signals.end_with_starter()
+    # Inside: workers of an engine import it with the pipeline, after they have said they are there.
+    from pipeline.beam import assign_tasks, write_shards  # noqa: F401
+
+    if told := sys.stdin.buffer.read():
+        os.environ |= json.loads(told)
+        sdk_worker_main.main(None)
 
 
 def main() -> None:

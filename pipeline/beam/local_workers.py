@@ -6,12 +6,9 @@ killed, and for the last answer of the others when one has failed.
 """
 
 import contextlib
-import os
 import shlex
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 from typing import Any
 
@@ -29,18 +26,13 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_hand
 from apache_beam.utils import thread_pool_executor
 from google.protobuf import json_format, text_format
 
-from runtime import errors, signals
-
-COMMAND = "from pipeline import worker; worker.work()"
-"""What a worker process runs: it imports half of what Beam's own command imports."""
+from pipeline.beam import worker_processes
+from runtime import errors
 
 STOP_S = 10
 """Seconds that a worker has to end by itself, after the last answer."""
 
 _STOPPED = "the build was stopped"
-
-_LAST_BYTES = 20_000
-"""Bytes of a worker's stderr that are shown where its death is a defect."""
 
 _BY_SOMEBODY = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 """Signals that somebody sends, the system included; others come from a defect of the program. By
@@ -49,6 +41,11 @@ name: Windows has two of them."""
 
 class LocalRunner(fn_runner.FnApiRunner):
     """Beam's runner on this machine, whose worker processes are watched."""
+
+    def __init__(self, ahead: worker_processes.Ahead | None = None) -> None:
+        """Take the processes that were started ahead; None: start all when there is work."""
+        super().__init__()
+        self._ahead = ahead or worker_processes.Ahead()
 
     def run_via_runner_api(
         self,
@@ -61,11 +58,11 @@ class LocalRunner(fn_runner.FnApiRunner):
           errors.UserError: if a worker process was killed.
           RuntimeError: if one ended by a defect, or raised an error.
         """
-        command = f"{shlex.quote(sys.executable)} -c '{COMMAND}'"
+        command = shlex.join(worker_processes.COMMAND)
         for environment in pipeline_proto.components.environments.values():
             if environment.urn == python_urns.SUBPROCESS_SDK:
                 environment.payload = command.encode()
-        pool = WorkerPool()
+        pool = WorkerPool(self._ahead)
         worker_handlers.WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(
             pool.add
         )
@@ -87,16 +84,20 @@ class WorkerPool:
       death: the error that the death of one of them is; None while all live.
     """
 
-    def __init__(self) -> None:
-        """Start with no worker."""
+    def __init__(self, ahead: worker_processes.Ahead | None = None) -> None:
+        """Start with no worker; take processes that were started ahead, while there are any."""
+        self.ahead = ahead or worker_processes.Ahead()
         self.workers: list[Worker] = []
         self.failure = ""
         self.death: Exception | None = None
         self._lock = threading.Lock()
 
     def add(self, command: bytes, *arguments: Any) -> "Worker":
-        """Return a further worker, as Beam's registry of handlers asks for it."""
-        self.workers.append(Worker(self, command, *arguments))
+        """Return a further worker, as Beam's registry of handlers asks for it.
+
+        The command that Beam gives back is the one that every worker process runs.
+        """
+        self.workers.append(Worker(self, *arguments))
         return self.workers[-1]
 
     def fail(self, reason: str, *, death: Exception | None = None) -> None:
@@ -117,7 +118,7 @@ class WorkerPool:
     def lost(self, worker: "Worker", *, exit_code: int) -> None:
         """Fail because a worker has ended that was not asked to."""
         number = self.workers.index(worker) + 1
-        who = f"worker {number} of {len(self.workers)} (process {worker.process.pid})"
+        who = f"worker {number} of {len(self.workers)} (process {worker.process.popen.pid})"
         name = signal.Signals(-exit_code).name if exit_code < 0 else None
         if name in _BY_SOMEBODY:
             likely = (
@@ -131,7 +132,7 @@ class WorkerPool:
             )
         else:
             how = name or f"exit code {exit_code}"
-            death = RuntimeError(f"{who} ended with {how}:\n{worker.stderr_tail()}")
+            death = RuntimeError(f"{who} ended with {how}:\n{worker.process.stderr_tail()}")
         self.fail(str(death), death=death)
 
 
@@ -166,35 +167,27 @@ class Connection(worker_handlers.ControlConnection):
 class Worker(worker_handlers.GrpcWorkerHandler):
     """A worker process and the driver's connections to it."""
 
-    process: subprocess.Popen[bytes]
+    process: worker_processes.Process
 
-    def __init__(
-        self, pool: WorkerPool, command: bytes, state: Any, provision_info: Any, grpc_server: Any
-    ) -> None:
+    def __init__(self, pool: WorkerPool, state: Any, provision_info: Any, grpc_server: Any) -> None:
         """Take what Beam's handlers take; start nothing."""
         super().__init__(state, provision_info, grpc_server)
         self._pool = pool
-        self._command = shlex.split(command.decode())
         self._is_ending = False
         self._watch = threading.Thread(target=self._wait, name="watch_worker", daemon=True)
         self.connection = self.control_conn = Connection(pool)
         grpc_server.control_handler._connections_by_worker_id[self.worker_id] = self.connection
 
     def start_worker(self) -> None:
-        """Start the process, and a thread that waits for its end."""
+        """Have a process begin, and a thread wait for its end."""
         self._log_server = grpc.server(thread_pool_executor.shared_unbounded_instance())
         port = self._log_server.add_insecure_port("localhost:0")
         beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server(
             local_job_service.BeamFnLoggingServicer(), self._log_server
         )
         self._log_server.start()
-        # Without a name, so that it goes with us; Beam prints every traceback there, besides.
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # Closed by `stop_worker`.
-        self.process = subprocess.Popen(
-            self._command,
-            env={**os.environ, **self._variables(f"localhost:{port}")},
-            stderr=self._stderr,
-        )
+        self.process = self._pool.ahead.take()
+        self.process.tell(self._variables(f"localhost:{port}"))
         self._watch.start()
         if self._pool.failure:  # Another died while this one was started.
             self.kill()
@@ -207,7 +200,6 @@ class Worker(worker_handlers.GrpcWorkerHandler):
         }
         return {
             "WORKER_ID": self.worker_id,
-            signals.STARTER: str(os.getpid()),
             "PIPELINE_OPTIONS": json_format.MessageToJson(
                 self.provision_info.provision_info.pipeline_options
             ),
@@ -218,7 +210,7 @@ class Worker(worker_handlers.GrpcWorkerHandler):
         }
 
     def _wait(self) -> None:
-        exit_code = self.process.wait()
+        exit_code = self.process.popen.wait()
         if not self._is_ending:
             self._pool.lost(self, exit_code=exit_code)
 
@@ -226,13 +218,7 @@ class Worker(worker_handlers.GrpcWorkerHandler):
         """End the process at once, if it was started."""
         self._is_ending = True
         if self._watch.ident:
-            self.process.kill()
-
-    def stderr_tail(self) -> str:
-        """Return the end of what the process wrote to stderr."""
-        size = os.fstat(self._stderr.fileno()).st_size
-        content = os.pread(self._stderr.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))
-        return content.decode(errors="replace")
+            self.process.popen.kill()
 
     def close(self) -> None:
         """Let the process end, or only forget it where it was ended."""
@@ -254,4 +240,4 @@ class Worker(worker_handlers.GrpcWorkerHandler):
             self.kill()
             self._watch.join()
         self._log_server.stop(0)
-        self._stderr.close()
+        self.process.close()

@@ -23,7 +23,7 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
-from pipeline.beam import counters, local_workers, worker_logs
+from pipeline.beam import counters, local_workers, worker_logs, worker_processes
 from pipeline.files import object_store
 from runtime import errors, installation, json_log, machine
 
@@ -52,6 +52,7 @@ class Runner:
         """Take --num_workers (0: one a core) and Beam's flags, which are passed on untouched."""
         self.num_workers = num_workers
         self.beam_args = list(beam_args)
+        self._ahead = worker_processes.Ahead()
         # This logger warns, for every worker, of a folder that no pipeline of ours uses.
         logging.getLogger("apache_beam.runners.portability.local_job_service").setLevel(
             logging.ERROR
@@ -87,7 +88,9 @@ class Runner:
             packages_for_workers(),
         ):
             pipeline = beam.Pipeline(
-                None if self._is_for_engine(reads_bytes) else local_workers.LocalRunner(),
+                None
+                if self._is_for_engine(reads_bytes)
+                else local_workers.LocalRunner(self._ahead),
                 options=self.options(reads_bytes),
             )
             yield pipeline
@@ -117,12 +120,25 @@ class Runner:
             # Ours by name, and an engine's too: Dataflow's number of machines, for one.
             given = [f"--num_workers={self.num_workers}"] if self.num_workers else []
             return Options([*self.beam_args, *given])
-        workers = 1 if _is_small(reads_bytes) else self.num_workers or machine.cpu_count()
+        workers = 1 if _is_small(reads_bytes) else self._num_processes()
         # By name: DirectRunner would first try to download Prism, and ignores the number of workers
         # then.
         local = ["--runner=FnApiRunner", f"--direct_num_workers={workers}"]
         local += ["--direct_running_mode=" + ("multi_processing" if workers > 1 else "in_memory")]
         return Options([*self.beam_args, *local])
+
+    def _num_processes(self) -> int:
+        return self.num_workers or machine.cpu_count()
+
+    def workers_ahead(self, *, are_needed: bool) -> contextlib.AbstractContextManager[None]:
+        """Start the worker processes of this machine now, for a pipeline in the context.
+
+        They import Beam while this process does something else. There are none with one worker,
+        which is this process, and none of an engine.
+        """
+        count = self._num_processes()
+        is_used = are_needed and self.is_local and count > 1
+        return self._ahead.started(count if is_used else 0)
 
     def _is_for_engine(self, reads_bytes: int | None) -> bool:
         return not self.is_local and not _is_small(reads_bytes)

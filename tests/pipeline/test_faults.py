@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline import config
 from pipeline.beam import local_workers
+from pipeline.shards import write_lease
 from runtime import errors
 from tests.pipeline import conftest, test_main
 
@@ -75,7 +75,9 @@ def kill_after(process: subprocess.Popen, data_dir: Path, *, shards: int) -> Non
 
 def kill_a_worker(process: subprocess.Popen, data_dir: Path) -> str:
     """Kill one worker while it writes a shard; return what the build says of it."""
-    while len(working := workers_of(process)) < 2 or not list(data_dir.rglob("incomplete.*")):
+    # Workers are there before shards are, while this process writes its rows into files.
+    shards = "incomplete.*.tfrecord-*"
+    while len(working := workers_of(process)) < 2 or not list(data_dir.rglob(shards)):
         time.sleep(0.02)
         assert process.poll() is None, "the build ended before a worker could be killed"
     os.kill(working[0], signal.SIGKILL)
@@ -114,11 +116,12 @@ def test_kills_of_a_worker_and_of_all_and_a_restart_give_the_bytes_of_an_unbroke
 def test_sigterm_stops_workers_too_keeps_finished_shards_and_leaves_no_temporary_files(
     release, tmp_path, shards
 ):
-    """Workers that are still importing are ended, and not waited for."""
+    """Workers that have no shard yet are ended, and not waited for."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     process = start(release, tmp_path, temporary=temporary)
-    while not shards and not psutil.Process(process.pid).children() and process.poll() is None:
+    leases = f"**/{write_lease.LEASE_FILE}"
+    while not shards and not list(tmp_path.glob(leases)) and process.poll() is None:
         time.sleep(0.01)
     wait_for(process, tmp_path, shards=shards)
     process.terminate()

@@ -84,14 +84,13 @@ def test_what_a_person_can_mend_is_a_sentence_alone(fault, sentence, tmp_path, c
 class Worker:
     """Stands for a worker whose process is gone."""
 
-    process = types.SimpleNamespace(pid=17)
+    process = types.SimpleNamespace(
+        popen=types.SimpleNamespace(pid=17), stderr_tail=lambda: "stack of a library"
+    )
     connection = types.SimpleNamespace(answer_all=lambda reason: None)
 
     def kill(self) -> None:
         pass
-
-    def stderr_tail(self) -> str:
-        return "stack of a library"
 
 
 @pytest.mark.parametrize(("exit_code", "how"), [(-signal.SIGSEGV, "SIGSEGV"), (1, "exit code 1")])

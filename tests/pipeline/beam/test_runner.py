@@ -50,7 +50,9 @@ def test_worker_processes_here_start_as_those_of_an_engine_do(monkeypatch):
     with runner_lib.Runner(num_workers=2).pipeline() as pipeline:
         pipeline | beam.Create([1])
     commands = {e.payload.decode() for e in started[0].components.environments.values()}
-    assert commands == {f"{sys.executable} -c 'from pipeline import worker; worker.work()'"}
+    assert commands == {
+        f"{sys.executable} -c 'from pipeline import worker; worker.work_when_told()'"
+    }
 
 
 class Finished:
