@@ -4,16 +4,12 @@ Owns Beam's options, waiting and cancelling. Flags of our own for each engine we
 cluster needs is passed on as Beam's flags, so that any Beam runner can be used.
 """
 
-import atexit
 import contextlib
-import functools
 import io
 import logging
 import os
 import re
-import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +19,13 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
-from pipeline.beam import counters, local_workers, worker_logs, worker_processes
+from pipeline.beam import (
+    counters,
+    local_workers,
+    temporary_files,
+    worker_logs,
+    worker_processes,
+)
 from pipeline.files import object_store
 from runtime import errors, installation, json_log, machine
 
@@ -84,7 +86,7 @@ class Runner:
             worker_logs.held_back(live=self._is_for_engine(reads_bytes)),
             self._as_refusals(),
             _no_notebook(),
-            temporary_files(),
+            temporary_files.used(),
             packages_for_workers(),
         ):
             pipeline = beam.Pipeline(
@@ -215,27 +217,6 @@ def _gave_up(error: RuntimeError) -> str:
 def _no_notebook() -> contextlib.AbstractContextManager[None]:
     """Hide IPython: in a notebook Beam imports data frames of its own, which fail with pandas 3."""
     return installation.hidden("IPython", also_imported=True)
-
-
-@contextlib.contextmanager
-def temporary_files() -> Iterator[None]:
-    """Give Beam a temporary folder that is removed at exit: it leaves files of each pipeline.
-
-    It cannot be removed earlier: Beam's job servers use it until the program ends.
-    """
-    before = tempfile.tempdir
-    tempfile.tempdir = _folder_until_exit()
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
-@functools.cache
-def _folder_until_exit() -> str:
-    folder = tempfile.mkdtemp(prefix="affectnet_faces_")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def names_a_runner(beam_args: Sequence[str]) -> bool:
