@@ -7,8 +7,13 @@ have other classes than one another, so that their accuracies differ without a b
 Markdown table of how often the attribute with the bias is said to differ, how often one without a
 bias is, and how often the interval of the largest gap holds the true one. Seeded: the same flags
 print the same.
+
+With `--predictions=predictions.csv --groups_csv=attributes.csv --group=skin:dark --output=FILE` it
+plants a bias of `--points` in the predictions of a run, which trainer.evaluate then takes.
 """
 
+import dataclasses
+import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,13 +21,17 @@ import numpy as np
 from absl import app, flags
 
 from trainer.evaluation import predictions
-from trainer.evaluation.groups import attributes, group_results
+from trainer.evaluation.groups import attribute_list, attributes, group_results
 
 TRIALS = flags.DEFINE_integer("trials", 100, "evaluations that are drawn of each kind")
 EXAMPLES = flags.DEFINE_integer("examples", 4000, "images of an evaluation")
 POINTS = flags.DEFINE_float("points", 10.0, "how much less accurate the group is, in points")
 SHARES = flags.DEFINE_list("shares", ["0.5", "0.25", "0.15", "0.1"], "shares of the biased group")
 SEED = flags.DEFINE_integer("seed", 0, "seed of all draws")
+PREDICTIONS = flags.DEFINE_string("predictions", None, "predictions of a run to plant a bias in")
+GROUPS_CSV = flags.DEFINE_string("groups_csv", None, "list of the attributes of its images")
+GROUP = flags.DEFINE_string("group", "skin:dark", "attribute and group that the bias is against")
+OUTPUT = flags.DEFINE_string("output", None, "predictions to write, with the bias")
 
 CLASS_ACCURACY = np.array((0.55, 0.78, 0.62, 0.6, 0.62, 0.52, 0.58, 0.5))
 """Of a network on AffectNet's eight classes."""
@@ -105,8 +114,54 @@ def trials(*, share: float, bias: float, rng: np.random.Generator) -> Iterator[F
         yield judged(drawn, bias=bias)
 
 
+def planted(
+    preds: predictions.Predictions, *, of_group: np.ndarray, points: float, rng: np.random.Generator
+) -> predictions.Predictions:
+    """Return predictions whose accuracy on a group is lower by so many points: correct answers,
+    drawn at random, have the probabilities of the two likeliest classes exchanged.
+
+    Args:
+      preds: N examples.
+      of_group: bool[N].
+      points: 0 to 100, of the group's examples.
+      rng: of the draw.
+    """
+    correct = np.flatnonzero(of_group & (preds.predicted == preds.labels))
+    count = round(points / 100 * int(of_group.sum()))
+    if count > len(correct):
+        raise ValueError(
+            f"only {len(correct)} of the group's {of_group.sum()} answers are correct: {count} "
+            "cannot be made wrong"
+        )
+    wrong = rng.choice(correct, size=count, replace=False)
+    probs = preds.probabilities.copy()
+    second, first = np.argsort(probs[wrong], axis=1)[:, -2:].T
+    probs[wrong, first], probs[wrong, second] = probs[wrong, second], probs[wrong, first]
+    return dataclasses.replace(preds, probabilities=probs)
+
+
+def plant() -> None:
+    """Write the predictions of a run with a bias."""
+    preds = predictions.read(pathlib.Path(PREDICTIONS.value))
+    listed = attribute_list.read(pathlib.Path(GROUPS_CSV.value))
+    texts = attribute_list.match(listed, filenames=preds.filenames, split="the predictions")
+    name, _, group = GROUP.value.partition(":")
+    of_group = texts[name] == group
+    rng = np.random.default_rng(SEED.value)
+    biased = planted(preds, of_group=of_group, points=POINTS.value, rng=rng)
+    pathlib.Path(OUTPUT.value).write_text(predictions.to_csv(biased), encoding="utf-8")
+    correct, now = ((each.predicted == each.labels)[of_group] for each in (preds, biased))
+    print(
+        f"{name} {group}: {correct.sum()} of {len(now)} images correct, {now.sum()} with the bias "
+        f"(accuracy {correct.mean():.3f}, {now.mean():.3f})"
+    )
+
+
 def main(argv: Sequence[str]) -> None:
-    """Measure, and print a table."""
+    """Measure, and print a table; or plant a bias."""
+    if PREDICTIONS.value:
+        plant()
+        return
     rng = np.random.default_rng(SEED.value)
     count = TRIALS.value
     print("| share of the group | bias | found | found in vain | interval of the gap holds it |")

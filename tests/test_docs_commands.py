@@ -38,6 +38,12 @@ NOT_RUN = [
     NotRun(r"(git clone|cd|\.|python[\d.]* -m (venv|pip)|pip|apt-get|printf|chmod) .*", "installs"),
     NotRun(r"(eval|affectnet-faces) .*", "the shell's", "tests/runtime/test_command.py"),
     NotRun(r"make bench.*|python -m benchmarks\..*", "takes minutes to an hour"),
+    NotRun(r"python -m pipeline\.sample .*", "a minute", "tests/synthetic_faces/test_sample.py"),
+    NotRun(
+        r"python -m .* --config_name=sample_(plus|votes|groups).*",
+        "of a benchmark",
+        "tests/trainer/training/test_soft_targets.py",
+    ),
     NotRun(r"(make|python -m trainer\.)\s?doctor", "half a minute", "tests/trainer/test_doctor.py"),
     NotRun(r"python -m docs\.folder_map", "writes a page", "tests/test_folder_map.py"),
     NotRun(r"python -m docs\.flag_reference", "writes a page", "tests/test_flag_reference.py"),

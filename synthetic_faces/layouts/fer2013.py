@@ -1,7 +1,7 @@
 """Layout of FER2013 as Kaggle has it: fer2013.csv, with the pixels of 48 x 48 gray faces.
 
 Only codes 0..6 of the manual set. Faces are cut by their box, which is then the whole image. It
-expresses nothing but the code.
+expresses nothing but the code. Where a sample has votes, FER+'s list of them is beside it.
 """
 
 import pathlib
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from synthetic_faces.examples import dataset_rows, scenes
-from synthetic_faces.layouts import base
+from synthetic_faces.layouts import base, ferplus
 from synthetic_faces.subject import expressions
 
 CODES = (6, 5, 4, 1, 2, 3, 0)
@@ -21,6 +21,9 @@ CODES = (6, 5, 4, 1, 2, 3, 0)
 SIDE_PX = 48
 _USAGES = {"train": "Training", "validation": "PublicTest"}
 _DRAWN = "drawn"
+_VOTES = (
+    "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+)
 
 
 def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
@@ -31,10 +34,18 @@ def image_path(row: dataset_rows.Row) -> pathlib.PurePosixPath | None:
 
 
 def write_lists(root: pathlib.Path, annotations: Sequence[scenes.Annotation]) -> None:
-    """Write fer2013.csv, and remove the images."""
+    """Write fer2013.csv, and fer2013new.csv if there are votes; remove the images."""
     lines = ["emotion,pixels,Usage", *(_line(root, annotation) for annotation in annotations)]
     (root / "fer2013.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if any(annotation.row.votes for annotation in annotations):
+        lines = [_VOTES, *(_voted(number, a.row) for number, a in enumerate(annotations))]
+        (root / "fer2013new.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shutil.rmtree(root / _DRAWN)
+
+
+def _voted(number: int, row: dataset_rows.Row) -> str:
+    votes = ",".join(map(str, ferplus.votes(row)))
+    return f"{_USAGES[row.split]},fer{number:07d}.png,{votes}"
 
 
 def _line(root: pathlib.Path, annotation: scenes.Annotation) -> str:

@@ -228,3 +228,21 @@ def test_votes_are_in_the_columns_of_ferplus():
     votes = (1, 0, 2, 0, 3, 0, 4, 0)  # Neutral, sad, fear and anger.
     row = dataset_rows.Row(0, "train", "manual", 0, 6, "ab" * 28, ".jpg", votes=votes)
     assert ferplus.votes(row) == [1, 0, 0, 2, 4, 0, 3, 0, 0, 0]
+
+
+def test_the_votes_of_ferplus_are_beside_the_pixels_of_fer2013_where_there_are_any(tmp_path):
+    asked = settings.Settings(tmp_path / "votes", 66, 4, "fer2013", ambiguous_frac=0.5)
+    annotations = release.make(asked, num_workers=1)
+    header, *lines = (tmp_path / "votes" / "fer2013new.csv").read_text().splitlines()
+    assert header.split(",")[2:6] == ["neutral", "happiness", "surprise", "sadness"]
+    assert len(lines) == len(annotations)
+    for number, (line, annotation) in enumerate(zip(lines, annotations, strict=True)):
+        usage, name, *votes = line.split(",")
+        assert (usage, name) == (
+            "Training" if annotation.row.split == "train" else "PublicTest",
+            f"fer{number:07d}.png",
+        )
+        assert int(votes[1]) == annotation.row.votes[1] and sum(map(int, votes)) == 10
+    clear = settings.Settings(tmp_path / "clear", 66, 4, "fer2013")
+    release.make(clear, num_workers=1)
+    assert not (tmp_path / "clear" / "fer2013new.csv").exists()

@@ -303,3 +303,21 @@ def test_a_planted_bias_of_ten_points_is_found_and_none_is_found_in_vain():
         assert [each.planted for each in found] == [bool(bias)] * 8
         assert not any(each.in_vain for each in found)
         assert sum(each.holds for each in found) >= 6
+
+
+def test_a_bias_is_planted_in_the_predictions_of_a_group():
+    probs = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.8, 0.1, 0.1], [0.5, 0.3, 0.2]])
+    preds = predictions.Predictions(
+        class_names=("a", "b", "c"),
+        filenames=np.array(["1", "2", "3", "4"]),
+        copies=np.zeros(4, np.int64),
+        labels=np.array([0, 1, 0, 1]),
+        probabilities=probs,
+    )
+    of_group = np.array([True, True, False, True])
+    rng = np.random.default_rng(0)
+    found = group_bias.planted(preds, of_group=of_group, points=66, rng=rng)  # Two of the three.
+    assert found.probabilities[:2].tolist() == [[0.2, 0.7, 0.1], [0.1, 0.3, 0.6]]
+    assert found.probabilities[2:].tolist() == probs[2:].tolist()
+    with pytest.raises(ValueError, match="only 2 of the group's 3 answers are correct: 3 cannot"):
+        group_bias.planted(preds, of_group=of_group, points=100, rng=rng)
