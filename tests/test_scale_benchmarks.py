@@ -6,8 +6,11 @@ import sys
 
 import pytest
 
-from benchmarks import engine, kills, measure, releases
+from benchmarks import engine, measure, releases
+from tests import benchmark_modules
 from tests.pipeline import conftest
+
+kills = benchmark_modules.imported("kills")
 
 
 def test_a_release_is_repeated_by_hard_links_to_the_good_images_of_all(tmp_path):
@@ -57,7 +60,7 @@ def test_what_was_shuffled_is_summed_over_the_steps_of_a_log(tmp_path):
 
 
 @pytest.fixture
-def build(tmp_path) -> kills.Disturbed:
+def build(tmp_path):
     """A build that has written one file, and lost a process."""
     made = kills.Disturbed(3, tmp_path, [], 1)
     for folder in (made.data, tmp_path / "tmp", made.cluster):

@@ -8,11 +8,13 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from benchmarks import group_bias
 from runtime import errors
+from tests import benchmark_modules
 from tests.trainer.evaluation.test_results import random_predictions
 from trainer.evaluation import predictions
 from trainer.evaluation.groups import attributes, gaps, group_results, permutation
+
+group_bias = benchmark_modules.imported("group_bias")
 
 TEXTS = ("dark", "light", "medium")
 
