@@ -25,7 +25,7 @@ from runtime import signals
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 BATCH = 128
-EPOCHS = 6
+EPOCHS = 8
 Epoch = Callable[[], Iterable[Any]]
 """Returns the batches of an epoch, each with a length."""
 

@@ -24,7 +24,7 @@ DecodeExample = Callable[[int], np.ndarray]
 """Example index to uint8[S, S, 3]."""
 
 _GB = 1e9
-_MEMORY_FILLING_FRAC = 0.5
+_MEMORY_FILLING_FRAC = 0.35
 _ZEROS = bytes(1 << 20)
 
 
