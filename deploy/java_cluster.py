@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from deploy import cluster_processes, ports
 from runtime import errors
@@ -138,6 +140,24 @@ def _start(engine: Engine, folder: Path, name: str, what: Program) -> subprocess
         *what.arguments,
     ]
     return cluster_processes.start(folder, name, command, what.environment)
+
+
+def job_server_options(folder: Path, job_port: int, *, master: str) -> list[str]:
+    """Return the options of Beam's job server, whose master is an option of the engine's own."""
+    return [
+        f"--job-host={ports.HOST}",
+        f"--job-port={job_port}",
+        "--artifact-port=0",
+        "--expansion-port=0",
+        master,
+        f"--artifacts-dir={folder}/tmp/artifacts",
+    ]
+
+
+def answer(port: int, path: str) -> Any:
+    """Ask a process of the cluster over HTTP; return its JSON."""
+    with urllib.request.urlopen(f"http://{ports.HOST}:{port}{path}", timeout=5) as response:
+        return json.load(response)
 
 
 def _libraries(engine: Engine) -> Path:

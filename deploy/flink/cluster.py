@@ -9,9 +9,7 @@ not among them, so the two main classes that they call are called here. The job 
 all builds: one that each build starts and stops takes half of a small build's time.
 """
 
-import json
 import subprocess
-import urllib.request
 from pathlib import Path
 
 from deploy import cluster_program, java_cluster, ports
@@ -57,7 +55,9 @@ def up(folder: Path, rest_port: int) -> None:
     job_server = java_cluster.Program(
         JOB_SERVER,
         ["-Xmx512m"],
-        _of_job_server(folder, rest_port, job_port),
+        java_cluster.job_server_options(
+            folder, job_port, master=f"--flink-master=http://{ports.HOST}:{rest_port}"
+        ),
         is_job_server=True,
     )
     all_of_them = (_with_memory(JOB_MANAGER, of_flink), task_manager, task_manager, job_server)
@@ -103,22 +103,9 @@ def _with_memory(main_class: str, of_flink: list[str]) -> java_cluster.Program:
     return java_cluster.Program(main_class, java_options, [*of_flink, *settings])
 
 
-def _of_job_server(folder: Path, rest_port: int, job_port: int) -> list[str]:
-    return [
-        f"--job-host={ports.HOST}",
-        f"--job-port={job_port}",
-        "--artifact-port=0",
-        "--expansion-port=0",
-        f"--flink-master=http://{ports.HOST}:{rest_port}",
-        f"--artifacts-dir={folder}/tmp/artifacts",
-    ]
-
-
 def overview(rest_port: int) -> dict[str, int]:
     """Ask the JobManager for its numbers of TaskManagers, slots and jobs."""
-    url = f"http://{ports.HOST}:{rest_port}/overview"
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return dict(json.load(answer))
+    return dict(java_cluster.answer(rest_port, "/overview"))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ Spark calls the driver: each pipeline is an application of its own, one at a tim
 workers start executors. Those find Beam's jars beside Spark's own, so none are sent.
 """
 
-import json
 import shlex
-import urllib.request
 from pathlib import Path
 
 from deploy import cluster_program, java_cluster, ports
@@ -63,7 +61,9 @@ def up(folder: Path, webui_port: int) -> None:
     job_server = java_cluster.Program(
         JOB_SERVER,
         ["-Xmx512m", *driver_options(folder)],
-        _of_job_server(folder, master_url, job_port),
+        java_cluster.job_server_options(
+            folder, job_port, master=f"--spark-master-url={master_url}"
+        ),
         environment,
         is_job_server=True,
     )
@@ -121,22 +121,9 @@ def driver_options(folder: Path) -> list[str]:
     return [f"-D{name}={value}" for name, value in settings.items()]
 
 
-def _of_job_server(folder: Path, master_url: str, job_port: int) -> list[str]:
-    return [
-        f"--job-host={ports.HOST}",
-        f"--job-port={job_port}",
-        "--artifact-port=0",
-        "--expansion-port=0",
-        f"--spark-master-url={master_url}",
-        f"--artifacts-dir={folder}/tmp/artifacts",
-    ]
-
-
 def state(webui_port: int) -> dict[str, object]:
     """Ask the master for its address, workers and applications."""
-    url = f"http://{ports.HOST}:{webui_port}/json/"
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return dict(json.load(answer))
+    return dict(java_cluster.answer(webui_port, "/json/"))
 
 
 if __name__ == "__main__":
