@@ -28,21 +28,21 @@ def refuse_early(devices: run_config.Devices) -> None:
     Raises:
       errors.UserError: with what is missing, and what mends it.
     """
-    _check_split(devices, num_gpus=devices.num_gpus or 0)
     if devices.num_gpus == 0:
         return
     machine = nvidia.probe()
-    if not machine.is_linux:
-        return
-    if machine.devices and machine.is_hidden:
-        _check_hidden(devices, machine=machine)
-    elif machine.devices:
-        build = tensorflow_build.installed()
-        reason = build and gpu_faults.fault(machine, build=build)
-        if reason:
-            raise errors.UserError(_unusable(devices, machine=machine, reason=reason))
-    elif not machine.has_other_gpu:
+    if machine.is_linux and not machine.devices and not machine.has_other_gpu:
         check_count(devices, available=0)
+    _check_split(devices, num_gpus=devices.num_gpus or 0)
+    if not machine.is_linux or not machine.devices:
+        return
+    if machine.is_hidden:
+        _check_hidden(devices, machine=machine)
+        return
+    build = tensorflow_build.installed()
+    reason = build and gpu_faults.fault(machine, build=build)
+    if reason:
+        raise errors.UserError(_unusable(devices, machine=machine, reason=reason))
 
 
 def check_count(devices: run_config.Devices, *, available: int) -> None:

@@ -109,7 +109,13 @@ def test_another_makers_gpu_and_another_system_are_left_to_tensorflow(machine, t
     devices.refuse_early(run_config.Devices(num_gpus=1))
 
 
+def test_more_gpus_than_there_are_come_before_their_splitting(machine):
+    machine()
+    assert refusal(4, virtual_devices=2).startswith("--num_gpus=4, but this machine has no GPU: ")
+
+
 def test_several_gpus_are_not_split(machine):
+    machine("dev/nvidia0", "dev/nvidia1")
     assert refusal(2, virtual_devices=4) == (
         "--virtual_devices=4 splits the CPU (--num_gpus=0) or one GPU (--num_gpus=1), and here are "
         "2 GPUs to use: give one of these, or --virtual_devices=1"
