@@ -82,8 +82,12 @@ def _processes(folder: Path) -> Iterator[tuple[int, str]]:
                     yield int(path.parent.name), entry.removeprefix(mark).decode()
 
 
-def stop(folder: Path) -> None:
-    """Stop all processes: those of the engine's workers first, so that they stop Beam's."""
+def stop(folder: Path) -> bool:
+    """Stop all processes; return whether there were any.
+
+    Those of the engine's workers first, so that they stop Beam's.
+    """
+    was_any = any(_processes(folder))
     alive = running(folder)
     for name in sorted(alive, reverse=True):
         _kill(alive[name], signal.SIGTERM)
@@ -95,6 +99,7 @@ def stop(folder: Path) -> None:
             _kill(pid, signal.SIGKILL)
         time.sleep(0.1)
     (folder / _COMMANDS).unlink(missing_ok=True)
+    return was_any
 
 
 def _kill(pid: int, number: int) -> None:

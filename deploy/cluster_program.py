@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy import java_cluster, ports
-from runtime import errors, program
+from runtime import errors, program, signals
 
 
 def run(
@@ -32,14 +32,19 @@ def run(
 
     def act() -> None:
         if given.what == "down":
-            java_cluster.down(folder)
-            print(f"{label}stopped")
+            was_running = java_cluster.down(folder)
+            none = f"nothing to stop: no {engine.name} cluster is running in {folder}"
+            print(f"{label}{'stopped' if was_running else none}")
         elif given.what == "check":
             java_cluster.check(engine, folder)
         else:
             if what := java_cluster.missing(engine):
                 raise errors.UserError(what)
             chosen = getattr(given, flag)
+            if not 1 <= chosen <= ports.MOST:
+                raise errors.UserError(
+                    f"--{flag} must be a port, 1 to {ports.MOST:,}: got {chosen}"
+                )
             up(folder, chosen)
             print(f"{label}{parts} on {ports.HOST}:{chosen}; logs in {folder}/logs")
             print(
@@ -48,4 +53,5 @@ def run(
             )
 
     program.prepare()
+    signals.raise_in_main()  # What was started of a cluster is stopped.
     program.or_exit(act)

@@ -96,9 +96,12 @@ def prepare(engine: Engine, folder: Path, *, port: int, flag: str) -> None:
       errors.UserError: if one is running already, or another program has the port of the flag.
     """
     if cluster_processes.running(folder):
+        state = f"{folder}/flags has the flags for the job"
+        if not (folder / "flags").is_file():
+            state = "it is being started, or its start was interrupted"
         raise errors.UserError(
-            f"a {engine.name} cluster is running already; {folder}/flags has the flags for the "
-            f"job, and make {engine.label}-down stops it"
+            f"a {engine.name} cluster is running already; {state}, and {_down(engine, folder)} "
+            "stops it"
         )
     if ports.listens(port):
         raise errors.UserError(
@@ -108,6 +111,12 @@ def prepare(engine: Engine, folder: Path, *, port: int, flag: str) -> None:
     shutil.rmtree(folder / "logs", ignore_errors=True)
     for name in ("logs", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+
+
+def _down(engine: Engine, folder: Path) -> str:
+    """Return the command that stops the cluster of a folder."""
+    named = "" if folder == engine.jars / "cluster" else f" FLAGS=--folder={folder}"
+    return f"make {engine.label}-down{named}"
 
 
 def start(engine: Engine, folder: Path, *stages: Stage) -> None:
@@ -235,9 +244,10 @@ def check(engine: Engine, folder: Path) -> None:
         )
 
 
-def down(folder: Path) -> None:
-    """Stop the cluster; its logs stay."""
-    cluster_processes.stop(folder)
+def down(folder: Path) -> bool:
+    """Stop the cluster, whose logs stay; return whether there was one."""
+    was_running = cluster_processes.stop(folder)
     for name in ("flags", "worker"):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "tmp", ignore_errors=True)
+    return was_running

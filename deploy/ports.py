@@ -6,6 +6,9 @@ import socket
 HOST = "127.0.0.1"
 
 
+MOST = 65_535
+
+
 def listens(port: int) -> bool:
     """Return whether a program listens on a port of this machine."""
     with socket.socket() as probe:

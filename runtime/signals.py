@@ -107,6 +107,21 @@ def end_at_once() -> None:
         Listener(lambda number: end(number, f"stopped by {name(number)}"))
 
 
+def raise_in_main() -> None:
+    """Have SIGTERM raise SystemExit in the main thread, and Ctrl-C KeyboardInterrupt.
+
+    For programs that have to stop what they have started, which takes longer than `end` gives them.
+    """
+
+    def stop(number: int, frame: types.FrameType | None) -> NoReturn:
+        del frame
+        print(f"stopped by {name(number)}", file=sys.stderr)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, stop)
+
+
 def end(number: int, sentence: str) -> NoReturn:
     """End the process as a signal does for shells, 128 + its number, whatever its threads do."""
     code = 128 + number

@@ -186,6 +186,73 @@ def test_a_build_is_refused_where_no_cluster_runs_or_its_job_server_has_ended(
     java_cluster.check(engine, folder)
 
 
+def test_what_was_interrupted_is_named_with_the_command_that_stops_it(
+    tmp_path, engine, folder, monkeypatch
+):
+    monkeypatch.setattr(cluster_processes, "running", lambda _: {"master": 1})
+    for place, command in (
+        (folder, f"-down FLAGS=--folder={folder}"),
+        (tmp_path / "jars" / "cluster", "-down"),
+    ):
+        with pytest.raises(errors.UserError) as caught:
+            java_cluster.prepare(engine, place, port=1, flag="port")
+        said = str(caught.value)
+        assert "its start was interrupted" in said and said.endswith(f"storm{command} stops it")
+
+
+def run_program(module, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module.__name__, *words],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("port", ["-1", "0", "65536"])
+@pytest.mark.parametrize("module", ENGINES)
+def test_a_number_that_is_no_port_is_refused(module, port, folder):
+    flag = {"Flink": "rest_port", "Spark": "webui_port"}[module.ENGINE.name]
+    program = "import sys; from deploy import java_cluster as j; j.missing = lambda _: ''; "
+    program += f"import runpy; sys.argv[1:] = ['up', '--{flag}={port}', '--folder={folder}']; "
+    program += f"runpy.run_module({module.__name__!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: --{flag} must be a port, 1 to 65,535: got {port}\n"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("module", ENGINES)
+def test_down_says_where_nothing_was_running(module, folder):
+    done = run_program(module, "down", f"--folder={folder}")
+    name = module.ENGINE.name
+    said = f"nothing to stop: no {name} cluster is running in {folder}\n"
+    assert (done.returncode, done.stdout) == (0, f"{name.lower():14}{said}")
+
+
+def test_a_start_that_sigterm_ends_leaves_nothing(tmp_path, folder, engine, monkeypatch):
+    put_on_path(tmp_path, monkeypatch, "#!/bin/sh\nexec sleep 300\n")
+    program = f"""
+import pathlib
+from deploy import cluster_program, java_cluster
+engine = java_cluster.Engine("Storm", pathlib.Path({str(engine.jars)!r}), "lib", ())
+stage = java_cluster.Stage({{"master": java_cluster.Program("Main", [], [])}}, lambda: False)
+def up(folder, port):
+    java_cluster.prepare(engine, folder, port=port, flag="port")
+    java_cluster.start(engine, folder, stage)
+cluster_program.run(engine, up, about="", parts="", flag="port", port={ports.free_port()})
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "up", f"--folder={folder}"],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    ) as started:  # fmt: skip
+        deadline = time.monotonic() + 20
+        while not cluster_processes.running(folder):
+            assert time.monotonic() < deadline
+        started.terminate()
+        said = started.communicate(timeout=30)[1]
+    assert (started.returncode, said) == (143, "stopped by SIGTERM\n")
+    assert marked(folder) == []
+
+
 @pytest.mark.parametrize("module", ENGINES)
 def test_the_program_refuses_with_code_2(module, folder):
     done = subprocess.run(
