@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
-from benchmarks import small_network
+from benchmarks import command_line, small_network
 
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "folder that holds affectnet_faces/", required=True
@@ -211,4 +211,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

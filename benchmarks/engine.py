@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import json
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,9 @@ from typing import Any, NamedTuple
 from deploy import cluster_processes, java_cluster, ports
 from deploy.flink import cluster
 from runtime import errors
+
+RUNNERS = ("local", "flink")
+"""Names of the engines."""
 
 
 class Engine(NamedTuple):
@@ -37,19 +39,17 @@ def running(name: str, folder: Path) -> Iterator[Engine]:
     Args:
       name: local or flink.
       folder: for its files.
+
+    Raises:
+      errors.UserError: if it cannot be started.
     """
     if name == "local":
         yield Engine([], [])
         return
-    if name != "flink":
-        sys.exit(f"error: a runner must be local or flink: got {name}")
     if what := java_cluster.missing(cluster.ENGINE):
-        sys.exit(f"error: {what}")
+        raise errors.UserError(what)
     port = ports.free_port()
-    try:
-        cluster.up(folder, port)
-    except errors.UserError as error:
-        sys.exit(f"error: {error}")
+    cluster.up(folder, port)
     try:
         flags = (folder / "flags").read_text().splitlines()
         yield Engine(flags, list(cluster_processes.running(folder).values()), port)

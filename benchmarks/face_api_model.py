@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
+
+from benchmarks import command_line
 
 PACKAGE_DIR = flags.DEFINE_string("package_dir", None, "the unpacked npm package", required=True)
 OUTPUT = flags.DEFINE_string("output", "face_api.keras", "file to write")
@@ -83,4 +85,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "folder that holds affectnet_faces/", required=True
@@ -124,4 +124,4 @@ def write(rows: list[dict[str, Any]], *, about: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

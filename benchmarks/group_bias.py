@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
+from benchmarks import command_line
 from trainer.evaluation import predictions
 from trainer.evaluation.groups import attribute_list, attributes, group_results
 
@@ -179,4 +180,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

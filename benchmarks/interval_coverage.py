@@ -11,9 +11,10 @@ import collections
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from scipy import special, stats
 
+from benchmarks import command_line
 from trainer.evaluation import ccc, intervals, metrics
 
 TRIALS = flags.DEFINE_integer("trials", 400, "splits that are drawn")
@@ -166,4 +167,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -22,19 +22,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
-from absl import app, flags
+from absl import flags
 
-from benchmarks import engine, releases
+from benchmarks import command_line, engine, releases
 from deploy import cluster_processes, java_cluster
 from deploy.flink import cluster
+from runtime import errors
 
 INPUT_DIR = flags.DEFINE_list("input_dir", None, "releases in the 2017 layout", required=True)
 WORK_DIR = flags.DEFINE_string("work_dir", None, "folder on the same disk", required=True)
-NUM_IMAGES = flags.DEFINE_integer("num_images", 100_000, "number of images to repeat them to")
-KILLS = flags.DEFINE_integer("kills", 50, "number of kills, over as many builds as it takes")
+NUM_IMAGES = flags.DEFINE_integer("num_images", 100_000, "number of images to repeat them to", 1)
+KILLS = flags.DEFINE_integer("kills", 50, "number of kills, over as many builds as it takes", 1)
 SEED = flags.DEFINE_integer("seed", 0, "decides targets and moments")
 GAP_S = flags.DEFINE_list("gap_s", ["3", "30"], "least and most seconds from one kill to the next")
-HANG_S = flags.DEFINE_integer("hang_s", 300, "seconds without a new file after which a build hangs")
+HANG_S = flags.DEFINE_integer(
+    "hang_s", 300, "seconds without a new file after which a build hangs", 1
+)
+
+command_line.range_of_seconds(GAP_S)
 
 TARGETS = ("taskmanager", "worker", "jobmanager", "submitter")
 
@@ -73,6 +78,15 @@ class Disturbed:
         self._command = [*build_command(work, self.data), *flags_]
         self._failures = 0
         self._log = work / f"build-{number}.log"
+
+    def __enter__(self) -> "Disturbed":
+        """Return the build."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop the command, which goes on where Ctrl-C or SIGTERM ended the block."""
+        self.process.terminate()
+        self.process.wait()
 
     @property
     def cluster(self) -> Path:
@@ -146,8 +160,8 @@ class Disturbed:
             log.seek(self._size)
             lines = log.read().decode(errors="replace").replace("\r", "\n").splitlines()
         said = [line.strip() for line in lines if line.strip()]
-        errors = [line for line in said if line.startswith("error:")]
-        return (errors or said or ["nothing"])[-1][:200]
+        refusals = [line for line in said if line.startswith("error:")]
+        return (refusals or said or ["nothing"])[-1][:200]
 
 
 def build_command(work: Path, data: Path) -> list[str]:
@@ -297,6 +311,8 @@ def _targets(draw: random.Random) -> Iterator[str]:
 def main(argv: Sequence[str]) -> None:
     """Build, kill, compare, and write the list."""
     work = Path(WORK_DIR.value).absolute()
+    if work.exists() and any(work.iterdir()):
+        raise errors.UserError(f"--work_dir must be new or empty: {work} has files; name another")
     (work / "tmp").mkdir(parents=True)
     os.environ["TMPDIR"] = str(work / "tmp")  # By it, processes are known as ours.
     releases.repeated([Path(root) for root in INPUT_DIR.value], NUM_IMAGES.value, work / "release")
@@ -314,7 +330,8 @@ def main(argv: Sequence[str]) -> None:
             number += 1
             build = Disturbed(number, work, where.flags, where.rest_port)
             start = time.monotonic()
-            disturb(build, targets, draw, first=len(kills))
+            with build:
+                disturb(build, targets, draw, first=len(kills))
             judge(build, reference)
             kills += build.kills
             write_list(kills, work)
@@ -324,4 +341,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from affectnet_tfds import FaceDataset
 from affectnet_tfds.reader import label_list
-from benchmarks import flips
+from benchmarks import command_line, flips
+from runtime import errors
 from trainer.evaluation import predictions
 
 KINDS = ("uniform", "confusion")
@@ -46,10 +47,10 @@ def main(argv: Sequence[str]) -> None:
     names, first = np.unique(columns["filename"].astype(str), return_index=True)
     labels = np.asarray(columns["label"])[first].astype(np.int64)
     if NOISE.value not in KINDS:
-        raise app.UsageError(f"--noise must be one of {', '.join(KINDS)}: got {NOISE.value}")
+        raise errors.UserError(f"--noise must be one of {', '.join(KINDS)}: got {NOISE.value}")
     if NOISE.value == "confusion":
         if not PREDICTIONS.value:
-            raise app.UsageError("--noise=confusion needs --predictions")
+            raise errors.UserError("--noise=confusion needs --predictions")
         shares = flips.confusion_shares(predictions.read(Path(PREDICTIONS.value)))
     else:
         shares = flips.uniform_shares(len(faces.class_names))
@@ -68,4 +69,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

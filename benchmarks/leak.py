@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from affectnet_tfds import FaceDataset
 from affectnet_tfds.reader import label_list
-from benchmarks import small_network
+from benchmarks import command_line, small_network
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "folder of the data", required=True)
 WORK_DIR = flags.DEFINE_string("work_dir", None, "folder of builds and runs", required=True)
@@ -149,4 +149,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -75,7 +75,11 @@ def run(
         watch = _Watch([process.pid, *servers], folder)
         watcher = threading.Thread(target=watch.run, args=(ended,), daemon=True)
         watcher.start()
-        output, _ = process.communicate()
+        try:
+            output, _ = process.communicate()
+        except BaseException:  # Ctrl-C or SIGTERM: the command is not to go on by itself.
+            process.terminate()
+            raise
         seconds = time.monotonic() - start
         ended.set()
         watcher.join()

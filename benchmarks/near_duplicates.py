@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from benchmarks import image_hashes
+from benchmarks import command_line, image_hashes
 from pipeline import build, config
 from pipeline.near_duplicates import groups, perceptual_hash, pixels
 from pipeline.rows import annotations
@@ -221,4 +221,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -12,11 +12,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 from affectnet_tfds.reader import label_list
+from benchmarks import command_line, noise_detection, small_network
 from benchmarks import flips as flips_lib
-from benchmarks import noise_detection, small_network
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "folder of the data", required=True)
 WORK_DIR = flags.DEFINE_string("work_dir", None, "folder of builds and runs", required=True)
@@ -190,4 +190,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

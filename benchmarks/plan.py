@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import apache_beam as beam
-from absl import app, flags
+from absl import flags
 
 from affectnet_tfds import labels
-from benchmarks import engine, measure
+from benchmarks import command_line, engine, measure
 from pipeline import build, config
 from pipeline.beam import assign_tasks, counters, pipelines, survey_rows
 from pipeline.beam import runner as runner_lib
@@ -26,9 +26,11 @@ from pipeline.sources.layouts import registry
 from runtime import json_log
 
 NUM_ROWS = flags.DEFINE_list("num_rows", ["1000000"], "rows of the table")
-RUNS = flags.DEFINE_integer("runs", 3, "number of runs; the median is printed")
+command_line.whole_numbers(NUM_ROWS, least=1)
+RUNS = flags.DEFINE_integer("runs", 3, "number of runs; the median is printed", 1)
 DEAL = flags.DEFINE_bool("deal", False, "deal the rows to shards, too")
 RUNNERS = flags.DEFINE_list("runners", ["local"], "where rows are dealt: local, flink")
+command_line.chosen(RUNNERS, *engine.RUNNERS)
 
 TRAIN_ROWS = (74874, 134416, 25459, 14090, 6378, 3803, 24882, 3750, 33088, 11645, 82415)
 """Rows of each code in AffectNet's training.csv, as found in public code."""
@@ -139,4 +141,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

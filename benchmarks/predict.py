@@ -19,14 +19,14 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 
 PHOTOS = flags.DEFINE_string("photos", None, "folder of photographs of faces", required=True)
 MODEL_DIR = flags.DEFINE_string("model_dir", None, "a trained run", required=True)
 CHECKOUTS = flags.DEFINE_list("checkouts", ["."], "checkouts of this project to compare")
-RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed", 1)
 IMAGES = flags.DEFINE_integer("images", 96, "photographs; of 10 megapixels a quarter as many")
 
 SIZE = (3650, 2740)
@@ -117,4 +117,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

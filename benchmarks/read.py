@@ -10,13 +10,13 @@ import statistics
 import sys
 from collections.abc import Mapping, Sequence
 
-from absl import app, flags
+from absl import flags
 
-from benchmarks import measure, read_peers
+from benchmarks import command_line, measure, read_peers
 
 VERSION_DIR = flags.DEFINE_string("version_dir", None, "a published version", required=True)
 IMAGE_SIZES = flags.DEFINE_list("image_sizes", ["48", "112", "224"], "training sizes, in pixels")
-RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed", 1)
 CONTENDERS = flags.DEFINE_list("contenders", [], "contenders (default: all that are installed)")
 
 
@@ -81,4 +81,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -15,19 +15,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from absl import app, flags
+from absl import flags
 
-from benchmarks import engine, measure, releases
+from benchmarks import command_line, engine, measure, releases
 
 INPUT_DIR = flags.DEFINE_list("input_dir", None, "releases in the 2017 layout", required=True)
 NUM_IMAGES = flags.DEFINE_list(
     "num_images", ["10000", "30000", "100000"], "numbers of images to repeat it to"
 )
-RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed")
+command_line.whole_numbers(NUM_IMAGES, least=1)
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed", 1)
 RUNNERS = flags.DEFINE_list("runners", ["local"], "where it runs: local, flink")
+command_line.chosen(RUNNERS, *engine.RUNNERS)
 DROP_DUPLICATES = flags.DEFINE_list(
     "drop_duplicates", ["no"], "no, yes: without and with --drop_duplicates of the job"
 )
+command_line.chosen(DROP_DUPLICATES, "no", "yes")
 DETAILS = flags.DEFINE_bool("details", False, "print processes, shuffles, files and checksums, too")
 WORK_DIR = flags.DEFINE_string(
     "work_dir", None, "folder on the disk of the releases (default: beside the first)"
@@ -143,4 +146,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

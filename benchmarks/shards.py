@@ -14,13 +14,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
-from benchmarks import measure, releases, shards_peers
+from benchmarks import command_line, measure, releases, shards_peers
 
 INPUT_DIR = flags.DEFINE_string("input_dir", None, "a release in the 2017 layout", required=True)
 NUM_IMAGES = flags.DEFINE_integer("num_images", 0, "number of images to repeat it to (0: as it is)")
-RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed", 1)
 CONTENDERS = flags.DEFINE_list("contenders", ["ours", *shards_peers.PEERS], "contenders")
 WORK_DIR = flags.DEFINE_string("work_dir", None, "working folder (default: a temporary one)")
 
@@ -84,4 +84,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

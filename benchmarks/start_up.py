@@ -16,16 +16,18 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 
 from affectnet_tfds import dataset_paths
 from affectnet_tfds.reader import version_folder
-from benchmarks import measure
+from benchmarks import command_line, measure, releases
+from runtime import errors
 
 VERSION_DIR = flags.DEFINE_string("version_dir", None, "a published version", required=True)
 WORK_DIR = flags.DEFINE_string("work_dir", None, "folder for the versions", required=True)
 RECORDS = flags.DEFINE_list("records", ["100000", "1000000"], "records of train, at least")
-RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed")
+command_line.whole_numbers(RECORDS, least=1)
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each; the median is printed", 1)
 
 _TRAINING = {
     "num_gpus": 0,
@@ -37,13 +39,19 @@ _TRAINING = {
 
 
 def linked(version: pathlib.Path, *, records: int, with_index: bool, work: pathlib.Path) -> str:
-    """Make a version of at least so many records by hard links, once; return its config's name."""
+    """Make a version of at least so many records by hard links, once; return its config's name.
+
+    Raises:
+      errors.UserError: if there is one of that name that was made from another version, or if its
+        folder is on another disk.
+    """
     name = f"linked_{records}{'' if with_index else '_without_index'}"
     folder = work / dataset_paths.version_folder(name)
+    lengths = version_folder.read(version).splits["train"]
     if (folder / dataset_paths.FEATURES).is_file():
+        _refuse_another(version, folder)
         return name
     folder.mkdir(parents=True, exist_ok=True)
-    lengths = version_folder.read(version).splits["train"]
     repeats = -(-records // sum(lengths))
     shards = [*enumerate(lengths)] * repeats
     for place, (shard, _) in enumerate(shards):
@@ -64,6 +72,20 @@ def linked(version: pathlib.Path, *, records: int, with_index: bool, work: pathl
     return name
 
 
+def _refuse_another(version: pathlib.Path, folder: pathlib.Path) -> None:
+    """Refuse a linked version that an earlier call made from another.
+
+    Raises:
+      errors.UserError: if it did.
+    """
+    name = dataset_paths.FEATURES
+    if not (folder / name).samefile(version / name):
+        raise errors.UserError(
+            f"{folder} must be made from {version}: it was made from another version; remove it, "
+            "or name another --work_dir"
+        )
+
+
 def _is_kept(name: str) -> bool:
     """Return whether a file of the original version belongs to the linked one: not train's."""
     is_of_train = name.startswith(f"{dataset_paths.DATASET_NAME}-train")
@@ -72,7 +94,7 @@ def _is_kept(name: str) -> bool:
 
 def _link(source: pathlib.Path, target: pathlib.Path) -> None:
     target.unlink(missing_ok=True)
-    target.hardlink_to(source)
+    releases.link(source, target)
 
 
 def first_step(**given: str) -> dict[str, float]:
@@ -150,4 +172,4 @@ def _run(name: str, *, work: pathlib.Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -9,9 +9,9 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
-from benchmarks import measure
+from benchmarks import command_line, measure
 
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "folder that holds affectnet_faces/", required=True
@@ -20,7 +20,7 @@ CONFIG_NAME = flags.DEFINE_string("config_name", None, "which build of the data 
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 48, "training size, in pixels")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "images a step, over all devices")
 VIRTUAL_DEVICES = flags.DEFINE_list("virtual_devices", ["1", "2", "4"], "logical CPU devices")
-RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed")
+RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed", 1)
 CONTENDERS = flags.DEFINE_list("contenders", ["ours", "ceiling", "fit"], "contenders")
 TRAINER_FLAGS = flags.DEFINE_multi_string(
     "trainer_flag", [], "further flags of trainer.main, such as --jit=true"
@@ -83,4 +83,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -1,16 +1,21 @@
 """Benchmarks of scale: their releases, what they measure of processes, and how kills are judged."""
 
+import errno
 import json
 import random
+import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks import engine, measure, releases
+from runtime import errors
 from tests import benchmark_modules
 from tests.pipeline import conftest
 
 kills = benchmark_modules.imported("kills")
+start_up = benchmark_modules.imported("start_up")
 
 
 def test_a_release_is_repeated_by_hard_links_to_the_good_images_of_all(tmp_path):
@@ -28,6 +33,43 @@ def test_a_release_is_repeated_by_hard_links_to_the_good_images_of_all(tmp_path)
     rows = (made / "Manually_Annotated_file_lists" / "training.csv").read_text().splitlines()
     assert len(rows) == 11
     assert {row.split(",")[0] for row in rows[1:]} == {f"{p.parent.name}/{p.name}" for p in images}
+
+
+@pytest.mark.parametrize("lacking", ["list", "images", "good rows"])
+def test_what_is_no_release_of_faces_cannot_be_repeated(lacking, tmp_path):
+    writer = conftest.ReleaseWriter(tmp_path / "a")
+    writer.add("training", 12 if lacking == "good rows" else 0)
+    writer.write()
+    named = {
+        "list": "training.csv",
+        "images": "Manually_Annotated_Images",
+        "good rows": "its 1 rows",
+    }
+    if lacking != "good rows":
+        (path,) = (tmp_path / "a").rglob(named[lacking])
+        path.rename(path.with_name("other"))
+    with pytest.raises(errors.UserError, match=named[lacking]):
+        releases.repeated([tmp_path / "a"], 10, tmp_path / "made")
+
+
+def test_a_release_on_another_disk_is_refused_with_both_places(tmp_path, monkeypatch):
+    def refuse(target, source):
+        raise OSError(errno.EXDEV, "Invalid cross-device link", source, None, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with pytest.raises(errors.UserError, match="/disk must be on the disk of /a/b, for hard links"):
+        releases.link(Path("/a/b"), Path("/disk/c"))
+
+
+def test_a_linked_version_of_another_is_not_taken_for_this_ones(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "features.json").touch()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "features.json").hardlink_to(tmp_path / "one" / "features.json")
+    start_up._refuse_another(tmp_path / "one", tmp_path / "linked")
+    with pytest.raises(errors.UserError, match="it was made from another version"):
+        start_up._refuse_another(tmp_path / "other", tmp_path / "linked")
 
 
 def test_the_processes_of_a_command_are_measured_by_role(tmp_path, monkeypatch):
@@ -92,6 +134,14 @@ def test_a_disturbed_build_is_compared_with_one_that_nobody_disturbed(
     kills.write_list(build.kills, build.work)
     listed = f"| 1 | 0 | 3 | worker | 2.0 | 5 | went on | {same} | {stray} | 0 |\n"
     assert (build.work / "kills.md").read_text().endswith(listed)
+
+
+def test_a_build_that_is_interrupted_does_not_go_on(build):
+    build._command = ["sleep", "300"]
+    with pytest.raises(KeyboardInterrupt), build:
+        build.start()
+        raise KeyboardInterrupt
+    assert build.process.returncode == -signal.SIGTERM
 
 
 def test_a_process_that_nothing_keeps_is_found_by_its_temporary_folder(tmp_path, monkeypatch):
