@@ -274,6 +274,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 """Control characters, those that turn the direction of text, and bytes that are no UTF-8."""
 _UNDECODED = re.compile("[\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@")
+_NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?", re.ASCII)
+"""Text that is a number to a spreadsheet, and the same one when it is read again."""
 
 
 def readable(name: str) -> str:
@@ -298,7 +300,8 @@ def cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = printable(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    is_formula = text.startswith(_FORMULA) and not _NEGATIVE.fullmatch(text)
+    return f"'{text}" if is_formula else text
 
 
 def of_cell(text: str) -> str:

@@ -68,7 +68,8 @@ def read(path: str | os.PathLike[str], *, needs: Iterable[str] = ("filename",)) 
         if absent := [name for name in needs if name not in reader.fieldnames]:
             raise ValueError(
                 f"it must have the columns {', '.join(needs)}: {', '.join(absent)} "
-                f"{'is' if len(absent) == 1 else 'are'} not there"
+                f"{'is' if len(absent) == 1 else 'are'} not there, its first line is "
+                f"{','.join(reader.fieldnames)[:100] or 'empty'}"
             )
         entries = tuple(_entry(row, number=number) for number, row in enumerate(reader, start=1))
         _check(entries)

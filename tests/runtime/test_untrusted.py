@@ -167,6 +167,16 @@ def test_text_that_a_spreadsheet_would_compute_is_quoted(text):
     assert untrusted.of_cell("'quoted'") == "'quoted'"
 
 
+def test_negative_numbers_in_text_are_numbers_to_whoever_reads_the_cell():
+    assert [untrusted.cell(text) for text in ("-1.5", "-30", "-1+2", "-", "-1.")] == [
+        "-1.5",
+        "-30",
+        "'-1+2",
+        "'-",
+        "'-1.",
+    ]
+
+
 def parsed(*given: str) -> list[str]:
     values = flags.flags.FlagValues()
     flags.flags.DEFINE_string("flagfile", "", "", flag_values=values)

@@ -24,11 +24,20 @@ _NONE = "No two groups of an attribute have enough images to be compared."
 
 
 def lines(found: group_results.GroupResults) -> Iterator[str]:
-    """Yield the lines to print: the largest gap by each attribute, and by intersections."""
+    """Yield the lines to print: the largest gap by each attribute, and by intersections.
+
+    Intersections without one are counted: of many attributes there would be a screenful.
+    """
+    few = f"fewer than two groups of {found.least_images} images: nothing is compared"
+    too_fine = 0
     for division in found.divisions:
         if not division.measured:
-            few = f"fewer than two groups of {found.least_images} images: nothing is compared"
-            yield f"groups        {division.name}: {few}"
+            if group_results.JOINED in division.name:
+                too_fine += 1
+            elif division.groups:
+                yield f"groups        {division.name}: {few}"
+            else:
+                yield f"groups        {division.name}: not known of any image"
             continue
         gap = division.measured.of_adjusted
         best, worst = division.gap_groups(gap)
@@ -39,6 +48,8 @@ def lines(found: group_results.GroupResults) -> Iterator[str]:
             f"{numbers.number(gap.difference)} ({low:.3f} to {high:.3f}; {best.name} above "
             f"{worst.name}), p {_p(division.adjusted_p)}"
         )
+    if too_fine:
+        yield f"groups        {too_fine} of the intersections: {few}"
 
 
 def content(found: group_results.GroupResults) -> list[markup.Content]:

@@ -42,7 +42,9 @@ def test_the_digest_is_that_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name\na.jpg\n", "it must have the columns filename: filename is not there"),
+        ("name\na.jpg\n", "the columns filename: filename is not there, its first line is name$"),
+        ("split;filename\n;a.jpg\n", "filename is not there, its first line is split;filename$"),
+        ("", "filename is not there, its first line is empty$"),
         ("filename\n", "it has no row"),
         ("filename,given\na.jpg,joy\n", "row 1: given must be one of neutral, .*: got 'joy'"),
         ("filename,split\na.jpg,train\na.jpg,train\n", "row 2 has the image of row 1, a.jpg"),

@@ -70,6 +70,23 @@ def test_what_is_printed_names_the_gap(found):
     ]
 
 
+def test_attributes_without_values_are_said_and_intersections_without_numbers_counted(found):
+    preds = predictions.dataclasses.replace(
+        found[0],
+        attributes={**found[0].attributes, "yaw": np.full(len(found[0].labels), "")},
+    )
+    few = group_results.evaluate(
+        preds, attributes.make(preds.attributes, asked={}), least_images=800
+    )
+    assert list(group_section.lines(few)) == [
+        "groups        skin: fewer than two groups of 800 images: nothing is compared",
+        "groups        age: fewer than two groups of 800 images: nothing is compared",
+        "groups        yaw: not known of any image",
+        "groups        3 of the intersections: fewer than two groups of 800 images: nothing is "
+        "compared",
+    ]
+
+
 def test_the_numbers_are_in_metrics_json_and_the_attributes_in_predictions_csv(found, tmp_path):
     preds, groups = found
     evaluation = results.evaluate(preds)
@@ -94,11 +111,11 @@ def test_the_numbers_are_in_metrics_json_and_the_attributes_in_predictions_csv(f
 
 def test_a_list_of_attributes_is_matched_by_file_name(tmp_path):
     path = tmp_path / "people.csv"
-    path.write_text("file,age,skin\n1/a,34, dark\n1/b.png,,light\n9/z.jpg,1,dark\n")
+    path.write_text("file,age,skin\n1/a,34, dark\n1/b.png,'=1,light\n9/z.jpg,1,dark\n")
     names = np.array(["1/b.png", "1/a.jpg", "2/c.jpg"])
     matched = attribute_list.match(attribute_list.read(path), filenames=names, split="train")
     assert {name: texts.tolist() for name, texts in matched.items()} == {
-        "age": ["", "34", ""],
+        "age": ["=1", "34", ""],  # As `untrusted.cell` writes it in predictions.csv.
         "skin": ["light", "dark", ""],
     }
 

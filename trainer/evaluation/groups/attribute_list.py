@@ -57,7 +57,7 @@ def read(path: pathlib.Path) -> AttributeList:
             raise errors.UserError(
                 f"{path}, row {number:,}: an id must be there once: {name:.80} is there twice"
             )
-        found[name] = tuple(cell.strip() for cell in row[1:])
+        found[name] = tuple(untrusted.of_cell(cell.strip()) for cell in row[1:])
     return AttributeList(path=path, names=names, rows=found)
 
 
