@@ -21,10 +21,10 @@ from trainer.label_audit import findings as findings_lib
 from trainer.label_audit import folds as folds_lib
 from trainer.label_audit import options, out_of_fold, page
 from trainer.reports import publication
-from trainer.run import context
+from trainer.run import context, model_folder
 from trainer.training import soft_targets
 
-NOTE = "folds.json"
+NOTE = model_folder.AUDIT_NOTE
 SUSPECTS, PREDICTIONS, PAGE, NUMBERS = "suspects.csv", predictions.FILE, "audit.html", "audit.json"
 
 
@@ -42,6 +42,9 @@ def run(asked: options.Audit, *, settings: run_config.Config, data_path: pathlib
     data, groups = _data(ctx, folds=asked.folds)
     output_dir = pathlib.Path(asked.output_dir)
     _check_same(output_dir, note=_note(ctx, data=data, folds=asked.folds))
+    for fold in range(asked.folds):
+        own = out_of_fold.folder_of(output_dir, fold=fold)
+        model_folder.check_fold(own, settings=ctx.settings)
     outputs = []
     for fold in range(asked.folds):
         count = int((data.folds == fold).sum())
@@ -104,8 +107,13 @@ def _note(ctx: context.RunContext, *, data: out_of_fold.Data, folds: int) -> dic
 
 
 def _check_same(output_dir: pathlib.Path, *, note: dict[str, Any]) -> None:
-    """Keep a note of which audit this is, and refuse a folder that holds another one."""
+    """Keep a note of which audit this is, and refuse a folder that holds another one, or a run."""
     path = output_dir / NOTE
+    if (output_dir / run_config.FILE).exists():
+        raise errors.UserError(
+            f"{output_dir} holds a run, whose {PREDICTIONS} this audit would replace; give this "
+            "audit a folder of its own (--output_dir)"
+        )
     output_dir.mkdir(parents=True, exist_ok=True)
     if path.exists():
         try:

@@ -7,12 +7,16 @@ than mixed with or wiped, and so is one that another program is writing into.
 import contextlib
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from runtime import atomic_file, errors, folder_lock
 from trainer.config import run_config
 from trainer.distributed import host_channel
 from trainer.run import trained_run
+
+AUDIT_NOTE = "folds.json"
+"""The file by which a folder is known to hold an audit: its predictions.csv is not a run's."""
 
 
 def check(settings: run_config.Config) -> None:
@@ -21,10 +25,15 @@ def check(settings: run_config.Config) -> None:
     A run may be lengthened by a larger --epochs where its learning rate does not depend on it.
 
     Raises:
-      errors.UserError: if it holds a run whose settings would give another result, or config.json
-        is damaged.
+      errors.UserError: if it holds a run whose settings would give another result, or an audit, or
+        config.json is damaged.
     """
     path = pathlib.Path(settings.run.model_dir)
+    if (path / AUDIT_NOTE).exists():
+        raise errors.UserError(
+            f"{path} holds an audit, whose files this run would replace; give this run a folder of "
+            "its own (--model_dir)"
+        )
     if (path / run_config.FILE).exists() and not settings.run.overwrite:
         _check_same(run_config.load(path / run_config.FILE), new=settings, path=path)
 
@@ -103,12 +112,36 @@ def _check_same(old: run_config.Config, *, new: run_config.Config, path: pathlib
     is_longer = set(changed) == {"epochs"} and new.training.epochs > old.training.epochs
     if not changed or (is_longer and not new.optimization.depends_on_epochs):
         return
-    before = " ".join(f"--{name}={_text(value)}" for name, (value, _) in changed.items())
-    after = " ".join(f"--{name}={_text(value)}" for name, (_, value) in changed.items())
+    before, after = _sides(changed)
     raise errors.UserError(
         f"{path} holds a run with {before}, and this one has {after}; give this run a folder of "
         f"its own (--model_dir) or replace that one (--overwrite){_longer(path) * is_longer}"
     )
+
+
+def check_fold(path: pathlib.Path, *, settings: run_config.Config) -> None:
+    """Check that the folder of an audit's fold is new or holds a run with the same settings.
+
+    No fold is lengthened, as those that are finished would not be.
+
+    Raises:
+      errors.UserError: if it holds a run with others, or config.json is damaged.
+    """
+    if not (path / run_config.FILE).exists():
+        return
+    if changed := run_config.difference(run_config.load(path / run_config.FILE), new=settings):
+        before, after = _sides(changed)
+        raise errors.UserError(
+            f"{path.parent} holds an audit with {before}, and this one has {after}; give this "
+            "audit a folder of its own (--output_dir)"
+        )
+
+
+def _sides(changed: Mapping[str, tuple[Any, Any]]) -> tuple[str, str]:
+    """Return the settings that differ as flags: those of before, and those of now."""
+    before = " ".join(f"--{name}={_text(value)}" for name, (value, _) in changed.items())
+    after = " ".join(f"--{name}={_text(value)}" for name, (_, value) in changed.items())
+    return before, after
 
 
 def _longer(path: pathlib.Path) -> str:

@@ -15,7 +15,7 @@ from runtime import errors
 from trainer.config import run_config, training_config
 from trainer.evaluation import predictions
 from trainer.label_audit import audit, options, out_of_fold
-from trainer.run import context
+from trainer.run import context, model_folder
 from trainer.training import soft_targets
 from trainer.training import trainer as trainer_lib
 
@@ -27,8 +27,8 @@ QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 3
 def start(make_ctx, version, monkeypatch):
     """Return a function that audits the small version into a folder."""
 
-    def run(folder, *, folds=2, **asked):
-        ctx = make_ctx(**QUICK)
+    def run(folder, *, folds=2, settings=QUICK, **asked):
+        ctx = make_ctx(**settings)
         monkeypatch.setattr(context, "create", lambda *_, **__: ctx)
         about = options.Audit(output_dir=str(folder), folds=folds, **asked)
         audit.run(about, settings=ctx.settings, data_path=version.path)
@@ -110,6 +110,32 @@ def test_a_folder_of_another_audit_is_refused(start, tmp_path):
     (tmp_path / "a" / audit.NOTE).write_text("{")
     with pytest.raises(errors.UserError, match=r"cannot read .*folds\.json as JSON"):
         start(tmp_path / "a")
+
+
+@pytest.mark.parametrize("other", [{"seed": 7}, {"epochs": 3, "schedule": "constant"}])
+def test_a_finished_audit_is_not_taken_for_one_with_other_settings(start, tmp_path, other):
+    settings = {**QUICK, **{name: value for name, value in other.items() if name == "schedule"}}
+    start(tmp_path / "a", settings=settings)
+    before = contents(tmp_path / "a")
+    name = next(iter(other))
+    said = rf"a holds an audit with --{name}=\d, and this one has --{name}={other[name]}; give this"
+    with pytest.raises(errors.UserError, match=said):
+        start(tmp_path / "a", settings={**settings, **other})
+    assert contents(tmp_path / "a") == before
+
+
+def test_an_audit_and_a_run_do_not_replace_each_others_files(start, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / run_config.FILE).write_text("{}")
+    with pytest.raises(errors.UserError, match=r"run holds a run, whose predictions\.csv this"):
+        start(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [run_config.FILE]
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / audit.NOTE).write_text("{}")
+    for overwrite in (False, True):
+        flat = {"model_dir": str(tmp_path / "audit"), "overwrite": overwrite}
+        with pytest.raises(errors.UserError, match="audit holds an audit, whose files this run"):
+            model_folder.check(run_config.make(flat))
 
 
 def test_out_of_fold_probabilities_are_a_teacher(start, tmp_path, make_ctx, version):
