@@ -15,6 +15,8 @@ from affectnet_tfds.reader import label_list
 from trainer.evaluation import predictions
 
 RULES = (
+    "low_self_confidence",
+    "low_normalized_margin",
     "prune_by_noise_rate",
     "prune_by_class",
     "both",

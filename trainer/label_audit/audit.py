@@ -77,6 +77,7 @@ def suspects(found: findings_lib.Findings, *, split: str) -> list[dict[str, obje
                 "score": f"{found.found.score[image]:.6f}",
                 "p_given": f"{probs[label]:.6f}",
                 "p_suggested": f"{probs[suggested]:.6f}",
+                "margin": f"{probs[label] - probs[suggested]:.6f}",
                 "fold": int(found.folds[image]) + 1,
                 "copies": len(found.copies(image)),
             }
@@ -201,5 +202,5 @@ def _about(ctx: context.RunContext, *, asked: options.Audit) -> dict[str, str]:
         "networks": f"{asked.folds}, each trained without the fold that it judges, for "
         f"{ctx.settings.training.epochs} epochs; the best epoch chosen on {chosen}",
         "rule": f"confident learning (Northcutt et al. 2021), cleanlab's {asked.filter_by}",
-        "score": "(1 + probability of the label - that of the likeliest other class) / 2",
+        "score": "probability of the label",
     }

@@ -2,8 +2,9 @@
 
 Owns what is asked of cleanlab (Northcutt et al. 2021, arXiv:1911.00068), which is the method's own
 implementation: another one here would have to be as good as it is, and kept so. Probabilities are
-those of networks that were not trained on the image (out of fold). The rule says which
-labels are errors, the margin of the likeliest other class which are the likeliest of them.
+those of networks that were not trained on the image (out of fold). The rule says which labels are
+errors, the probability of the label which are the likeliest of them. (The margin of the likeliest
+other class was rejected: docs/audit.md has the precision of both.)
 """
 
 import dataclasses
@@ -17,8 +18,7 @@ class LabelErrors:
 
     Attributes:
       is_error: bool[N], by the rule.
-      score: float64[N] in 0..1, (1 + p[label] - p[likeliest other class]) / 2: below 0.5 the other
-        class is the likelier one; the lower, the likelier is an error.
+      score: float64[N] in 0..1, p[label]: the lower, the likelier is an error.
       suggested: int64[N], the likeliest class other than the label.
       joint: int64[C, C], the confident joint: estimated counts of labels (rows) by true classes.
     """
@@ -50,14 +50,18 @@ def find(labels: np.ndarray, *, probabilities: np.ndarray, filter_by: str) -> La
     # Classes without a label have no confident threshold: their probability is left out.
     probs = _restricted(probabilities, columns=present)
     joint = count.compute_confident_joint(codes, probs)
+    # This rule makes its own, and cleanlab warns where one is given.
+    given = None if filter_by == "confident_learning" else joint
     found = filter.find_label_issues(
-        codes, probs, filter_by=filter_by, confident_joint=joint, n_jobs=1
+        codes, probs, filter_by=filter_by, confident_joint=given, n_jobs=1
     )
+    rows = np.arange(len(codes))
     others = probs.copy()
-    others[np.arange(len(codes)), codes] = -1
+    others[rows, codes] = -1
+    is_doubted = others.max(axis=1) > probs[rows, codes]  # low_self_confidence counts only.
     return LabelErrors(
-        is_error=np.asarray(found, bool),
-        score=rank.get_label_quality_scores(codes, probs, method="normalized_margin"),
+        is_error=np.asarray(found, bool) & is_doubted,
+        score=rank.get_label_quality_scores(codes, probs, method="self_confidence"),
         suggested=present[others.argmax(axis=1)],
         joint=_spread(joint, present=present, num_classes=probabilities.shape[1]),
     )

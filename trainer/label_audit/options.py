@@ -8,6 +8,7 @@ from runtime import errors, fields
 from trainer.config import run_config
 
 FILTERS = (
+    "low_self_confidence",
     "prune_by_noise_rate",
     "prune_by_class",
     "both",
@@ -40,10 +41,11 @@ class Audit(fields.Checked):
         at_most=20,
     )
     filter_by: str = fields.field(
-        "prune_by_noise_rate",
-        "cleanlab's rule of which labels are errors: as many of each pair of classes, or of each "
-        "class, as the confident joint estimates; those that both name; those off the diagonal of "
-        "the confident joint; or all that the network predicts otherwise",
+        "low_self_confidence",
+        "cleanlab's rule of which labels are errors: the least probable labels, as many as the "
+        "confident joint estimates; as many of each pair of classes, or of each class; those that "
+        "both name; those off the diagonal of the confident joint; or all that the network "
+        "predicts otherwise",
         choices=FILTERS,
     )
     page_suspects: int = fields.field(

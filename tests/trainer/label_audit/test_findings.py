@@ -71,6 +71,7 @@ def test_suspects_are_a_list_that_the_job_and_the_trainer_take(tmp_path):
         "score": "0.100000",
         "p_given": "0.100000",
         "p_suggested": "0.900000",
+        "margin": "-0.800000",
         "fold": "1",
         "copies": "0",
     }

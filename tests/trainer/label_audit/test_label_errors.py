@@ -28,12 +28,21 @@ def test_every_rule_finds_planted_errors(rule):
     assert (found.suggested[:30] == truth[:30]).all()
 
 
-def test_the_score_is_the_margin_of_the_likeliest_other_class():
+def test_the_score_is_the_probability_of_the_label():
     labels = np.array([0, 1, 0, 1])
     probs = np.array([[0.7, 0.3], [0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
     found = label_errors.find(labels, probabilities=probs, filter_by="predicted_neq_given")
     np.testing.assert_allclose(found.score, [0.7, 0.1, 0.5, 0.8])
     assert found.suggested.tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("rule", options.FILTERS)
+def test_the_likeliest_class_is_no_error(rule):
+    generator = np.random.default_rng(0)
+    labels, probs = generator.integers(0, 3, 60), generator.dirichlet([1, 1, 1], 60)
+    found = label_errors.find(labels, probabilities=probs, filter_by=rule)
+    assert found.is_error.any()
+    assert (probs.argmax(axis=1) != labels)[found.is_error].all()
 
 
 def test_errors_are_ranked_from_the_likeliest():
