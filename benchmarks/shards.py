@@ -24,6 +24,8 @@ RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is pr
 CONTENDERS = flags.DEFINE_list("contenders", ["ours", *shards_peers.PEERS], "contenders")
 WORK_DIR = flags.DEFINE_string("work_dir", None, "working folder (default: a temporary one)")
 
+_PACKAGES = {"hf_datasets": ["datasets"], "ray_data": ["ray", "crc32c"]}
+
 
 def command(contender: str, root: Path, output: Path) -> list[str]:
     """Return a contender's command."""
@@ -44,7 +46,8 @@ def absent() -> dict[str, str]:
     """Return the contenders that cannot run here, and why."""
     found = {
         name: f"the package {package} is not installed"
-        for name, package in {"hf_datasets": "datasets", "ray_data": "ray"}.items()
+        for name, packages in _PACKAGES.items()
+        for package in packages
         if importlib.util.find_spec(package) is None
     }
     if shutil.which("img2dataset") is None:

@@ -173,7 +173,13 @@ def ray_data(root: str, output: str) -> None:
     import ray  # Here: only this peer needs it.
 
     cores = len(os.sched_getaffinity(0))
-    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False)
+    # Ray takes the address of the way to the internet, and waits in vain where there is none.
+    ray.init(
+        num_cpus=cores,
+        include_dashboard=False,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+    )
     items = [{"row": row._asdict()} for row in rows(root)]
     found = ray.data.from_items(items, override_num_blocks=cores * 8)
     cropped = found.map(_cropped, fn_kwargs={"root": root})
