@@ -10,6 +10,7 @@ kills.md say of every kill what happened.
 import contextlib
 import csv
 import dataclasses
+import fnmatch
 import hashlib
 import os
 import random
@@ -109,7 +110,7 @@ class Disturbed:
         self.settle("went on to the next kill")
         seconds = round(time.monotonic() - self.began, 1)
         os.kill(pid, signal.SIGKILL)
-        shards = len(list(self.data.rglob("*.tfrecord-*.json")))
+        shards = sum(fnmatch.fnmatch(path.name, "*.tfrecord-*.json") for path in _paths(self.data))
         self.kills.append(Kill(number, SEED.value, self.number, name, seconds, shards))
         where = f"build {self.number}, second {seconds}, {shards} shards finished"
         print(f"kill {number}: {name}, {where}", flush=True)
@@ -200,10 +201,22 @@ def disturb(build: Disturbed, targets: Iterator[str], draw: random.Random, *, fi
             seen_at = time.monotonic()
 
 
+def _paths(folder: Path) -> list[Path]:
+    """Return all files and folders below a folder, of which some may be gone meanwhile.
+
+    Path.rglob ends with an error where a folder is published (renamed) while it is listed.
+    """
+    return [
+        Path(parent, name)
+        for parent, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+    ]
+
+
 def _newest(data: Path) -> tuple[int, float]:
     """Return what changes while a build goes on: its number of files, and the latest change."""
     times = []
-    for path in data.rglob("*"):
+    for path in _paths(data):
         with contextlib.suppress(FileNotFoundError):
             times.append(path.lstat().st_mtime)
     return len(times), max(times, default=0.0)

@@ -4,7 +4,7 @@ The rules are those of cleanlab on the audit's out-of-fold probabilities, called
 not by the audit, and suspects.csv, which is the audit's own.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +46,11 @@ def of_audit(folder: Path, *, flips: Path) -> Mapping[str, Detection]:
     preds = preds.only(preds.copies == 0)
     wrong = set(label_list.read(flips).of_split("train"))
     is_wrong = np.array([str(name) in wrong for name in preds.filenames])
-    found = {"suspects.csv": _of_names(label_list.read(folder / "suspects.csv"), wrong=wrong)}
+    suspects = label_list.read(folder / "suspects.csv").of_split("train")
+    found = {
+        "suspects.csv": _of_names(suspects, wrong=wrong),
+        "the first of suspects.csv": _of_first(suspects, wrong=wrong),
+    }
     for rule in RULES:
         issues = filter.find_label_issues(
             preds.labels, preds.probabilities, filter_by=rule, n_jobs=1
@@ -71,7 +75,13 @@ def at_recall(scores: np.ndarray, *, is_wrong: np.ndarray, recall: float = RECAL
     return Detection(float(hits[count - 1] / count), float(hits[count - 1] / hits[-1]))
 
 
-def _of_names(listed: label_list.LabelList, *, wrong: Set[str]) -> Detection:
-    names = set(listed.of_split("train"))
-    hits = len(names & wrong)
-    return Detection(hits / max(1, len(names)), hits / max(1, len(wrong)))
+def _of_names(listed: Collection[str], *, wrong: Set[str]) -> Detection:
+    hits = len(wrong.intersection(listed))
+    return Detection(hits / max(1, len(listed)), hits / max(1, len(wrong)))
+
+
+def _of_first(listed: Collection[str], *, wrong: Set[str]) -> Detection:
+    """Return the detection by the first of a list, as many as have RECALL of the errors, or all."""
+    hits = np.cumsum([name in wrong for name in listed])
+    count = int(np.searchsorted(hits, np.ceil(RECALL * len(wrong)))) + 1
+    return _of_names(list(listed)[:count], wrong=wrong)

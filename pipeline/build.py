@@ -271,6 +271,7 @@ def _survey(
     unique = pipelines.run_duplicates(
         order.release,
         surveyed=found,
+        geometry=order.config.example_settings().geometry,
         classes=order.config.classes,
         staging=staging,
         options=order.runner,

@@ -214,18 +214,21 @@ class Console:
             stays = ", of each of which one was kept" if is_dropped else ""
             self._say(
                 "near copies",
-                f"{total:,} pictures are there in several versions (resized, cropped, mirrored), "
-                f"{across:,} of them in train and in validation{stays}: duplicates.csv names them",
+                f"{_number(total, 'picture is', 'pictures are')} there in several versions "
+                f"(resized, cropped, mirrored), {across:,} of them in train and in validation"
+                f"{stays}: duplicates.csv names them",
             )
         if disagreeing := len(found["labels_disagree"]):
             self._say(
                 "labels",
-                f"{disagreeing:,} groups of copies have several labels: duplicates.csv names them",
+                f"{_number(disagreeing, 'group of copies has', 'groups of copies have')} several "
+                "labels: duplicates.csv names them",
             )
         if left_out := found["not_looked_at"]:
             self._say(
                 "not looked at",
-                f"{left_out:,} rows that balancing left out: --scan=all compares them too",
+                f"{_number(left_out, 'row', 'rows')} that balancing left out: --scan=all compares "
+                "them too",
             )
 
     def _say(self, what: str, text: str) -> None:
@@ -233,7 +236,11 @@ class Console:
 
 
 def _images(groups: Sized) -> str:
-    return "1 image is" if len(groups) == 1 else f"{len(groups):,} images are"
+    return _number(len(groups), "image is", "images are")
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"1 {one}" if count == 1 else f"{count:,} {many}"
 
 
 def _where(built: build.Build) -> str:

@@ -114,7 +114,7 @@ def write_duplicates(folder: Path, found: near_duplicates_in_shards.Found) -> No
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(
-        ["group", "kind", "labels_disagree", "split", "subset", "filename", "expression"]
+        ["group", "kind", "labels_disagree", "split", "subset", "filename", "expression", "kept"]
     )
     for number, group in enumerate(found.groups, 1):
         about = (
@@ -122,8 +122,10 @@ def write_duplicates(folder: Path, found: near_duplicates_in_shards.Found) -> No
             near_duplicates_in_shards.kind_of(group),
             int(near_duplicates_in_shards.labels_disagree(group)),
         )
+        kept = near_duplicates_in_shards.kept(group)
         for member in group:
-            row = (*about, member.split, member.subset, member.name, member.label)
+            is_kept = int(member.split != "train" or member.file == kept)
+            row = (*about, member.split, member.subset, member.name, member.label, is_kept)
             writer.writerow([*map(untrusted.cell, row)])
     atomic.write_text(folder / dataset_paths.DUPLICATES, text.getvalue())
     pictures = [

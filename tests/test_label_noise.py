@@ -88,9 +88,13 @@ def test_an_audits_files_are_judged_by_the_flips(tmp_path):
     (tmp_path / "suspects.csv").write_text("filename\n0.jpg\n1.jpg\n9.jpg\n")
     (tmp_path / "flips.csv").write_text("filename\n0.jpg\n1.jpg\n2.jpg\n3.jpg\n")
     found = noise_detection.of_audit(tmp_path, flips=tmp_path / "flips.csv")
-    assert found["suspects.csv"] == (2 / 3, 0.5)
+    assert found["suspects.csv"] == found["the first of suspects.csv"] == (2 / 3, 0.5)
     assert found["cleanlab predicted_neq_given"] == (1.0, 1.0)
     assert found["cleanlab ranked by normalized_margin"].precision == 1.0
+    (tmp_path / "suspects.csv").write_text("filename\n3.jpg\n1.jpg\n0.jpg\n9.jpg\n2.jpg\n")
+    found = noise_detection.of_audit(tmp_path, flips=tmp_path / "flips.csv")
+    assert found["suspects.csv"] == (4 / 5, 1.0)
+    assert found["the first of suspects.csv"] == (1.0, 0.75)
 
 
 def test_copies_in_both_splits_are_left_out_of_train_and_as_many_others_of_the_other_build():

@@ -53,6 +53,8 @@ class LabelList(NamedTuple):
 def read(path: str | os.PathLike[str], *, needs: Iterable[str] = ("filename",)) -> LabelList:
     """Read a list.
 
+    A line with 1 in the column `kept`, as duplicates.csv of a build has it, is passed over.
+
     Args:
       path: of the CSV, whose header names its columns in any order.
       needs: the columns that it must have.
@@ -71,7 +73,11 @@ def read(path: str | os.PathLike[str], *, needs: Iterable[str] = ("filename",)) 
                 f"{'is' if len(absent) == 1 else 'are'} not there, its first line is "
                 f"{','.join(reader.fieldnames)[:100] or 'empty'}"
             )
-        entries = tuple(_entry(row, number=number) for number, row in enumerate(reader, start=1))
+        entries = tuple(
+            _entry(row, number=number)
+            for number, row in enumerate(reader, start=1)
+            if (row.get("kept") or "").strip() != "1"  # Of duplicates.csv: it shall stay.
+        )
         _check(entries)
     except (ValueError, csv.Error) as error:
         raise errors.UserError(

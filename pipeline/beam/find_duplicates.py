@@ -1,15 +1,21 @@
-"""FindDuplicates: hashes every image file, and drops from train the files that occur twice."""
+"""FindDuplicates: hashes every image file, and drops from train the files that occur twice.
 
+Owns that a file is a copy only where its row has a face: of empty files, and of rows whose box is
+outside the image, each becomes a reject with its own reason, and none stays in place of a good row.
+"""
+
+import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 import numpy as np
 
+from affectnet_tfds import face_crop
 from pipeline.beam import counters, survey_rows
 from pipeline.files import storage
 from pipeline.rows import annotations, bounded_groups, deduplicate, row_index, survey_files
-from pipeline.shards import image_files
+from pipeline.shards import image_files, row_example
 
 UNIQUE = "unique"
 """Stage of the index that holds the usable rows without those that were dropped."""
@@ -42,6 +48,7 @@ class FindDuplicates(beam.PTransform):
         root: str,
         staging: str,
         *,
+        geometry: face_crop.Geometry,
         classes: int,
         buckets: int,
         num_rows: int,
@@ -50,12 +57,13 @@ class FindDuplicates(beam.PTransform):
     ) -> None:
         """Read the images below `root` whose label is below `classes`.
 
-        `num_rows` are those of the index; `folders` are base.Release.folders; `follow_links` lets
-        links lead out of the root.
+        `geometry` is that of the crops; `num_rows` are those of the index; `folders` are
+        base.Release.folders; `follow_links` lets links lead out of the root.
         """
         super().__init__()
         self.root = root
         self.staging = staging
+        self.geometry = geometry
         self.folders = folders
         self.follow_links = follow_links
         self.classes = classes
@@ -73,6 +81,7 @@ class FindDuplicates(beam.PTransform):
                 hash_images,
                 root=self.root,
                 staging=self.staging,
+                geometry=self.geometry,
                 folders=self.folders,
                 follow_links=self.follow_links,
             )  # (Gathered, packed deduplicate.HASHED[N]), N <= BATCH_ROWS
@@ -103,10 +112,14 @@ def hash_images(
     *,
     root: str,
     staging: str,
+    geometry: face_crop.Geometry,
     folders: Sequence[str] = (),
     follow_links: bool = False,
 ) -> tuple[Gathered, bytes]:
-    """Return the entries of a batch with the hashes of their image files."""
+    """Return the entries of a batch with the hashes of their image files.
+
+    The hash is 0 where a file cannot be read, or its header or the box shows that it has no crop.
+    """
     gathered, packed = batch
     entries = row_index.joined(counters.values_of_key([packed]))
     hashed = row_index.converted(entries, deduplicate.HASHED)
@@ -119,7 +132,9 @@ def hash_images(
             start = time.perf_counter()
             digest = bytes.fromhex(image_files.content_hash(content))
             hashing_seconds += time.perf_counter() - start
-            hashed["high"][position], hashed["low"][position] = np.frombuffer(digest, "<u8")
+            with contextlib.suppress(annotations.InvalidExample):
+                row_example.check(content, rows[position], geometry)
+                hashed["high"][position], hashed["low"][position] = np.frombuffer(digest, "<u8")
             images_read += 1
             bytes_read += len(content)
     counters.add(

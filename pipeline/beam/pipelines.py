@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import apache_beam as beam
 import numpy as np
 
+from affectnet_tfds import face_crop
 from pipeline.beam import (
     assign_tasks,
     find_duplicates,
@@ -73,6 +74,7 @@ def run_duplicates(
     release: base.Release,
     *,
     surveyed: survey.Survey,
+    geometry: face_crop.Geometry,
     classes: int,
     staging: storage.AnyPath,
     options: runner.Runner,
@@ -82,6 +84,7 @@ def run_duplicates(
     dropped = find_duplicates.FindDuplicates(
         release.root,
         str(staging),
+        geometry=geometry,
         classes=classes,
         buckets=buckets,
         num_rows=surveyed.num_rows,

@@ -99,12 +99,13 @@ def scan_batch(batch: Batch, *, scan: Scan) -> int:
 
 
 def _hash(entry: np.ndarray, row: annotations.Row, content: bytes, scan: Scan) -> None:
+    face = near_duplicates_in_rows.face(content, row, scan.settings)
+    if face is None:  # No copy of anything: it becomes a reject, with its own reason.
+        return
     digest = bytes.fromhex(image_files.content_hash(content))
     entry["high"], entry["low"] = np.frombuffer(digest, "<u8")
-    face = near_duplicates_in_rows.face(content, row, scan.settings)
-    if face is not None:
-        found = perceptual_hash.of(face)
-        entry["even"], entry["odd"] = found["even"], found["odd"]
+    found = perceptual_hash.of(face)
+    entry["even"], entry["odd"] = found["even"], found["odd"]
 
 
 def read_scanned(buckets: Iterable[int], *, scan: Scan) -> Iterator[np.ndarray]:

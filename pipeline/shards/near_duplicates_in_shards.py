@@ -85,6 +85,11 @@ def labels_disagree(group: Sequence[Member]) -> bool:
     return len({member.label for member in group}) > 1
 
 
+def kept(group: Sequence[Member]) -> duplicate_files.File:
+    """Return the file that stays of a group: validation before train, manual before automatic."""
+    return min(group, key=lambda row: (row.split == "train", row.subset != "manual")).file
+
+
 def files_of(group: Iterable[Member]) -> duplicate_files.Group:
     """Return the image files of a group, sorted."""
     return tuple(sorted({member.file for member in group}))

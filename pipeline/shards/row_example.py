@@ -46,10 +46,7 @@ def crop(content: bytes, row: annotations.Row, settings: ExampleSettings) -> Row
     Raises:
       annotations.InvalidExample: if the image or its box cannot be used.
     """
-    header = image_codec.read_header(content)
-    box = row.box
-    if box and row.box_from == "fractions":
-        box = crop_geometry.in_pixels(box, picture_size=header.size)
+    header, box = _header_and_box(content, row)
     cut = face_crop.cut(
         content,
         header=header,
@@ -78,6 +75,28 @@ def crop(content: bytes, row: annotations.Row, settings: ExampleSettings) -> Row
         as_is=content if is_stored_as_is else b"",
         measured=measured,
     )
+
+
+def check(content: bytes, row: annotations.Row, geometry: face_crop.Geometry) -> None:
+    """Check what a crop needs and the header of the image file shows: nothing is decoded.
+
+    Raises:
+      annotations.InvalidExample: if the header or the box cannot be used.
+    """
+    header, box = _header_and_box(content, row)
+    face_crop.locate(
+        box, points=annotations.points_of(row), picture_size=header.size, geometry=geometry
+    )
+
+
+def _header_and_box(
+    content: bytes, row: annotations.Row
+) -> tuple[image_codec.Header, crop_geometry.Box | None]:
+    """Return the header of a row's image, and the box in its pixels."""
+    header = image_codec.read_header(content)
+    if row.box and row.box_from == "fractions":
+        return header, crop_geometry.in_pixels(row.box, picture_size=header.size)
+    return header, row.box
 
 
 def example(

@@ -128,6 +128,38 @@ def test_near_duplicates_are_dropped_from_train_and_never_from_validation(plante
     assert exact.account.num_examples == 17
 
 
+def test_the_list_of_duplicates_leaves_the_copies_out_of_another_build(planted, job_config):
+    given = {"input_dir": str(planted.write()), "balance": "none", "image_size": 64}
+    version = test_main.run(job_config(**given)).version
+    listed = test_main.run(
+        job_config(**given, exclude=str(version / "duplicates.csv"), config_name="listed")
+    )
+    dropped = test_main.run(job_config(**given, drop_duplicates="near", config_name="dropped"))
+    counts = [
+        [(line.split, line.label, line.written) for line in built.account.lines]
+        for built in (listed, dropped)
+    ]
+    assert counts[0] == counts[1]
+    assert sum(written for *_, written in counts[0]) == 14
+
+
+@pytest.mark.parametrize(("drop", "train"), [(True, 15), ("near", 12)])
+def test_rows_without_a_face_are_rejects_and_not_copies(planted, job_config, drop, train):
+    for name in ("1/empty1.jpg", "1/empty2.jpg"):
+        (planted.images / name).write_bytes(b"")
+        planted.add("training", 0, path=name, landmarks="")
+    same = (planted.images / "1" / "train5.jpg").read_bytes()
+    (planted.images / "1" / "outside.jpg").write_bytes(same)
+    planted.add("validation", 1, path="1/outside.jpg", box=(900, 10, 70, 70), landmarks="")
+    given = {"input_dir": str(planted.write()), "balance": "none", "image_size": 64}
+    built = test_main.run(job_config(**given, drop_duplicates=drop, max_reject_frac=0.5))
+    with (built.version / "rejects.csv").open(newline="") as file:
+        reasons = sorted(reject["reason"] for reject in csv.DictReader(file))
+    assert reasons == ["box outside the picture", "empty file", "empty file"]
+    written = [line.written for line in built.account.lines if line.split == "train"]
+    assert sum(written) == train, "The good row of the two with the same file stays."
+
+
 def test_a_balanced_build_says_what_it_did_not_look_at_or_looks(planted, job_config):
     root = str(planted.write())
     given = {"input_dir": root, "balance": "1", "image_size": 64}

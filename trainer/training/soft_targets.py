@@ -91,6 +91,12 @@ def _of_data(train: "examples.Split", *, version: "dataset_version.Version") -> 
         if name in stored:
             soft[:, column] = np.nan_to_num(train.soft_labels[:, stored.index(name)])
     total = soft.sum(axis=1, keepdims=True)
+    if without := int((total == 0).sum()):
+        print(
+            f"warning       {without:,} of {len(total):,} examples have no soft label of these "
+            "classes: --targets=soft learns their label",
+            flush=True,
+        )
     return np.where(total > 0, soft / np.where(total > 0, total, 1), one_hot)
 
 

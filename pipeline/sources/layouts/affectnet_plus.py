@@ -186,7 +186,8 @@ def soft_label(value: Any) -> tuple[float, ...]:
         numbers = tuple(float(number) for number in value)
     except (TypeError, ValueError, OverflowError):  # The last: an integer of 400 digits.
         numbers = ()
-    if len(numbers) != NUM_SOFT or not all(0 <= number <= 1 for number in numbers):
+    is_text = isinstance(value, str)  # Whose letters may be numbers.
+    if is_text or len(numbers) != NUM_SOFT or not all(0 <= number <= 1 for number in numbers):
         raise annotations.InvalidExample(
             "bad soft label", f"a soft label must be {NUM_SOFT} numbers in 0..1: got {value!r:.80}"
         )
@@ -197,6 +198,10 @@ def _fields(record: Mapping[str, Any], soft: tuple[float, ...], subset: str) -> 
     """Return the text fields of an image."""
     label = record.get("humanlabel")
     if subset == "automatic" and label in (None, -1, "") and soft:
+        if not any(soft):
+            raise annotations.InvalidExample(
+                "bad soft label", "the likeliest class is the label, and all of 8 numbers are 0"
+            )
         label = soft.index(max(soft))
     values = {
         "label": label,

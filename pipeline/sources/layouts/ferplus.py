@@ -220,7 +220,8 @@ def _votes(words: Sequence[str]) -> list[int]:
         or not any(int(word) for word in given)
     ):
         raise annotations.InvalidExample(
-            "bad votes", f"votes must be {len(CODES)} numbers, not all 0: got {','.join(given)!r}"
+            "bad votes",
+            f"votes must be {len(CODES)} whole numbers from 0, not all 0: got {','.join(given)!r}",
         )
     votes = [0] * (max(CODES) + 1)
     for code, word in zip(CODES, given, strict=True):

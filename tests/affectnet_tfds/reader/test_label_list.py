@@ -71,3 +71,9 @@ def test_what_is_written_is_read_again(tmp_path):
     text = label_list.to_csv(rows)
     assert text.splitlines()[0] == "split,filename,given,suggested,score"
     assert listed(tmp_path, text).entries == (("train", "=a.jpg", 2, 4),)
+
+
+def test_lines_of_what_is_kept_are_passed_over(tmp_path):
+    """As duplicates.csv of a build has them."""
+    (tmp_path / "d.csv").write_text("split,filename,kept\ntrain,a.jpg,1\ntrain,b.jpg,0\n")
+    assert [entry.filename for entry in label_list.read(tmp_path / "d.csv").entries] == ["b.jpg"]

@@ -3,6 +3,7 @@
 import json
 
 import apache_beam as beam
+import cv2
 import numpy as np
 import pytest
 from apache_beam.testing import test_pipeline, util
@@ -23,6 +24,7 @@ from pipeline.sources.layouts import registry
 from tests.pipeline import conftest
 
 IMAGES = "Manually_Annotated/Manually_Annotated_Images"
+GEOMETRY = face_crop.Geometry(image_size=32, margin_frac=0.15, align=False)
 
 
 def assert_gives(transform: beam.PTransform, elements: list, expected: list) -> dict[str, int]:
@@ -122,12 +124,13 @@ def test_survey_rows_gives_one_survey_and_writes_an_index_without_repeated_rows(
 
 
 def test_find_duplicates_drops_a_file_of_train_that_has_another_name(tmp_path):
-    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"22"), ("d", b"1")):
-        (tmp_path / name).write_bytes(content)
+    one, two = (cv2.imencode(".png", np.full((90, 90), gray, np.uint8))[1] for gray in (1, 2))
+    for name, content in (("a", one), ("b", one), ("c", two), ("d", one)):
+        (tmp_path / name).write_bytes(content.tobytes())
     rows = [row(1, path="a"), row(2, path="b"), row(3, path="c"), row(4, path="gone")]
     indexed(tmp_path, [*rows, row(5, path="d", label=9)])
     transform = find_duplicates.FindDuplicates(
-        str(tmp_path), str(tmp_path), classes=8, buckets=1, num_rows=5
+        str(tmp_path), str(tmp_path), geometry=GEOMETRY, classes=8, buckets=1, num_rows=5
     )
     counted = assert_gives(transform, [0], [0])
     dropped = survey_files.total(tmp_path, find_duplicates.DUPLICATES)
@@ -145,7 +148,7 @@ def test_find_duplicates_drops_a_file_of_train_that_has_another_name(tmp_path):
             "lines": {},
         }
     )
-    assert (counted["images_read"], counted["bytes_read"]) == (3, 4)
+    assert (counted["images_read"], counted["bytes_read"]) == (3, 2 * len(one) + len(two))
     left = row_index.fetch(tmp_path, row_index.read(tmp_path, "unique", 0))
     assert sorted(one.path for one in left) == ["a", "c", "gone"]
 
@@ -190,9 +193,7 @@ def _unpacked(name: str, value: bytes, staging: str = "") -> list[tuple[str, tup
 
 
 NAME = "affectnet_faces-train.tfrecord-00000-of-00001"
-SETTINGS = row_example.ExampleSettings(
-    face_crop.Geometry(image_size=32, margin_frac=0.15, align=False), "jpeg", soft_labels=False
-)
+SETTINGS = row_example.ExampleSettings(GEOMETRY, "jpeg", soft_labels=False)
 
 
 @pytest.fixture

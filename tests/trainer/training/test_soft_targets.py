@@ -47,6 +47,13 @@ def test_soft_labels_are_taken_in_the_classes_of_the_data():
     np.testing.assert_array_equal(found[1:], np.eye(7)[[2, 0]])
 
 
+def test_examples_without_a_soft_label_are_counted(capsys):
+    targets(split_of(soft=SOFT), targets="soft")
+    assert "2 of 3 examples have no soft label of these classes" in capsys.readouterr().out
+    targets(split_of(soft=[SOFT[0]] * 3), targets="soft")
+    assert not capsys.readouterr().out
+
+
 def test_classes_without_a_soft_label_get_nothing_of_it():
     classes = (*SEVEN, "contempt", "none", "uncertain", "no-face")
     found = targets(split_of(soft=SOFT, labels=(1, 9, 7)), targets="soft", classes=classes)

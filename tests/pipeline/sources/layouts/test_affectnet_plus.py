@@ -77,6 +77,13 @@ def test_without_a_human_label_the_automatic_part_has_the_likeliest(root, label)
     assert rows[0].reason == "bad label"
 
 
+def test_a_label_is_not_read_from_a_soft_label_of_zeros(root):
+    zeros = {"human-label": -1, "soft-label": [0] * 8}
+    annotate(root, "no_human_annotated", "c", **zeros)
+    (reject,) = read(root, subsets=("automatic",))
+    assert reject.reason == "bad soft label" and "all of 8 numbers are 0" in reject.detail
+
+
 @pytest.mark.parametrize(
     ("code", "difficulty"), [(0, "easy"), (1, "challenging"), (2, "difficult"), ("Easy", "easy")]
 )
@@ -94,7 +101,9 @@ def test_a_row_without_a_soft_label_stays(root, soft):
     assert (read(root)[0].label, read(root)[0].soft_label) == (1, ())
 
 
-@pytest.mark.parametrize("soft", [[0.5] * 7, [0.5] * 7 + [1.5], ["a"] * 8, 3, [float("nan")] * 8])
+@pytest.mark.parametrize(
+    "soft", [[0.5] * 7, [0.5] * 7 + [1.5], ["a"] * 8, 3, [float("nan")] * 8, "00000001"]
+)
 def test_a_soft_label_that_is_none_is_a_reject(root, soft):
     annotate(root, TRAIN, "a", **{"soft-label": soft})
     reject = read(root)[0]
