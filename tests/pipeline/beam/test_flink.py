@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from affectnet_tfds import face_crop
 from deploy import cluster_processes, java_cluster, ports
 from deploy.flink import cluster
 from pipeline import build, config
@@ -104,7 +105,12 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(
         )
         before = counted.to_json()
         pipelines.run_duplicates(
-            found, surveyed=counted, classes=8, staging=tmp_path, options=runner
+            found,
+            surveyed=counted,
+            geometry=face_crop.Geometry(image_size=32, margin_frac=0.15, align=False),
+            classes=8,
+            staging=tmp_path,
+            options=runner,
         )
         return before, counted.to_json()
 

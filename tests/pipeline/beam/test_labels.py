@@ -72,7 +72,12 @@ def test_every_stage_of_a_build_has_a_label_of_its_own(
         release, clean="none", seed=0, staging=tmp_path, options=recorder
     )
     pipelines.run_duplicates(
-        release, surveyed=surveyed, classes=8, staging=tmp_path, options=recorder
+        release,
+        surveyed=surveyed,
+        geometry=job.example_settings().geometry,
+        classes=8,
+        staging=tmp_path,
+        options=recorder,
     )
     plans = {"train": plan.SplitPlan("train", {0: 12}, {0: 12}, 1)}
     spec = shard_writer.Spec(
