@@ -72,8 +72,10 @@ def test_a_cluster_that_is_stopped_leaves_nothing_even_of_what_heeds_no_signal(
     java_cluster.prepare(engine, folder, port=ports.free_port(), flag="port")
     java_cluster.start(engine, folder, stage("master", "worker", is_ready=True))
     java_cluster.write_flags(folder, 1234)
-    assert cluster_processes.running(folder).keys() == {"master", "worker"}
     deadline = time.monotonic() + 20
+    # A process that has just begun shows no environment yet.
+    while cluster_processes.running(folder).keys() != {"master", "worker"}:
+        assert time.monotonic() < deadline
     while sum("sleep" in each.name() for each in marked(folder)) < 2:
         assert time.monotonic() < deadline
     java_cluster.down(folder)
