@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from affectnet_tfds import dataset_paths
 from pipeline import config, ledger, publish, write_shards
-from pipeline.beam import pipelines, scan_images
+from pipeline.beam import find_duplicates, pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.data_report import build_files
 from pipeline.files import atomic, lock, output_disk, storage
@@ -269,22 +269,17 @@ def _survey(
     if not order.config.drop_duplicates:
         return found, None
     unique = pipelines.run_duplicates(
-        order.release,
+        _images(order, staging),
         surveyed=found,
-        geometry=order.config.example_settings().geometry,
-        classes=order.config.classes,
-        staging=staging,
+        buckets=order.release.num_buckets(),
         options=order.runner,
     )
     return unique, None
 
 
-def _scan(
-    order: _Order, staging: storage.AnyPath, *, surveyed: survey.Survey
-) -> tuple[survey.Survey, near_duplicates_in_shards.Found]:
-    """Compare the images of all rows, and drop of them what is asked for."""
-    buckets = order.release.num_buckets()
-    scan = scan_images.Scan(
+def _images(order: _Order, staging: storage.AnyPath) -> find_duplicates.Scan:
+    """Return which images are read for what is decided or reported before balancing."""
+    return find_duplicates.Scan(
         root=order.release.root,
         staging=str(staging),
         classes=order.config.classes,
@@ -292,7 +287,14 @@ def _scan(
         folders=order.release.folders,
         follow_links=order.config.follow_links,
     )
-    scanned = pipelines.run_scan(scan, buckets=buckets, options=order.runner)
+
+
+def _scan(
+    order: _Order, staging: storage.AnyPath, *, surveyed: survey.Survey
+) -> tuple[survey.Survey, near_duplicates_in_shards.Found]:
+    """Compare the images of all rows, and drop of them what is asked for."""
+    buckets = order.release.num_buckets()
+    scanned = pipelines.run_scan(_images(order, staging), buckets=buckets, options=order.runner)
     if not order.config.drop_duplicates:
         return surveyed, scanned.found
     unique = pipelines.drop_scanned(

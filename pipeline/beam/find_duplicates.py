@@ -7,11 +7,11 @@ outside the image, each becomes a reject with its own reason, and none stays in 
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
 
-from affectnet_tfds import face_crop
 from pipeline.beam import counters, survey_rows
 from pipeline.files import storage
 from pipeline.rows import annotations, bounded_groups, deduplicate, row_index, survey_files
@@ -36,6 +36,17 @@ Gathered = tuple[int, int]
 """Bucket of the index, and which GATHERED_ROWS of it."""
 
 
+class Scan(NamedTuple):
+    """Which images are read, before anything is balanced, and how they are cropped."""
+
+    root: str
+    staging: str
+    classes: int  # labels below it are read
+    settings: row_example.ExampleSettings
+    folders: Sequence[str] = ()  # base.Release.folders
+    follow_links: bool = False  # whether links may lead out of the root
+
+
 class FindDuplicates(beam.PTransform):
     """Bucket of the index → number of each bucket of hashes.
 
@@ -43,30 +54,11 @@ class FindDuplicates(beam.PTransform):
     drops them, go into files.
     """
 
-    def __init__(
-        self,
-        root: str,
-        staging: str,
-        *,
-        geometry: face_crop.Geometry,
-        classes: int,
-        buckets: int,
-        num_rows: int,
-        folders: tuple[str, ...] = (),
-        follow_links: bool = False,
-    ) -> None:
-        """Read the images below `root` whose label is below `classes`.
-
-        `geometry` is that of the crops; `num_rows` are those of the index; `folders` are
-        base.Release.folders; `follow_links` lets links lead out of the root.
-        """
+    def __init__(self, scan: Scan, *, buckets: int, num_rows: int) -> None:
+        """Read the images of rows whose label is below `scan.classes`; the index has `num_rows`."""
         super().__init__()
-        self.root = root
-        self.staging = staging
-        self.geometry = geometry
-        self.folders = folders
-        self.follow_links = follow_links
-        self.classes = classes
+        self.scan = scan
+        self.staging = scan.staging
         self.buckets = buckets
         self.num_senders = buckets + num_rows // GATHERED_ROWS
 
@@ -74,17 +66,10 @@ class FindDuplicates(beam.PTransform):
         """Hash all images, and settle identical ones by bucket of hashes."""
         return (
             buckets  # int
-            | "ReadIndex" >> beam.FlatMap(read_batches, staging=self.staging, classes=self.classes)
+            | "ReadIndex" >> beam.FlatMap(read_batches, scan=self.scan)
             | "SpreadBatches" >> beam.Reshuffle()  # (Gathered, packed row_index.ENTRY[N])
-            | "HashImages"
-            >> beam.Map(
-                hash_images,
-                root=self.root,
-                staging=self.staging,
-                geometry=self.geometry,
-                folders=self.folders,
-                follow_links=self.follow_links,
-            )  # (Gathered, packed deduplicate.HASHED[N]), N <= BATCH_ROWS
+            # (Gathered, packed deduplicate.HASHED[N]), N <= BATCH_ROWS
+            | "HashImages" >> beam.Map(hash_images, scan=self.scan)
             # A batch has too few for all buckets of hashes of a large release.
             | "GatherBatches" >> beam.GroupByKey()  # (Gathered, [packed HASHED[N], …])
             | "DealByHash"
@@ -99,23 +84,20 @@ class FindDuplicates(beam.PTransform):
         )
 
 
-def read_batches(bucket: int, *, staging: str, classes: int) -> Iterator[tuple[Gathered, bytes]]:
+def entries_of(bucket: int, scan: Scan) -> np.ndarray:
+    """Return row_index.ENTRY[N] of a bucket, without those of other classes."""
+    entries = row_index.read(storage.path(scan.staging), survey_rows.SURVEYED, bucket)
+    return entries[entries["label"] < scan.classes]
+
+
+def read_batches(bucket: int, *, scan: Scan) -> Iterator[tuple[Gathered, bytes]]:
     """Yield the entries of a bucket, packed, in batches; those of other classes are left out."""
-    entries = row_index.read(storage.path(staging), survey_rows.SURVEYED, bucket)
-    entries = entries[entries["label"] < classes]
+    entries = entries_of(bucket, scan)
     for start in range(0, len(entries), BATCH_ROWS):
         yield (bucket, start // GATHERED_ROWS), entries[start : start + BATCH_ROWS].tobytes()
 
 
-def hash_images(
-    batch: tuple[Gathered, bytes],
-    *,
-    root: str,
-    staging: str,
-    geometry: face_crop.Geometry,
-    folders: Sequence[str] = (),
-    follow_links: bool = False,
-) -> tuple[Gathered, bytes]:
+def hash_images(batch: tuple[Gathered, bytes], *, scan: Scan) -> tuple[Gathered, bytes]:
     """Return the entries of a batch with the hashes of their image files.
 
     The hash is 0 where a file cannot be read, or its header or the box shows that it has no crop.
@@ -123,17 +105,17 @@ def hash_images(
     gathered, packed = batch
     entries = row_index.joined(counters.values_of_key([packed]))
     hashed = row_index.converted(entries, deduplicate.HASHED)
-    rows = row_index.fetch(storage.path(staging), entries)
+    rows = row_index.fetch(storage.path(scan.staging), entries)
     images_read = 0
     bytes_read = 0
     hashing_seconds = 0.0
-    for position, content in enumerate(_contents(rows, root, folders, follow_links)):
+    for position, content in enumerate(_contents(rows, scan)):
         if isinstance(content, bytes):
             start = time.perf_counter()
             digest = bytes.fromhex(image_files.content_hash(content))
             hashing_seconds += time.perf_counter() - start
             with contextlib.suppress(annotations.InvalidExample):
-                row_example.check(content, rows[position], geometry)
+                row_example.check(content, rows[position], scan.settings.geometry)
                 hashed["high"][position], hashed["low"][position] = np.frombuffer(digest, "<u8")
             images_read += 1
             bytes_read += len(content)
@@ -148,13 +130,15 @@ def hash_images(
 
 
 def _contents(
-    rows: Iterable[annotations.Row], root: str, folders: Sequence[str], follow_links: bool
+    rows: Iterable[annotations.Row], scan: Scan
 ) -> Iterator[bytes | annotations.InvalidExample]:
-    folder = storage.path(root)
+    folder = storage.path(scan.root)
     # One thread on a disk: hashing is so quick that reading ahead of it gains nothing.
     threads = storage.read_threads(folder, on_disk=1)
     return storage.ahead(
-        lambda row: image_files.read(folder, row.path, folders=folders, follow_links=follow_links),
+        lambda row: image_files.read(
+            folder, row.path, folders=scan.folders, follow_links=scan.follow_links
+        ),
         rows,
         threads=threads,
     )

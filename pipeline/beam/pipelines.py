@@ -11,7 +11,6 @@ from collections.abc import Mapping
 import apache_beam as beam
 import numpy as np
 
-from affectnet_tfds import face_crop
 from pipeline.beam import (
     assign_tasks,
     find_duplicates,
@@ -71,37 +70,22 @@ def run_survey(
 
 
 def run_duplicates(
-    release: base.Release,
-    *,
-    surveyed: survey.Survey,
-    geometry: face_crop.Geometry,
-    classes: int,
-    staging: storage.AnyPath,
-    options: runner.Runner,
+    scan: find_duplicates.Scan, *, surveyed: survey.Survey, buckets: int, options: runner.Runner
 ) -> survey.Survey:
     """Return the survey without the rows of train whose image file has another name, too."""
-    buckets = release.num_buckets()
-    dropped = find_duplicates.FindDuplicates(
-        release.root,
-        str(staging),
-        geometry=geometry,
-        classes=classes,
-        buckets=buckets,
-        num_rows=surveyed.num_rows,
-        folders=release.folders,
-        follow_links=any(table.follow_links for table in release.tables),
-    )
+    dropped = find_duplicates.FindDuplicates(scan, buckets=buckets, num_rows=surveyed.num_rows)
     with options.pipeline() as pipeline:
         (
             pipeline
             | "ListBuckets" >> beam.Create(range(buckets))  # int
             | "FindDuplicates" >> dropped  # int
         )
+    staging = storage.path(scan.staging)
     return surveyed.merge(survey_files.total(staging, find_duplicates.DUPLICATES))
 
 
 def run_scan(
-    scan: scan_images.Scan, *, buckets: int, options: runner.Runner
+    scan: find_duplicates.Scan, *, buckets: int, options: runner.Runner
 ) -> near_duplicates_in_rows.Scanned:
     """Return all rows with the hashes of their images, and the groups that show one picture."""
     with options.pipeline() as pipeline:

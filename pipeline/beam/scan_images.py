@@ -6,38 +6,26 @@ that compares them: nothing is shuffled but the places of batches in the index.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import cv2
 import numpy as np
 
-from pipeline.beam import counters, find_duplicates, survey_rows
+from pipeline.beam import counters, find_duplicates
 from pipeline.files import storage
 from pipeline.near_duplicates import perceptual_hash
 from pipeline.rows import annotations, row_index
-from pipeline.shards import image_files, near_duplicates_in_rows, row_example
+from pipeline.shards import image_files, near_duplicates_in_rows
 
 Batch = tuple[int, int]
 """Bucket of the index, and the first of the batch's entries in it."""
 
 
-class Scan(NamedTuple):
-    """What all batches have in common."""
-
-    root: str
-    staging: str
-    classes: int
-    settings: row_example.ExampleSettings
-    folders: Sequence[str] = ()
-    follow_links: bool = False
-
-
 class ScanImages(beam.PTransform):
     """Bucket of the index → number of images read, of each batch."""
 
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, scan: find_duplicates.Scan) -> None:
         """Read the images of rows whose label is below `scan.classes`."""
         super().__init__()
         self.scan = scan
@@ -52,22 +40,19 @@ class ScanImages(beam.PTransform):
         )
 
 
-def list_batches(bucket: int, *, scan: Scan) -> Iterator[Batch]:
+def list_batches(bucket: int, *, scan: find_duplicates.Scan) -> Iterator[Batch]:
     """Yield the batches of a bucket."""
-    for start in range(0, len(_entries(bucket, scan)), find_duplicates.BATCH_ROWS):
+    for start in range(
+        0, len(find_duplicates.entries_of(bucket, scan)), find_duplicates.BATCH_ROWS
+    ):
         yield bucket, start
 
 
-def _entries(bucket: int, scan: Scan) -> np.ndarray:
-    entries = row_index.read(storage.path(scan.staging), survey_rows.SURVEYED, bucket)
-    return entries[entries["label"] < scan.classes]
-
-
-def scan_batch(batch: Batch, *, scan: Scan) -> int:
+def scan_batch(batch: Batch, *, scan: find_duplicates.Scan) -> int:
     """Write the entries of a batch with the hashes of their images; return how many were read."""
     bucket, start = batch
     cv2.setNumThreads(1)  # Workers share the cores already.
-    entries = _entries(bucket, scan)[start : start + find_duplicates.BATCH_ROWS]
+    entries = find_duplicates.entries_of(bucket, scan)[start : start + find_duplicates.BATCH_ROWS]
     scanned = row_index.converted(entries, near_duplicates_in_rows.SCANNED)
     folder = storage.path(scan.staging)
     rows = row_index.fetch(folder, entries)
@@ -98,7 +83,9 @@ def scan_batch(batch: Batch, *, scan: Scan) -> int:
     return images_read
 
 
-def _hash(entry: np.ndarray, row: annotations.Row, content: bytes, scan: Scan) -> None:
+def _hash(
+    entry: np.ndarray, row: annotations.Row, content: bytes, scan: find_duplicates.Scan
+) -> None:
     face = near_duplicates_in_rows.face(content, row, scan.settings)
     if face is None:  # No copy of anything: it becomes a reject, with its own reason.
         return
@@ -108,7 +95,7 @@ def _hash(entry: np.ndarray, row: annotations.Row, content: bytes, scan: Scan) -
     entry["even"], entry["odd"] = found["even"], found["odd"]
 
 
-def read_scanned(buckets: Iterable[int], *, scan: Scan) -> Iterator[np.ndarray]:
+def read_scanned(buckets: Iterable[int], *, scan: find_duplicates.Scan) -> Iterator[np.ndarray]:
     """Yield near_duplicates_in_rows.SCANNED of every batch."""
     for bucket in buckets:
         for _, start in list_batches(bucket, scan=scan):

@@ -5,6 +5,7 @@ Both work on one bucket of the index, which holds all entries of every key (or h
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -117,6 +118,23 @@ def _reject_or_name(
             entries["key"][position] = stable_hash.key(name, seed)
 
 
+class Placed(Protocol):
+    """What decides which of several copies stays."""
+
+    @property
+    def split(self) -> str:
+        """Return train or validation."""
+
+    @property
+    def subset(self) -> str:
+        """Return manual or automatic."""
+
+
+def precedence(row: Placed) -> tuple[bool, bool]:
+    """Return what is least for the copy that stays: validation before train, manual first."""
+    return row.split == "train", row.subset != "manual"
+
+
 def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[survey.Survey, np.ndarray]:
     """Return a survey that drops repeated image files from train, and the entries that stay.
 
@@ -133,7 +151,7 @@ def drop_duplicates(hashed: np.ndarray, *, fetch: Fetch) -> tuple[survey.Survey,
     groups = row_index.grouped(hashed, ("high", "low"))
     readable = (group for group in groups if hashed["high"][group[0]])
     for positions, rows in _fetched(readable, hashed, fetch):
-        best = min(rows, key=lambda row: (row.split == "train", row.subset != "manual"))
+        best = min(rows, key=precedence)
         for position, row in zip(positions, rows, strict=True):
             if row.split == "train" and (row.path, row.split) != (best.path, best.split):
                 corrections.drop(row, reason=IDENTICAL, first=best)
@@ -159,9 +177,7 @@ def drop_near_duplicates(
     for group in groups:
         entries = hashed[group]
         rows = fetch(converted_entries(entries))
-        kept = min(
-            range(len(rows)), key=lambda n: (rows[n].split == "train", rows[n].subset != "manual")
-        )
+        kept = min(range(len(rows)), key=lambda place: precedence(rows[place]))
         best = rows[kept]
         for place, entry, row in zip(group.tolist(), entries, rows, strict=True):
             if row.split == "train" and (row.path, row.split) != (best.path, best.split):

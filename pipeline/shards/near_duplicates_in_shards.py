@@ -17,6 +17,7 @@ import simplejpeg
 from affectnet_tfds import dataset_paths, example_codec, image_codec
 from pipeline.files import storage
 from pipeline.near_duplicates import groups, hash_file, perceptual_hash, pixels
+from pipeline.rows import deduplicate
 from pipeline.shards import duplicate_files
 
 PICTURED, FILES_PICTURED, PICTURE_SIDE = 12, 6, 96
@@ -86,8 +87,8 @@ def labels_disagree(group: Sequence[Member]) -> bool:
 
 
 def kept(group: Sequence[Member]) -> duplicate_files.File:
-    """Return the file that stays of a group: validation before train, manual before automatic."""
-    return min(group, key=lambda row: (row.split == "train", row.subset != "manual")).file
+    """Return the file that stays of a group, as --drop_duplicates decides it."""
+    return min(group, key=deduplicate.precedence).file
 
 
 def files_of(group: Iterable[Member]) -> duplicate_files.Group:

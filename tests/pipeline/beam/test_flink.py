@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import pytest
 
-from affectnet_tfds import face_crop
 from deploy import cluster_processes, java_cluster, ports
 from deploy.flink import cluster
 from pipeline import build, config
-from pipeline.beam import counters, pipelines
+from pipeline.beam import counters, find_duplicates, pipelines
 from pipeline.beam import runner as runner_lib
 from pipeline.sources.layouts import registry
 from runtime import json_log
@@ -104,13 +103,11 @@ def test_rows_are_surveyed_and_duplicates_found_as_locally(
             found, clean="none", seed=0, staging=tmp_path, options=runner
         )
         before = counted.to_json()
+        scan = find_duplicates.Scan(
+            found.root, str(tmp_path), classes=8, settings=wanted.example_settings()
+        )
         pipelines.run_duplicates(
-            found,
-            surveyed=counted,
-            geometry=face_crop.Geometry(image_size=32, margin_frac=0.15, align=False),
-            classes=8,
-            staging=tmp_path,
-            options=runner,
+            scan, surveyed=counted, buckets=found.num_buckets(), options=runner
         )
         return before, counted.to_json()
 

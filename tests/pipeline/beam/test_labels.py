@@ -8,7 +8,7 @@ import pytest
 from apache_beam import pipeline as beam_pipeline
 
 from pipeline import build, config
-from pipeline.beam import pipelines, runner
+from pipeline.beam import find_duplicates, pipelines, runner
 from pipeline.shards import plan, shard_writer
 from pipeline.sources.layouts import registry
 
@@ -71,13 +71,11 @@ def test_every_stage_of_a_build_has_a_label_of_its_own(
     surveyed = pipelines.run_survey(
         release, clean="none", seed=0, staging=tmp_path, options=recorder
     )
+    scan = find_duplicates.Scan(
+        release.root, str(tmp_path), classes=8, settings=job.example_settings()
+    )
     pipelines.run_duplicates(
-        release,
-        surveyed=surveyed,
-        geometry=job.example_settings().geometry,
-        classes=8,
-        staging=tmp_path,
-        options=recorder,
+        scan, surveyed=surveyed, buckets=release.num_buckets(), options=recorder
     )
     plans = {"train": plan.SplitPlan("train", {0: 12}, {0: 12}, 1)}
     spec = shard_writer.Spec(

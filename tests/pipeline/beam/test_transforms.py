@@ -24,7 +24,9 @@ from pipeline.sources.layouts import registry
 from tests.pipeline import conftest
 
 IMAGES = "Manually_Annotated/Manually_Annotated_Images"
-GEOMETRY = face_crop.Geometry(image_size=32, margin_frac=0.15, align=False)
+SETTINGS = row_example.ExampleSettings(
+    face_crop.Geometry(image_size=32, margin_frac=0.15, align=False), "jpeg", soft_labels=False
+)
 
 
 def assert_gives(transform: beam.PTransform, elements: list, expected: list) -> dict[str, int]:
@@ -129,9 +131,8 @@ def test_find_duplicates_drops_a_file_of_train_that_has_another_name(tmp_path):
         (tmp_path / name).write_bytes(content.tobytes())
     rows = [row(1, path="a"), row(2, path="b"), row(3, path="c"), row(4, path="gone")]
     indexed(tmp_path, [*rows, row(5, path="d", label=9)])
-    transform = find_duplicates.FindDuplicates(
-        str(tmp_path), str(tmp_path), geometry=GEOMETRY, classes=8, buckets=1, num_rows=5
-    )
+    scan = find_duplicates.Scan(str(tmp_path), str(tmp_path), classes=8, settings=SETTINGS)
+    transform = find_duplicates.FindDuplicates(scan, buckets=1, num_rows=5)
     counted = assert_gives(transform, [0], [0])
     dropped = survey_files.total(tmp_path, find_duplicates.DUPLICATES)
     assert json.loads(dropped.to_json()) == (
@@ -193,7 +194,6 @@ def _unpacked(name: str, value: bytes, staging: str = "") -> list[tuple[str, tup
 
 
 NAME = "affectnet_faces-train.tfrecord-00000-of-00001"
-SETTINGS = row_example.ExampleSettings(GEOMETRY, "jpeg", soft_labels=False)
 
 
 @pytest.fixture
