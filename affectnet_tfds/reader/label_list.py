@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from affectnet_tfds import labels
@@ -39,11 +39,16 @@ class Entry(NamedTuple):
 
 
 class LabelList(NamedTuple):
-    """The lines of a list in their order, and the digest of the file."""
+    """The lines of a list in their order, the digest of the file, and the number of each line."""
 
     path: str
     entries: tuple[Entry, ...]
     sha256: str
+    numbers: tuple[int, ...]  # from 1; those that are passed over have numbers too
+
+    def numbered(self) -> Iterator[tuple[int, Entry]]:
+        """Return the lines with their numbers."""
+        return zip(self.numbers, self.entries, strict=True)
 
     def of_split(self, split: str) -> dict[str, Entry]:
         """Return the lines about a split by file name."""
@@ -73,18 +78,21 @@ def read(path: str | os.PathLike[str], *, needs: Iterable[str] = ("filename",)) 
                 f"{'is' if len(absent) == 1 else 'are'} not there, its first line is "
                 f"{','.join(reader.fieldnames)[:100] or 'empty'}"
             )
-        entries = tuple(
-            _entry(row, number=number)
-            for number, row in enumerate(reader, start=1)
-            if (row.get("kept") or "").strip() != "1"  # Of duplicates.csv: it shall stay.
-        )
-        _check(entries)
+        numbered = [*enumerate(reader, start=1)]
+        listed = [(number, row) for number, row in numbered if not _is_kept(row, number=number)]
+        if not numbered:
+            raise ValueError("it has no row")
+        if not listed:
+            raise ValueError(f"all of its {len(numbered):,} rows are kept: nothing is to be done")
+        entries = tuple(_entry(row, number=number) for number, row in listed)
+        numbers = tuple(number for number, _ in listed)
+        _check(zip(numbers, entries, strict=True))
     except (ValueError, csv.Error) as error:
         raise errors.UserError(
             f"cannot read {os.fspath(path)} as a list of labels: {error}"
         ) from None
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return LabelList(os.fspath(path), entries, digest)
+    return LabelList(os.fspath(path), entries, digest, numbers)
 
 
 def to_csv(rows: Iterable[Mapping[str, object]]) -> str:
@@ -107,6 +115,14 @@ def as_row(entry: Entry) -> dict[str, object]:
         "given": names[entry.given],
         "suggested": names[entry.suggested],
     }
+
+
+def _is_kept(row: Mapping[str, str | None], *, number: int) -> bool:
+    """Return whether a line of duplicates.csv names what stays."""
+    kept = (row.get("kept") or "0").strip()
+    if kept not in ("0", "1"):
+        raise ValueError(f"row {number:,}: kept must be 0 or 1: got {kept!r:.60}")
+    return kept == "1"
 
 
 def _entry(row: Mapping[str, str | None], *, number: int) -> Entry:
@@ -134,10 +150,9 @@ def _code(cell: str | None, *, column: str, number: int) -> int:
     return labels.EXPRESSIONS.index(name)
 
 
-def _check(entries: Iterable[Entry]) -> None:
-    """Refuse a list that says two things of an image, and one that says nothing."""
+def _check(numbered: Iterable[tuple[int, Entry]]) -> None:
+    """Refuse a list that says two things of an image."""
     first: dict[tuple[str, str], int] = {}
-    numbered = enumerate(entries, start=1)
     for number, entry in sorted(numbered, key=lambda each: each[1].split != ALL_SPLITS):
         before = first.setdefault((entry.split, entry.filename), number)
         before = first.get((ALL_SPLITS, entry.filename), before)  # Is about this split, too.
@@ -146,5 +161,3 @@ def _check(entries: Iterable[Entry]) -> None:
                 f"row {number:,} has the image of row {before:,}, {entry.filename:.80}, and each "
                 "must be there once"
             )
-    if not first:
-        raise ValueError("it has no row")

@@ -46,7 +46,7 @@ def read(*, exclude: str, relabel: str) -> RowLists:
         exclude=label_list.read(exclude) if exclude else None,
         relabel=label_list.read(relabel, needs=_RELABEL_COLUMNS) if relabel else None,
     )
-    for number, entry in enumerate(lists.relabel.entries if lists.relabel else (), start=1):
+    for number, entry in lists.relabel.numbered() if lists.relabel else ():
         if min(entry.given, entry.suggested) < 0:
             raise errors.UserError(
                 f"cannot read {relabel} as a list of labels: row {number:,} must have both the "
@@ -141,7 +141,7 @@ def _by_split(
 
 def _check_splits(listed: label_list.LabelList) -> None:
     """Refuse a list with a misspelt split, whose lines would be about nothing."""
-    for number, entry in enumerate(listed.entries, start=1):
+    for number, entry in listed.numbered():
         if entry.split not in (label_list.ALL_SPLITS, *row_index.SPLITS):
             raise errors.UserError(
                 f"cannot read {listed.path} as a list of labels: row {number:,}: split must be one "

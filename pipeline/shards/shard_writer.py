@@ -166,7 +166,7 @@ class Tally:
       label_counts: examples written, by label.
       rows: rows whose copy 0 was written, by label.
       not_aligned: rows whose copy 0 was cropped by the box.
-      contents: file name → (content hash of the image file, subset), of copy 0.
+      contents: file name → (content hash of the image file, subset), of copy 0 if it was written.
       index: of the records that were written.
       seen: the face crops of copy 0 that were written, for their perceptual hashes.
       record_bytes: size of the records without their framing.
@@ -190,14 +190,18 @@ class Tally:
         self._poll_seconds = storage.poll_seconds(progress_file)
         self._last_report = 0.0
 
-    def add_row(self, row: annotations.Row, crop: row_example.RowCrop) -> None:
-        """Count a row whose copy 0 is written next."""
+    def add_row(self, row: annotations.Row, content: bytes, crop: row_example.RowCrop) -> None:
+        """Count a row whose copy 0 is written next: the file, and the crop of it.
+
+        Rejects do not come here: no file without a face is a copy of another.
+        """
         self.not_aligned += not crop.aligned
-        self._see(row, crop)
+        self._hash(row, content, crop)
         self.statistics.add(row, crop.info, image_size=len(crop.face), offset=self.file_bytes)
 
-    def _see(self, row: annotations.Row, crop: row_example.RowCrop) -> None:
+    def _hash(self, row: annotations.Row, content: bytes, crop: row_example.RowCrop) -> None:
         start = time.perf_counter()
+        self.contents[row.filename] = (image_files.content_hash(content), row.subset)
         self.seen.add(row.filename, crop.face, start=self.file_bytes, label=row.label)
         self.work.hashing_seconds += time.perf_counter() - start
 
@@ -271,7 +275,7 @@ def examples(
         try:
             if isinstance(content, annotations.InvalidExample):
                 raise content
-            crop = _hash_and_crop(task, content, spec=spec, tally=tally)
+            crop = _crop(task, content, spec=spec, work=tally.work)
             example = row_example.example(crop, task, spec.settings)
         except annotations.InvalidExample as fault:
             tally.add_reject(task.row, fault)
@@ -281,7 +285,7 @@ def examples(
             tally.add_reject(task.row, invalid_example.of_defect(error))
         else:
             if task.copy == 0:
-                tally.add_row(task.row, crop)
+                tally.add_row(task.row, content, crop)
             yield example
 
 
@@ -293,20 +297,12 @@ def _no_memory(path: str) -> str:
     )
 
 
-def _hash_and_crop(
-    task: tasks.Task, content: bytes, *, spec: Spec, tally: Tally
-) -> row_example.RowCrop:
-    """Crop a task's face; hash its image file if it is copy 0, before a defect can be found."""
-    work = tally.work
+def _crop(task: tasks.Task, content: bytes, *, spec: Spec, work: Work) -> row_example.RowCrop:
+    """Crop a task's face."""
     work.images_read += 1
     work.bytes_read += len(content)
     start = time.perf_counter()
-    if task.copy == 0:
-        content_hash = image_files.content_hash(content)
-        tally.contents[task.row.filename] = (content_hash, task.row.subset)
-    hashed = time.perf_counter()
-    work.hashing_seconds += hashed - start
     try:
         return row_example.crop(content, task.row, spec.settings)
     finally:
-        work.decoding_seconds += time.perf_counter() - hashed
+        work.decoding_seconds += time.perf_counter() - start

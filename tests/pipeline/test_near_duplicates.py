@@ -143,7 +143,7 @@ def test_the_list_of_duplicates_leaves_the_copies_out_of_another_build(planted, 
     assert sum(written for *_, written in counts[0]) == 14
 
 
-@pytest.mark.parametrize(("drop", "train"), [(True, 15), ("near", 12)])
+@pytest.mark.parametrize(("drop", "train"), [(False, 15), (True, 15), ("near", 12)])
 def test_rows_without_a_face_are_rejects_and_not_copies(planted, job_config, drop, train):
     for name in ("1/empty1.jpg", "1/empty2.jpg"):
         (planted.images / name).write_bytes(b"")
@@ -158,6 +158,9 @@ def test_rows_without_a_face_are_rejects_and_not_copies(planted, job_config, dro
     assert reasons == ["box outside the picture", "empty file", "empty file"]
     written = [line.written for line in built.account.lines if line.split == "train"]
     assert sum(written) == train, "The good row of the two with the same file stays."
+    listed = (built.version / "duplicates.csv").read_text()
+    assert "empty" not in listed and "outside" not in listed
+    assert not report(built.version)["identical_files"]["within_split"]
 
 
 def test_a_balanced_build_says_what_it_did_not_look_at_or_looks(planted, job_config):

@@ -77,3 +77,17 @@ def test_lines_of_what_is_kept_are_passed_over(tmp_path):
     """As duplicates.csv of a build has them."""
     (tmp_path / "d.csv").write_text("split,filename,kept\ntrain,a.jpg,1\ntrain,b.jpg,0\n")
     assert [entry.filename for entry in label_list.read(tmp_path / "d.csv").entries] == ["b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("train,a.jpg,1\ntrain,c.jpg,0\ntrain,c.jpg,0\n", r"row 3 has the image of row 2, c\.jpg"),
+        ("train,a.jpg,1\ntrain,b.jpg,yes\n", "row 2: kept must be 0 or 1: got 'yes'"),
+        ("train,a.jpg,1\ntrain,b.jpg,1\n", "all of its 2 rows are kept: nothing is to be done"),
+    ],
+)
+def test_a_list_of_what_is_kept_is_refused_by_its_own_row_numbers(tmp_path, rows, said):
+    (tmp_path / "d.csv").write_text("split,filename,kept\n" + rows)
+    with pytest.raises(errors.UserError, match=said):
+        label_list.read(tmp_path / "d.csv")
