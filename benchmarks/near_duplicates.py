@@ -4,11 +4,13 @@ python -m benchmarks.near_duplicates --input_dir=AFFECTNET crops the faces as th
 copies of some (resized, recompressed, mirrored, cropped to 95 %, brightness changed, gray), and
 prints what the job's own search finds, misses and joins by mistake, by kind; then, for hashes of
 about the same size, how many copies are nearer than all but a millionth of the pairs of different
-crops. `--sheet=FILE.png` shows which of the crops themselves the job takes for one picture: they
-count as one crop in what follows, so that somebody has to look at them.
+crops; last, how long the search takes among `--search_rows` hashes. `--sheet=FILE.png` shows which
+of the crops themselves the job takes for one picture: they count as one crop in what follows, so
+that somebody has to look at them.
 """
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +21,7 @@ from absl import flags
 
 from benchmarks import command_line, image_hashes
 from pipeline import build, config
-from pipeline.near_duplicates import groups, perceptual_hash, pixels
+from pipeline.near_duplicates import candidates, groups, perceptual_hash, pixels
 from pipeline.rows import annotations
 from pipeline.shards import image_files, row_example
 from pipeline.sources.layouts import registry
@@ -32,6 +34,15 @@ MARGIN_FRAC = flags.DEFINE_float("margin_frac", 0.15, "margin around the face bo
 SHEET = flags.DEFINE_string(
     "sheet", None, "image to write: crops of the release that the job takes for one picture"
 )
+
+SEARCH_ROWS = flags.DEFINE_list(
+    "search_rows", ["100000", "1000000"], "hashes among which the time of the search is taken"
+)
+command_line.whole_numbers(SEARCH_ROWS, least=1)
+
+CHANGED_FRAC = 0.15
+"""Bits that differ between a hash made up for the search and that of a real crop: 18 of 119 on
+average, more than those of one picture."""
 
 MOST_ON_SHEET = 96
 """Pairs that are shown, of those that agree least."""
@@ -148,6 +159,26 @@ def thumbnails(faces: Sequence[np.ndarray], rows: np.ndarray) -> list[np.ndarray
     return [perceptual_hash.thumbnail(faces[row], side=pixels.SIDE) for row in rows.tolist()]
 
 
+def made_up(hashes: np.ndarray, num_rows: int) -> np.ndarray:
+    """Return perceptual_hash.HASH[num_rows]: real ones, with bits changed alike in all windows."""
+    rows = hashes[RANDOM.integers(0, len(hashes), num_rows)]
+    for field in rows.dtype.names or ():
+        used = np.bitwise_or.reduce(hashes[field], axis=None)
+        changed = np.zeros(num_rows, np.uint64)
+        for bit in range(64):
+            is_changed = RANDOM.random(num_rows) < CHANGED_FRAC
+            changed |= is_changed.astype(np.uint64) << np.uint64(bit)
+        rows[field] ^= (changed & used)[:, None]
+    return rows
+
+
+def search_seconds(hashes: np.ndarray) -> tuple[float, float]:
+    """Return the seconds, and seconds of a core, that the search for near hashes takes."""
+    start, start_cores = time.perf_counter(), time.process_time()
+    candidates.pairs(hashes)
+    return time.perf_counter() - start, time.process_time() - start_cores
+
+
 class Found(NamedTuple):
     """What the job does with copies of one kind."""
 
@@ -218,6 +249,11 @@ def main(argv: Sequence[str]) -> None:
     hashes = image_hashes.of(faces)
     for line in recalls(hashes, [image_hashes.of(group) for group in copies.values()]):
         print(line, flush=True)
+    real = np.array([perceptual_hash.of(face) for face in faces])
+    print("\n| hashes | seconds | core·s |\n|---|---|---|")
+    for num_rows in map(int, SEARCH_ROWS.value):
+        seconds, of_cores = search_seconds(made_up(real, num_rows))
+        print(f"| {num_rows:,} | {seconds:.1f} | {of_cores:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 Owns the index over bits. Two near hashes agree in all bits of at least one of several bands, so
 that only rows with equal bands are compared (multi-index hashing; Norouzi et al. 2012, section 2).
 Grouping by band in Beam was rejected: a row would be shuffled once for each band and window,
-where the same index is made of 16 bytes a row in one process, and 50,000 rows take seconds.
+where the same index is made of 16 bytes a row in one process, and a million rows take minutes of a
+core.
 """
 
+import concurrent.futures
 import hashlib
-from collections.abc import Iterator
 
 import numpy as np
 
 from pipeline.near_duplicates import perceptual_hash
+from runtime import machine
 
 NEAR_BITS = 14
 """Most bits, of 119, in which hashes of one picture differ."""
@@ -22,7 +24,7 @@ NUM_BANDS, BAND_BITS = 16, 18
 MOST_IN_BUCKET = 64
 """Rows of one band that a row is compared with: the nearest in the order of their hashes."""
 
-_CHUNK_ROWS = 1 << 16
+_CHUNK_ROWS = 1 << 14  # At most 70 MB of comparisons at once, in each thread.
 
 PAIR = np.dtype([("first", "<i8"), ("second", "<i8"), ("mirrored", "?")])
 
@@ -45,16 +47,18 @@ def pairs(hashes: np.ndarray) -> np.ndarray:
     chained = _as_pairs(order[:-1][is_equal], order[1:][is_equal], np.zeros(is_equal.sum(), bool))
     distinct = np.sort(order[np.concatenate([[True], ~is_equal])]) if len(order) else order
     found = [chained]
-    for band in _BANDS:
-        found += _pairs_of_band(hashes, distinct, even, odd, band)
+    # Threads: nearly all of it is NumPy's, which works without the interpreter's lock.
+    with concurrent.futures.ThreadPoolExecutor(machine.cpu_count()) as pool:
+        found += pool.map(lambda band: _pairs_of_band(hashes, distinct, even, odd, band), _BANDS)
     return np.unique(np.concatenate(found))
 
 
 def _pairs_of_band(
     hashes: np.ndarray, rows: np.ndarray, even: np.ndarray, odd: np.ndarray, band: np.ndarray
-) -> Iterator[np.ndarray]:
-    """Yield the near pairs of rows of which one's window has the other's band."""
+) -> np.ndarray:
+    """Return PAIR[M] of near rows of which one's window has the other's band."""
     index = _Index(rows, even, band)
+    found = [np.empty(0, PAIR)]
     for start in range(0, len(rows), _CHUNK_ROWS):
         chunk = rows[start : start + _CHUNK_ROWS]
         of_chunk = np.array(hashes[["even", "odd"]][chunk])
@@ -68,15 +72,16 @@ def _pairs_of_band(
             mirrored = 2 * inverted > perceptual_hash.NUM_ODD_BITS
             inverted = np.where(mirrored, perceptual_hash.NUM_ODD_BITS - inverted, inverted)
             near = differing + inverted <= NEAR_BITS
-            yield _as_pairs(chunk[which[near]], others[near], mirrored[near])
+            found.append(_as_pairs(chunk[which[near]], others[near], mirrored[near]))
+    return np.unique(np.concatenate(found))
 
 
 class _Index:
     """Rows by the bits of one band."""
 
     def __init__(self, rows: np.ndarray, even: np.ndarray, band: np.ndarray) -> None:
-        self._band = band
-        keys = _keys(even[rows], band)
+        self._tables = _tables(band)
+        keys = self._keys(even[rows])
         order = np.lexsort((rows, even[rows], keys))
         self._rows = rows[order]
         self._even = even[self._rows]
@@ -85,7 +90,7 @@ class _Index:
 
     def lookup(self, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (places in `asked`, rows of their bands), one of each for every pair."""
-        keys = _keys(asked, self._band)
+        keys = self._keys(asked)
         counts = self._counts[keys]
         starts = self._starts[keys]
         for place in np.flatnonzero(counts > MOST_IN_BUCKET):
@@ -94,6 +99,14 @@ class _Index:
         which = np.repeat(np.arange(len(asked)), counts)
         steps = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
         return which, self._rows[starts[which] + steps]
+
+    def _keys(self, even: np.ndarray) -> np.ndarray:
+        """Return the bits of the band as numbers below 2**BAND_BITS, int64."""
+        parts = np.ascontiguousarray(even, "<u8").view("<u2").reshape(-1, len(self._tables))
+        keys = self._tables[0][parts[:, 0]]
+        for table, part in zip(self._tables[1:], parts.T[1:], strict=True):
+            keys |= table[part]
+        return keys
 
     def _nearest(self, start: int, count: int, asked: np.uint64) -> int:
         """Return where the MOST_IN_BUCKET rows nearest to a hash begin, from the bucket's start."""
@@ -121,12 +134,13 @@ def _as_pairs(one: np.ndarray, other: np.ndarray, mirrored: np.ndarray) -> np.nd
     return np.unique(result)
 
 
-def _keys(even: np.ndarray, band: np.ndarray) -> np.ndarray:
-    """Return the bits of a band as a number below 2**BAND_BITS."""
-    keys = np.zeros(len(even), np.int64)
-    for place, bit in enumerate(band):
-        keys |= ((even >> bit) & np.uint64(1)).astype(np.int64) << place
-    return keys
+def _tables(band: np.ndarray) -> np.ndarray:
+    """Return int64[4, 65536]: the bits of a band in each 16 bits of a word, in their places."""
+    tables = np.zeros((4, 1 << 16), np.int64)
+    words = np.arange(1 << 16)
+    for place, bit in enumerate(band.tolist()):
+        tables[bit // 16] |= ((words >> (bit % 16)) & 1) << place
+    return tables
 
 
 def _band(number: int) -> np.ndarray:
