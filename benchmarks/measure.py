@@ -20,7 +20,7 @@ ROLES = {
     "TaskManagerRunner": "TaskManager",
     "FlinkJobServerDriver": "job server",
     "pipeline.worker": "worker",
-    "worker.work()": "worker",
+    "from pipeline import worker": "worker",  # without an engine
 }
 """Part of a command line → what the process is for; any other belongs to the command itself."""
 

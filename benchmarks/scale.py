@@ -3,10 +3,12 @@
 python -m benchmarks.scale --input_dir=AFFECTNET prints a line for each of `--num_images`, and
 with `--details` what the processes took and what was shuffled. `--runners=local,flink` compares
 this machine's cores with a Flink cluster of two TaskManagers, started for it. Images are hard
-links to those of the releases given, so that many are read from the page cache.
+links to those of the releases given, so that many are read from the page cache. `--num_workers=1,2`
+measures how the job scales over its worker processes.
 """
 
 import hashlib
+import itertools
 import shutil
 import statistics
 import sys
@@ -31,6 +33,10 @@ DROP_DUPLICATES = flags.DEFINE_list(
     "drop_duplicates", ["no"], "no, yes: without and with --drop_duplicates of the job"
 )
 command_line.chosen(DROP_DUPLICATES, "no", "yes")
+NUM_WORKERS = flags.DEFINE_list(
+    "num_workers", ["0"], "worker processes without an engine (0: as the job chooses)"
+)
+command_line.whole_numbers(NUM_WORKERS, least=0)
 DETAILS = flags.DEFINE_bool("details", False, "print processes, shuffles, files and checksums, too")
 WORK_DIR = flags.DEFINE_string(
     "work_dir", None, "folder on the disk of the releases (default: beside the first)"
@@ -44,6 +50,7 @@ class Case(NamedTuple):
     num_images: int
     runner: str
     drop_duplicates: bool
+    num_workers: int  # 0: as the job chooses
 
 
 class Result(NamedTuple):
@@ -63,6 +70,7 @@ def built(case: Case, work: Path) -> Result:
     given = [f"--input_dir={case.root}", f"--data_dir={data}", f"--log_json={log}"]
     given += ["--balance=none", "--config_name=benchmark", "--overwrite"]
     given += ["--drop_duplicates"] * case.drop_duplicates
+    given += [f"--num_workers={case.num_workers}"] * (case.num_workers > 0)
     with engine.running(case.runner, work / "cluster") as where:
         measured = measure.run(
             [sys.executable, "-m", "pipeline.main", *given, *where.flags],
@@ -99,6 +107,7 @@ def print_line(case: Case, results: Sequence[Result]) -> None:
     seconds = statistics.median(result.measured.seconds for result in results)
     peak = statistics.median(result.measured.peak_bytes for result in results) / 1e6
     where = case.runner + " without duplicates" * case.drop_duplicates
+    where += f", --num_workers={case.num_workers}" if case.num_workers else ""
     print(
         f"{case.num_images:>10,}{seconds:>9.1f}{case.num_images / seconds:>10,.0f}{peak:>9,.0f}"
         f"  {where}",
@@ -136,13 +145,14 @@ def main(argv: Sequence[str]) -> None:
             prefix="scale_benchmark_", dir=WORK_DIR.value or roots[0].parent
         ) as folder:
             release = releases.repeated(roots, num_images, Path(folder, "release"))
-            for drop in (each == "yes" for each in DROP_DUPLICATES.value):
-                for runner in RUNNERS.value:
-                    case = Case(release, num_images, runner, drop)
-                    results = [built(case, Path(folder)) for _ in range(RUNS.value)]
-                    print_line(case, results)
-                    if DETAILS.value:
-                        print_details(results[-1])
+            for drop, runner, num_workers in itertools.product(
+                DROP_DUPLICATES.value, RUNNERS.value, map(int, NUM_WORKERS.value)
+            ):
+                case = Case(release, num_images, runner, drop == "yes", num_workers)
+                results = [built(case, Path(folder)) for _ in range(RUNS.value)]
+                print_line(case, results)
+                if DETAILS.value:
+                    print_details(results[-1])
 
 
 if __name__ == "__main__":

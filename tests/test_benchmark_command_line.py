@@ -43,6 +43,8 @@ for line in sys.argv[1:]:
                 "--input_dir=x --num_images=20,30": "taken",
                 "--input_dir=x --runs=0": "--runs=0: 0 is not a positive integer",
                 "--input_dir=x --runners=spark": "--runners.*local, flink.*got 'spark'",
+                "--input_dir=x --num_workers=one": "--num_workers.*at least 0.*got 'one'",
+                "--input_dir=x --num_workers=1,2": "taken",
                 "--input_dir=x --drop_duplicates=2": "--drop_duplicates.*no, yes.*got '2'",
                 "--input_dir=x y": "--name=value: got 'y' by itself",
                 "": "--input_dir.*must have a value",
