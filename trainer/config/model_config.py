@@ -14,6 +14,7 @@ ARCHITECTURES = ("cnn", "resnet_small")
 BACKBONES = (
     "mobilenet_v3_small",
     "mobilenet_v3_large",
+    "efficientnet_lite0",
     "efficientnet_v2_b0",
     "efficientnet_v2_b1",
     "efficientnet_v2_b2",
@@ -22,7 +23,10 @@ BACKBONES = (
     "resnet50",
     "convnext_tiny",
 )
-"""Architectures taken from keras.applications."""
+"""Architectures of keras.applications, or built as it builds them."""
+
+IMAGENET = "imagenet"
+"""--weights of the one architecture whose ImageNet weights an installed package carries."""
 
 AFFECT = ("valence", "arousal")
 """Outputs that --heads=expression+va adds, each in -1..1."""
@@ -140,9 +144,10 @@ class Model(fields.Checked):
         "none",
         "file of pretrained weights, loaded into all layers but the heads: weights of the "
         "architecture saved by keras.applications or Keras (.h5, .weights.h5, .keras), or "
-        "best.npz of an earlier run; nothing is downloaded",
+        "best.npz of an earlier run; imagenet with --model=efficientnet_lite0, from a package that "
+        "carries these (the extra pretrained); nothing is downloaded",
         path="file",
-        words=("none",),
+        words=("none", IMAGENET),
         default_text="none: random initial weights",
     )
     freeze_epochs: int = field(
@@ -164,6 +169,11 @@ class Model(fields.Checked):
             raise errors.UserError(
                 f"--conv_filters must have a number for each block of --model={self.model}: got "
                 "nothing; the default is 32,64,128"
+            )
+        if self.weights == IMAGENET and self.model != "efficientnet_lite0":
+            raise errors.UserError(
+                f"--weights={IMAGENET} is for --model=efficientnet_lite0: got {self.model}; "
+                "give --weights=FILE"
             )
         if self.freeze_epochs and not self.is_pretrained:
             raise errors.UserError(

@@ -1,4 +1,4 @@
-"""Backbones of keras.applications: MobileNetV3, EfficientNetV2, ResNet50 and ConvNeXt.
+"""Backbones as Keras builds them: MobileNetV3, EfficientNetV2 and Lite, ResNet50 and ConvNeXt.
 
 Owns their construction and three corrections: batch normalisation becomes `sync_batch_norm`'s,
 dropout becomes `layers`' (Keras' own layers give every replica the same mask and lose its state on
@@ -10,11 +10,12 @@ import keras
 
 from runtime import errors
 from trainer.config import model_config
-from trainer.models import layers, sync_batch_norm
+from trainer.models import efficientnet_lite, layers, sync_batch_norm
 
 _BUILDERS = {
     "mobilenet_v3_small": keras.applications.MobileNetV3Small,
     "mobilenet_v3_large": keras.applications.MobileNetV3Large,
+    efficientnet_lite.LITE0: efficientnet_lite.build,
     "efficientnet_v2_b0": keras.applications.EfficientNetV2B0,
     "efficientnet_v2_b1": keras.applications.EfficientNetV2B1,
     "efficientnet_v2_b2": keras.applications.EfficientNetV2B2,

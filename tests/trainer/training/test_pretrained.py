@@ -2,9 +2,11 @@
 
 import os
 
+import cv2
 import keras
 import numpy as np
 import pytest
+from sklearn import datasets
 
 from runtime import errors
 from tests.trainer import drift
@@ -12,7 +14,7 @@ from tests.trainer.training import test_replicas
 from trainer.config import model_config
 from trainer.models import factory, keras_backbones
 from trainer.run import best_weights, context, model_folder
-from trainer.training import pretrained, setup, train_step, trainer
+from trainer.training import pretrained, setup, torch_file, train_step, trainer
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 TINY = {
@@ -56,6 +58,38 @@ def test_a_backbone_sees_with_the_weights_of_a_file_what_keras_own_sees(
         small.set_weights(moved[: len(small.get_weights())])
         theirs = small
     np.testing.assert_allclose(found, theirs(PICTURES.astype(np.float32)), rtol=1e-4, atol=1e-4)
+
+
+def test_imagenets_weights_come_from_a_package_and_know_a_temple_and_a_flower():
+    """Whole images of scikit-learn's, with the classifier that the package carries, too."""
+    model = model_config.Model(model="efficientnet_lite0", weights="imagenet")
+    pretrained.check(model)
+    theirs = keras_backbones.original("efficientnet_lite0", image_size=224, include_top=True)
+    arrays = pretrained._of_torch(torch_file.read(pretrained._path(model)))
+    pretrained._copy(arrays, layers=[layer for layer in theirs.layers if layer.weights])
+    assert theirs.count_params() == sum(array.size for layer in arrays for array in layer)
+    images = np.stack([sample(name) for name in ("china.jpg", "flower.jpg")])
+    temple, flower = np.argsort(theirs(images).numpy())[:, -5:].tolist()
+    castle, monastery, palace, stupa, daisy = 483, 663, 698, 832, 985
+    assert len({castle, monastery, palace, stupa} & set(temple)) >= 3
+    assert flower[-1] == daisy
+    network = factory.build(model, image_size=224, num_classes=8, seed=0)
+    pretrained.load(network, model=model, image_size=224)
+    features = keras.Model(network.inputs[0], network.get_layer("head_dropout").input)
+    below = keras.Model(theirs.inputs, theirs.get_layer("avg_pool").output)
+    np.testing.assert_allclose(features(images), below(images), rtol=1e-4, atol=1e-4)
+
+
+def sample(name):
+    return cv2.resize(datasets.load_sample_image(name), (224, 224), interpolation=cv2.INTER_AREA)
+
+
+def test_imagenets_weights_are_for_the_network_that_they_are_of(monkeypatch):
+    with pytest.raises(errors.UserError, match="imagenet is for --model=efficientnet_lite0: got"):
+        model_config.Model(model="resnet50", weights="imagenet")
+    monkeypatch.setattr(pretrained, "_PACKAGE", "no_such_package")
+    with pytest.raises(errors.UserError, match="--weights=imagenet needs no_such_package: "):
+        pretrained.check(model_config.Model(model="efficientnet_lite0", weights="imagenet"))
 
 
 @pytest.fixture
