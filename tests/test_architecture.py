@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pipeline.rows",
         "pipeline.sources",
     ),
-    "pipeline.near_duplicates": (),
+    "pipeline.near_duplicates": ("runtime",),
     "pipeline.shards": (
         "affectnet_tfds",
         "affectnet_tfds.reader",

@@ -18,8 +18,8 @@ import numpy as np
 
 from runtime import errors, installation, untrusted
 from trainer.config import model_config
+from trainer.models import torch_file
 from trainer.run import checkpoint
-from trainer.training import torch_file
 
 if TYPE_CHECKING:
     import keras

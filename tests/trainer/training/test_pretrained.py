@@ -12,9 +12,9 @@ from runtime import errors
 from tests.trainer import drift
 from tests.trainer.training import test_replicas
 from trainer.config import model_config
-from trainer.models import factory, keras_backbones
+from trainer.models import factory, keras_backbones, torch_file
 from trainer.run import best_weights, context, model_folder
-from trainer.training import pretrained, setup, torch_file, train_step, trainer
+from trainer.training import pretrained, setup, train_step, trainer
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
 TINY = {

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from trainer.training import torch_file
+from trainer.models import torch_file
 
 
 class Global:
