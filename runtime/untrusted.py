@@ -33,7 +33,9 @@ SETTINGS_BYTES = 64_000
 ANNOTATION_BYTES = 4 * MB
 """Largest annotation file of one image: 65,535 faces fit in it."""
 LIST_BYTES = 4_000 * MB
-"""Largest list of rows: three million rows with 68 landmarks each."""
+"""Largest list that is read whole: three million rows with 68 landmarks each."""
+STREAMED_BYTES = 400_000 * MB
+"""Largest list that is read in pieces: four hundred million such rows."""
 WEIGHTS_BYTES = 4_000 * MB
 """Largest file of weights: those of the largest keras.applications take 1.4 GB."""
 JSON_BYTES = 64 * MB

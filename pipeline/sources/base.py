@@ -176,7 +176,7 @@ def fingerprint(release: Release) -> str:
 
 def _content_digest(path: storage.AnyPath) -> bytes:
     state = hashlib.sha256()
-    storage.check_input(path, at_most=untrusted.LIST_BYTES)
+    storage.check_input(path, at_most=untrusted.STREAMED_BYTES)
     with storage.naming(path), path.open("rb") as file:
         while chunk := file.read(1 << 20):
             state.update(chunk)

@@ -40,11 +40,14 @@ def byte_ranges(path: storage.AnyPath, *, chunk_bytes: int = CHUNK_BYTES) -> Ite
     first_line = 1
     with _opened(path) as (file, end):
         while chunk := file.read(chunk_bytes):
-            rest = list(_pieces(file, end=end))
-            stop = start + len(chunk) + sum(map(len, rest))
+            stop = start + len(chunk)
+            num_lines = chunk.count(end)
+            for piece in _pieces(file, end=end):  # One at a time: a line may be as long as a list.
+                stop += len(piece)
+                num_lines += piece.endswith(end)
             yield base.Range(start, stop, first_line)
             start = stop
-            first_line += chunk.count(end) + sum(piece.endswith(end) for piece in rest)
+            first_line += num_lines
 
 
 def rows(
@@ -93,7 +96,7 @@ def _opened(path: storage.AnyPath) -> Iterator[tuple[IO[bytes], bytes]]:
     Raises:
       errors.UserError: if it is no text in UTF-8, or begins with a line of Excel's own.
     """
-    storage.check_input(path, at_most=untrusted.LIST_BYTES)
+    storage.check_input(path, at_most=untrusted.STREAMED_BYTES)
     with storage.naming(path), path.open("rb") as file:
         start = file.read(_START_BYTES)
         untrusted.check_encoding(start, where=path)
@@ -157,7 +160,7 @@ def split_line(line: str, delimiter: str) -> Fields:
 
 def head(path: storage.AnyPath, *, delimiter: str = ",", num_rows: int = 51) -> list[Fields]:
     """Return the fields of the first lines; of one that cannot be read, none."""
-    first = rows(path, base.Range(0, untrusted.LIST_BYTES, 1), delimiter=delimiter)
+    first = rows(path, base.Range(0, untrusted.STREAMED_BYTES, 1), delimiter=delimiter)
     return [
         fields if isinstance(fields, list) else []
         for _, fields in itertools.islice(first, num_rows)

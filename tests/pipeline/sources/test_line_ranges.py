@@ -2,6 +2,7 @@
 
 import csv
 import os
+import tracemalloc
 
 import pytest
 
@@ -73,10 +74,24 @@ def test_a_list_in_utf_16_is_named_before_any_row_is_read(written):
             read(path)
 
 
+def test_a_line_as_long_as_a_list_takes_no_more_memory_than_a_range(written):
+    path = written(b"a,1\nb,")
+    os.truncate(path, 200_000_000)
+    tracemalloc.start()
+    (whole,) = line_ranges.byte_ranges(path)
+    (first, second) = line_ranges.rows(path, whole)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert whole == base.Range(0, 200_000_000, 1)
+    assert first == (1, ["a", "1"])
+    assert "a row may have 1,048,576 bytes: got 199,999,996" in str(second[1])
+    assert peak < 3 * line_ranges.CHUNK_BYTES
+
+
 def test_a_list_that_is_endless_is_not_opened(written, tmp_path):
     path = written(b"a,1\n")
-    os.truncate(path, 8_000_000_000)
-    with pytest.raises(OSError, match=r"8,000.0 MB, and such a file may have 4,000 MB"):
+    os.truncate(path, 800_000_000_000)
+    with pytest.raises(OSError, match=r"800,000.0 MB, and such a file may have 400,000 MB"):
         lines(path)
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="a named pipe"):
