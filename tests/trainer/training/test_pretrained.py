@@ -65,7 +65,7 @@ def test_imagenets_weights_come_from_a_package_and_know_a_temple_and_a_flower():
     model = model_config.Model(model="efficientnet_lite0", weights="imagenet")
     pretrained.check(model)
     theirs = keras_backbones.original("efficientnet_lite0", image_size=224, include_top=True)
-    arrays = pretrained._of_torch(torch_file.read(pretrained._path(model)))
+    arrays = pretrained._of_torch(torch_file.read(pretrained._of_package()))
     pretrained._copy(arrays, layers=[layer for layer in theirs.layers if layer.weights])
     assert theirs.count_params() == sum(array.size for layer in arrays for array in layer)
     images = np.stack([sample(name) for name in ("china.jpg", "flower.jpg")])
@@ -87,6 +87,9 @@ def sample(name):
 def test_imagenets_weights_are_for_the_network_that_they_are_of(monkeypatch):
     with pytest.raises(errors.UserError, match="imagenet is for --model=efficientnet_lite0: got"):
         model_config.Model(model="resnet50", weights="imagenet")
+    monkeypatch.setattr(pretrained, "_SHA256", "0" * 64)
+    with pytest.raises(errors.UserError, match=r"57934424.pth is missing or damaged; install the"):
+        pretrained.check(model_config.Model(model="efficientnet_lite0", weights="imagenet"))
     monkeypatch.setattr(pretrained, "_PACKAGE", "no_such_package")
     with pytest.raises(errors.UserError, match="--weights=imagenet needs no_such_package: "):
         pretrained.check(model_config.Model(model="efficientnet_lite0", weights="imagenet"))
