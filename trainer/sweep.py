@@ -5,7 +5,7 @@ tuning.study's. A sweep that was interrupted continues, from the very step of it
 """
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime import atomic_file, errors, folder_lock, installation
@@ -14,7 +14,7 @@ from trainer.config import run_config
 from trainer.data import dataset_version
 from trainer.distributed import devices, tf_logging
 from trainer.monitoring import experiment_trackers
-from trainer.tuning import options
+from trainer.tuning import options, search_space
 
 ABOUT = """Search the CNN family: each trial trains a network, and one below the median is stopped.
 
@@ -31,7 +31,7 @@ SINGLE_RUN_FLAGS = ("model_dir", "overwrite", "dry_run", "find_lr", "profile_ste
 def main() -> None:
     """Run the sweep that the flags describe."""
     asked = options.Sweep(**flags_lib.given({"Sweep": options.Sweep}))
-    settings = settings_of(flags_lib.given(run_config.SECTIONS))
+    settings = settings_of(flags_lib.given(run_config.SECTIONS), vary=asked.vary)
     devices.refuse_early(settings.devices)
     path = dataset_version.locate(settings.data)
     installation.require("optuna", what="trainer.sweep")
@@ -57,18 +57,28 @@ def _run(asked: options.Sweep, *, settings: run_config.Config, data_path: pathli
         report.write(study, sweep_dir=folder, settings=settings)
 
 
-def settings_of(given: Mapping[str, Any]) -> run_config.Config:
+def settings_of(given: Mapping[str, Any], *, vary: Sequence[str]) -> run_config.Config:
     """Return the settings that all trials share.
 
     Raises:
-      errors.UserError: for a flag that has a meaning for a single run only, or a bad value.
+      errors.UserError: for a flag that has a meaning for a single run only, a bad value, or
+        settings that have no use for a hyperparameter that varies.
     """
     for name in SINGLE_RUN_FLAGS:
         if name in given:
             raise errors.UserError(
                 f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir"
             )
-    return run_config.resolve(given)
+    settings = run_config.resolve(given)
+    for name in vary:
+        chosen = search_space.choose(search_space.Last(), names=[name])
+        try:
+            run_config.make(run_config.flat(settings) | chosen)
+        except errors.UserError as error:
+            raise errors.UserError(
+                f"{name} cannot be varied here: {error}; leave it out of --vary"
+            ) from None
+    return settings
 
 
 if __name__ == "__main__":

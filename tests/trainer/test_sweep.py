@@ -17,7 +17,7 @@ from runtime import errors, flags
 from tests import terminal
 from trainer import sweep
 from trainer.training import trainer
-from trainer.tuning import options, report
+from trainer.tuning import options, report, search_space
 from trainer.tuning import study as study_lib
 
 QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 32}
@@ -198,13 +198,38 @@ def test_flags_of_a_single_run_are_refused(name):
         errors.UserError,
         match=f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir",
     ):
-        sweep.settings_of({name: "x"})
+        sweep.settings_of({name: "x"}, vary=())
 
 
 def test_the_rest_is_set_as_for_a_single_run_and_help_has_both():
-    assert sweep.settings_of({"epochs": 3}).training.epochs == 3
+    assert sweep.settings_of({"epochs": 3}, vary=search_space.USUAL).training.epochs == 3
     page = flags.help_text(sweep.SECTIONS, about=sweep.ABOUT)
     assert page.index("\nSweep\n") < page.index("  --trials\n") < page.index("  --epochs\n")
+
+
+@pytest.mark.parametrize(
+    ("model", "varied", "refused"),
+    [
+        ("resnet50", ("dropout", "blocks"), "blocks"),
+        ("resnet_small", ("blocks", "batch_norm"), "batch_norm"),
+        ("efficientnet_lite0", search_space.USUAL, "blocks"),
+    ],
+)
+def test_what_the_network_does_not_have_cannot_be_varied(model, varied, refused):
+    with pytest.raises(
+        errors.UserError,
+        match=f"{refused} cannot be varied here: --.* has no effect with --model={model}: .*--vary",
+    ):
+        sweep.settings_of({"model": model}, vary=varied)
+
+
+def test_a_sweep_without_a_finished_trial_has_no_report_and_is_an_error(tmp_path):
+    asked, settings = options.Sweep(sweep_dir=str(tmp_path)), sweep.settings_of({}, vary=())
+    study = study_lib.open_study(asked, settings=settings)
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    with pytest.raises(errors.UserError, match=r"no trial has finished: .*/\*/log.txt say why"):
+        report.write(study, sweep_dir=tmp_path, settings=settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.db"]
 
 
 def damaged(path, how):
@@ -235,7 +260,7 @@ def damaged(path, how):
     "how", ["truncated", "no database", "overwritten pages", "newer schema", "values", "folder"]
 )
 def test_a_damaged_database_of_a_sweep_is_one_sentence(tmp_path, how):
-    asked, settings = options.Sweep(sweep_dir=str(tmp_path)), sweep.settings_of({})
+    asked, settings = options.Sweep(sweep_dir=str(tmp_path)), sweep.settings_of({}, vary=())
     study_lib.open_study(asked, settings=settings)
     damaged(tmp_path / "sweep.db", how)
     with pytest.raises(errors.UserError, match=r"cannot use .*sweep.db as a sweep \(.+\): restore"):
@@ -245,7 +270,9 @@ def test_a_damaged_database_of_a_sweep_is_one_sentence(tmp_path, how):
 def test_a_pipe_in_the_place_of_a_sweep_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "sweep.db")
     with pytest.raises(OSError, match="it is a named pipe"):
-        study_lib.open_study(options.Sweep(sweep_dir=str(tmp_path)), settings=sweep.settings_of({}))
+        study_lib.open_study(
+            options.Sweep(sweep_dir=str(tmp_path)), settings=sweep.settings_of({}, vary=())
+        )
 
 
 def test_a_database_that_another_program_has_locked_is_one_sentence(tmp_path):

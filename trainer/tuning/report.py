@@ -17,7 +17,7 @@ import optuna
 from matplotlib import pyplot as plt
 from optuna.visualization import matplotlib as optuna_plots
 
-from runtime import atomic_file
+from runtime import atomic_file, errors
 from trainer.config import run_config
 from trainer.reports import figures
 from trainer.tuning import page, search_space
@@ -35,11 +35,17 @@ Trials = Sequence[optuna.trial.FrozenTrial]
 
 
 def write(study: optuna.Study, *, sweep_dir: pathlib.Path, settings: run_config.Config) -> None:
-    """Print the best trials and the command of the best, and write table, plots and page."""
+    """Print the best trials and the command of the best, and write table, plots and page.
+
+    Raises:
+      errors.UserError: if no trial has finished.
+    """
     finished = ranked(study)
     if not finished:
-        print(f"no result     no trial of {sweep_dir} has finished; */log.txt have the reasons")
-        return
+        raise errors.UserError(
+            f"no trial has finished: {sweep_dir}/*/log.txt say why; mend that and give the same "
+            "command again, or give other settings a folder of their own (--sweep_dir)"
+        )
     contents = {
         TABLE: as_csv(study).encode(),
         **plots(study),

@@ -20,6 +20,26 @@ class Chooser(Protocol):
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
 
 
+class Last:
+    """Chooser of the last of everything, which for most hyperparameters is not the default."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Return the highest."""
+        return high
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """Return the highest."""
+        return high
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Return the last."""
+        return choices[-1]
+
+
 Settings = dict[str, Any]
 """Flat settings, as in run_config.flat."""
 

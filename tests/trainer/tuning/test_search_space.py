@@ -17,20 +17,7 @@ class Lowest:
         return choices[0]
 
 
-class Highest(Lowest):
-    """Choose the last of everything."""
-
-    def suggest_int(self, name, low, high, *, step=1, log=False):
-        return high
-
-    def suggest_float(self, name, low, high, *, step=None, log=False):
-        return high
-
-    def suggest_categorical(self, name, choices):
-        return choices[-1]
-
-
-@pytest.mark.parametrize("chooser", [Lowest(), Highest()])
+@pytest.mark.parametrize("chooser", [Lowest(), search_space.Last()])
 def test_every_choice_is_a_valid_setting(chooser):
     for name in search_space.CHOICES:
         run_config.make(search_space.choose(chooser, names=[name]))
@@ -41,7 +28,7 @@ def test_filters_double_from_block_to_block_up_to_512():
         "conv_filters": (32, 64),
         "dense_units": (64, 64),
     }
-    assert search_space.choose(Highest(), names=["blocks"]) == {
+    assert search_space.choose(search_space.Last(), names=["blocks"]) == {
         "conv_filters": (128, 256, 512, 512)
     }
 
