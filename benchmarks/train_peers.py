@@ -3,7 +3,8 @@
 python -m benchmarks.train_peers CONTENDER FLAGS… takes the trainer's own flags and prints images a
 second and the fraction of time spent waiting for input, of the last epoch. `ceiling` is the
 trainer's compiled step on images in the device's memory; `fit` is Keras' `Model.fit` over the same
-images in memory, batched and prefetched by tf.data.
+images in memory, whose middle has been cropped already, batched and prefetched by tf.data, with
+Keras' own optimizer of the same name.
 """
 
 import csv
@@ -82,8 +83,13 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
     )
     split = context.read_split(ctx, split="train", for_training=True)
     images = split.fetch(tf.range(split.num_examples, dtype=tf.int64))
+    margin, side = (ctx.image_size - ctx.views.crop_px) // 2, ctx.views.crop_px
+    images = images[:, margin : margin + side, margin : margin + side]
+    targets: Any = split.labels
+    if ctx.settings.model.has_affect:
+        targets = {"logits": split.labels, "valence": split.valence, "arousal": split.arousal}
     data = (
-        tf.data.Dataset.from_tensor_slices((images, split.labels))
+        tf.data.Dataset.from_tensor_slices((images, targets))
         .shuffle(1000)
         .batch(settings.training.batch_size)
         .prefetch(tf.data.AUTOTUNE)
@@ -103,12 +109,27 @@ def keras_model(ctx: context.RunContext) -> Any:
     def replaced(layer: Any) -> Any:
         if isinstance(layer, layers.Dropout):
             return keras.layers.Dropout(layer.rate)
+        if isinstance(layer, layers.DropPath):
+            return keras.layers.Dropout(layer.rate, noise_shape=(None, 1, 1, 1))
         return layer.__class__.from_config(layer.get_config())
 
+    asked = ctx.settings.optimization
+    optimizers = {
+        "sgd": lambda: keras.optimizers.SGD(
+            asked.learning_rate, momentum=asked.momentum, nesterov=asked.nesterov
+        ),
+        "adam": lambda: keras.optimizers.Adam(asked.learning_rate),
+        "adamw": lambda: keras.optimizers.AdamW(asked.learning_rate),
+        # Keras' Muon gives the kernels of convolutions to AdamW, which is less work.
+        "muon": lambda: keras.optimizers.Muon(asked.learning_rate / 10),
+    }
+    loss: Any = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    metrics: Any = ["accuracy"]
+    if ctx.settings.model.has_affect:
+        loss, metrics = {"logits": loss, "valence": "mse", "arousal": "mse"}, {"logits": metrics}
     with ctx.strategy.scope():
         network = keras.models.clone_model(setup.model(ctx), clone_function=replaced)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        network.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, metrics=["accuracy"])
+        network.compile(optimizer=optimizers[asked.optimizer](), loss=loss, metrics=metrics)
     return network
 
 
