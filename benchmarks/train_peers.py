@@ -99,11 +99,10 @@ def fit(settings: run_config.Config) -> tuple[float, float]:
 
 
 def keras_model(ctx: context.RunContext) -> Any:
-    """Return the run's network, compiled for `fit`; our dropout, which the trainer seeds, becomes
-    Keras' own."""
+    """Return the run's network, compiled for `fit`, with Keras' own layers where it has them."""
     import keras
 
-    from trainer.models import layers
+    from trainer.models import layers, sync_batch_norm
     from trainer.training import setup
 
     def replaced(layer: Any) -> Any:
@@ -111,6 +110,15 @@ def keras_model(ctx: context.RunContext) -> Any:
             return keras.layers.Dropout(layer.rate)
         if isinstance(layer, layers.DropPath):
             return keras.layers.Dropout(layer.rate, noise_shape=(None, 1, 1, 1))
+        if isinstance(layer, sync_batch_norm.BatchNormalization):
+            return keras.layers.BatchNormalization(
+                momentum=layer.momentum,
+                epsilon=layer.epsilon,
+                center=layer.center,
+                scale=layer.scale,
+                name=layer.name,
+                dtype=layer.dtype_policy,
+            )
         return layer.__class__.from_config(layer.get_config())
 
     asked = ctx.settings.optimization

@@ -117,16 +117,24 @@ class Muon:
 def _orthogonal(matrix: tf.Tensor) -> tf.Tensor:
     """Return float[M, N] with the singular vectors of a matrix and singular values near 1.
 
-    Five steps of the Newton-Schulz iteration x = a x + (b x x' + c (x x')^2) x with the
-    coefficients of Jordan et al., which end between 0.7 and 1.2 and need no exact decomposition.
+    Five steps of the Newton-Schulz iteration x = (a + b x x' + c (x x')^2) x with the coefficients
+    of Jordan et al., which end between 0.7 and 1.2 and need no exact decomposition. All factors are
+    polynomials of the first x x', so they are multiplied with each other and only their product
+    with x: a kernel of 3x3 has nine times as many columns as rows, and the iteration on x itself
+    takes 2.7 times the multiply-adds.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrix.shape[0] > matrix.shape[1]
     x = tf.transpose(matrix) if tall else matrix
     x /= tf.norm(x) + 1e-7
-    for _ in range(5):
-        gram = tf.matmul(x, x, transpose_b=True)
-        x = a * x + tf.matmul(b * gram + c * tf.matmul(gram, gram), x)
+    gram = tf.matmul(x, x, transpose_b=True)
+    identity = tf.eye(gram.shape[0], dtype=x.dtype)
+    factor = product = a * identity + b * gram + c * tf.matmul(gram, gram)
+    for _ in range(4):
+        gram = tf.matmul(tf.matmul(factor, gram), factor)
+        factor = a * identity + b * gram + c * tf.matmul(gram, gram)
+        product = tf.matmul(factor, product)
+    x = tf.matmul(product, x)
     return tf.transpose(x) if tall else x
 
 

@@ -160,6 +160,25 @@ def test_muon_moves_every_direction_of_a_kernel_alike():
     np.testing.assert_allclose(moved, np.diag(np.diag(moved)), atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(576, 64), (1152, 128), (9, 32), (64, 128)])
+@pytest.mark.parametrize("smallest", [1.0, 1e-2, 1e-4, 1e-6, 0.0])
+def test_muons_matrix_is_that_of_five_iterations_in_float64(shape, smallest):
+    """However ill-conditioned: iterations on x x' instead of x square the singular values."""
+    random = np.random.default_rng(0)
+    rank = min(shape)
+    left, right = (np.linalg.qr(random.normal(size=(side, rank)))[0] for side in shape)
+    singular = (
+        np.linspace(1, smallest, rank) if smallest in (0, 1) else np.geomspace(1, smallest, rank)
+    )
+    x = (left * singular) @ right.T
+    got = optimizers._orthogonal(tf.constant(x, tf.float32)).numpy()
+    x /= np.linalg.norm(x)
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    assert np.linalg.norm(got - x) < 1e-3 * np.linalg.norm(x)
+
+
 @pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 3, 4, 1)])
 def test_muon_changes_what_is_no_convolutions_matrix_as_sgd_does(shape):
     start, *gradients = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
