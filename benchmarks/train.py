@@ -14,19 +14,26 @@ from collections.abc import Sequence
 from absl import flags
 
 from benchmarks import command_line, measure
+from trainer.config import recipes
 
 DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "folder that holds affectnet_faces/", required=True
 )
 CONFIG_NAME = flags.DEFINE_string("config_name", None, "which build of the data set", required=True)
 RECIPES = flags.DEFINE_list(
-    "recipe", [], "recipes to measure, which then set image size and batch size"
+    "recipe",
+    ["none"],
+    "recipes to measure, which then set image size and batch size; none: the default CNN",
 )
+command_line.chosen(RECIPES, "none", *recipes.names())
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 48, "training size, in pixels")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "images a step, over all devices")
 VIRTUAL_DEVICES = flags.DEFINE_list("virtual_devices", ["1", "2", "4"], "logical CPU devices")
 RUNS = flags.DEFINE_integer("runs", 3, "runs of each contender; the median is printed", 1)
-CONTENDERS = flags.DEFINE_list("contenders", ["ours", "ceiling", "fit"], "contenders")
+CONTENDERS = flags.DEFINE_list(
+    "contenders", ["ours", "ceiling", "fit"], "contenders; the others are compared with the first"
+)
+command_line.chosen(CONTENDERS, "ours", "ceiling", "fit")
 TRAINER_FLAGS = flags.DEFINE_multi_string(
     "trainer_flag", [], "further flags of trainer.main, such as --jit=true"
 )
@@ -81,19 +88,22 @@ def run(contender: str, network: Sequence[str], devices: str) -> tuple[float, fl
 
 def networks() -> dict[str, list[str]]:
     """Return what is measured: its name, and the flags that set it."""
-    if RECIPES.value:
-        return {name: [f"--recipe={name}"] for name in RECIPES.value}
     size = [f"--image_size={IMAGE_SIZE.value}", f"--batch_size={BATCH_SIZE.value}"]
-    return {f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}": size}
+    default = f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}"
+    return {
+        default if name == "none" else name: size if name == "none" else [f"--recipe={name}"]
+        for name in RECIPES.value
+    }
 
 
 def main(argv: Sequence[str]) -> None:
     """Measure, and print a table for each network."""
     for name, network in networks().items():
         print(f"{name}, median of {RUNS.value}; {measure.machine()}")
+        compared = f"{CONTENDERS.value[0]} is"
         print(
             f"{'devices':>7}  {'contender':<10}{'images/s':>10}{'input wait':>12}{'peak MB':>9}"
-            f"{'ours is':>9}"
+            f"{compared:>11}"
         )
         for devices in VIRTUAL_DEVICES.value:
             print_rows(network, devices)
@@ -105,13 +115,13 @@ def print_rows(network: Sequence[str], devices: str) -> None:
     for _ in range(RUNS.value):
         for name, runs in results.items():
             runs.append(run(name, network, devices))
-    ours = statistics.median(rate for rate, _, _ in results["ours"])
+    first = statistics.median(rate for rate, _, _ in results[CONTENDERS.value[0]])
     for name, runs in results.items():
         rate, wait, peak = (statistics.median(column) for column in zip(*runs, strict=True))
         wait_text = f"{wait:.1%}" if name == "ours" else ""
         print(
             f"{devices:>7}  {name:<10}{rate:>10,.0f}{wait_text:>12}{peak / 1e6:>9,.0f}"
-            f"{ours / rate:>8.2f}x",
+            f"{first / rate:>10.2f}x",
             flush=True,
         )
 

@@ -70,14 +70,19 @@ def settings_of(given: Mapping[str, Any], *, vary: Sequence[str]) -> run_config.
                 f"--{name} is for one run of trainer.main; a sweep has its --sweep_dir"
             )
     settings = run_config.resolve(given)
+    refusals: dict[str, errors.UserError] = {}
     for name in vary:
         chosen = search_space.choose(search_space.Last(), names=[name])
         try:
             run_config.make(run_config.flat(settings) | chosen)
         except errors.UserError as error:
-            raise errors.UserError(
-                f"{name} cannot be varied here: {error}; leave it out of --vary"
-            ) from None
+            refusals[name] = error
+    if refusals:
+        left = ",".join(name for name in vary if name not in refusals)
+        raise errors.UserError(
+            f"{', '.join(refusals)} cannot be varied here: {next(iter(refusals.values()))}; give "
+            f"{f'--vary={left}' if left else 'other hyperparameters in --vary'}"
+        )
     return settings
 
 

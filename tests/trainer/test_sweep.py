@@ -163,6 +163,8 @@ def test_a_trial_that_cannot_go_on_is_not_counted_and_says_why(monkeypatch, make
         None,
         "the loss is no longer a finite number",
     )
+    (log,) = tmp_path.rglob("log.txt")
+    assert log.read_text() == "error: the loss is no longer a finite number\n"
 
 
 def test_importances_are_those_of_the_hyperparameter_that_the_scores_follow():
@@ -208,19 +210,30 @@ def test_the_rest_is_set_as_for_a_single_run_and_help_has_both():
 
 
 @pytest.mark.parametrize(
-    ("model", "varied", "refused"),
+    ("model", "varied", "refused", "left"),
     [
-        ("resnet50", ("dropout", "blocks"), "blocks"),
-        ("resnet_small", ("blocks", "batch_norm"), "batch_norm"),
-        ("efficientnet_lite0", search_space.USUAL, "blocks"),
+        ("resnet50", ("dropout", "blocks"), "blocks", "dropout"),
+        ("resnet_small", ("blocks", "batch_norm"), "batch_norm", "blocks"),
+        (
+            "efficientnet_lite0",
+            search_space.USUAL,
+            "blocks, dense, activation, batch_norm",
+            "dropout,l2,learning_rate",
+        ),
     ],
 )
-def test_what_the_network_does_not_have_cannot_be_varied(model, varied, refused):
+def test_what_the_network_does_not_have_cannot_be_varied(model, varied, refused, left):
     with pytest.raises(
         errors.UserError,
-        match=f"{refused} cannot be varied here: --.* has no effect with --model={model}: .*--vary",
+        match=f"{refused} cannot be varied here: --.* with --model={model}.*give --vary={left}$",
     ):
         sweep.settings_of({"model": model}, vary=varied)
+
+
+@pytest.mark.parametrize("varied", [(), ("dropout", "dropout")])
+def test_a_sweep_varies_something_and_each_thing_once(varied):
+    with pytest.raises(errors.UserError, match="--vary must name one hyperparameter or more, each"):
+        options.Sweep(vary=varied)
 
 
 def test_a_sweep_without_a_finished_trial_has_no_report_and_is_an_error(tmp_path):

@@ -226,11 +226,6 @@ class Config:
     def __post_init__(self) -> None:
         self._check_early_learning()
         model = self.model
-        if model.freeze_epochs > self.training.epochs:
-            raise errors.UserError(
-                f"--freeze_epochs must be at most --epochs={self.training.epochs}: got "
-                f"{model.freeze_epochs}; as many as there are train the heads alone"
-            )
         is_flat = model.model == "cnn" and model.pooling == "flatten"
         if self.training.progressive_px and (is_flat or model.model in model_config.BACKBONES):
             way_out = " --pooling=mean" if is_flat else " --model=resnet_small"

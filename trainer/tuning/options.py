@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from runtime import fields
+from runtime import errors, fields
 from trainer.tuning import search_space
 
 
@@ -20,3 +20,11 @@ class Sweep(fields.Checked):
     prune: bool = fields.field(
         True, "prune a trial when its best epoch is below the median of the others at that epoch"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.vary or len(set(self.vary)) < len(self.vary):
+            raise errors.UserError(
+                f"--vary must name one hyperparameter or more, each once: got "
+                f"{','.join(self.vary) or 'nothing'}; the default is {','.join(search_space.USUAL)}"
+            )

@@ -43,8 +43,8 @@ def write(study: optuna.Study, *, sweep_dir: pathlib.Path, settings: run_config.
     finished = ranked(study)
     if not finished:
         raise errors.UserError(
-            f"no trial has finished: {sweep_dir}/*/log.txt say why; mend that and give the same "
-            "command again, or give other settings a folder of their own (--sweep_dir)"
+            f"no trial has finished: {sweep_dir}/*/log.txt say why; where the settings are the "
+            "reason, give other ones and a folder of their own (--sweep_dir)"
         )
     contents = {
         TABLE: as_csv(study).encode(),

@@ -227,6 +227,8 @@ def _train(
                 trial, chosen=chosen, reader=reader, model_dir=model_dir, on_progress=on_progress
             )
     except errors.UserError as error:
+        with (model_dir / LOG).open("a", encoding="utf-8") as log:
+            print(f"error: {error}", file=log)
         return Outcome(state=_State.FAIL, score=None, remark=str(error))
     finally:
         line.clear()

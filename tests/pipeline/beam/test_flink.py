@@ -145,9 +145,9 @@ def test_task_managers_have_the_managed_memory_of_flink_and_room_for_what_beam_q
     # Beam's DirectStreamObserver looks only after 100 messages whether a worker keeps up.
     queued = 100 * bounded_groups.MAX_KEY_BYTES
     for found in flink.ask("taskmanagers")["taskmanagers"]:
-        memory = found["memoryConfiguration"]
+        memory, slots = found["memoryConfiguration"], found["slotsNumber"]
         assert memory["managedMemory"] >> 20 == 512
-        assert memory["taskOffHeap"] >= queued
+        assert memory["taskOffHeap"] >= slots * queued
         assert memory["taskHeap"] >> 20 >= 380  # As with Flink's own 1,728 MB a process.
 
 

@@ -11,7 +11,7 @@ from sklearn import datasets
 from runtime import errors
 from tests.trainer import drift
 from tests.trainer.training import test_replicas
-from trainer.config import model_config, run_config
+from trainer.config import model_config
 from trainer.models import factory, keras_backbones, torch_file
 from trainer.run import best_weights, context, model_folder
 from trainer.training import pretrained, setup, train_step, trainer
@@ -157,13 +157,6 @@ def test_what_cannot_be_weights_is_refused_before_anything_starts(tmp_path):
         errors.UserError, match="--freeze_epochs=2 needs pretrained weights: with --weights=none"
     ):
         model_config.Model(freeze_epochs=2)
-
-
-def test_more_frozen_epochs_than_there_are_is_refused():
-    given = {"weights": "w.npz", "freeze_epochs": 2}
-    with pytest.raises(errors.UserError, match="--freeze_epochs must be at most --epochs=1: got 2"):
-        run_config.make({**given, "epochs": 1})
-    assert run_config.make({**given, "epochs": 2}).model.freeze_epochs == 2
 
 
 def test_layer_wise_learning_rates_need_pretrained_weights():
