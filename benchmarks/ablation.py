@@ -82,6 +82,7 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "stochastic weight averaging": {"ema_decay": 0.0, "swa_epochs": 2.0},
     "sharpness-aware minimisation": {"sam_rho": 0.05},
     "no dropout": {"dropout": 0.0},
+    "bfloat16": {"precision": "bfloat16"},
     "distilled": {"temperature": 2.0},
     "distilled, nothing but the teacher": {"temperature": 2.0, "soft_weight": 1.0},
 }

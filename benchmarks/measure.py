@@ -31,8 +31,7 @@ class Process(NamedTuple):
     role: str
     peak_bytes: int  # proportional set size
     open_files: int
-    bytes_written: int  # to disks; this and the next as far as the last reading saw them
-    core_seconds: float
+    core_seconds: float  # as far as the last reading saw them
 
 
 class Measured(NamedTuple):
@@ -43,6 +42,7 @@ class Measured(NamedTuple):
     output: str
     processes: tuple[Process, ...] = ()
     folder_bytes: int = 0  # the most that the watched folder held
+    bytes_written: int = 0  # to disks, as far as the last reading saw them
 
 
 def run(
@@ -87,7 +87,9 @@ def run(
         print(output, file=sys.stderr)
         raise subprocess.CalledProcessError(process.returncode, command)
     found = tuple(watch.processes.values())
-    return Measured(seconds, watch.peak_bytes, output, found, watch.folder_bytes)
+    return Measured(
+        seconds, watch.peak_bytes, output, found, watch.folder_bytes, watch.bytes_written
+    )
 
 
 class _Watch:
@@ -98,12 +100,15 @@ class _Watch:
         self.folder = folder
         self.peak_bytes = 0
         self.folder_bytes = 0
+        self.bytes_written = 0
         self.processes: dict[int, Process] = {}
 
     def run(self, ended: threading.Event) -> None:
         while not ended.wait(POLL_SECONDS):
-            found = [self._read(process) for root in self.roots for process in _tree(root)]
-            self.peak_bytes = max(self.peak_bytes, sum(found))
+            trees = [process for root in self.roots for process in _tree(root)]
+            self.peak_bytes = max(self.peak_bytes, sum(map(self._read, trees)))
+            # Of those that live: what an ended one has written Linux adds to its parent's.
+            self.bytes_written = max(self.bytes_written, sum(map(_bytes_written, trees)))
             if self.folder:
                 self.folder_bytes = max(self.folder_bytes, bytes_below(self.folder))
 
@@ -115,7 +120,7 @@ class _Watch:
             command = process.cmdline()  # Anew: a shell may become what it starts.
             if not command:  # It ends.
                 return memory
-            files, written = process.num_fds(), process.io_counters().write_bytes
+            files = process.num_fds()
             cpu = process.cpu_times()
         except psutil.Error:  # The process has ended meanwhile.
             return memory
@@ -125,10 +130,16 @@ class _Watch:
         else:
             memory_peak = memory
         core_seconds = cpu.user + cpu.system
-        self.processes[process.pid] = Process(
-            role_of(command), memory_peak, files, written, core_seconds
-        )
+        self.processes[process.pid] = Process(role_of(command), memory_peak, files, core_seconds)
         return memory
+
+
+def _bytes_written(process: psutil.Process) -> int:
+    """Return what a process and its children that have ended have written to disks."""
+    try:
+        return int(process.io_counters().write_bytes)
+    except psutil.Error:  # The process has ended meanwhile.
+        return 0
 
 
 def role_of(command: Sequence[str]) -> str:

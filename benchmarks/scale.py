@@ -119,7 +119,6 @@ def print_details(result: Result) -> None:
     """Print what else was measured of a build."""
     measured = result.measured
     files = max(process.open_files for process in measured.processes)
-    written = sum(process.bytes_written for process in measured.processes)
     for name, value in {
         "peak of each role": measure.of_roles(measured.processes),
         "open files": f"{files:,} in one process",
@@ -129,7 +128,7 @@ def print_details(result: Result) -> None:
         "largest value": result.shuffled.largest_value,
         "staging folder": f"{measured.folder_bytes / 1e6:,.0f} MB at most",
         "version": f"{result.version_bytes / 1e6:,.0f} MB",
-        "written to disk": f"{written / 1e6:,.0f} MB",
+        "written to disk": f"{measured.bytes_written / 1e6:,.0f} MB",
         "sha256 of shards": result.sha256,
     }.items():
         print(f"            {name:<20}{value}", flush=True)

@@ -2,11 +2,13 @@
 
 import errno
 import json
+import os
 import random
 import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks import engine, measure, releases
@@ -85,6 +87,26 @@ def test_the_processes_of_a_command_are_measured_by_role(tmp_path, monkeypatch):
     assert by_role["driver"].core_seconds > 0 < by_role["driver"].open_files
     assert found.folder_bytes == 5_000
     assert "1 driver" in measure.of_roles(found.processes)
+
+
+def test_what_a_process_writes_counts_once_though_its_parent_has_it_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "POLL_SECONDS", 0.05)
+    path = tmp_path / "written"
+    write = (
+        f"import os, time; file = open({str(path)!r}, 'wb'); file.write(bytes(8_000_000)); "
+        "file.flush(); os.fsync(file.fileno()); time.sleep(0.5)"
+    )
+    wait = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {write!r}])"
+    found = measure.run([sys.executable, "-c", f"{wait}; time.sleep(0.5)"])
+    assert path.stat().st_size == 8_000_000
+    assert found.bytes_written < 12_000_000
+    before = psutil.Process().io_counters().write_bytes
+    with path.open("ab") as file:
+        file.write(b"x")
+        file.flush()
+        os.fsync(file.fileno())
+    is_in_memory = psutil.Process().io_counters().write_bytes == before  # The file system is.
+    assert found.bytes_written >= 8_000_000 or is_in_memory
 
 
 def test_what_was_shuffled_is_summed_over_the_steps_of_a_log(tmp_path):
