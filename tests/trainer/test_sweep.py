@@ -31,8 +31,7 @@ def search(make_ctx, tmp_path):
         about = options.Sweep(
             sweep_dir=str(tmp_path / "sweep"),
             trials=trials,
-            vary=("dropout", "learning_rate"),
-            **asked,
+            **{"vary": ("dropout", "learning_rate"), **asked},
         )
         ctx = make_ctx(**settings)
         study = study_lib.open_study(about, settings=ctx.settings)
@@ -108,6 +107,21 @@ def test_an_interrupted_sweep_continues_its_interrupted_trial(
         match="holds a sweep with --epochs=2, and this one has --epochs=3: scores would",
     ):
         search(trials=1, settings={**QUICK, "epochs": 3})
+
+
+def test_an_interrupted_trial_is_given_up_where_something_else_is_varied(
+    search, monkeypatch, tmp_path
+):
+    def cut_off(self):
+        raise SystemExit(130)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(trainer.Trainer, "scores", cut_off)
+        search(trials=1)
+    cut, done = search(trials=1, vary=("augment",)).trials
+    assert (cut.state.name, done.state.name) == ("FAIL", "COMPLETE")
+    assert list(done.params) == ["augment"]
+    assert done.user_attrs["folder"] == "trial-0001"
 
 
 def study_of_five(*, prune):

@@ -33,7 +33,8 @@ LOG = "log.txt"
 
 _SETTINGS = "settings"
 _FOLDER = "folder"
-"""Names of user attributes: of the study its settings, of a trial its folder."""
+_VARY = "vary"
+"""Names of user attributes: of the study its settings, of a trial its folder and what it varies."""
 
 _STARTUP_TRIALS = 5
 _STARTUP_EPOCHS = 1
@@ -95,7 +96,7 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.S
         # again what was suggested before it.
         study.sampler = optuna.samplers.TPESampler(seed=settings.training.seed + len(study.trials))
         _check_same(study, settings=settings, folder=folder)
-        _requeue_interrupted(study)
+        _requeue_interrupted(study, vary=asked.vary)
     return study
 
 
@@ -159,6 +160,7 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
         trial = study.ask()
         # The folder is stored before training, so that an interrupted trial is found again.
         trial.set_user_attr(_FOLDER, trial.user_attrs.get(_FOLDER) or f"trial-{trial.number:04d}")
+        trial.set_user_attr(_VARY, asked.vary)
         folder = pathlib.Path(asked.sweep_dir)
         _print_start(trial, log=folder / trial.user_attrs[_FOLDER] / LOG)
         chosen = search_space.choose(trial, names=asked.vary)
@@ -324,9 +326,13 @@ def _check_same(study: optuna.Study, *, settings: run_config.Config, folder: pat
         )
 
 
-def _requeue_interrupted(study: optuna.Study) -> None:
-    """Enqueue interrupted trials again, with the folders that have their checkpoints."""
+def _requeue_interrupted(study: optuna.Study, *, vary: Sequence[str]) -> None:
+    """Enqueue interrupted trials again, with the folders that have their checkpoints.
+
+    One that varied something else is given up: its settings cannot be chosen again.
+    """
     for trial in study.get_trials(deepcopy=False, states=(_State.RUNNING,)):
-        if _FOLDER in trial.user_attrs:
+        varied = trial.user_attrs.get(_VARY, vary)
+        if _FOLDER in trial.user_attrs and list(varied) == list(vary):
             study.enqueue_trial(trial.params, user_attrs={_FOLDER: trial.user_attrs[_FOLDER]})
         study.tell(trial.number, state=_State.FAIL)
