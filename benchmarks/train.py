@@ -88,12 +88,14 @@ def run(contender: str, network: Sequence[str], devices: str) -> tuple[float, fl
 
 def networks() -> dict[str, list[str]]:
     """Return what is measured: its name, and the flags that set it."""
-    size = [f"--image_size={IMAGE_SIZE.value}", f"--batch_size={BATCH_SIZE.value}"]
-    default = f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}"
-    return {
-        default if name == "none" else name: size if name == "none" else [f"--recipe={name}"]
-        for name in RECIPES.value
-    }
+    found = {}
+    for name in RECIPES.value:
+        if name == "none":
+            size = [f"--image_size={IMAGE_SIZE.value}", f"--batch_size={BATCH_SIZE.value}"]
+            found[f"{IMAGE_SIZE.value} px, batches of {BATCH_SIZE.value}"] = size
+        else:
+            found[name] = [f"--recipe={name}"]
+    return found
 
 
 def main(argv: Sequence[str]) -> None:
