@@ -111,7 +111,7 @@ demo: $(VENV)/.ready  ## From nothing to a trained, evaluated classifier on draw
 	@echo "              make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 
 shards: $(VENV)/.ready  ## Build shards from AFFECTNET_DIR (or drawn faces, where none is given) into DATA_DIR
-	@$(if $(filter-out local $(ENGINES),$(RUNNER)),echo "error: RUNNER must be local or flink or spark: got $(RUNNER)" && exit 2)
+	@$(if $(filter local $(ENGINES),$(RUNNER)),,echo "error: RUNNER must be local or flink or spark: got '$(RUNNER)'" && exit 2)
 	@$(if $(RUNNER_FLAGS),$(PY) -m deploy.$(RUNNER).cluster check)
 ifdef AFFECTNET_DIR
 	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)

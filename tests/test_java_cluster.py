@@ -288,10 +288,11 @@ def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
     )  # fmt: skip
 
 
-def test_make_refuses_a_runner_that_it_does_not_know(tmp_path):
-    done = make(tmp_path, "shards", "RUNNER=sparc")
+@pytest.mark.parametrize("runner", ["sparc", ""])
+def test_make_refuses_a_runner_that_it_does_not_know(runner, tmp_path):
+    done = make(tmp_path, "shards", f"RUNNER={runner}")
     assert done.returncode == 2
-    assert done.stdout == "error: RUNNER must be local or flink or spark: got sparc\n"
+    assert done.stdout == f"error: RUNNER must be local or flink or spark: got '{runner}'\n"
 
 
 @pytest.mark.parametrize("there, lacking", [(["java"], "mvn"), (["mvn"], "java")])

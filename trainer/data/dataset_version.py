@@ -49,6 +49,16 @@ class Version:
         """Whether the faces are drawn by synthetic_faces."""
         return self.path.parent.name.startswith(dataset_paths.SAMPLE)
 
+    @property
+    def license(self) -> str:
+        """The licence of the data, as their metadata state it; "" where they state none."""
+        return str(self.builder.info.redistribution_info.license).strip()
+
+    @property
+    def homepage(self) -> str:
+        """The page of the data set that the version was made of; "" where none is stated."""
+        return str(self.builder.info.homepage or "")
+
     def describe(self) -> str:
         """Return the start-up line: name, counts, fingerprint."""
         counts = ", ".join(f"{count:,} {split}" for split, count in self.counts.items())

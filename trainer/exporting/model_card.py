@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from affectnet_tfds import features
 from trainer.data import exact_resize
 from trainer.exporting import card_metadata, parity_check
 from trainer.run import ensemble, trained_run
@@ -17,30 +18,34 @@ _DRAWN = """\
 > nothing about people, so do not use it on them.
 """
 
-_LICENCE = """\
-AffectNet is licensed by its authors, for research only. Neither its images nor its annotations
-may be redistributed, and commercial use needs their consent: http://mohammadmahoor.com/affectnet/.
-A model holds no image, but is trained on them: read your own licence before you redistribute one.
-"""
+_LICENCE = (
+    "A model holds no image, but is trained on them: read your own licence before you redistribute "
+    "one."
+)
 
-_DRAWN_LICENCE = """\
-Drawn faces are the project's own, and models trained on them may be redistributed under its licence
-(Apache-2.0). This does not hold for models trained on AffectNet:
-"""
+_UNKNOWN_LICENCE = "not recorded; ask whom they are from."
+
+_DRAWN_LICENCE = (
+    "Drawn faces are the project's own, and models trained on them may be redistributed under its "
+    "licence (Apache-2.0). This does not hold for models trained on photographs."
+)
 
 _LIMITS = """\
 - It predicts the expression that annotators would name in an image, not what a person feels. Faces
   do not show that reliably (Barrett et al. 2019, Psychological Science in the Public Interest
   20(1)).
-- Each of AffectNet's labels is one annotator's: on 36,000 images labelled twice, the two agreed on
-  60.7 % (Mollahosseini et al. 2019). No classifier should be trusted beyond that.
-- The images were found by searching the web for words of emotion: people, ages and situations are
-  not represented evenly{by_group}.
+{of_data}- People, ages and situations are not represented evenly in its training data{by_group}.
 - It expects one face, cropped as the pipeline crops it. `python -m trainer.predict` does that;
   other margins cost accuracy.
 - Not for decisions about people: hiring, policing, credit, insurance, medicine. In the European
   Union, emotion recognition at work and in education is prohibited but for medical and safety
   reasons (Regulation (EU) 2024/1689, Article 5(1)(f)).
+"""
+
+_AFFECTNET_LIMITS = """\
+- Each of AffectNet's labels is one annotator's: on 36,000 images labelled twice, the two agreed on
+  60.7 % (Mollahosseini et al. 2019). No classifier should be trusted beyond that.
+- Its images were found by searching the web for words of emotion.
 """
 
 _USE = {
@@ -138,10 +143,8 @@ def text(facts: Facts) -> str:
         f"## Data\n\n{_of_runs(facts.run, list(map(_data, facts.run.members)))}",
         f"## Evaluation\n\n{_evaluation(facts.metrics, model=facts.run)}",
         f"## Export compared with the network\n\n{_comparison(facts.comparison)}",
-        f"## Limits\n\n{_LIMITS.format(by_group=_by_group(facts.metrics))}",
-        "## Licence",
-        *([_DRAWN_LICENCE] if all(are_drawn) else []),
-        _LICENCE,
+        f"## Limits\n\n{_limits(facts)}",
+        f"## Licence\n\n{_licence(facts.run)}",
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -293,6 +296,26 @@ def _groups(groups: Mapping[str, Any] | None) -> list[str]:
         *rows,
         *(["", *gaps] if gaps else []),
     ]
+
+
+def _limits(facts: Facts) -> str:
+    homepages = {run.data.homepage for run in facts.run.members}
+    return _LIMITS.format(
+        of_data=_AFFECTNET_LIMITS if features.HOMEPAGE in homepages else "",
+        by_group=_by_group(facts.metrics),
+    )
+
+
+def _licence(model: ensemble.Model) -> str:
+    """Return what the data of a model's runs allow, each once."""
+    if all(run.data.is_drawn for run in model.members):
+        return _DRAWN_LICENCE
+    stated = {run.data.name: run.data.license for run in model.members if not run.data.is_drawn}
+    terms = [
+        f"Licence of its training data, {name}: {license or _UNKNOWN_LICENCE}"
+        for name, license in stated.items()
+    ]
+    return "\n\n".join([*terms, _LICENCE])
 
 
 def _by_group(metrics: Mapping[str, Any] | None) -> str:

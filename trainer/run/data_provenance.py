@@ -33,6 +33,10 @@ class Provenance:
     counts: dict[str, int]
     crop: dict[str, Any] | None
     """The job's crop settings (`face_crop.Geometry`), or None if the data do not record them."""
+    license: str = ""
+    """The licence of the data, in words; "" where data or run do not record it."""
+    homepage: str = ""
+    """The page of the data set that they were made of; "" where it is not recorded."""
 
     def geometry(self) -> face_crop.Geometry:
         """Return how the job cropped faces.
@@ -60,6 +64,8 @@ def of(version: dataset_version.Version) -> Provenance:
         encoding=version.encoding,
         counts=version.counts,
         crop=_crop(version.path / dataset_paths.JOB_CONFIG),
+        license=version.license,
+        homepage=version.homepage,
     )
 
 
@@ -120,6 +126,8 @@ _KINDS: dict[str, Any] = {
     "encoding": str,
     "counts": dict,
     "crop": (dict, type(None)),
+    "license": str,
+    "homepage": str,
 }
 """Fields of `Provenance` to what JSON has for them."""
 
@@ -131,7 +139,7 @@ _CROP_DEFAULTS = face_crop.Geometry._field_defaults
 def _parse(fields: dict[str, Any]) -> Provenance:
     # Runs from before the encoding was recorded: JPEG unless marked raw.
     was_raw = fields.pop("is_raw", False)
-    fields.setdefault("encoding", "raw" if was_raw else "jpeg")
+    fields = {"encoding": "raw" if was_raw else "jpeg", "license": "", "homepage": ""} | fields
     for name, kind in _KINDS.items():
         if not isinstance(fields.get(name, ...), kind):
             raise ValueError(f"a part is missing or of another kind: {name}")

@@ -7,6 +7,7 @@ import re
 import pytest
 import yaml
 
+from pipeline.metadata import data_sets
 from tests.trainer import conftest
 from trainer.evaluation import metrics_file
 from trainer.exporting import card_metadata, exporter, formats, model_card
@@ -30,7 +31,29 @@ def test_the_card_states_the_data_and_that_drawn_faces_are_not_people(exported, 
     assert "Trained on drawn faces, not on AffectNet" in card
     assert export_run.data.fingerprint in card and "62 train, 37 validation" in card
     assert "Not evaluated yet" in card
-    assert "for research only" in card and "may be redistributed" in card
+    assert "may be redistributed under its licence (Apache-2.0)" in card
+    assert "Licence of its training data" not in card and "labels is one annotator's" not in card
+
+
+def of_data(run, **stated):
+    """Return the run as if it was trained on other data, with what they state."""
+    return dataclasses.replace(
+        run, data=dataclasses.replace(run.data, name="x/1", is_drawn=False, **stated)
+    )
+
+
+def test_the_card_states_the_licence_of_the_data_and_not_that_of_affectnet(export_run):
+    fer2013 = data_sets.FER2013
+    run = of_data(export_run, license=fer2013.license, homepage=fer2013.homepage)
+    licence = model_card._licence(run)
+    assert licence.startswith(f"Licence of its training data, x/1: {fer2013.license}\n\nA model")
+    assert "not recorded; ask whom they are from" in model_card._licence(of_data(export_run))
+    both = dataclasses.make_dataclass("Both", ["members"])((export_run, run))
+    assert model_card._licence(both) == licence  # Drawn faces ask for nothing.
+    facts = dataclasses.make_dataclass("Some", ["run", "metrics"])
+    affectnet = of_data(export_run, homepage=data_sets.AFFECTNET.homepage)
+    assert "AffectNet" not in model_card._limits(facts(run, None))
+    assert "AffectNet's labels is one annotator's" in model_card._limits(facts(affectnet, None))
 
 
 def test_the_card_states_the_evaluation_where_there_is_one(export_run, tmp_path):

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import types
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from affectnet_tfds import image_codec
 from runtime import errors
@@ -102,3 +104,18 @@ def test_faces_that_are_cropped_otherwise_than_in_training_are_warned_of(tmp_pat
         assert data_provenance.crop_warning(same, version=version) == ""
     larger = dataclasses.replace(here, crop={**made, "image_size": 96})
     assert data_provenance.crop_warning(larger, version=version) == ""
+
+
+def test_the_licence_of_the_data_is_kept_and_folders_from_before_have_none(version, tmp_path):
+    info = tfds.core.DatasetInfo(builder=version.builder, license="For research.", homepage="a://b")
+    builder = types.SimpleNamespace(info=info)
+    here = data_provenance.of(dataclasses.replace(version, builder=builder))
+    assert (here.license, here.homepage) == ("For research.", "a://b")
+    fields = dataclasses.asdict(here)
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(fields))
+    assert data_provenance.load(tmp_path) == here
+    for name in ("license", "homepage"):
+        del fields[name]
+    path.write_text(json.dumps(fields))
+    assert data_provenance.load(tmp_path).license == ""
