@@ -83,6 +83,7 @@ NOT_RUN = [
     NotRun(r".*--teacher=.*", "a teacher", "tests/trainer/training/test_soft_targets.py"),
     NotRun(r".*(RAF-DB|FERPlus|ExpW).*", "other data sets", "tests/test_docs_data.py"),
     NotRun(r".*(FER2013|runs/fer2013).*", "an hour", "tests/trainer/training/test_recipes.py"),
+    NotRun(r".*--weights=imagenet.*", "an hour", "tests/trainer/training/test_pretrained.py"),
     NotRun(r".*(release|--model=tiny).*", "a guide's code", "tests/test_docs_guides.py"),
     NotRun(r".*/path/to/AffectNet.*", "builds AffectNet", "tests/pipeline/test_main.py"),
 ]
