@@ -46,8 +46,11 @@ class Frame:
     def _y_ticks(self) -> Sequence[tuple[float, str]]:
         return _round_ticks(self.y_range) if self.y_ticks is None else self.y_ticks
 
-    def draw(self, *marks: Content, alt: str) -> Markup:
-        """Return the chart with marks in it; `alt` describes it to screen readers."""
+    def draw(self, *marks: Content, alt: str, **attributes: object) -> Markup:
+        """Return the chart with marks in it; `alt` describes it to screen readers.
+
+        Further attributes are the drawing's, such as the xmlns of one that is a file of its own.
+        """
         y_ticks = self._y_ticks
         x_ticks = _round_ticks(self.x_range) if self.x_ticks is None else self.x_ticks
         axes = [
@@ -61,7 +64,8 @@ class Frame:
             _turned(self.y_label, x=12, y=(self.y.start + self.y.stop) / 2),
         ]
         base = line([(self.x.start, self.y.start), (self.x.stop, self.y.start)], class_="axis")
-        return svg([axes, marks, base], width=self.width, height=self.height, alt=alt)
+        drawing = [axes, marks, base]
+        return svg(drawing, width=self.width, height=self.height, alt=alt, **attributes)
 
     def path(self, points: Sequence[tuple[float, float]], **attributes: object) -> list[Markup]:
         """Return a line through points in units of the data; at a NaN it is interrupted."""
