@@ -122,7 +122,12 @@ def test_gpus_that_a_variable_hides_are_doubtful():
 
 
 START = {"kind": "start", "version": "2.21.0", "seconds": 3.0, "gpus": 2}
-PRODUCT = {"kind": "product", "device": "/gpu:0", "is_right": True, "tflops": 200.0}
+PRODUCT = {
+    "kind": "product",
+    "device": "/gpu:0",
+    "is_right": True,
+    "tflops": {"bfloat16": 200.0, "float32": 20.0},
+}
 SUM = {"kind": "all_reduce", "devices": 2, "is_right": True, "gb_per_s": 90.0}
 
 
@@ -140,6 +145,16 @@ SUM = {"kind": "all_reduce", "devices": 2, "is_right": True, "gb_per_s": 90.0}
 def test_what_was_computed_is_judged(lines, end, expected):
     probed = gpu_checks.Probed(lines=lines, end=end, warnings=("Cannot dlopen",))
     assert levels(gpu_checks.computed(probed, has_device=True)) == expected
+
+
+@pytest.mark.parametrize("bfloat16, is_advised", [(0.45, True), (0.06, False), (0.003, False)])
+def test_bfloat16_is_advised_where_it_is_faster(bfloat16, is_advised):
+    line = {**PRODUCT, "device": "/cpu:0", "tflops": {"bfloat16": bfloat16, "float32": 0.05}}
+    probed = gpu_checks.Probed(lines=[{**START, "gpus": 0}, line], end="")
+    made = list(gpu_checks.computed(probed, has_device=False))[-1]
+    assert made.level is Level.GOOD and made.name == "cpu 0"
+    assert f"GFLOP/s: {1e3 * bfloat16:,.0f} in bfloat16 and 50 in float32" in made.finding
+    assert ("--precision=bfloat16" in made.advice) == is_advised
 
 
 @pytest.mark.parametrize(

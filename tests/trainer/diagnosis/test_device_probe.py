@@ -3,7 +3,8 @@ from trainer.diagnosis import device_probe
 
 def test_a_device_multiplies_and_its_speed_is_measured():
     measured = device_probe.product("/cpu:0", timed=64)
-    assert measured["is_right"] is True and measured["tflops"] > 0
+    assert measured["is_right"] is True and min(measured["tflops"].values()) > 0
+    assert list(measured["tflops"]) == ["bfloat16", "float32"]
 
 
 def test_a_wrong_product_is_noticed(monkeypatch):
