@@ -57,6 +57,13 @@ $(error $(shell $(PYTHON) -c 'import difflib, sys; name, *known = sys.argv[1:]; 
   $(firstword $(UNKNOWN)) $(KNOWN)))
 endif
 
+# Here, not in the rule, which would make an environment first.
+ifneq ($(filter shards,$(MAKECMDGOALS)),)
+ifeq ($(filter local $(ENGINES),$(RUNNER)),)
+$(error RUNNER must be local, flink or spark: got '$(RUNNER)')
+endif
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help demo shards train train-hosts app doctor notebook test test-quick test-faults unit-tests lint format types bench clean \
         flink-jars flink-up flink-down spark-jars spark-up spark-down
@@ -111,7 +118,6 @@ demo: $(VENV)/.ready  ## From nothing to a trained, evaluated classifier on draw
 	@echo "              make shards AFFECTNET_DIR=/path/to/your/AffectNet"
 
 shards: $(VENV)/.ready  ## Build shards from AFFECTNET_DIR (or drawn faces, where none is given) into DATA_DIR
-	@$(if $(filter local $(ENGINES),$(RUNNER)),,echo "error: RUNNER must be local or flink or spark: got '$(RUNNER)'" && exit 2)
 	@$(if $(RUNNER_FLAGS),$(PY) -m deploy.$(RUNNER).cluster check)
 ifdef AFFECTNET_DIR
 	@$(PY) -m pipeline.main --input_dir='$(AFFECTNET_DIR)' --data_dir='$(DATA_DIR)' $(RUNNER_FLAGS) $(FLAGS)

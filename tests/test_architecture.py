@@ -166,7 +166,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "affectnet_tfds",
         "affectnet_tfds.reader",
         "runtime",
-        "trainer.config",
         "trainer.data",
         "trainer.distributed",
         "trainer.models",

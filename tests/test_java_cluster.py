@@ -292,7 +292,8 @@ def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
 def test_make_refuses_a_runner_that_it_does_not_know(runner, tmp_path):
     done = make(tmp_path, "shards", f"RUNNER={runner}")
     assert done.returncode == 2
-    assert done.stdout == f"error: RUNNER must be local or flink or spark: got '{runner}'\n"
+    assert f"*** RUNNER must be local, flink or spark: got '{runner}'.  Stop." in done.stderr
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize("there, lacking", [(["java"], "mvn"), (["mvn"], "java")])

@@ -233,7 +233,7 @@ def _member(
     from trainer.run import history
 
     with ctx.strategy.scope():
-        network = build.network(
+        network = build.trained_network(
             ctx.settings, image_size=ctx.views.crop_px, num_classes=len(run.data.class_names)
         )
     return evaluation_report.Member(

@@ -46,7 +46,7 @@ def _run(asked: options.Sweep, *, settings: run_config.Config, data_path: pathli
     """Run the trials that are left, and write the report of all."""
     from trainer.tuning import study as study_lib  # Inside: Optuna is an extra.
 
-    study = study_lib.open_study(asked, settings=settings)
+    study = study_lib.open_study(asked, settings=settings, data_path=data_path)
     with tf_logging.chatter_off():
         from trainer.run import context  # Inside: the refusals above must not wait for TensorFlow.
         from trainer.tuning import report

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import pathlib
 import re
 import sqlite3
 
@@ -20,6 +21,9 @@ from trainer.training import trainer
 from trainer.tuning import options, report, search_space
 from trainer.tuning import study as study_lib
 
+NO_DATA = pathlib.Path(__file__).parent
+"""In the place of a version, whose fingerprint is that of no shard."""
+
 QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 32}
 
 
@@ -27,14 +31,16 @@ QUICK = {"conv_filters": (4,), "dense_units": (8,), "epochs": 2, "batch_size": 3
 def search(make_ctx, tmp_path):
     """Return a function that runs the sweep of a folder and returns its study."""
 
-    def start(*, trials, settings=QUICK, **asked):
+    def start(*, trials, settings=QUICK, data_path=None, **asked):
         about = options.Sweep(
             sweep_dir=str(tmp_path / "sweep"),
             trials=trials,
             **{"vary": ("dropout", "learning_rate"), **asked},
         )
         ctx = make_ctx(**settings)
-        study = study_lib.open_study(about, settings=ctx.settings)
+        study = study_lib.open_study(
+            about, settings=ctx.settings, data_path=data_path or ctx.version.path
+        )
         study_lib.run(study, asked=about, ctx=ctx)
         return study
 
@@ -45,7 +51,7 @@ def test_a_sweep_runs_its_trials_and_writes_a_table_and_a_plot(search, make_ctx,
     study = search(trials=2)
     printed = capsys.readouterr().out
     assert "2 of 2 trials left, over dropout, learning_rate" in printed
-    assert "chooses on validation itself" in printed
+    assert "chooses on validation itself" in printed and "*** DRAWN FACES" in printed
     assert printed.count("best of 2 epochs") == 2
     assert f"trial   0     started: {tmp_path / 'sweep/trial-0000/log.txt'}\n" in printed
     report.write(study, sweep_dir=tmp_path / "sweep", settings=make_ctx(**QUICK).settings)
@@ -102,6 +108,11 @@ def test_an_interrupted_sweep_continues_its_interrupted_trial(
     assert cut.user_attrs["folder"] == done.user_attrs["folder"] == "trial-0000"
     assert "continuing" in (tmp_path / "sweep/trial-0000/log.txt").read_text()
     assert search(trials=1).trials[1:] == [done]
+    assert [trial.number for trial in study_lib.trials(study)] == [1]  # One, in two parts.
+    with pytest.raises(
+        errors.UserError, match="holds a sweep on affectnet_faces/sample/1.0.0 with"
+    ):
+        search(trials=2, data_path=NO_DATA)
     with pytest.raises(
         errors.UserError,
         match="holds a sweep with --epochs=2, and this one has --epochs=3: scores would",
@@ -122,6 +133,23 @@ def test_an_interrupted_trial_is_given_up_where_something_else_is_varied(
     assert (cut.state.name, done.state.name) == ("FAIL", "COMPLETE")
     assert list(done.params) == ["augment"]
     assert done.user_attrs["folder"] == "trial-0001"
+
+
+def test_no_settings_are_trained_twice_and_a_sweep_ends_where_there_are_no_others(
+    search, make_ctx, tmp_path, capsys
+):
+    settings = make_ctx(**QUICK).settings
+    study = search(trials=3, vary=("activation",))
+    trained = study_lib.trials(study)
+    assert sorted(trial.params["activation"] for trial in trained) == ["relu", "tanh"]
+    assert {trial.state.name for trial in trained} == {"COMPLETE"}
+    assert "ends: 2 trials, and no other settings of activation found" in capsys.readouterr().out
+    report.write(study, sweep_dir=tmp_path / "sweep", settings=settings)
+    rows = list(csv.DictReader((tmp_path / "sweep/trials.csv").open()))
+    assert [row["trial"] for row in rows] == [str(trial.number) for trial in trained]
+    assert "2 trials" in (tmp_path / "sweep/report.html").read_text()
+    done = study_lib.trials(search(trials=3, vary=("batch_norm",)))  # Others are still to be had.
+    assert len(done) == 3 and "batch_norm" in done[-1].params
 
 
 def study_of_five(*, prune):
@@ -252,11 +280,20 @@ def test_a_sweep_varies_something_and_each_thing_once(varied):
 
 def test_a_sweep_without_a_finished_trial_has_no_report_and_is_an_error(tmp_path):
     asked, settings = options.Sweep(sweep_dir=str(tmp_path)), sweep.settings_of({}, vary=())
-    study = study_lib.open_study(asked, settings=settings)
+    study = study_lib.open_study(asked, settings=settings, data_path=NO_DATA)
     study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
     with pytest.raises(errors.UserError, match=r"no trial has finished: .*/\*/log.txt say why"):
         report.write(study, sweep_dir=tmp_path, settings=settings)
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.db"]
+
+
+def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    asked = options.Sweep(sweep_dir=str(tmp_path))
+    sentence = "is not the folder of a sweep, which would hold sweep.db: it holds thesis.txt; give"
+    with pytest.raises(errors.UserError, match=sentence):
+        study_lib.open_study(asked, settings=sweep.settings_of({}, vary=()), data_path=NO_DATA)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def damaged(path, how):
@@ -288,17 +325,19 @@ def damaged(path, how):
 )
 def test_a_damaged_database_of_a_sweep_is_one_sentence(tmp_path, how):
     asked, settings = options.Sweep(sweep_dir=str(tmp_path)), sweep.settings_of({}, vary=())
-    study_lib.open_study(asked, settings=settings)
+    study_lib.open_study(asked, settings=settings, data_path=NO_DATA)
     damaged(tmp_path / "sweep.db", how)
     with pytest.raises(errors.UserError, match=r"cannot use .*sweep.db as a sweep \(.+\): restore"):
-        study_lib.open_study(asked, settings=settings)
+        study_lib.open_study(asked, settings=settings, data_path=NO_DATA)
 
 
 def test_a_pipe_in_the_place_of_a_sweep_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "sweep.db")
     with pytest.raises(OSError, match="it is a named pipe"):
         study_lib.open_study(
-            options.Sweep(sweep_dir=str(tmp_path)), settings=sweep.settings_of({}, vary=())
+            options.Sweep(sweep_dir=str(tmp_path)),
+            settings=sweep.settings_of({}, vary=()),
+            data_path=NO_DATA,
         )
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _DEMO = pathlib.Path("build/demo/data")
 """Where 'make demo' leaves its data set."""
 
+DRAWN_WARNING = "*** DRAWN FACES, NOT AFFECTNET: these numbers are a smoke test only ***"
+"""Printed beside the numbers of what was trained on them."""
+
 _ANY_SIZE = sys.maxsize
 
 
@@ -42,12 +45,12 @@ class Version:
     @property
     def name(self) -> str:
         """Data set, config and version, as TFDS writes them."""
-        return f"{dataset_paths.DATASET_NAME}/{self.path.parent.name}/{self.path.name}"
+        return name_of(self.path)
 
     @property
     def is_drawn(self) -> bool:
         """Whether the faces are drawn by synthetic_faces."""
-        return self.path.parent.name.startswith(dataset_paths.SAMPLE)
+        return is_drawn(self.name)
 
     @property
     def license(self) -> str:
@@ -141,8 +144,7 @@ def check_split_early(path: pathlib.Path, *, split: str) -> None:
     except (OSError, ValueError, LookupError, TypeError):
         return  # `open_version` says what is wrong with them.
     if split not in names:
-        name = f"{dataset_paths.DATASET_NAME}/{path.parent.name}/{path.name}"
-        raise errors.UserError(_no_split(name, split=split, there=names))
+        raise errors.UserError(_no_split(name_of(path), split=split, there=names))
 
 
 def _no_split(name: str, *, split: str, there: Iterable[str]) -> str:
@@ -151,6 +153,16 @@ def _no_split(name: str, *, split: str, there: Iterable[str]) -> str:
         "a build that has the split (python -m pipeline.main; for data without one, "
         "--validation_frac=0.2 there makes validation of train)"
     )
+
+
+def name_of(path: pathlib.Path) -> str:
+    """Return data set, config and version of a version's folder, as TFDS writes them."""
+    return f"{dataset_paths.DATASET_NAME}/{path.parent.name}/{path.name}"
+
+
+def is_drawn(name: str) -> bool:
+    """Return whether the faces of a version, by its name, are drawn by synthetic_faces."""
+    return "".join(name.split("/")[1:2]).startswith(dataset_paths.SAMPLE)
 
 
 def fingerprint(path: pathlib.Path) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affectnet_tfds import dataset_paths, image_codec
+from affectnet_tfds import image_codec
 from affectnet_tfds.reader import image_decoder
 from runtime import errors, installation, untrusted
+from trainer.data import dataset_version
 from trainer.exporting import export_folder
 from trainer.run import data_provenance
 
@@ -101,7 +102,6 @@ def _parsed(manifest: dict[str, Any], *, folder: pathlib.Path) -> ExportedModel:
     if crop is not None:
         data_provenance.check_crop(crop)
     stored_px = int(crop["image_size"]) if crop else 0
-    config_name = str(data["name"]).split("/")[1:2]
     return ExportedModel(
         folder=folder,
         format=format,
@@ -109,7 +109,7 @@ def _parsed(manifest: dict[str, Any], *, folder: pathlib.Path) -> ExportedModel:
         data=data_provenance.Provenance(
             name=str(data["name"]),
             fingerprint=str(data["fingerprint"]),
-            is_drawn="".join(config_name).startswith(dataset_paths.SAMPLE),
+            is_drawn=dataset_version.is_drawn(str(data["name"])),
             class_names=tuple(names),
             stored_size=stored_px,
             encoding=str(data.get("encoding", "jpeg")),  # Exports from before it was recorded.

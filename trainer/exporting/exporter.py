@@ -13,7 +13,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from trainer.config import run_config
 from trainer.data import dataset_version, examples
 from trainer.distributed import tf_logging
 from trainer.exporting import (
@@ -26,7 +25,7 @@ from trainer.exporting import (
 )
 from trainer.inference import trained_model
 from trainer.models import factory
-from trainer.run import ensemble, history, trained_run, training_facts
+from trainer.run import data_provenance, ensemble, history, trained_run, training_facts
 
 _NUM_REPRESENTATIVE = 256
 """Images of train, evenly spaced over it, from which int8 takes the ranges of its tensors."""
@@ -58,9 +57,8 @@ def export(request: ExportRequest) -> parity_check.Comparison:
       errors.UserError: if there are no weights, or the file's outputs are not the network's.
     """
     version = dataset_version.open_version(request.data_path) if request.data_path else None
-    members = [
-        each for run in request.run.members for each in trained_model.members(_in_float32(run))
-    ]
+    request = dataclasses.replace(request, run=_licensed(request.run, version=version))
+    members = trained_model.members(request.run)
     for each in members:
         print(
             f"model         {each.network.name}, {each.network.count_params():,} parameters, "
@@ -91,31 +89,34 @@ def export(request: ExportRequest) -> parity_check.Comparison:
     return comparison
 
 
+def _licensed(model: ensemble.Model, *, version: dataset_version.Version | None) -> ensemble.Model:
+    """Return a model whose runs on a version have its licence, which earlier releases left out."""
+
+    def licensed(run: trained_run.Run) -> trained_run.Run:
+        if version is None or run.data.license or run.data.fingerprint != version.fingerprint:
+            return run
+        return dataclasses.replace(run, data=data_provenance.of(version))
+
+    if isinstance(model, ensemble.Ensemble):
+        return dataclasses.replace(model, members=tuple(map(licensed, model.members)))
+    return licensed(model)
+
+
 def _training(member: trained_model.Member) -> dict[str, str]:
     """Return how a run was trained, by name, for its card."""
     run = member.run
-    settings = run_config.load(run.model_dir / run_config.FILE)  # As trained: not in float32.
-    changed = training_facts.changed_settings(settings)
+    changed = training_facts.changed_settings(run.settings)
     flags = " ".join(f"--{name}={value}" for name, value in changed.items())
     return {
         "network": factory.describe(member.network, image_size=member.views.crop_px),
         "compute": factory.cost(member.network),
         **training_facts.facts(
             run.model_dir,
-            settings=settings,
+            settings=run.settings,
             history=history.read_csv(run.model_dir / history.HISTORY),
         ),
         "settings that are not the defaults": f"`{flags}`" if flags else "none",
     }
-
-
-def _in_float32(run: trained_run.Run) -> trained_run.Run:
-    """Return the run with a network that computes in float32.
-
-    Weights are float32 in every precision of training.
-    """
-    training = dataclasses.replace(run.settings.training, precision="float32")
-    return dataclasses.replace(run, settings=dataclasses.replace(run.settings, training=training))
 
 
 def _write(

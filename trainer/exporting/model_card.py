@@ -11,11 +11,17 @@ from typing import Any
 from affectnet_tfds import features
 from trainer.data import exact_resize
 from trainer.exporting import card_metadata, parity_check
+from trainer.models import build
 from trainer.run import ensemble, trained_run
 
 _DRAWN = """\
 > **Trained on drawn faces, not on AffectNet or any photograph.** For smoke tests only: it says
 > nothing about people, so do not use it on them.
+"""
+
+_PARTLY_DRAWN = """\
+> **Partly trained on drawn faces:** so are those of its runs below whose data are called drawn. For
+> smoke tests only: what these add says nothing about people.
 """
 
 _LICENCE = (
@@ -89,9 +95,8 @@ print(names, run(crops=crops)["probabilities"])""",
 
 
 _EARLIER = (
-    "Evaluated by an earlier release, on images that were decoded straight to the network's size, "
-    "which no export does: evaluate again (`python -m trainer.evaluate --model_dir=…`), and export "
-    "then."
+    "Evaluated by an earlier release, {how}, which no export does: evaluate again (`python -m "
+    "trainer.evaluate --model_dir=…`), and export then."
 )
 
 
@@ -135,7 +140,7 @@ def text(facts: Facts) -> str:
     parts = [
         front_matter,
         "# Facial expression classifier",
-        *([_DRAWN] if any(are_drawn) else []),
+        *([_DRAWN if all(are_drawn) else _PARTLY_DRAWN] if any(are_drawn) else []),
         _about(facts),
         f"## Training\n\n{_of_runs(facts.run, list(map(_listed, facts.training)))}",
         f"## Input and output\n\n{_interface(facts)}",
@@ -255,11 +260,11 @@ def _evaluation(metrics: Mapping[str, Any] | None, *, model: ensemble.Model) -> 
     }
     rows = [f"| {name} | {_number(value)} |" for name, value in summary.items()]
     per_class = [_class_row(row) for row in metrics["per_class"]]
-    is_of_exports = exact_resize.PROTOCOL.items() <= metrics["protocol"].items()
+    how = _as_no_export(metrics["protocol"], model=model)
     return "\n".join(
         [
             *protocol,
-            *([] if is_of_exports else ["", _EARLIER]),
+            *(["", _EARLIER.format(how=how)] if how else []),
             "",
             "| | |",
             "|---|---|",
@@ -271,6 +276,16 @@ def _evaluation(metrics: Mapping[str, Any] | None, *, model: ensemble.Model) -> 
             *_groups(metrics.get("groups")),
         ]
     )
+
+
+def _as_no_export(protocol: Mapping[str, str], *, model: ensemble.Model) -> str:
+    """Return how an evaluation computed that exports do not; "" if it did as they do."""
+    if not exact_resize.PROTOCOL.items() <= protocol.items():
+        return "on images that were decoded straight to the network's size"
+    trained_in = {run.settings.training.precision for run in model.members} - {"float32"}
+    if trained_in and build.PRECISION not in protocol:
+        return f"in {' and '.join(sorted(trained_in))}"
+    return ""
 
 
 def _groups(groups: Mapping[str, Any] | None) -> list[str]:

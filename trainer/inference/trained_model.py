@@ -40,12 +40,12 @@ def members(model: ensemble.Model) -> list[Member]:
 
 
 def network(run: trained_run.Run) -> "tuple[keras.Model, int]":
-    """Return the network with the best weights of its run, and the epoch that they are from.
+    """Return the network with the best weights of its run, in float32, and the epoch of these.
 
     Raises:
       errors.UserError: if there are none yet.
     """
-    model = build.network(
+    model = build.trained_network(
         run.settings, image_size=views(run).crop_px, num_classes=len(run.data.class_names)
     )
     facts = best_weights.load_best(model, model_dir=run.model_dir)

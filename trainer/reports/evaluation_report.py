@@ -19,7 +19,7 @@ from trainer.evaluation import class_subset, predictions
 from trainer.evaluation import predictor as predictor_lib
 from trainer.evaluation.groups import grouping
 from trainer.explain import class_activation
-from trainer.models import factory
+from trainer.models import build, factory
 from trainer.reports import figures, publication
 from trainer.reports.sections import explanation, model_facts
 from trainer.run import best_weights, context, data_provenance, ensemble, training_facts
@@ -94,7 +94,7 @@ def run_members(
         for each in members
     ]
     weights = _each(members, [f"epoch {each['epoch']}" for each in facts])
-    chosen_by = _each(members, [each["chosen_by"] for each in facts])
+    chosen_by = _each(members, list(map(_chosen_by, members, facts)))
     about = publication.About(
         model=ensemble.SEPARATOR.join(str(each.model_dir) for each in members),
         protocol=_protocol(members, facts=facts, subset=subset),
@@ -183,6 +183,7 @@ def _protocol(
         **publication.protocol_of_data(version, split=split, subset=subset),
         "examples": _each(members, [f"{count}{_VIEWS[each.ctx.views.tta]}" for each in members]),
         **exact_resize.PROTOCOL,
+        **_precision(members),
         "classes": _classes(version.class_names, model_classes=model_classes),
         "weights": _each(members, [_weights(each.ctx) for each in members]),
         "selection": _each(members, list(map(_selection, members, facts))),
@@ -208,7 +209,18 @@ def _each(members: Sequence[Member], texts: Sequence[str]) -> str:
 
 def _selection(member: Member, facts: Mapping[str, Any]) -> str:
     epochs = _epochs(len(member.history), planned=member.ctx.settings.training.epochs)
-    return f"epoch {facts['epoch']} of {epochs}, by {facts['chosen_by']}"
+    return f"epoch {facts['epoch']} of {epochs}, by {_chosen_by(member, facts)}"
+
+
+def _chosen_by(member: Member, facts: Mapping[str, Any]) -> str:
+    """Return what chose the epoch: the evaluated images themselves only where they did."""
+    said = str(facts["chosen_by"])
+    before, itself, _ = said.partition(" itself")
+    if not itself:
+        return said
+    if member.trained_on.fingerprint != member.ctx.version.fingerprint:
+        return f"{before} of {member.trained_on.name}"
+    return said if before.endswith(f" {member.examples.name}") else before
 
 
 _VIEWS = {
@@ -238,6 +250,14 @@ def _weights(ctx: context.RunContext) -> str:
     if optimization.swa_epochs:
         return f"average over the last steps, --swa_epochs={optimization.swa_epochs:g}"
     return "of the last step of the epoch"
+
+
+def _precision(members: Sequence[Member]) -> dict[str, str]:
+    """Return the precision of the evaluation, where it is not that of the training."""
+    trained_in = [each.ctx.settings.training.precision for each in members]
+    if set(trained_in) == {"float32"}:
+        return {}
+    return {build.PRECISION: f"float32, as in exports; trained in {_each(members, trained_in)}"}
 
 
 def _training_data(ctx: context.RunContext, *, trained_on: data_provenance.Provenance) -> str:

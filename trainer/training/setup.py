@@ -44,6 +44,16 @@ def model(ctx: context.RunContext) -> keras.Model:
         )
 
 
+def trained_model(ctx: context.RunContext, *, trained: keras.Model) -> keras.Model:
+    """Return the network to evaluate a training with: the trained one, or one in float32."""
+    if ctx.settings.training.precision == "float32":
+        return trained
+    with ctx.strategy.scope():
+        return build.trained_network(
+            ctx.settings, image_size=ctx.views.crop_px, num_classes=len(ctx.version.class_names)
+        )
+
+
 def _check_memory(ctx: context.RunContext) -> None:
     """Refuse weights that the machine cannot hold, where it has to: a GPU says so itself.
 

@@ -31,8 +31,6 @@ from trainer.training import (
 TRAIN = "train"
 VALIDATION = "validation"
 
-_DRAWN_WARNING = "*** DRAWN FACES, NOT AFFECTNET: these numbers are a smoke test only ***"
-
 
 def run(
     settings: run_config.Config,
@@ -79,6 +77,7 @@ def run(
                 ctx, model_dir=model_dir, num_examples=train.num_examples, trackers=trackers
             ),
         ).train()
+        network = setup.trained_model(ctx, trained=network)
         if ctx.is_chief:
             found = evaluation_report.run(network, examples=validation, ctx=ctx, history=history)
             trackers.log(
@@ -151,7 +150,7 @@ def _print_introduction(ctx: context.RunContext, *, network: keras.Model) -> Non
     print(f"devices       {ctx.device_line}")
     print(f"data          {ctx.version.describe()}")
     if ctx.version.is_drawn:
-        print(f"              {_DRAWN_WARNING}")
+        print(f"              {dataset_version.DRAWN_WARNING}")
     print(f"model         {model}; global batch {batch}", flush=True)
     doubts = (
         class_balance.warning(ctx.settings.imbalance),

@@ -12,6 +12,7 @@ import optuna
 
 import webpage.page
 from trainer.config import run_config
+from trainer.data import dataset_version
 from trainer.tuning import search_space, sweep_charts
 from webpage import colours, markup
 
@@ -27,6 +28,7 @@ _STATES = {
     optuna.trial.TrialState.RUNNING: "running",
     optuna.trial.TrialState.WAITING: "waiting",
 }
+_DRAWN = "Drawn faces, not AffectNet: smoke test only."
 _VALIDATION_WARNING = (
     "The trials were compared on validation itself: an evaluation of the best one on validation is "
     "optimistic. --holdout_frac=0.1 compares them on a part of train instead."
@@ -35,7 +37,7 @@ _PRUNED_NOTE = (
     "A trial is pruned when its best epoch so far is below the median of the others at that epoch; "
     "its score is then that of its last epoch. "
 )
-_FAILED_NOTE = "A failed trial could not be built, diverged, or was interrupted: its log says why. "
+_FAILED_NOTE = "A failed trial could not be built or diverged: its log says why. "
 _IMPORTANCE_NOTE = (
     "Importance: the share of the scores' variance that a hyperparameter explains (fANOVA; Hutter, "
     "Hoos and Leyton-Brown 2014). It is about the ranges that were searched."
@@ -53,6 +55,7 @@ class Sweep:
 
     Attributes:
       trials: all, in the order of their start.
+      data: name of the version; "" where a sweep of an earlier release did not store it.
       ranked: the finished ones, the best first; at least one.
       settings: those that all trials share.
       best_settings: those of the best trial that its hyperparameters decide, by flag.
@@ -61,6 +64,7 @@ class Sweep:
     """
 
     trials: Trials
+    data: str
     ranked: Trials
     settings: run_config.Config
     best_settings: Mapping[str, object]
@@ -90,6 +94,8 @@ def _lead(sweep: Sweep) -> list[markup.Content]:
         f"{selection.holdout_frac:.0%} of train, held out" if is_held_out else "validation itself"
     )
     best = sweep.ranked[0]
+    config_name = sweep.settings.data.config_name
+    is_drawn = dataset_version.is_drawn(sweep.data)
     counts = {
         word: sum(trial.state == state for trial in sweep.trials) for state, word in _STATES.items()
     }
@@ -99,11 +105,12 @@ def _lead(sweep: Sweep) -> list[markup.Content]:
     ]
     varied = dict.fromkeys(name for trial in sweep.trials for name in trial.params)
     return [
+        markup.element("p", _DRAWN, class_="warning") if is_drawn else None,
         None if is_held_out else markup.element("p", _VALIDATION_WARNING, class_="warning"),
         webpage.page.tiles(tiles),
         webpage.page.facts(
             {
-                "data": sweep.settings.data.config_name or "the data set's own config",
+                "data": sweep.data or config_name or "the data set's own config",
                 "compared by": f"{_metric(sweep)} of the best epoch, on {compared_on}",
                 "epochs": str(sweep.settings.training.epochs),
                 "varied": ", ".join(varied),

@@ -21,6 +21,7 @@ from runtime import atomic_file, errors
 from trainer.config import run_config
 from trainer.reports import figures
 from trainer.tuning import page, search_space
+from trainer.tuning import study as study_lib
 
 TABLE = "trials.csv"
 HISTORY_PLOT = "optimization_history.png"
@@ -93,12 +94,13 @@ def table(trials: Trials) -> str:
 
 def as_csv(study: optuna.Study) -> str:
     """Return all trials as CSV, pruned and failed ones too."""
+    trials = study_lib.trials(study)
     frame = study.trials_dataframe(attrs=("number", "state", "value", "params"))
+    frame = frame[frame["number"].isin([trial.number for trial in trials])]
     # Where a trial lacks a parameter, pandas has made floats of the others' integers.
     frame = frame.convert_dtypes()
     frame["state"] = frame["state"].str.lower()
-    epochs = [len(trial.intermediate_values) for trial in study.get_trials(deepcopy=False)]
-    frame.insert(3, "epochs", epochs)
+    frame.insert(3, "epochs", [len(trial.intermediate_values) for trial in trials])
     frame = frame.rename(columns={"number": "trial", "value": "score"})
     frame = frame.rename(columns=lambda name: name.removeprefix("params_"))
     text: str = frame.to_csv(index=False, lineterminator="\r\n")
@@ -133,7 +135,8 @@ def _sweep(study: optuna.Study, *, settings: run_config.Config) -> page.Sweep:
     """Return what the page shows."""
     finished = ranked(study)
     return page.Sweep(
-        trials=study.get_trials(deepcopy=False),
+        trials=study_lib.trials(study),
+        data=study.user_attrs.get(study_lib.DATA, {}).get("name", ""),
         ranked=finished,
         settings=settings,
         best_settings=settings_of(finished[0]),

@@ -43,6 +43,9 @@ class Last:
 Settings = dict[str, Any]
 """Flat settings, as in run_config.flat."""
 
+Parameters = frozenset[tuple[str, Any]]
+"""What a trial was suggested, by name."""
+
 _MAX_FILTERS = 512
 
 
@@ -52,6 +55,11 @@ def choose(chooser: Chooser, *, names: Sequence[str]) -> Settings:
     for name in names:
         settings |= CHOICES[name](chooser)
     return settings
+
+
+def parameters(suggested: Mapping[str, Any]) -> Parameters:
+    """Return what was suggested as something that can be looked up."""
+    return frozenset(suggested.items())
 
 
 def text(value: Any) -> str:

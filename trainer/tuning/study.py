@@ -18,6 +18,7 @@ import sqlalchemy.exc
 
 from runtime import atomic_file, errors, json_log, terminal, untrusted
 from trainer.config import run_config
+from trainer.data import dataset_version
 from trainer.training import pretrained
 from trainer.tuning import options, search_space
 
@@ -31,10 +32,18 @@ DATABASE = "sweep.db"
 LOG = "log.txt"
 """What a trial prints, in its folder."""
 
+DATA = "data"
+"""User attribute of the study: name and fingerprint of its data."""
+
 _SETTINGS = "settings"
 _FOLDER = "folder"
 _VARY = "vary"
-"""Names of user attributes: of the study its settings, of a trial its folder and what it varies."""
+_REPEATS = "repeats"
+"""Names of user attributes: of the study its settings, of a trial its folder, what it varies, and
+the number of the trial that had its settings before."""
+
+_MAX_DRAWS = 100
+"""Draws in a row of settings that were trained already after which there are thought no others."""
 
 _STARTUP_TRIALS = 5
 _STARTUP_EPOCHS = 1
@@ -69,11 +78,14 @@ class SplitReader:
         return self._by_size[ctx.image_size]
 
 
-def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.Study:
+def open_study(
+    asked: options.Sweep, *, settings: run_config.Config, data_path: pathlib.Path
+) -> optuna.Study:
     """Return the study in the sweep's folder, new or as an earlier start left it.
 
     Raises:
-      errors.UserError: if the sweep there has other settings, or its file is damaged or locked.
+      errors.UserError: if the sweep there has other settings or other data, its file is damaged or
+        locked, or the folder is of something else.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = pathlib.Path(asked.sweep_dir)
@@ -82,6 +94,8 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.S
     path = folder / DATABASE
     if path.exists():
         untrusted.check(path, at_most=untrusted.LIST_BYTES)
+    else:
+        _check_folder(folder)
     # Optuna and SQLAlchemy raise errors of many kinds for content that is not theirs, down to
     # LookupError and ValueError: within this block all of them come from the file.
     with database_errors(folder, kinds=(Exception,)):
@@ -96,6 +110,7 @@ def open_study(asked: options.Sweep, *, settings: run_config.Config) -> optuna.S
         # again what was suggested before it.
         study.sampler = optuna.samplers.TPESampler(seed=settings.training.seed + len(study.trials))
         _check_same(study, settings=settings, folder=folder)
+        _check_data(study, data_path=data_path, folder=folder)
         _requeue_interrupted(study, vary=asked.vary)
     return study
 
@@ -118,7 +133,8 @@ def database_errors(
         way_out = (
             "end the program that has it open, and give the same command again"
             if "locked" in reason
-            else "restore it from a backup, or move it away to begin the sweep anew"
+            else "restore it from a backup, or begin the sweep anew in a folder of its own "
+            "(--sweep_dir)"
         )
         raise errors.UserError(
             f"cannot use {folder / DATABASE} as a sweep ({reason}): {way_out}"
@@ -155,9 +171,15 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
             "warning       the sweep chooses on validation itself; --holdout_frac=0.1 would leave "
             "it untouched"
         )
+    if ctx.version.is_drawn:
+        print(f"              {dataset_version.DRAWN_WARNING}")
     reader = SplitReader(ctx)
     for _ in range(left):
-        trial = study.ask()
+        trial = _new_trial(study, vary=asked.vary)
+        if trial is None:
+            trained, varied = len(_trained_before(study)), ", ".join(asked.vary)
+            print(f"sweep         ends: {trained} trials, and no other settings of {varied} found")
+            return
         # The folder is stored before training, so that an interrupted trial is found again.
         trial.set_user_attr(_FOLDER, trial.user_attrs.get(_FOLDER) or f"trial-{trial.number:04d}")
         trial.set_user_attr(_VARY, asked.vary)
@@ -175,6 +197,47 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
             settings=chosen,
         )
         print(_line(study, number=trial.number, outcome=outcome, chosen=chosen), flush=True)
+
+
+def trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """Return all trials, one that was interrupted as what continued it.
+
+    Those that were drawn with the settings of an earlier one, and not trained, are left out.
+    """
+    drawn = [t for t in study.get_trials(deepcopy=False) if _REPEATS not in t.user_attrs]
+    # Of the trials in a folder the last one: the others were interrupted.
+    last = {trial.user_attrs.get(_FOLDER, trial.number): trial.number for trial in drawn}
+    numbers = set(last.values())
+    return [trial for trial in drawn if trial.number in numbers]
+
+
+def _trained_before(study: optuna.Study) -> dict[search_space.Parameters, int]:
+    """Return the numbers of the trained trials by their parameters."""
+    trained = study.get_trials(deepcopy=False, states=(_State.COMPLETE, _State.PRUNED))
+    return {search_space.parameters(trial.params): trial.number for trial in reversed(trained)}
+
+
+def _new_trial(study: optuna.Study, *, vary: Sequence[str]) -> optuna.Trial | None:
+    """Return a trial whose settings none was trained with, or None if none is found.
+
+    Trials are repeatable: the same settings would have the same score. After a first repetition
+    they are drawn at random, since the sampler may well suggest its favourite again.
+    """
+    before = _trained_before(study)
+    sampler = study.sampler
+    try:
+        for _ in range(_MAX_DRAWS):
+            trial = study.ask()
+            search_space.choose(trial, names=vary)
+            number = before.get(search_space.parameters(trial.params))
+            if number is None:
+                return trial
+            trial.set_user_attr(_REPEATS, number)
+            study.tell(trial, state=_State.FAIL)
+            study.sampler = optuna.samplers.RandomSampler(seed=trial.number)
+    finally:
+        study.sampler = sampler
+    return None
 
 
 def _print_start(trial: optuna.Trial, *, log: pathlib.Path) -> None:
@@ -323,6 +386,37 @@ def _check_same(study: optuna.Study, *, settings: run_config.Config, folder: pat
         raise errors.UserError(
             f"{folder} holds a sweep with {old}, and this one has {new}: scores would not compare; "
             "give this sweep a folder of its own (--sweep_dir)"
+        )
+
+
+def _check_data(study: optuna.Study, *, data_path: pathlib.Path, folder: pathlib.Path) -> None:
+    """Store the data of a new study, or of one that has none stored; refuse others."""
+    here = dataset_version.fingerprint(data_path)
+    if DATA not in study.user_attrs:
+        name = dataset_version.name_of(data_path)
+        study.set_user_attr(DATA, {"name": name, "fingerprint": here})
+        return
+    there = study.user_attrs[DATA]
+    if there["fingerprint"] != here:
+        raise errors.UserError(
+            f"{folder} holds a sweep on {there['name']} with fingerprint "
+            f"{there['fingerprint'][:12]}, and {data_path} has {here[:12]}: scores would not "
+            "compare; give this sweep a folder of its own (--sweep_dir), or name the folder that "
+            "has its data with --data_dir"
+        )
+
+
+def _check_folder(folder: pathlib.Path) -> None:
+    """Refuse a folder that holds something else than a sweep; hidden files are a lock, or no harm.
+
+    Raises:
+      errors.UserError: naming a file in it.
+    """
+    held = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if held:
+        raise errors.UserError(
+            f"{folder} is not the folder of a sweep, which would hold {DATABASE}: it holds "
+            f"{untrusted.readable(held[0])}; give the sweep a folder of its own (--sweep_dir)"
         )
 
 

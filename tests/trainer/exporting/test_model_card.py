@@ -3,14 +3,18 @@
 import dataclasses
 import json
 import re
+import types
 
 import pytest
+import tensorflow_datasets as tfds
 import yaml
 
 from pipeline.metadata import data_sets
 from tests.trainer import conftest
+from trainer.data import exact_resize
 from trainer.evaluation import metrics_file
 from trainer.exporting import card_metadata, exporter, formats, model_card
+from trainer.models import build
 
 
 @pytest.mark.slow
@@ -42,7 +46,7 @@ def of_data(run, **stated):
     )
 
 
-def test_the_card_states_the_licence_of_the_data_and_not_that_of_affectnet(export_run):
+def test_the_card_states_the_licence_of_the_data_and_not_that_of_affectnet(export_run, version):
     fer2013 = data_sets.FER2013
     run = of_data(export_run, license=fer2013.license, homepage=fer2013.homepage)
     licence = model_card._licence(run)
@@ -51,6 +55,13 @@ def test_the_card_states_the_licence_of_the_data_and_not_that_of_affectnet(expor
     both = dataclasses.make_dataclass("Both", ["members"])((export_run, run))
     assert model_card._licence(both) == licence  # Drawn faces ask for nothing.
     facts = dataclasses.make_dataclass("Some", ["run", "metrics"])
+    info = tfds.core.DatasetInfo(builder=version.builder, license="Ask first.")
+    stated = dataclasses.replace(version, builder=types.SimpleNamespace(info=info))
+    earlier = dataclasses.replace(export_run, data=dataclasses.replace(export_run.data, license=""))
+    assert exporter._licensed(earlier, version=stated).data.license == "Ask first."
+    assert not exporter._licensed(of_data(export_run), version=None).data.license
+    others = dataclasses.replace(earlier, data=dataclasses.replace(earlier.data, fingerprint="x"))
+    assert not exporter._licensed(others, version=stated).data.license
     affectnet = of_data(export_run, homepage=data_sets.AFFECTNET.homepage)
     assert "AffectNet" not in model_card._limits(facts(run, None))
     assert "AffectNet's labels is one annotator's" in model_card._limits(facts(affectnet, None))
@@ -168,11 +179,45 @@ def test_the_card_and_the_manifest_of_an_ensemble_name_its_runs_and_state_its_ow
     ]
 
 
-def card_with(groups):
+@pytest.mark.slow
+def test_the_card_of_an_ensemble_of_drawn_faces_and_photographs_says_partly(
+    ensemble_of_two, tmp_path
+):
+    drawn, other = ensemble_of_two.members
+    mixed = (drawn, of_data(other, license="Ask first."))
+    exporter.export(
+        exporter.ExportRequest(
+            run=dataclasses.replace(ensemble_of_two, members=mixed),
+            format="keras",
+            quantize="none",
+            folder=tmp_path / "out",
+            data_path=None,
+        )
+    )
+    card = (tmp_path / "out/README.md").read_text()
+    assert "**Partly trained on drawn faces:**" in card
+    assert "not on AffectNet or any photograph" not in card
+    assert "Licence of its training data, x/1: Ask first." in card
+
+
+def test_the_card_says_where_the_evaluation_was_in_half_precision_and_the_export_is_not(
+    export_run,
+):
+    training = dataclasses.replace(export_run.settings.training, precision="bfloat16")
+    settings = dataclasses.replace(export_run.settings, training=training)
+    run = dataclasses.replace(export_run, settings=settings)
+    says = "in bfloat16, which no export does: evaluate again"
+    assert says in card_with(None, model=run, protocol=exact_resize.PROTOCOL)
+    in_float32 = {**exact_resize.PROTOCOL, build.PRECISION: "float32, as in exports; trained in …"}
+    assert says not in card_with(None, model=run, protocol=in_float32)
+    assert says not in card_with(None, model=export_run, protocol=exact_resize.PROTOCOL)
+
+
+def card_with(groups, model=None, protocol=None):
     scores = {"precision": 0.5, "recall": 0.5, "f1": 0.5}
     return model_card._evaluation(
         {
-            "protocol": {"split": "validation"},
+            "protocol": {"split": "validation", **(protocol or {})},
             "accuracy": 0.5,
             "balanced_accuracy": 0.5,
             "macro": scores,
@@ -180,7 +225,7 @@ def card_with(groups):
             "per_class": [{"name": "happy", **scores, "support": 7}],
             "groups": groups,
         },
-        model=None,
+        model=model,
     )
 
 

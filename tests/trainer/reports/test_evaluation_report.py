@@ -38,7 +38,9 @@ def run(make_ctx, tmp_path):
     data_provenance.save(ctx.version, model_dir=model_dir)
     network = setup.model(ctx)
     best_weights.save_best(
-        network, model_dir=model_dir, facts={"epoch": 2, "chosen_by": "accuracy on validation"}
+        network,
+        model_dir=model_dir,
+        facts={"epoch": 2, "chosen_by": "accuracy on validation itself"},
     )
     return ctx, network
 
@@ -134,6 +136,9 @@ def test_a_model_of_8_classes_is_evaluated_on_data_of_7(run, seven_classes, tmp_
     assert found["protocol"]["classes"].endswith("anger; left out of the model's: contempt")
     assert found["protocol"]["trained on"] == (
         f"train of other data: affectnet_faces/sample/1.0.0, fingerprint {ctx.version.fingerprint}"
+    )
+    assert found["protocol"]["selection"] == (
+        "epoch 2 of 3, by accuracy on validation of affectnet_faces/sample/1.0.0"
     )
     all_eight = predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views).probabilities(
         examples, batch_size=16

@@ -193,3 +193,11 @@ def test_in_a_browser_nothing_overflows(tmp_path, chromium, width):
     assert browser.broken_words(chromium) == []
     assert browser.outside_their_drawing(chromium) == []
     assert browser.overlapping(chromium) == []
+
+
+def test_drawn_faces_are_named_as_such(study, tmp_path):
+    assert "Drawn faces" not in written(study, tmp_path)
+    study.set_user_attr("data", {"name": "affectnet_faces/sample_x/1.0.0", "fingerprint": "0"})
+    text = written(study, tmp_path)
+    assert 'class="warning">Drawn faces, not AffectNet: smoke test only.' in text
+    assert "affectnet_faces/sample_x/1.0.0" in text
