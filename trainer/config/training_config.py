@@ -372,8 +372,9 @@ class Training(fields.Checked):
     )
     precision: str = field(
         "float32",
-        "number format in which layers compute; weights, logits and losses stay float32, and "
-        "float16 uses dynamic loss scaling",
+        "number format in which layers compute in training; weights, logits and losses stay "
+        "float32, float16 uses dynamic loss scaling, and the trained network is evaluated, used "
+        "and exported in float32",
         choices=("float32", "bfloat16", "float16"),
     )
     jit: bool = field(
