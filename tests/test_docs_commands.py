@@ -118,7 +118,7 @@ def check(command: str) -> None:
         check_target(words[1:])
 
 
-DOCS = ("docs.folder_map", "docs.flag_reference", "docs.notebook")
+DOCS = ("docs.folder_map", "docs.flag_reference", "docs.learning_curves", "docs.notebook")
 NOT_PROGRAMS = (command_lib.COMPLETION, "--version", "--help", "PROGRAM")
 
 
