@@ -26,6 +26,9 @@ _DEMO = pathlib.Path("build/demo/data")
 DRAWN_WARNING = "*** DRAWN FACES, NOT AFFECTNET: these numbers are a smoke test only ***"
 """Printed beside the numbers of what was trained on them."""
 
+DRAWN_NOTE = "Drawn faces, not AffectNet: smoke test only."
+"""The same on pages."""
+
 _ANY_SIZE = sys.maxsize
 
 

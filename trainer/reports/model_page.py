@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import webpage.page
+from trainer.data import dataset_version
 from trainer.evaluation import predictions, results
 from trainer.evaluation.groups import group_results
 from trainer.reports import (
@@ -39,8 +40,6 @@ _HEADLINES = (
     ("M measure", "m_measure"),
 )
 """Title of each tile, and the metric's name in intervals.classification."""
-
-_DRAWN_WARNING = "Drawn faces, not AffectNet: smoke test only."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,7 +180,7 @@ def _lead(evaluation: results.EvaluationResults, subject: Subject) -> list[marku
     classification = evaluation.classification
     warnings = [line for line in tables.gaps(classification) if line]
     if "drawn faces" in " ".join(subject.protocol.values()):
-        warnings.insert(0, _DRAWN_WARNING)
+        warnings.insert(0, dataset_version.DRAWN_NOTE)
     note = (
         f"{classification.num_examples:,} examples. M over {classification.m_pairs_used} of "
         f"{classification.m_pairs_possible} class pairs (Hand & Till 2001). Intervals: 95 %, by "

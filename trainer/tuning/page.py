@@ -28,7 +28,6 @@ _STATES = {
     optuna.trial.TrialState.RUNNING: "running",
     optuna.trial.TrialState.WAITING: "waiting",
 }
-_DRAWN = "Drawn faces, not AffectNet: smoke test only."
 _VALIDATION_WARNING = (
     "The trials were compared on validation itself: an evaluation of the best one on validation is "
     "optimistic. --holdout_frac=0.1 compares them on a part of train instead."
@@ -105,7 +104,7 @@ def _lead(sweep: Sweep) -> list[markup.Content]:
     ]
     varied = dict.fromkeys(name for trial in sweep.trials for name in trial.params)
     return [
-        markup.element("p", _DRAWN, class_="warning") if is_drawn else None,
+        markup.element("p", dataset_version.DRAWN_NOTE, class_="warning") if is_drawn else None,
         None if is_held_out else markup.element("p", _VALIDATION_WARNING, class_="warning"),
         webpage.page.tiles(tiles),
         webpage.page.facts(

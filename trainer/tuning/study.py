@@ -42,8 +42,8 @@ _REPEATS = "repeats"
 """Names of user attributes: of the study its settings, of a trial its folder, what it varies, and
 the number of the trial that had its settings before."""
 
-_MAX_DRAWS = 100
-"""Draws in a row of settings that were trained already after which there are thought no others."""
+_MAX_SUGGESTIONS = 100
+"""In a row, of settings that were trained already, after which there are thought no others."""
 
 _STARTUP_TRIALS = 5
 _STARTUP_EPOCHS = 1
@@ -202,13 +202,12 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
 def trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return all trials, one that was interrupted as what continued it.
 
-    Those that were drawn with the settings of an earlier one, and not trained, are left out.
+    Those that were suggested with the settings of an earlier one, and not trained, are left out.
     """
-    drawn = [t for t in study.get_trials(deepcopy=False) if _REPEATS not in t.user_attrs]
+    own = [t for t in study.get_trials(deepcopy=False) if _REPEATS not in t.user_attrs]
     # Of the trials in a folder the last one: the others were interrupted.
-    last = {trial.user_attrs.get(_FOLDER, trial.number): trial.number for trial in drawn}
-    numbers = set(last.values())
-    return [trial for trial in drawn if trial.number in numbers]
+    last = {trial.user_attrs.get(_FOLDER, trial.number): trial for trial in own}
+    return sorted(last.values(), key=lambda trial: trial.number)
 
 
 def _trained_before(study: optuna.Study) -> dict[search_space.Parameters, int]:
@@ -221,12 +220,12 @@ def _new_trial(study: optuna.Study, *, vary: Sequence[str]) -> optuna.Trial | No
     """Return a trial whose settings none was trained with, or None if none is found.
 
     Trials are repeatable: the same settings would have the same score. After a first repetition
-    they are drawn at random, since the sampler may well suggest its favourite again.
+    they are suggested at random, since the sampler may well suggest its favourite again.
     """
     before = _trained_before(study)
     sampler = study.sampler
     try:
-        for _ in range(_MAX_DRAWS):
+        for _ in range(_MAX_SUGGESTIONS):
             trial = study.ask()
             search_space.choose(trial, names=vary)
             number = before.get(search_space.parameters(trial.params))

@@ -39,6 +39,15 @@ def test_the_card_states_the_data_and_that_drawn_faces_are_not_people(exported, 
     assert "Licence of its training data" not in card and "labels is one annotator's" not in card
 
 
+def exported_to(folder, *, model):
+    """Export a model without its data, and return how it compares with its networks."""
+    return exporter.export(
+        exporter.ExportRequest(
+            run=model, format="keras", quantize="none", folder=folder, data_path=None
+        )
+    )
+
+
 def of_data(run, **stated):
     """Return the run as if it was trained on other data, with what they state."""
     return dataclasses.replace(
@@ -84,11 +93,7 @@ def test_the_card_states_the_evaluation_where_there_is_one(export_run, tmp_path)
             }
         )
     )
-    exporter.export(
-        exporter.ExportRequest(
-            run=export_run, format="keras", quantize="none", folder=tmp_path / "out", data_path=None
-        )
-    )
+    exported_to(tmp_path / "out", model=export_run)
     metrics.unlink()  # The run is shared.
     card = (tmp_path / "out/README.md").read_text()
     assert "- split: validation\n- selection: epoch 1 of 1\n\nEvaluated by an earlier" in card
@@ -156,16 +161,8 @@ def test_the_card_and_the_manifest_of_an_ensemble_name_its_runs_and_state_its_ow
 ):
     title = "ensemble of 2 runs, their outputs averaged: run, other"
     report = conftest.write_metrics(tmp_path / "report", model=title)
-    comparison = exporter.export(
-        exporter.ExportRequest(
-            run=dataclasses.replace(ensemble_of_two, report_dir=report),
-            format="keras",
-            quantize="none",
-            folder=tmp_path / "out",
-            data_path=None,
-        )
-    )
-    assert comparison.largest < 1e-5
+    model = dataclasses.replace(ensemble_of_two, report_dir=report)
+    assert exported_to(tmp_path / "out", model=model).largest < 1e-5
     card = (tmp_path / "out/README.md").read_text()
     assert "export of an ensemble of 2 runs, whose outputs are averaged, " in card
     assert "run (cnn, weights of epoch 1 of 1), other (cnn, weights of epoch 2 of 3). It" in card
@@ -185,15 +182,7 @@ def test_the_card_of_an_ensemble_of_drawn_faces_and_photographs_says_partly(
 ):
     drawn, other = ensemble_of_two.members
     mixed = (drawn, of_data(other, license="Ask first."))
-    exporter.export(
-        exporter.ExportRequest(
-            run=dataclasses.replace(ensemble_of_two, members=mixed),
-            format="keras",
-            quantize="none",
-            folder=tmp_path / "out",
-            data_path=None,
-        )
-    )
+    exported_to(tmp_path / "out", model=dataclasses.replace(ensemble_of_two, members=mixed))
     card = (tmp_path / "out/README.md").read_text()
     assert "**Partly trained on drawn faces:**" in card
     assert "not on AffectNet or any photograph" not in card
