@@ -84,6 +84,7 @@ class FaceClassifier:
             from trainer.inference import face_classifier
 
             names = devices.prepare(wanted)
+            devices.start()
             detect = face_detector.detector(detector, device=names[0])
             classifier = face_classifier.FaceClassifier(found, detect=detect, devices=names)
         return cls(classifier, batch_size=batch_size)

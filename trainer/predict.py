@@ -196,6 +196,7 @@ def load(run: ensemble.Model, *, config: Predict) -> "face_classifier.FaceClassi
     from trainer.inference import face_classifier  # Inside, as above.
 
     names = devices.prepare(config.devices)
+    devices.start()
     detect = face_detector.detector(
         config.detector,
         min_face=config.min_face,

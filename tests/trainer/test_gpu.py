@@ -65,7 +65,8 @@ def losses_of(folder):
 
 
 @pytest.mark.parametrize("parts", [2, 4])
-def test_parts_of_a_gpu_train_as_the_whole_one_does(train, parts):
+def test_parts_of_a_gpu_train_as_the_whole_one_does(train, monkeypatch, parts):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")  # Its rounding alone drifts by 0.17 (H200).
     flags = ("--batch_norm", "--dropout=0.5")
     first = arrays_of(train(*flags, "--learning_rate=0"))
     names = [name for name in first if not name.startswith(("slot/", "average/"))]

@@ -379,7 +379,7 @@ class Training(fields.Checked):
     )
     jit: bool = field(
         False,
-        "compile the forward and backward pass with XLA: meant for GPUs, where it is untried; "
+        "compile the forward and backward pass with XLA: meant for GPUs; "
         "slower on CPUs; not possible with batch normalisation",
     )
     l2: float = field(

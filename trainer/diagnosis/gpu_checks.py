@@ -20,7 +20,8 @@ from trainer.distributed import gpu_faults, nvidia, tensorflow_build
 _TIMEOUT_S = 300.0
 _CLEAR_GAIN = 1.5
 """Speed of bfloat16 against float32 from which it is advised; it is slower without hardware."""
-_BFLOAT16 = "train with --precision=bfloat16: faster (depthwise convolutions on a CPU are not)"
+_BFLOAT16 = "train with --precision=bfloat16: faster"
+_EXCEPT_ON_A_CPU = " (depthwise convolutions on a CPU are not)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,7 +156,8 @@ def _product(line: Mapping[str, Any]) -> Iterator[Check]:
         listed = " and ".join(f"{speed} in {dtype}" for dtype, speed in speeds.items())
         gain = line["tflops"]["bfloat16"] / line["tflops"]["float32"]
         finding = f"matrix product right, GFLOP/s: {listed}"
-        yield Check(name, Level.GOOD, finding, _BFLOAT16 if gain >= _CLEAR_GAIN else "")
+        advice = _BFLOAT16 + (_EXCEPT_ON_A_CPU if name.startswith("cpu") else "")
+        yield Check(name, Level.GOOD, finding, advice if gain >= _CLEAR_GAIN else "")
     else:
         advice = "do not train on it: test its memory (nvidia-smi -q -d ECC), or replace it"
         yield Check(name, Level.BAD, "matrix product wrong", advice)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:  # Importing TensorFlow takes seconds; a refusal has to come f
 
 _SPLIT_FRAC = 0.85
 """Share of a GPU's memory that its logical devices divide; the rest is CUDA's own."""
+_HELD = (
+    "another program holds it: end that, name another GPU in CUDA_VISIBLE_DEVICES, or use "
+    "--num_gpus=0"
+)
 
 
 def refuse_early(devices: run_config.Devices) -> None:
@@ -237,6 +241,20 @@ def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
         )
 
 
+def start() -> None:
+    """Start TensorFlow on the devices that `prepare` has configured.
+
+    Raises:
+      errors.UserError: if a GPU has no memory left for it.
+    """
+    import tensorflow as tf  # Inside, as above.
+
+    from trainer.distributed import out_of_memory
+
+    with out_of_memory.as_sentence(_HELD):
+        tf.config.list_logical_devices()
+
+
 def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy":
     """Return the strategy that shares a batch among the named devices, each with a model copy.
 
@@ -245,11 +263,18 @@ def strategy(names: list[str], *, num_hosts: int = 1) -> "tf.distribute.Strategy
     NCCL, which takes each GPU once). With several hosts all visible
     devices of the hosts in TF_CONFIG are used; it must then be called before TensorFlow's first
     operation.
+
+    Raises:
+      errors.UserError: if a GPU has no memory left for it.
     """
     import tensorflow as tf  # Inside, as above.
 
+    from trainer.distributed import out_of_memory
+
     if num_hosts > 1:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with out_of_memory.as_sentence(_HELD):  # It starts TensorFlow itself.
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    start()
     is_on_one = _is_cpu(names) or _is_split(names)
     cross_device_ops = tf.distribute.ReductionToOneDevice() if is_on_one else None
     return tf.distribute.MirroredStrategy(names, cross_device_ops=cross_device_ops)

@@ -16,6 +16,8 @@ _SIGNS = re.compile(
     r"\bOOM\b|out of memory|OUT_OF_MEMORY|ALLOC_FAILED|failed to allocate", re.IGNORECASE
 )
 
+_MACHINE = "this machine"
+
 
 @contextlib.contextmanager
 def as_sentence(advice: str) -> Iterator[None]:
@@ -32,16 +34,14 @@ def as_sentence(advice: str) -> Iterator[None]:
     except tf.errors.OpError as error:
         if not _SIGNS.search(error.message):
             raise
-        raise errors.UserError(
-            f"the memory of {_device(error.message)} is full: {advice}"
-        ) from None
+        device = _device(error.message)
+        others = "" if device == _MACHINE else "; nvidia-smi shows what else holds it"
+        raise errors.UserError(f"the memory of {device} is full: {advice}{others}") from None
 
 
 def _device(message: str) -> str:
     """Return the device that a message names; its allocator is named after it as well."""
-    gpu = re.search(r"device:GPU:(\d+)|GPU_(\d+)_bfc", message)
+    gpu = re.search(r"\bGPU:(\d+)|GPU_(\d+)_bfc", message)
     if gpu:
         return f"GPU {gpu[1] or gpu[2]}"
-    return (
-        "this machine" if re.search(r"device:CPU|allocator cpu|mklcpu", message) else "the device"
-    )
+    return _MACHINE if re.search(r"device:CPU|allocator cpu|mklcpu", message) else "the device"

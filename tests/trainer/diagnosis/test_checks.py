@@ -157,6 +157,14 @@ def test_bfloat16_is_advised_where_it_is_faster(bfloat16, is_advised):
     assert ("--precision=bfloat16" in made.advice) == is_advised
 
 
+@pytest.mark.parametrize("device, is_limited", [("/cpu:0", True), ("/gpu:0", False)])
+def test_only_of_a_cpu_the_advice_says_what_bfloat16_does_not_speed_up(device, is_limited):
+    probed = gpu_checks.Probed(lines=[START, {**PRODUCT, "device": device}], end="")
+    made = list(gpu_checks.computed(probed, has_device=True))[-1]
+    assert "--precision=bfloat16" in made.advice
+    assert ("depthwise" in made.advice) == is_limited
+
+
 @pytest.mark.parametrize(
     "ending, says",
     [("kill -ABRT $$", "was ended by SIGABRT"), ("exec sleep 60", "did not answer for 3 s")],

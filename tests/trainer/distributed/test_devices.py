@@ -161,6 +161,24 @@ def test_whole_gpus_take_memory_as_they_need_it(tensorflow):
     assert tensorflow["split"] == {}
 
 
+@pytest.mark.parametrize(
+    "starts", [devices.start, lambda: devices.strategy(["/gpu:0"])], ids=["start", "strategy"]
+)
+def test_a_gpu_that_another_program_has_filled_is_refused_in_a_sentence(monkeypatch, starts):
+    def full():
+        raise tf.errors.InternalError(
+            None, None, "cudaSetDevice() on GPU:0 failed. Status: out of memory"
+        )
+
+    monkeypatch.setattr(tf.config, "list_logical_devices", full)
+    with pytest.raises(errors.UserError) as no:
+        starts()
+    assert str(no.value) == (
+        "the memory of GPU 0 is full: another program holds it: end that, name another GPU in "
+        "CUDA_VISIBLE_DEVICES, or use --num_gpus=0; nvidia-smi shows what else holds it"
+    )
+
+
 def test_all_gpus_there_are_cannot_be_split_if_they_are_several(tensorflow):
     with pytest.raises(errors.UserError, match="and here are 2 GPUs to use"):
         devices.prepare(run_config.Devices(virtual_devices=2))

@@ -18,15 +18,21 @@ def raised(error):
                 None, None, "OOM when allocating tensor with shape[64,32] and type float on "
                 "/job:localhost/replica:0/task:0/device:GPU:1 by allocator GPU_1_bfc"
             ),
-            "the memory of GPU 1 is full: use less",
+            "the memory of GPU 1 is full: use less; nvidia-smi shows what else holds it",
         ),
         (
             tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
-            "the memory of the device is full: use less",
+            "the memory of the device is full: use less; nvidia-smi shows what else holds it",
+        ),
+        (
+            tf.errors.InternalError(
+                None, None, "cudaSetDevice() on GPU:2 failed. Status: out of memory"
+            ),
+            "the memory of GPU 2 is full: use less; nvidia-smi shows what else holds it",
         ),
         (
             tf.errors.UnknownError(None, None, "CUDNN_STATUS_ALLOC_FAILED in GPU_0_bfc"),
-            "the memory of GPU 0 is full: use less",
+            "the memory of GPU 0 is full: use less; nvidia-smi shows what else holds it",
         ),
     ],
 )  # fmt: skip

@@ -57,6 +57,16 @@ def test_layers_compute_in_the_format_and_weights_and_logits_do_not(make_ctx):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_is_trained_with_tf32_and_evaluated_without(make_ctx, precision):
+    tf.config.experimental.enable_tensor_float_32_execution(True)  # As in a new process.
+    ctx = make_ctx(precision=precision)
+    network = setup.model(ctx)
+    assert tf.config.experimental.tensor_float_32_execution_enabled()
+    setup.trained_model(ctx, trained=network)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def test_the_scale_is_halved_by_an_overflow_and_doubled_after_two_thousand_good_steps():
     scale = loss_scale.LossScale(freed_at=2)
     good, overflow = [tf.constant([1.0, -2.0])], [tf.constant([1.0, np.inf])]

@@ -24,7 +24,7 @@ def test_a_step_that_does_not_fit_names_batch_size_and_accumulate_steps(make_ctx
     assert str(no.value) == (
         "the memory of GPU 0 is full: it cannot hold 8 images of a step at once (--batch_size=32, "
         "replicas: 2, --accumulate_steps=2); use a smaller --batch_size, or --accumulate_steps=4, "
-        "which computes the same batch in smaller parts"
+        "which computes the same batch in smaller parts; nvidia-smi shows what else holds it"
     )
 
 
@@ -36,7 +36,8 @@ def test_an_evaluation_that_does_not_fit_names_what_helps(make_ctx):
         predictor.run(context.read_split(ctx, split="validation"), batch_size=16)
     assert str(no.value) == (
         "the memory of GPU 0 is full: it cannot hold 8 images of an evaluation at once: train with "
-        "a smaller --batch_size, or evaluate on more GPUs or on the CPU (--num_gpus=0)"
+        "a smaller --batch_size, or evaluate on more GPUs or on the CPU (--num_gpus=0); "
+        "nvidia-smi shows what else holds it"
     )
 
 
