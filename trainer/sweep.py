@@ -1,7 +1,7 @@
 """Sweep program: python -m trainer.sweep --sweep_dir=runs/sweep --trials=40.
 
 Owns the flags, and which flags of trainer.main have no meaning in a sweep; the search is
-tuning.study's. A sweep that was interrupted continues, from the very step of its interrupted trial.
+tuning.trials'. A sweep that was interrupted continues, from the very step of its interrupted trial.
 """
 
 import pathlib
@@ -49,11 +49,11 @@ def _run(asked: options.Sweep, *, settings: run_config.Config, data_path: pathli
     study = study_lib.open_study(asked, settings=settings, data_path=data_path)
     with tf_logging.chatter_off():
         from trainer.run import context  # Inside: the refusals above must not wait for TensorFlow.
-        from trainer.tuning import report
+        from trainer.tuning import report, trials
     ctx = context.create(settings, version=dataset_version.open_version(data_path))
     folder = pathlib.Path(asked.sweep_dir)
     with study_lib.database_errors(folder):
-        study_lib.run(study, asked=asked, ctx=ctx)
+        trials.run(study, asked=asked, ctx=ctx)
         report.write(study, sweep_dir=folder, settings=settings)
 
 

@@ -20,6 +20,7 @@ from trainer import sweep
 from trainer.training import trainer
 from trainer.tuning import options, report, search_space
 from trainer.tuning import study as study_lib
+from trainer.tuning import trials as trials_lib
 
 NO_DATA = pathlib.Path(__file__).parent
 """In the place of a version, whose fingerprint is that of no shard."""
@@ -41,7 +42,7 @@ def search(make_ctx, tmp_path):
         study = study_lib.open_study(
             about, settings=ctx.settings, data_path=data_path or ctx.version.path
         )
-        study_lib.run(study, asked=about, ctx=ctx)
+        trials_lib.run(study, asked=about, ctx=ctx)
         return study
 
     return start
@@ -186,8 +187,8 @@ def fake_trial(monkeypatch, make_ctx, tmp_path, *, prune, fails=False):
     study = study_of_five(prune=prune)
     trial = study.ask()
     trial.set_user_attr("folder", "t")
-    return study_lib._train(
-        trial, chosen={}, reader=study_lib.SplitReader(make_ctx(**QUICK)), folder=tmp_path
+    return trials_lib._train(
+        trial, chosen={}, reader=trials_lib.SplitReader(make_ctx(**QUICK)), folder=tmp_path
     )
 
 

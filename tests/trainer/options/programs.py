@@ -57,9 +57,9 @@ def files() -> list[str]:
 
 def swept(lab, settings):
     """Return a sweep's files, the names that its trials vary, and which of them are pruned."""
-    from optuna import trial as trials  # Inside: an extra.
+    import optuna  # Inside: an extra.
 
-    from trainer.tuning import report, study
+    from trainer.tuning import report, trials
 
     varied, pruned = [], []
 
@@ -68,13 +68,14 @@ def swept(lab, settings):
         for epoch in (1, 2, 3):
             trial.report(-trial.number, step=epoch)  # Every trial is worse than those before it.
         pruned.append(trial.should_prune())
-        state = trials.TrialState.PRUNED if pruned[-1] else trials.TrialState.COMPLETE
+        states = optuna.trial.TrialState
+        state = states.PRUNED if pruned[-1] else states.COMPLETE
         score = None if pruned[-1] else float(-trial.number)
-        return study.Outcome(state=state, score=score, remark="")
+        return trials.Outcome(state=state, score=score, remark="")
 
     ctx = lab.make_ctx()
     with lab.monkeypatch.context() as patch:
-        patch.setattr(study, "_train", train)
+        patch.setattr(trials, "_train", train)
         patch.setattr(report, "write", lambda *_, **__: None)
         patch.setattr(context, "create", lambda *_, **__: ctx)
         printed(lab, {"trials": 7, "data_dir": "data", **settings}, main=sweep.main)
