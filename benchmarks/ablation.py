@@ -1,6 +1,6 @@
 """Benchmark of a recipe's parts: validation accuracy with one part changed, at equal compute.
 
-python -m benchmarks.ablation --data_dir=DATA_DIR --config_name=fer2013 --work_dir=FOLDER trains a
+python -m benchmarks.ablation --data_dir=DATA_DIR --config_name=fer2013_7 --work_dir=FOLDER trains a
 small network on FER2013 once for each seed and variant, and prints a Markdown table. A variant is
 trained for as many epochs as take the multiply-adds of the base's: twice as many where an image
 takes half of them. Finished runs are kept and an interrupted one is continued.

@@ -1,6 +1,6 @@
 """Label noise: flips labels of a build's training split, reproducibly, and writes which.
 
-python -m benchmarks.label_noise --data_dir=DATA_DIR --config_name=fer2013 --rate=0.2 --output=FILE
+python -m benchmarks.label_noise --data_dir=DATA_DIR --config_name=NAME --rate=0.2 --output=FILE
 writes a CSV of the images with the label that they have (given) and the one that they get
 (suggested), which the job makes a build of: python -m pipeline.main --relabel=FILE. With
 --noise=confusion the new labels are those that a trained network takes the classes for

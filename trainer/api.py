@@ -17,7 +17,7 @@ from runtime import errors, fields
 from trainer import evaluate as evaluate_program
 from trainer import face_api, main, predict
 from trainer.config import run_config
-from trainer.distributed import host_channel, tf_logging
+from trainer.distributed import devices, host_channel, tf_logging
 from trainer.inference import face_detector, images
 from trainer.run import ensemble, model_folder, trained_run
 
@@ -88,14 +88,16 @@ def classifier(run: ensemble.Model, *, detector: str = "mtcnn") -> "face_classif
       detector: mtcnn (extra `predict`), or none, which takes each image as one face crop.
 
     Raises:
-      errors.UserError: if the detector is not installed or of no use to the run's crops, or the
-        run has no weights.
+      errors.UserError: if the detector is not installed or of no use to the run's crops, the run
+        has no weights, or a GPU has no memory left for TensorFlow to start.
     """
     face_detector.check_installed(detector)
     face_detector.check_crops(detector, like=run.data.geometry().like)
     with tf_logging.chatter_off():
         from trainer.inference import face_classifier  # Inside, as above.
 
+        devices.take_memory_as_needed()
+        devices.start()
         return face_classifier.FaceClassifier(run, detect=face_detector.detector(detector))
 
 

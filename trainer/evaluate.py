@@ -228,11 +228,13 @@ def _member(
     run: trained_run.Run, *, ctx: "context.RunContext", split: "examples.Split"
 ) -> "evaluation_report.Member":
     # Inside, as above.
+    from trainer.distributed import out_of_memory
     from trainer.models import build
     from trainer.reports import evaluation_report
     from trainer.run import history
 
-    with ctx.strategy.scope():
+    advice = "it cannot hold the network's weights: evaluate on the CPU (--num_gpus=0)"
+    with out_of_memory.as_sentence(advice), ctx.strategy.scope():
         network = build.trained_network(
             ctx.settings, image_size=ctx.views.crop_px, num_classes=len(run.data.class_names)
         )

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from runtime import errors
+
 _CHECKED = 512
 """Side of the matrices whose product is compared: small integers, exact in every float format."""
 _TIMED = 4096
 _SUMMED = 32 * 2**20
 """Numbers that are added over all GPUs: 128 MB of float32, as the gradients of a large network."""
-_REPEATS = 5
+_REPEATS = 20
 
 
 def main() -> None:
@@ -27,8 +29,13 @@ def main() -> None:
     from trainer.distributed import devices
 
     gpus = tf.config.list_physical_devices("GPU")
-    names = devices.prepare(devices_of(len(gpus)))
     _print("start", version=tf.__version__, seconds=time.perf_counter() - started, gpus=len(gpus))
+    try:
+        names = devices.prepare(devices_of(len(gpus)))
+        devices.start()
+    except errors.UserError as error:
+        _print("refused", reason=str(error))
+        return
     for name in names:
         _print("product", device=name, **product(name, timed=_TIMED if gpus else _CHECKED))
     if len(gpus) > 1:
@@ -67,11 +74,11 @@ def _tflops(side: int, *, dtype: str) -> float:
     import tensorflow as tf  # Inside, as above.
 
     matrix = tf.ones((side, side), dtype)
-    tf.matmul(matrix, matrix).numpy()
+    tf.matmul(matrix, matrix)[0, 0].numpy()
     started = time.perf_counter()
     for _ in range(_REPEATS):
         result = tf.matmul(matrix, matrix)
-    result.numpy()
+    result[0, 0].numpy()  # Of one number: the copy of a result takes longer than a product.
     seconds = (time.perf_counter() - started) / _REPEATS
     return 2 * side**3 / seconds / 1e12
 

@@ -149,6 +149,10 @@ def _started(line: Mapping[str, Any]) -> Iterator[Check]:
     yield good("start", f"TensorFlow {line['version']} imported in {line['seconds']:.1f} s")
 
 
+def _refused(line: Mapping[str, Any]) -> Iterator[Check]:
+    yield _checked("gpu", fault=line["reason"], finding="")
+
+
 def _product(line: Mapping[str, Any]) -> Iterator[Check]:
     name = line["device"].removeprefix("/").replace(":", " ")
     if line["is_right"]:
@@ -172,4 +176,4 @@ def _all_reduce(line: Mapping[str, Any]) -> Iterator[Check]:
         yield Check(name, Level.BAD, f"wrong over {line['devices']} GPUs", advice)
 
 
-_READERS = {"start": _started, "product": _product, "all_reduce": _all_reduce}
+_READERS = {"start": _started, "refused": _refused, "product": _product, "all_reduce": _all_reduce}

@@ -5,6 +5,7 @@ MirroredStrategy is given only devices that were counted here: given absent GPUs
 the CPU and hangs in the first all-reduce (seen with TensorFlow 2.21).
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,14 @@ def check_count(devices: run_config.Devices, *, available: int) -> None:
         0: ("no GPU", ""),
         1: ("1 GPU", "--num_gpus=1 for that one, "),
     }.get(available, (f"{available} GPUs", f"--num_gpus={available} for those, "))
+    path = (
+        f", or --num_gpus=0 --virtual_devices={num_gpus} to try the {_ways(num_gpus)} path on it"
+        if num_gpus > 1
+        else ""
+    )
     raise errors.UserError(
         f"--num_gpus={num_gpus}, but this machine has {has}: use {alternative}--num_gpus=0 for the "
-        f"CPU, or --num_gpus=0 --virtual_devices={num_gpus} to try the {_ways(num_gpus)} path on "
-        "it"
+        f"CPU{path}"
     )
 
 
@@ -239,6 +244,15 @@ def check_hosts(devices: run_config.Devices, *, num_hosts: int) -> None:
             f"--virtual_devices={devices.virtual_devices}, but with several hosts the CPU of each "
             f"is one replica, or its GPUs are: use --virtual_devices=1 on these {num_hosts}"
         )
+
+
+def take_memory_as_needed() -> None:
+    """Have each GPU's memory taken as it is needed, unless TensorFlow has started already."""
+    import tensorflow as tf  # Inside, as above.
+
+    with contextlib.suppress(RuntimeError, ValueError):  # It has started, or splits a GPU.
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
 
 
 def start() -> None:

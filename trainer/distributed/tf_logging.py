@@ -5,6 +5,7 @@ TF_CPP_MIN_LOG_LEVEL alone was not enough: the CUDA stub writes before logging i
 """
 
 import contextlib
+import logging as std_logging
 import os
 import sys
 import warnings
@@ -31,6 +32,7 @@ def chatter_off() -> Iterator[None]:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
+    std_logging.getLogger("tensorflow").setLevel(std_logging.ERROR)  # Else it tells of retracing.
     warnings.filterwarnings("ignore", module="tensorflow|tensorflow_datasets|keras")
     sys.stderr.flush()
     with contextlib.ExitStack() as stack:

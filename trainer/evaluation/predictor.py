@@ -17,7 +17,7 @@ from scipy import special
 from trainer.config import evaluation_views
 from trainer.data import examples, input_pipeline
 from trainer.distributed import devices, out_of_memory
-from trainer.models import heads
+from trainer.models import dtype_policy, heads
 from trainer.models import views as views_lib
 
 _POSITION = "position"
@@ -100,7 +100,7 @@ class Predictor:
             f"it cannot hold {at_once} images of an evaluation at once: train with a smaller "
             "--batch_size, or evaluate on more GPUs or on the CPU (--num_gpus=0)"
         )
-        with out_of_memory.as_sentence(advice):
+        with out_of_memory.as_sentence(advice), dtype_policy.IN_FULL:
             batches = [
                 self._compiled(group)
                 for group in input_pipeline.distribute(dataset, strategy=self._strategy)

@@ -22,7 +22,7 @@ from trainer.data import exact_resize
 from trainer.explain import face_pictures
 from trainer.inference import face_detector, trained_model
 from trainer.inference import images as images_lib
-from trainer.models import heads, views
+from trainer.models import dtype_policy, heads, views
 from trainer.run import data_provenance, ensemble, trained_run
 
 
@@ -208,7 +208,7 @@ class FaceClassifier:
             if len(share)
         ]
         # Threads: each waits for its device.
-        with futures.ThreadPoolExecutor(len(given)) as threads:
+        with dtype_policy.IN_FULL, futures.ThreadPoolExecutor(len(given)) as threads:
             parts = list(threads.map(lambda each: each[0](each[1]), given))
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         probabilities = outputs.pop(heads.PROBABILITIES)

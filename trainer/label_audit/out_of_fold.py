@@ -98,6 +98,7 @@ def _trained(ctx: context.RunContext, *, data: Data, fold: int) -> keras.Model:
         trainer.Trainer(
             ctx, network=network, train=train, selection=selection, model_dir=model_dir
         ).train()
+    network = setup.trained_model(ctx, trained=network)
     best_weights.load_best(network, model_dir=model_dir)
     return network
 
@@ -109,7 +110,7 @@ def _outputs(network: keras.Model, *, ctx: context.RunContext, split: examples.S
         body = keras.Model(network.inputs, network.get_layer(heads.LOGITS).input)
     embedder = predictor.Predictor(body, strategy=ctx.strategy, views=ctx.views.of_epochs)
     by_view = embedder.outputs(split, batch_size=batch_size)[heads.LOGITS]
-    features = by_view.astype(np.float32).mean(axis=1)  # They may be bfloat16.
+    features = by_view.mean(axis=1)
     length = np.linalg.norm(features, axis=1, keepdims=True)
     return Outputs(
         probabilities=own.probabilities(split, batch_size=batch_size),

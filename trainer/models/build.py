@@ -29,11 +29,7 @@ def network(settings: run_config.Config, *, image_size: int, num_classes: int) -
 def trained_network(
     settings: run_config.Config, *, image_size: int, num_classes: int
 ) -> keras.Model:
-    """Build the network that settings name, as `network` does, to compute in float32.
-
-    From then on the process computes float32 in full (`dtype_policy.compute_in_full`).
-    """
-    dtype_policy.compute_in_full()
+    """Build the network that settings name, as `network` does, to compute in float32."""
     training = dataclasses.replace(settings.training, precision="float32")
     in_float32 = dataclasses.replace(settings, training=training)
     return network(in_float32, image_size=image_size, num_classes=num_classes)

@@ -1,6 +1,7 @@
 """Dtype policy: number format in which layers compute, float32, bfloat16 or float16."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 import keras
@@ -21,11 +22,31 @@ def building(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def compute_in_full() -> None:
-    """Compute float32 in this process without TF32, its rounding to 10 bits on NVIDIA's GPUs.
+class _InFull(contextlib.AbstractContextManager[None]):
+    """Block in which float32 is computed without TF32, NVIDIA's rounding of factors to 10 bits.
 
-    Convolutions and matrix products of float32 use it by default where the GPU has it (compute
-    capability 8.0 and newer). Training may; what a trained network says has to be what its exports
-    say elsewhere.
+    Convolutions and matrix products use TF32 by default where the GPU has it (compute capability
+    8.0 and newer). Training may; what a trained network says has to be what its exports say
+    elsewhere. The switch is the process's: blocks may overlap in threads, and the last restores it.
     """
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_open = 0
+        self._before = True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._num_open:
+                self._before = tf.config.experimental.tensor_float_32_execution_enabled()
+                tf.config.experimental.enable_tensor_float_32_execution(False)
+            self._num_open += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_open -= 1
+            if not self._num_open:
+                tf.config.experimental.enable_tensor_float_32_execution(self._before)
+
+
+IN_FULL = _InFull()

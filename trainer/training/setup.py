@@ -12,7 +12,7 @@ import numpy as np
 from runtime import errors, machine
 from trainer.data import class_balance, examples
 from trainer.distributed import out_of_memory
-from trainer.models import build, cnn, dtype_policy, factory, sync_batch_norm
+from trainer.models import build, cnn, factory, sync_batch_norm
 from trainer.optim import (
     early_learning,
     ema,
@@ -47,9 +47,8 @@ def model(ctx: context.RunContext) -> keras.Model:
 def trained_model(ctx: context.RunContext, *, trained: keras.Model) -> keras.Model:
     """Return the network to evaluate a training with: the trained one, or one in float32."""
     if ctx.settings.training.precision == "float32":
-        dtype_policy.compute_in_full()
         return trained
-    with ctx.strategy.scope():
+    with out_of_memory.as_sentence(_memory_advice(ctx)), ctx.strategy.scope():
         return build.trained_network(
             ctx.settings, image_size=ctx.views.crop_px, num_classes=len(ctx.version.class_names)
         )

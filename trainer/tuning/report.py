@@ -8,7 +8,7 @@ explains. Optuna's Plotly charts were rejected because they need another depende
 import pathlib
 import shlex
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -109,7 +109,7 @@ def as_csv(study: optuna.Study) -> str:
 
 def command(trial: optuna.trial.FrozenTrial, *, settings: run_config.Config) -> str:
     """Return the command that trains a trial's network again, in a folder of its own."""
-    values = run_config.flat(settings) | dict(settings_of(trial))
+    values = run_config.flat(settings) | dict(study_lib.settings_of(trial))
     defaults = run_config.flat(run_config.make({}))
     flags = [
         f"--{name}={_exact(value)}"
@@ -117,18 +117,6 @@ def command(trial: optuna.trial.FrozenTrial, *, settings: run_config.Config) -> 
         if value != defaults[name] and name not in ("recipe", "model_dir")
     ]
     return shlex.join(["python", "-m", "trainer.main", *flags, "--model_dir=runs/best"])
-
-
-def settings_of(trial: optuna.trial.FrozenTrial) -> Mapping[str, Any]:
-    """Return the settings of a finished trial's hyperparameters."""
-    chooser = optuna.trial.FixedTrial(trial.params)
-    settings: dict[str, Any] = {}
-    for name in search_space.CHOICES:
-        try:
-            settings |= search_space.choose(chooser, names=[name])
-        except ValueError:  # FixedTrial raises it for a parameter that was not varied.
-            continue
-    return settings
 
 
 def _sweep(study: optuna.Study, *, settings: run_config.Config) -> page.Sweep:
@@ -139,7 +127,7 @@ def _sweep(study: optuna.Study, *, settings: run_config.Config) -> page.Sweep:
         data=study.user_attrs.get(study_lib.DATA, {}).get("name", ""),
         ranked=finished,
         settings=settings,
-        best_settings=settings_of(finished[0]),
+        best_settings=study_lib.settings_of(finished[0]),
         command=command(finished[0], settings=settings),
         importances=importances(study),
     )

@@ -43,8 +43,8 @@ class Last:
 Settings = dict[str, Any]
 """Flat settings, as in run_config.flat."""
 
-Parameters = frozenset[tuple[str, Any]]
-"""What a trial was suggested, by name."""
+Key = frozenset[tuple[str, Any]]
+"""Settings as something that can be looked up."""
 
 _MAX_FILTERS = 512
 
@@ -57,9 +57,12 @@ def choose(chooser: Chooser, *, names: Sequence[str]) -> Settings:
     return settings
 
 
-def parameters(suggested: Mapping[str, Any]) -> Parameters:
-    """Return what was suggested as something that can be looked up."""
-    return frozenset(suggested.items())
+def key(settings: Mapping[str, Any]) -> Key:
+    """Return settings as something that can be looked up; lists and tuples are the same."""
+    return frozenset(
+        (name, tuple(value) if isinstance(value, list) else value)
+        for name, value in settings.items()
+    )
 
 
 def text(value: Any) -> str:

@@ -129,6 +129,18 @@ def trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return sorted(last.values(), key=lambda trial: trial.number)
 
 
+def settings_of(trial: optuna.trial.FrozenTrial) -> search_space.Settings:
+    """Return the settings of a finished trial's hyperparameters."""
+    chooser = optuna.trial.FixedTrial(trial.params)
+    settings: search_space.Settings = {}
+    for name in search_space.CHOICES:
+        try:
+            settings |= search_space.choose(chooser, names=[name])
+        except ValueError:  # FixedTrial raises it for a parameter that was not varied.
+            continue
+    return settings
+
+
 def _check_same(study: optuna.Study, *, settings: run_config.Config, folder: pathlib.Path) -> None:
     """Store the settings of a new study; refuse others for one that exists."""
     if _SETTINGS not in study.user_attrs:

@@ -75,10 +75,11 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
     if ctx.version.is_drawn:
         print(f"              {dataset_version.DRAWN_WARNING}")
     reader = SplitReader(ctx)
+    shared = run_config.flat(ctx.settings)
     for _ in range(left):
-        trial = _new_trial(study, vary=asked.vary)
+        trial = _new_trial(study, vary=asked.vary, shared=shared)
         if trial is None:
-            trained, varied = len(_trained_before(study)), ", ".join(asked.vary)
+            trained, varied = len(_trained_before(study, shared=shared)), ", ".join(asked.vary)
             print(f"sweep         ends: {trained} trials, and no other settings of {varied} found")
             return
         # The folder is stored before training, so that an interrupted trial is found again.
@@ -101,25 +102,32 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
         print(_line(study, number=trial.number, outcome=outcome, chosen=chosen), flush=True)
 
 
-def _trained_before(study: optuna.Study) -> dict[search_space.Parameters, int]:
-    """Return the numbers of the trained trials by their parameters."""
+def _trained_before(
+    study: optuna.Study, *, shared: search_space.Settings
+) -> dict[search_space.Key, int]:
+    """Return the numbers of the trained trials by their settings, of which some are shared."""
     trained = study.get_trials(deepcopy=False, states=(_State.COMPLETE, _State.PRUNED))
-    return {search_space.parameters(trial.params): trial.number for trial in reversed(trained)}
+    return {
+        search_space.key(shared | study_lib.settings_of(trial)): trial.number
+        for trial in reversed(trained)
+    }
 
 
-def _new_trial(study: optuna.Study, *, vary: Sequence[str]) -> optuna.Trial | None:
+def _new_trial(
+    study: optuna.Study, *, vary: Sequence[str], shared: search_space.Settings
+) -> optuna.Trial | None:
     """Return a trial whose settings none was trained with, or None if none is found.
 
     Trials are repeatable: the same settings would have the same score. After a first repetition
     they are suggested at random, since the sampler may well suggest its favourite again.
     """
-    before = _trained_before(study)
+    before = _trained_before(study, shared=shared)
     sampler = study.sampler
     try:
         for _ in range(_MAX_SUGGESTIONS):
             trial = study.ask()
-            search_space.choose(trial, names=vary)
-            number = before.get(search_space.parameters(trial.params))
+            chosen = search_space.choose(trial, names=vary)
+            number = before.get(search_space.key(shared | chosen))
             if number is None:
                 return trial
             trial.set_user_attr(study_lib.REPEATS, number)

@@ -128,6 +128,7 @@ PRODUCT = {
     "is_right": True,
     "tflops": {"bfloat16": 200.0, "float32": 20.0},
 }
+REFUSED = {"kind": "refused", "reason": "the memory of GPU 0 is full: end the other program"}
 SUM = {"kind": "all_reduce", "devices": 2, "is_right": True, "gb_per_s": 90.0}
 
 
@@ -138,6 +139,7 @@ SUM = {"kind": "all_reduce", "devices": 2, "is_right": True, "gb_per_s": 90.0}
         ([START, {**PRODUCT, "is_right": False}], "", {"start": "GOOD", "gpu 0": "BAD"}),
         ([START, {**SUM, "is_right": False}], "", {"start": "GOOD", "all-reduce": "BAD"}),
         ([{**START, "gpus": 0}], "", {"start": "GOOD", "gpu": "BAD"}),
+        ([START, REFUSED], "", {"start": "GOOD", "gpu": "BAD"}),
         ([START], "TensorFlow was ended by SIGABRT", {"start": "GOOD", "tensorflow": "BAD"}),
         ([], "TensorFlow was ended by SIGILL", {"tensorflow": "BAD"}),
     ],
@@ -145,6 +147,11 @@ SUM = {"kind": "all_reduce", "devices": 2, "is_right": True, "gb_per_s": 90.0}
 def test_what_was_computed_is_judged(lines, end, expected):
     probed = gpu_checks.Probed(lines=lines, end=end, warnings=("Cannot dlopen",))
     assert levels(gpu_checks.computed(probed, has_device=True)) == expected
+
+
+def test_what_is_refused_has_its_own_way_out_as_advice():
+    (_, made) = gpu_checks.computed(gpu_checks.Probed(lines=[START, REFUSED], end=""), has_device=1)
+    assert (made.finding, made.advice) == ("the memory of GPU 0 is full", "end the other program")
 
 
 @pytest.mark.parametrize("bfloat16, is_advised", [(0.45, True), (0.06, False), (0.003, False)])

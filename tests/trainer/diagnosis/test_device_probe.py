@@ -1,4 +1,19 @@
+import json
+
+from runtime import errors
 from trainer.diagnosis import device_probe
+from trainer.distributed import devices
+
+
+def test_a_gpu_that_cannot_be_used_is_told_in_the_words_of_the_refusal(monkeypatch, capsys):
+    def full():
+        raise errors.UserError("the memory of GPU 0 is full: end the other program")
+
+    monkeypatch.setattr(devices, "start", full)
+    device_probe.main()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["kind"] for line in lines] == ["start", "refused"]
+    assert lines[1]["reason"] == "the memory of GPU 0 is full: end the other program"
 
 
 def test_a_device_multiplies_and_its_speed_is_measured():

@@ -179,6 +179,17 @@ def test_a_gpu_that_another_program_has_filled_is_refused_in_a_sentence(monkeypa
     )
 
 
+def test_gpus_of_a_classifier_take_memory_as_they_need_it(tensorflow, monkeypatch):
+    devices.take_memory_as_needed()
+    assert tensorflow["growth"] == ["GPU:0", "GPU:1"]
+
+    def started(gpu, enable):
+        raise RuntimeError("Physical devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", started)
+    devices.take_memory_as_needed()  # They stay as they are.
+
+
 def test_all_gpus_there_are_cannot_be_split_if_they_are_several(tensorflow):
     with pytest.raises(errors.UserError, match="and here are 2 GPUs to use"):
         devices.prepare(run_config.Devices(virtual_devices=2))

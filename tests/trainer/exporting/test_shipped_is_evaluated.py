@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tests.trainer import conftest
@@ -61,12 +60,6 @@ def evaluated(
     found = evaluation_report.run_members([member], report_dir=folder)
     accuracy = found.results.classification.accuracy
     return predictions.read(folder / predictions.FILE), accuracy
-
-
-def test_a_trained_network_is_used_without_tf32_which_its_exports_lack(export_run):
-    tf.config.experimental.enable_tensor_float_32_execution(True)  # As in a new process.
-    trained_model.network(export_run)
-    assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 @pytest.mark.parametrize("decode", [with_opencv, with_pillow])

@@ -13,7 +13,7 @@ pytest.importorskip("cleanlab")
 from affectnet_tfds.reader import label_list
 from runtime import errors
 from trainer.config import run_config, training_config
-from trainer.evaluation import predictions
+from trainer.evaluation import predictions, predictor
 from trainer.label_audit import audit, options, out_of_fold
 from trainer.run import context, model_folder
 from trainer.training import soft_targets
@@ -197,3 +197,18 @@ def test_a_holdout_of_the_other_folds_may_choose_the_epoch(start, tmp_path, monk
     out_of_fold.predict(ctx, data=data, fold=0, output_dir=tmp_path)
     assert seen == ["holdout"]
     assert run_config.load(tmp_path / "fold-1" / "config.json").selection.holdout_frac == 0.3
+
+
+def test_a_fold_is_judged_in_float32_whatever_it_was_trained_in(start, tmp_path, monkeypatch):
+    formats = []
+    init = predictor.Predictor.__init__
+
+    def spy(self, model, **rest):
+        formats.append({layer.compute_dtype for layer in model.layers})
+        init(self, model, **rest)
+
+    monkeypatch.setattr(predictor.Predictor, "__init__", spy)
+    start(tmp_path / "a", settings={**QUICK, "precision": "bfloat16", "epochs": 1})
+    in_training, *in_use = formats[:3]  # Of a fold: the epochs', the probabilities', the features'.
+    assert "bfloat16" in in_training
+    assert in_use == [{"float32"}] * 2

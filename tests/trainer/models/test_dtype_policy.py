@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from runtime import errors
 from tests.trainer.training import test_replicas
+from trainer.evaluation import predictor
+from trainer.models import dtype_policy
 from trainer.optim import loss_scale
 from trainer.run import context
 from trainer.training import setup
@@ -57,14 +59,36 @@ def test_layers_compute_in_the_format_and_weights_and_logits_do_not(make_ctx):
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_network_is_trained_with_tf32_and_evaluated_without(make_ctx, precision):
-    tf.config.experimental.enable_tensor_float_32_execution(True)  # As in a new process.
-    ctx = make_ctx(precision=precision)
+def tf32():
+    return tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_float32_is_in_full_until_the_last_of_overlapping_blocks_ends(before):
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+    try:
+        first, second = (dtype_policy.IN_FULL for _ in range(2))
+        with first:
+            with second:
+                assert not tf32()
+            assert not tf32()
+        assert tf32() == before
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+
+
+def test_a_network_is_trained_with_tf32_and_evaluated_without(make_ctx, monkeypatch):
+    ctx = make_ctx(precision="float32")
+    split = context.read_split(ctx, split="train")
     network = setup.model(ctx)
-    assert tf.config.experimental.tensor_float_32_execution_enabled()
-    setup.trained_model(ctx, trained=network)
-    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+    step = setup.build_train_step(network, ctx=ctx, split=split)
+    own = predictor.Predictor(network, strategy=ctx.strategy, views=ctx.views)
+    seen, compiled = [], own._compiled
+    own.__dict__["_compiled"] = lambda group: seen.append(tf32()) or compiled(group)
+    own.run(split, batch_size=16)
+    assert set(seen) == {False}
+    monkeypatch.setattr(step, "_function", lambda **_: lambda *_: tf.fill([1, 7], float(tf32())))
+    assert step.train({}, first_step=0).all()
 
 
 def test_the_scale_is_halved_by_an_overflow_and_doubled_after_two_thousand_good_steps():
