@@ -1,4 +1,4 @@
-"""Dtype policy: number format in which layers compute, float32, bfloat16 or float16."""
+"""Dtype policy: number format in which layers compute (float32, bfloat16, float16), and TF32."""
 
 import contextlib
 import threading
