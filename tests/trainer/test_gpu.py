@@ -17,6 +17,7 @@ import pytest
 from tests import programs
 from tests.trainer import conftest, drift
 from trainer.distributed import nvidia
+from trainer.evaluation import predictions
 from trainer.run import checkpoint
 
 pytestmark = [
@@ -152,6 +153,18 @@ def test_a_gpu_run_is_evaluated_alike_on_the_cpu_and_on_a_gpu(train, tmp_path, f
         json.loads((each / "metrics.json").read_text()) for each in (tmp_path, folder)
     )
     assert found["m_measure"] == pytest.approx(expected["m_measure"], abs=1e-3)
+
+
+def test_an_evaluation_on_a_gpu_gives_the_probabilities_of_one_on_the_cpu(train, tmp_path):
+    found = []
+    for flags in (("--num_gpus=0",), ON_GPU):
+        report = tmp_path / flags[0]
+        done = programs.run(
+            "trainer.evaluate", f"--model_dir={train()}", f"--report_dir={report}", *flags
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(predictions.read(report / predictions.FILE).probabilities)
+    assert found[1] == pytest.approx(found[0], abs=1e-5)
 
 
 def test_a_gpu_run_is_exported_and_predicts(train, tmp_path, drawn):

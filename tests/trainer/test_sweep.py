@@ -136,6 +136,32 @@ def test_an_interrupted_trial_is_given_up_where_something_else_is_varied(
     assert done.user_attrs["folder"] == "trial-0001"
 
 
+def test_an_interrupted_trial_that_was_not_begun_again_is_given_up_by_another_vary(search):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials_lib, "_train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            search(trials=1)
+        patch.setattr(trials_lib, "run", lambda *_, **__: None)
+        search(trials=1)  # It puts the trial in the queue, and begins none.
+    waiting, last = search(trials=1, vary=("augment",)).trials[-2:]
+    assert waiting.state.name == "FAIL" and list(last.params) == ["augment"]
+    assert last.state.name == "COMPLETE" and last.user_attrs["folder"] != "trial-0000"
+
+
+@pytest.mark.parametrize("vary", [("dropout", "learning_rate"), ("learning_rate", "dropout")])
+def test_an_interrupted_trial_continues_in_whatever_order_its_names_are_given(search, vary):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials_lib, "_train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            search(trials=1, vary=("dropout", "learning_rate"))
+    cut, done = search(trials=1, vary=vary).trials
+    assert done.params == cut.params and done.user_attrs["folder"] == "trial-0000"
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
 def test_no_settings_are_trained_twice_and_a_sweep_ends_where_there_are_no_others(
     search, make_ctx, tmp_path, capsys
 ):

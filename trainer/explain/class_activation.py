@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.config import evaluation_views
-from trainer.models import heads
+from trainer.models import dtype_policy, heads
 
 _IMAGE_RANK = 4
 
@@ -55,7 +55,7 @@ class ClassActivation:
         view = images[:, top : top + side, left : left + side]
         given = tf.constant(view, tf.float32)
         chosen = tf.constant(np.asarray(classes), tf.int32)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with dtype_policy.IN_FULL, tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(given)
             features, logits = self._network(given, training=False)
             of_class = tf.gather(logits, chosen, axis=1, batch_dims=1)

@@ -144,7 +144,8 @@ class FaceClassifier:
           invalid_example.InvalidExample: if the image is broken.
         """
         start = time.perf_counter()
-        detected = self._detect(image)
+        with dtype_policy.IN_FULL:
+            detected = self._detect(image)
         if timings:
             timings.detector_ms += _ms_since(start)
         found = []

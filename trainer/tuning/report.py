@@ -80,10 +80,10 @@ def importances(study: optuna.Study) -> dict[str, float]:
 
 def table(trials: Trials) -> str:
     """Return trials as text, a row each and a column a hyperparameter."""
-    names = list(trials[0].params)
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     rows = [["trial", "score", *names]]
     for trial in trials:
-        cells = [search_space.text(trial.params.get(name)) for name in names]
+        cells = [search_space.text(trial.params.get(name, "")) for name in names]
         rows.append([str(trial.number), f"{trial.value:.4f}", *cells])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(

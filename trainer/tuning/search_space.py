@@ -58,11 +58,18 @@ def choose(chooser: Chooser, *, names: Sequence[str]) -> Settings:
 
 
 def key(settings: Mapping[str, Any]) -> Key:
-    """Return settings as something that can be looked up; lists and tuples are the same."""
-    return frozenset(
-        (name, tuple(value) if isinstance(value, list) else value)
-        for name, value in settings.items()
-    )
+    """Return settings as something that can be looked up.
+
+    Lists and tuples are the same, and so are floats that differ in their last digits: a suggestion
+    of steps of 0.05 is 0.15000000000000002.
+    """
+    return frozenset((name, _rounded(value)) for name, value in settings.items())
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_rounded, value))
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def text(value: Any) -> str:

@@ -197,6 +197,7 @@ def _requeue_interrupted(study: optuna.Study, *, vary: Sequence[str]) -> None:
     """
     for trial in study.get_trials(deepcopy=False, states=(_State.RUNNING,)):
         varied = trial.user_attrs.get(VARY, vary)
-        if FOLDER in trial.user_attrs and list(varied) == list(vary):
-            study.enqueue_trial(trial.params, user_attrs={FOLDER: trial.user_attrs[FOLDER]})
+        if FOLDER in trial.user_attrs and set(varied) == set(vary):
+            again = {FOLDER: trial.user_attrs[FOLDER], VARY: varied}
+            study.enqueue_trial(trial.params, user_attrs=again)
         study.tell(trial.number, state=_State.FAIL)

@@ -126,6 +126,10 @@ def _new_trial(
     try:
         for _ in range(_MAX_SUGGESTIONS):
             trial = study.ask()
+            if set(trial.user_attrs.get(study_lib.VARY, vary)) != set(vary):
+                # Interrupted, and not begun again before another command varied something else.
+                study.tell(trial, state=_State.FAIL)
+                continue
             chosen = search_space.choose(trial, names=vary)
             number = before.get(search_space.key(shared | chosen))
             if number is None:

@@ -35,3 +35,12 @@ def test_filters_double_from_block_to_block_up_to_512():
 
 def test_only_what_is_named_is_chosen():
     assert search_space.choose(Lowest(), names=["dropout"]) == {"dropout": 0.25}
+
+
+def test_settings_are_the_same_as_lists_and_tuples_and_up_to_the_last_digits_of_floats():
+    suggested = {"label_smoothing": 3 * 0.05, "conv_filters": [32, 64]}
+    assert suggested["label_smoothing"] != 0.15
+    same = {"conv_filters": (32, 64), "label_smoothing": 0.15}
+    assert search_space.key(suggested) == search_space.key(same)
+    for other in ({"label_smoothing": 0.2}, {"conv_filters": (32, 128)}, {"batch_norm": True}):
+        assert search_space.key({**same, **other}) != search_space.key(same)
