@@ -100,7 +100,7 @@ class Predictor:
             f"it cannot hold {at_once} images of an evaluation at once: train with a smaller "
             "--batch_size, or evaluate on more GPUs or on the CPU (--num_gpus=0)"
         )
-        with out_of_memory.as_sentence(advice), dtype_policy.IN_FULL:
+        with out_of_memory.as_sentence(advice), dtype_policy.WITHOUT_TF32:
             batches = [
                 self._compiled(group)
                 for group in input_pipeline.distribute(dataset, strategy=self._strategy)

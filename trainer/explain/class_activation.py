@@ -55,7 +55,7 @@ class ClassActivation:
         view = images[:, top : top + side, left : left + side]
         given = tf.constant(view, tf.float32)
         chosen = tf.constant(np.asarray(classes), tf.int32)
-        with dtype_policy.IN_FULL, tf.GradientTape(watch_accessed_variables=False) as tape:
+        with dtype_policy.WITHOUT_TF32, tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(given)
             features, logits = self._network(given, training=False)
             of_class = tf.gather(logits, chosen, axis=1, batch_dims=1)

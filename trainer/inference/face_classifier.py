@@ -144,7 +144,7 @@ class FaceClassifier:
           invalid_example.InvalidExample: if the image is broken.
         """
         start = time.perf_counter()
-        with dtype_policy.IN_FULL:
+        with dtype_policy.WITHOUT_TF32:
             detected = self._detect(image)
         if timings:
             timings.detector_ms += _ms_since(start)
@@ -209,7 +209,7 @@ class FaceClassifier:
             if len(share)
         ]
         # Threads: each waits for its device.
-        with dtype_policy.IN_FULL, futures.ThreadPoolExecutor(len(given)) as threads:
+        with dtype_policy.WITHOUT_TF32, futures.ThreadPoolExecutor(len(given)) as threads:
             parts = list(threads.map(lambda each: each[0](each[1]), given))
         outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         probabilities = outputs.pop(heads.PROBABILITIES)

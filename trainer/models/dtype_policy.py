@@ -22,7 +22,7 @@ def building(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-class _InFull(contextlib.AbstractContextManager[None]):
+class _WithoutTf32(contextlib.AbstractContextManager[None]):
     """Block in which float32 is computed without TF32, NVIDIA's rounding of factors to 10 bits.
 
     Convolutions and matrix products use TF32 by default where the GPU has it (compute capability
@@ -49,4 +49,4 @@ class _InFull(contextlib.AbstractContextManager[None]):
                 tf.config.experimental.enable_tensor_float_32_execution(self._before)
 
 
-IN_FULL = _InFull()
+WITHOUT_TF32 = _WithoutTf32()

@@ -67,7 +67,7 @@ def tf32():
 def test_float32_is_in_full_until_the_last_of_overlapping_blocks_ends(before):
     tf.config.experimental.enable_tensor_float_32_execution(before)
     try:
-        first, second = (dtype_policy.IN_FULL for _ in range(2))
+        first, second = (dtype_policy.WITHOUT_TF32 for _ in range(2))
         with first:
             with second:
                 assert not tf32()
