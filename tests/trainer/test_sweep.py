@@ -136,7 +136,7 @@ def test_an_interrupted_trial_is_given_up_where_something_else_is_varied(
     assert done.user_attrs["folder"] == "trial-0001"
 
 
-def test_an_interrupted_trial_that_was_not_begun_again_is_given_up_by_another_vary(search):
+def test_an_interrupted_trial_that_was_not_begun_again_is_given_up_by_another_vary(search, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trials_lib, "_train", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -144,6 +144,8 @@ def test_an_interrupted_trial_that_was_not_begun_again_is_given_up_by_another_va
         patch.setattr(trials_lib, "run", lambda *_, **__: None)
         search(trials=1)  # It puts the trial in the queue, and begins none.
     waiting, last = search(trials=1, vary=("augment",)).trials[-2:]
+    given_up = "given up      trial 1, which was interrupted and varied dropout, learning_rate\n"
+    assert given_up in capsys.readouterr().out
     assert waiting.state.name == "FAIL" and list(last.params) == ["augment"]
     assert last.state.name == "COMPLETE" and last.user_attrs["folder"] != "trial-0000"
 
@@ -156,6 +158,27 @@ def test_an_interrupted_trial_continues_in_whatever_order_its_names_are_given(se
             search(trials=1, vary=("dropout", "learning_rate"))
     cut, done = search(trials=1, vary=vary).trials
     assert done.params == cut.params and done.user_attrs["folder"] == "trial-0000"
+
+
+def test_settings_that_failed_are_tried_again_by_the_next_start_only(search, capsys):
+    tried = []
+
+    def train(trial, *, chosen, reader, folder):
+        tried.append(chosen["activation"])
+        is_tanh = chosen["activation"] == "tanh"
+        return trials_lib.Outcome(
+            state=trials_lib._State.FAIL if is_tanh else trials_lib._State.COMPLETE,
+            score=None if is_tanh else 0.5,
+            remark="",
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials_lib, "_train", train)
+        search(trials=6, vary=("activation",))
+        assert sorted(tried) == ["relu", "tanh"]
+        assert "ends: 1 trials, and no other settings" in capsys.readouterr().out
+        search(trials=6, vary=("activation",))
+    assert sorted(tried) == ["relu", "tanh", "tanh"]
 
 
 def interrupted(*_, **__):

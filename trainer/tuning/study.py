@@ -197,7 +197,17 @@ def _requeue_interrupted(study: optuna.Study, *, vary: Sequence[str]) -> None:
     """
     for trial in study.get_trials(deepcopy=False, states=(_State.RUNNING,)):
         varied = trial.user_attrs.get(VARY, vary)
-        if FOLDER in trial.user_attrs and set(varied) == set(vary):
+        if FOLDER not in trial.user_attrs:
+            pass  # It was not begun.
+        elif set(varied) == set(vary):
             again = {FOLDER: trial.user_attrs[FOLDER], VARY: varied}
             study.enqueue_trial(trial.params, user_attrs=again)
+        else:
+            print_given_up(trial)
         study.tell(trial.number, state=_State.FAIL)
+
+
+def print_given_up(trial: optuna.Trial | optuna.trial.FrozenTrial) -> None:
+    """Print that an interrupted trial is not continued, because it varied something else."""
+    varied = ", ".join(trial.user_attrs.get(VARY, ()))
+    print(f"given up      trial {trial.number}, which was interrupted and varied {varied}")

@@ -10,7 +10,7 @@ import dataclasses
 import gc
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import optuna
@@ -76,11 +76,15 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
         print(f"              {dataset_version.DRAWN_WARNING}")
     reader = SplitReader(ctx)
     shared = run_config.flat(ctx.settings)
+    failed: dict[search_space.Key, int] = {}
     for _ in range(left):
-        trial = _new_trial(study, vary=asked.vary, shared=shared)
+        trial = _new_trial(study, vary=asked.vary, shared=shared, failed=failed)
         if trial is None:
             trained, varied = len(_trained_before(study, shared=shared)), ", ".join(asked.vary)
-            print(f"sweep         ends: {trained} trials, and no other settings of {varied} found")
+            print(
+                f"sweep         ends: {trained} trials, and no other settings of {varied} found; "
+                "the same command looks again"
+            )
             return
         # The folder is stored before training, so that an interrupted trial is found again.
         name = trial.user_attrs.get(study_lib.FOLDER) or f"trial-{trial.number:04d}"
@@ -91,6 +95,8 @@ def run(study: optuna.Study, *, asked: options.Sweep, ctx: "context.RunContext")
         chosen = search_space.choose(trial, names=asked.vary)
         outcome = _train(trial, chosen=chosen, reader=reader, folder=folder)
         study.tell(trial, outcome.score, state=outcome.state)
+        if outcome.state == _State.FAIL:  # Not at the next start: its cause may have passed.
+            failed[search_space.key(shared | chosen)] = trial.number
         json_log.write(
             "trial_end",
             trial=trial.number,
@@ -114,20 +120,25 @@ def _trained_before(
 
 
 def _new_trial(
-    study: optuna.Study, *, vary: Sequence[str], shared: search_space.Settings
+    study: optuna.Study,
+    *,
+    vary: Sequence[str],
+    shared: search_space.Settings,
+    failed: Mapping[search_space.Key, int],
 ) -> optuna.Trial | None:
     """Return a trial whose settings none was trained with, or None if none is found.
 
     Trials are repeatable: the same settings would have the same score. After a first repetition
     they are suggested at random, since the sampler may well suggest its favourite again.
     """
-    before = _trained_before(study, shared=shared)
+    before = {**failed, **_trained_before(study, shared=shared)}
     sampler = study.sampler
     try:
         for _ in range(_MAX_SUGGESTIONS):
             trial = study.ask()
             if set(trial.user_attrs.get(study_lib.VARY, vary)) != set(vary):
                 # Interrupted, and not begun again before another command varied something else.
+                study_lib.print_given_up(trial)
                 study.tell(trial, state=_State.FAIL)
                 continue
             chosen = search_space.choose(trial, names=vary)
