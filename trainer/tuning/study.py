@@ -197,12 +197,11 @@ def _requeue_interrupted(study: optuna.Study, *, vary: Sequence[str]) -> None:
     """
     for trial in study.get_trials(deepcopy=False, states=(_State.RUNNING,)):
         varied = trial.user_attrs.get(VARY, vary)
-        if FOLDER not in trial.user_attrs:
-            pass  # It was not begun.
-        elif set(varied) == set(vary):
+        begun = FOLDER in trial.user_attrs
+        if begun and set(varied) == set(vary):
             again = {FOLDER: trial.user_attrs[FOLDER], VARY: varied}
             study.enqueue_trial(trial.params, user_attrs=again)
-        else:
+        elif begun:
             print_given_up(trial)
         study.tell(trial.number, state=_State.FAIL)
 
