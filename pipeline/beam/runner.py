@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import apache_beam as beam
+import grpc
 from apache_beam.options import pipeline_options
 from apache_beam.runners import runner
 
@@ -109,6 +110,10 @@ class Runner:
             yield
         except errors.UserError as error:  # Beam adds the step's name to it in this process.
             raise type(error)(_STEP.sub("", str(error))) from error
+        except grpc.RpcError as error:  # Its stream ended before it said that the pipeline failed.
+            if self.is_local:
+                raise
+            raise errors.UserError(_gave_up(RuntimeError("its job server is gone"))) from error
         except RuntimeError as error:
             if refused := refusal_in(str(error)):
                 raise refused from error
